@@ -1,0 +1,1 @@
+"""Pure helpers without I/O: the lowest room of the house."""

@@ -1,0 +1,81 @@
+"""Failures that a person may meet: one class each, with a code, a status and a message that says what to do."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class Problem(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    status: ClassVar[int] = 500
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        details: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().split("\n\n")[0]
+        self.details = dict(details or {})
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+
+class NotFound(Problem):
+    """There is no such object, or it is not yours to see."""
+
+    code = "NOT_FOUND"
+    status = 404
+
+
+class Conflict(Problem):
+    """The object is in a state that does not allow this."""
+
+    code = "CONFLICT"
+    status = 409
+
+
+class Invalid(Problem):
+    """The request is not valid; `details.fields` names each field and what is wrong with it."""
+
+    code = "VALIDATION_ERROR"
+    status = 400
+
+    @classmethod
+    def field(cls, path: str, message: str) -> "Invalid":
+        """A failure of one field."""
+        return cls(message, details={"fields": [{"path": path, "message": message}]})
+
+
+class Unauthenticated(Problem):
+    """Sign in first: the request carries no valid credentials."""
+
+    code = "UNAUTHORIZED"
+    status = 401
+
+
+class Forbidden(Problem):
+    """You are not allowed to do this."""
+
+    code = "FORBIDDEN"
+    status = 403
+
+
+class Unavailable(Problem):
+    """A part that is needed for this cannot be reached just now; try again shortly."""
+
+    code = "SERVICE_UNAVAILABLE"
+    status = 503
+
+
+def every_problem() -> list[type[Problem]]:
+    """Every declared failure, for the reference page."""
+    found: list[type[Problem]] = []
+    queue: list[type[Problem]] = [Problem]
+    while queue:
+        kind = queue.pop()
+        found.append(kind)
+        queue.extend(kind.__subclasses__())
+    return sorted(found, key=lambda kind: (kind.code, kind.__qualname__))

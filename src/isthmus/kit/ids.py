@@ -1,0 +1,31 @@
+"""Opaque, prefixed, time-ordered ids, made in Python (design/api.md, Shapes; security.md SC-01)."""
+
+import re
+import secrets
+
+from isthmus.kit.clock import SYSTEM, Clock
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_SHAPE = re.compile(r"[a-z]{2,5}_[0-9a-hjkmnp-tv-z]{26}")
+
+
+def new(prefix: str, clock: Clock = SYSTEM) -> str:
+    """A fresh id such as `con_01k...`: 48 bits of milliseconds, then 80 random bits, base 32."""
+    milliseconds = int(clock.now().timestamp() * 1000)
+    return f"{prefix}_{_encode((milliseconds << 80) | secrets.randbits(80))}"
+
+
+def _encode(value: int) -> str:
+    pairs = _PAIRS
+    return "".join([pairs[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether `text` has the shape of an id with this prefix."""
+    return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None
+
+
+def token(bits: int = 192) -> str:
+    """An unguessable URL-safe token with at least `bits` random bits."""
+    return secrets.token_urlsafe((bits + 7) // 8)

@@ -1,0 +1,35 @@
+"""Texts from outside, made safe to store and to show (security.md PA-03, LO-05)."""
+
+import html
+import re
+import unicodedata
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_TAG = re.compile(r"<[^>]{0,2000}>")
+_BREAK = re.compile(r"<\s*(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^>]{0,200}>", re.IGNORECASE)
+_SPACE = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r"\n\s*\n+")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def storable(text: str) -> str:
+    """The text with NUL and lone surrogates replaced by U+FFFD."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def shown(text: str) -> str:
+    """Normalised (NFC) and free of NUL and lone surrogates: for names and titles."""
+    return text if text.isascii() and "\x00" not in text else unicodedata.normalize("NFC", storable(text))
+
+
+def from_html(markup: str) -> str:
+    """A readable plain text of some HTML, for search and previews; never used to sanitise."""
+    if "<" not in markup and "&" not in markup:
+        return markup.strip()
+    text = html.unescape(_TAG.sub(" ", _BREAK.sub("\n", markup)))
+    return _LINES.sub("\n", _SPACE.sub(" ", text)).strip()
+
+
+def terminal(text: str) -> str:
+    """The text without anything that could move a cursor, forge a line or turn the reading order (LO-05)."""
+    return _CONTROL.sub("\ufffd", text)
