@@ -1,0 +1,120 @@
+"""A connector's facts, read from its `manifest.toml` with a schema: unknown fields are refused (security.md PL-06)."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Category = Literal[
+    "crm", "communication", "data_source", "storage", "custom",
+    "marketplace", "payment", "accounting", "support", "analytics",
+]  # fmt: skip
+AuthKind = Literal["oauth2", "api_key", "basic", "custom", "none"]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every part of a manifest refuses what it does not know."""
+
+
+class Field(Strict):
+    """One credential or setting that a form asks for."""
+
+    name: str
+    label: str
+    secret: bool = False
+    required: bool = True
+    help: str = ""
+    pattern: str = ""
+
+
+class OAuth(Strict):
+    """How a platform's consent works, as far as facts go; its particular forms are in the connector."""
+
+    scopes: tuple[str, ...] = ()
+    pkce: bool = False
+    #: Whether the platform sends `state` back by itself; where not, ours travels in the redirect URL.
+    returns_state: bool = True
+    #: True where the platform takes only one fixed redirect URI per app (security.md OA-04).
+    single_redirect_uri: bool = False
+    refresh: bool = True
+
+
+class Limit(Strict):
+    """A published or chosen budget: at most `requests` per `seconds`, counted per connection or per app."""
+
+    requests: int
+    seconds: float
+    per: Literal["connection", "app"] = "connection"
+    burst: int | None = None
+    source: str = ""
+
+
+class Entity(Strict):
+    """A kind of record the connector can read."""
+
+    name: str
+    display_name: str
+    shard_type: str
+    operations: tuple[str, ...] = ("list", "read")
+    page_size: int = 50
+    #: Seconds read again before the watermark, and the longest window one read may cover (marketplaces.md 9.5).
+    overlap_seconds: int = 600
+    window_days: int | None = None
+
+
+class Quality(Strict):
+    """What has been proven about a connector, and how."""
+
+    rule: str
+    state: Literal["done", "emulated", "todo", "exempt"]
+    comment: str = ""
+
+
+class Manifest(Strict):
+    """One provider's facts; the default that an override row may change."""
+
+    id: str
+    names: dict[str, str]
+    category: Category
+    integration_type: str
+    description: str
+    auth: AuthKind
+    api_version: str
+    documentation_url: str
+    hosts: dict[str, str]
+    oauth: OAuth | None = None
+    app_fields: tuple[Field, ...] = ()
+    credential_fields: tuple[Field, ...] = ()
+    settings_fields: tuple[Field, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    regions: tuple[str, ...] = ()
+    color: str = ""
+    uptime: str = ""
+    audience: Literal["system", "tenant"] = "tenant"
+    status: Literal["active", "beta", "deprecated", "disabled"] = "active"
+    quality: tuple[Quality, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The English name, else the id."""
+        return self.names.get("en", self.id)
+
+    def entity(self, name: str) -> Entity | None:
+        """The entity of that name."""
+        return next((entity for entity in self.entities if entity.name == name), None)
+
+
+def read(path: Path) -> Manifest:
+    """Read and check one manifest. Raises ValueError naming the file and what is wrong."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        manifest = msgspec.convert(data, Manifest)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.parent.name}/{path.name}: {error}") from error
+    if manifest.id != path.parent.name:
+        raise ValueError(f"{path.parent.name}/{path.name}: id is {manifest.id!r}, the folder says {path.parent.name!r}")
+    if (manifest.auth == "oauth2") != (manifest.oauth is not None):
+        raise ValueError(f"{manifest.id}: auth = 'oauth2' and the [oauth] table belong together")
+    return manifest

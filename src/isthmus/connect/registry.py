@@ -1,0 +1,93 @@
+"""Finds connectors: our folders by scanning, third parties' by entry point and only those an operator allowed.
+
+A third party's connector is code in our process (security.md PL-01): its entry point is not even imported until the
+allow-list names it.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from isthmus.connect.manifest import Manifest, read
+from isthmus.connect.spi import Connector
+
+ENTRY_POINT_GROUP = "isthmus.connectors"
+_HOME = "isthmus.connectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A provider's folder: its facts, and its behaviour where it has any."""
+
+    manifest: Manifest
+    connector: Connector | None
+    folder: Path
+    third_party: str | None = None
+
+
+def discover(allowed: Iterable[str] = ()) -> Mapping[str, Found]:
+    """Every provider by id. `allowed` holds `name==version` of third-party distributions that may be imported.
+
+    Raises ValueError when a folder is broken or an id is taken twice: a half-read catalogue helps nobody.
+    """
+    found: dict[str, Found] = {}
+    for one in [*_own(), *_third_party(frozenset(allowed))]:
+        if one.manifest.id in found:
+            raise ValueError(f"two connectors claim the id {one.manifest.id!r}")
+        found[one.manifest.id] = one
+    return dict(sorted(found.items()))
+
+
+def _own() -> list[Found]:
+    spec = importlib.util.find_spec(_HOME)
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    folders = [Path(place) for place in spec.submodule_search_locations]
+    return [
+        load(folder, f"{_HOME}.{folder.name}")
+        for home in folders
+        for folder in sorted(home.iterdir())
+        if (folder / "manifest.toml").is_file()
+    ]
+
+
+def load(folder: Path, package: str, third_party: str | None = None) -> Found:
+    """Read one folder; its `connector.py` must define `CONNECTOR(manifest)`. Raises ValueError."""
+    manifest = read(folder / "manifest.toml")
+    if not (folder / "connector.py").is_file():
+        return Found(manifest, None, folder, third_party)
+    module = importlib.import_module(f"{package}.connector")
+    return Found(manifest, _instance(module, manifest), folder, third_party)
+
+
+def _instance(module: ModuleType, manifest: Manifest) -> Connector:
+    factory = getattr(module, "CONNECTOR", None)
+    if factory is None:
+        raise ValueError(f"{manifest.id}: connector.py defines no CONNECTOR")
+    connector: Connector = factory(manifest)
+    return connector
+
+
+def offered() -> list[EntryPoint]:
+    """Third-party connectors that are installed, imported or not; `isthmus check` lists them."""
+    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+
+
+def label(point: EntryPoint) -> str:
+    """`distribution==version` of an entry point, the form the allow-list uses."""
+    return f"{point.dist.name}=={point.dist.version}" if point.dist else point.name
+
+
+def _third_party(allowed: frozenset[str]) -> list[Found]:
+    found: list[Found] = []
+    for point in offered():
+        if label(point) not in allowed:
+            continue
+        package = importlib.import_module(point.value)
+        folder = Path(package.__file__ or "").parent
+        found.append(load(folder, point.value, label(point)))
+    return found

@@ -1,0 +1,162 @@
+"""What a connector implements and what it is given; the whole contract between a marketplace and the platform.
+
+A connector is stateless and knows no tenant, table or request. It gets a `Session`: a client that is already bound to
+the connection's hosts, credentials, limits and clock. Functions whose name begins with `map_` are pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from isthmus.client import ApiClient, Failure, Request, Response, Tokens
+from isthmus.connect.manifest import Manifest
+from isthmus.connect.shapes import Listing
+from isthmus.kit.clock import Clock
+from isthmus.kit.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A registration at the platform: its credentials by the manifest's field names, and the hosts they are for."""
+
+    credentials: Mapping[str, Secret]
+    hosts: Mapping[str, str]
+
+    def secret(self, name: str) -> str:
+        """One credential, revealed; raises KeyError when the manifest does not name it."""
+        return self.credentials[name].reveal()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A shop or seller account at the far side; `id` is unique within the provider (country included where needed)."""
+
+    id: str
+    name: str = ""
+    region: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What `consent_url` may put into the link. `verifier_challenge` is the PKCE S256 challenge, if the manifest asks."""
+
+    redirect_uri: str
+    state: str
+    challenge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A successful return from the consent page, as the platform's query said it."""
+
+    code: Secret
+    redirect_uri: str
+    verifier: Secret | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class ConsentDenied(Exception):
+    """The far side came back with a refusal; `reason` is the platform's own code, data and never markup."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """One shop that a consent covers, with its own tokens."""
+
+    account: Account
+    tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One connection, ready to call: the client signs, refreshes, waits, retries and judges by itself."""
+
+    client: ApiClient
+    app_hosts: Mapping[str, str]
+    account: Account
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a pull covers: changes from `since` (None: everything) up to `until`, both by the far side's clock."""
+
+    since: datetime | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record as the platform sent it: its bytes are kept, and `map_listing` reads them."""
+
+    external_id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """One page of a pull. `cursor` is the connector's own opaque place of the next page; None ends the pull."""
+
+    records: Sequence[RawRecord]
+    cursor: str | None
+    total: int | None = None
+
+
+class Unmappable(Exception):
+    """A record that cannot become a canonical one; `reason` says why in a sentence a merchant can read."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Connector(Protocol):
+    """A marketplace. One instance serves every tenant; nothing may be kept between calls."""
+
+    manifest: Manifest
+
+    def consent_url(self, app: App, consent: Consent, now: datetime) -> str:
+        """The address to send the seller to."""
+        ...
+
+    def read_callback(self, query: Mapping[str, str], redirect_uri: str) -> Callback:
+        """Read the platform's return; raises ConsentDenied, or ValueError when it is not one of its forms."""
+        ...
+
+    async def exchange(self, app: App, callback: Callback, client: ApiClient, clock: Clock) -> Sequence[Granted]:
+        """Trade the code for tokens, once, and name every shop covered; raises client errors."""
+        ...
+
+    async def refresh(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> Tokens:
+        """Trade a refresh token for the next pair; raises RefreshRefused (definitive) or RefreshFailed (transient)."""
+        ...
+
+    async def revoke(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> bool:
+        """End the grant at the far side where it can be ended by a call; False where only its console can."""
+        ...
+
+    def attach(self, app: App, account: Account, request: Request, tokens: Tokens, now: datetime) -> Request:
+        """Put credentials and signature onto one attempt (pure)."""
+        ...
+
+    def classify(self, response: Response) -> Failure | None:
+        """Judge an answer by the platform's envelope; None means success (pure)."""
+        ...
+
+    async def test(self, session: Session) -> Account:
+        """The cheapest call that proves the credentials; answers who the far side says we are."""
+        ...
+
+    async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
+        """One page of listings. Calling again with the same cursor must be safe."""
+        ...
+
+    def map_listing(self, record: RawRecord, account: Account) -> Listing:
+        """Read one record (pure); raises Unmappable."""
+        ...

@@ -1,0 +1,38 @@
+"""What a feature is: everything that `app.py` needs to know of a room, as data."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from isthmus.engine.db import Tx as SystemTx
+from isthmus.engine.queue import Wake
+from isthmus.http import Routes
+from isthmus.kit.events import Event
+from isthmus.kit.permissions import Permission
+from isthmus.scope import Scope, System
+
+#: Called with the scope of the wake-up's tenant and its key; raising means: wake me again later.
+Job = Callable[[Scope, str], Awaitable[None]]
+#: Called in the transaction that also moves the listener's cursor: its effect happens once (PR-03).
+Listener = Callable[[SystemTx, Mapping[str, Any]], Awaitable[None]]
+#: Looks for state rows without progress and answers the wake-ups that are missing.
+Reconcile = Callable[[System, SystemTx], Awaitable[Sequence[Wake]]]
+#: Runs once a tick of its own length, in one process at a time.
+Periodic = Callable[[System], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """A room's face towards the composition root."""
+
+    name: str
+    routes: Sequence[Routes] = ()
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    #: listener name -> (event types, function)
+    listens: Mapping[str, tuple[Sequence[str], Listener]] = field(default_factory=dict)
+    emits: Sequence[type[Event]] = ()
+    permissions: Sequence[Permission] = ()
+    reconcile: Sequence[Reconcile] = ()
+    #: name -> (seconds between runs, function)
+    periodic: Mapping[str, tuple[float, Periodic]] = field(default_factory=dict)
+    settings: type | None = None

@@ -1,0 +1,111 @@
+"""The one handle below HTTP: who acts, for which tenant, when, and the door to a transaction.
+
+A scope is not a transaction. `async with scope.tx() as tx` opens one; events and wake-ups exist only on it, so that a
+fact and its cause are one commit (security.md PR-03, AU-01).
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from isthmus.engine import db
+from isthmus.engine.bus import Bus, Envelope
+from isthmus.engine.queue import Queue
+from isthmus.kit import ids
+from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.events import Event
+from isthmus.kit.permissions import Principal, system
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The engines that a scope reaches: database, event log and queue."""
+
+    database: db.Database
+    bus: Bus
+    queue: Queue
+
+
+class Tx(db.Tx):
+    """An open transaction of one scope: statements, facts through `emit`, wake-ups through `enqueue`."""
+
+    def __init__(self, opened: db.Tx, scope: "Scope") -> None:
+        super().__init__(opened.connection, opened.tenant_id)
+        self._scope = scope
+        self._events: list[Event] = []
+
+    def emit(self, *events: Event) -> None:
+        """Write these facts to the event log with this transaction's commit, in one statement."""
+        self._events.extend(events)
+
+    async def enqueue(self, job: str, key: str, *, after: timedelta | None = None) -> None:
+        """Wake `job` for `key` once this transaction has committed. A wake-up carries no data."""
+        await self._scope.engine.queue.enqueue(self, job, key, tenant_id=self._scope.tenant_id, after=after)
+
+    async def flush(self) -> None:
+        """Write what was emitted so far; the scope calls it before the commit."""
+        if self._events:
+            events, self._events = self._events, []
+            await self._scope.engine.bus.append(self, events, self._scope.envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One tenant, one principal, one moment of work."""
+
+    tenant_id: str
+    principal: Principal
+    engine: Engine
+    clock: Clock = SYSTEM
+    request_id: str = ""
+    address: str = ""
+
+    @property
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        return self.clock.now()
+
+    @property
+    def envelope(self) -> Envelope:
+        """Who and where from, as the audit log keeps it."""
+        return Envelope(actor=self.principal.id, address=self.address, request_id=self.request_id)
+
+    def id(self, prefix: str) -> str:
+        """A fresh id with this prefix."""
+        return ids.new(prefix, self.clock)
+
+    @asynccontextmanager
+    async def tx(self) -> AsyncIterator[Tx]:
+        """A transaction as the tenant, behind row-level security; commits on a clean exit only."""
+        async with self.engine.database.tenant(self.tenant_id) as opened:
+            tx = Tx(opened, self)
+            yield tx
+            await tx.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The platform's own hand, for statements that span tenants by nature; the house check lists who uses it."""
+
+    engine: Engine
+    clock: Clock = SYSTEM
+
+    @property
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        return self.clock.now()
+
+    @asynccontextmanager
+    async def tx(self) -> AsyncIterator[db.Tx]:
+        """A transaction that sees every tenant."""
+        async with self.engine.database.system() as opened:
+            yield opened
+
+    def scope(self, tenant_id: str, part: str) -> Scope:
+        """A scope for work that no person started; `part` names the room that does it."""
+        return Scope(tenant_id, system(tenant_id, part), self.engine, self.clock)
+
+    def scopes(self, tenant_ids: Iterable[str], part: str) -> list[Scope]:
+        """One scope for each tenant."""
+        return [self.scope(tenant_id, part) for tenant_id in tenant_ids]
