@@ -4,10 +4,11 @@ A scope is not a transaction. `async with scope.tx() as tx` opens one; events an
 fact and its cause are one commit (security.md PR-03, AU-01).
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from isthmus.engine import db
 from isthmus.engine.bus import Bus, Envelope
@@ -15,16 +16,25 @@ from isthmus.engine.queue import Queue
 from isthmus.kit import ids
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.events import Event
-from isthmus.kit.permissions import Principal, system
+from isthmus.kit.permissions import PLATFORM_TENANT, Principal, system
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engines that a scope reaches: database, event log and queue."""
+    """The engines that a scope reaches, and the parts that `app.py` put together, by their type."""
 
     database: db.Database
     bus: Bus
     queue: Queue
+    parts: Mapping[type, object] = field(default_factory=dict)
+
+    def part(self, kind: type[T]) -> T:
+        """The part of this type, such as a room's settings or the provider registry. Raises KeyError."""
+        found = self.parts[kind]
+        assert isinstance(found, kind)  # noqa: S101 - app.py keys each part by its own type
+        return found
 
 
 class Tx(db.Tx):
@@ -70,6 +80,14 @@ class Scope:
     def envelope(self) -> Envelope:
         """Who and where from, as the audit log keeps it."""
         return Envelope(actor=self.principal.id, address=self.address, request_id=self.request_id)
+
+    def part(self, kind: type[T]) -> T:
+        """A part that the composition root provides: settings, registry, key ring."""
+        return self.engine.part(kind)
+
+    def platform(self) -> "Scope":
+        """The same work for the deployment's own tenant, which holds app registrations; callers are listed by name."""
+        return replace(self, tenant_id=PLATFORM_TENANT)
 
     def id(self, prefix: str) -> str:
         """A fresh id with this prefix."""

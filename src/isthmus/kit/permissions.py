@@ -5,6 +5,8 @@ from dataclasses import dataclass
 SUPER_ADMIN = "super_admin"
 TENANT_ADMIN = "tenant_admin"
 USER = "user"
+#: The deployment itself: owner of app registrations and of everything that no merchant owns.
+PLATFORM_TENANT = "ten_platform"
 ROLES = (SUPER_ADMIN, TENANT_ADMIN, USER)
 
 
