@@ -1,0 +1,1 @@
+"""One folder per marketplace or provider; found by scanning."""

@@ -1,0 +1,180 @@
+"""The house rules that imports cannot express; each has the incident it prevents, and a planted violation in tests."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from tools.house.tree import ROOT, Finding, Source, dotted
+
+Rule: TypeAlias = Callable[[Source], Iterator[Finding]]
+
+_CLOCKS = {
+    "datetime.now", "datetime.utcnow", "datetime.today", "datetime.datetime.now", "date.today", "time.time",
+    "time.monotonic", "time.time_ns", "time.monotonic_ns", "time.perf_counter", "uuid.uuid4", "uuid4", "uuid.uuid1",
+}  # fmt: skip
+_RANDOM = re.compile(r"^(random|secrets)\.")
+_CLOCK_ROOMS = {"kit", "scope"}
+_SECRET_NAMES = re.compile(r"(^|_)(token|secret|password|passphrase|private_key|api_key|partner_key)$")
+_SQL_STAR = re.compile(r"\bselect\s+\*", re.IGNORECASE)
+_SQL_TEXT = re.compile(r"\b(select|insert into|update|delete from)\b", re.IGNORECASE)
+_FORBIDDEN_IMPORTS = {
+    "pickle", "marshal", "shelve", "xml", "lxml", "ijson", "requests", "urllib.request", "http.client",
+}  # fmt: skip
+_FORBIDDEN_CALLS = {"eval", "exec", "__import__", "yaml.load", "os.system", "os.popen"}
+_ROLES = {
+    "__init__",
+    "feature",
+    "routes",
+    "jobs",
+    "service",
+    "store",
+    "tables",
+    "model",
+    "events",
+    "errors",
+    "settings",
+}
+_SPANS_TENANTS = re.compile(r"\.platform\(\)")
+
+
+def clock_and_randomness(source: Source) -> Iterator[Finding]:
+    """A policy that read the wall clock could not be tested, and a stepped clock broke its promise."""
+    if source.room in _CLOCK_ROOMS or source.name == "client/randomness.py":
+        return
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = dotted(node.func)
+        if (name in _CLOCKS or _RANDOM.match(name)) and name != "secrets.compare_digest":
+            yield _finding(source, node, "clock", f"{name}() outside kit and scope; take it from the Clock or kit.ids")
+
+
+def marketplace_names(source: Source) -> Iterator[Finding]:
+    """A feature that named a marketplace would need a change for each new one."""
+    if source.room == "connectors":
+        return
+    folders = (ROOT / "src" / "isthmus" / "connectors").iterdir()
+    names = {folder.name for folder in folders if (folder / "manifest.toml").is_file()}
+    if not names:
+        return
+    pattern = re.compile(rf"\b({'|'.join(sorted(names))})\b", re.IGNORECASE)
+    for number, line in enumerate(source.lines, 1):
+        found = pattern.search(line)
+        if found and not source.waived(number, "marketplace") and not line.lstrip().startswith(("#", '"""')):
+            yield Finding(source.name, number, "marketplace", f"names {found[0]!r} outside its folder")
+
+
+def sql_text(source: Source) -> Iterator[Finding]:
+    """A built statement let a caller's text become SQL; a `select *` showed a new column to everybody."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SQL_STAR.search(node.value):
+            yield _finding(source, node, "sql", "select * : name the columns")
+        if isinstance(node, ast.JoinedStr) and _built(node):
+            yield _finding(source, node, "sql", "a statement built with an f-string")
+
+
+def _built(node: ast.JoinedStr) -> bool:
+    text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+    holes = any(isinstance(part, ast.FormattedValue) for part in node.values)
+    return holes and bool(_SQL_TEXT.match(text.strip()))
+
+
+def dangerous_names(source: Source) -> Iterator[Finding]:
+    """Parsers and calls that turn data into code, or leave the guard of the client (PA-07, PA-08, IN-06)."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name in _imported(node):
+                if any(name == bad or name.startswith(f"{bad}.") for bad in _FORBIDDEN_IMPORTS):
+                    yield _finding(source, node, "import", f"{name} is not used in this house")
+        elif isinstance(node, ast.Call):
+            name = dotted(node.func)
+            if name in _FORBIDDEN_CALLS:
+                yield _finding(source, node, "call", f"{name}() is not used in this house")
+            if any(word.arg == "shell" for word in node.keywords) and name.startswith("subprocess."):
+                yield _finding(source, node, "call", "subprocess with a shell")
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{node.module}.{alias.name}" for alias in node.names] if node.module else []
+
+
+def secret_types(source: Source) -> Iterator[Finding]:
+    """A dataclass printed the token it held (LO-01): fields with a secret's name are of a type that hides it."""
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for field in node.body:
+            if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                continue
+            kind = ast.unparse(field.annotation)
+            plain = re.search(r"\bstr\b", kind) and "Secret" not in kind
+            if _SECRET_NAMES.search(field.target.id) and plain:
+                yield _finding(source, field, "secret", f"{node.name}.{field.target.id} is a bare str; use kit.Secret")
+
+
+def roles(source: Source) -> Iterator[Finding]:
+    """A drawer called `helpers` was where every subject of a room met."""
+    parts = source.name.split("/")
+    if parts[0] != "features" or len(parts) < 3:
+        return
+    role = parts[2].removesuffix(".py")
+    if role not in _ROLES:
+        yield Finding(source.name, 1, "role", f"{role!r} is not a role of a room: {', '.join(sorted(_ROLES))}")
+
+
+def spanning_tenants(source: Source) -> Iterator[Finding]:
+    """Work for the deployment's own tenant is rare, and stands on a list that a reviewer can read."""
+    for number, line in enumerate(source.lines, 1):
+        if source.room == "features" and _SPANS_TENANTS.search(line) and not source.waived(number, "platform"):
+            yield Finding(source.name, number, "platform", "scope.platform() without `# house: platform - reason`")
+
+
+def local_imports(source: Source) -> Iterator[Finding]:
+    """An import inside a function hides a cycle."""
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.ImportFrom) and (inner.module or "").startswith("isthmus"):
+                yield _finding(source, inner, "local-import", f"{inner.module} is imported inside a function")
+
+
+def silent_writes(source: Source) -> Iterator[Finding]:
+    """A change without an event is a change that nobody can find again (AU-01)."""
+    if not re.fullmatch(r"features/[a-z_]+/service(/[a-z_]+)?\.py", source.name):
+        return
+    for node in source.tree.body:
+        if not isinstance(node, ast.AsyncFunctionDef) or node.name.startswith("_"):
+            continue
+        calls = {dotted(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+        writes = sorted(name for name in calls if re.match(r"store\.(insert|update|delete|upsert|put)", name))
+        emits = any(name.endswith(".emit") for name in calls)
+        if writes and not emits and not source.waived(node.lineno, "silent"):
+            yield _finding(source, node, "silent", f"{node.name} writes ({writes[0]}) and emits nothing")
+
+
+def _finding(source: Source, node: ast.stmt | ast.expr, rule: str, message: str) -> Finding:
+    if source.waived(node.lineno, rule):
+        return Finding("", 0, rule, "")
+    return Finding(source.name, node.lineno, rule, message)
+
+
+RULES: tuple[Rule, ...] = (
+    clock_and_randomness,
+    marketplace_names,
+    sql_text,
+    dangerous_names,
+    secret_types,
+    roles,
+    spanning_tenants,
+    local_imports,
+    silent_writes,
+)
+
+
+def broken(source: Source) -> list[Finding]:
+    """All findings in one file that carry no waiver."""
+    return sorted({finding for rule in RULES for finding in rule(source) if finding.place})
