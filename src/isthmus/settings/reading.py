@@ -1,0 +1,86 @@
+"""How a knob's text becomes its value, and what is said when it does not.
+
+Order of the sources, the later one wins: the default, the TOML file, the environment. `ISTHMUS_SYNC__PAGE_SIZE` is the
+knob `page_size` of the part `sync`; knobs without a part, such as `ISTHMUS_HOME`, have one name.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from isthmus.kit.errors import Problem
+from isthmus.kit.secret import Secret
+
+
+class WrongSetting(Problem):
+    """A setting is unknown or has a value that cannot be used; the message names it."""
+
+    code = "WRONG_SETTING"
+    status = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting: where it belongs, what it takes and what it is for."""
+
+    section: str
+    name: str
+    kind: Any
+    default: Any
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return (
+            f"ISTHMUS_{self.section.upper()}__{self.name.upper()}" if self.section else f"ISTHMUS_{self.name.upper()}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: `default`, a file's name or a variable's name."""
+
+    place: str
+
+
+def knobs(section: str, part: type) -> list[Knob]:
+    """The knobs of one part, in the order it declares them."""
+    hints = get_type_hints(part)
+    found: list[Knob] = []
+    for field in dataclasses.fields(part):
+        default = field.default if field.default is not dataclasses.MISSING else None
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        description = str(field.metadata.get("description") or field.metadata.get("help") or "")
+        found.append(Knob(section, field.name, hints[field.name], default, description))
+    return found
+
+
+def parse(knob: Knob, given: object, origin: str) -> Any:  # noqa: ANN401 - each knob has its own type
+    """The value of a knob from text or TOML. Raises WrongSetting naming the knob and its origin, never a secret."""
+    if Secret in (knob.kind, *get_args(knob.kind)):
+        return Secret(str(given))
+    value = _split(given) if isinstance(given, str) and get_origin(knob.kind) in (tuple, list, frozenset) else given
+    try:
+        return TypeAdapter(knob.kind).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise WrongSetting(f"{knob.variable} (from {origin}): {reason}. {knob.description}") from None
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def read_toml(path: Path) -> Mapping[str, Any]:
+    """The tables of a settings file; raises WrongSetting when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise WrongSetting(f"the settings file {path} cannot be read: {error}") from error

@@ -1,0 +1,178 @@
+"""The tree: which parts have settings, and how the sources are merged over their defaults."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from platformdirs import user_data_path
+
+from isthmus.http import HttpSettings
+from isthmus.kit.secret import Secret
+from isthmus.settings.reading import Knob, WrongSetting, knobs, parse, read_toml
+
+T = TypeVar("T")
+PREFIX = "ISTHMUS_"
+#: Read by others: the test data folder, and credentials of app registrations (`ISTHMUS_PROVIDERS__<ID>__<FIELD>`).
+NOT_KNOBS = ("ISTHMUS_SHARED", "ISTHMUS_PROVIDERS__")
+
+
+def _home() -> Path:
+    return Path("/var/lib/isthmus") if os.name == "posix" and os.geteuid() == 0 else user_data_path("isthmus")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What belongs to no part: the places, the database and the address."""
+
+    home: Path = field(
+        default_factory=_home, metadata={"description": "Folder of the embedded database, blobs and keys."}
+    )
+    config: Path | None = field(
+        default=None, metadata={"description": "Settings file in TOML; isthmus.toml in the home folder when present."}
+    )
+    database_url: Secret | None = field(
+        default=None, metadata={"description": "PostgreSQL 15 or later; without it the embedded server is started."}
+    )
+    database_connections: int = field(default=10, metadata={"description": "Connections per process, at most."})
+    postgres_binaries: Path | None = field(
+        default=None,
+        metadata={"description": "Folder with the embedded server's programs, when not the packaged ones."},
+    )
+    host: str = field(default="127.0.0.1", metadata={"description": "Address the API listens on."})
+    port: int = field(default=8080, metadata={"description": "Port the API listens on; 0 picks a free one."})
+    public_url: str = field(
+        default="", metadata={"description": "The address users see, such as https://isthmus.example.com."}
+    )
+    allowed_connectors: tuple[str, ...] = field(
+        default=(), metadata={"description": "Third-party connectors that may be imported, as name==version."}
+    )
+    allowed_addresses: tuple[str, ...] = field(
+        default=(), metadata={"description": "Private networks (CIDR) that outbound calls may reach; none by default."}
+    )
+    log: str = field(default="auto", metadata={"description": "Log form: json, text, or auto (text on a terminal)."})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """Who may sign tokens for this deployment."""
+
+    hs256: Secret | None = field(
+        default=None, metadata={"description": "Key of 32 bytes or more that signs bearer tokens (HS256)."}
+    )
+    issuer: str = field(default="isthmus", metadata={"description": "Issuer of our own tokens."})
+    audience: str = field(default="isthmus", metadata={"description": "Value that `aud` must hold."})
+    jwks_url: str = field(default="", metadata={"description": "JWKS address of a foreign issuer."})
+    jwks_issuer: str = field(default="", metadata={"description": "Exact `iss` of the foreign issuer."})
+    jwks_tenants: tuple[str, ...] = field(
+        default=(), metadata={"description": "Tenants the foreign issuer may speak for; * for all."}
+    )
+    jwks_algorithms: tuple[str, ...] = field(
+        default=("RS256",), metadata={"description": "Signature algorithms of the foreign issuer, of one family."}
+    )
+
+
+#: Section name -> its dataclass. The composition root adds the rooms' sections through `load`.
+SECTIONS: Mapping[str, type] = {"": Core, "auth": KeySettings, "http": HttpSettings}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All parts, each by its type, and the origin of every value that is not a default."""
+
+    parts: Mapping[type, object]
+    sections: Mapping[str, type]
+    origins: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False, default_factory=dict)
+
+    def part(self, kind: type[T]) -> T:
+        """The settings of one part. Raises KeyError for a type that is no part."""
+        found = self.parts[kind]
+        if not isinstance(found, kind):
+            raise KeyError(kind)
+        return found
+
+    @property
+    def core(self) -> Core:
+        """The settings that belong to no part."""
+        return self.part(Core)
+
+    def rows(self) -> Iterator[tuple[Knob, object, str]]:
+        """Every knob with its value and where the value comes from, for `isthmus check`."""
+        for section, kind in self.sections.items():
+            for knob in knobs(section, kind):
+                value = getattr(self.parts[kind], knob.name)
+                yield knob, value, self.origins.get(knob.variable, "default")
+
+
+def load(
+    sections: Mapping[str, type], environment: Mapping[str, str], overrides: Mapping[str, object] | None = None
+) -> Settings:
+    """Merge defaults, file, environment and `overrides` (by variable name). Raises WrongSetting."""
+    every = {**SECTIONS, **sections}
+    table = {knob.variable: knob for section, kind in every.items() for knob in knobs(section, kind)}
+    given, origins = _environment(environment, table), dict[str, str]()
+    origins.update(dict.fromkeys(given, "environment"))
+    for name, (value, place) in _file(given, table).items():
+        if name not in given:
+            given[name], origins[name] = value, place
+    for name, value in (overrides or {}).items():
+        given[name], origins[name] = value, "command line"
+    values = {name: _value(table[name], raw, origins[name]) for name, raw in given.items()}
+    parts = {kind: _part(section, kind, values) for section, kind in every.items()}
+    return Settings(parts, every, origins, dict(environment))
+
+
+def _value(knob: Knob, raw: object, origin: str) -> object:
+    return parse(knob, raw, origin) if origin != "command line" else raw
+
+
+def _part(section: str, kind: type, values: Mapping[str, object]) -> object:
+    mine = {knob.name: values[knob.variable] for knob in knobs(section, kind) if knob.variable in values}
+    try:
+        made: object = kind(**mine)
+    except ValueError as error:
+        raise WrongSetting(f"the settings of {section or 'isthmus'}: {error}") from error
+    return made
+
+
+def _environment(environment: Mapping[str, str], table: Mapping[str, Knob]) -> dict[str, object]:
+    given: dict[str, object] = {}
+    for name, value in environment.items():
+        if not name.startswith(PREFIX) or name.startswith(NOT_KNOBS):
+            continue
+        if name not in table:
+            raise _unknown(name, "the environment", table)
+        given[name] = value
+    return given
+
+
+def _file(given: Mapping[str, object], table: Mapping[str, Knob]) -> dict[str, tuple[object, str]]:
+    path = _config_path(given)
+    if path is None:
+        return {}
+    found: dict[str, tuple[object, str]] = {}
+    for key, value in read_toml(path).items():
+        inner: Mapping[str, Any] = value if isinstance(value, dict) else {}
+        names = {f"{PREFIX}{key.upper()}__{name.upper()}": item for name, item in inner.items()}
+        for name, item in names.items() if inner else [(f"{PREFIX}{key.upper()}", value)]:
+            if name not in table:
+                raise _unknown(name, str(path), table)
+            found[name] = (item, path.name)
+    return found
+
+
+def _config_path(given: Mapping[str, object]) -> Path | None:
+    if "ISTHMUS_CONFIG" in given:
+        return Path(str(given["ISTHMUS_CONFIG"]))
+    home = Path(str(given["ISTHMUS_HOME"])) if "ISTHMUS_HOME" in given else _home()
+    path = home / "isthmus.toml"
+    return path if path.is_file() else None
+
+
+def _unknown(name: str, place: str, table: Mapping[str, Knob]) -> WrongSetting:
+    near = difflib.get_close_matches(name, table, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return WrongSetting(f"{name} (from {place}) is not a setting.{hint} `isthmus check` lists all of them.")

@@ -1,0 +1,55 @@
+"""Settings: merged by origin, and a wrong one stops the start with its name and the reason."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from isthmus.settings import Core, KeySettings, WrongSetting, load
+
+
+@dataclass(frozen=True)
+class Sync:
+    every: timedelta = field(default=timedelta(minutes=5), metadata={"description": "Pause between runs."})
+    sizes: tuple[int, ...] = field(default=(1, 2), metadata={"description": "Sizes."})
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "isthmus.toml"
+    file.write_text('port = 1\n[sync]\nevery = "PT30S"\nsizes = [3]\n', "utf-8")
+    given = {"ISTHMUS_CONFIG": str(file), "ISTHMUS_SYNC__SIZES": "4, 5", "HOME": "/nowhere"}
+    settings = load({"sync": Sync}, given)
+    assert settings.part(Sync) == Sync(timedelta(seconds=30), (4, 5))
+    origins = {knob.variable: origin for knob, _, origin in settings.rows()}
+    assert (origins["ISTHMUS_SYNC__SIZES"], origins["ISTHMUS_SYNC__EVERY"]) == ("environment", "isthmus.toml")
+    assert (settings.core.port, origins["ISTHMUS_HOST"]) == (1, "default")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ISTHMUS_SYNC__EVRY", "1", "Did you mean ISTHMUS_SYNC__EVERY"),
+        ("ISTHMUS_PORT", "many", "ISTHMUS_PORT (from environment)"),
+        ("ISTHMUS_SYNC__SIZES", "1,x", "ISTHMUS_SYNC__SIZES"),
+        ("ISTHMUS_CONFIG", "/nowhere/isthmus.toml", "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str, said: str) -> None:
+    with pytest.raises(WrongSetting) as caught:
+        load({"sync": Sync}, {name: value})
+    assert said in caught.value.message
+
+
+def test_LO_01_a_secret_setting_is_never_shown(tmp_path: Path) -> None:
+    settings = load({}, {"ISTHMUS_AUTH__HS256": "canary-key-0123456789", "ISTHMUS_HOME": str(tmp_path)})
+    assert settings.part(KeySettings).hs256
+    assert "canary" not in repr(settings)
+    assert "canary" not in str([row[1] for row in settings.rows()])
+    assert isinstance(settings.core, Core)
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "isthmus.toml").write_text("port = = 3", "utf-8")
+    with pytest.raises(WrongSetting, match="cannot be read"):
+        load({}, {"ISTHMUS_HOME": str(tmp_path)})
