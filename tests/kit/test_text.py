@@ -22,5 +22,5 @@ def test_LO_05_a_terminal_text_is_one_line_without_controls(value: str) -> None:
 
 
 def test_markup_becomes_readable_text() -> None:
-    assert text.from_html("<p>Áo thun &amp; qu&#7847;n</p><p>Size <b>M</b></p>") == "Áo thun & quần \n Size M"
+    assert text.from_html("<p>Áo thun &amp; qu&#7847;n</p><p>Size <b>M</b></p>") == "Áo thun & quần\nSize M"
     assert text.from_html("plain") == "plain"

@@ -7,8 +7,7 @@ import unicodedata
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _TAG = re.compile(r"<[^>]{0,2000}>")
 _BREAK = re.compile(r"<\s*(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^>]{0,200}>", re.IGNORECASE)
-_SPACE = re.compile(r"[^\S\n]+")
-_LINES = re.compile(r"\n\s*\n+")
+_SPACE = re.compile(r"\s+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -27,7 +26,8 @@ def from_html(markup: str) -> str:
     if "<" not in markup and "&" not in markup:
         return markup.strip()
     text = html.unescape(_TAG.sub(" ", _BREAK.sub("\n", markup)))
-    return _LINES.sub("\n", _SPACE.sub(" ", text)).strip()
+    lines = (_SPACE.sub(" ", line).strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def terminal(text: str) -> str:
