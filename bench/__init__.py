@@ -1,0 +1,1 @@
+"""One runnable file for each measured promise; see README.md in this folder."""
