@@ -1,0 +1,33 @@
+"""The commands, one file each. `probe` belongs to the light install; the others appear with `isthmus[server]`."""
+
+import importlib
+import importlib.util
+
+import typer
+
+from isthmus.cli.probe import probe
+
+#: What the platform's commands need and the light install does not have.
+_SERVER_ONLY = ("asyncpg", "fastapi", "alembic", "cryptography")
+
+
+def build() -> typer.Typer:
+    """The command line as far as this install goes."""
+    app = typer.Typer(
+        name="isthmus",
+        help="Connect a product to its customers' other systems: marketplaces, CRMs, payment gateways, any API.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command()(probe)
+    if all(importlib.util.find_spec(name) for name in _SERVER_ONLY):
+        # imported by name: the light install has none of what these commands import
+        importlib.import_module("isthmus.cli.server").register(app)
+    else:
+        app.callback(epilog="Install isthmus[server] for the platform's commands.")(_nothing)
+    return app
+
+
+def _nothing() -> None:
+    """Call APIs that misbehave, and see what happens."""
