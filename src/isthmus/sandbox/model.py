@@ -1,0 +1,60 @@
+"""Who takes part: applications, sellers, warehouses."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from isthmus.sandbox.shelf import Shelf
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(slots=True, eq=False)
+class App:
+    """A registered application.
+
+    `credentials` carries the field names of the platform's connector. `redirects` lists the registered callback
+    addresses: an exact address, or a bare origin such as `https://app.example`; any loopback address is registered.
+    `owner` is the seller an in-house application acts for.
+    """
+
+    key: str
+    name: str
+    credentials: dict[str, str] = field(repr=False)
+    scopes: frozenset[str] = frozenset()
+    redirects: list[str] = field(default_factory=list)
+    owner: str | None = None
+
+    def accepts(self, redirect: str) -> bool:
+        """Whether the seller may be sent back to this address."""
+        parts = urlsplit(redirect)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+            return False
+        return (
+            parts.hostname in _LOOPBACK
+            or redirect in self.redirects
+            or f"{parts.scheme}://{parts.netloc}" in self.redirects
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A place that holds stock."""
+
+    id: str
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Seller:
+    """A merchant's account on the platform; `blocked` ones are answered with the platform's refusal."""
+
+    id: str
+    name: str
+    email: str
+    shelf: Shelf = field(repr=False)
+    country: str = "VN"
+    currency: str = "VND"
+    warehouses: tuple[Warehouse, ...] = ()
+    blocked: bool = False
+    #: Ids under which the platform knows this account besides `id`, by name.
+    extra: dict[str, str] = field(default_factory=dict)
