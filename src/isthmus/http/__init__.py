@@ -1,0 +1,49 @@
+"""The inbound edge: declared routes, one middleware, one shape of failure, and the server that carries them."""
+
+from isthmus.http.answers import Answer, Document, Wire, accepted, created, document, encode, no_content, redirect
+from isthmus.http.app import App, create_app
+from isthmus.http.auth import Authenticator, Credentials, Verified
+from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
+from isthmus.http.errors import problem_responses
+from isthmus.http.exchange import RequestFacts
+from isthmus.http.health import Check
+from isthmus.http.paging import PageDep, Paging, listing
+from isthmus.http.routes import PUBLIC, Declaration, Routes
+from isthmus.http.settings import HttpSettings, LimitClass
+from isthmus.http.tokens import Issuer, SharedKey, TokenAuthenticator, mint, own_issuer
+
+__all__ = [
+    "PUBLIC",
+    "Answer",
+    "App",
+    "Authenticator",
+    "Check",
+    "Credentials",
+    "Declaration",
+    "Document",
+    "FactsDep",
+    "HttpSettings",
+    "Issuer",
+    "LimitClass",
+    "PageDep",
+    "Paging",
+    "RequestFacts",
+    "Routes",
+    "ScopeDep",
+    "SharedKey",
+    "SystemDep",
+    "TokenAuthenticator",
+    "Verified",
+    "Wire",
+    "accepted",
+    "create_app",
+    "created",
+    "document",
+    "encode",
+    "listing",
+    "mint",
+    "no_content",
+    "own_issuer",
+    "problem_responses",
+    "redirect",
+]

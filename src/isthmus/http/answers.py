@@ -1,0 +1,79 @@
+"""Models and answers of the edge: pydantic reads what comes in, msgspec writes what goes out, camelCase both ways."""
+
+from collections.abc import Mapping
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+from starlette.responses import Response
+
+from isthmus.kit.secret import Secret
+
+
+class Wire(BaseModel):
+    """A request body, or the documentation of an answer: camelCase on the wire, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        serialize_by_alias=True,
+        str_max_length=100_000,
+    )
+
+
+class Answer(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """An answer that is encoded fast; `response_model` takes it and documents it from its own annotations."""
+
+
+def _encoded(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="python", by_alias=True)
+    if isinstance(value, Secret):
+        raise TypeError("a secret is revealed by its own route, never by an answer")
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_encoded)
+
+
+class Document(Response):
+    """A JSON body that is already encoded."""
+
+    media_type = "application/json"
+
+
+def encode(value: object) -> bytes:
+    """JSON: times in UTC with `Z`, decimals as strings, names as the structure gives them."""
+    return _ENCODER.encode(value)
+
+
+def document(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Document:
+    """Answer with this structure, `Wire` or dictionary."""
+    return Document(_ENCODER.encode(value), status_code=status, headers=headers)
+
+
+def created(value: object, *, location: str | None = None) -> Document:
+    """201 with the new object."""
+    return document(value, status=201, headers={"location": location} if location else None)
+
+
+def accepted(value: object) -> Document:
+    """202: the work has been written down and goes on by itself."""
+    return document(value, status=202)
+
+
+def no_content() -> Response:
+    """204."""
+    return Response(status_code=204)
+
+
+def redirect(address: str) -> Response:
+    """302 to an address that the caller has checked."""
+    return Response(status_code=302, headers={"location": address})

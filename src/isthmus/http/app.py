@@ -1,0 +1,98 @@
+"""Puts the edge together: routes in, one ASGI application out, or a clear refusal to start (security.md HE-14)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI
+
+from isthmus.http.auth import Authenticator, Doorkeeper
+from isthmus.http.deps import open_scope as scope_dependency
+from isthmus.http.edge import Edge, Parts
+from isthmus.http.errors import CannotStart
+from isthmus.http.exchange import AsgiScope, Receive, RequestFacts, Send
+from isthmus.http.health import Check, health_routes
+from isthmus.http.limits import Limiter
+from isthmus.http.paging import Cursors
+from isthmus.http.routes import DeclaredRoute, Public, Routes, all_dependants
+from isthmus.http.settings import HttpSettings
+from isthmus.http.table import RouteTable
+from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.permissions import Principal
+from isthmus.kit.secret import Secret
+
+if TYPE_CHECKING:
+    from isthmus.scope import Scope, System
+
+OpenScope = Callable[[Principal, RequestFacts], "Scope"]
+
+
+class App(FastAPI):
+    """The application: the edge around declared routes. `open_scope` makes the scope of a signed-in request."""
+
+    edge: Edge
+    cursors: Cursors
+    open_scope: OpenScope
+    system: "System | None"
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self.edge.answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def create_app(
+    routes: Sequence[Routes],
+    *,
+    open_scope: OpenScope,
+    authenticators: Sequence[Authenticator],
+    secret: Secret,
+    settings: HttpSettings | None = None,
+    checks: Mapping[str, Check] | None = None,
+    system: "System | None" = None,
+    clock: Clock = SYSTEM,
+) -> App:
+    """The ASGI application over these routes.
+
+    open_scope: makes the scope of a request from its principal and facts. authenticators: asked in turn. secret: the
+    process-wide key that cursors are bound with, equal in all processes. checks: the parts that `/health/ready` asks.
+    system: for PUBLIC routes that ask for `SystemDep`. Raises CannotStart for an undeclared or doubled route.
+    """
+    settings = settings or HttpSettings()
+    everything = [*routes, health_routes(checks or {})]
+    app = App(title="Isthmus", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    app.open_scope = open_scope
+    app.system = system
+    app.cursors = Cursors(secret, clock)
+    table: RouteTable[DeclaredRoute] = RouteTable()
+    app.router.routes.clear()
+    for room in everything:
+        _enter(room.router, table, app)
+    doorkeeper = Doorkeeper(authenticators, clock)
+    parts = Parts(settings=settings, table=table, doorkeeper=doorkeeper, limiter=Limiter(settings, clock), clock=clock)
+    app.edge = Edge(parts)
+    return app
+
+
+def _enter(router: APIRouter, table: RouteTable[DeclaredRoute], app: FastAPI) -> None:
+    for route in router.routes:
+        path = getattr(route, "path", "?")
+        if not isinstance(route, DeclaredRoute) or route.declaration is None:
+            raise CannotStart(f"The route {path} declares no permission, limit class and answer; use Routes for it.")
+        asked: set[Any] = {dependant.call for dependant in all_dependants(route.dependant)}
+        if isinstance(route.declaration.permission, Public) and scope_dependency in asked:
+            raise CannotStart(f"The route {path} is PUBLIC and asks for a scope, which only a principal has.")
+        for method in route.methods or ():
+            table.add(method, route.path, route)
+        app.router.routes.append(route)

@@ -1,0 +1,96 @@
+"""Who is calling: the `Authenticator` port, the credentials shown to it, and the cache before it (JT-10)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from isthmus.kit.clock import Clock
+from isthmus.kit.errors import Unauthenticated
+from isthmus.kit.permissions import Principal
+
+_MAX_CREDENTIAL = 8 * 1024
+_CACHE_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """What the caller showed: a bearer token or an API key. Its repr hides the text."""
+
+    kind: Literal["bearer", "key"]
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.kind}, ***)"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A principal, and the wall-clock second (epoch) after which the credentials are void."""
+
+    principal: Principal
+    expires_at: float
+
+
+class Authenticator(Protocol):
+    """Tells who shows these credentials."""
+
+    async def verify(self, credentials: Credentials) -> Verified | None:
+        """The principal; None when another authenticator may know them. Raises Unauthenticated."""
+        ...
+
+
+def shown_credentials(headers: Mapping[bytes, bytes]) -> Credentials:
+    """The credentials in a request's headers. Raises Unauthenticated when there are none, or two kinds at once."""
+    authorization, key = headers.get(b"authorization"), headers.get(b"x-api-key")
+    if (authorization is None) == (key is None):
+        raise Unauthenticated
+    text = key if key is not None else _bearer(authorization or b"")
+    if not text or len(text) > _MAX_CREDENTIAL or not text.isascii():
+        raise Unauthenticated
+    return Credentials("bearer" if key is None else "key", text.decode("ascii"))
+
+
+def _bearer(header: bytes) -> bytes:
+    scheme, _, token = header.partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
+class Doorkeeper:
+    """Asks the authenticators in turn; remembers good answers for four seconds, so that a change counts within five."""
+
+    def __init__(self, authenticators: Sequence[Authenticator], clock: Clock, *, capacity: int = 10_000) -> None:
+        self._authenticators = tuple(authenticators)
+        self._clock = clock
+        self._capacity = capacity
+        self._known: dict[bytes, tuple[Verified, float]] = {}
+
+    def remembered(self, credentials: Credentials) -> Principal | None:
+        """The principal of credentials that were verified moments ago."""
+        digest = _digest(credentials)
+        found = self._known.get(digest)
+        if found is None:
+            return None
+        verified, until = found
+        if self._clock.monotonic() < until and self._clock.now().timestamp() < verified.expires_at:
+            return verified.principal
+        del self._known[digest]
+        return None
+
+    async def verify(self, credentials: Credentials) -> Principal:
+        """Verify in full. Raises Unauthenticated, the same way whatever was wrong."""
+        for authenticator in self._authenticators:
+            verified = await authenticator.verify(credentials)
+            if verified is not None:
+                self._remember(credentials, verified)
+                return verified.principal
+        raise Unauthenticated
+
+    def _remember(self, credentials: Credentials, verified: Verified) -> None:
+        if len(self._known) >= self._capacity:
+            del self._known[next(iter(self._known))]
+        self._known[_digest(credentials)] = (verified, self._clock.monotonic() + _CACHE_SECONDS)
+
+
+def _digest(credentials: Credentials) -> bytes:
+    return hashlib.blake2b(credentials.text.encode(), digest_size=32, person=credentials.kind.encode()).digest()

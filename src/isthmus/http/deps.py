@@ -1,0 +1,36 @@
+"""What an endpoint may ask for: its scope, the facts of its request, and on public routes the platform's own hand."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Request
+
+from isthmus.http.exchange import KEY, Exchange, RequestFacts
+
+if TYPE_CHECKING:
+    from isthmus.scope import Scope, System
+else:
+    Scope = System = Any
+
+
+async def open_scope(request: Request) -> Any:  # noqa: ANN401 - the framework reads Scope from the alias below
+    """The scope of the signed-in principal."""
+    exchange: Exchange = request.scope[KEY]
+    assert exchange.principal is not None  # noqa: S101 - the start refuses ScopeDep on PUBLIC routes
+    return request.app.open_scope(exchange.principal, exchange.facts)
+
+
+async def _facts(request: Request) -> RequestFacts:
+    exchange: Exchange = request.scope[KEY]
+    return exchange.facts
+
+
+async def _system(request: Request) -> Any:  # noqa: ANN401 - as above
+    return request.app.system
+
+
+#: One tenant, one principal: for every route that somebody signed in for.
+ScopeDep = Annotated[Scope, Depends(open_scope)]
+#: Request id and address.
+FactsDep = Annotated[RequestFacts, Depends(_facts)]
+#: For PUBLIC routes that must find out first whose request this is, such as an OAuth callback.
+SystemDep = Annotated[System, Depends(_system)]

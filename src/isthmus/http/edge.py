@@ -1,0 +1,231 @@
+"""The one middleware: everything that happens to a request before and after its route, in one pure ASGI callable."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+
+from isthmus.http.addresses import Callers, Hosts, is_plain, limit_key
+from isthmus.http.auth import Credentials, Doorkeeper, shown_credentials
+from isthmus.http.bodies import (
+    CappedBody,
+    Gone,
+    check_encoding,
+    check_query,
+    declared_length,
+    parse_query,
+    refuse_credentials,
+)
+from isthmus.http.cors import Cors
+from isthmus.http.errors import MethodNotAllowed, Misdirected, PermissionDenied, TooLarge, as_problem, render
+from isthmus.http.errors import retry_seconds as whole_seconds
+from isthmus.http.exchange import KEY, REQUEST_ID, AsgiScope, Exchange, Receive, Send, given_id
+from isthmus.http.limits import Limiter, Refused
+from isthmus.http.routes import Declaration, DeclaredRoute, Public
+from isthmus.http.settings import HttpSettings
+from isthmus.http.table import RouteTable
+from isthmus.kit import ids
+from isthmus.kit.clock import Clock
+from isthmus.kit.errors import Invalid, NotFound, Problem, Unauthenticated
+from isthmus.kit.permissions import Principal
+
+_log = logging.getLogger("isthmus.http")
+_access = logging.getLogger("isthmus.http.access")
+_ONCE = (b"authorization", b"x-api-key", b"content-length", b"content-type", b"idempotency-key", b"origin", b"cookie")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the edge is made of."""
+
+    settings: HttpSettings
+    table: RouteTable[DeclaredRoute]
+    doorkeeper: Doorkeeper
+    limiter: Limiter
+    clock: Clock
+
+
+class Edge:
+    """Answers HTTP requests; hands them to the routes of the table."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._settings = parts.settings
+        self._table = parts.table
+        self._doorkeeper = parts.doorkeeper
+        self._limiter = parts.limiter
+        self._clock = parts.clock
+        self._hosts = Hosts(parts.settings.hosts)
+        self._callers = Callers(parts.settings.trusted_proxies)
+        self.cors = Cors(parts.settings.cors_origins)
+
+    async def answer(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, whatever happens."""
+        listed = scope["headers"]
+        headers = dict(listed)
+        request_id = given_id(headers) or ids.new("req", self._clock)
+        peer = scope.get("client") or ("", 0)
+        exchange = Exchange(request_id, self._callers.address(peer[0], listed), self._clock.monotonic(), headers)
+        scope[KEY] = exchange
+        token = REQUEST_ID.set(request_id)
+        sender = exchange.sender(send)
+        try:
+            await self._answer(exchange, scope, receive, sender)
+        except Gone:
+            exchange.status = 499
+        except asyncio.CancelledError:
+            exchange.status = exchange.status or 499
+            raise
+        except Exception as failure:  # noqa: BLE001 - this is the renderer: no failure leaves it unnamed
+            await self._fail(exchange, failure, scope, sender)
+        finally:
+            self._note(exchange, scope)
+            REQUEST_ID.reset(token)
+
+    async def _answer(self, exchange: Exchange, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        headers = exchange.headers
+        if headers.get(b"host", b"") not in self._hosts:
+            raise Misdirected
+        origin = headers.get(b"origin")
+        if scope["method"] == "OPTIONS":
+            exchange.cors = self.cors.preflight(origin)
+            await _empty(send, 204)
+            return
+        exchange.cors = self.cors.answer(origin)
+        if len(headers) != len(scope["headers"]):
+            _check_once(scope)
+        route, scope["path_params"] = self._route(scope)
+        exchange.route = route
+        declaration = _declaration(route)
+        pairs = parse_query(scope["query_string"])
+        if not declaration.open_query:
+            refuse_credentials(pairs)
+        await self._admit(exchange, declaration)
+        if pairs and not declaration.open_query:
+            check_query(pairs, route.known_query, route.repeatable_query)
+        await self._run(route, declaration, scope, self._body(exchange, declaration, receive), send)
+
+    def _route(self, scope: AsgiScope) -> tuple[DeclaredRoute, dict[str, str]]:
+        path, method = scope["path"], scope["method"]
+        if not is_plain(scope.get("raw_path") or path.encode(), path):
+            raise NotFound("There is nothing at this address.")
+        found = self._table.find("GET" if method == "HEAD" else method, path)
+        if found is not None and not (method == "HEAD" and _declaration(found[0]).stream):
+            return found
+        allowed = self._table.allowed(path)
+        if not allowed:
+            raise NotFound("There is nothing at this address.")
+        raise MethodNotAllowed(details={"allow": sorted(allowed)})
+
+    async def _admit(self, exchange: Exchange, declaration: Declaration) -> None:
+        if isinstance(declaration.permission, Public):
+            exchange.standing = self._limiter.admit(declaration.limit, "", limit_key(exchange.address))
+            return
+        exchange.standing = self._limiter.failures(limit_key(exchange.address))
+        credentials = shown_credentials(exchange.headers)
+        principal = self._doorkeeper.remembered(credentials) or await self._verify(exchange, credentials)
+        exchange.principal = principal
+        exchange.standing = self._limiter.admit(declaration.limit, principal.tenant_id, principal.id)
+        if not principal.may(declaration.permission):
+            raise PermissionDenied(
+                f"You lack the permission {declaration.permission.name} ({declaration.permission.description}).",
+                details={"permission": declaration.permission.name},
+            )
+
+    async def _verify(self, exchange: Exchange, credentials: Credentials) -> Principal:
+        address = limit_key(exchange.address)
+        self._limiter.check_failures(address)
+        try:
+            return await self._doorkeeper.verify(credentials)
+        except Unauthenticated:
+            self._limiter.count_failure(address)
+            raise
+
+    def _body(self, exchange: Exchange, declaration: Declaration, receive: Receive) -> CappedBody:
+        headers = exchange.headers
+        cap = declaration.body_cap if declaration.body_cap is not None else self._settings.body_bytes
+        length = declared_length(headers)
+        if length is not None or b"transfer-encoding" in headers:
+            check_encoding(headers)
+            if length is not None and length > cap:
+                raise TooLarge(details={"limitBytes": cap})
+        return CappedBody(receive, cap, self._settings.body_seconds)
+
+    async def _run(
+        self, route: DeclaredRoute, declaration: Declaration, scope: AsgiScope, receive: CappedBody, send: Send
+    ) -> None:
+        scope["endpoint"] = route.endpoint
+        async with AsyncExitStack() as files:
+            scope["fastapi_middleware_astack"] = files
+            seconds = None if declaration.stream else declaration.deadline or self._settings.request_seconds
+            try:
+                async with asyncio.timeout(seconds):
+                    await route.app(scope, receive, send)
+            except HTTPException:
+                # the framework hides why it could not read a form
+                if receive.refusal is not None:
+                    raise receive.refusal from None
+                raise
+
+    async def _fail(self, exchange: Exchange, failure: Exception, scope: AsgiScope, send: Send) -> None:
+        problem = as_problem(failure)
+        if isinstance(failure, Refused):
+            exchange.standing = failure.standing
+        if problem.status >= 500:
+            _log.error("%s %s failed", scope["method"], _shown_path(exchange, scope), exc_info=failure)
+        if exchange.status:
+            raise failure
+        await _send_problem(send, problem, exchange, self._clock)
+
+    def _note(self, exchange: Exchange, scope: AsgiScope) -> None:
+        if not _access.isEnabledFor(logging.INFO):
+            return
+        principal = exchange.principal
+        _access.info(
+            "%s %s %d",
+            scope["method"],
+            _shown_path(exchange, scope),
+            exchange.status,
+            extra={
+                "milliseconds": round((self._clock.monotonic() - exchange.started) * 1000, 1),
+                "address": exchange.address,
+                "tenant": principal.tenant_id if principal else "",
+                "principal": principal.id if principal else "",
+            },
+        )
+
+
+def _declaration(route: DeclaredRoute) -> Declaration:
+    assert route.declaration is not None  # noqa: S101 - the start refuses routes without one
+    return route.declaration
+
+
+def _check_once(scope: AsgiScope) -> None:
+    names = [name for name, _ in scope["headers"]]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise Invalid(f"The header {name.decode()} may be given only once.")
+
+
+def _shown_path(exchange: Exchange, scope: AsgiScope) -> str:
+    """The route's own path: parameters may be secrets, such as a hook's token (LO-04)."""
+    return exchange.route.path if exchange.route is not None else str(scope["path"])[:200]
+
+
+async def _empty(send: Send, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_problem(send: Send, problem: Problem, exchange: Exchange, clock: Clock) -> None:
+    body = render(problem, exchange.request_id, clock.now())
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % whole_seconds(problem.retry_after)))
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(problem, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(problem.details.get("allow", ())).encode()))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

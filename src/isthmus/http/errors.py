@@ -1,0 +1,194 @@
+"""The failures of the edge itself, and the one shape in which every failure leaves it (design/api.md, Shapes)."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from isthmus.kit.errors import Forbidden, Invalid, NotFound, Problem, Unauthenticated, Unavailable
+
+FIELDS_SHOWN = 50
+_NAME_SHOWN = 64
+#: Texts of these kinds repeat what was sent (LO-02); they are said in our own words.
+_ECHOING = {
+    "union_tag_invalid": "This kind is not known.",
+    "json_invalid": "This is not valid JSON.",
+    "uuid_parsing": "This is not a UUID.",
+    "url_parsing": "This is not a URL.",
+    "datetime_parsing": "This is not an RFC 3339 time.",
+    "datetime_from_date_parsing": "This is not an RFC 3339 time.",
+    "date_parsing": "This is not a date.",
+    "date_from_datetime_parsing": "This is not a date.",
+    "time_parsing": "This is not a time.",
+    "time_delta_parsing": "This is not a duration.",
+    "missing": "This field is required.",
+    "extra_forbidden": "There is no such field.",
+}
+
+
+class MethodNotAllowed(Problem):
+    """This address does not take that method; the Allow header names those it takes."""
+
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+
+
+class Misdirected(Problem):
+    """This server does not answer to that host name; add it to the setting `http.hosts` if it should."""
+
+    code = "MISDIRECTED_REQUEST"
+    status = 421
+
+
+class TooLarge(Problem):
+    """The request body is larger than this route takes."""
+
+    code = "PAYLOAD_TOO_LARGE"
+    status = 413
+
+
+class TooSlow(Problem):
+    """The request body arrived too slowly."""
+
+    code = "REQUEST_TIMEOUT"
+    status = 408
+
+
+class UnsupportedType(Problem):
+    """Send the body as `application/json` in UTF-8, without a content encoding."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+
+class TooManyRequests(Problem):
+    """Rate limit exceeded; wait as long as Retry-After says."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+    status = 429
+
+
+class PermissionDenied(Forbidden):
+    """You lack the permission for this; `details.permission` names it."""
+
+    code = "PERMISSION_DENIED"
+
+
+class DeadlineExceeded(Problem):
+    """The answer took longer than the server allows; nothing was changed unless a later look shows it."""
+
+    code = "DEADLINE_EXCEEDED"
+    status = 504
+
+
+class BadCursor(Invalid):
+    """This cursor is not valid here: it was made for another list, other filters or another caller, or is too old."""
+
+    code = "INVALID_CURSOR"
+
+
+class TooManyStreams(Problem):
+    """Too many event streams are open for you; close one first."""
+
+    code = "TOO_MANY_STREAMS"
+    status = 429
+
+
+class PortInUse(Problem):
+    """The address to listen on is already in use."""
+
+    code = "PORT_IN_USE"
+
+
+class CannotStart(Problem):
+    """The HTTP edge was put together wrongly or unsafely and does not start."""
+
+    code = "CANNOT_START"
+
+
+#: What may happen on every route, signed in or not.
+ALWAYS: tuple[type[Problem], ...] = (Invalid, TooManyRequests, Problem, Unavailable, DeadlineExceeded)
+SIGNED_IN: tuple[type[Problem], ...] = (Unauthenticated, PermissionDenied)
+
+
+def problem_responses(kinds: Iterable[type[Problem]]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI answers for these failures, one per status, each naming its codes."""
+    by_status: dict[int, list[type[Problem]]] = {}
+    for kind in kinds:
+        if kind not in by_status.setdefault(kind.status, []):
+            by_status[kind.status].append(kind)
+    return {status: _documented(found) for status, found in sorted(by_status.items())}
+
+
+def _documented(kinds: Sequence[type[Problem]]) -> dict[str, Any]:
+    lines = [f"`{kind.code}`: {(kind.__doc__ or '').strip().splitlines()[0]}" for kind in kinds]
+    codes = sorted({kind.code for kind in kinds})
+    narrowed = {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}
+    return {
+        "description": "\n\n".join(lines),
+        "content": {
+            "application/json": {"schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, narrowed]}},
+        },
+    }
+
+
+def as_problem(failure: BaseException) -> Problem:
+    """The named failure behind any exception; what nobody named is an internal error that says nothing (HE-10)."""
+    if isinstance(failure, Problem):
+        return failure
+    if isinstance(failure, RequestValidationError):
+        return invalid(failure.errors())
+    if isinstance(failure, HTTPException):
+        return _of_status(failure.status_code)
+    if isinstance(failure, TimeoutError):
+        return DeadlineExceeded()
+    return Problem("Something went wrong on our side; the request id leads to the cause in the log.")
+
+
+def _of_status(status: int) -> Problem:
+    for kind in (NotFound, MethodNotAllowed, TooLarge, UnsupportedType, Unauthenticated, Forbidden, Unavailable):
+        if kind.status == status:
+            return kind()
+    return Invalid("The request could not be read.") if 400 <= status < 500 else Problem()
+
+
+def invalid(errors: Iterable[Mapping[str, Any]]) -> Invalid:
+    """Every wrong field at once, none with what was sent in it."""
+    fields = [{"path": _path(error["loc"]), "message": _said(error)} for error in errors]
+    return Invalid(
+        "The request is not valid; details.fields names each field and what is wrong with it.",
+        details={"fields": fields[:FIELDS_SHOWN]},
+    )
+
+
+def _path(location: Sequence[str | int]) -> str:
+    parts = list(location[1:]) if location and location[0] in {"body", "query", "path", "header"} else list(location)
+    return ".".join(str(part)[:_NAME_SHOWN] for part in parts)
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    kind = str(error.get("type", ""))
+    if kind in _ECHOING:
+        return _ECHOING[kind]
+    return str(error.get("msg", "This is not valid.")).removeprefix("Value error, ")
+
+
+def render(problem: Problem, request_id: str, at: datetime) -> bytes:
+    """The one shape of a failure."""
+    timestamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    error: dict[str, Any] = {"code": problem.code, "message": problem.message}
+    if problem.details:
+        error["details"] = problem.details
+    error["requestId"] = request_id
+    if problem.retry_after is not None:
+        error["retryAfter"] = retry_seconds(problem.retry_after)
+    return msgspec.json.encode({"success": False, "error": error, "timestamp": timestamp, "requestId": request_id})
+
+
+def retry_seconds(wait: float) -> int:
+    """Whole seconds for Retry-After, never less than one."""
+    return max(1, math.ceil(wait))

@@ -1,0 +1,90 @@
+"""One request on its way through the edge: what is known of it, and the headers that its answer will bear."""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from isthmus.http.limits import Standing
+from isthmus.http.routes import DeclaredRoute
+from isthmus.kit.permissions import Principal
+
+AsgiScope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+KEY = "isthmus.exchange"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+#: The id of the request that the current task works for; log lines bear it.
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+
+_GUARD: list[Header] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Authorization, Cookie, Origin"),
+]
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_SHUT: Header = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What a scope needs to know of the request behind it."""
+
+    request_id: str
+    address: str
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request being answered."""
+
+    request_id: str
+    address: str
+    started: float
+    headers: dict[bytes, bytes]
+    route: DeclaredRoute | None = None
+    principal: Principal | None = None
+    standing: Standing | None = None
+    cors: list[Header] = field(default_factory=list)
+    status: int = 0
+    raw_body: bytes = b""
+
+    @property
+    def facts(self) -> RequestFacts:
+        """The facts for a scope."""
+        return RequestFacts(self.request_id, self.address)
+
+    def sender(self, send: Send) -> Send:
+        """`send` with the edge's headers added to the head of the answer."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                message["headers"] = self._completed(list(message.get("headers", ())))
+            await send(message)
+
+        return send_with_headers
+
+    def _completed(self, headers: list[Header]) -> list[Header]:
+        names = {name for name, _ in headers}
+        headers.append((b"x-request-id", self.request_id.encode()))
+        headers += _GUARD
+        if b"cache-control" not in names:
+            headers.append(_NO_STORE)
+        if b"content-security-policy" not in names:
+            headers.append(_SHUT)
+        if self.standing is not None:
+            headers += self.standing.headers()
+        headers += self.cors
+        return headers
+
+
+def given_id(headers: dict[bytes, bytes]) -> str | None:
+    """The caller's own request id, if it is one."""
+    shown = headers.get(b"x-request-id")
+    return shown.decode() if shown is not None and _REQUEST_ID.fullmatch(shown) else None

@@ -1,0 +1,156 @@
+"""Rate limits per class, principal and tenant: never more than the limit in any minute (security.md RL-01 to RL-03)."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from isthmus.http.errors import TooManyRequests, retry_seconds
+from isthmus.http.settings import HttpSettings, LimitClass
+from isthmus.kit.clock import Clock
+
+WINDOW_SECONDS = 60
+_KEYS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a caller stands: the limit, what is left of it, and the epoch second from which more is admitted."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The three headers of a limited route."""
+        return [
+            (b"x-ratelimit-limit", b"%d" % self.limit),
+            (b"x-ratelimit-remaining", b"%d" % self.remaining),
+            (b"x-ratelimit-reset", b"%d" % self.reset),
+        ]
+
+
+class Refused(TooManyRequests):
+    """Rate limit exceeded; wait as long as Retry-After says."""
+
+    def __init__(self, standing: Standing, wait: float) -> None:
+        super().__init__(
+            f"Rate limit exceeded; try again in {retry_seconds(wait)} seconds.",
+            details={"limit": standing.limit, "perSeconds": WINDOW_SECONDS},
+            retry_after=wait,
+        )
+        self.standing = standing
+
+
+class Pool(Protocol):
+    """Permits shared with other processes. The platform's budget table fills it."""
+
+    async def lease(self, key: str, wanted: int, limit: int) -> int:
+        """Take up to `wanted` of the permits of the current minute; 0 when there are none left."""
+        ...
+
+
+@dataclass(slots=True)
+class Window:
+    """How often a key was used in each of the last seconds."""
+
+    used: int = 0
+    seconds: deque[list[int]] = field(default_factory=deque)
+
+    def settle(self, second: int) -> None:
+        """Forget what is more than a minute old; a started second counts in full."""
+        seconds = self.seconds
+        while seconds and seconds[0][0] < second - WINDOW_SECONDS:
+            self.used -= seconds.popleft()[1]
+
+    def add(self, second: int) -> None:
+        """Count one use."""
+        self.used += 1
+        if self.seconds and self.seconds[-1][0] == second:
+            self.seconds[-1][1] += 1
+        else:
+            self.seconds.append([second, 1])
+
+    def wait(self, now: float) -> float:
+        """Seconds until the oldest use is forgotten."""
+        return self.seconds[0][0] + WINDOW_SECONDS + 1 - now if self.seconds else 0.0
+
+
+class Windows:
+    """Sliding minutes by key, bounded in number."""
+
+    def __init__(self, capacity: int = _KEYS) -> None:
+        self._windows: dict[str, Window] = {}
+        self._capacity = capacity
+
+    def get(self, key: str, second: int) -> Window:
+        """The window of this key, settled."""
+        window = self._windows.get(key)
+        if window is None:
+            if len(self._windows) >= self._capacity:
+                self._sweep(second)
+            window = self._windows[key] = Window()
+        else:
+            window.settle(second)
+        return window
+
+    def _sweep(self, second: int) -> None:
+        for key, window in list(self._windows.items()):
+            window.settle(second)
+            if not window.used:
+                del self._windows[key]
+        while len(self._windows) >= self._capacity:
+            del self._windows[next(iter(self._windows))]
+
+
+class Limiter:
+    """Admits requests by class for one process, or for many through a `Pool`."""
+
+    def __init__(self, settings: HttpSettings, clock: Clock, pool: Pool | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._pool = pool
+        self._windows = Windows()
+        self._failures = Windows(4096)
+
+    def admit(self, name: LimitClass, tenant_id: str, who: str) -> Standing:
+        """Count one request of `who` in `tenant_id`. Raises Refused, and then counts nothing."""
+        now = self._clock.monotonic()
+        second = int(now)
+        limit = self._settings.limit(name)
+        own = self._windows.get(f"{name} {tenant_id} {who}", second)
+        if own.used >= limit:
+            raise self._refused(limit, own, now)
+        if tenant_id:
+            shared = self._windows.get(f"{name} {tenant_id}", second)
+            if shared.used >= limit * self._settings.tenant_factor:
+                raise self._refused(limit, shared, now)
+            shared.add(second)
+        own.add(second)
+        return Standing(limit, limit - own.used, self._reset(own.wait(now)))
+
+    def _reset(self, wait: float) -> int:
+        return math.ceil(self._clock.now().timestamp() + wait)
+
+    def _refused(self, limit: int, window: Window, now: float) -> Refused:
+        wait = window.wait(now)
+        return Refused(Standing(limit, 0, self._reset(wait)), wait)
+
+    def check_failures(self, address: str) -> None:
+        """Refuse an address that failed to sign in too often of late. Raises Refused (RL-02)."""
+        now = self._clock.monotonic()
+        window = self._failures.get(address, int(now))
+        if window.used >= self._settings.failures_per_minute:
+            raise self._refused(self._settings.failures_per_minute, window, now)
+
+    def failures(self, address: str) -> Standing:
+        """Where an address stands with its refused sign-ins."""
+        now = self._clock.monotonic()
+        window = self._failures.get(address, int(now))
+        limit = self._settings.failures_per_minute
+        return Standing(limit, max(0, limit - window.used), self._reset(window.wait(now)))
+
+    def count_failure(self, address: str) -> None:
+        """Note a refused sign-in."""
+        second = int(self._clock.monotonic())
+        self._failures.get(address, second).add(second)

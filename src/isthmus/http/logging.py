@@ -1,0 +1,99 @@
+"""Log lines: JSON for machines, a readable form on a terminal; both bear the request id, no secret (LO-04, LO-05)."""
+
+import json
+import logging
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import IO, Literal
+
+from isthmus.http import redact
+from isthmus.http.exchange import REQUEST_ID
+from isthmus.kit.text import terminal
+
+Form = Literal["json", "text", "auto"]
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_TRACE_LINES = 60
+_COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
+_MESSAGE_LENGTH = 8_000
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    return {
+        name: redact.HIDDEN if redact.is_secret_name(name) else redact.anything(value)
+        for name, value in record.__dict__.items()
+        if name not in _STANDARD and value not in {"", None}
+    }
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return redact.text(record.getMessage()[:_MESSAGE_LENGTH])
+    except (TypeError, ValueError):
+        return redact.text(str(record.msg)[:_MESSAGE_LENGTH])
+
+
+def _trace(record: logging.LogRecord) -> str:
+    if not record.exc_info or record.exc_info[1] is None:
+        return ""
+    lines = "".join(traceback.format_exception(*record.exc_info)).splitlines()
+    if len(lines) > _TRACE_LINES:
+        lines = [*lines[: _TRACE_LINES // 2], "...", *lines[-_TRACE_LINES // 2 :]]
+    return redact.text("\n".join(lines))
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line, ASCII only."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line: dict[str, object] = {"at": at, "level": record.levelname.lower(), "logger": record.name}
+        line["message"] = _message(record)
+        request_id = REQUEST_ID.get()
+        if request_id:
+            line["requestId"] = request_id
+        line.update((name, value) for name, value in _extras(record).items() if name not in line)
+        trace = _trace(record)
+        if trace:
+            line["trace"] = trace
+        return json.dumps(line, ensure_ascii=True, default=str)
+
+
+class Readable(logging.Formatter):
+    """A line for people: time, level, what happened, details, request id; nothing in it moves the cursor."""
+
+    def __init__(self, *, colour: bool = False) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+        details = " ".join(f"{name}={value}" for name, value in _extras(record).items())
+        request_id = REQUEST_ID.get()
+        parts = [f"{at} {record.levelname.lower():7} {_message(record)}", details, request_id]
+        text = terminal("  ".join(part for part in parts if part))
+        trace = _trace(record)
+        if trace:
+            text += "\n" + "\n".join("    " + terminal(line) for line in trace.splitlines())
+        colour = _COLOURS.get(record.levelname, "") if self._colour else ""
+        return f"{colour}{text}\x1b[0m" if colour else text
+
+
+def configure(*, level: str = "INFO", form: Form = "auto", stream: IO[str] | None = None) -> None:
+    """Send every log line of the process to `stream` (standard error) in one form; `auto` looks for a terminal.
+
+    Raises ValueError for an unknown level.
+    """
+    out = stream or sys.stderr
+    on_terminal = out.isatty()
+    readable = form == "text" or (form == "auto" and on_terminal)
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(Readable(colour=on_terminal and "NO_COLOR" not in os.environ) if readable else JsonLines())
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)

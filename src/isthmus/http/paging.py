@@ -1,0 +1,109 @@
+"""Pages of lists: bounds, and cursors that count only where they were made (security.md SC-02)."""
+
+import base64
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Depends, Query, Request
+
+from isthmus.http.answers import Document, document
+from isthmus.http.errors import BadCursor
+from isthmus.http.exchange import KEY, Exchange
+from isthmus.kit.clock import Clock
+from isthmus.kit.errors import Invalid
+from isthmus.kit.paging import DEFAULT_LIMIT, MAX_LIMIT, Ask, Page
+from isthmus.kit.secret import Secret
+
+CURSOR_SECONDS = 24 * 3600
+_TAG_BYTES = 16
+_OWN_NAMES = frozenset({"limit", "offset", "cursor"})
+_PLACES = msgspec.json.Decoder(tuple[int, str])
+
+
+class Cursors:
+    """Makes and reads cursors; each bears a MAC over its place, its list and who may use it until when."""
+
+    def __init__(self, key: Secret, clock: Clock) -> None:
+        self._key = hmac.digest(key.reveal().encode(), b"isthmus cursors", "sha256")
+        self._clock = clock
+
+    def seal(self, place: str, binding: Sequence[str]) -> str:
+        """A cursor for this place in the list that `binding` describes."""
+        payload = msgspec.json.encode((int(self._clock.now().timestamp()) + CURSOR_SECONDS, place))
+        return base64.urlsafe_b64encode(self._tag(payload, binding) + payload).decode().rstrip("=")
+
+    def open(self, cursor: str, binding: Sequence[str]) -> str:
+        """The place. Raises BadCursor for anything that was not made for this list, this caller and this time."""
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            tag, payload = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+            if not hmac.compare_digest(tag, self._tag(payload, binding)):
+                raise BadCursor
+            until, place = _PLACES.decode(payload)
+        except (ValueError, msgspec.DecodeError):
+            raise BadCursor from None
+        if until < self._clock.now().timestamp():
+            raise BadCursor
+        return place
+
+    def _tag(self, payload: bytes, binding: Sequence[str]) -> bytes:
+        return hmac.digest(self._key, msgspec.json.encode((binding, payload)), "sha256")[:_TAG_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """What was asked for, and how to answer it."""
+
+    ask: Ask
+    cursors: Cursors
+    binding: Sequence[str]
+
+    def listing(self, key: str, page: Page[Any]) -> Document:
+        """The answer to a list: the page's rows under `key`, and what is needed to go on."""
+        shape: dict[str, Any] = {key: page.items, "limit": self.ask.limit}
+        has_more = page.has_more or page.next_after is not None
+        if page.total is not None:
+            shape["total"] = page.total
+        if self.ask.after is None:
+            shape["offset"] = self.ask.offset
+        shape["hasMore"] = has_more
+        if has_more and self.ask.after is None:
+            shape["nextOffset"] = self.ask.offset + len(page.items)
+        if page.next_after is not None:
+            shape["nextCursor"] = self.cursors.seal(page.next_after, self.binding)
+        return document(shape)
+
+
+async def _paging(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most rows of the page.")] = DEFAULT_LIMIT,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="Rows to skip; not together with a cursor.")] = 0,
+    cursor: Annotated[
+        str | None, Query(max_length=2048, description="`nextCursor` of the page before, with the same filters.")
+    ] = None,
+) -> Paging:
+    exchange: Exchange = request.scope[KEY]
+    cursors: Cursors = request.app.cursors
+    principal, route = exchange.principal, exchange.route
+    filters = sorted(pair for pair in request.query_params.multi_items() if pair[0] not in _OWN_NAMES)
+    binding = (
+        principal.tenant_id if principal else "",
+        route.path if route else "",
+        *(text for pair in filters for text in pair),
+    )
+    if cursor is None:
+        return Paging(Ask(limit, offset), cursors, binding)
+    if offset:
+        raise Invalid.field("offset", "Give either a cursor or an offset.")
+    return Paging(Ask(limit, 0, cursors.open(cursor, binding)), cursors, binding)
+
+
+PageDep = Annotated[Paging, Depends(_paging)]
+
+
+def listing(key: str, page: Page[Any], paging: Paging) -> Document:
+    """The answer to a list."""
+    return paging.listing(key, page)

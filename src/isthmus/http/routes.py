@@ -1,0 +1,216 @@
+"""How a room declares its routes: each with its permission, limit class and answer, or the start stops (HE-14)."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
+
+import msgspec
+from fastapi import APIRouter, params
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.http.bodies import CappedBody, check_json_type, parse_json
+from isthmus.http.errors import ALWAYS, SIGNED_IN, CannotStart, problem_responses
+from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
+from isthmus.kit.errors import Problem
+from isthmus.kit.permissions import Permission
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
+
+
+class Public:
+    """The permission of routes that nobody signs in for."""
+
+    name = ""
+    description = "open to everyone"
+
+    def __repr__(self) -> str:
+        return "PUBLIC"
+
+
+PUBLIC: Final = Public()
+Access = Permission | Public
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What a route says about itself."""
+
+    permission: Access
+    limit: LimitClass
+    body_cap: int | None = None
+    deadline: float | None = None
+    stream: bool = False
+    open_query: bool = False
+    envelope: bool = False
+    media_type: str = "application/json"
+    errors: tuple[type[Problem], ...] = ()
+    answer: type[msgspec.Struct] | None = None
+
+
+class Declared(TypedDict, total=False):
+    """The keywords of a declaration."""
+
+    #: Who may call it: a permission, or PUBLIC.
+    permission: Required[Access]
+    #: What it counts against; the classes by address are for PUBLIC routes only.
+    limit: Required[LimitClass]
+    #: Documents the answer: a `Wire`, an `Answer`, or None where there is no JSON body.
+    response_model: Required[Any]
+    summary: Required[str]
+    description: str
+    #: The status of success, 200 if not given.
+    status: int
+    #: The failures it adds to those that every route has, documented by their classes.
+    errors: Sequence[type[Problem]]
+    #: Largest body in bytes; `http.body_bytes` if not given.
+    body_cap: int
+    #: Seconds; `http.request_seconds` if not given.
+    deadline: float
+    #: An event stream: no deadline.
+    stream: bool
+    #: Unknown query parameters are let through, as public callbacks and hooks need it.
+    open_query: bool
+    #: The content type of success, where it is not JSON.
+    media_type: str
+    hidden: bool
+    deprecated: bool
+
+
+class _ReadRequest(Request):
+    """A request whose body has been read and parsed by the edge's own reader."""
+
+    raw: bytes
+    parsed: object
+
+    async def body(self) -> bytes:
+        return self.raw
+
+    async def json(self) -> Any:  # noqa: ANN401 - the framework's signature
+        return self.parsed
+
+
+class DeclaredRoute(APIRoute):
+    """A route of ours; `declaration` is None on one that was added past `Routes`."""
+
+    declaration: Declaration | None = None
+    known_query: frozenset[str] = frozenset()
+    repeatable_query: frozenset[str] = frozenset()
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether the body is read as JSON by the edge."""
+        return self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def read_first(request: Request) -> Response:
+            return await handle(await _read(request)) if self.takes_json else await handle(request)
+
+        return read_first
+
+    def learn_query(self) -> None:
+        """Note which query names the endpoint and its dependencies read."""
+        for dependant in all_dependants(self.dependant):
+            for parameter in dependant.query_params:
+                self.known_query |= {parameter.alias}
+                annotation = parameter.field_info.annotation
+                if getattr(annotation, "__origin__", annotation) in {list, set, frozenset, tuple}:
+                    self.repeatable_query |= {parameter.alias}
+
+
+async def _read(request: Request) -> Request:
+    raw = await request.receive.read() if isinstance(request.receive, CappedBody) else await request.body()
+    read = _ReadRequest(request.scope, request.receive)
+    read.raw = raw
+    if raw:
+        check_json_type(dict(request.scope["headers"]))
+        read.parsed = parse_json(raw)
+    return read
+
+
+def _declaration(declared: Declared, envelope: bool) -> Declaration:
+    model, stream = declared["response_model"], declared.get("stream", False)
+    return Declaration(
+        permission=declared["permission"],
+        limit=declared["limit"],
+        body_cap=declared.get("body_cap"),
+        deadline=declared.get("deadline"),
+        stream=stream,
+        open_query=declared.get("open_query", False),
+        envelope=envelope and not stream,
+        media_type="text/event-stream" if stream else declared.get("media_type", "application/json"),
+        errors=tuple(declared.get("errors", ())),
+        answer=model if isinstance(model, type) and issubclass(model, msgspec.Struct) else None,
+    )
+
+
+def all_dependants(dependant: Dependant) -> Iterator[Dependant]:
+    """An endpoint's needs and the needs of its dependencies."""
+    yield dependant
+    for below in dependant.dependencies:
+        yield from all_dependants(below)
+
+
+class Routes:
+    """A room's routes under one prefix; `router` is the FastAPI router behind them."""
+
+    def __init__(self, *, prefix: str, tag: str, envelope: bool = False) -> None:
+        self.router = APIRouter(prefix=prefix, tags=[tag], route_class=DeclaredRoute)
+        self.tag = tag
+        self._envelope = envelope
+
+    def route(self, method: str, path: str, **declared: Unpack[Declared]) -> Callable[[Endpoint], Endpoint]:
+        """Declare `method path`; `Declared` explains the keywords. Raises CannotStart for a contradiction."""
+        permission, limit = declared["permission"], declared["limit"]
+        if limit not in LIMITS:
+            raise CannotStart(f"{method} {path}: there is no limit class {limit!r}.")
+        if (permission is PUBLIC) != (limit in BY_ADDRESS):
+            raise CannotStart(f"{method} {path}: PUBLIC routes take one of {sorted(BY_ADDRESS)}, others do not.")
+        declaration = _declaration(declared, self._envelope)
+        by_pydantic = declaration.answer is None and not declaration.stream
+        kinds = (*ALWAYS, *(() if permission is PUBLIC else SIGNED_IN), *declaration.errors)
+
+        def declare(endpoint: Endpoint) -> Endpoint:
+            self.router.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                response_model=declared["response_model"] if by_pydantic else None,
+                status_code=declared.get("status", 200),
+                summary=declared["summary"],
+                description=declared.get("description"),
+                responses=problem_responses(kinds),
+                include_in_schema=not declared.get("hidden", False),
+                deprecated=declared.get("deprecated"),
+            )
+            made = self.router.routes[-1]
+            if isinstance(made, DeclaredRoute):
+                made.declaration = declaration
+                made.learn_query()
+            return endpoint
+
+        return declare
+
+    def get(self, path: str, **declared: Unpack[Declared]) -> Callable[[Endpoint], Endpoint]:
+        """Declare a GET route; the keywords are those of `route`."""
+        return self.route("GET", path, **declared)
+
+    def post(self, path: str, **declared: Unpack[Declared]) -> Callable[[Endpoint], Endpoint]:
+        """Declare a POST route; the keywords are those of `route`."""
+        return self.route("POST", path, **declared)
+
+    def put(self, path: str, **declared: Unpack[Declared]) -> Callable[[Endpoint], Endpoint]:
+        """Declare a PUT route; the keywords are those of `route`."""
+        return self.route("PUT", path, **declared)
+
+    def patch(self, path: str, **declared: Unpack[Declared]) -> Callable[[Endpoint], Endpoint]:
+        """Declare a PATCH route; the keywords are those of `route`."""
+        return self.route("PATCH", path, **declared)
+
+    def delete(self, path: str, **declared: Unpack[Declared]) -> Callable[[Endpoint], Endpoint]:
+        """Declare a DELETE route; the keywords are those of `route`."""
+        return self.route("DELETE", path, **declared)

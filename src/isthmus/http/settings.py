@@ -1,0 +1,69 @@
+"""The knobs of the HTTP edge, and the classes of rate limits (design/api.md, Rate limits; security.md RL-11)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+
+#: What a route counts against. The first six count per minute, tenant and principal; the last four guard routes that
+#: nobody signs in for and count per minute and address.
+LimitClass = Literal[
+    "provider", "integration", "connection", "search", "widget", "other", "callback", "hook", "login", "open"
+]
+
+LIMITS: Mapping[LimitClass, int] = {
+    "provider": 100,
+    "integration": 200,
+    "connection": 50,
+    "search": 30,
+    "widget": 100,
+    "other": 200,
+    "callback": 60,
+    "hook": 6000,
+    "login": 30,
+    "open": 600,
+}
+BY_ADDRESS: frozenset[LimitClass] = frozenset({"callback", "hook", "login", "open"})
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def _knob(default: T, description: str) -> T:
+    # dataclasses.field is typed as the value it will hold; the dictionary below is what `isthmus check` prints
+    made: Any = (
+        field(default_factory=lambda: dict(default), metadata={"description": description})
+        if isinstance(default, dict)
+        else field(default=default, metadata={"description": description})
+    )
+    return made  # type: ignore[no-any-return]  # what dataclasses.field itself pretends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """How the edge listens, whom it believes and what it admits."""
+
+    hosts: tuple[str, ...] = _knob(LOOPBACK_HOSTS, "Names this server answers to in the Host header; others get 421.")
+    trusted_proxies: tuple[str, ...] = _knob(
+        (), "Networks (CIDR) of proxies whose X-Forwarded-For is believed, counted from the right."
+    )
+    cors_origins: tuple[str, ...] = _knob((), "Exact origins, such as https://app.example.com, that may call the API.")
+    limits: Mapping[str, int] = _knob({}, "Requests per minute for a limit class, where it differs from the default.")
+    tenant_factor: int = _knob(10, "A tenant's limit as a multiple of one principal's.")
+    failures_per_minute: int = _knob(100, "Refused sign-ins per minute and address before the address has to wait.")
+    head_bytes: int = _knob(64 * 1024, "Largest request head in bytes.")
+    head_fields: int = _knob(100, "Most header fields of a request.")
+    head_seconds: float = _knob(5.0, "Longest time a request head may take.")
+    keep_alive_seconds: float = _knob(15.0, "How long an idle connection stays open.")
+    body_bytes: int = _knob(1024 * 1024, "Largest request body in bytes, where a route does not say otherwise.")
+    body_seconds: float = _knob(10.0, "Time a body may take before it must arrive at 1 KiB per second.")
+    request_seconds: float = _knob(30.0, "Longest time a request may take, streams apart.")
+    connections: int = _knob(1000, "Most open connections.")
+    connections_per_address: int = _knob(200, "Most open connections of one address.")
+    streams_per_principal: int = _knob(5, "Most open event streams of one principal.")
+    heartbeat_seconds: float = _knob(15.0, "Pause after which an event stream sends a comment to stay open.")
+    stop_seconds: float = _knob(10.0, "How long requests in flight may go on once the server stops.")
+    development_key: bool = _knob(False, "The signing key is the development key: only loopback binds are allowed.")
+
+    def limit(self, name: LimitClass) -> int:
+        """Requests per minute of this class."""
+        return self.limits.get(name, LIMITS[name])

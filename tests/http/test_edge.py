@@ -1,0 +1,117 @@
+"""The edge as a caller meets it: who gets in, what every answer bears, and the one shape of failures."""
+
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Query
+
+from isthmus.http import PUBLIC, FactsDep, PageDep, Routes, ScopeDep, Wire, created, document, no_content
+from isthmus.http.errors import CannotStart
+from isthmus.kit.errors import NotFound
+from isthmus.kit.paging import Page
+from isthmus.kit.permissions import TENANT_ADMIN, USER, permission
+
+from tests.http.conftest import MakeLab
+
+READ = permission("things:read", "see things", USER, TENANT_ADMIN)
+WRITE = permission("things:manage", "change things", TENANT_ADMIN)
+
+
+class ThingIn(Wire):
+    display_name: str
+    stock_count: int = 0
+
+
+def things() -> Routes:
+    routes = Routes(prefix="/api/things", tag="Things")
+
+    @routes.get("", permission=READ, limit="connection", response_model=None, summary="List")
+    async def listed(
+        paging: PageDep,
+        status: Annotated[str | None, Query()] = None,
+        tag: Annotated[list[str], Query()] = [],  # noqa: B006 - the framework copies it
+    ) -> Any:
+        start = int(paging.ask.after or paging.ask.offset)
+        rows = [{"id": n, "status": status, "tag": tag} for n in range(start, min(start + paging.ask.limit, 120))]
+        end = start + len(rows)
+        page = Page[Any](rows, next_after=str(end) if end < 120 else None)
+        return paging.listing("things", page)
+
+    @routes.get("/{id}", permission=READ, limit="connection", response_model=None, summary="One", errors=(NotFound,))
+    async def one(scope: ScopeDep, id: str) -> Any:  # noqa: A002 - the name of the path
+        if id == "boom":
+            raise RuntimeError("select secret from vault")
+        if id != "thing":
+            raise NotFound
+        return document({"id": id, "tenant": scope.principal.tenant_id, "who": scope.principal.id})
+
+    @routes.post("", permission=WRITE, limit="connection", response_model=None, summary="Make", status=201)
+    async def make(body: ThingIn) -> Any:
+        return created({"displayName": body.display_name}, location="/api/things/thing")
+
+    @routes.delete("/{id}", permission=WRITE, limit="connection", response_model=None, summary="Drop", status=204)
+    async def drop(id: str) -> Any:  # noqa: A002 - the name of the path
+        return no_content()
+
+    @routes.get("/search", permission=READ, limit="search", response_model=None, summary="Search")
+    async def search() -> Any:
+        return document({"found": True})
+
+    @routes.get(
+        "/open/facts", permission=PUBLIC, limit="callback", response_model=None, summary="Open", open_query=True
+    )
+    async def facts(facts: FactsDep) -> Any:
+        return document({"requestId": facts.request_id, "address": facts.address})
+
+    return routes
+
+
+async def test_an_answer_bears_request_id_limits_and_guards(lab: MakeLab) -> None:
+    here = lab(things())
+    answer = await here.call("GET", "/api/things/thing", headers=here.signed() | {"x-request-id": "abc-1"})
+    assert answer.status_code == 200
+    assert answer.json() == {"id": "thing", "tenant": "ten_a", "who": "user:isthmus:usr_1"}
+    assert answer.headers["x-request-id"] == "abc-1"
+    assert answer.headers["x-ratelimit-limit"] == "50"
+    assert answer.headers["x-ratelimit-remaining"] == "49"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["vary"] == "Authorization, Cookie, Origin"
+
+
+async def test_every_failure_has_the_one_shape(lab: MakeLab) -> None:
+    here = lab(things())
+    admin = here.signed("tenant_admin")
+    for method, path, headers, status, code in [
+        ("GET", "/api/nothing", admin, 404, "NOT_FOUND"),
+        ("GET", "/api/things/other", admin, 404, "NOT_FOUND"),
+        ("PATCH", "/api/things/thing", admin, 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "/api/things/thing", {}, 401, "UNAUTHORIZED"),
+        ("POST", "/api/things", here.signed("user"), 403, "PERMISSION_DENIED"),
+        ("GET", "/api/things?limit=0", admin, 400, "VALIDATION_ERROR"),
+        ("GET", "/api/things/boom", admin, 500, "INTERNAL_ERROR"),
+    ]:
+        answer = await here.call(method, path, headers=headers)
+        body = answer.json()
+        assert (answer.status_code, body["error"]["code"]) == (status, code), path
+        assert body["success"] is False
+        assert body["requestId"] == body["error"]["requestId"] == answer.headers["x-request-id"]
+        assert body["timestamp"].endswith("Z")
+        assert "select" not in answer.text
+
+
+async def test_HE_14_an_undeclared_route_stops_the_start(lab: MakeLab) -> None:
+    routes = things()
+
+    @routes.router.get("/planted")
+    async def planted() -> dict[str, str]:
+        return {}
+
+    with pytest.raises(CannotStart, match="/api/things/planted"):
+        lab(routes)
+
+
+async def test_a_literal_path_wins_over_a_parameter(lab: MakeLab) -> None:
+    here = lab(things())
+    answer = await here.call("GET", "/api/things/search", headers=here.signed())
+    assert answer.json() == {"found": True}
