@@ -1,0 +1,89 @@
+"""Single asyncpg connections, and what their failures mean to a caller."""
+
+import re
+
+import asyncpg
+import msgspec
+
+from isthmus.engine.db.errors import (
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseSlow,
+    DatabaseUnavailable,
+    DatabaseUnsuitable,
+)
+from isthmus.kit.errors import Problem
+
+CONNECT_TIMEOUT = 5.0
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+_DECODER = msgspec.json.Decoder()
+_LOST = re.compile("closed|closing|released back")
+_PASSWORD = re.compile(r"(?<=:)[^:@/]+(?=@)")
+
+#: The server is there but cannot serve: starting, stopping, out of places, or it cut the session.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ConnectionDoesNotExistError,
+)
+_REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ClientConfigurationError,
+    ValueError,
+)
+
+
+def _encode(value: object) -> bytes:
+    return b"\x01" + (value if isinstance(value, bytes) else _ENCODER.encode(value))
+
+
+def _decode(data: bytes) -> object:
+    found: object = _DECODER.decode(memoryview(data)[1:])
+    return found
+
+
+async def prepare(connection: asyncpg.Connection) -> None:
+    """JSON by msgspec: bytes are taken as ready JSON, everything else is encoded."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode, decoder=_decode, format="binary")
+
+
+async def connect(
+    url: str, *, statement_cache_size: int = 100, command_timeout: float | None = 60.0, role: str | None = None
+) -> asyncpg.Connection:
+    """One direct connection, for LISTEN and for the queue. Raises DatabaseUnavailable or DatabaseUnsuitable."""
+    try:
+        connection = await asyncpg.connect(
+            url,
+            timeout=CONNECT_TIMEOUT,
+            statement_cache_size=statement_cache_size,
+            command_timeout=command_timeout,
+        )
+        await prepare(connection)
+        if role is not None:
+            await connection.execute(f"set role {role}")
+    except (*_AWAY, *_REFUSED) as failure:
+        raise translate(failure, url) from failure
+    return connection
+
+
+def translate(failure: BaseException, url: str = "") -> BaseException:
+    """The Problem a failure of the driver means, or the failure itself when it is a mistake of ours."""
+    found: Problem | None = None
+    if isinstance(failure, asyncpg.QueryCanceledError):
+        found = DatabaseSlow()
+    elif isinstance(failure, asyncpg.DiskFullError | asyncpg.OutOfMemoryError):
+        found = DatabaseFull()
+    elif isinstance(failure, asyncpg.ReadOnlySQLTransactionError):
+        found = DatabaseReadOnly()
+    elif isinstance(failure, asyncpg.InterfaceError) and not isinstance(failure, asyncpg.ClientConfigurationError):
+        found = DatabaseUnavailable(retry_after=1.0) if _LOST.search(str(failure)) else None
+    elif isinstance(failure, _AWAY):
+        found = DatabaseUnavailable(retry_after=1.0)
+    elif url and isinstance(failure, _REFUSED):
+        found = DatabaseUnsuitable(f"the database at {_PASSWORD.sub('***', url)} cannot be used: {failure}")
+    return found or failure

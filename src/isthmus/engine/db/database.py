@@ -1,0 +1,225 @@
+"""The pool, and the only two ways into the database: as one tenant, or as the system.
+
+A transaction enters its role and tenant by `set local` in the trip that opens it, so nothing stays on
+the connection and a transaction pooler in between does no harm (design/engine.md 5).
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+
+from isthmus.engine.db import connections
+from isthmus.engine.db.statements import Statement
+
+TENANT_ROLE, SYSTEM_ROLE = "isthmus_tenant", "isthmus_system"
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", re.ASCII)
+_ROLLBACK_DEADLINE = 5.0
+OnOpen = Callable[[], AbstractContextManager[object]]
+
+
+class Tx:
+    """One open transaction: a role, perhaps a tenant, and the connection they hold on."""
+
+    __slots__ = ("connection", "tenant_id")
+
+    def __init__(self, connection: asyncpg.Connection, tenant_id: str | None) -> None:
+        self.connection = connection
+        self.tenant_id = tenant_id
+
+    async def fetch(self, st: Statement, /, **parameters: object) -> list[asyncpg.Record]:
+        """All rows."""
+        rows: list[asyncpg.Record] = await self.connection.fetch(st.sql, *st.bind(parameters))
+        return rows
+
+    async def fetchrow(self, st: Statement, /, **parameters: object) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await self.connection.fetchrow(st.sql, *st.bind(parameters))
+
+    async def fetchval(self, st: Statement, /, **parameters: object) -> Any:  # noqa: ANN401 - a column of any type
+        """The first value of the first row, or None."""
+        return await self.connection.fetchval(st.sql, *st.bind(parameters))
+
+    async def execute(self, st: Statement, /, **parameters: object) -> int:
+        """The number of rows touched."""
+        return _count(await self.connection.execute(st.sql, *st.bind(parameters)))
+
+    async def execute_many(self, st: Statement, rows: Sequence[Mapping[str, object]]) -> None:
+        """The same statement for many rows, in one trip."""
+        await self.connection.executemany(st.sql, [st.bind(row) for row in rows])
+
+    async def fetch_sql(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """A hand-written, set-based statement; `sql` is a literal constant."""
+        rows: list[asyncpg.Record] = await self.connection.fetch(sql, *arguments)
+        return rows
+
+    async def execute_sql(self, sql: str, *arguments: object) -> int:
+        """A hand-written, set-based statement; the number of rows touched."""
+        return _count(await self.connection.execute(sql, *arguments))
+
+
+def _count(status: str) -> int:
+    last = status.rpartition(" ")[2]
+    return int(last) if last.isdecimal() else 0
+
+
+class _Opening:
+    """Opens a transaction, commits it on a clean exit, rolls it back on any other, cancellation included."""
+
+    __slots__ = ("_begin", "_connection", "_hook", "_on_open", "_pool", "_tenant_id", "_timeout")
+
+    def __init__(self, pool: asyncpg.Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen) -> None:
+        self._pool = pool
+        self._begin = begin
+        self._tenant_id = tenant_id
+        self._timeout = timeout
+        self._on_open = on_open
+        self._connection: asyncpg.Connection | None = None
+        self._hook: AbstractContextManager[object] | None = None
+
+    async def __aenter__(self) -> Tx:
+        try:
+            connection = await self._pool.acquire(timeout=self._timeout)
+        except Exception as failure:
+            raise connections.translate(failure, "the configured address") from failure
+        self._connection = connection
+        try:
+            await connection.execute(self._begin)
+        except BaseException as failure:
+            await self._abandon()
+            raise connections.translate(failure) from failure
+        self._hook = self._on_open()
+        self._hook.__enter__()
+        return Tx(connection, self._tenant_id)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._hook is not None:
+            self._hook.__exit__(None, None, None)
+        if error is not None:
+            await self._abandon()
+            meaning = connections.translate(error)
+            if meaning is not error:
+                raise meaning from error
+            return
+        await self._commit()
+
+    async def _commit(self) -> None:
+        connection = self._connection
+        if connection is None:
+            raise RuntimeError("the transaction is not open")
+        try:
+            status = await connection.execute("commit")
+        except BaseException as failure:
+            await self._abandon()
+            raise connections.translate(failure) from failure
+        await self._pool.release(connection)
+        if status != "COMMIT":
+            raise RuntimeError("a statement of this transaction failed and was passed over: nothing was written")
+
+    async def _abandon(self) -> None:
+        """Roll back and give the connection back; when that is not certain, cut it."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._connection = None
+        try:
+            await asyncio.wait_for(connection.execute("rollback"), _ROLLBACK_DEADLINE)
+        except BaseException as failure:
+            with suppress(asyncpg.InterfaceError):  # the pool already let go of a dead connection
+                connection.terminate()
+            if isinstance(failure, asyncio.CancelledError):
+                raise
+        finally:
+            await self._pool.release(connection)
+
+
+class Database:
+    """A pool of connections that log in as a user without rights of its own."""
+
+    def __init__(
+        self,
+        url: str,
+        pool: asyncpg.Pool,
+        *,
+        acquire_timeout: float,
+        statement_timeout: float,
+        on_open: OnOpen | None = None,
+    ) -> None:
+        self.url = url
+        self._pool = pool
+        self._acquire_timeout = acquire_timeout
+        self._on_open: OnOpen = on_open or nullcontext
+        self._limits = (
+            f"set local statement_timeout = {int(statement_timeout * 1000)}; "
+            f"set local idle_in_transaction_session_timeout = {int(statement_timeout * 2000)}"
+        )
+        self._as_system = f"begin; set local role {SYSTEM_ROLE}; {self._limits}"
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        size: int = 10,
+        acquire_timeout: float = 5.0,
+        statement_timeout: float = 30.0,
+        statement_cache_size: int = 400,
+        on_open: OnOpen | None = None,
+    ) -> Self:
+        """Open the pool. `statement_cache_size=0` behind a transaction pooler that knows no prepared statements.
+
+        Raises DatabaseUnavailable or DatabaseUnsuitable when the first connection fails.
+        """
+        pool = asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=connections.CONNECT_TIMEOUT,
+            command_timeout=statement_timeout + 5.0,
+            statement_cache_size=statement_cache_size,
+            max_cached_statement_lifetime=0,
+            max_queries=10_000_000,
+            init=connections.prepare,
+            reset=_nothing_to_reset,
+        )
+        try:
+            await pool
+        except Exception as failure:
+            raise connections.translate(failure, url) from failure
+        return cls(url, pool, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout, on_open=on_open)
+
+    def tenant(self, tenant_id: str) -> AbstractAsyncContextManager[Tx]:
+        """A transaction that sees one tenant's rows, by row-level security. Raises ValueError for a malformed id."""
+        if not _TENANT.fullmatch(tenant_id):
+            raise ValueError("not a tenant id")
+        begin = f"begin; set local role {TENANT_ROLE}; set local isthmus.tenant = '{tenant_id}'; {self._limits}"
+        return _Opening(self._pool, begin, tenant_id, self._acquire_timeout, self._on_open)
+
+    def system(self) -> AbstractAsyncContextManager[Tx]:
+        """A transaction for statements that span tenants by nature; every caller is on a list a check holds."""
+        return _Opening(self._pool, self._as_system, None, self._acquire_timeout, self._on_open)
+
+    async def ping(self, timeout: float = 2.0) -> None:
+        """Whether the database answers. Raises DatabaseUnavailable."""
+        try:
+            async with asyncio.timeout(timeout), self._pool.acquire() as connection:
+                await connection.execute("select")
+        except Exception as failure:
+            raise connections.translate(failure, "the configured address") from failure
+
+    async def close(self, timeout: float = 5.0) -> None:
+        """Wait for open transactions, then close; cut what is still open after `timeout` seconds."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._pool.terminate()
+
+
+async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
+    """Everything is `set local`: the usual reset would be a trip that changes nothing."""

@@ -1,0 +1,70 @@
+"""Brings a database's schema up to date: in one transaction, one process at a time, embedded or external."""
+
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from isthmus.engine.db import binaries, connections
+from isthmus.engine.db.errors import DatabaseUnsuitable
+
+_FOLDER: Final = Path(__file__).with_name("migrations")
+_LOCK: Final = 0x1574_0001
+_EXTENSIONS: Final = ("pg_trgm", "unaccent")
+
+
+def latest() -> str:
+    """The newest step that this code knows."""
+    return max(path.name.split("_", 1)[0] for path in (_FOLDER / "versions").glob("[0-9]*_*.py"))
+
+
+async def migrate(url: str) -> str:
+    """Run the steps that are missing and return the number of the newest.
+
+    `url` is that of the owner, who needs no superuser rights but CREATEROLE and CREATE on the database.
+    Raises DatabaseUnavailable, or DatabaseUnsuitable with what is missing.
+    """
+    connection = await connections.connect(url, statement_cache_size=0, command_timeout=None)
+    try:
+        if await _state(connection) != latest():
+            await _upgrade(connection)
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidGrantOperationError) as failure:
+        raise DatabaseUnsuitable(
+            f"the database user lacks a right that migrations need (CREATEROLE, CREATE on the database): {failure}"
+        ) from failure
+    finally:
+        await connection.close()
+    return latest()
+
+
+async def _state(connection: asyncpg.Connection) -> str | None:
+    """The newest step done, None on an empty database. Raises DatabaseUnsuitable."""
+    version = connection.get_server_version()
+    if version.major < binaries.OLDEST:
+        raise DatabaseUnsuitable(f"the database server is PostgreSQL {version.major}; {binaries.OLDEST} is the oldest")
+    there = "select name from pg_available_extensions where name = any($1::text[])"
+    missing = set(_EXTENSIONS) - {row["name"] for row in await connection.fetch(there, list(_EXTENSIONS))}
+    if missing:
+        raise DatabaseUnsuitable(
+            f"the database server has no extension {', '.join(sorted(missing))}: install PostgreSQL's contrib package"
+        )
+    if not await connection.fetchval("select to_regclass('public.alembic_version') is not null"):
+        return None
+    done: str | None = await connection.fetchval("select version_num from public.alembic_version")
+    if done is not None and done > latest():
+        raise DatabaseUnsuitable(
+            f"the database is at step {done}, this Isthmus knows steps up to {latest()}: it is older than the database"
+        )
+    return done
+
+
+async def _upgrade(connection: asyncpg.Connection) -> None:
+    # alembic takes a third of a second to import, and a current database does without it.
+    from isthmus.engine.db.upgrade import script  # noqa: PLC0415 - see above
+
+    async with connection.transaction():
+        await connection.execute("set local statement_timeout = 0; set local client_min_messages = warning")
+        await connection.execute(f"select pg_advisory_xact_lock({_LOCK})")
+        done = await _state(connection)  # another process may have been first
+        if done != latest():
+            await connection.execute(script(_FOLDER, done))

@@ -1,0 +1,234 @@
+"""Transactions: the tenant wall, clean connections, and a database that is away."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import asyncpg
+import pytest
+from sqlalchemy import Column, DateTime, Integer, MetaData, Numeric, Table, Text, bindparam, func, insert, select
+from sqlalchemy.dialects.postgresql import JSONB
+from tests.house_database import Copy
+
+from isthmus.engine.db import Database, DatabaseSlow, DatabaseUnavailable, DatabaseUnsuitable, statement
+from isthmus.engine.db.migrations.ddl import protect
+
+NOTES = Table(
+    "notes",
+    MetaData(),
+    Column("tenant_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("size", Integer),
+    Column("price", Numeric),
+    Column("at", DateTime(timezone=True)),
+    Column("body", JSONB),
+)
+_ADD = statement(insert(NOTES).values({name: bindparam(name) for name in NOTES.c.keys()}))  # noqa: SIM118
+_SLIM = statement(insert(NOTES).values(tenant_id=bindparam("tenant_id"), id=bindparam("id"), size=7))
+_ALL = statement(select(NOTES.c.tenant_id, NOTES.c.id).order_by(NOTES.c.id))
+_ONE = statement(
+    select(NOTES).where(NOTES.c.tenant_id == bindparam("tenant_id"), NOTES.c.id == bindparam("id"), NOTES.c.size == 7)
+)
+_COUNT = statement(select(func.count()).select_from(NOTES))
+
+
+@pytest.fixture(scope="module")
+async def notes(copied: Copy, database: Database) -> Database:
+    """The pool, beside a table protected as migrations protect it."""
+    lines: list[str] = []
+
+    class Script:
+        def execute(self, sqltext: str) -> None:
+            lines.append(sqltext)
+
+    protect(Script(), "notes")
+    owner = await asyncpg.connect(copied.owner_url)
+    await owner.execute(
+        "create table notes (tenant_id text not null, id text not null, size int, price numeric, at timestamptz,"
+        " body jsonb, primary key (tenant_id, id))"
+    )
+    await owner.execute("; ".join(lines))
+    await owner.close()
+    return database
+
+
+async def test_values_come_back_as_they_went(notes: Database) -> None:
+    at = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+    row = {"tenant_id": "ten_v", "id": "a", "size": 7, "price": Decimal("1.10"), "at": at, "body": {"x": [1, None]}}
+    async with notes.tenant("ten_v") as tx:
+        assert await tx.execute(_ADD, **row) == 1
+        await tx.execute_many(_ADD, [row | {"id": "b", "body": b'{"ready":true}'}])
+    async with notes.tenant("ten_v") as tx:
+        found = await tx.fetchrow(_ONE, tenant_id="ten_v", id="a")
+        assert found is not None
+        assert dict(found) == row
+        assert str(found["price"]) == "1.10"
+        assert found["at"].tzinfo is not None
+        assert await tx.fetchval(_COUNT) == 2
+        assert (await tx.fetch_sql("select body from notes where id = $1", "b"))[0][0] == {"ready": True}
+        assert await tx.execute_sql("delete from notes where tenant_id = $1", "ten_v") == 2
+
+
+async def test_a_statement_names_what_it_takes(notes: Database) -> None:
+    async with notes.tenant("ten_v") as tx:
+        with pytest.raises(TypeError, match=r"takes \['id', 'tenant_id'\]"):
+            await tx.execute(_SLIM, id="a")
+        with pytest.raises(TypeError):
+            await tx.execute(_SLIM, id="a", tenant_id="ten_v", size=1)
+    with pytest.raises(ValueError, match="in_"):
+        statement(select(NOTES.c.id).where(NOTES.c.id.in_(["a"])))
+
+
+async def test_TN_06_one_tenant_never_sees_or_writes_another(notes: Database) -> None:
+    async with notes.tenant("ten_a") as tx:
+        await tx.execute(_SLIM, tenant_id="ten_a", id="mine")
+    async with notes.tenant("ten_b") as tx:
+        assert await tx.fetch(_ALL) == []
+        assert await tx.execute_sql("update notes set size = 0") == 0
+        assert await tx.execute_sql("delete from notes") == 0
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        async with notes.tenant("ten_b") as tx:
+            await tx.execute(_SLIM, tenant_id="ten_a", id="planted")
+    async with notes.system() as tx:
+        assert await tx.fetchval(_COUNT) == 1
+
+
+async def test_TN_06_a_tenant_that_was_never_set_or_ended_is_an_error(copied: Copy, notes: Database) -> None:
+    raw = await asyncpg.connect(copied.url)
+    try:
+        await raw.execute("set role isthmus_tenant")
+        with pytest.raises(asyncpg.UndefinedObjectError):
+            await raw.fetch("select id from notes")
+        await raw.execute("begin; set local isthmus.tenant = 'ten_a'; commit")
+        with pytest.raises(asyncpg.CheckViolationError, match="tenant_is_set"):
+            await raw.fetch("select id from notes")
+        with pytest.raises(asyncpg.CheckViolationError, match="tenant_is_set"):
+            await raw.execute("insert into notes (tenant_id, id) values ('', 'x')")
+    finally:
+        await raw.close()
+
+
+@pytest.mark.parametrize("text", ["", "a'b", "a b", "'; drop table notes", "é", "x" * 101])
+async def test_a_malformed_tenant_id_never_reaches_sql(notes: Database, text: str) -> None:
+    with pytest.raises(ValueError, match="tenant"):
+        notes.tenant(text)
+
+
+async def test_TN_06_ten_thousand_tasks_over_four_connections_carry_nothing_over(copied: Copy, notes: Database) -> None:
+    """A fifth of them fail and a fifth are cancelled half-way; no other one ever sees a foreign row."""
+    pool = await Database.connect(copied.url, size=4)
+    tenants = [f"ten_{number}" for number in range(20)]
+    for name in tenants:
+        async with pool.tenant(name) as tx:
+            await tx.execute(_SLIM, tenant_id=name, id="row")
+    seen: list[tuple[str, str]] = []
+
+    async def visit(number: int) -> None:
+        name = tenants[number % len(tenants)]
+        async with pool.tenant(name) as tx:
+            seen.extend((name, row["tenant_id"]) for row in await tx.fetch(_ALL))
+            if number % 5 == 0:
+                raise LookupError
+            if number % 5 == 1:
+                await tx.execute(_SLIM, tenant_id=name, id=f"never_{number}")
+                tasks[number].cancel()
+                await tx.fetch_sql("select pg_sleep(5)")
+
+    try:
+        tasks = [asyncio.create_task(visit(number)) for number in range(2_000)]
+        results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
+        assert sum(isinstance(result, LookupError) for result in results) == 400
+        assert sum(isinstance(result, asyncio.CancelledError) for result in results) == 400
+        assert sum(result is None for result in results) == 1_200
+        assert len(seen) == 2_000
+        assert all(asked == got for asked, got in seen)
+        async with pool.system() as tx:
+            assert await tx.fetch_sql("select id from notes where id like 'never%'") == []
+    finally:
+        await pool.close()
+
+
+async def test_a_failed_statement_that_is_passed_over_does_not_look_like_success(notes: Database) -> None:
+    with pytest.raises(RuntimeError, match="nothing was written"):
+        async with notes.tenant("ten_c") as tx:
+            with pytest.raises(asyncpg.UndefinedTableError):
+                await tx.execute_sql("select missing from nowhere")
+
+
+async def test_a_slow_statement_ends_with_a_clear_problem(copied: Copy) -> None:
+    pool = await Database.connect(copied.url, size=1, statement_timeout=0.05)
+    try:
+        with pytest.raises(DatabaseSlow):
+            async with pool.system() as tx:
+                await tx.fetch_sql("select pg_sleep(5)")
+        async with pool.system() as tx:
+            assert (await tx.fetch_sql("select 1"))[0][0] == 1
+    finally:
+        await pool.close()
+
+
+async def test_PR_15_no_free_connection_and_a_cut_session_are_unavailable_then_heal(copied: Copy) -> None:
+    pool = await Database.connect(copied.url, size=1, acquire_timeout=0.05)
+    try:
+        async with pool.system() as tx:
+            with pytest.raises(DatabaseUnavailable):
+                async with pool.system():
+                    raise AssertionError("there is only one connection")
+            pid = (await tx.fetch_sql("select pg_backend_pid()"))[0][0]
+        admin = await asyncpg.connect(copied.admin_url)
+        with pytest.raises(DatabaseUnavailable):
+            async with pool.system() as tx:
+                await admin.execute("select pg_terminate_backend($1)", pid)
+                await tx.fetch_sql("select pg_sleep(1)")
+        await admin.close()
+        async with pool.system() as tx:
+            assert (await tx.fetch_sql("select 1"))[0][0] == 1
+        await pool.ping()
+    finally:
+        await pool.close()
+
+
+async def test_a_wrong_address_says_so_without_the_password() -> None:
+    for url in ("postgresql://someone:hunter22@127.0.0.1:1/none", "postgresql://x:hunter22@/none?host=/nowhere"):
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await Database.connect(url)
+        assert "hunter22" not in str(caught.value)
+    with pytest.raises(DatabaseUnsuitable) as refused:
+        await Database.connect("http://someone:hunter22@nowhere")
+    assert "hunter22" not in str(refused.value)
+
+
+async def test_the_hook_spans_exactly_the_transaction(copied: Copy) -> None:
+    steps: list[str] = []
+
+    @contextmanager
+    def hook() -> Iterator[None]:
+        steps.append("open")
+        yield
+        steps.append("closed")
+
+    pool = await Database.connect(copied.url, on_open=hook)
+    async with pool.system():
+        assert steps == ["open"]
+    assert steps == ["open", "closed"]
+    with pytest.raises(LookupError):
+        async with pool.system():
+            raise LookupError
+    assert steps == ["open", "closed"] * 2
+    await pool.close()
+
+
+async def test_works_as_a_transaction_pooler_needs_it(copied: Copy, notes: Database) -> None:
+    """No statement is kept on the server and nothing is set for longer than a transaction."""
+    pool = await Database.connect(copied.url, size=1, statement_cache_size=0)
+    try:
+        async with pool.tenant("ten_p") as tx:
+            await tx.execute(_SLIM, tenant_id="ten_p", id="a")
+            assert len(await tx.fetch(_ALL)) == 1
+            assert await tx.fetch_sql("select name from pg_prepared_statements where not from_sql") == []
+        async with pool.system() as tx:
+            assert (await tx.fetch_sql("select current_setting('isthmus.tenant', true)"))[0][0] in (None, "")
+    finally:
+        await pool.close()
