@@ -23,6 +23,8 @@ class App:
     scopes: frozenset[str] = frozenset()
     redirects: list[str] = field(default_factory=list)
     owner: str | None = None
+    #: What is special about this application on its platform, such as being unable to refresh.
+    traits: frozenset[str] = frozenset()
 
     def accepts(self, redirect: str) -> bool:
         """Whether the seller may be sent back to this address."""

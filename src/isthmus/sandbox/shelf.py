@@ -112,7 +112,7 @@ class Shelf:
         updated: tuple[int | None, int | None] = (None, None),
         by_id: bool = False,
     ) -> list[int]:
-        """Ids by last change (or by id), of some states, changed in a closed window; the list is not yours to change."""
+        """Ids by last change (or by id), of some states, changed in a closed window; never change the list."""
         low, high = updated
         key = (statuses, low, high, by_id)
         if key not in self._views:

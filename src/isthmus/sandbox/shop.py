@@ -11,6 +11,7 @@ from isthmus.sandbox import consent
 from isthmus.sandbox.catalogue import CatalogueProduct, Drawn, Listed, Source
 from isthmus.sandbox.clock import ShiftedClock
 from isthmus.sandbox.consent import Ask
+from isthmus.sandbox.cursors import Cursors
 from isthmus.sandbox.dice import Dice
 from isthmus.sandbox.faults import Faults
 from isthmus.sandbox.ledger import Ledger
@@ -56,6 +57,10 @@ class Shop(ABC):
     #: Calls a second per application and seller, and how long a caller that exceeds them stays out.
     rate: ClassVar[float]
     ban: ClassVar[float] = 0.0
+    #: Seconds that access and refresh tokens live (None: no end), and the deepest offset of a list; tests change them.
+    access_life: float
+    refresh_life: float | None = None
+    offset_limit: int | None = None
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -72,6 +77,7 @@ class Shop(ABC):
 
     def _begin(self) -> None:
         self.ledger = Ledger(self.clock, self.world.seed, self.platform, "token")
+        self.cursors = Cursors(self.clock)
         self._asks: dict[str, Ask] = {}
         self._requests = 0
         self.apps, self.sellers = self.seeded()
@@ -177,7 +183,7 @@ class Shop(ABC):
                 continue
             known = True
             if call.method in point.methods:
-                call.params = match.groupdict()
+                call.params = {name: value for name, value in match.groupdict().items() if value is not None}
                 return point.answer(call)
         raise Refusal(self.unknown(call, not known), "method" if known else "path")
 

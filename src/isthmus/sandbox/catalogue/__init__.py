@@ -8,6 +8,7 @@ from isthmus.sandbox.catalogue.model import (
     Source,
     Status,
     edited,
+    folded,
     in_currency,
 )
 from isthmus.sandbox.catalogue.reader import CatalogueUnreadable, read_csv
@@ -21,6 +22,7 @@ __all__ = [
     "Source",
     "Status",
     "edited",
+    "folded",
     "generate",
     "in_currency",
     "read_csv",

@@ -89,6 +89,15 @@ def in_currency(amount: Decimal, source: str, target: str) -> Decimal:
     return amount.quantize(Decimal(1) if target in WHOLE_CURRENCIES else Decimal("0.01"), ROUND_HALF_UP)
 
 
+def folded(product: CatalogueProduct) -> CatalogueProduct:
+    """The same product with at most two options: a third is written behind the second, as sellers do."""
+    if len(product.option_names) <= 2:
+        return product
+    names = (product.option_names[0], " / ".join(product.option_names[1:]))
+    variants = [replace(v, options=(v.options[0], " / ".join(v.options[1:]))) for v in product.variants]
+    return replace(product, option_names=names, variants=tuple(variants))
+
+
 _TEXTS = frozenset({"title", "description", "brand", "category"})
 _OF_VARIANT = frozenset({"sku", "price", "sale_price", "stock"})
 

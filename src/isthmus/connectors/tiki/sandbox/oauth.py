@@ -12,7 +12,6 @@ import msgspec
 from isthmus.sandbox import App, Ask, Call, Grant, Refusal, Reply, Shop, json_reply, refusal
 
 _CODE_LIFE = 600
-_ACCESS_LIFE = 3600
 _STATE_LENGTH = 8
 
 
@@ -152,10 +151,10 @@ def _in_house(shop: Shop, call: Call, app: App) -> Reply:
 
 def _issued(shop: Shop, call: Call, grant: Grant) -> Reply:
     call.record.seller = grant.account or None
-    access = shop.ledger.token("access", grant, grant.account, _ACCESS_LIFE)
-    reply: dict[str, object] = {"access_token": access.text, "expires_in": _ACCESS_LIFE}
+    access = shop.ledger.token("access", grant, grant.account, shop.access_life)
+    reply: dict[str, object] = {"access_token": access.text, "expires_in": int(shop.access_life)}
     if "offline" in grant.scopes:
-        reply["refresh_token"] = shop.ledger.token("refresh", grant, grant.account, None).text
+        reply["refresh_token"] = shop.ledger.token("refresh", grant, grant.account, shop.refresh_life).text
     if "openid" in grant.scopes:
         reply["id_token"] = _id_token(shop, grant)
     reply |= {"scope": " ".join(grant.scopes), "token_type": "bearer"}
@@ -164,7 +163,13 @@ def _issued(shop: Shop, call: Call, grant: Grant) -> Reply:
 
 def _id_token(shop: Shop, grant: Grant) -> str:
     now = shop.clock.unix()
-    claims = {"iss": shop.base_url, "sub": grant.account, "aud": [grant.app.key], "iat": now, "exp": now + _ACCESS_LIFE}
+    claims = {
+        "iss": shop.base_url,
+        "sub": grant.account,
+        "aud": [grant.app.key],
+        "iat": now,
+        "exp": now + int(shop.access_life),
+    }
     parts = [_segment({"alg": "HS256", "typ": "JWT"}), _segment(claims)]
     key = grant.app.credentials["client_secret"].encode()
     mac = hmac.new(key, ".".join(parts).encode(), hashlib.sha256).digest()

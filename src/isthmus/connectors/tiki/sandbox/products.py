@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from isthmus.connectors.tiki.sandbox.rules import local, parsed, refuse
 from isthmus.sandbox import Call, Reply, Row, Seller, Shop, json_reply
-from isthmus.sandbox.catalogue import CatalogueVariant, Status, in_currency
+from isthmus.sandbox.catalogue import CatalogueVariant, Status, folded, in_currency
 from isthmus.sandbox.dice import Dice
 
 Answer = Callable[[Call, Seller], Reply]
@@ -149,7 +149,7 @@ def warehouses(_: Call, seller: Seller) -> Reply:
 
 
 def _variant(row: Row) -> CatalogueVariant:
-    return row.product.variants[row.variant or 0]
+    return folded(row.product).variants[row.variant or 0]
 
 
 @lru_cache(maxsize=1024)
@@ -158,7 +158,7 @@ def _category(name: str) -> int:
 
 
 def _rendered(seller: Seller, row: Row, include: list[str] | tuple[str, ...]) -> dict[str, object]:
-    product, variant = row.product, _variant(row)
+    product, variant = folded(row.product), _variant(row)
     grouped = len(product.variants) > 1
     listed_price = in_currency(variant.price, product.currency, "VND")
     price = listed_price if variant.sale_price is None else in_currency(variant.sale_price, product.currency, "VND")
@@ -212,7 +212,7 @@ def _images(row: Row) -> list[dict[str, object]]:
 
 
 def _attributes(seller: Seller, row: Row) -> dict[str, object]:
-    product, variant = row.product, _variant(row)
+    product, variant = folded(row.product), _variant(row)
     shown: dict[str, object] = {
         "description": product.description,
         "brand": product.brand,

@@ -15,6 +15,7 @@ class Tiki(Shop):
 
     platform = "tiki"
     title = "Tiki"
+    access_life = 3600.0
     rate = 200.0  # the current page's figure, per seller (reference 4.3)
 
     def seeded(self) -> tuple[list[App], list[Seller]]:
