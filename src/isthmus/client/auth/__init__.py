@@ -1,0 +1,1 @@
+"""Credentials: policies without I/O, and tokens that are refreshed once."""

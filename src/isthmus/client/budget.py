@@ -1,0 +1,44 @@
+"""The port through which processes share one quota: permits are leased in blocks from one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from isthmus.client.limits import RateLimit
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRule:
+    """What the shared quota is: `max_requests` per `window` seconds, leased in blocks of `block`."""
+
+    max_requests: int
+    window: float
+    strategy: str = "sliding"
+    block: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`permits` calls may leave now, none of them later than `expires_in` seconds (None: no limit).
+
+    With no permits, ask again after `wait_seconds`.
+    """
+
+    permits: int
+    wait_seconds: float = 0.0
+    expires_in: float | None = None
+
+
+class Budget(Protocol):
+    """One quota for many processes; the engine keeps a PostgreSQL adapter."""
+
+    async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
+        """Take up to `wanted` permits of `key`; never more in all processes together than the rule allows."""
+        ...
+
+
+def rule_of(limit: RateLimit, block: int | None = None) -> BudgetRule:
+    """The shared rule of a limit; a block is at most a tenth of the quota, so that no process starves the others."""
+    size = block or max(1, min(20, limit.max_requests // 10))
+    return BudgetRule(limit.max_requests, limit.window, limit.strategy, size)

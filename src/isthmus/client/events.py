@@ -1,0 +1,59 @@
+"""What hooks are told: plain facts about waits, attempts and calls; nothing is built while nobody listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from isthmus.client.errors import ClientError
+from isthmus.client.judge import Failure
+from isthmus.client.message import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A call waited, or is about to, for `seconds`; cause: rate_limit or retry."""
+
+    request: Request
+    seconds: float
+    cause: str
+    route: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """One request of a call: its response with the verdict, or its error, or neither if it was cancelled."""
+
+    request: Request
+    attempt: int
+    seconds: float
+    response: Response | None
+    failure: Failure | None
+    error: ClientError | None
+    route: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call is over."""
+
+    request: Request
+    seconds: float
+    waited: float
+    attempts: int
+    response: Response | None
+    error: ClientError | None
+    route: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheDecided:
+    """What the cache did: hit, stale, miss, revalidated, stored or bypass."""
+
+    request: Request
+    decision: str
+    route: str | None
+
+
+#: Called synchronously with each event; must be quick and must not raise.
+Hook = Callable[[object], None]

@@ -1,0 +1,292 @@
+"""Rate limits that wait: fair queues, one pump for all waiters, cancellable without debt, shared between processes."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from isthmus.client.budget import Budget, BudgetRule, rule_of
+from isthmus.client.errors import InvalidRequest, RateLimited
+from isthmus.client.limits import Narrowing, RateLimit, Window
+from isthmus.kit.clock import SYSTEM, Clock
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    weight: int
+    turn: asyncio.Future[None]
+
+
+class _Queue:
+    """Waiting calls of one key: round robin over shares, first come first served within one."""
+
+    __slots__ = ("count", "shares", "weight")
+
+    def __init__(self) -> None:
+        self.shares: dict[str, deque[_Waiter]] = {}
+        self.count = 0
+        self.weight = 0
+
+    def add(self, share: str, waiter: _Waiter) -> None:
+        self.shares.setdefault(share, deque()).append(waiter)
+        self.count += 1
+        self.weight += waiter.weight
+
+    def head(self) -> _Waiter | None:
+        """Whose turn it is; calls that gave up meanwhile are dropped."""
+        while self.shares:
+            share, line = next(iter(self.shares.items()))
+            while line and line[0].turn.done():
+                line.popleft()
+            if line:
+                return line[0]
+            del self.shares[share]
+        return None
+
+    def serve(self) -> None:
+        """The head has its permit: its share goes to the end of the round."""
+        share, line = next(iter(self.shares.items()))
+        waiter = line.popleft()
+        self.left(waiter)
+        del self.shares[share]
+        if line:
+            self.shares[share] = line
+        waiter.turn.set_result(None)
+
+    def left(self, waiter: _Waiter) -> None:
+        self.count -= 1
+        self.weight -= waiter.weight
+
+
+class _Key:
+    __slots__ = ("expires", "narrowing", "paused", "permits", "queue", "window")
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.paused = -math.inf
+        self.narrowing: Narrowing | None = None
+        self.queue: _Queue | None = None
+        self.permits = 0
+        self.expires = math.inf
+
+
+class Limiter:
+    """A rate limit over many keys.
+
+    rule: how many calls may leave. budget: where permits are leased if several processes share the quota.
+    block: permits per lease. max_keys: idle keys are forgotten beyond this number.
+    """
+
+    def __init__(
+        self,
+        rule: RateLimit,
+        *,
+        budget: Budget | None = None,
+        block: int | None = None,
+        clock: Clock = SYSTEM,
+        max_keys: int = 100_000,
+    ) -> None:
+        self.rule = rule
+        self._clock = clock
+        self._budget = budget
+        self._shared: BudgetRule = rule_of(rule, block)
+        self._keys: dict[str, _Key] = {}
+        self._sweep_at = max_keys
+        self._max_keys = max_keys
+        self._due: list[tuple[float, int, str]] = []
+        self._order = itertools.count()
+        self._waiting = 0
+        self._pump: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Calls in the queues."""
+        return self._waiting
+
+    def try_acquire(self, key: str = "", weight: int = 1) -> float:
+        """Take a permit and return 0.0, or take nothing and return the seconds until one may be free."""
+        now = self._clock.monotonic()
+        found = self._keys.get(key) or self._new(key, now)
+        if found.queue is not None:
+            return max(found.queue.weight / self.rule.rate, 1e-3)
+        return self._admit(found, weight, now)
+
+    async def acquire(self, key: str = "", weight: int = 1, *, share: str = "", patience: float = math.inf) -> float:
+        """Wait for a permit and return the seconds waited.
+
+        Shares of one key take turns. Raises RateLimited, at once, when the queue is full or the wait would be
+        longer than `patience` seconds. Cancelling gives the place and the permit back.
+        """
+        if weight > self.rule.largest:
+            raise InvalidRequest(f"a call of weight {weight} can never pass a limit of {self.rule.largest}")
+        wait = self.try_acquire(key, weight)
+        if wait == 0.0:
+            return 0.0
+        return await self._join(key, weight, share, patience, wait)
+
+    async def _join(self, key: str, weight: int, share: str, patience: float, wait: float) -> float:
+        found = self._keys[key]
+        queue = found.queue
+        patience = min(patience, self.rule.max_wait)
+        # Under a budget the wait is not known before it has been asked; the deadline of the call bounds it then.
+        if self.rule.max_queue == 0 or wait > patience:
+            raise RateLimited("our rate limit is used up", retry_after=wait)
+        if queue is None:
+            queue = found.queue = _Queue()
+            self._wake(key, self._clock.monotonic() + wait)
+        elif queue.count >= self.rule.max_queue:
+            raise RateLimited("too many calls wait for the rate limit", retry_after=wait)
+        started = self._clock.monotonic()
+        waiter = _Waiter(weight, asyncio.get_running_loop().create_future())
+        queue.add(share, waiter)
+        self._waiting += 1
+        try:
+            await waiter.turn
+        except asyncio.CancelledError:
+            if waiter.turn.done() and not waiter.turn.cancelled():
+                self.give_back(key, weight)
+            else:
+                queue.left(waiter)
+            raise
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._rest()
+        return self._clock.monotonic() - started
+
+    def give_back(self, key: str = "", weight: int = 1) -> None:
+        """Return a permit of a call that never left."""
+        found = self._keys.get(key)
+        if found is None:
+            return
+        if self._budget is not None:
+            found.permits += weight
+        else:
+            found.window.give_back(weight)
+
+    def narrow(
+        self,
+        key: str = "",
+        *,
+        retry_after: float | None = None,
+        remaining: int | None = None,
+        throttled: bool = False,
+    ) -> None:
+        """Heed the far side: pause for `retry_after` seconds, keep to `remaining` calls, halve after a throttle."""
+        now = self._clock.monotonic()
+        found = self._keys.get(key) or self._new(key, now)
+        if retry_after:
+            found.paused = max(found.paused, now + retry_after)
+        if remaining is not None:
+            found.permits = min(found.permits, remaining)
+            if self._budget is None:
+                found.window.cap(now, max(0, remaining))
+        if throttled:
+            if found.narrowing is None:
+                found.narrowing = Narrowing(max(2 * self.rule.window, 30.0))
+            found.narrowing.throttled(now)
+
+    def _admit(self, found: _Key, weight: int, now: float) -> float:
+        if found.paused > now:
+            return found.paused - now
+        if self._budget is not None:
+            if found.permits >= weight and now < found.expires:
+                found.permits -= weight
+                return 0.0
+            return 1e-3
+        narrowing = found.narrowing
+        return found.window.admit(now, weight, narrowing.now(now) if narrowing is not None else 1.0)
+
+    def _new(self, key: str, now: float) -> _Key:
+        if len(self._keys) >= self._sweep_at:
+            kept = {
+                name: one
+                for name, one in self._keys.items()
+                if one.queue is not None or one.paused > now or not one.window.idle(now)
+            }
+            self._keys = kept
+            self._sweep_at = max(self._max_keys, 2 * len(kept))
+        found = self._keys[key] = _Key(self.rule.new())
+        return found
+
+    # One task serves all queues; it lives only while somebody waits.
+
+    def _wake(self, key: str, when: float) -> None:
+        earliest = not self._due or when < self._due[0][0]
+        heapq.heappush(self._due, (when, next(self._order), key))
+        if self._pump is None or (earliest and self._budget is None):
+            if self._pump is not None:
+                self._pump.cancel()
+            self._pump = asyncio.get_running_loop().create_task(self._serve(), name="isthmus-limiter")
+            self._pump.add_done_callback(self._ended)
+
+    def _ended(self, pump: asyncio.Task[None]) -> None:
+        """A budget that fails, fails the calls that wait for it, instead of leaving them to their deadlines."""
+        if pump is self._pump:
+            self._pump = None
+        error = None if pump.cancelled() else pump.exception()
+        if error is None:
+            return
+        for found in self._keys.values():
+            queue, found.queue = found.queue, None
+            while queue is not None and (waiter := queue.head()) is not None:
+                waiter.turn.set_exception(error)
+        self._due.clear()
+
+    def _rest(self) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+            self._pump = None
+        for _, _, key in self._due:
+            self._keys[key].queue = None
+        self._due.clear()
+
+    async def _serve(self) -> None:
+        while self._due:
+            when, _, key = self._due[0]
+            wait = when - self._clock.monotonic()
+            if wait > 0:
+                await self._clock.sleep(wait)
+                continue
+            heapq.heappop(self._due)
+            if self._budget is not None:
+                await self._draw(key, self._budget)
+            again = self._serve_key(key)
+            if again is not None:
+                heapq.heappush(self._due, (again, next(self._order), key))
+
+    def _serve_key(self, key: str) -> float | None:
+        """Let pass who may; the time to look again, or None when nobody waits."""
+        found = self._keys[key]
+        queue = found.queue
+        while queue is not None and (waiter := queue.head()) is not None:
+            now = self._clock.monotonic()
+            wait = self._admit(found, waiter.weight, now)
+            if wait > 0.0:
+                return now + wait
+            queue.serve()
+        found.queue = None
+        return None
+
+    async def _draw(self, key: str, budget: Budget) -> None:
+        found = self._keys[key]
+        now = self._clock.monotonic()
+        if found.paused > now or found.queue is None:
+            return
+        if now >= found.expires:
+            found.permits, found.expires = 0, math.inf
+        head = found.queue.head()
+        if head is None or found.permits >= head.weight:
+            return
+        wanted = max(self._shared.block, min(found.queue.weight, self.rule.largest))
+        grant = await budget.lease(key, wanted, self._shared)
+        now = self._clock.monotonic()
+        found.permits += grant.permits
+        if grant.expires_in is not None:
+            found.expires = min(found.expires, now + grant.expires_in)
+        if found.permits < head.weight:
+            found.paused = max(found.paused, now + max(grant.wait_seconds, 1e-3))

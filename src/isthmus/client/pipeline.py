@@ -1,0 +1,296 @@
+"""What happens to every call: wait for the limits, authenticate, send, judge, and send again where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from isthmus.client import retry as retrying
+from isthmus.client.auth.oauth2 import OAuth2
+from isthmus.client.body import encoding_of, unpack
+from isthmus.client.breaker import Breaker, Permit
+from isthmus.client.call import Call
+from isthmus.client.errors import ClientError, ConnectFailed, Disconnected, MalformedBody, RedirectRefused
+from isthmus.client.events import AttemptEnded, Hook, Waited
+from isthmus.client.judge import Failure, Judge, by_status, error_of
+from isthmus.client.message import Request, Response
+from isthmus.client.redirect import STATUSES, follow
+from isthmus.client.retry import Again, Outcome, Retry, RetryBudget, Situation
+
+if TYPE_CHECKING:
+    from isthmus.client.auth.port import Auth
+    from isthmus.client.limiter import Limiter
+    from isthmus.client.transport.port import Exchange, Transport
+    from isthmus.kit.chance import Draw
+    from isthmus.kit.clock import Clock
+
+_MAX_AUTH_STEPS = 3
+_WORTH_ANOTHER = frozenset({"truncated", "http", "encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One of the limits a call passes; key: a text, or a function of the request and the route."""
+
+    limiter: Limiter
+    key: str | Callable[[Request, str | None], str] = ""
+
+    def key_of(self, call: Call) -> str:
+        """The key this call counts under."""
+        return self.key if isinstance(self.key, str) else self.key(call.request, call.route)
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """The parts of one client, put together."""
+
+    transport: Transport
+    retry: Retry
+    clock: Clock
+    draw: Draw
+    auth: Auth | OAuth2 | None = None
+    gates: tuple[Gate, ...] = ()
+    breaker: Breaker | None = None
+    judge: Judge | None = None
+    redirects: int = 3
+    hooks: tuple[Hook, ...] = ()
+    budgets: dict[str, RetryBudget] = field(default_factory=dict)
+
+    async def run(self, call: Call) -> Response:
+        """Carry the call to its end. Raises the errors of the tree; the caller keeps the deadline."""
+        budget = self._budget(call.request.url.host)
+        budget.called()
+        while True:
+            call.attempts += 1
+            try:
+                response, failure = await self._attempt(call)
+            except ClientError as error:
+                error.attempts = call.attempts
+                await self._after_error(call, error, budget)
+                continue
+            if failure is None:
+                return self._finished(call, response)
+            if failure.kind == "token" and await self._renewed(call):
+                continue
+            await self._after_failure(call, response, failure, budget)
+
+    def _finished(self, call: Call, response: Response) -> Response:
+        response.attempts = call.attempts
+        response.waited = call.waited
+        response.duration = self.clock.monotonic() - call.started
+        return response
+
+    async def _after_error(self, call: Call, error: ClientError, budget: RetryBudget) -> None:
+        again = isinstance(error, ConnectFailed | Disconnected) or (
+            isinstance(error, MalformedBody) and error.reason in _WORTH_ANOTHER
+        )
+        error.retry_safe = error.retry_safe or (again and call.idempotent)
+        outcome = Outcome(transient=again, untouched=not error.sent, retry_after=None)
+        if not await self._again(call, outcome, budget):
+            raise error
+
+    async def _after_failure(self, call: Call, response: Response, failure: Failure, budget: RetryBudget) -> None:
+        wish = failure.retry_after
+        if wish is None and failure.kind in {"throttled", "transient"}:
+            wish = retrying.retry_after(response.headers, self.clock.now())
+        throttled = failure.kind == "throttled"
+        if throttled:
+            for gate in self.gates:
+                gate.limiter.narrow(gate.key_of(call), retry_after=wish, throttled=True)
+        outcome = Outcome(
+            transient=self._transient(response, failure),
+            untouched=throttled or failure.kind == "token",
+            retry_after=wish,
+        )
+        if not await self._again(call, outcome, budget):
+            error = error_of(failure, response)
+            error.attempts, error.retry_after = call.attempts, wish
+            error.retry_safe = error.retry_safe or (outcome.transient and call.idempotent)
+            raise error
+
+    def _transient(self, response: Response, failure: Failure) -> bool:
+        if failure.code is not None and failure.code in self.retry.codes:
+            return True
+        if self.judge is not None and response.status < 400:
+            return failure.kind in {"throttled", "transient"}
+        return response.status in frozenset(self.retry.retry_on) or (
+            self.judge is not None and failure.kind in {"throttled", "transient"}
+        )
+
+    async def _renewed(self, call: Call) -> bool:
+        """Whether other credentials are there and the call may go out once more with them."""
+        if not isinstance(self.auth, OAuth2) or call.tokens is None or call.replayed or not call.replayable:
+            return False
+        call.replayed = True
+        await self.auth.force(call.tokens)
+        return True
+
+    async def _again(self, call: Call, outcome: Outcome, budget: RetryBudget) -> bool:
+        if not call.replayable and call.flight.sent:
+            return False
+        situation = Situation(
+            attempt=call.attempts - call.replayed,
+            idempotent=call.idempotent,
+            remaining=call.deadline_at - self.clock.monotonic(),
+            budget=budget.has_one(),
+            draw=self.draw(),
+        )
+        decision = retrying.decide(self.retry, outcome, situation)
+        if not isinstance(decision, Again):
+            return False
+        budget.spend()
+        if decision.delay > 0:
+            call.waited += decision.delay
+            self.tell_wait(call, decision.delay, "retry")
+            await self.clock.sleep(decision.delay)
+        return True
+
+    async def _attempt(self, call: Call) -> tuple[Response, Failure | None]:
+        breaker = self.breaker
+        key = ""
+        if breaker is not None:
+            key = breaker.key_of(call.request.url.host, call.route)
+            breaker.refuse(key, self.clock.monotonic())
+        for at, gate in enumerate(self.gates):
+            try:
+                await self._pass(call, gate)
+            except BaseException:
+                self._give_back(call, at)
+                raise
+        if breaker is None:
+            return await self._sent(call, None)
+        try:
+            permit = breaker.admit(key, self.clock.monotonic())
+        except ClientError:
+            self._give_back(call, len(self.gates))
+            raise
+        try:
+            return await self._sent(call, permit)
+        finally:
+            permit.close(self.clock.monotonic())
+
+    async def _pass(self, call: Call, gate: Gate) -> None:
+        key = gate.key_of(call)
+        if gate.limiter.try_acquire(key, call.weight) == 0.0:
+            return
+        patience = call.deadline_at - self.clock.monotonic()
+        waited = await gate.limiter.acquire(key, call.weight, share=call.share, patience=patience)
+        if waited > 0:
+            call.waited += waited
+            self.tell_wait(call, waited, "rate_limit")
+
+    def _give_back(self, call: Call, passed: int) -> None:
+        for gate in self.gates[:passed]:
+            gate.limiter.give_back(gate.key_of(call), call.weight)
+
+    async def _sent(self, call: Call, permit: Permit | None) -> tuple[Response, Failure | None]:
+        started = self.clock.monotonic()
+        failure: Failure | None = None
+        error: ClientError | None = None
+        response: Response | None = None
+        try:
+            response = await self._authenticated(call)
+            failure = self._judged(response)
+            if permit is not None:
+                permit.answered(ok=failure is None or failure.kind != "transient")
+            if failure is None:
+                self._heed(call, response)
+            return response, failure
+        except ClientError as caught:
+            error = caught
+            if permit is not None and isinstance(caught, ConnectFailed | Disconnected):
+                permit.answered(ok=False)
+            raise
+        finally:
+            if self.hooks:
+                took = self.clock.monotonic() - started
+                self.tell(AttemptEnded(call.request, call.attempts, took, response, failure, error, call.route))
+
+    def _judged(self, response: Response) -> Failure | None:
+        if self.judge is not None:
+            failure = self.judge(response)
+            if failure is not None:
+                return failure
+        return by_status(response) if response.status >= 400 else None
+
+    def _heed(self, call: Call, response: Response) -> None:
+        if call.tokens is not None and isinstance(self.auth, OAuth2):
+            self.auth.worked(call.tokens)
+        if not self.gates:
+            return
+        left = retrying.remaining(response.headers)
+        if left is None:
+            return
+        for gate in self.gates:
+            if left <= 0:
+                reset = retrying.reset_after(response.headers, self.clock.now())
+                gate.limiter.narrow(gate.key_of(call), retry_after=reset)
+            else:
+                gate.limiter.narrow(gate.key_of(call), remaining=left)
+
+    async def _authenticated(self, call: Call) -> Response:
+        auth = self.auth
+        request = call.request
+        if auth is None:
+            return await self._followed(call, request)
+        if isinstance(auth, OAuth2):
+            call.tokens = tokens = await auth.current()
+            return await self._followed(call, auth.attach(request, tokens, self.clock.now()))
+        flow = auth.flow(request, self.clock.now())
+        response = await self._followed(call, next(flow))
+        for _ in range(_MAX_AUTH_STEPS - 1):
+            try:
+                following = flow.send(response)
+            except StopIteration:
+                return response
+            response = await self._followed(call, following)
+        flow.close()
+        return response
+
+    async def _followed(self, call: Call, request: Request) -> Response:
+        response = await self._exchanged(call, request)
+        hops = 0
+        while response.status in STATUSES and self.redirects:
+            hops += 1
+            if hops > self.redirects:
+                raise RedirectRefused(f"more than {self.redirects} redirects", sent=True)
+            request = follow(request, response.status, response.headers.get("Location"))
+            response = await self._exchanged(call, request)
+        return response
+
+    async def _exchanged(self, call: Call, request: Request) -> Response:
+        exchange = await self.transport.send(request, call.flight)
+        try:
+            content = await exchange.read(call.max_body)
+        except BaseException:
+            exchange.abort()
+            raise
+        return _response(exchange, content, request, call.max_body)
+
+    def tell_wait(self, call: Call, seconds: float, cause: str) -> None:
+        """Let the hooks know that a call waited or is about to."""
+        if self.hooks:
+            self.tell(Waited(call.request, seconds, cause, call.route))
+
+    def tell(self, event: object) -> None:
+        """Hand an event to every hook."""
+        for hook in self.hooks:
+            hook(event)
+
+    def _budget(self, host: str) -> RetryBudget:
+        found = self.budgets.get(host)
+        if found is None:
+            if len(self.budgets) >= 10_000:
+                self.budgets.clear()
+            found = self.budgets[host] = RetryBudget(self.retry.budget, self.retry.burst)
+        return found
+
+
+def _response(exchange: Exchange, content: bytes, request: Request, limit: int) -> Response:
+    headers = exchange.headers
+    if content:
+        encoding = encoding_of(headers.get("Content-Encoding"))
+        if encoding:
+            content = unpack(content, encoding, limit)
+    return Response(exchange.status, headers, content, request)

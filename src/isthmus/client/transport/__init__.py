@@ -1,0 +1,1 @@
+"""Where requests leave: a small port and its adapters."""

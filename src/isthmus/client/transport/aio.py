@@ -1,0 +1,298 @@
+"""The default transport: aiohttp's HTTP/1.1 engine, stripped of everything that decides (redirects, retries)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from isthmus.client.errors import (
+    AddressRefused,
+    BadReply,
+    ClientError,
+    ConnectFailed,
+    Disconnected,
+    InvalidRequest,
+    MalformedBody,
+    NetworkError,
+    TlsFailed,
+    TooLarge,
+)
+from isthmus.client.guard import AddressGuard
+from isthmus.client.message import Request
+from isthmus.client.transport.port import Flight
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+
+_MAX_HEAD = 65_536
+_MAX_INTERIM = 10
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+_flight: ContextVar[Flight | None] = ContextVar("flight", default=None)
+
+
+class AioTransport:
+    """One connection pool.
+
+    guard: judges every address dialled. ca: PEM file of further authorities. client_cert: (certificate, key) files.
+    proxy: URL of an HTTP proxy; names are then resolved there and the guard judges the URL's host only. limit,
+    limit_per_host: connections. TLS is always verified; the environment's proxy variables are never read.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard: AddressGuard | None = None,
+        ca: str | None = None,
+        client_cert: tuple[str, str] | None = None,
+        proxy: str | None = None,
+        limit: int = 256,
+        limit_per_host: int = 0,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self.guard = guard
+        self._context = _tls(ca, client_cert)
+        self._proxy = URL(proxy) if proxy else None
+        self._limits = (limit, limit_per_host)
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        guard = self.guard
+        resolver = self._resolver
+        if guard is not None and self._proxy is None:
+            resolver = _GuardedResolver(resolver or aiohttp.ThreadedResolver(), guard)
+        connector = aiohttp.TCPConnector(
+            ssl=self._context,
+            limit=self._limits[0],
+            limit_per_host=self._limits[1],
+            resolver=resolver,
+            use_dns_cache=guard is None,
+            # A guarded dial is one dial to one judged address.
+            happy_eyeballs_delay=None if guard is not None else 0.25,
+            socket_factory=partial(_guarded_socket, guard) if guard is not None and self._proxy is None else None,
+            keepalive_timeout=30,
+        )
+        protocol: type[ResponseHandler] = _Protocol
+        connector._factory = partial(protocol, loop=asyncio.get_running_loop())
+        session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=_NO_TIMEOUT,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            request_class=_MarkedRequest,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            trust_env=False,
+            requote_redirect_url=False,
+        )
+        # Sending twice is the pipeline's decision: it knows what is idempotent and lets the caller see it.
+        session._retry_connection = False
+        self._session, self._loop = session, asyncio.get_running_loop()
+        return session
+
+    async def send(self, request: Request, flight: Flight) -> AioExchange:
+        session = self._session
+        if session is None or self._loop is not asyncio.get_running_loop():
+            session = self._open()
+        if self.guard is not None:
+            self.guard.check_host(request.url.host, request.url.port)
+        flight.host = request.url.host
+        token = _flight.set(flight)
+        try:
+            reply = await session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=request.headers,
+                data=request.content,
+                allow_redirects=False,
+                proxy=self._proxy,
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error, flight.sent) from error
+        finally:
+            _flight.reset(token)
+        return AioExchange(reply)
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+class AioExchange:
+    """A reply of aiohttp whose head has arrived."""
+
+    __slots__ = ("_reply", "headers", "status")
+
+    def __init__(self, reply: aiohttp.ClientResponse) -> None:
+        self._reply = reply
+        self.status = reply.status
+        self.headers: CIMultiDictProxy[str] = reply.headers
+        if len(reply.raw_headers) > 32 and sum(len(k) + len(v) for k, v in reply.raw_headers) > _MAX_HEAD:
+            reply.close()
+            raise TooLarge("the head of the reply is larger than 64 KiB", sent=True)
+
+    async def read(self, limit: int) -> bytes:
+        content = self._reply.content
+        try:
+            data = await content.readany()
+            if content.at_eof() and len(data) <= limit:
+                return data
+            return await self._gather(content, data, limit)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translated(error, sent=True) from error
+
+    async def _gather(self, content: StreamReader, data: bytes, limit: int) -> bytes:
+        pieces, total = [data], len(data)
+        while total <= limit:
+            data = await content.readany()
+            if not data:
+                return b"".join(pieces)
+            pieces.append(data)
+            total += len(data)
+        self._reply.close()
+        raise TooLarge(f"the body is larger than {limit} bytes", sent=True)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        content = self._reply.content
+        while True:
+            try:
+                data = await content.readany()
+            except (aiohttp.ClientError, OSError) as error:
+                raise _translated(error, sent=True) from error
+            if not data:
+                return
+            yield data
+
+    async def release(self) -> None:
+        """aiohttp gives the connection back by itself once the body has been read."""
+        if not self._reply.content.at_eof():
+            self._reply.close()
+
+    def abort(self) -> None:
+        self._reply.close()
+
+
+class _MarkedRequest(aiohttp.ClientRequest):
+    """Tells the flight the moment a connection is there and bytes are about to leave."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        flight = _flight.get()
+        if flight is not None:
+            flight.sent = True
+        return await super().send(conn)
+
+
+class _Protocol(ResponseHandler):
+    """Reads at most ten interim replies in a row."""
+
+    _interim = 0
+
+    async def read(self) -> tuple[RawResponseMessage, StreamReader]:
+        found = await super().read()
+        if 100 <= found[0].code < 200 and found[0].code != 101:
+            self._interim += 1
+            if self._interim > _MAX_INTERIM:
+                raise aiohttp.ClientPayloadError("more than ten interim replies")
+        else:
+            self._interim = 0
+        return found
+
+
+class _GuardedResolver(AbstractResolver):
+    """Resolves once per dial and lets no name through that has any bad address (SS-01, SS-05)."""
+
+    def __init__(self, inner: AbstractResolver, guard: AddressGuard) -> None:
+        self._inner = inner
+        self._guard = guard
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        try:
+            found = await self._inner.resolve(host, port, family)
+        except OSError:
+            # Unresolvable and refused look the same, so that answers do not map our network (SS-09).
+            raise AddressRefused from None
+        self._guard.check_all((one["host"] for one in found), port, host)
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def _guarded_socket(
+    guard: AddressGuard, info: tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
+) -> socket.socket:
+    family, kind, protocol, _, address = info
+    # The last word before the dial; literals never meet a resolver (SS-02).
+    flight = _flight.get()
+    guard.check(str(address[0]), int(str(address[1])), flight.host if flight else "")
+    return socket.socket(family, kind, protocol)
+
+
+def _tls(ca: str | None, client_cert: tuple[str, str] | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca is not None:
+        context.load_verify_locations(cafile=ca)
+    if client_cert is not None:
+        context.load_cert_chain(*client_cert)
+    return context
+
+
+_TRANSLATIONS: tuple[tuple[type[BaseException], Callable[[str, bool], ClientError]], ...] = (
+    (
+        aiohttp.ClientConnectorCertificateError,
+        lambda text, _: TlsFailed(f"the certificate was not accepted: {text}"),
+    ),
+    (aiohttp.ClientSSLError, lambda text, _: TlsFailed(f"the secure connection failed: {text}")),
+    (aiohttp.ClientConnectorError, lambda text, _: ConnectFailed(f"no connection: {text}")),
+    (aiohttp.ClientHttpProxyError, lambda text, _: ConnectFailed(f"the proxy refused: {text}")),
+    (aiohttp.InvalidURL, lambda text, _: InvalidRequest(f"the URL was not accepted: {text}")),
+    (aiohttp.ClientPayloadError, lambda text, _: Disconnected(f"the body ended early: {text}", sent=True)),
+    (aiohttp.ClientResponseError, lambda text, _: MalformedBody(f"not HTTP: {text}", reason="http")),
+    (aiohttp.ClientConnectionError, lambda _, sent: _broken(sent)),
+    (OSError, lambda _, sent: _broken(sent)),
+    (ValueError, lambda text, _: InvalidRequest(f"the request was not accepted: {text}")),
+)
+
+
+def _broken(sent: bool) -> NetworkError:
+    if sent:
+        return Disconnected("the connection broke before the reply was whole", sent=True)
+    return ConnectFailed("no connection could be made")
+
+
+def _translated(error: BaseException, sent: bool) -> ClientError:
+    for kind, make in _TRANSLATIONS:
+        if isinstance(error, kind):
+            return make(_cause(error), sent)
+    return BadReply(type(error).__name__, sent=sent)
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong without the URL, which may hold secrets in its query."""
+    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return inner.verify_message
+    if isinstance(inner, ssl.SSLError):
+        return inner.reason or "handshake"
+    if isinstance(inner, OSError):
+        return inner.strerror or type(inner).__name__
+    if isinstance(error, aiohttp.ClientResponseError):
+        return error.message[:120]
+    return str(error)[:120] if isinstance(error, ValueError) else type(error).__name__
