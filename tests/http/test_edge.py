@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Query
+from tests.http.conftest import MakeLab
 
 from isthmus.http import PUBLIC, FactsDep, PageDep, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.http.errors import CannotStart
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import TENANT_ADMIN, USER, permission
-
-from tests.http.conftest import MakeLab
 
 READ = permission("things:read", "see things", USER, TENANT_ADMIN)
 WRITE = permission("things:manage", "change things", TENANT_ADMIN)
@@ -29,7 +28,7 @@ def things() -> Routes:
     async def listed(
         paging: PageDep,
         status: Annotated[str | None, Query()] = None,
-        tag: Annotated[list[str], Query()] = [],  # noqa: B006 - the framework copies it
+        tag: Annotated[tuple[str, ...], Query()] = (),
     ) -> Any:
         start = int(paging.ask.after or paging.ask.offset)
         rows = [{"id": n, "status": status, "tag": tag} for n in range(start, min(start + paging.ask.limit, 120))]
@@ -37,20 +36,22 @@ def things() -> Routes:
         page = Page[Any](rows, next_after=str(end) if end < 120 else None)
         return paging.listing("things", page)
 
-    @routes.get("/{id}", permission=READ, limit="connection", response_model=None, summary="One", errors=(NotFound,))
-    async def one(scope: ScopeDep, id: str) -> Any:  # noqa: A002 - the name of the path
-        if id == "boom":
+    @routes.get(
+        "/{thing_id}", permission=READ, limit="connection", response_model=None, summary="One", errors=(NotFound,)
+    )
+    async def one(scope: ScopeDep, thing_id: str) -> Any:
+        if thing_id == "boom":
             raise RuntimeError("select secret from vault")
-        if id != "thing":
+        if thing_id != "thing":
             raise NotFound
-        return document({"id": id, "tenant": scope.principal.tenant_id, "who": scope.principal.id})
+        return document({"id": thing_id, "tenant": scope.principal.tenant_id, "who": scope.principal.id})
 
     @routes.post("", permission=WRITE, limit="connection", response_model=None, summary="Make", status=201)
     async def make(body: ThingIn) -> Any:
         return created({"displayName": body.display_name}, location="/api/things/thing")
 
-    @routes.delete("/{id}", permission=WRITE, limit="connection", response_model=None, summary="Drop", status=204)
-    async def drop(id: str) -> Any:  # noqa: A002 - the name of the path
+    @routes.delete("/{thing_id}", permission=WRITE, limit="connection", response_model=None, summary="Drop", status=204)
+    async def drop(thing_id: str) -> Any:
         return no_content()
 
     @routes.get("/search", permission=READ, limit="search", response_model=None, summary="Search")

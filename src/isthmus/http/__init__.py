@@ -7,8 +7,10 @@ from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
 from isthmus.http.errors import problem_responses
 from isthmus.http.exchange import RequestFacts
 from isthmus.http.health import Check
+from isthmus.http.live import Live, LiveDep, Sent
 from isthmus.http.paging import PageDep, Paging, listing
 from isthmus.http.routes import PUBLIC, Declaration, Routes
+from isthmus.http.server import Server
 from isthmus.http.settings import HttpSettings, LimitClass
 from isthmus.http.tokens import Issuer, SharedKey, TokenAuthenticator, mint, own_issuer
 
@@ -25,11 +27,15 @@ __all__ = [
     "HttpSettings",
     "Issuer",
     "LimitClass",
+    "Live",
+    "LiveDep",
     "PageDep",
     "Paging",
     "RequestFacts",
     "Routes",
     "ScopeDep",
+    "Sent",
+    "Server",
     "SharedKey",
     "SystemDep",
     "TokenAuthenticator",

@@ -12,6 +12,7 @@ from isthmus.http.errors import CannotStart
 from isthmus.http.exchange import AsgiScope, Receive, RequestFacts, Send
 from isthmus.http.health import Check, health_routes
 from isthmus.http.limits import Limiter
+from isthmus.http.live import Streams
 from isthmus.http.paging import Cursors
 from isthmus.http.routes import DeclaredRoute, Public, Routes, all_dependants
 from isthmus.http.settings import HttpSettings
@@ -31,6 +32,8 @@ class App(FastAPI):
 
     edge: Edge
     cursors: Cursors
+    streams: Streams
+    doorkeeper: Doorkeeper
     open_scope: OpenScope
     system: "System | None"
 
@@ -75,12 +78,15 @@ def create_app(
     app.open_scope = open_scope
     app.system = system
     app.cursors = Cursors(secret, clock)
+    app.streams = Streams(settings.streams_per_principal, settings.heartbeat_seconds)
+    app.doorkeeper = Doorkeeper(authenticators, clock)
     table: RouteTable[DeclaredRoute] = RouteTable()
     app.router.routes.clear()
     for room in everything:
         _enter(room.router, table, app)
-    doorkeeper = Doorkeeper(authenticators, clock)
-    parts = Parts(settings=settings, table=table, doorkeeper=doorkeeper, limiter=Limiter(settings, clock), clock=clock)
+    parts = Parts(
+        settings=settings, table=table, doorkeeper=app.doorkeeper, limiter=Limiter(settings, clock), clock=clock
+    )
     app.edge = Edge(parts)
     return app
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Request
 
 from isthmus.http.exchange import KEY, Exchange, RequestFacts
+from isthmus.kit.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from isthmus.scope import Scope, System
@@ -12,11 +13,13 @@ else:
     Scope = System = Any
 
 
-async def open_scope(request: Request) -> Any:  # noqa: ANN401 - the framework reads Scope from the alias below
+async def open_scope(request: Request) -> Scope:
     """The scope of the signed-in principal."""
     exchange: Exchange = request.scope[KEY]
-    assert exchange.principal is not None  # noqa: S101 - the start refuses ScopeDep on PUBLIC routes
-    return request.app.open_scope(exchange.principal, exchange.facts)
+    if exchange.principal is None:
+        raise Unauthenticated
+    opened: Scope = request.app.open_scope(exchange.principal, exchange.facts)
+    return opened
 
 
 async def _facts(request: Request) -> RequestFacts:
@@ -24,8 +27,9 @@ async def _facts(request: Request) -> RequestFacts:
     return exchange.facts
 
 
-async def _system(request: Request) -> Any:  # noqa: ANN401 - as above
-    return request.app.system
+async def _system(request: Request) -> System:
+    system: System = request.app.system
+    return system
 
 
 #: One tenant, one principal: for every route that somebody signed in for.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 
@@ -19,16 +20,24 @@ from isthmus.http.bodies import (
     refuse_credentials,
 )
 from isthmus.http.cors import Cors
-from isthmus.http.errors import MethodNotAllowed, Misdirected, PermissionDenied, TooLarge, as_problem, render
+from isthmus.http.errors import (
+    CannotStart,
+    MethodNotAllowed,
+    Misdirected,
+    PermissionDenied,
+    TooLarge,
+    as_problem,
+    render,
+)
 from isthmus.http.errors import retry_seconds as whole_seconds
-from isthmus.http.exchange import KEY, REQUEST_ID, AsgiScope, Exchange, Receive, Send, given_id
+from isthmus.http.exchange import KEY, LINK, REQUEST_ID, AsgiScope, Exchange, Receive, Send, given_id
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
 from isthmus.http.settings import HttpSettings
 from isthmus.http.table import RouteTable
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
-from isthmus.kit.errors import Invalid, NotFound, Problem, Unauthenticated
+from isthmus.kit.errors import Invalid, NotFound, Problem, Unauthenticated, Unavailable
 from isthmus.kit.permissions import Principal
 
 _log = logging.getLogger("isthmus.http")
@@ -45,6 +54,20 @@ class Parts:
     doorkeeper: Doorkeeper
     limiter: Limiter
     clock: Clock
+
+
+class Link(Protocol):
+    """The connection below a request, where there is one."""
+
+    lost: bool
+
+    def serving(self, work: "asyncio.Task[Any] | None") -> None:
+        """Which task answers the request now; hanging up cancels it."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection off."""
+        ...
 
 
 class Edge:
@@ -70,16 +93,21 @@ class Edge:
         scope[KEY] = exchange
         token = REQUEST_ID.set(request_id)
         sender = exchange.sender(send)
+        link: Link | None = scope.get(LINK)
+        if link is not None:
+            link.serving(asyncio.current_task())
         try:
             await self._answer(exchange, scope, receive, sender)
         except Gone:
             exchange.status = 499
         except asyncio.CancelledError:
-            exchange.status = exchange.status or 499
-            raise
+            # the caller hung up, or the server's patience at its end is over; nobody awaits this task
+            await self._end_cancelled(exchange, link, sender)
         except Exception as failure:  # noqa: BLE001 - this is the renderer: no failure leaves it unnamed
             await self._fail(exchange, failure, scope, sender)
         finally:
+            if link is not None:
+                link.serving(None)
             self._note(exchange, scope)
             REQUEST_ID.reset(token)
 
@@ -175,8 +203,19 @@ class Edge:
         if problem.status >= 500:
             _log.error("%s %s failed", scope["method"], _shown_path(exchange, scope), exc_info=failure)
         if exchange.status:
-            raise failure
+            await _break_off(scope, failure)
+            return
         await _send_problem(send, problem, exchange, self._clock)
+
+    async def _end_cancelled(self, exchange: Exchange, link: "Link | None", send: Send) -> None:
+        if link is None:
+            raise asyncio.CancelledError
+        if link.lost:
+            exchange.status = 499
+        elif exchange.status:
+            link.abort()
+        else:
+            await _send_problem(send, Unavailable("The server is stopping.", retry_after=1), exchange, self._clock)
 
     def _note(self, exchange: Exchange, scope: AsgiScope) -> None:
         if not _access.isEnabledFor(logging.INFO):
@@ -197,7 +236,8 @@ class Edge:
 
 
 def _declaration(route: DeclaredRoute) -> Declaration:
-    assert route.declaration is not None  # noqa: S101 - the start refuses routes without one
+    if route.declaration is None:
+        raise CannotStart(f"The route {route.path} declares nothing.")
     return route.declaration
 
 
@@ -211,6 +251,14 @@ def _check_once(scope: AsgiScope) -> None:
 def _shown_path(exchange: Exchange, scope: AsgiScope) -> str:
     """The route's own path: parameters may be secrets, such as a hook's token (LO-04)."""
     return exchange.route.path if exchange.route is not None else str(scope["path"])[:200]
+
+
+async def _break_off(scope: AsgiScope, failure: Exception) -> None:
+    """The answer has begun: all that is left is to end the connection, so that nobody takes it for whole."""
+    link: Link | None = scope.get(LINK)
+    if link is None:
+        raise failure
+    link.abort()
 
 
 async def _empty(send: Send, status: int) -> None:

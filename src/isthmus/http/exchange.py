@@ -17,6 +17,8 @@ Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 KEY = "isthmus.exchange"
+#: Where the server puts the connection into the ASGI scope.
+LINK = "isthmus.link"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 #: The id of the request that the current task works for; log lines bear it.

@@ -96,4 +96,5 @@ def configure(*, level: str = "INFO", form: Form = "auto", stream: IO[str] | Non
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for chatty in ("asyncio", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)

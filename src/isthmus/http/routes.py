@@ -88,7 +88,7 @@ class _ReadRequest(Request):
     async def body(self) -> bytes:
         return self.raw
 
-    async def json(self) -> Any:  # noqa: ANN401 - the framework's signature
+    async def json(self) -> object:
         return self.parsed
 
 

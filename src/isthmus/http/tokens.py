@@ -47,7 +47,7 @@ _log = logging.getLogger("isthmus.http.auth")
 class KeySource(Protocol):
     """Where an issuer's verification keys come from."""
 
-    async def key(self, kid: str | None, algorithm: str) -> Key | None:
+    async def key(self, kid: str | None, algorithm: str, /) -> Key | None:
         """The key with this id for this algorithm, or None."""
         ...
 
@@ -63,7 +63,7 @@ class SharedKey:
             warnings.simplefilter("ignore", SecurityWarning)
             self._key = jwk.OctKey.import_key(raw)
 
-    async def key(self, kid: str | None, algorithm: str) -> Key | None:  # noqa: ARG002 - there is one key only
+    async def key(self, _kid: str | None, algorithm: str, /) -> Key | None:
         """The one key, whatever id the token names."""
         return self._key if algorithm == "HS256" else None
 

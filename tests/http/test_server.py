@@ -1,0 +1,285 @@
+"""The shipped server over real sockets: heads, bodies, connections, streams and the stop (HE-01, HE-02, HE-11)."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tests.http.conftest import Lab, MakeLab
+
+from isthmus.http import HttpSettings, LiveDep, Routes, Sent, Server, Wire, document
+from isthmus.http.errors import CannotStart, PortInUse
+from isthmus.http.server import bind
+from isthmus.kit.permissions import USER, permission
+
+USE = permission("server:use", "use the server", USER)
+
+
+class Note(Wire):
+    text: str
+
+
+class Seen:
+    """What happened inside the endpoints."""
+
+    def __init__(self) -> None:
+        self.cancelled = asyncio.Event()
+        self.entered = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.sources = 0
+
+
+def routes(seen: Seen) -> Routes:
+    made = Routes(prefix="/api", tag="Server")
+
+    @made.get("/ping", permission=USE, limit="other", response_model=None, summary="Ping")
+    async def ping() -> Any:
+        return document({"pong": True})
+
+    @made.post("/notes", permission=USE, limit="other", response_model=None, summary="Note", body_cap=2000)
+    async def note(body: Note) -> Any:
+        return document({"length": len(body.text)})
+
+    @made.get("/slow", permission=USE, limit="other", response_model=None, summary="Slow", deadline=5)
+    async def slow() -> Any:
+        seen.entered.set()
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            seen.cancelled.set()
+            raise
+        return document({})
+
+    @made.get("/late", permission=USE, limit="other", response_model=None, summary="Late", deadline=0.05)
+    async def late() -> Any:
+        await asyncio.sleep(5)
+
+    @made.get("/stream", permission=USE, limit="other", response_model=None, summary="Stream", stream=True)
+    async def stream(live: LiveDep) -> Any:
+        async def source(after: str | None) -> AsyncIterator[Sent]:
+            seen.sources += 1
+            try:
+                number = int(after or 0)
+                for step in range(1, 4):
+                    yield Sent(str(number + step), "tick", {"n": number + step})
+                seen.entered.set()
+                await asyncio.sleep(60)
+            finally:
+                seen.sources -= 1
+                seen.ended.set()
+
+        return live.stream(source)
+
+    return made
+
+
+@asynccontextmanager
+async def served(lab: MakeLab, **settings: Any) -> AsyncIterator[tuple[Server, Lab, Seen]]:
+    seen = Seen()
+    here = lab(routes(seen), settings=settings)
+    async with Server(here.app, settings=HttpSettings(**settings)).running() as server:
+        yield server, here, seen
+
+
+async def exchange(server: Server, request: bytes, *, wait: float = 3.0) -> bytes:
+    """Send these bytes and read until the server closes or answers in full."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(wait):
+            return await reader.read(100_000)
+    finally:
+        writer.close()
+
+
+def get(path: str, here: Lab, *more: str) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {here.token()}", *more]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+MALFORMED = [
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\nhello",
+    b"GET / HTTP/1.1\nHost: localhost\n\n",
+    b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET http://elsewhere/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"NONSENSE\r\n\r\n",
+]
+
+
+async def test_HE_02_malformed_requests_get_400_and_a_closed_connection(lab: MakeLab) -> None:
+    async with served(lab) as (server, _, _):
+        for request in MALFORMED:
+            answer = await exchange(server, request)
+            assert answer.startswith(b"HTTP/1.1 400 "), request
+            assert b"connection: close" in answer
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "BAD_REQUEST"
+
+
+async def test_HE_01_a_head_has_a_size_and_a_number_of_fields(lab: MakeLab) -> None:
+    async with served(lab) as (server, here, _):
+        one_big = get("/api/ping", here, "X-Big: " + "a" * 70_000)
+        many = get("/api/ping", here, *[f"X-{n}: a" for n in range(120)])
+        endless = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Endless: " + b"a" * 90_000
+        for request in (one_big, many, endless):
+            assert (await exchange(server, request)).startswith(b"HTTP/1.1 431 ")
+        assert (await exchange(server, get("/api/ping", here, "X-Fits: " + "a" * 30_000))).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_HE_01_a_slow_head_and_a_silent_connection_are_closed(lab: MakeLab) -> None:
+    async with served(lab, head_seconds=0.3) as (server, _, _):
+        for request in (b"", b"GET / HTTP/1.1\r\nHost: loc", b"\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(request)
+            async with asyncio.timeout(4):
+                assert await reader.read() == b""
+            writer.close()
+
+
+async def test_HE_01_connections_of_one_address_are_capped(lab: MakeLab) -> None:
+    async with served(lab, connections_per_address=2) as (server, here, _):
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert (await exchange(server, get("/api/ping", here))).startswith(b"HTTP/1.1 503 ")
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()
+        await asyncio.sleep(0.05)
+        assert (await exchange(server, get("/api/ping", here))).startswith(b"HTTP/1.1 200 ")
+
+
+def post(here: Lab, body: bytes, *more: str) -> bytes:
+    lines = [
+        "POST /api/notes HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {here.token()}",
+        "Content-Type: application/json",
+        *more,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def test_HE_01_bodies_are_capped_declared_or_chunked(lab: MakeLab) -> None:
+    async with served(lab) as (server, here, _):
+        big = json.dumps({"text": "a" * 5000}).encode()
+        declared = await exchange(server, post(here, big, f"Content-Length: {len(big)}"))
+        chunk = b"%x\r\n" % len(big) + big + b"\r\n0\r\n\r\n"
+        chunked = await exchange(server, post(here, chunk, "Transfer-Encoding: chunked"))
+        for answer in (declared, chunked):
+            assert answer.startswith(b"HTTP/1.1 413 ")
+            assert b"PAYLOAD_TOO_LARGE" in answer
+
+
+async def test_HE_01_a_body_that_trickles_is_refused(lab: MakeLab) -> None:
+    async with served(lab, body_seconds=0.2) as (server, here, _):
+        answer = await exchange(server, post(here, b'{"te', "Content-Length: 40"))
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_HE_11_hanging_up_cancels_the_work(lab: MakeLab) -> None:
+    async with served(lab) as (server, here, seen):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(get("/api/slow", here))
+        async with asyncio.timeout(3):
+            await seen.entered.wait()
+            writer.transport.abort()
+            await seen.cancelled.wait()
+
+
+async def test_HE_11_every_request_has_a_deadline(lab: MakeLab) -> None:
+    async with served(lab) as (server, here, _):
+        answer = await exchange(server, get("/api/late", here))
+        assert answer.startswith(b"HTTP/1.1 504 ")
+        assert b"DEADLINE_EXCEEDED" in answer
+
+
+async def read_events(reader: asyncio.StreamReader, count: int) -> bytes:
+    text = b""
+    async with asyncio.timeout(3):
+        while text.count(b"event: ") < count:
+            text += await reader.read(65536)
+    return text
+
+
+async def test_a_stream_resumes_after_the_last_event_seen(lab: MakeLab) -> None:
+    async with served(lab) as (server, here, seen):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(get("/api/stream", here, "Last-Event-ID: 40"))
+        text = await read_events(reader, 3)
+        assert b"content-type: text/event-stream" in text
+        assert b'id: 41\nevent: tick\ndata: {"n":41}\n\n' in text
+        assert b"id: 43\n" in text
+        writer.transport.abort()
+        async with asyncio.timeout(3):
+            await seen.ended.wait()
+
+
+async def test_a_stream_beats_while_nothing_happens(lab: MakeLab) -> None:
+    async with served(lab, heartbeat_seconds=0.1) as (server, here, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(get("/api/stream", here))
+        async with asyncio.timeout(3):
+            assert await reader.readuntil(b": still here\n\n")
+        writer.close()
+
+
+async def test_HE_11_streams_of_one_principal_are_capped(lab: MakeLab) -> None:
+    async with served(lab, streams_per_principal=1) as (server, here, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(get("/api/stream", here))
+        await read_events(reader, 1)
+        answer = await exchange(server, get("/api/stream", here))
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"TOO_MANY_STREAMS" in answer
+        writer.close()
+
+
+async def test_SE_12_a_stream_ends_when_its_token_does(lab: MakeLab) -> None:
+    async with served(lab, heartbeat_seconds=0.1) as (server, here, seen):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(get("/api/stream", here))
+        await read_events(reader, 3)
+        here.clock.advance(8 * 3600)
+        async with asyncio.timeout(3):
+            await reader.readuntil(b"0\r\n\r\n")
+        assert seen.sources == 0
+        writer.close()
+
+
+async def test_a_stop_ends_streams_and_lets_requests_finish(lab: MakeLab) -> None:
+    seen = Seen()
+    here = lab(routes(seen))
+    server = Server(here.app)
+    stop = asyncio.Event()
+    work = asyncio.create_task(server.serve(stop))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(get("/api/stream", here))
+    await read_events(reader, 3)
+    stop.set()
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"0\r\n\r\n")
+        await work
+    assert seen.sources == 0
+    writer.close()
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", server.port)
+
+
+def test_a_port_in_use_is_a_clear_refusal() -> None:
+    with bind("127.0.0.1", 0) as taken, pytest.raises(PortInUse, match=str(taken.getsockname()[1])):
+        bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_JT_11_the_development_key_is_for_loopback_only(lab: MakeLab) -> None:
+    here = lab()
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        with pytest.raises(CannotStart, match="development key"):
+            Server(here.app, sock=taken, settings=HttpSettings(development_key=True))
