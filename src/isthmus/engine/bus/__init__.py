@@ -1,0 +1,10 @@
+"""The committed event log: appended with its cause, read in commit order, delivered once to each listener."""
+
+from isthmus.engine.bus.bus import Bus as Bus
+from isthmus.engine.bus.bus import Listener as Listener
+from isthmus.engine.bus.bus import place_of as place_of
+from isthmus.engine.bus.log import CHANNEL as CHANNEL
+from isthmus.engine.bus.log import CURSORS as CURSORS
+from isthmus.engine.bus.log import EVENTS as EVENTS
+from isthmus.engine.bus.log import Envelope as Envelope
+from isthmus.engine.bus.log import Place as Place

@@ -1,0 +1,195 @@
+"""Events on their way: appended with their cause, heard in this or another process, delivered once to each listener."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from isthmus.engine import db
+from isthmus.engine.bus import log
+from isthmus.engine.bus.log import Envelope, Place
+from isthmus.engine.db import Database, DatabaseUnavailable, Tx
+from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.events import Event
+
+_LOG = logging.getLogger("isthmus.engine.bus")
+
+#: Called with one event, in the transaction that also moves the listener's cursor.
+Listener = Callable[[Tx, Mapping[str, Any]], Awaitable[None]]
+
+_BATCH: Final = 200
+_POLL: Final = 5.0
+_SOON: Final = 0.02
+_LONGEST_PAUSE: Final = 60.0
+_FAR: Final = 1_000
+
+
+class Bus:
+    """The event log of one database, and who listens to it.
+
+    `run()` keeps the connection that hears of new events and delivers them; without it `follow()` polls.
+    `direct_url` is an address past any transaction pooler, where LISTEN works.
+    """
+
+    def __init__(self, database: Database, *, direct_url: str | None = None, clock: Clock = SYSTEM) -> None:
+        self._database = database
+        self._url = direct_url or database.url
+        self._clock = clock
+        self._bells: set[asyncio.Event] = set()
+        self._held_back: set[str] = set()
+
+    async def append(self, tx: Tx, events: Sequence[Event], envelope: Envelope) -> None:
+        """Write facts in the transaction of their cause: they exist if and only if it commits."""
+        await log.append(tx, events, envelope, self._clock)
+
+    async def read(self, tx: Tx, tenant_id: str, after: Place, limit: int = _BATCH) -> list[dict[str, Any]]:
+        """A tenant's events behind a place, in commit order; `place_of(row)` is the next `after`."""
+        return await log.read(tx, tenant_id, after, limit)
+
+    async def end(self, tx: Tx) -> Place:
+        """The place behind everything committed so far: where a reader without a past begins."""
+        return await log.end(tx)
+
+    async def follow(self, tenant_id: str, after: Place, *, idle: float = 15.0) -> AsyncIterator[list[dict[str, Any]]]:
+        """A tenant's events from `after` on, for ever, in batches; an empty batch every `idle` quiet seconds."""
+        with self._bell() as bell:
+            pause = _SOON
+            quiet = self._clock.monotonic() + idle
+            while True:
+                bell.clear()
+                async with self._database.tenant(tenant_id) as tx:
+                    horizon = await log.horizon(tx)
+                    rows = await log.read(tx, tenant_id, after, _BATCH)
+                    behind = not rows and await log.waiting(tx, horizon)
+                if rows:
+                    after = place_of(rows[-1])
+                if rows or self._clock.monotonic() >= quiet:
+                    yield rows
+                    quiet = self._clock.monotonic() + idle
+                if rows:
+                    pause = _SOON
+                    continue
+                pause = min(1.0, pause * 2) if behind else _SOON
+                await _rung(bell, min(pause if behind else _POLL, max(0.0, quiet - self._clock.monotonic())))
+
+    @contextlib.contextmanager
+    def _bell(self) -> Iterator[asyncio.Event]:
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            yield bell
+        finally:
+            self._bells.discard(bell)
+
+    async def deliver(self, listener: str, types: Sequence[str], function: Listener, *, limit: int = _BATCH) -> int:
+        """Hand the next events of `types` to a listener, and move its cursor, in one transaction.
+
+        Returns how many; 0 when there are none or another process has the listener. Whatever the function
+        raises undoes the whole batch.
+        """
+        async with self._database.system() as tx:
+            place = await log.hold(tx, listener)
+            if place is None:
+                return 0
+            horizon = await log.horizon(tx)
+            rows = await log.read_all(tx, place, horizon, types, limit)
+            for row in rows:
+                await function(tx, row)
+            self._note(listener, behind=len(rows) < limit and await log.waiting(tx, horizon))
+            if len(rows) == limit:
+                await log.move(tx, listener, place_of(rows[-1]))
+            elif rows or horizon - place.xid > _FAR:
+                await log.move(tx, listener, log.before(horizon))
+        return len(rows)
+
+    def _note(self, listener: str, *, behind: bool) -> None:
+        (self._held_back.add if behind else self._held_back.discard)(listener)
+
+    async def run(self, stop: asyncio.Event, listeners: Mapping[str, tuple[Sequence[str], Listener]]) -> None:
+        """Hear of new events and deliver them until `stop` is set; outages are waited out."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._hear(stop), name="bus-ear")]
+            for name, (types, function) in listeners.items():
+                tasks.append(group.create_task(self._serve(stop, name, types, function), name=f"bus-{name}"))
+            await stop.wait()
+            self._ring()
+
+    async def _hear(self, stop: asyncio.Event) -> None:
+        pause = 0.1
+        while not stop.is_set():
+            try:
+                connection = await db.connect(self._url)
+            except DatabaseUnavailable:
+                await _rung(stop, pause)
+                pause = min(5.0, pause * 2)
+                continue
+            pause = 0.1
+            gone = asyncio.Event()
+            connection.add_termination_listener(lambda _, gone=gone: gone.set())
+            try:
+                await connection.add_listener(log.CHANNEL, lambda *_: self._ring())
+                self._ring()  # whatever was said while nobody listened
+                await _first(stop, gone)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                gone.set()
+            finally:
+                await _close(connection)
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            bell.set()
+
+    async def _serve(self, stop: asyncio.Event, name: str, types: Sequence[str], function: Listener) -> None:
+        """Deliver to one listener. After a failure only the event at the head is tried, with growing pauses."""
+        failures = 0
+        pause = _SOON
+        with self._bell() as bell:
+            while not stop.is_set():
+                bell.clear()
+                try:
+                    count = await self.deliver(name, types, function, limit=1 if failures else _BATCH)
+                except DatabaseUnavailable:
+                    await _first(stop, timeout=1.0)
+                    continue
+                except Exception:  # noqa: BLE001 - a listener is foreign code; its failure is logged and tried again
+                    failures += 1
+                    _LOG.exception("listener %s failed, attempt %d", name, failures)
+                    await _first(stop, timeout=min(_LONGEST_PAUSE, 0.1 * 2**failures))
+                    continue
+                failures = 0
+                if count:
+                    pause = _SOON
+                    continue
+                behind = name in self._held_back
+                pause = min(1.0, pause * 2) if behind else _SOON
+                if not stop.is_set():
+                    await _rung(bell, pause if behind else _POLL)
+
+
+def place_of(row: Mapping[str, Any]) -> Place:
+    """The place of one row that was read."""
+    return Place(row["xid"], row["id"])
+
+
+async def _rung(bell: asyncio.Event, timeout: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await bell.wait()
+
+
+async def _first(*events: asyncio.Event, timeout: float | None = None) -> None:
+    """Wait until one of the events is set."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.close(timeout=1.0)

@@ -1,0 +1,190 @@
+"""The event log: a table that facts are appended to, and the order they are read in.
+
+A row is read once every transaction that could still put a row before it has ended: rows are ordered by
+(transaction id, id), and only those below the snapshot's oldest running transaction are seen. A reader's place
+therefore never passes a gap that is filled later (security.md PR-03).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Text
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+from isthmus.engine.db import Tx, platform_table, tenant_table
+from isthmus.kit import ids
+from isthmus.kit.clock import Clock
+from isthmus.kit.events import Event
+
+CHANNEL: Final = "isthmus_events"
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's 64-bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "XID8"
+
+
+EVENTS = tenant_table(
+    "events",
+    Column("id", Text, primary_key=True),
+    Column("xid", TransactionId, nullable=False, server_default=sql("pg_current_xact_id()")),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("audited", Boolean, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    append_only=True,
+)
+Index(None, EVENTS.c.xid, EVENTS.c.id)
+Index(None, EVENTS.c.tenant_id, EVENTS.c.xid, EVENTS.c.id)
+
+CURSORS = platform_table(
+    "bus_cursors",
+    Column("listener", Text, primary_key=True),
+    Column("xid", TransactionId, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("moved_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
+)
+
+_APPEND: Final = """
+with stored as (
+  insert into events
+    (tenant_id, id, type, subject, at, public, audited, body, actor, address, request_id, before, after)
+  select $1, e.id, e.type, e.subject, $2, e.public, e.audited, e.body, $3, $4, $5, e.before, e.after
+  from unnest(
+    $6::text[], $7::text[], $8::text[], $9::boolean[], $10::boolean[], $11::jsonb[], $12::jsonb[], $13::jsonb[]
+  ) as e(id, type, subject, public, audited, body, before, after)
+)
+select pg_notify('isthmus_events', '')
+"""
+_READ: Final = """
+select tenant_id, id, xid, type, subject, at, public, audited, body, actor, address, request_id, before, after
+from events
+where tenant_id = $1 and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot())
+order by xid, id limit $4
+"""
+_READ_ALL: Final = """
+select tenant_id, id, xid, type, subject, at, public, audited, body, actor, address, request_id, before, after
+from events
+where (xid, id) > ($1, $2) and xid < $3 and type = any($4::text[])
+order by xid, id limit $5
+"""
+_LATER_ID: Final = "~"  # after every id: those start with a letter
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A position in the log: everything up to and with it was read."""
+
+    xid: int = 0
+    id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.xid}-{self.id}"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read a place as `str()` wrote it. Raises ValueError."""
+        number, dash, rest = text.partition("-")
+        if not (dash and number.isascii() and number.isdecimal() and len(number) < 20 and len(rest) < 40):
+            raise ValueError("not a place in the event log")
+        if int(number) >= 1 << 63 or not (rest in ("", _LATER_ID) or ids.is_id(rest, "evt")):
+            raise ValueError("not a place in the event log")
+        return cls(int(number), rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who caused it and from where; for the audit log, never sent out."""
+
+    actor: str
+    address: str = ""
+    request_id: str = ""
+
+
+async def append(tx: Tx, events: Sequence[Event], envelope: Envelope, clock: Clock) -> None:
+    """Write facts of the transaction's tenant, in their order, in one statement; readers are woken by the commit."""
+    if not events:
+        return
+    if tx.tenant_id is None:
+        raise ValueError("an event belongs to a tenant: append it in a tenant's transaction")
+    await tx.fetch_sql(
+        _APPEND,
+        tx.tenant_id,
+        clock.now(),
+        envelope.actor,
+        envelope.address or None,
+        envelope.request_id or None,
+        sorted(ids.new("evt", clock) for _ in events),
+        [event.type for event in events],
+        [event.subject for event in events],
+        [event.public for event in events],
+        [event.audited for event in events],
+        [dict(event.body) for event in events],
+        [None if event.before is None else dict(event.before) for event in events],
+        [None if event.after is None else dict(event.after) for event in events],
+    )
+
+
+async def read(tx: Tx, tenant_id: str, after: Place, limit: int) -> list[dict[str, Any]]:
+    """One tenant's events behind `after`, in commit order."""
+    return [dict(row) for row in await tx.fetch_sql(_READ, tenant_id, after.xid, after.id, limit)]
+
+
+async def read_all(tx: Tx, after: Place, horizon: int, types: Sequence[str], limit: int) -> list[dict[str, Any]]:
+    """Every tenant's events of some types behind `after` and below `horizon`; as the system."""
+    rows = await tx.fetch_sql(_READ_ALL, after.xid, after.id, horizon, list(types), limit)
+    return [dict(row) for row in rows]
+
+
+async def horizon(tx: Tx) -> int:
+    """The oldest transaction that may still write: every row below it is final."""
+    found: int = (await tx.fetch_sql("select pg_snapshot_xmin(pg_current_snapshot()) as x"))[0]["x"]
+    return found
+
+
+async def end(tx: Tx) -> Place:
+    """The place behind everything that is final now."""
+    return before(await horizon(tx))
+
+
+def before(horizon: int) -> Place:
+    """The place behind every row below `horizon`."""
+    return Place(horizon - 1, _LATER_ID)
+
+
+async def waiting(tx: Tx, horizon: int) -> bool:
+    """Whether rows are committed that an older, still running transaction holds back."""
+    return bool((await tx.fetch_sql("select exists (select from events where xid >= $1) as x", horizon))[0]["x"])
+
+
+async def hold(tx: Tx, listener: str) -> Place | None:
+    """Lock a listener's cursor for this transaction; None when another process holds it."""
+    await tx.execute_sql(
+        "insert into bus_cursors (listener, xid, id) values ($1, $2, '') on conflict do nothing", listener, 0
+    )
+    rows = await tx.fetch_sql("select xid, id from bus_cursors where listener = $1 for update skip locked", listener)
+    return Place(rows[0]["xid"], rows[0]["id"]) if rows else None
+
+
+async def move(tx: Tx, listener: str, place: Place) -> None:
+    """Move a listener's cursor; it is done when the transaction commits."""
+    await tx.execute_sql(
+        "update bus_cursors set xid = $2, id = $3, moved_at = now() where listener = $1",
+        listener,
+        place.xid,
+        place.id,
+    )
