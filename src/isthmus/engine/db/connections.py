@@ -53,7 +53,12 @@ async def prepare(connection: asyncpg.Connection) -> None:
 
 
 async def connect(
-    url: str, *, statement_cache_size: int = 100, command_timeout: float | None = 60.0, role: str | None = None
+    url: str,
+    *,
+    statement_cache_size: int = 100,
+    command_timeout: float | None = 60.0,
+    role: str | None = None,
+    json: bool = True,
 ) -> asyncpg.Connection:
     """One direct connection, for LISTEN and for the queue. Raises DatabaseUnavailable or DatabaseUnsuitable."""
     try:
@@ -63,7 +68,8 @@ async def connect(
             statement_cache_size=statement_cache_size,
             command_timeout=command_timeout,
         )
-        await prepare(connection)
+        if json:
+            await prepare(connection)
         if role is not None:
             await connection.execute(f"set role {role}")
     except (*_AWAY, *_REFUSED) as failure:

@@ -2,6 +2,7 @@
 
 from alembic import op
 
+from isthmus.engine.db import queue_objects
 from isthmus.engine.db.migrations.ddl import protect, share
 
 revision = "0001"
@@ -101,6 +102,15 @@ _TABLES = (
 )
 
 
+_QUEUE_RIGHTS = (
+    "grant usage on schema queue to isthmus_tenant, isthmus_system",
+    "grant insert (priority, entrypoint, payload, execute_after, status) on queue.pgqueuer to isthmus_tenant",
+    "grant usage on sequence queue.pgqueuer_id_seq to isthmus_tenant",
+    "grant select, insert, update, delete on all tables in schema queue to isthmus_system",
+    "grant usage on all sequences in schema queue to isthmus_system",
+)
+
+
 def upgrade() -> None:
     op.execute("create extension if not exists pg_trgm")
     op.execute("create extension if not exists unaccent")
@@ -114,3 +124,6 @@ def upgrade() -> None:
     share(op, "bus_cursors")
     share(op, "budget_windows")
     share(op, "alembic_version", system="select")
+    op.execute(queue_objects.schema())
+    for right in _QUEUE_RIGHTS:
+        op.execute(right)

@@ -1,0 +1,248 @@
+"""The queue on PostgreSQL by pgqueuer (design/engine.md 2-3).
+
+Its completion is not fenced and its `dedupe_key` loses wake-ups, so neither is relied upon: rows are wake-ups only.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+import msgspec
+
+from isthmus.engine import db
+from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
+from isthmus.engine.queue.port import Depth, Handler, Postponed, Wake
+from isthmus.kit.errors import Problem
+
+if TYPE_CHECKING:
+    from pgqueuer.core.qm import QueueManager
+    from pgqueuer.domain.models import Job
+
+_LOG = logging.getLogger("isthmus.engine.queue")
+
+_ENQUEUE: Final = """
+insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, status)
+values ($1, $2, $3, now() + $4, 'queued')
+"""
+_MISSING: Final = """
+insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, status)
+select w.lane, w.job, w.payload, now() + w.after, 'queued'
+from unnest($1::int[], $2::text[], $3::bytea[], $4::interval[]) as w(lane, job, payload, after)
+where not exists (
+  select from queue.pgqueuer q
+  where q.entrypoint = w.job and q.payload = w.payload and q.status = 'queued'
+)
+"""
+_STATS: Final = """
+select entrypoint,
+       count(*) filter (where status = 'queued') as queued,
+       count(*) filter (where status = 'picked') as running,
+       coalesce(extract(epoch from now() - min(execute_after) filter (where status = 'queued')), 0)::float8 as oldest
+from queue.pgqueuer group by entrypoint order by entrypoint
+"""
+_CANCEL: Final = """
+delete from queue.pgqueuer
+where status = 'queued' and convert_from(payload, 'UTF8')::jsonb ->> 1 = $1
+"""
+_PRUNE: Final = "delete from queue.pgqueuer_log where created < now() - $1::interval"
+_LOG_KEPT: Final = timedelta(hours=6)
+_PRUNE_EVERY: Final = 600.0
+_GRACE: Final = 20.0
+_NOW: Final = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one process works. `concurrency` must be at least twice `batch`."""
+
+    batch: int = 20
+    concurrency: int = 40
+    poll: timedelta = timedelta(seconds=1)
+    heartbeat: timedelta = timedelta(seconds=15)
+    first_retry: timedelta = timedelta(seconds=1)
+    longest_retry: timedelta = timedelta(minutes=5)
+    attempts: int = 12
+    grace: float = _GRACE
+
+
+class PgQueue:
+    """The queue of one database. `direct_url` is an address past any transaction pooler: the worker listens."""
+
+    def __init__(self, database: Database, *, direct_url: str | None = None, pace: Pace = Pace()) -> None:
+        self._database = database
+        self._url = direct_url or database.url
+        self._pace = pace
+        self._handlers: dict[str, Handler] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._giving_back = False
+
+    async def enqueue(
+        self, tx: Tx, job: str, key: str, *, tenant_id: str, after: timedelta | None = None, lane: int = 0
+    ) -> None:
+        """Wake `job` once the transaction has committed."""
+        await tx.execute_sql(_ENQUEUE, lane, job, _payload(tenant_id, key), after or _NOW)
+
+    async def enqueue_missing(self, tx: Tx, wakes: Sequence[Wake]) -> int:
+        """Wake those that do not wait already. Safe only where a lost race is healed by the next round."""
+        if not wakes:
+            return 0
+        return await tx.execute_sql(
+            _MISSING,
+            [wake.lane for wake in wakes],
+            [wake.job for wake in wakes],
+            [_payload(wake.tenant_id, wake.key) for wake in wakes],
+            [wake.after or _NOW for wake in wakes],
+        )
+
+    def handler(self, job: str) -> Callable[[Handler], Handler]:
+        """Register the function that is woken for `job`."""
+
+        def register(function: Handler) -> Handler:
+            if job in self._handlers:
+                raise ValueError(f"the job {job} has a handler already")
+            self._handlers[job] = function
+            return function
+
+        return register
+
+    async def cancel(self, tx: Tx, key: str) -> int:
+        """Forget the waiting wake-ups of one object."""
+        return await tx.execute_sql(_CANCEL, key)
+
+    async def stats(self, tx: Tx) -> list[Depth]:
+        """What waits and what runs, per job."""
+        rows = await tx.fetch_sql(_STATS)
+        return [Depth(row["entrypoint"], row["queued"], row["running"], max(0.0, row["oldest"])) for row in rows]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; outages of the database are waited out."""
+        if not self._handlers:
+            await stop.wait()
+            return
+        pause = 0.2
+        while not stop.is_set():
+            try:
+                await self._work(stop)
+            except (Problem, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RuntimeError) as failure:
+                _LOG.warning("the queue's connection failed (%s); trying again in %g s", type(failure).__name__, pause)
+                await _wait(stop, pause)
+                pause = min(5.0, pause * 2)
+            else:
+                pause = 0.2
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        connection = await db.connect(self._url, role=SYSTEM_ROLE, json=False)
+        gone = asyncio.Event()
+        connection.add_termination_listener(lambda _: gone.set())
+        manager = self._manager(connection)
+        helpers = [
+            asyncio.create_task(self._watch(stop, gone, manager), name="queue-stop"),
+            asyncio.create_task(self._prune(), name="queue-prune"),
+        ]
+        try:
+            await manager.run(
+                dequeue_timeout=self._pace.poll,
+                batch_size=self._pace.batch,
+                max_concurrent_tasks=self._pace.concurrency,
+                heartbeat_timeout=self._pace.heartbeat,
+                log_aggregation_interval=_NOW,
+                shutdown_on_listener_failure=True,
+            )
+        finally:
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.close(timeout=1.0)
+
+    def _manager(self, connection: asyncpg.Connection) -> "QueueManager":
+        # The library takes a fifth of a second to import, and only a process that works needs it.
+        from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver  # noqa: PLC0415 - see above
+        from pgqueuer.adapters.persistence import qb, queries  # noqa: PLC0415 - see above
+        from pgqueuer.core.qm import QueueManager  # noqa: PLC0415 - see above
+
+        names = queue_objects.settings()
+        manager = QueueManager(
+            queries.Queries(
+                AsyncpgDriver(connection),
+                qbe=qb.QueryBuilderEnvironment(settings=names),
+                qbq=qb.QueryQueueBuilder(settings=names),
+                qbs=qb.QuerySchedulerBuilder(settings=names),
+            ),
+            channel=names.channel,
+        )
+        for job in self._handlers:
+            manager.entrypoint(job, accepts_context=False)(self._woken)
+        return manager
+
+    async def _woken(self, job: "Job") -> None:
+        from pgqueuer.domain.errors import RetryRequested  # noqa: PLC0415 - only a process that works needs it
+
+        task = asyncio.current_task()
+        if task is not None:
+            self._running.add(task)
+        try:
+            again = await self._handle(job)
+        except asyncio.CancelledError:
+            if not self._giving_back:
+                raise
+            again = _NOW
+        finally:
+            if task is not None:
+                self._running.discard(task)
+        if again is not None:
+            raise RetryRequested(delay=again) from None
+
+    async def _handle(self, job: "Job") -> timedelta | None:
+        """Run the handler; the time after which it wants to be woken again, None when it is done."""
+        tenant_id, key = msgspec.json.decode(job.payload or b'["",""]', type=tuple[str, str])
+        wake = Wake(job.entrypoint, key, tenant_id, lane=job.priority, attempt=job.attempts)
+        try:
+            await self._handlers[job.entrypoint](wake)
+        except Postponed as wish:
+            return wish.delay
+        except DatabaseUnavailable:
+            return self._pace.first_retry
+        except Exception:  # noqa: BLE001 - the job runner: whatever a handler raises is logged and tried again
+            if job.attempts + 1 >= self._pace.attempts:
+                _LOG.exception("job %s for %s failed %d times; left to the reconciler", wake.job, key, job.attempts + 1)
+                return None
+            _LOG.exception("job %s for %s failed, attempt %d", wake.job, key, job.attempts + 1)
+            return min(self._pace.longest_retry, self._pace.first_retry * (1 << job.attempts))
+        return None
+
+    async def _watch(self, stop: asyncio.Event, gone: asyncio.Event, manager: "QueueManager") -> None:
+        """Stop the manager; what is not finished after the grace time is handed back to be woken again."""
+        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(gone.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        manager.shutdown.set()
+        await asyncio.sleep(0 if gone.is_set() else self._pace.grace)
+        self._giving_back = True
+        for task in list(self._running):
+            task.cancel()
+
+    async def _prune(self) -> None:
+        while True:
+            with contextlib.suppress(DatabaseUnavailable):
+                async with self._database.system() as tx:
+                    await tx.execute_sql(_PRUNE, _LOG_KEPT)
+            await asyncio.sleep(_PRUNE_EVERY)
+
+
+def _payload(tenant_id: str, key: str) -> bytes:
+    return msgspec.json.encode((tenant_id, key))
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

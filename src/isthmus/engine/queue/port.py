@@ -1,0 +1,77 @@
+"""Durable work as wake-ups: a row says "look at this object", never what to do with it.
+
+What is to be done stands in the rooms' own state tables. A wake-up may come twice, late, or together with another one
+for the same object; a lost one is made again by the reconciler.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from isthmus.engine.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Wake `job` for the object `key` of a tenant, `after` a while; a higher lane goes first."""
+
+    job: str
+    key: str
+    tenant_id: str
+    after: timedelta | None = None
+    lane: int = 0
+    #: How often this wake-up has failed before; set on arrival.
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many wake-ups of a job wait or are at work, and for how long the oldest has been due."""
+
+    job: str
+    queued: int
+    running: int
+    oldest_seconds: float
+
+
+class Postponed(Exception):
+    """Raised by a handler: wake me again after `delay`; nothing has failed."""
+
+    def __init__(self, delay: timedelta) -> None:
+        super().__init__(f"again in {delay.total_seconds():g} s")
+        self.delay = delay
+
+
+Handler = Callable[[Wake], Awaitable[None]]
+
+
+class Queue(Protocol):
+    """What the rest of the house knows of durable work."""
+
+    async def enqueue(
+        self, tx: Tx, job: str, key: str, *, tenant_id: str, after: timedelta | None = None, lane: int = 0
+    ) -> None:
+        """Wake `job` once the transaction has committed; nothing happens when it rolls back."""
+        ...
+
+    async def enqueue_missing(self, tx: Tx, wakes: Sequence[Wake]) -> int:
+        """Wake those that do not wait already, and return how many; for the reconciler alone, as the system."""
+        ...
+
+    def handler(self, job: str) -> Callable[[Handler], Handler]:
+        """Register the function that is woken. A failure wakes it again, later and later."""
+        ...
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let what is in flight finish, or hand it back."""
+        ...
+
+    async def cancel(self, tx: Tx, key: str) -> int:
+        """Forget the wake-ups of an object that wait, as the system; those at work notice by its state."""
+        ...
+
+    async def stats(self, tx: Tx) -> list[Depth]:
+        """What waits and what runs, per job, as the system."""
+        ...

@@ -1,0 +1,256 @@
+"""Durable work: wake-ups live and die with their transaction, come back after failures, and survive their worker."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from tests.house_database import Copy
+
+from isthmus.engine.db import Database, Tx
+from isthmus.engine.queue import Pace, PgQueue, Postponed, Reconciler, Wake
+
+QUICK = Pace(
+    batch=10,
+    concurrency=20,
+    poll=timedelta(milliseconds=100),
+    heartbeat=timedelta(seconds=1),
+    first_retry=timedelta(milliseconds=50),
+    grace=0.3,
+)
+
+
+@asynccontextmanager
+async def working(queue: PgQueue) -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(queue.run(stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 5)
+
+
+async def until(condition: "asyncio.Event", seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        await condition.wait()
+
+
+@pytest.fixture(autouse=True)
+async def empty(copied: Copy) -> None:
+    admin = await asyncpg.connect(copied.admin_url)
+    await admin.execute("truncate queue.pgqueuer, queue.pgqueuer_log")
+    await admin.close()
+
+
+async def test_a_wake_up_comes_only_with_its_commit_and_tells_tenant_and_key(database: Database) -> None:
+    queue = PgQueue(database, pace=QUICK)
+    got: list[Wake] = []
+    done = asyncio.Event()
+
+    @queue.handler("visit")
+    async def visit(wake: Wake) -> None:
+        got.append(wake)
+        done.set()
+
+    async with working(queue):
+        with pytest.raises(LookupError):
+            async with database.tenant("ten_q") as tx:
+                await queue.enqueue(tx, "visit", "obj_undone", tenant_id="ten_q")
+                raise LookupError
+        async with database.tenant("ten_q") as tx:
+            await queue.enqueue(tx, "visit", "obj_1", tenant_id="ten_q")
+        await until(done)
+    assert [(wake.job, wake.key, wake.tenant_id, wake.attempt) for wake in got] == [("visit", "obj_1", "ten_q", 0)]
+    async with database.system() as tx:
+        assert await queue.stats(tx) == []
+
+
+async def test_a_tenant_cannot_look_into_the_queue_or_change_it(database: Database) -> None:
+    for statement in (
+        "select * from queue.pgqueuer",
+        "update queue.pgqueuer set priority = 9",
+        "delete from queue.pgqueuer",
+        "select * from queue.pgqueuer_log",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with database.tenant("ten_q") as tx:
+                await tx.execute_sql(statement)
+
+
+async def test_failures_come_back_later_and_later_and_are_given_up_in_the_end(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = PgQueue(database, pace=replace(QUICK, attempts=3))
+    attempts: list[int] = []
+    times: list[float] = []
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    @queue.handler("fail")
+    async def fail(wake: Wake) -> None:
+        attempts.append(wake.attempt)
+        times.append(loop.time())
+        if len(attempts) == 3:
+            done.set()
+        raise LookupError("hidden detail")
+
+    async with working(queue):
+        async with database.tenant("ten_q") as tx:
+            await queue.enqueue(tx, "fail", "obj_1", tenant_id="ten_q")
+        await until(done)
+        await asyncio.sleep(0.2)
+    assert attempts == [0, 1, 2]
+    assert times[1] - times[0] >= 0.05
+    assert times[2] - times[1] >= 0.1
+    assert "left to the reconciler" in caplog.text
+    async with database.system() as tx:
+        assert await queue.stats(tx) == []
+        logged = await tx.fetch_sql("select traceback::text as t from queue.pgqueuer_log where traceback is not null")
+    assert all("hidden detail" not in row["t"] for row in logged)
+
+
+async def test_postponed_and_delayed_wake_ups_wait(database: Database) -> None:
+    queue = PgQueue(database, pace=QUICK)
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+    done = asyncio.Event()
+
+    @queue.handler("later")
+    async def later(wake: Wake) -> None:
+        times.append(loop.time())
+        if len(times) == 1:
+            raise Postponed(timedelta(milliseconds=150))
+        done.set()
+
+    async with working(queue):
+        start = loop.time()
+        async with database.tenant("ten_q") as tx:
+            await queue.enqueue(tx, "later", "a", tenant_id="ten_q", after=timedelta(milliseconds=120))
+        await until(done)
+    assert times[0] - start >= 0.12
+    assert times[1] - times[0] >= 0.15
+
+
+async def test_a_graceful_stop_lets_work_finish_and_hands_back_what_takes_too_long(database: Database) -> None:
+    queue = PgQueue(database, pace=QUICK)
+    finished: list[str] = []
+    started = asyncio.Event()
+
+    @queue.handler("work")
+    async def work(wake: Wake) -> None:
+        if wake.key == "long":
+            started.set()
+        await asyncio.sleep(0.1 if wake.key == "short" else 30)
+        finished.append(wake.key)
+
+    async with working(queue):
+        async with database.tenant("ten_q") as tx:
+            await queue.enqueue(tx, "work", "short", tenant_id="ten_q")
+            await queue.enqueue(tx, "work", "long", tenant_id="ten_q")
+        await until(started)
+    assert finished == ["short"]
+    async with database.system() as tx:
+        (depth,) = await queue.stats(tx)
+    assert (depth.queued, depth.running) == (1, 0)
+
+
+async def test_cancel_forgets_what_waits_for_one_object(database: Database) -> None:
+    queue = PgQueue(database)
+    async with database.tenant("ten_q") as tx:
+        for key in ("a", "a", "b"):
+            await queue.enqueue(tx, "never", key, tenant_id="ten_q")
+    async with database.system() as tx:
+        assert await queue.cancel(tx, "a") == 2
+        assert [depth.queued for depth in await queue.stats(tx)] == [1]
+
+
+async def test_the_reconciler_wakes_what_was_lost_and_repeats_nothing_that_waits(database: Database) -> None:
+    queue = PgQueue(database)
+    wakes = [Wake("heal", key, "ten_q") for key in ("a", "b")]
+
+    async def look(tx: Tx) -> list[Wake]:
+        return wakes
+
+    async def broken(tx: Tx) -> list[Wake]:
+        raise LookupError
+
+    reconciler = Reconciler(database, queue, [broken, look])
+    assert await reconciler.round() == 2
+    assert await reconciler.round() == 0
+    async with database.system() as tx:
+        assert await queue.cancel(tx, "a") == 1
+    assert await reconciler.round() == 1
+    async with database.system() as tx:
+        await tx.fetch_sql("select pg_advisory_xact_lock(359923713)")
+        await queue.cancel(tx, "b")
+        assert await reconciler.round() == 0
+
+
+async def test_the_worker_reconnects_when_its_session_is_cut(copied: Copy, database: Database) -> None:
+    queue = PgQueue(database, pace=QUICK)
+    done = asyncio.Event()
+
+    @queue.handler("after")
+    async def after(wake: Wake) -> None:
+        done.set()
+
+    async with working(queue):
+        await asyncio.sleep(0.2)
+        admin = await asyncpg.connect(copied.admin_url)
+        await admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where query ~ 'queue.pgqueuer' and datname = $1 and pid <> pg_backend_pid()",
+            copied.name,
+        )
+        await admin.close()
+        async with database.tenant("ten_q") as tx:
+            await queue.enqueue(tx, "after", "a", tenant_id="ten_q")
+        await until(done)
+
+
+_WORKER = """
+import asyncio, sys
+from datetime import timedelta
+from isthmus.engine.db import Database
+from isthmus.engine.queue import Pace, PgQueue
+
+async def main():
+    database = await Database.connect(sys.argv[1])
+    queue = PgQueue(database, pace=Pace(batch=10, concurrency=20, heartbeat=timedelta(seconds=1)))
+
+    @queue.handler("fragile")
+    async def fragile(wake):
+        print("started", flush=True)
+        await asyncio.sleep(60)
+
+    await queue.run(asyncio.Event())
+
+asyncio.run(main())
+"""
+
+
+async def test_work_of_a_killed_process_is_taken_over(copied: Copy, database: Database) -> None:
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", _WORKER, copied.url, stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    async with database.tenant("ten_q") as tx:
+        await PgQueue(database).enqueue(tx, "fragile", "obj_1", tenant_id="ten_q")
+    assert await asyncio.wait_for(worker.stdout.readline(), 10) == b"started\n"
+    os.kill(worker.pid, signal.SIGKILL)
+    await worker.wait()
+    queue = PgQueue(database, pace=QUICK)
+    done = asyncio.Event()
+
+    @queue.handler("fragile")
+    async def fragile(wake: Wake) -> None:
+        done.set()
+
+    async with working(queue):
+        await until(done, 10)
