@@ -92,14 +92,14 @@ def absent(value: Loose) -> bool:
 
 
 def decimal(value: Loose, what: str) -> Decimal:
-    """An exact number that is not negative. Raises Unmappable."""
+    """An exact number that is not negative, without needless zeros: 5 and 5.0 are one price. Raises Unmappable."""
     try:
         number = money.decimal(value)
     except ValueError as error:
         raise Unmappable(f"The {what} cannot be read: {error}.") from None
     if number < 0:
         raise Unmappable(f"The {what} is negative.")
-    return number
+    return number if number.as_tuple().exponent == 0 else Decimal(money.plain(number))
 
 
 def optional_decimal(value: Loose, what: str) -> Decimal | None:
@@ -131,7 +131,7 @@ def milliseconds(value: Loose, what: str) -> datetime | None:
 
 
 def _instant(value: Loose, what: str, unit: int) -> datetime | None:
-    if absent(value) or (value in (0, "0") and not isinstance(value, bool)):  # noqa: PLR6201 - may be unhashable
+    if absent(value) or (value in (0, "0") and not isinstance(value, bool)):
         return None
     number = decimal(value, what) / unit
     if number > _LATEST:

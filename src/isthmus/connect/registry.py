@@ -56,9 +56,9 @@ def _own() -> list[Found]:
 
 
 def load(folder: Path, package: str, third_party: str | None = None) -> Found:
-    """Read one folder; its `connector.py` must define `CONNECTOR(manifest)`. Raises ValueError."""
+    """Read one folder; its `connector` (a file or a folder) must define `CONNECTOR(manifest)`. Raises ValueError."""
     manifest = read(folder / "manifest.toml")
-    if not (folder / "connector.py").is_file():
+    if not any((folder / place).is_file() for place in ("connector.py", "connector/__init__.py")):
         return Found(manifest, None, folder, third_party)
     module = importlib.import_module(f"{package}.connector")
     return Found(manifest, _instance(module, manifest), folder, third_party)

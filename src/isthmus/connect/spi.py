@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from isthmus.client import ApiClient, Failure, Request, Response, Tokens
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.shapes import Listing
@@ -40,7 +42,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What `consent_url` may put into the link. `verifier_challenge` is the PKCE S256 challenge, if the manifest asks."""
+    """What `consent_url` may put into the link; `challenge` is the PKCE S256 challenge, if the manifest asks for it."""
 
     redirect_uri: str
     state: str
@@ -85,23 +87,36 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a pull covers: changes from `since` (None: everything) up to `until`, both by the far side's clock."""
+    """What a pull covers: changes from `since` (None: everything) up to `until`, both by the far side's clock.
+
+    The caller has taken `until` before the pull began and has put the entity's `overlap_seconds` into `since`; it
+    gives the same window with every cursor of one pull.
+    """
 
     since: datetime | None
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
-    """One record as the platform sent it: its bytes are kept, and `map_listing` reads them."""
+class RawRecord(msgspec.Struct, frozen=True):
+    """One record as the platform sent it: its bytes are kept, and `map_listing` reads them.
+
+    `external_id` is the platform's own id of this record, empty where none can be read; the listing it maps to may
+    have another one (a sibling of a configurable product is a record of its own). `read_at` decides which of a
+    record's dated prices is the current one; without it the record's own time of change does.
+    """
 
     external_id: str
     payload: bytes
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """One page of a pull. `cursor` is the connector's own opaque place of the next page; None ends the pull."""
+    """One page of a pull. `cursor` is the connector's own opaque place of the next page; None ends the pull.
+
+    A page may be empty without being the last, and a record may come twice. `total` counts the records of the whole
+    pull where the platform tells, else it is None; it is for showing only.
+    """
 
     records: Sequence[RawRecord]
     cursor: str | None

@@ -30,8 +30,8 @@ from isthmus.kit.clock import Clock
 _API = "/integration/v2"
 _INCLUDE = "inventory,attributes,images,categories"
 _LOCAL = "%Y-%m-%d %H:%M:%S"
-#: Ten pages to a window: no page number gets deep, and a window that was disturbed is cheap to read again.
-_RULES = walk.Rules(page=50, most=500)
+#: Twenty pages to a window: no page number gets deep, and a window that was disturbed is cheap to read again.
+_RULES = walk.Rules(page=50, most=1_000)
 #: OAuth codes that end a grant, and those that say the app itself is wrong (RFC 6749 section 5.2).
 _DEAD = frozenset({"invalid_grant"})
 _APP_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
