@@ -1,12 +1,15 @@
 """A far side on loopback that answers what a test tells it to, byte by byte if need be."""
 
 import asyncio
+import heapq
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from isthmus.client import AioTransport
+from isthmus.kit.clock import ManualClock
 
 
 @dataclass
@@ -110,3 +113,36 @@ async def transport() -> AsyncIterator[AioTransport]:
 @pytest.fixture
 def respond() -> Callable[..., bytes]:
     return reply
+
+
+class VirtualClock(ManualClock):
+    """Time that moves to the next sleeper when nothing else is left to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+        self._driver: asyncio.Task[None] | None = None
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.monotonic() + max(0.0, seconds), next(self._order), woken))
+        if self._driver is None or self._driver.done():
+            self._driver = asyncio.create_task(self._drive())
+        await woken
+
+    async def _drive(self) -> None:
+        ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined] # the only way to see idleness
+        while self._sleepers:
+            await asyncio.sleep(0)
+            if ready:
+                continue
+            when, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                self.advance(max(0.0, when - self.monotonic()))
+                woken.set_result(None)
+
+
+@pytest.fixture
+def virtual() -> VirtualClock:
+    return VirtualClock()

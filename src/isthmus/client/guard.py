@@ -42,7 +42,7 @@ _SHUT_PORTS = frozenset(
     {1433, 1521, 2049, 2375, 2376, 2379, 2380, 3306, 4444, 5432, 5672, 5984, 6379, 6443, 7000, 7001, 8086, 9042}
     | {9092, 9200, 9300, 10250, 10255, 11211, 15672, 27017, 27018, 50070, 61616}
 )
-_REFUSED = "this address cannot be reached from here"
+_REFUSED = AddressRefused.__doc__ or ""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -121,7 +121,11 @@ class AioTransport:
                 proxy=self._proxy,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error, flight.sent) from error
+            failed = _translated(error, flight.sent)
+            if self.guard is not None and isinstance(failed, ConnectFailed):
+                # Refused, unresolvable and unreachable read the same (SS-09); the cause stays for the operator.
+                failed = ConnectFailed(AddressRefused.__doc__ or "")
+            raise failed from error
         finally:
             _flight.reset(token)
         return AioExchange(reply)

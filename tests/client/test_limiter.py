@@ -1,0 +1,236 @@
+"""Limits that hold over every schedule, wait fairly, leave no debt, and are shared between processes."""
+
+import asyncio
+import math
+import tracemalloc
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isthmus.client import BudgetRule, Grant, InvalidRequest, Limiter, RateLimit, RateLimited
+from isthmus.client.limits import Narrowing, Strategy
+from isthmus.kit.clock import ManualClock
+
+STEPS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 3)), min_size=1, max_size=120)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps=STEPS, limit=st.integers(3, 12), window=st.sampled_from([0.5, 1.0, 60.0]))
+def test_no_sliding_window_ever_holds_more_than_the_limit(
+    steps: list[tuple[float, int]], limit: int, window: float
+) -> None:
+    counter = RateLimit(max_requests=limit, window=window, strategy="sliding").new()
+    now, taken = 1000.0, list[tuple[float, int]]()
+    for gap, weight in steps:
+        now += gap * window / 3
+        if counter.admit(now, weight, 1.0) == 0.0:
+            taken.append((now, weight))
+    for start, _ in taken:
+        assert sum(weight for at, weight in taken if start <= at < start + window) <= limit
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps=STEPS, limit=st.integers(3, 12))
+def test_a_token_bucket_keeps_its_rate_in_the_long_run(steps: list[tuple[float, int]], limit: int) -> None:
+    bucket = RateLimit(max_requests=limit, window=1.0, strategy="token_bucket").new()
+    now, total = 5.0, 0
+    for gap, weight in steps:
+        now += gap / 3
+        total += weight if bucket.admit(now, weight, 1.0) == 0.0 else 0
+    assert total <= limit + limit * (now - 5.0) + 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    steps=STEPS,
+    limit=st.integers(3, 12),
+    strategy=st.sampled_from(["sliding", "fixed", "token_bucket"]),
+)
+def test_waiting_as_long_as_asked_is_enough(steps: list[tuple[float, int]], limit: int, strategy: Strategy) -> None:
+    counter = RateLimit(max_requests=limit, window=2.0, strategy=strategy).new()
+    now = 1000.0
+    for gap, weight in steps:
+        now += gap / 10
+        for _ in range(limit + 2):
+            wait = counter.admit(now, weight, 1.0)
+            if wait == 0.0:
+                break
+            now += wait
+        assert wait == 0.0
+
+
+@pytest.mark.parametrize("strategy", ["sliding", "fixed", "token_bucket"])
+def test_a_permit_given_back_can_be_taken_again(strategy: Strategy) -> None:
+    counter = RateLimit(max_requests=2, window=10, strategy=strategy).new()
+    assert counter.admit(1000.0, 2, 1.0) == 0.0
+    counter.give_back(2)
+    assert counter.admit(1000.0, 2, 1.0) == 0.0
+    assert counter.admit(1000.0, 1, 1.0) > 0
+
+
+async def test_calls_wait_for_their_turn_and_see_how_long(virtual: ManualClock) -> None:
+    limiter = Limiter(RateLimit(max_requests=2, window=1.0), clock=virtual)
+    waits = await asyncio.gather(*(limiter.acquire() for _ in range(6)))
+    assert waits[:2] == [0.0, 0.0]
+    assert all(1.0 <= wait < 1.1 for wait in waits[2:4])
+    assert all(2.0 <= wait < 2.2 for wait in waits[4:])
+    assert limiter.waiting == 0
+
+
+async def test_RL_07_shares_take_turns(virtual: ManualClock) -> None:
+    limiter = Limiter(RateLimit(max_requests=1, window=1.0, strategy="token_bucket"), clock=virtual)
+    served: list[str] = []
+
+    async def call(share: str) -> None:
+        await limiter.acquire(share=share)
+        served.append(share)
+
+    await limiter.acquire()
+    tasks = [asyncio.create_task(call("greedy")) for _ in range(20)]
+    await asyncio.sleep(0)
+    tasks += [asyncio.create_task(call("modest")) for _ in range(5)]
+    await asyncio.gather(*tasks)
+    assert Counter(served[:10])["modest"] >= 4
+
+
+async def test_a_full_queue_and_a_wait_too_long_refuse_at_once() -> None:
+    limiter = Limiter(RateLimit(max_requests=1, window=10.0, max_queue=1), clock=ManualClock())
+    await limiter.acquire()
+    with pytest.raises(RateLimited) as caught:
+        await limiter.acquire(patience=3)
+    assert caught.value.retry_after
+    assert caught.value.retry_safe
+    with pytest.raises(InvalidRequest):
+        await limiter.acquire(weight=2)
+    refuse = Limiter(RateLimit(max_requests=1, window=10.0, max_queue=0))
+    await refuse.acquire()
+    with pytest.raises(RateLimited):
+        await refuse.acquire()
+
+
+async def test_cancelling_leaves_no_debt_and_no_task() -> None:
+    limiter = Limiter(RateLimit(max_requests=1, window=0.05))
+    await limiter.acquire()
+    tasks = [asyncio.create_task(limiter.acquire()) for _ in range(50)]
+    await asyncio.sleep(0)
+    for task in tasks[:49]:
+        task.cancel()
+    await asyncio.gather(*tasks[:49], return_exceptions=True)
+    assert await tasks[49] < 0.2
+    assert limiter.waiting == 0
+    await asyncio.sleep(0)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "isthmus-limiter"]
+
+
+async def test_keys_do_not_wait_for_each_other(virtual: ManualClock) -> None:
+    clock = virtual
+    limiter = Limiter(RateLimit(max_requests=1, window=100.0), clock=clock)
+    await limiter.acquire("a")
+    assert await limiter.acquire("b") == 0.0
+    first, second = await asyncio.gather(limiter.acquire("a"), limiter.acquire("b"))
+    assert first >= 100
+    assert second >= 99
+
+
+async def test_feedback_narrows_and_heals() -> None:
+    clock = ManualClock()
+    limiter = Limiter(RateLimit(max_requests=10, window=1.0, strategy="token_bucket"), clock=clock)
+    limiter.narrow(retry_after=5)
+    assert limiter.try_acquire() == pytest.approx(5)
+    clock.advance(5)
+    limiter.narrow(remaining=1)
+    assert limiter.try_acquire() == 0.0
+    assert limiter.try_acquire() > 0
+    limiter.narrow(throttled=True)
+    clock.advance(0.5)
+    passed = sum(limiter.try_acquire() == 0.0 for _ in range(10))
+    assert 1 <= passed <= 3
+    clock.advance(60)
+    assert sum(limiter.try_acquire() == 0.0 for _ in range(20)) == 10
+
+
+def test_narrowing_halves_to_a_floor_and_recovers() -> None:
+    narrowing = Narrowing(recovery=10)
+    for _ in range(20):
+        narrowing.throttled(100.0)
+    assert narrowing.now(100.0) == 1 / 16
+    assert narrowing.now(200.0) == 1.0
+
+
+async def test_idle_keys_are_forgotten() -> None:
+    clock = ManualClock()
+    limiter = Limiter(RateLimit(max_requests=5, window=1.0), clock=clock, max_keys=100)
+    for number in range(1000):
+        limiter.try_acquire(str(number))
+        clock.advance(0.1)
+    assert len(limiter._keys) <= 200
+
+
+class OneTable:
+    """The shared quota as one process would keep it: a fixed window."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.used: Counter[int] = Counter()
+        self.asked = 0
+
+    async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
+        assert key == "app"
+        self.asked += 1
+        await asyncio.sleep(0)
+        now = self.clock.monotonic()
+        window = int(now // rule.window)
+        left = (window + 1) * rule.window - now
+        free = min(wanted, rule.max_requests - self.used[window])
+        if free <= 0:
+            return Grant(0, left)
+        self.used[window] += free
+        return Grant(free, 0.0, left)
+
+
+async def test_RL_03_ten_processes_never_exceed_the_shared_quota(virtual: ManualClock) -> None:
+    clock = virtual
+    table = OneTable(clock)
+    left: Counter[int] = Counter()
+    rule = RateLimit(max_requests=20, window=1.0)
+    workers = [Limiter(rule, budget=table, block=3, clock=clock) for _ in range(10)]
+
+    async def call(limiter: Limiter) -> None:
+        await limiter.acquire("app")
+        left[int(clock.monotonic() // 1.0)] += 1
+
+    await asyncio.gather(*(call(limiter) for limiter in workers for _ in range(12)))
+    assert sum(left.values()) == 120
+    assert max(left.values()) <= 20
+    assert table.asked < 120 + 10 * len(left)
+
+
+async def test_a_budget_that_fails_fails_the_calls_that_wait_for_it() -> None:
+    class Broken:
+        async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
+            raise ConnectionError(f"the database is gone: {key} {wanted} {rule}")
+
+    limiter = Limiter(RateLimit(max_requests=5), budget=Broken())
+    for _ in range(2):
+        results = await asyncio.gather(*(limiter.acquire() for _ in range(3)), return_exceptions=True)
+        assert all(isinstance(one, ConnectionError) for one in results)
+
+
+async def test_ten_thousand_waiting_calls_cost_little_and_one_task() -> None:
+    limiter = Limiter(RateLimit(max_requests=1, window=3600.0))
+    await limiter.acquire()
+    before = len(asyncio.all_tasks())
+    tracemalloc.start()
+    tasks = [asyncio.create_task(limiter.acquire(patience=math.inf)) for _ in range(10_000)]
+    await asyncio.sleep(0)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert limiter.waiting == 10_000
+    assert len(asyncio.all_tasks()) == before + 10_001
+    assert held < 60e6
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert limiter.waiting == 0
