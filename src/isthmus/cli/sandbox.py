@@ -1,0 +1,64 @@
+"""`isthmus sandbox`: emulated marketplaces on loopback ports, to try connectors and clients against."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.cli.running import run, stopping
+from isthmus.sandbox import CatalogueProduct, SandboxServer, Shop, discover, read_csv
+
+Name = Annotated[str | None, typer.Argument(help="One marketplace; all of them when left out.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65_000, help="Port of the first one, the next ones follow; 0 picks free ones.")
+]
+Products = Annotated[int, typer.Option(min=0, max=1_000_000, help="Products of each main seller, when generated.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same ids, data and tokens.")]
+Catalog = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="Fill the main sellers' shops from a product file (CSV)."),
+]
+
+
+def sandbox(
+    name: Name = None, port: Port = 0, products: Products = 60, seed: Seed = 1, catalog: Catalog = None
+) -> None:
+    """Run emulated marketplaces until Ctrl-C; prints their addresses, application credentials and sellers."""
+    names = [name] if name is not None else list(discover())
+    ports = {each: port + number for number, each in enumerate(names)} if port else {}
+    catalogue = read_csv(catalog) if catalog is not None else None
+    server = SandboxServer(names, seed=seed, products=products, catalogue=catalogue, ports=ports)
+    run(_serve(server, catalogue))
+
+
+async def _serve(server: SandboxServer, catalogue: list[CatalogueProduct] | None) -> None:
+    console = Console(highlight=False)
+    with stopping() as stop:
+        async with server:
+            for shop in server.shops.values():
+                console.print(_table(shop))
+            if catalogue is not None:
+                console.print(f"The main sellers offer the {len(catalogue)} products of the file.")
+            console.print("Faults, clock, throttle and recording: POST and GET under /_sandbox of each address.")
+            console.print("Ctrl-C ends the sandboxes; nothing is kept.")
+            await stop.wait()
+
+
+def _table(shop: Shop) -> Table:
+    table = Table("what", "name", "values", title=f"{shop.title}  {shop.base_url}", title_justify="left")
+    for key, address in shop.hosts.items():
+        if address != shop.base_url:
+            table.add_row("host", key, address)
+    for app in shop.apps:
+        owner = " (in-house)" if app.owner is not None else ""
+        table.add_row(
+            "app", app.name + owner, "\n".join([f"{key} = {value}" for key, value in app.credentials.items()])
+        )
+    for seller in shop.sellers:
+        state = ", blocked" if seller.blocked else ""
+        table.add_row(
+            "seller", f"{seller.name} ({seller.country})", f"{seller.id}, {seller.shelf.size} listings{state}"
+        )
+    return table
