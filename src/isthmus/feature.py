@@ -19,6 +19,9 @@ Listener = Callable[[SystemTx, Mapping[str, Any]], Awaitable[None]]
 Reconcile = Callable[[System, SystemTx], Awaitable[Sequence[Wake]]]
 #: Runs once a tick of its own length, in one process at a time.
 Periodic = Callable[[System], Awaitable[None]]
+#: Seals up to `limit` of the scope's tenant's values behind the row id `after` under the current data key; answers the
+#: last row's id, or None when none are left (VA-09). Called again with the same `after` it must do no harm.
+Reseal = Callable[[Scope, str | None, int], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +38,6 @@ class Feature:
     reconcile: Sequence[Reconcile] = ()
     #: name -> (seconds between runs, function)
     periodic: Mapping[str, tuple[float, Periodic]] = field(default_factory=dict)
+    #: kind of sealed column, such as `connections.tokens` -> function
+    reseals: Mapping[str, Reseal] = field(default_factory=dict)
     settings: type | None = None

@@ -1,0 +1,57 @@
+"""What a tenant is, and how its name and slug are read (pure)."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from isthmus.kit import text
+from isthmus.kit.errors import Invalid
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_GAPS = re.compile(r"[^a-z0-9]+")
+_NAME_LIMIT = 200
+_SLUG_LIMIT = 63
+#: Letters that decomposition does not turn into a Latin one.
+_LETTERS = str.maketrans({"đ": "d", "ł": "l", "ø": "o", "ß": "ss", "æ": "ae", "œ": "oe"})
+
+
+class TenantStatus(StrEnum):
+    """Whether a tenant's people and keys are let in."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A merchant's own, walled part of the house."""
+
+    id: str
+    name: str
+    slug: str
+    status: TenantStatus
+    created_at: datetime
+
+
+def read_name(name: str) -> str:
+    """The name as it is kept. Raises Invalid when it is empty or too long."""
+    kept = text.terminal(text.shown(name)).strip()
+    if not kept or len(kept) > _NAME_LIMIT:
+        raise Invalid.field("name", f"A name has between 1 and {_NAME_LIMIT} characters.")
+    return kept
+
+
+def read_slug(slug: str | None, name: str) -> str:
+    """The slug that was given, else one made of the name. Raises Invalid when it has not the shape of one."""
+    kept = _slug_of(name) if slug is None else slug
+    if not _SLUG.fullmatch(kept):
+        raise Invalid.field("slug", "A slug is made of a-z, 0-9 and inner hyphens, at most 63 characters.")
+    return kept
+
+
+def _slug_of(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
+    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return _GAPS.sub("-", kept).strip("-")[:_SLUG_LIMIT].strip("-")

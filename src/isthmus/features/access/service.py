@@ -1,0 +1,90 @@
+"""Tenants: made and looked at by operators, checked by every request."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from isthmus.features import vault
+from isthmus.features.access import model, store
+from isthmus.features.access.errors import SlugTaken, TenantNotFound
+from isthmus.features.access.events import TenantCreated, TenantStatusChanged
+from isthmus.features.access.model import Tenant, TenantStatus
+from isthmus.features.access.settings import Settings
+from isthmus.kit.paging import Ask, Page
+from isthmus.scope import Scope, System
+
+_DERIVED_TRIES = 3
+
+
+async def create_tenant(scope: Scope, name: str, slug: str | None = None) -> Tenant:
+    """A place for a merchant. Without a slug one is made of the name. Raises Invalid, SlugTaken."""
+    platform = scope.platform()  # house: platform - tenants belong to the deployment
+    kept, wanted = model.read_name(name), model.read_slug(slug, name)
+    async with platform.tx() as tx:
+        made = Tenant(scope.id("ten"), kept, wanted, TenantStatus.ACTIVE, scope.now)
+        for attempt in range(_DERIVED_TRIES):
+            if await store.insert_tenant(tx, made):
+                break
+            if slug is not None or attempt == _DERIVED_TRIES - 1:
+                raise SlugTaken(details={"slug": wanted})
+            made = replace(made, slug=f"{wanted[:50]}-{scope.id('ten')[-8:]}")
+        tx.emit(TenantCreated(subject=made.id, after={"name": made.name, "slug": made.slug}))
+    return made
+
+
+async def tenant(scope: Scope, tenant_id: str) -> Tenant:
+    """One tenant; a tenant sees only itself. Raises TenantNotFound."""
+    async with scope.tx() as tx:
+        found = await store.tenant(tx, tenant_id)
+    if found is None:
+        raise TenantNotFound
+    return found
+
+
+async def tenants(scope: Scope, *, ask: Ask = Ask()) -> Page[Tenant]:  # noqa: B008 - frozen
+    """The tenants that the scope may see: all for the deployment's own, else the caller's."""
+    async with scope.tx() as tx:
+        found = await store.tenants(tx, ask.after or "", ask.limit + 1)
+    kept, more = found[: ask.limit], len(found) > ask.limit
+    return Page(kept, next_after=kept[-1].id if more else None, has_more=more)
+
+
+async def set_status(scope: Scope, tenant_id: str, *, status: TenantStatus) -> Tenant:
+    """Suspend a tenant or let it in again; its keys leave this process's memory. Raises TenantNotFound."""
+    platform = scope.platform()  # house: platform - tenants belong to the deployment
+    async with platform.tx() as tx:
+        found = await store.tenant(tx, tenant_id)
+        if found is None:
+            raise TenantNotFound
+        await store.update_status(tx, tenant_id, status)
+        tx.emit(TenantStatusChanged(subject=tenant_id, before={"status": found.status}, after={"status": status}))
+    vault.forget(scope, tenant_id)
+    return replace(found, status=status)
+
+
+async def live_tenants(system: System, tenant_ids: Iterable[str]) -> frozenset[str]:
+    """Those of the tenants that exist and are not suspended."""
+    async with system.tx() as tx:
+        return frozenset([one for one in tenant_ids if await store.status(tx, one) == TenantStatus.ACTIVE])
+
+
+class TenantGuard:
+    """Answers for the authenticator whether a token's tenant is let in; remembers each answer for a few seconds."""
+
+    def __init__(self, system: System, settings: Settings | None = None) -> None:
+        self._system = system
+        self._settings = settings or Settings()
+        self._known: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+
+    async def is_live(self, tenant_id: str) -> bool:
+        """Whether the tenant exists and is not suspended."""
+        now = self._system.clock.monotonic()
+        known = self._known.get(tenant_id)
+        if known is not None and known[0] > now:
+            return known[1]
+        live = tenant_id in await live_tenants(self._system, [tenant_id])
+        self._known.pop(tenant_id, None)
+        self._known[tenant_id] = (now + self._settings.tenant_check.total_seconds(), live)
+        while len(self._known) > self._settings.tenants_remembered:
+            self._known.popitem(last=False)
+        return live

@@ -1,0 +1,58 @@
+"""Every statement of access."""
+
+from datetime import datetime
+
+import asyncpg
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.access.model import Tenant, TenantStatus
+from isthmus.features.access.tables import TENANTS as T
+
+_COLUMNS = (T.c.id, T.c.name, T.c.slug, T.c.status, T.c.created_at)
+_ADD = statement(
+    insert(T)
+    .values({column.name: bindparam(column.name) for column in _COLUMNS})
+    .on_conflict_do_nothing(index_elements=[T.c.slug])
+)
+_ONE = statement(select(*_COLUMNS).where(T.c.id == bindparam("id")))
+_SOME = statement(select(*_COLUMNS).where(T.c.id > bindparam("after")).order_by(T.c.id).limit(bindparam("limit")))
+_SET_STATUS = statement(update(T).values(status=bindparam("status")).where(T.c.id == bindparam("id")))
+_STATUS = statement(select(T.c.status).where(T.c.id == bindparam("id")))
+
+
+async def insert_tenant(tx: Tx, tenant: Tenant) -> bool:
+    """Add a tenant; False when the slug is taken."""
+    return bool(
+        await tx.execute(
+            _ADD, id=tenant.id, name=tenant.name, slug=tenant.slug, status=tenant.status, created_at=tenant.created_at
+        )
+    )
+
+
+async def tenant(tx: Tx, tenant_id: str) -> Tenant | None:
+    """One tenant, if this transaction may see it."""
+    row = await tx.fetchrow(_ONE, id=tenant_id)
+    return _tenant(row) if row else None
+
+
+async def tenants(tx: Tx, after: str, limit: int) -> list[Tenant]:
+    """Those that this transaction may see, the oldest first."""
+    return [_tenant(row) for row in await tx.fetch(_SOME, after=after, limit=limit)]
+
+
+async def update_status(tx: Tx, tenant_id: str, status: TenantStatus) -> None:
+    """Let a tenant in, or keep it out."""
+    await tx.execute(_SET_STATUS, id=tenant_id, status=status)
+
+
+async def status(tx: Tx, tenant_id: str) -> str | None:
+    """A tenant's status, None when there is no such tenant."""
+    found: str | None = await tx.fetchval(_STATUS, id=tenant_id)
+    return found
+
+
+def _tenant(row: asyncpg.Record) -> Tenant:
+    created: datetime = row["created_at"]
+    return Tenant(row["id"], row["name"], row["slug"], TenantStatus(row["status"]), created)

@@ -1,0 +1,77 @@
+"""`GET /api/audit`."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import Response
+
+from isthmus.features.audit import service
+from isthmus.features.audit.model import Entry, Filters, masked
+from isthmus.http import Answer, PageDep, Routes, ScopeDep
+from isthmus.kit.paging import Page
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, permission
+
+READ = permission("audit:read", "See who changed what.", SUPER_ADMIN, TENANT_ADMIN)
+
+routes = Routes(prefix="/api/audit", tag="Audit")
+
+Text = Annotated[str | None, Query(min_length=1, max_length=200)]
+
+
+class EntryOut(Answer, frozen=True):
+    """One change: who made it, from where, and what it changed."""
+
+    id: str
+    type: str
+    at: datetime
+    actor: str
+    address: str
+    request_id: str
+    subject: str
+    details: dict[str, Any]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class EntryList(Answer, frozen=True):
+    """The newest changes first."""
+
+    items: list[EntryOut]
+    limit: int
+    has_more: bool
+    offset: int | None = None
+    next_offset: int | None = None
+    next_cursor: str | None = None
+
+
+@routes.get("", permission=READ, limit="other", response_model=EntryList, summary="The audit log")
+async def list_entries(
+    scope: ScopeDep,
+    paging: PageDep,
+    type: Text = None,  # noqa: A002 - the filter's name on the wire
+    actor: Text = None,
+    subject: Text = None,
+    starts: Annotated[datetime | None, Query(alias="from", description="Included.")] = None,
+    ends: Annotated[datetime | None, Query(alias="to", description="Not included.")] = None,
+) -> Response:
+    """Changes made by people, keys and operators of this tenant."""
+    filters = Filters(type=type, actor=actor, subject=subject, starts=starts, ends=ends)
+    page = await service.entries(scope, paging.ask, filters)
+    shown = Page([_shown(entry) for entry in page.items], next_after=page.next_after, has_more=page.has_more)
+    return paging.listing("items", shown)
+
+
+def _shown(entry: Entry) -> EntryOut:
+    return EntryOut(
+        id=entry.id,
+        type=entry.type,
+        at=entry.at,
+        actor=entry.actor,
+        address=entry.address,
+        request_id=entry.request_id,
+        subject=entry.subject,
+        details=masked(entry.body),
+        before=masked(entry.before),
+        after=masked(entry.after),
+    )

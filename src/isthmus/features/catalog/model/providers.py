@@ -1,0 +1,182 @@
+"""Providers as the catalog shows them: the manifest is the default, an override row changes single fields (pure)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from isthmus.connect.manifest import Entity, Field, Limit, Manifest, OAuth
+from isthmus.kit import text
+from isthmus.kit.errors import Invalid
+
+STATUSES = ("active", "beta", "deprecated", "disabled")
+AUDIENCES = ("system", "tenant")
+CATEGORIES = (
+    "crm", "communication", "data_source", "storage", "custom",
+    "marketplace", "payment", "accounting", "support", "analytics",
+)  # fmt: skip
+_READING = frozenset({"list", "read"})
+_WRITING = frozenset({"create", "update", "delete", "write", "push"})
+_TEXT_LIMIT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider: facts of its folder and of the override row laid over them."""
+
+    id: str
+    names: Mapping[str, str]
+    display_name: str
+    description: str
+    category: str
+    integration_type: str
+    status: str
+    audience: str
+    auth: str
+    api_version: str
+    documentation_url: str
+    icon: str
+    color: str
+    uptime: str
+    regions: tuple[str, ...]
+    oauth: OAuth | None
+    entities: tuple[Entity, ...]
+    limits: tuple[Limit, ...]
+    app_fields: tuple[Field, ...]
+    credential_fields: tuple[Field, ...]
+    settings_fields: tuple[Field, ...]
+    connectable: bool
+    since: datetime
+    updated_at: datetime
+    premium: bool = False
+    required_plan: str | None = None
+    version: int = 0
+    overridden: tuple[str, ...] = ()
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """What can be done with any of its entities."""
+        return frozenset(name for entity in self.entities for name in entity.operations)
+
+    @property
+    def capabilities(self) -> list[str]:
+        """The operations by name, in a stable order."""
+        return sorted(self.operations)
+
+    @property
+    def sync_directions(self) -> list[str]:
+        """002's directions, derived from the operations."""
+        pulls, pushes = bool(self.operations & _READING), bool(self.operations & _WRITING)
+        found = [name for name, is_there in (("pull", pulls), ("push", pushes)) if is_there]
+        return [*found, "bidirectional"] if pulls and pushes else found
+
+    @property
+    def searchable(self) -> list[str]:
+        """Entities that the far side can search by itself."""
+        return [entity.name for entity in self.entities if "search" in entity.operations]
+
+    @property
+    def listed(self) -> bool:
+        """Whether merchants see it (document 002: audience tenant, status active)."""
+        return self.audience == "tenant" and self.status == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What an operator changed of a provider."""
+
+    id: str
+    status: str | None
+    audience: str | None
+    fields: Mapping[str, object]
+    version: int
+    updated_at: datetime
+
+
+def of_manifest(manifest: Manifest, *, connectable: bool, since: datetime) -> Provider:
+    """The provider as its folder describes it."""
+    return Provider(
+        id=manifest.id,
+        names=MappingProxyType(manifest.names),
+        display_name=manifest.name,
+        description=manifest.description,
+        category=manifest.category,
+        integration_type=manifest.integration_type,
+        status=manifest.status,
+        audience=manifest.audience,
+        auth=manifest.auth,
+        api_version=manifest.api_version,
+        documentation_url=manifest.documentation_url,
+        icon=manifest.id,
+        color=manifest.color,
+        uptime=manifest.uptime,
+        regions=manifest.regions,
+        oauth=manifest.oauth,
+        entities=manifest.entities,
+        limits=manifest.limits,
+        app_fields=manifest.app_fields,
+        credential_fields=manifest.credential_fields,
+        settings_fields=manifest.settings_fields,
+        connectable=connectable,
+        since=since,
+        updated_at=since,
+    )
+
+
+#: The free fields of an override row, with their kinds.
+_KINDS: Mapping[str, type] = {
+    "display_name": str,
+    "description": str,
+    "documentation_url": str,
+    "color": str,
+    "uptime": str,
+    "required_plan": str,
+    "premium": bool,
+}
+
+
+def read_override(given: Mapping[str, object]) -> dict[str, object]:
+    """Check the free fields of an override. Raises Invalid naming each wrong one."""
+    wrong = [
+        {"path": name, "message": "This cannot be overridden, or not with this kind of value."}
+        for name, value in given.items()
+        if name not in _KINDS or not isinstance(value, _KINDS[name]) or len(str(value)) > _TEXT_LIMIT
+    ]
+    if wrong:
+        raise Invalid("An override is not valid.", details={"fields": wrong})
+    return {name: text.shown(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def overlay(provider: Provider, row: Override | None) -> Provider:
+    """Lay an override row over the manifest's facts; fields that a later release no longer knows are ignored."""
+    if row is None:
+        return provider
+    found: dict[str, Any] = {name: value for name, value in row.fields.items() if name in _KINDS}
+    if row.status:
+        found["status"] = row.status
+    if row.audience:
+        found["audience"] = row.audience
+    overridden = tuple(sorted(found))
+    return replace(provider, **found, version=row.version, updated_at=row.updated_at, overridden=overridden)
+
+
+def sort(providers: Sequence[Provider], by: str, order: str) -> list[Provider]:
+    """Sorted by one of SORTS, ids break ties so that pages are stable."""
+    return sorted(providers, key=lambda one: (_SORTS[by](one), one.id), reverse=order == "desc")
+
+
+def _by_name(provider: Provider) -> str:
+    return provider.display_name.casefold()
+
+
+def _by_category(provider: Provider) -> str:
+    return provider.category
+
+
+def _by_update(provider: Provider) -> str:
+    return provider.updated_at.isoformat()
+
+
+_SORTS = {"name": _by_name, "category": _by_category, "updatedAt": _by_update}
+SORTS = tuple(_SORTS)

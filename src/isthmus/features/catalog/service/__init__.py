@@ -1,0 +1,1 @@
+"""Use cases of the catalog: what merchants may connect, and with which app."""

@@ -1,0 +1,212 @@
+"""Which app a connection is made with: the tenant's own, the deployment's, or one from the environment.
+
+Credentials count only for the hosts they were given for: once any host differs, by an operator's change or a new
+manifest, they are not opened any more and the registration waits for new ones (security.md VA-01).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isthmus.connect.manifest import Manifest
+from isthmus.connect.registry import Found
+from isthmus.connect.spi import App, Connector
+from isthmus.features import vault
+from isthmus.features.catalog import store
+from isthmus.features.catalog.errors import AppChanged, AppMissing, ProviderNotConnectable, ProviderNotFound
+from isthmus.features.catalog.events import AppRegistered
+from isthmus.features.catalog.model import apps as model
+from isthmus.features.catalog.model import hosts as rules
+from isthmus.features.catalog.model.apps import AppChange, StoredApp
+from isthmus.features.catalog.service.providers import Providers
+from isthmus.features.catalog.settings import GivenApp, GivenApps
+from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, Tx
+
+CALLBACK_PATH = "/api/integrations/oauth/callback"
+_FROM_ENVIRONMENT, _WITHOUT_APP = "env-", "none-"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """An app at a provider, ready to be used. `kind`: tenant, platform, environment, or none where none is needed."""
+
+    id: str
+    provider: str
+    kind: str
+    app: App
+    connector: Connector
+    manifest: Manifest
+    redirect_path: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """What may be shown of a registration: never a credential."""
+
+    id: str
+    provider: str
+    kind: str
+    hosts: Mapping[str, str]
+    given: tuple[str, ...]
+    missing: tuple[str, ...]
+    redirect_path: str
+    version: int
+
+    @property
+    def status(self) -> str:
+        """`ready`, or `pending` until every required credential is there."""
+        return "pending" if self.missing else "ready"
+
+
+async def registration(scope: Scope, provider: str, registration_id: str | None = None) -> Registration:
+    """The app to connect with; with an id exactly that one, as a connection must go on with the app it began with.
+
+    Raises ProviderNotFound, ProviderNotConnectable, AppMissing.
+    """
+    found = scope.part(Providers).found(provider)
+    connector = _connector(found)
+    for held in (scope, scope.platform()):  # house: platform - apps that the deployment lends to its tenants
+        async with held.tx() as tx:
+            row = await _row(tx, held, provider, registration_id)
+            if row is not None and row.provider == provider and row.usable(found.manifest):
+                credentials = await _opened(held, tx, row)
+                if model.complete(found.manifest.app_fields, credentials):
+                    app = App(credentials, row.effective(found.manifest))
+                    path = row.redirect_path
+                    return Registration(row.id, provider, row.kind, app, connector, found.manifest, path, row.version)
+    lent = _unstored(scope, found, connector)
+    if lent is None or registration_id not in (None, lent.id):
+        raise AppMissing(details={"provider": provider})
+    return lent
+
+
+def _connector(found: Found) -> Connector:
+    if found.connector is None:
+        raise ProviderNotConnectable(details={"provider": found.manifest.id})
+    return found.connector
+
+
+async def _row(tx: Tx, scope: Scope, provider: str, registration_id: str | None) -> StoredApp | None:
+    if registration_id is None:
+        return await store.app_of(tx, scope.tenant_id, provider)
+    return await store.app_by_id(tx, scope.tenant_id, registration_id)
+
+
+def _unstored(scope: Scope, found: Found, connector: Connector) -> Registration | None:
+    """An app of the environment, or of a provider that needs none."""
+    manifest = found.manifest
+    given = scope.part(GivenApps).apps.get(manifest.id, GivenApp())
+    needed = any(field.required for field in manifest.app_fields)
+    kind, prefix = ("environment", _FROM_ENVIRONMENT) if given.credentials or needed else ("none", _WITHOUT_APP)
+    credentials = model.read_credentials(manifest.app_fields, given.credentials)
+    if not model.complete(manifest.app_fields, credentials):
+        return None
+    hosts = rules.effective(manifest.hosts, rules.read_hosts(manifest.hosts, given.hosts))
+    identity = f"{prefix}{manifest.id}"
+    path = f"{CALLBACK_PATH}/{identity}"
+    return Registration(identity, manifest.id, kind, App(credentials, hosts), connector, manifest, path, 0)
+
+
+async def set_app(
+    scope: Scope,
+    provider: str,
+    *,
+    credentials: Mapping[str, Secret] | None = None,
+    hosts: Mapping[str, str] | None = None,
+) -> AppState:
+    """Set the app of the scope's tenant; in the platform's scope that of the whole deployment.
+
+    Given credentials are laid over the stored ones; given hosts replace the operator's earlier ones, and clear every
+    credential that is not given anew. Raises ProviderNotFound, Invalid, AppChanged.
+    """
+    manifest = scope.part(Providers).found(provider).manifest
+    async with scope.tx() as tx:
+        old = await store.app_of(tx, scope.tenant_id, provider)
+        known = await _opened(scope, tx, old) if old and old.usable(manifest) else {}
+        decided = model.change(manifest, old, known, credentials, hosts)
+        row = await _sealed(scope, tx, provider, old, decided)
+        if not await store.put_app(tx, row):
+            raise AppChanged
+        tx.emit(AppRegistered(subject=row.id, before=_facts(old), after=_facts(row) | {"cleared": decided.cleared}))
+    return _state(manifest, row, decided.credentials or {})
+
+
+async def _sealed(scope: Scope, tx: Tx, provider: str, old: StoredApp | None, decided: AppChange) -> StoredApp:
+    identity = old.id if old else scope.id("reg")
+    text = {name: secret.reveal() for name, secret in (decided.credentials or {}).items()}
+    field = _field(decided.bound_to)
+    sealed = await vault.seal(scope, tx, Secret(json.dumps(text)), owner=identity, field=field) if text else None
+    return StoredApp(
+        id=identity,
+        tenant_id=scope.tenant_id,
+        provider=provider,
+        kind="platform" if scope.tenant_id == PLATFORM_TENANT else "tenant",
+        credentials=sealed,
+        hosts=decided.hosts,
+        bound_to=decided.bound_to,
+        redirect_path=f"{CALLBACK_PATH}/{identity}",
+        version=(old.version if old else 0) + 1,
+        updated_at=scope.now,
+    )
+
+
+async def _opened(scope: Scope, tx: Tx, row: StoredApp) -> dict[str, Secret]:
+    if row.credentials is None:
+        return {}
+    text = await vault.open(scope, tx, row.credentials, owner=row.id, field=_field(row.bound_to))
+    return {name: Secret(value) for name, value in json.loads(text.reveal()).items()}
+
+
+def _field(bound_to: str) -> str:
+    """The hosts are part of what the seal is bound to: moved to a row with other hosts, it does not open."""
+    return f"credentials:{bound_to}"
+
+
+def _facts(row: StoredApp | None) -> dict[str, object]:
+    return {} if row is None else {"provider": row.provider, "hosts": dict(row.hosts), "version": row.version}
+
+
+async def apps(scope: Scope) -> list[AppState]:
+    """The registrations of the scope's tenant, without any credential."""
+    shelf = scope.part(Providers)
+    states: list[AppState] = []
+    async with scope.tx() as tx:
+        for row in await store.apps(tx, scope.tenant_id):
+            if row.provider in shelf:
+                manifest = shelf[row.provider].manifest
+                known = await _opened(scope, tx, row) if row.usable(manifest) else {}
+                states.append(_state(manifest, row, known))
+    return states
+
+
+def _state(manifest: Manifest, row: StoredApp, known: Mapping[str, Secret]) -> AppState:
+    missing = tuple(field.name for field in manifest.app_fields if field.required and field.name not in known)
+    given = tuple(sorted(known))
+    hosts = row.effective(manifest)
+    return AppState(row.id, row.provider, row.kind, hosts, given, missing, row.redirect_path, row.version)
+
+
+async def reseal(scope: Scope, after: str | None, limit: int) -> str | None:  # house: silent - no fact changes
+    """Seal some registrations under the tenant's current key; the last id, None behind the last one."""
+    async with scope.tx() as tx:
+        rows = await store.apps_after(tx, scope.tenant_id, after or "", limit)
+        for row in rows:
+            if row.credentials is None:
+                continue
+            sealed = await vault.reseal(scope, tx, row.credentials, owner=row.id, field=_field(row.bound_to))
+            if sealed is not None:
+                await store.reseal(tx, row, sealed)
+    return rows[-1].id if len(rows) == limit else None
+
+
+def check_given(shelf: Providers, given: GivenApps) -> None:
+    """Whether what the environment says of providers can be meant; for the start. Raises ProviderNotFound, Invalid."""
+    for name, app in given.apps.items():
+        if name not in shelf:
+            raise ProviderNotFound(f"The environment sets an app for {name!r}, which is no provider.")
+        manifest = shelf[name].manifest
+        model.read_credentials(manifest.app_fields, app.credentials)
+        rules.read_hosts(manifest.hosts, app.hosts)

@@ -1,0 +1,140 @@
+"""Every statement of the catalog."""
+
+from collections.abc import Mapping
+
+import asyncpg
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.catalog.model.apps import StoredApp
+from isthmus.features.catalog.model.providers import Override
+from isthmus.features.catalog.tables import PROVIDER_OVERRIDES as O
+from isthmus.features.catalog.tables import REGISTRATIONS as R
+
+_OVERRIDE = (O.c.id, O.c.status, O.c.audience, O.c.fields, O.c.version, O.c.updated_at)
+_OVERRIDES = statement(select(*_OVERRIDE))
+_OVERRIDE_BY_ID = statement(select(*_OVERRIDE).where(O.c.id == bindparam("id")))
+_PUT_OVERRIDE = insert(O).values({column.name: bindparam(column.name) for column in _OVERRIDE})
+_PUT_OVERRIDE_IF = statement(
+    _PUT_OVERRIDE.on_conflict_do_update(
+        index_elements=[O.c.id],
+        set_={name: _PUT_OVERRIDE.excluded[name] for name in ("status", "audience", "fields", "version", "updated_at")},
+        where=O.c.version == _PUT_OVERRIDE.excluded.version - 1,
+    )
+)
+
+_APP = (
+    R.c.id, R.c.tenant_id, R.c.provider, R.c.kind, R.c.credentials_sealed, R.c.hosts,
+    R.c.bound_to, R.c.redirect_path, R.c.version, R.c.updated_at,
+)  # fmt: skip
+_MINE = R.c.tenant_id == bindparam("tenant_id")
+_APP_BY_PROVIDER = statement(select(*_APP).where(_MINE, R.c.provider == bindparam("provider")))
+_APP_BY_ID = statement(select(*_APP).where(_MINE, R.c.id == bindparam("id")))
+_APPS = statement(select(*_APP).where(_MINE).order_by(R.c.provider))
+_APPS_AFTER = statement(
+    select(*_APP).where(_MINE, R.c.id > bindparam("after")).order_by(R.c.id).limit(bindparam("limit"))
+)
+_PUT_APP = insert(R).values(
+    {column.name: bindparam(column.name) for column in _APP} | {"created_at": bindparam("created_at")}
+)
+_PUT_APP_IF = statement(
+    _PUT_APP.on_conflict_do_update(
+        index_elements=[R.c.tenant_id, R.c.provider],
+        set_={
+            name: _PUT_APP.excluded[name]
+            for name in ("credentials_sealed", "hosts", "bound_to", "redirect_path", "version", "updated_at")
+        },
+        where=R.c.version == _PUT_APP.excluded.version - 1,
+    )
+)
+_RESEAL = statement(
+    R.update()
+    .values(credentials_sealed=bindparam("sealed"))
+    .where(_MINE, R.c.id == bindparam("id"), R.c.version == bindparam("seen"))
+)
+
+
+async def overrides(tx: Tx) -> dict[str, Override]:
+    """Every override row by provider."""
+    return {row["id"]: _override(row) for row in await tx.fetch(_OVERRIDES)}
+
+
+async def override(tx: Tx, provider: str) -> Override | None:
+    """One provider's override row."""
+    row = await tx.fetchrow(_OVERRIDE_BY_ID, id=provider)
+    return _override(row) if row else None
+
+
+async def put_override(tx: Tx, row: Override) -> bool:
+    """Write an override row whose version follows the stored one; False when somebody else was first."""
+    values = {"status": row.status, "audience": row.audience, "fields": dict(row.fields), "version": row.version}
+    return bool(await tx.execute(_PUT_OVERRIDE_IF, id=row.id, updated_at=row.updated_at, **values))
+
+
+async def app_of(tx: Tx, tenant_id: str, provider: str) -> StoredApp | None:
+    """The tenant's own registration at a provider."""
+    row = await tx.fetchrow(_APP_BY_PROVIDER, tenant_id=tenant_id, provider=provider)
+    return _app(row) if row else None
+
+
+async def app_by_id(tx: Tx, tenant_id: str, registration_id: str) -> StoredApp | None:
+    """One of the tenant's registrations."""
+    row = await tx.fetchrow(_APP_BY_ID, tenant_id=tenant_id, id=registration_id)
+    return _app(row) if row else None
+
+
+async def apps(tx: Tx, tenant_id: str) -> list[StoredApp]:
+    """All of the tenant's registrations."""
+    return [_app(row) for row in await tx.fetch(_APPS, tenant_id=tenant_id)]
+
+
+async def apps_after(tx: Tx, tenant_id: str, after: str, limit: int) -> list[StoredApp]:
+    """Registrations behind an id."""
+    return [_app(row) for row in await tx.fetch(_APPS_AFTER, tenant_id=tenant_id, after=after, limit=limit)]
+
+
+async def put_app(tx: Tx, app: StoredApp) -> bool:
+    """Write a registration whose version follows the stored one; False when somebody else was first."""
+    return bool(
+        await tx.execute(
+            _PUT_APP_IF,
+            tenant_id=app.tenant_id,
+            id=app.id,
+            provider=app.provider,
+            kind=app.kind,
+            credentials_sealed=app.credentials,
+            hosts=dict(app.hosts),
+            bound_to=app.bound_to,
+            redirect_path=app.redirect_path,
+            version=app.version,
+            created_at=app.updated_at,
+            updated_at=app.updated_at,
+        )
+    )
+
+
+async def reseal(tx: Tx, app: StoredApp, sealed: bytes) -> bool:
+    """The same credentials under another key; False when they were changed meanwhile."""
+    return bool(await tx.execute(_RESEAL, tenant_id=app.tenant_id, id=app.id, seen=app.version, sealed=sealed))
+
+
+def _override(row: asyncpg.Record) -> Override:
+    fields: Mapping[str, object] = row["fields"]
+    return Override(row["id"], row["status"], row["audience"], fields, row["version"], row["updated_at"])
+
+
+def _app(row: asyncpg.Record) -> StoredApp:
+    hosts: Mapping[str, str] = row["hosts"]
+    return StoredApp(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        provider=row["provider"],
+        kind=row["kind"],
+        credentials=row["credentials_sealed"],
+        hosts=hosts,
+        bound_to=row["bound_to"],
+        redirect_path=row["redirect_path"],
+        version=row["version"],
+        updated_at=row["updated_at"],
+    )
