@@ -1,7 +1,8 @@
-"""What connectors share between the consent page and the stored tokens: callbacks and token replies, believed little."""
+"""What connectors share between consent page and stored tokens: callbacks and token replies, believed little."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -14,7 +15,7 @@ from isthmus.kit import money
 from isthmus.kit.secret import Secret
 
 #: A platform that claims a longer life of a token is not believed (security.md OA-13).
-_LONGEST = 3650 * 86_400
+_LONGEST = Decimal(3650 * 86_400)
 _TEXT_LENGTH = 8_192
 
 
@@ -77,4 +78,4 @@ def ends(value: Loose, now: datetime) -> datetime | None:
         lives = money.decimal(value)
     except ValueError:
         return None
-    return now + timedelta(seconds=float(min(max(lives, 0), _LONGEST)))
+    return now + timedelta(seconds=float(min(max(lives, Decimal(0)), _LONGEST)))

@@ -12,6 +12,8 @@ from isthmus.client import Failure, Response
 from isthmus.client.errors import MalformedBody
 from isthmus.client.judge import Kind
 from isthmus.connect import reading
+from isthmus.connect.reading import Loose
+from isthmus.connect.spi import Unmappable
 
 T = TypeVar("T")
 
@@ -63,3 +65,11 @@ def decoded(response: Response, of: msgspec.json.Decoder[T]) -> T:
         raise MalformedBody("the body is not JSON", reason="syntax") from None
     except RecursionError:
         raise MalformedBody("the JSON is nested too deeply", reason="too_deep") from None
+
+
+def count(value: Loose) -> int:
+    """A page's count of rows, which may come as a text. Raises MalformedBody."""
+    try:
+        return reading.quantity(value, "count")
+    except Unmappable as error:
+        raise MalformedBody("the page holds no count", reason="shape") from error

@@ -17,7 +17,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Every part of a manifest refuses what it does not know."""
 
 
-class Field(Strict):
+class Field(Strict, frozen=True):
     """One credential or setting that a form asks for."""
 
     name: str
@@ -28,7 +28,7 @@ class Field(Strict):
     pattern: str = ""
 
 
-class OAuth(Strict):
+class OAuth(Strict, frozen=True):
     """How a platform's consent works, as far as facts go; its particular forms are in the connector."""
 
     scopes: tuple[str, ...] = ()
@@ -38,9 +38,11 @@ class OAuth(Strict):
     #: True where the platform takes only one fixed redirect URI per app (security.md OA-04).
     single_redirect_uri: bool = False
     refresh: bool = True
+    #: The issuer that callbacks must name (RFC 9207); empty where the platform names none.
+    issuer: str = ""
 
 
-class Limit(Strict):
+class Limit(Strict, frozen=True):
     """A published or chosen budget: at most `requests` per `seconds`, counted per connection or per app."""
 
     requests: int
@@ -50,7 +52,7 @@ class Limit(Strict):
     source: str = ""
 
 
-class Entity(Strict):
+class Entity(Strict, frozen=True):
     """A kind of record the connector can read."""
 
     name: str
@@ -63,7 +65,7 @@ class Entity(Strict):
     window_days: int | None = None
 
 
-class Quality(Strict):
+class Quality(Strict, frozen=True):
     """What has been proven about a connector, and how."""
 
     rule: str
@@ -71,7 +73,7 @@ class Quality(Strict):
     comment: str = ""
 
 
-class Manifest(Strict):
+class Manifest(Strict, frozen=True):
     """One provider's facts; the default that an override row may change."""
 
     id: str

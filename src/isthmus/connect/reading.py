@@ -1,7 +1,7 @@
-"""Strict readers for records from outside: what cannot be read ends as Unmappable with a sentence a merchant understands.
+"""Strict readers for records from outside: what cannot be read ends as Unmappable with a sentence for the merchant.
 
-They promise what security.md PA-03 to PA-05 asks: no NUL or lone surrogate gets through, numbers are exact and bounded,
-times are aware, UTC and between 1970 and 2100, ids are texts. `what` is the field's name as a person would say it.
+They promise what security.md PA-03 to PA-05 asks: no NUL or lone surrogate gets through, numbers are exact and
+bounded, times are aware, UTC and between 1970 and 2100, ids are texts. `what` is the field's name in plain words.
 """
 
 import re
@@ -105,6 +105,14 @@ def decimal(value: Loose, what: str) -> Decimal:
 def optional_decimal(value: Loose, what: str) -> Decimal | None:
     """As `decimal`; None for null and for an empty text."""
     return None if absent(value) else decimal(value, what)
+
+
+def currency(value: Loose) -> str:
+    """An ISO 4217 code. Raises Unmappable."""
+    try:
+        return money.currency(value)
+    except ValueError as error:
+        raise Unmappable(f"The currency cannot be read: {error}.") from None
 
 
 def quantity(value: Loose, what: str) -> int:

@@ -96,7 +96,7 @@ def _window(walk: Walk, start: int, width: int, rules: Rules) -> Walk:
 
 
 def after(walk: Walk, rules: Rules, ids: Iterable[str], *, total: int, last: bool) -> Step:
-    """Decide what follows the page at `walk`, which showed these ids, counted `total` and may be the window's `last`."""
+    """What follows the page at `walk`, which showed these ids, counted `total` and may be the window's `last`."""
     most = rules.page if walk.careful > walk.start else rules.most
     first = walk.offset == 0
     if first and walk.total is None and walk.list == 0 and (walk.start, walk.stop) == (walk.begin, walk.end):

@@ -32,34 +32,47 @@ _SUB_STATUS = {"reject": ListingStatus.REJECTED, "lock": ListingStatus.BANNED}
 _PLACED = frozenset({"name", "description", "brand"})
 
 
-class _Warehouse(msgspec.Struct, gc=False):
-    warehouseCode: Loose = None
-    totalQuantity: Loose = None
-    sellableQuantity: Loose = None
-    occupyQuantity: Loose = None
-    withholdQuantity: Loose = None
+class _Warehouse(msgspec.Struct, gc=False, rename="camel"):
+    warehouse_code: Loose = None
+    total_quantity: Loose = None
+    sellable_quantity: Loose = None
+    occupy_quantity: Loose = None
+    withhold_quantity: Loose = None
     quantity: Loose = None
 
 
-class _Sku(msgspec.Struct, gc=False):
-    SkuId: Loose = None
-    SellerSku: Loose = None
-    ShopSku: Loose = None
-    Status: Loose = None
+_SKU_NAMES = {
+    "sku_id": "SkuId",
+    "seller_sku": "SellerSku",
+    "shop_sku": "ShopSku",
+    "status": "Status",
+    "available": "Available",
+    "warehouses": "multiWarehouseInventories",
+    "images": "Images",
+    "url": "Url",
+    "sale_prop": "saleProp",
+}
+
+
+class _Sku(msgspec.Struct, gc=False, rename=_SKU_NAMES):
+    sku_id: Loose = None
+    seller_sku: Loose = None
+    shop_sku: Loose = None
+    status: Loose = None
     price: Loose = None
     special_price: Loose = None
     special_from_time: Loose = None
     special_to_time: Loose = None
     quantity: Loose = None
-    Available: Loose = None
-    multiWarehouseInventories: list[_Warehouse] | None = None
+    available: Loose = None
+    warehouses: list[_Warehouse] | None = None
     package_weight: Loose = None
     package_length: Loose = None
     package_width: Loose = None
     package_height: Loose = None
-    Images: Loose = None
-    Url: Loose = None
-    saleProp: dict[str, Loose] | None = None
+    images: Loose = None
+    url: Loose = None
+    sale_prop: dict[str, Loose] | None = None
 
 
 class _Variation(msgspec.Struct, gc=False):
@@ -68,18 +81,18 @@ class _Variation(msgspec.Struct, gc=False):
     options: Loose = None
 
 
-class _Item(msgspec.Struct, gc=False):
+class _Item(msgspec.Struct, gc=False, rename={"sub_status": "subStatus", "reject_reason": "rejectReason"}):
     item_id: Loose = None
     primary_category: Loose = None
     created_time: Loose = None
     updated_time: Loose = None
     status: Loose = None
-    subStatus: Loose = None
+    sub_status: Loose = None
     images: Loose = None
     attributes: dict[str, Loose] | None = None
     variation: dict[str, _Variation] | str | list[Loose] | None = None
     skus: list[msgspec.Raw] | None = None
-    rejectReason: Loose = None
+    reject_reason: Loose = None
 
 
 class Key(msgspec.Struct, gc=False):
@@ -130,8 +143,8 @@ def listing(record: RawRecord, account: Account) -> Listing:
         length_cm=reading.optional_decimal(first.package_length, "package length"),
         width_cm=reading.optional_decimal(first.package_width, "package width"),
         height_cm=reading.optional_decimal(first.package_height, "package height"),
-        url=reading.optional_line(first.Url),
-        locked_reasons=_reasons(raw.rejectReason),
+        url=reading.optional_line(first.url),
+        locked_reasons=_reasons(raw.reject_reason),
         platform_created_at=reading.milliseconds(raw.created_time, "creation time"),
         platform_updated_at=updated,
     )
@@ -142,7 +155,7 @@ def _decoded(raw: msgspec.Raw) -> _Sku:
 
 
 def _status(raw: _Item) -> tuple[ListingStatus, str]:
-    main, sub = reading.line(raw.status), reading.line(raw.subStatus)
+    main, sub = reading.line(raw.status), reading.line(raw.sub_status)
     status = _STATUS.get(main.lower(), ListingStatus.UNKNOWN)
     if status is not ListingStatus.DELETED:
         status = _SUB_STATUS.get(sub.lower(), status)
@@ -150,16 +163,16 @@ def _status(raw: _Item) -> tuple[ListingStatus, str]:
 
 
 def _variant(sku: _Sku, place: int, values: tuple[OptionValue, ...], region: str, at: datetime | None) -> Variant:
-    pictures = _urls(sku.Images)
+    pictures = _urls(sku.images)
     return Variant(
-        external_id=reading.ident(sku.SkuId, "SKU id"),
-        sku=reading.optional_line(sku.SellerSku),
-        platform_sku=reading.optional_line(sku.ShopSku),
+        external_id=reading.ident(sku.sku_id, "SKU id"),
+        sku=reading.optional_line(sku.seller_sku),
+        platform_sku=reading.optional_line(sku.shop_sku),
         title=" / ".join(value.value for value in values) or None,
         option_values=values,
         image_url=pictures[0] if pictures else None,
         position=place,
-        status=_STATUS.get(reading.line(sku.Status).lower(), ListingStatus.UNKNOWN),
+        status=_STATUS.get(reading.line(sku.status).lower(), ListingStatus.UNKNOWN),
         weight_kg=reading.optional_decimal(sku.package_weight, "package weight"),
         price=_price(sku, region, at),
         inventory=_inventory(sku),
@@ -182,9 +195,9 @@ def _price(sku: _Sku, region: str, at: datetime | None) -> Price | None:
 
 
 def _inventory(sku: _Sku) -> tuple[Inventory, ...]:
-    if sku.multiWarehouseInventories:
-        return tuple(_place(one) for one in sku.multiWarehouseInventories)
-    free = sku.quantity if reading.absent(sku.Available) else sku.Available
+    if sku.warehouses:
+        return tuple(_place(one) for one in sku.warehouses)
+    free = sku.quantity if reading.absent(sku.available) else sku.available
     if reading.absent(free):
         return ()
     on_hand = reading.optional_quantity(sku.quantity, "quantity")
@@ -192,14 +205,14 @@ def _inventory(sku: _Sku) -> tuple[Inventory, ...]:
 
 
 def _place(stock: _Warehouse) -> Inventory:
-    occupied = reading.optional_quantity(stock.occupyQuantity, "occupied quantity")
-    withheld = reading.optional_quantity(stock.withholdQuantity, "withheld quantity")
-    free = stock.quantity if reading.absent(stock.sellableQuantity) else stock.sellableQuantity
+    occupied = reading.optional_quantity(stock.occupy_quantity, "occupied quantity")
+    withheld = reading.optional_quantity(stock.withhold_quantity, "withheld quantity")
+    free = stock.quantity if reading.absent(stock.sellable_quantity) else stock.sellable_quantity
     return Inventory(
         available=reading.quantity(free, "sellable quantity"),
-        on_hand=reading.optional_quantity(stock.totalQuantity, "total quantity"),
+        on_hand=reading.optional_quantity(stock.total_quantity, "total quantity"),
         reserved=None if occupied is None and withheld is None else (occupied or 0) + (withheld or 0),
-        location_external_id=reading.optional_ident(stock.warehouseCode, "warehouse code"),
+        location_external_id=reading.optional_ident(stock.warehouse_code, "warehouse code"),
     )
 
 
@@ -213,7 +226,7 @@ def _option_names(raw: _Item) -> dict[str, str]:
 
 def _option_values(sku: _Sku, raw: msgspec.Raw, names: dict[str, str]) -> tuple[OptionValue, ...]:
     """From `saleProp`; older items carry the options as plain keys of the SKU, named by `variation`."""
-    chosen = sku.saleProp
+    chosen = sku.sale_prop
     if chosen is None:
         chosen = reading.record(bytes(raw), _PLAIN) if names else {}
         chosen = {name: chosen.get(name) for name in names}

@@ -170,7 +170,7 @@ class Tiki:
             at = step.walk
 
     async def _page(self, session: Session, at: walk.Walk) -> _Page:
-        query = {
+        query: dict[str, str | int | None] = {
             "page": at.offset // _RULES.page + 1,
             "limit": _RULES.page,
             "include": _INCLUDE,

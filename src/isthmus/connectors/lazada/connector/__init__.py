@@ -22,7 +22,6 @@ from isthmus.connect.spi import (
     RawRecord,
     RecordPage,
     Session,
-    Unmappable,
     Window,
 )
 from isthmus.connectors.lazada import mapping
@@ -167,7 +166,7 @@ class Lazada:
             data = (await self._page(session, at)).data
             products = data.products or []
             keys = reading.keys(products, _KEY, _id)
-            total = _count(data.total_products)
+            total = judging.count(data.total_products)
             last = not products or at.offset + _RULES.page >= total
             step = walk.after(at, _RULES, keys, total=total, last=last)
             if step.keep or step.walk is None:
@@ -198,14 +197,6 @@ def _iso(moment: int) -> str:
 
 def _id(key: mapping.Key) -> Loose:
     return key.item_id
-
-
-def _count(value: Loose) -> int:
-    """The platform's count, which may be a text. Raises MalformedBody."""
-    try:
-        return reading.quantity(value, "count")
-    except Unmappable as error:
-        raise MalformedBody("the page holds no count", reason="shape") from error
 
 
 def _host(hosts: Mapping[str, str], account: Account) -> str:
