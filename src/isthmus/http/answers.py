@@ -24,7 +24,7 @@ class Wire(BaseModel):
     )
 
 
-class Answer(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+class Answer(msgspec.Struct, rename="camel"):
     """An answer that is encoded fast; `response_model` takes it and documents it from its own annotations."""
 
 
@@ -48,6 +48,15 @@ class Document(Response):
 
     media_type = "application/json"
 
+    def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        # without the framework's own header table, which costs more than encoding a small answer
+        self.body = body
+        self.status_code = status
+        self.background = None
+        self.raw_headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        for name, value in (headers or {}).items():
+            self.raw_headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
+
 
 def encode(value: object) -> bytes:
     """JSON: times in UTC with `Z`, decimals as strings, names as the structure gives them."""
@@ -56,7 +65,7 @@ def encode(value: object) -> bytes:
 
 def document(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Document:
     """Answer with this structure, `Wire` or dictionary."""
-    return Document(_ENCODER.encode(value), status_code=status, headers=headers)
+    return Document(_ENCODER.encode(value), status, headers)
 
 
 def created(value: object, *, location: str | None = None) -> Document:

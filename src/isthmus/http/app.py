@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 
+from isthmus import __version__
+from isthmus.http.asgi import AsgiScope, Receive, Send
 from isthmus.http.auth import Authenticator, Doorkeeper
 from isthmus.http.deps import open_scope as scope_dependency
+from isthmus.http.described import description_routes
 from isthmus.http.edge import Edge, Parts
 from isthmus.http.errors import CannotStart
-from isthmus.http.exchange import AsgiScope, Receive, RequestFacts, Send
+from isthmus.http.exchange import RequestFacts
 from isthmus.http.health import Check, health_routes
 from isthmus.http.limits import Limiter
 from isthmus.http.live import Streams
@@ -73,17 +76,18 @@ def create_app(
     system: for PUBLIC routes that ask for `SystemDep`. Raises CannotStart for an undeclared or doubled route.
     """
     settings = settings or HttpSettings()
-    everything = [*routes, health_routes(checks or {})]
-    app = App(title="Isthmus", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    declared: list[DeclaredRoute] = []
+    described = description_routes(lambda: declared, title="Isthmus", version=__version__)
+    everything = [*routes, health_routes(checks or {}), described]
+    app = App(title="Isthmus", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.open_scope = open_scope
     app.system = system
     app.cursors = Cursors(secret, clock)
     app.streams = Streams(settings.streams_per_principal, settings.heartbeat_seconds)
     app.doorkeeper = Doorkeeper(authenticators, clock)
     table: RouteTable[DeclaredRoute] = RouteTable()
-    app.router.routes.clear()
     for room in everything:
-        _enter(room.router, table, app)
+        _enter(room.router, table, declared)
     parts = Parts(
         settings=settings, table=table, doorkeeper=app.doorkeeper, limiter=Limiter(settings, clock), clock=clock
     )
@@ -91,7 +95,7 @@ def create_app(
     return app
 
 
-def _enter(router: APIRouter, table: RouteTable[DeclaredRoute], app: FastAPI) -> None:
+def _enter(router: APIRouter, table: RouteTable[DeclaredRoute], declared: list[DeclaredRoute]) -> None:
     for route in router.routes:
         path = getattr(route, "path", "?")
         if not isinstance(route, DeclaredRoute) or route.declaration is None:
@@ -101,4 +105,4 @@ def _enter(router: APIRouter, table: RouteTable[DeclaredRoute], app: FastAPI) ->
             raise CannotStart(f"The route {path} is PUBLIC and asks for a scope, which only a principal has.")
         for method in route.methods or ():
             table.add(method, route.path, route)
-        app.router.routes.append(route)
+        declared.append(route)

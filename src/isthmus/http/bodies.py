@@ -2,17 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from isthmus.http.asgi import Message, Receive
 from isthmus.http.errors import TooLarge, TooSlow, UnsupportedType
 from isthmus.kit.errors import Invalid, Unauthenticated
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 
 MAX_DEPTH = 64
 _LEAST_RATE = 1024.0
@@ -25,7 +22,7 @@ class Gone(Exception):
     """The caller hung up before its request was complete."""
 
 
-def declared_length(headers: dict[bytes, bytes]) -> int | None:
+def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
     """The Content-Length, if there is one. Raises Invalid for anything but digits."""
     text = headers.get(b"content-length")
     if text is None:
@@ -35,13 +32,13 @@ def declared_length(headers: dict[bytes, bytes]) -> int | None:
     return int(text)
 
 
-def check_encoding(headers: dict[bytes, bytes]) -> None:
+def check_encoding(headers: Mapping[bytes, bytes]) -> None:
     """Compressed bodies are refused (HE-03)."""
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedType
 
 
-def check_json_type(headers: dict[bytes, bytes]) -> None:
+def check_json_type(headers: Mapping[bytes, bytes]) -> None:
     """The content type must be JSON in UTF-8, to the letter (HE-04)."""
     kind, _, rest = headers.get(b"content-type", b"").partition(b";")
     charset = rest.strip().lower().replace(b'"', b"")

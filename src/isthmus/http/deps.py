@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
-from isthmus.http.exchange import KEY, Exchange, RequestFacts
+from isthmus.http.asgi import KEY
+from isthmus.http.exchange import Exchange, RequestFacts
 from isthmus.kit.errors import Unauthenticated
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 from starlette.exceptions import HTTPException
 
 from isthmus.http.addresses import Callers, Hosts, is_plain, limit_key
+from isthmus.http.asgi import KEY, LINK, REQUEST_ID, AsgiScope, Receive, Send
 from isthmus.http.auth import Credentials, Doorkeeper, shown_credentials
 from isthmus.http.bodies import (
     CappedBody,
@@ -30,7 +32,7 @@ from isthmus.http.errors import (
     render,
 )
 from isthmus.http.errors import retry_seconds as whole_seconds
-from isthmus.http.exchange import KEY, LINK, REQUEST_ID, AsgiScope, Exchange, Receive, Send, given_id
+from isthmus.http.exchange import Exchange, given_id
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
 from isthmus.http.settings import HttpSettings
@@ -132,7 +134,14 @@ class Edge:
         await self._admit(exchange, declaration)
         if pairs and not declaration.open_query:
             check_query(pairs, route.known_query, route.repeatable_query)
-        await self._run(route, declaration, scope, self._body(exchange, declaration, receive), send)
+        query: dict[str, list[str]] = {}
+        for name, value in pairs:
+            query.setdefault(name, []).append(value)
+        exchange.query = pairs
+        body = self._body(exchange, declaration, receive)
+        seconds = None if declaration.stream else declaration.deadline or self._settings.request_seconds
+        async with asyncio.timeout(seconds):
+            await _run(route, scope, body, send, query)
 
     def _route(self, scope: AsgiScope) -> tuple[DeclaredRoute, dict[str, str]]:
         path, method = scope["path"], scope["method"]
@@ -180,22 +189,6 @@ class Edge:
                 raise TooLarge(details={"limitBytes": cap})
         return CappedBody(receive, cap, self._settings.body_seconds)
 
-    async def _run(
-        self, route: DeclaredRoute, declaration: Declaration, scope: AsgiScope, receive: CappedBody, send: Send
-    ) -> None:
-        scope["endpoint"] = route.endpoint
-        async with AsyncExitStack() as files:
-            scope["fastapi_middleware_astack"] = files
-            seconds = None if declaration.stream else declaration.deadline or self._settings.request_seconds
-            try:
-                async with asyncio.timeout(seconds):
-                    await route.app(scope, receive, send)
-            except HTTPException:
-                # the framework hides why it could not read a form
-                if receive.refusal is not None:
-                    raise receive.refusal from None
-                raise
-
     async def _fail(self, exchange: Exchange, failure: Exception, scope: AsgiScope, send: Send) -> None:
         problem = as_problem(failure)
         if isinstance(failure, Refused):
@@ -221,18 +214,16 @@ class Edge:
         if not _access.isEnabledFor(logging.INFO):
             return
         principal = exchange.principal
-        _access.info(
-            "%s %s %d",
-            scope["method"],
-            _shown_path(exchange, scope),
-            exchange.status,
-            extra={
-                "milliseconds": round((self._clock.monotonic() - exchange.started) * 1000, 1),
-                "address": exchange.address,
-                "tenant": principal.tenant_id if principal else "",
-                "principal": principal.id if principal else "",
-            },
-        )
+        access = {
+            "method": scope["method"],
+            "path": _shown_path(exchange, scope),
+            "status": exchange.status,
+            "milliseconds": round((self._clock.monotonic() - exchange.started) * 1000, 1),
+            "address": exchange.address,
+            "tenant": principal.tenant_id if principal else "",
+            "principal": principal.id if principal else "",
+        }
+        _access.info("request", extra={"access": access})
 
 
 def _declaration(route: DeclaredRoute) -> Declaration:
@@ -251,6 +242,25 @@ def _check_once(scope: AsgiScope) -> None:
 def _shown_path(exchange: Exchange, scope: AsgiScope) -> str:
     """The route's own path: parameters may be secrets, such as a hook's token (LO-04)."""
     return exchange.route.path if exchange.route is not None else str(scope["path"])[:200]
+
+
+async def _run(
+    route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send, query: Mapping[str, list[str]]
+) -> None:
+    if route.binder is not None:
+        response = await route.respond(scope, body, send, query)
+        if response is not None:
+            await response(scope, body, send)
+        return
+    async with AsyncExitStack() as files:
+        scope["fastapi_middleware_astack"] = files
+        try:
+            await route.respond(scope, body, send, query)
+        except HTTPException:
+            # the framework hides why it could not read a form
+            if body.refusal is not None:
+                raise body.refusal from None
+            raise
 
 
 async def _break_off(scope: AsgiScope, failure: Exception) -> None:

@@ -1,28 +1,15 @@
 """One request on its way through the edge: what is known of it, and the headers that its answer will bear."""
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import ContextVar
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from isthmus.http.asgi import Header, Message, Send
 from isthmus.http.limits import Standing
 from isthmus.http.routes import DeclaredRoute
 from isthmus.kit.permissions import Principal
 
-AsgiScope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Header = tuple[bytes, bytes]
-
-KEY = "isthmus.exchange"
-#: Where the server puts the connection into the ASGI scope.
-LINK = "isthmus.link"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-
-#: The id of the request that the current task works for; log lines bear it.
-REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 
 _GUARD: list[Header] = [
     (b"x-content-type-options", b"nosniff"),
@@ -53,8 +40,8 @@ class Exchange:
     principal: Principal | None = None
     standing: Standing | None = None
     cors: list[Header] = field(default_factory=list)
+    query: Sequence[tuple[str, str]] = ()
     status: int = 0
-    raw_body: bytes = b""
 
     @property
     def facts(self) -> RequestFacts:

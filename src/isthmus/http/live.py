@@ -16,9 +16,10 @@ from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
 from isthmus.http.answers import encode
+from isthmus.http.asgi import KEY, AsgiScope, Receive, Send
 from isthmus.http.auth import Doorkeeper, shown_credentials
 from isthmus.http.errors import TooManyStreams
-from isthmus.http.exchange import KEY, AsgiScope, Exchange, Receive, Send
+from isthmus.http.exchange import Exchange
 from isthmus.http.routes import Public
 from isthmus.kit.errors import Problem
 

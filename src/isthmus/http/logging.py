@@ -5,16 +5,18 @@ import logging
 import os
 import sys
 import traceback
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import IO, Literal
 
 from isthmus.http import redact
-from isthmus.http.exchange import REQUEST_ID
+from isthmus.http.asgi import REQUEST_ID
 from isthmus.kit.text import terminal
 
 Form = Literal["json", "text", "auto"]
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_LEVELS = defaultdict(lambda: "info", {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"})
 _TRACE_LINES = 60
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
 _MESSAGE_LENGTH = 8_000
@@ -48,12 +50,17 @@ class JsonLines(logging.Formatter):
     """One JSON object per line, ASCII only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line: dict[str, object] = {"at": at, "level": record.levelname.lower(), "logger": record.name}
-        line["message"] = _message(record)
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+        line: dict[str, object] = {"at": at, "level": _LEVELS[record.levelno], "logger": record.name}
+        line["message"] = "request" if "access" in record.__dict__ else _message(record)
         request_id = REQUEST_ID.get()
         if request_id:
             line["requestId"] = request_id
+        access = record.__dict__.get("access")
+        if access is not None:
+            # the edge's own line: routes, numbers and ids, nothing to hide and nothing unknown
+            line.update(access)
+            return json.dumps(line)
         line.update((name, value) for name, value in _extras(record).items() if name not in line)
         trace = _trace(record)
         if trace:
@@ -70,7 +77,12 @@ class Readable(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
-        details = " ".join(f"{name}={value}" for name, value in _extras(record).items())
+        extras = _extras(record)
+        access = extras.pop("access", None)
+        if isinstance(access, dict):
+            record.msg = "{method} {path} {status}".format_map(access)
+            extras = {name: access[name] for name in ("milliseconds", "principal") if access[name]}
+        details = " ".join(f"{name}={value}" for name, value in extras.items())
         request_id = REQUEST_ID.get()
         parts = [f"{at} {record.levelname.lower():7} {_message(record)}", details, request_id]
         text = terminal("  ".join(part for part in parts if part))

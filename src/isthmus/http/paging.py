@@ -10,8 +10,9 @@ import msgspec
 from fastapi import Depends, Query, Request
 
 from isthmus.http.answers import Document, document
+from isthmus.http.asgi import KEY
 from isthmus.http.errors import BadCursor
-from isthmus.http.exchange import KEY, Exchange
+from isthmus.http.exchange import Exchange
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import DEFAULT_LIMIT, MAX_LIMIT, Ask, Page
@@ -88,7 +89,7 @@ async def _paging(
     exchange: Exchange = request.scope[KEY]
     cursors: Cursors = request.app.cursors
     principal, route = exchange.principal, exchange.route
-    filters = sorted(pair for pair in request.query_params.multi_items() if pair[0] not in _OWN_NAMES)
+    filters = sorted(pair for pair in exchange.query if pair[0] not in _OWN_NAMES)
     binding = (
         principal.tenant_id if principal else "",
         route.path if route else "",

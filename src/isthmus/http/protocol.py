@@ -12,8 +12,8 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from isthmus.http.asgi import LINK
 from isthmus.http.errors import render
-from isthmus.http.exchange import LINK
 from isthmus.http.settings import HttpSettings
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock

@@ -1,7 +1,7 @@
 """How a room declares its routes: each with its permission, limit class and answer, or the start stops (HE-14)."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.http.asgi import KEY, AsgiScope, Send
+from isthmus.http.binding import Binder, Given
 from isthmus.http.bodies import CappedBody, check_json_type, parse_json
 from isthmus.http.errors import ALWAYS, SIGNED_IN, CannotStart, problem_responses
 from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
@@ -98,11 +100,8 @@ class DeclaredRoute(APIRoute):
     declaration: Declaration | None = None
     known_query: frozenset[str] = frozenset()
     repeatable_query: frozenset[str] = frozenset()
-
-    @property
-    def takes_json(self) -> bool:
-        """Whether the body is read as JSON by the edge."""
-        return self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
+    binder: Binder | None = None
+    takes_json: bool = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -112,8 +111,28 @@ class DeclaredRoute(APIRoute):
 
         return read_first
 
-    def learn_query(self) -> None:
-        """Note which query names the endpoint and its dependencies read."""
+    async def respond(
+        self, scope: AsgiScope, receive: CappedBody, send: Send, query: Mapping[str, list[str]]
+    ) -> Response | None:
+        """The endpoint's answer; None where the framework went its own way and has sent it already."""
+        if self.binder is None:
+            await self.app(scope, receive, send)
+            return None
+        headers: dict[bytes, bytes] = scope[KEY].headers
+        given = Given(Request(scope, receive, send), scope["path_params"], query, headers)
+        if self.takes_json:
+            raw = await receive.read()
+            if raw:
+                check_json_type(headers)
+                given = replace(given, body=parse_json(raw))
+        response: Response = await self.binder.call(given)
+        return response
+
+    def declare(self, declaration: Declaration) -> None:
+        """Note what the route says of itself, and what its endpoint and dependencies read."""
+        self.declaration = declaration
+        self.binder = Binder.of(self.dependant)
+        self.takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
         for dependant in all_dependants(self.dependant):
             for parameter in dependant.query_params:
                 self.known_query |= {parameter.alias}
@@ -189,8 +208,7 @@ class Routes:
             )
             made = self.router.routes[-1]
             if isinstance(made, DeclaredRoute):
-                made.declaration = declaration
-                made.learn_query()
+                made.declare(declaration)
             return endpoint
 
         return declare

@@ -4,19 +4,17 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
 
 from isthmus.http.addresses import is_loopback
 from isthmus.http.app import App
+from isthmus.http.asgi import AsgiApp
 from isthmus.http.errors import CannotStart, PortInUse
-from isthmus.http.exchange import AsgiScope, Receive, Send
 from isthmus.http.protocol import Guard, GuardedConfig, GuardedProtocol
 from isthmus.http.settings import HttpSettings
 from isthmus.kit.clock import SYSTEM, Clock
-
-AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 _BACKLOG = 1024
 

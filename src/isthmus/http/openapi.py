@@ -1,0 +1,165 @@
+"""The API's own description, OpenAPI 3.1: what FastAPI knows, completed by what each route declares."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from fastapi.openapi.utils import get_openapi
+from pydantic.alias_generators import to_camel
+
+from isthmus.http.routes import Declaration, DeclaredRoute, Public
+from isthmus.http.settings import BY_ADDRESS, LIMITS
+
+_REFERENCE = "#/components/schemas/{name}"
+_BODILESS = {"204", "302", "303", "304"}
+_ABOUT = (
+    "Connects shops and other systems and keeps their records in sync. Every failure has the shape of `Error`. "
+    "Lists take `limit` (at most 100) with `offset` or `cursor`. Times are RFC 3339 in UTC, money is a string with a "
+    "`currency` beside it. Send `X-Request-Id` to find a request again in the logs."
+)
+
+_ERROR: dict[str, Any] = {
+    "type": "object",
+    "title": "Error",
+    "description": "The one shape of every failure.",
+    "required": ["success", "error", "timestamp", "requestId"],
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "requestId"],
+            "properties": {
+                "code": {"type": "string", "description": "A name that stays the same."},
+                "message": {"type": "string", "description": "What happened and what to do, for people."},
+                "details": {
+                    "type": "object",
+                    "description": "Of a validation error: `fields`, a list of `{path, message}`.",
+                    "additionalProperties": True,
+                },
+                "requestId": {"type": "string"},
+                "retryAfter": {"type": "integer", "description": "Seconds to wait before trying again."},
+            },
+        },
+        "timestamp": {"type": "string", "format": "date-time"},
+        "requestId": {"type": "string"},
+    },
+}
+_HEADERS: dict[str, Any] = {
+    "RequestId": {"description": "The request's id, yours or ours.", "schema": {"type": "string"}},
+    "RateLimitLimit": {"description": "Requests per minute of this class.", "schema": {"type": "integer"}},
+    "RateLimitRemaining": {"description": "What is left of them.", "schema": {"type": "integer"}},
+    "RateLimitReset": {"description": "Epoch second from which more is admitted.", "schema": {"type": "integer"}},
+    "RetryAfter": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}},
+}
+_ON_EVERY = {
+    "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
+    "X-RateLimit-Limit": {"$ref": "#/components/headers/RateLimitLimit"},
+    "X-RateLimit-Remaining": {"$ref": "#/components/headers/RateLimitRemaining"},
+    "X-RateLimit-Reset": {"$ref": "#/components/headers/RateLimitReset"},
+}
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+_STREAM = {
+    "type": "string",
+    "description": "Server-sent events: `id`, `event` and `data` (JSON) per event, comments as heartbeats. "
+    "Reconnect with Last-Event-ID to go on after the last event seen.",
+}
+_IDEMPOTENCY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "1 to 255 visible characters: a repeated request with the same key and body takes effect once, and "
+    "its answer is given again for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+def build(routes: Sequence[DeclaredRoute], *, title: str, version: str) -> dict[str, Any]:
+    """The document for these routes."""
+    shown = [route for route in routes if route.include_in_schema]
+    document = get_openapi(title=title, version=version, description=_ABOUT, routes=shown)
+    components = document.setdefault("components", {})
+    schemas: dict[str, Any] = components.setdefault("schemas", {})
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    schemas["Error"] = _ERROR
+    components["headers"] = _HEADERS
+    components["securitySchemes"] = _SECURITY
+    answers = _answer_schemas(shown, schemas)
+    names = Counter(to_camel(route.name) for route in shown)
+    for route in shown:
+        name = to_camel(route.name)
+        operation_id = name if names[name] == 1 else to_camel(f"{route.tags[0]}_{route.name}".lower().replace(" ", "_"))
+        for method in route.methods or ():
+            operation = document["paths"][route.path_format][method.lower()]
+            operation["operationId"] = operation_id
+            if route.declaration is not None:
+                _complete(operation, route, route.declaration, answers)
+    return document
+
+
+def _answer_schemas(routes: Sequence[DeclaredRoute], schemas: dict[str, Any]) -> Mapping[type, dict[str, Any]]:
+    kinds = [route.declaration.answer for route in routes if route.declaration and route.declaration.answer]
+    unique = list(dict.fromkeys(kinds))
+    described, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
+    schemas.update(components)
+    return dict(zip(unique, described, strict=True))
+
+
+def _complete(
+    operation: dict[str, Any], route: DeclaredRoute, declaration: Declaration, answers: Mapping[type, dict[str, Any]]
+) -> None:
+    permission = declaration.permission
+    public = isinstance(permission, Public)
+    operation["security"] = [] if public else [{"bearer": []}, {"apiKey": []}]
+    operation["x-permission"] = None if public else permission.name
+    operation["x-rate-limit"] = {
+        "class": declaration.limit,
+        "perMinute": LIMITS[declaration.limit],
+        "countedBy": "address" if declaration.limit in BY_ADDRESS else "principal",
+    }
+    if "POST" in (route.methods or ()) and not public:
+        operation.setdefault("parameters", []).append(_IDEMPOTENCY)
+    success = str(route.status_code or 200)
+    responses: dict[str, Any] = operation["responses"]
+    responses.pop("422", None)
+    _describe_success(responses[success], success, declaration, answers)
+    for status, response in responses.items():
+        response["headers"] = dict(_ON_EVERY)
+        if status in {"429", "503"}:
+            response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+
+
+def _describe_success(
+    response: dict[str, Any], status: str, declaration: Declaration, answers: Mapping[type, dict[str, Any]]
+) -> None:
+    response["description"] = "Success"
+    if status in _BODILESS:
+        response.pop("content", None)
+        return
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    if declaration.answer is not None:
+        schema = answers[declaration.answer]
+    if declaration.stream:
+        schema = _STREAM
+    elif declaration.media_type != "application/json":
+        schema = {"type": "string"}
+    if declaration.envelope:
+        schema = _enveloped(schema)
+    response["content"] = {declaration.media_type: {"schema": schema}}
+
+
+def _enveloped(schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["success", "data", "timestamp", "requestId"],
+        "properties": {
+            "success": {"const": True},
+            "data": schema,
+            "timestamp": {"type": "string", "format": "date-time"},
+            "requestId": {"type": "string"},
+        },
+    }
