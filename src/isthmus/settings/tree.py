@@ -43,16 +43,10 @@ class Core:
     )
     host: str = field(default="127.0.0.1", metadata={"description": "Address the API listens on."})
     port: int = field(default=8080, metadata={"description": "Port the API listens on; 0 picks a free one."})
-    public_url: str = field(
-        default="", metadata={"description": "The address users see, such as https://isthmus.example.com."}
-    )
     allowed_connectors: tuple[str, ...] = field(
         default=(), metadata={"description": "Third-party connectors that may be imported, as name==version."}
     )
-    allowed_addresses: tuple[str, ...] = field(
-        default=(), metadata={"description": "Private networks (CIDR) that outbound calls may reach; none by default."}
-    )
-    log: str = field(default="auto", metadata={"description": "Log form: json, text, or auto (text on a terminal)."})
+    log: str = field(default="auto", metadata={"description": "Log form: json, text, quiet (warnings only), or auto (text on a terminal)."})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

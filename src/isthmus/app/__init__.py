@@ -1,0 +1,18 @@
+"""The composition root: the only place that knows every feature and every engine."""
+
+from isthmus.app.features import FEATURES, SECTIONS
+from isthmus.app.platform import Platform, offered_connectors, open_platform, upgrade_database
+from isthmus.app.serve import api, serve_api
+from isthmus.app.work import work_queue
+
+__all__ = [
+    "FEATURES",
+    "SECTIONS",
+    "Platform",
+    "api",
+    "offered_connectors",
+    "open_platform",
+    "serve_api",
+    "upgrade_database",
+    "work_queue",
+]

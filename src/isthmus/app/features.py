@@ -1,0 +1,20 @@
+"""The rooms of this product, in the order of the plan; one line here adds a feature."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from isthmus.feature import Feature
+from isthmus.features.access.feature import FEATURE as ACCESS
+from isthmus.features.audit.feature import FEATURE as AUDIT
+from isthmus.features.catalog.feature import FEATURE as CATALOG
+from isthmus.features.connections.feature import FEATURE as CONNECTIONS
+from isthmus.features.records.feature import FEATURE as RECORDS
+from isthmus.features.sync.feature import FEATURE as SYNC
+from isthmus.features.vault.feature import FEATURE as VAULT
+
+FEATURES: Sequence[Feature] = (SYNC, CONNECTIONS, CATALOG, RECORDS, ACCESS, AUDIT, VAULT)
+
+#: The rooms' settings, by the section name that stands in the environment and in TOML.
+SECTIONS: Mapping[str, type] = MappingProxyType(
+    {feature.name: feature.settings for feature in FEATURES if feature.settings is not None}
+)

@@ -1,0 +1,68 @@
+"""What a worker does: woken jobs, listeners to the event log, the reconciler, and work that recurs."""
+
+import asyncio
+import contextlib
+import logging
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+
+from isthmus.app.features import FEATURES
+from isthmus.app.platform import Platform
+from isthmus.engine.db import Tx
+from isthmus.engine.queue import Look, Reconciler, Wake
+from isthmus.feature import Job, Periodic, Reconcile
+from isthmus.kit.errors import Problem
+
+_LOG = logging.getLogger("isthmus.app.work")
+_ONE_AT_A_TIME = "select pg_try_advisory_xact_lock($1)"
+_LOCKS = 0x1574 << 32
+
+
+async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; what is in flight then finishes or is handed back."""
+    queue, system = platform.engine.queue, platform.system
+    for feature in FEATURES:
+        for job, function in feature.jobs.items():
+            queue.handler(job)(_handler(platform, feature.name, function))
+    looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
+    listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
+    async with asyncio.TaskGroup() as group:
+        group.create_task(queue.run(stop), name="queue")
+        group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")
+        if listeners:
+            group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
+        for feature in FEATURES:
+            for name, (seconds, function) in feature.periodic.items():
+                group.create_task(_recur(platform, name, seconds, function, stop), name=name)
+
+
+def _handler(platform: Platform, room: str, function: Job) -> Callable[[Wake], Awaitable[None]]:
+    async def woken(wake: Wake) -> None:
+        await function(platform.system.scope(wake.tenant_id, room), wake.key)
+
+    return woken
+
+
+def _look(platform: Platform, function: Reconcile) -> Look:
+    async def look(tx: Tx) -> Sequence[Wake]:
+        return await function(platform.system, tx)
+
+    return look
+
+
+async def _recur(platform: Platform, name: str, seconds: float, function: Periodic, stop: asyncio.Event) -> None:
+    """Once a tick, in one process of all; a failure is logged and the next tick tries again."""
+    key = _LOCKS | zlib.crc32(name.encode())
+    while not stop.is_set():
+        try:
+            async with platform.engine.database.system() as tx:
+                mine = (await tx.fetch_sql(_ONE_AT_A_TIME, key))[0][0]
+                if mine:
+                    await function(platform.system)
+        except Problem as problem:
+            _LOG.warning("%s: %s", name, problem.message)
+        except Exception:  # noqa: BLE001 - a job runner: one room's failure must not stop the others' work
+            _LOG.exception("%s failed", name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await stop.wait()

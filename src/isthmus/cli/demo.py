@@ -1,0 +1,83 @@
+"""`isthmus demo`: three emulated shops connected by their real sign-in handshakes, and their listings in sync."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from isthmus.app import open_platform, serve_api, work_queue
+from isthmus.cli.demo_steps import Demo, Outcome
+from isthmus.cli.demo_view import Progress, outcome_table
+from isthmus.cli.running import run, settings, stopping
+from isthmus.sandbox import CatalogueProduct, SandboxServer, read_csv
+
+Once = Annotated[bool, typer.Option("--once", help="End by itself after the sync.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON; implies --once.")]
+Products = Annotated[int, typer.Option(min=1, max=100_000, help="Products of each shop, when generated.")]
+Catalog = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="Fill the shops from a product file (CSV).")
+]
+
+
+def demo(once: Once = False, as_json: AsJson = False, products: Products = 120, catalog: Catalog = None) -> None:
+    """Connect three sandbox shops, sync their listings with live progress, and stay up with the API."""
+    catalogue = read_csv(catalog) if catalog else None
+    home = Path(tempfile.mkdtemp(prefix="isthmus-demo-"))
+    try:
+        outcome = run(_demo(home, products, catalogue, stay=not (once or as_json), quiet=as_json))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    if as_json:
+        typer.echo(json.dumps([row.as_dict() for row in outcome], ensure_ascii=False, indent=1))
+    if not outcome or any(row.status != "succeeded" for row in outcome):
+        raise typer.Exit(1)
+
+
+async def _demo(
+    home: Path, products: int, catalogue: list[CatalogueProduct] | None, *, stay: bool, quiet: bool
+) -> list[Outcome]:
+    console = Console(stderr=True, highlight=False, quiet=quiet)
+    overrides = {"ISTHMUS_HOME": home, "ISTHMUS_PORT": 0, "ISTHMUS_HOST": "127.0.0.1", "ISTHMUS_LOG": "quiet"}
+    overrides |= {"ISTHMUS_ALLOWED_ADDRESSES": ("127.0.0.0/8",)}
+    console.print("Starting the database, the API, a worker and the sandbox marketplaces ...")
+    with stopping() as stop:
+        async with (
+            SandboxServer(products=products, catalogue=catalogue) as sandbox,
+            open_platform(settings(overrides), upgrade=True) as platform,
+            asyncio.TaskGroup() as group,
+        ):
+            address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            group.create_task(serve_api(platform, stop, lambda _, place: address.set_result(place)))
+            group.create_task(work_queue(platform, stop))
+            try:
+                steps = Demo(platform, await address, sandbox)
+                outcome = await _steps(steps, console)
+                if stay:
+                    await _stay(steps, console, stop)
+            finally:
+                stop.set()
+    return outcome
+
+
+async def _steps(steps: Demo, console: Console) -> list[Outcome]:
+    await steps.prepare()
+    for shop in await steps.connect_all():
+        console.print(f"  connected [bold]{shop.name}[/] ({shop.provider}) by its own consent page")
+    with Progress(console) as progress:
+        outcome = await steps.sync_all(progress.show)
+    Console(highlight=False, quiet=console.quiet).print(outcome_table(outcome))
+    return outcome
+
+
+async def _stay(steps: Demo, console: Console, stop: asyncio.Event) -> None:
+    console.print(f"\nThe API is at [bold]{steps.address}[/], its documentation at [bold]{steps.address}/docs[/]")
+    console.print("A token for the demo's tenant:")
+    Console(highlight=False, soft_wrap=True).print(steps.token.reveal(), markup=False)
+    console.print(f'  curl -H "Authorization: Bearer $TOKEN" "{steps.address}/api/products?limit=2"', markup=False)
+    console.print("Ctrl-C ends the demo; nothing stays behind.")
+    await stop.wait()

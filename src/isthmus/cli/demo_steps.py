@@ -1,0 +1,146 @@
+"""What the demo does, through the public API over loopback HTTP: sign in three shops and sync their listings."""
+
+import asyncio
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import aiohttp
+
+from isthmus.app import Platform
+from isthmus.client import ApiClient, Bearer
+from isthmus.features import access, catalog
+from isthmus.kit.errors import Problem
+from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, system
+from isthmus.kit.secret import Secret
+from isthmus.sandbox import SandboxServer, walk
+
+_RUN_SECONDS = 1800.0
+_STEP_SECONDS = 20.0
+_LIVE = {"queued", "running", "cancelling"}
+
+
+class DemoFailed(Problem):
+    """The demo could not connect a shop."""
+
+    code = "DEMO_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedShop:
+    """A shop that went through its consent page."""
+
+    provider: str
+    connection_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row of the demo's table."""
+
+    provider: str
+    shop: str
+    status: str
+    listings: int
+    variants: int
+    pages: int
+    failed: int
+    retries: int
+    throttled: int
+    seconds: float
+    rows_per_cpu_second: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+class Demo:
+    """The steps, in order: prepare, connect_all, sync_all."""
+
+    def __init__(self, platform: Platform, address: str, sandbox: SandboxServer) -> None:
+        self.address = address
+        self.token = Secret("")
+        self._platform = platform
+        self._sandbox = sandbox
+        self._api: ApiClient | None = None
+        self._shops: list[ConnectedShop] = []
+
+    async def prepare(self) -> None:
+        """Make a tenant and give the platform the sandboxes' app registrations and hosts."""
+        scope = self._platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "demo"))
+        tenant = await access.create_tenant(scope, "Áo Dài Demo")
+        for name, shop in self._sandbox.shops.items():
+            credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
+            await catalog.set_app(scope, name, credentials=credentials, hosts=shop.hosts)
+        self.token = Secret(
+            await self._platform.development_token(tenant.id, subject="demo", roles=[TENANT_ADMIN], hours=24)
+        )
+        self._api = ApiClient(self.address, auth=Bearer(self.token), deadline=_STEP_SECONDS, retry=None)
+
+    async def connect_all(self) -> Sequence[ConnectedShop]:
+        """Walk each platform's consent page as a seller would."""
+        self._shops = [await self._connect(name) for name in self._sandbox.shops]
+        return self._shops
+
+    async def _connect(self, provider: str) -> ConnectedShop:
+        opened = (await self._client.post("/api/connections", json={"provider": provider})).json()
+        deadline = aiohttp.ClientTimeout(total=_STEP_SECONDS)
+        jar = aiohttp.CookieJar(unsafe=True)  # cookies of loopback addresses
+        async with aiohttp.ClientSession(timeout=deadline, cookie_jar=jar) as browser:
+            async with browser.get(opened["authorizationUrl"], allow_redirects=False) as answer:
+                consent = answer.headers.get("location", "")
+            callback = await walk(consent)
+            async with browser.get(callback, allow_redirects=False) as answer:
+                await answer.read()
+        state = (await self._client.get(f"/api/connections/{opened['id']}")).json()
+        if state["status"] != "connected":
+            raise DemoFailed(f"{provider}: the connection is {state['status']} after its consent page")
+        return ConnectedShop(provider, opened["id"], str(state.get("name") or provider))
+
+    async def sync_all(self, show: Callable[[str, Mapping[str, Any]], None]) -> list[Outcome]:
+        """Sync one shop after the other, so that each one's CPU time is its own."""
+        return [await self._sync(shop, show) for shop in self._shops]
+
+    async def _sync(self, shop: ConnectedShop, show: Callable[[str, Mapping[str, Any]], None]) -> Outcome:
+        before = _cpu_seconds()
+        asked = {"connectionId": shop.connection_id, "mode": "full"}
+        run = (await self._client.post("/api/sync/products", json=asked)).json()
+        async with asyncio.timeout(_RUN_SECONDS):
+            while run["status"] in _LIVE:
+                show(shop.provider, run)
+                await asyncio.sleep(0.2)
+                run = (await self._client.get(f"/api/sync/runs/{run['id']}")).json()
+        show(shop.provider, run)
+        return _outcome(shop, run, _cpu_seconds() - before)
+
+    @property
+    def _client(self) -> ApiClient:
+        if self._api is None:
+            raise DemoFailed("prepare() comes first")
+        return self._api
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _outcome(shop: ConnectedShop, run: Mapping[str, Any], cpu_seconds: float) -> Outcome:
+    counts = run["counts"]
+    rows = counts["listings"] + counts["variants"]
+    return Outcome(
+        provider=shop.provider,
+        shop=shop.name,
+        status=run["status"],
+        listings=counts["listings"],
+        variants=counts["variants"],
+        pages=counts["pages"],
+        failed=counts["failed"],
+        retries=counts["retries"],
+        throttled=counts["throttled"],
+        seconds=round(run.get("seconds") or 0.0, 2),
+        rows_per_cpu_second=round(rows / cpu_seconds, 1) if cpu_seconds else 0.0,
+    )

@@ -1,0 +1,63 @@
+"""How the demo shows itself: a live line per shop and a table at the end."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bars, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from isthmus.cli.demo_steps import Outcome
+from isthmus.kit import text
+
+
+class Progress:
+    """One line per shop: state, listings so far, pages, and what it waits for."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._lines: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def show(self, provider: str, run: Mapping[str, Any]) -> None:
+        """Draw one shop's run as the API describes it."""
+        if provider not in self._lines:
+            self._lines[provider] = self._bars.add_task(provider, total=None, said="")
+        counts, total = run["counts"], run.get("total")
+        said = f"{counts['listings']} listings, {counts['pages']} pages"
+        if run.get("waitingFor"):
+            said += f", waiting: {text.terminal(run['waitingFor'])}"
+        done = run["status"] == "succeeded"
+        size = counts["listings"] if done else total
+        self._bars.update(self._lines[provider], completed=counts["listings"], total=size or None, said=said)
+
+
+def outcome_table(rows: Sequence[Outcome]) -> Table:
+    """What happened, one row per shop."""
+    table = Table(title="What happened", title_justify="left")
+    for name in ("shop", "result"):
+        table.add_column(name)
+    for name in ("listings", "variants", "pages", "item errors", "retries", "throttled", "seconds", "rows / CPU s"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        shop = f"{row.provider}: {text.terminal(row.shop)}"
+        counts = (row.listings, row.variants, row.pages, row.failed, row.retries, row.throttled)
+        speed = (f"{row.seconds:.1f}", f"{row.rows_per_cpu_second:.0f}")
+        table.add_row(shop, row.status, *(str(count) for count in counts), *speed)
+    return table

@@ -1,0 +1,66 @@
+"""How a command runs: an event loop, the signals that end it gracefully, and settings from the real environment."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import uvloop
+
+from isthmus.app import SECTIONS, Platform, open_platform
+from isthmus.http import logging as edge_logging
+from isthmus.settings import Settings, load
+
+T = TypeVar("T")
+
+
+def settings(overrides: Mapping[str, object] | None = None) -> Settings:
+    """The settings of this process; `overrides` are what the command line says. Raises WrongSetting."""
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    loaded = load(SECTIONS, os.environ, given)
+    edge_logging.configure(loaded.core.log)
+    return loaded
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end on uvloop."""
+    return uvloop.run(main)
+
+
+@contextlib.contextmanager
+def stopping() -> Any:  # noqa: ANN401 - a generator of one event
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask(number: int) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, ask, number)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def with_platform(
+    use: Callable[[Platform], Awaitable[T]],
+    overrides: Mapping[str, object] | None = None,
+    *,
+    upgrade: bool = False,
+) -> T:
+    """Open the platform for one short command, and close it."""
+
+    async def main() -> T:
+        async with open_platform(settings(overrides), upgrade=upgrade) as platform:
+            return await use(platform)
+
+    return run(main())

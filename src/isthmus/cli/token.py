@@ -1,0 +1,23 @@
+"""`isthmus token`: a development token for the embedded start (security.md JT-11)."""
+
+from typing import Annotated
+
+import typer
+
+from isthmus.app import Platform
+from isthmus.cli.running import with_platform
+from isthmus.kit.permissions import TENANT_ADMIN
+
+
+def token(
+    tenant: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")],
+    role: Annotated[list[str] | None, typer.Option(help="Role, may be repeated; tenant_admin by default.")] = None,
+    subject: Annotated[str, typer.Option(help="Who the token speaks for.")] = "developer",
+    hours: Annotated[float, typer.Option(min=0.01, max=24.0, help="Lifetime in hours.")] = 8.0,
+) -> None:
+    """Mint a bearer token for a tenant. Works only with the development key of an embedded start."""
+
+    async def mint(platform: Platform) -> str:
+        return await platform.development_token(tenant, subject=subject, roles=role or [TENANT_ADMIN], hours=hours)
+
+    typer.echo(with_platform(mint))

@@ -1,0 +1,155 @@
+"""The migrated database against the tables in the code, and the tenant wall of every relation (security.md 2.8)."""
+
+from typing import Any
+
+import asyncpg
+import pytest_asyncio
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from tests.house_database import Copy
+
+from isthmus.app import FEATURES
+from isthmus.engine.db import METADATA, connect
+
+#: Tables without a tenant, and why each may be.
+PLATFORM_TABLES = {
+    "alembic_version": "the schema's own step",
+    "bus_cursors": "where in-process listeners stand in the log of all tenants",
+    "provider_overrides": "facts about providers, shown to every tenant",
+    "tenants": "a tenant is its own id; the policy compares it",
+    "vault_canaries": "proof of master keys, no tenant's data",
+    "vault_reseals": "how far a key rotation is",
+}
+#: Relations of the queue hold wake-ups only and have no tenant's data (VA-16).
+QUEUE_SCHEMA = "queue"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def admin(copied: Copy) -> Any:
+    connection = await connect(copied.admin_url)
+    yield connection
+    await connection.close()
+
+
+async def test_the_migrated_database_is_what_the_tables_say(copied: Copy) -> None:
+    assert FEATURES
+    engine = create_async_engine(copied.admin_url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    try:
+        async with engine.connect() as connection:
+            assert await connection.run_sync(_differences) == []
+    finally:
+        await engine.dispose()
+
+
+def _differences(connection: Connection) -> list[str]:
+    def ours(_: object, name: str | None, kind: str, __: object, ___: object) -> bool:
+        return not (kind == "table" and name == "alembic_version")
+
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "compare_server_default": False, "include_object": ours}
+    )
+    return [str(difference) for difference in compare_metadata(context, METADATA)]
+
+
+_TABLES = """
+select c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relkind::text as kind,
+  (select a.attname from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
+   where i.indrelid = c.oid and i.indisprimary) as first_key,
+  (select count(*) from pg_policy p where p.polrelid = c.oid and p.polqual is not null
+     and (p.polwithcheck is not null or p.polcmd = '*')) as policies
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relpersistence in ('p', 'u')
+order by 1
+"""
+
+
+async def test_TN_03_every_table_with_a_tenant_stands_behind_forced_policies(admin: asyncpg.Connection) -> None:
+    rows = await admin.fetch(_TABLES)
+    walled = [row for row in rows if row["relname"] not in PLATFORM_TABLES]
+    assert walled
+    weak = [
+        row["relname"]
+        for row in walled
+        if not (row["relrowsecurity"] and row["relforcerowsecurity"] and row["policies"])
+    ]
+    assert weak == []
+    assert [row["relname"] for row in walled if row["first_key"] != "tenant_id"] == []
+
+
+async def test_TN_03_a_planted_table_without_a_wall_would_be_seen(admin: asyncpg.Connection) -> None:
+    await admin.execute("create table planted (tenant_id text not null, id text, primary key (tenant_id, id))")
+    try:
+        found = {row["relname"]: row["relforcerowsecurity"] for row in await admin.fetch(_TABLES)}
+        assert found["planted"] is False
+    finally:
+        await admin.execute("drop table planted")
+
+
+async def test_TN_04_no_view_and_no_definer_function_passes_the_wall(admin: asyncpg.Connection) -> None:
+    kinds = {row["kind"] for row in await admin.fetch(_TABLES)}
+    assert kinds <= {"r", "p"}
+    definers = await admin.fetch(
+        "select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace "
+        "where n.nspname in ('public', 'queue') and p.prosecdef"
+    )
+    assert definers == []
+
+
+_FOREIGN_KEYS = """
+select c.conname,
+  (select array_agg(a.attname order by k.n) from unnest(c.conkey) with ordinality k(attnum, n)
+     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum) as here,
+  (select array_agg(a.attname order by k.n) from unnest(c.confkey) with ordinality k(attnum, n)
+     join pg_attribute a on a.attrelid = c.confrelid and a.attnum = k.attnum) as there
+from pg_constraint c join pg_namespace n on n.oid = c.connamespace where c.contype = 'f' and n.nspname = 'public'
+"""
+
+
+async def test_TN_08_keys_between_tables_hold_the_tenant_at_both_ends(admin: asyncpg.Connection) -> None:
+    rows = await admin.fetch(_FOREIGN_KEYS)
+    assert rows
+    assert [row["conname"] for row in rows if "tenant_id" not in row["here"] or "tenant_id" not in row["there"]] == []
+
+
+_UNIQUE = """
+select i.indexrelid::regclass::text as name, c.relname, a.attname as first
+from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
+where i.indisunique and n.nspname = 'public'
+"""
+
+
+async def test_TN_09_unique_constraints_begin_with_the_tenant(admin: asyncpg.Connection) -> None:
+    rows = await admin.fetch(_UNIQUE)
+    assert [row["name"] for row in rows if row["relname"] not in PLATFORM_TABLES and row["first"] != "tenant_id"] == []
+
+
+_PRIVILEGES = """
+select r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
+  (select count(*) from pg_class c where c.relowner = r.oid) as owned,
+  (select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'public' and c.relkind = 'r' and (has_table_privilege(r.oid, c.oid, 'TRUNCATE')
+      or has_table_privilege(r.oid, c.oid, 'REFERENCES') or has_table_privilege(r.oid, c.oid, 'TRIGGER'))) as too_much,
+  has_schema_privilege(r.oid, 'public', 'CREATE') as creates,
+  has_database_privilege(r.oid, current_database(), 'TEMP') as temporary,
+  pg_has_role(r.oid, 'pg_read_all_stats', 'MEMBER') as statistics
+from pg_roles r where r.rolname in ('isthmus_tenant', 'isthmus_system', 'isthmus_service') order by 1
+"""
+
+
+async def test_TN_05_the_service_roles_own_nothing_and_may_do_little(admin: asyncpg.Connection) -> None:
+    rows = {row["rolname"]: dict(row) for row in await admin.fetch(_PRIVILEGES)}
+    assert set(rows) == {"isthmus_tenant", "isthmus_system", "isthmus_service"}
+    for role in rows.values():
+        forbidden = ("rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb", "creates", "statistics")
+        assert [name for name in forbidden if role[name]] == [], role
+        assert (role["owned"], role["too_much"]) == (0, 0), role
+    assert not rows["isthmus_tenant"]["rolcanlogin"]
+
+
+async def test_AU_02_the_event_log_is_append_only(admin: asyncpg.Connection) -> None:
+    query = "select has_table_privilege($1, 'events', 'UPDATE') or has_table_privilege($1, 'events', 'DELETE')"
+    for role in ("isthmus_tenant", "isthmus_system"):
+        assert await admin.fetchval(query, role) is False
