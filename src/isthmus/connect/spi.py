@@ -42,7 +42,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What `consent_url` may put into the link; `challenge` is the PKCE S256 challenge, if the manifest asks for it."""
+    """What `consent_url` may put into the link; `challenge` is the PKCE S256 challenge, if the manifest asks for it.
+
+    Where the manifest says `returns_state = false`, `redirect_uri` already carries the state in its query, and it goes
+    into the link as it is; elsewhere the connector sends `state` in the platform's own parameter.
+    """
 
     redirect_uri: str
     state: str

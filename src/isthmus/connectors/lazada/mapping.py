@@ -115,7 +115,7 @@ def listing(record: RawRecord, account: Account) -> Listing:
     status, platform_status = _status(raw)
     names = _option_names(raw)
     skus = [(_decoded(one), one) for one in raw.skus or ()]
-    if not skus and status is not ListingStatus.DELETED:
+    if not skus:
         raise Unmappable("The item has no SKUs.")
     updated = reading.milliseconds(raw.updated_time, "update time")
     at = record.read_at or updated
@@ -124,7 +124,7 @@ def listing(record: RawRecord, account: Account) -> Listing:
         _variant(sku, place, chosen, account.region, at)
         for place, ((sku, _), chosen) in enumerate(zip(skus, values, strict=True))
     )
-    first = skus[0][0] if skus else _Sku()
+    first = skus[0][0]
     markup = reading.markup(attributes.get("description")) or reading.markup(attributes.get("short_description"))
     return Listing(
         external_id=reading.ident(raw.item_id, "item id"),

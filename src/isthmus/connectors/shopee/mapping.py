@@ -198,10 +198,11 @@ def listing(record: RawRecord, account: Account) -> Listing:  # noqa: ARG001 - p
 
 
 def _variants(item: _Item, item_id: str, models: _Models | None) -> tuple[Variant, ...]:
-    if not reading.truth(item.has_model):
-        return (_alone(item, item_id),)
     found = (models.model or []) if models else []
-    if not found and _STATUS.get(reading.line(item.item_status)) is not ListingStatus.DELETED:
+    deleted = _STATUS.get(reading.line(item.item_status)) is ListingStatus.DELETED
+    if not reading.truth(item.has_model) or (deleted and not found):
+        return (_alone(item, item_id),)
+    if not found:
         raise Unmappable("The item has variants, but the platform names none.")
     tiers = (models.tier_variation or []) if models else []
     return tuple(_variant(item, item_id, model, tiers, place) for place, model in enumerate(found))

@@ -165,7 +165,8 @@ class Tiki:
             last = page.paging.current_page >= page.paging.last_page
             step = walk.after(at, _RULES, keys, total=page.paging.total, last=last)
             if step.keep or step.walk is None:
-                records = [RawRecord(key, bytes(raw)) for key, raw in zip(keys, page.data, strict=True)]
+                found = zip(keys, map(bytes, page.data), strict=True)
+                records = [RawRecord(key, raw) for key, raw in found if _sells(raw)]
                 return RecordPage(records, step.cursor, at.total if at.total is not None else page.paging.total)
             at = step.walk
 
@@ -187,6 +188,16 @@ class Tiki:
 
 def _local(moment: int) -> str:
     return datetime.fromtimestamp(moment, UTC).astimezone(mapping.ZONE).strftime(_LOCAL)
+
+
+def _sells(raw: bytes) -> bool:
+    """A configurable parent sells nothing by itself; its siblings say everything that it would."""
+    if b"seller_configurable" not in raw:
+        return True
+    try:
+        return bool(_KEY.decode(raw).entity_type != "seller_configurable")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
 
 
 def _id(key: mapping.Key) -> Loose:

@@ -64,7 +64,6 @@ class _Product(msgspec.Struct, gc=False):
     original_sku: Loose = None
     min_code: Loose = None
     name: Loose = None
-    entity_type: Loose = None
     super_id: Loose = None
     price: Loose = None
     market_price: Loose = None
@@ -85,6 +84,7 @@ class Key(msgspec.Struct, gc=False):
 
     product_id: Loose = None
     id: Loose = None
+    entity_type: Loose = None
 
 
 _PRODUCT = reading.decoder(_Product)
@@ -107,7 +107,7 @@ def listing(record: RawRecord) -> Listing:
         title=name if whole else _common_title(name, values),
         status=status,
         platform_status=platform_status,
-        variants=() if _is_parent(raw, product_id) else (_variant(raw, product_id, values, status),),
+        variants=(_variant(raw, product_id, values, status),),
         description_html=markup,
         description_text=text.from_html(markup),
         brand=reading.optional_line(attributes.get("brand")),
@@ -126,10 +126,6 @@ def listing(record: RawRecord) -> Listing:
 def _group(super_id: Loose) -> str | None:
     stands_alone = reading.absent(super_id) or str(super_id) == "0"
     return None if stands_alone else reading.ident(super_id, "super id")
-
-
-def _is_parent(raw: _Product, product_id: str) -> bool:
-    return str(raw.entity_type).endswith("configurable") and str(raw.super_id) == product_id
 
 
 def _variant(raw: _Product, product_id: str, values: tuple[OptionValue, ...], status: ListingStatus) -> Variant:

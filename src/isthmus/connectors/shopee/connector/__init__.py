@@ -68,11 +68,8 @@ class Shopee:
         self.manifest = manifest
 
     def consent_url(self, app: App, consent: Consent, now: datetime) -> str:
-        """The signed link, good for five minutes. The platform returns no `state`: ours travels in the redirect."""
-        back = (
-            f"{consent.redirect_uri}{'&' if '?' in consent.redirect_uri else '?'}{urlencode({'state': consent.state})}"
-        )
-        query = {**signing.query(app, _LINK, now), "redirect": back}
+        """The signed link, good for five minutes; the redirect address already carries our state."""
+        query = {**signing.query(app, _LINK, now), "redirect": consent.redirect_uri}
         return f"{app.hosts['consent']}{_LINK}?{urlencode(query)}"
 
     def read_callback(self, query: Mapping[str, str], redirect_uri: str) -> Callback:
