@@ -94,9 +94,8 @@ _TABLES = (
     """
     create unlogged table budget_windows (
       key text not null primary key,
-      started_at timestamptz not null,
-      taken bigint not null,
-      blocked_until timestamptz
+      state jsonb not null,
+      used_at timestamptz not null default now()
     )
     """,
 )

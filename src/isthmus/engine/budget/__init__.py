@@ -1,0 +1,5 @@
+"""Quotas that processes share: the client's budget on PostgreSQL."""
+
+from isthmus.engine.budget.postgres import WINDOWS as WINDOWS
+from isthmus.engine.budget.postgres import PostgresBudget as PostgresBudget
+from isthmus.engine.budget.postgres import sweep as sweep
