@@ -1,6 +1,7 @@
 """A repeatable, realistically dirty catalogue: product `i` of a seed is always the same, drawn without the others."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -39,9 +40,9 @@ class Drawn:
         family = dice.pick(words.FAMILIES)
         brand = dice.pick(words.BRANDS)
         shared = index > 0 and dice.chance(4)
-        sku = f"{family.code}-{index - 1 if shared else index:05d}"
+        sku = f"{family.code}-{index:05d}"
         images = tuple(f"https://img.example/{self._seed}/{index}/{n}.jpg" for n in range(dice.below(4)))
-        return CatalogueProduct(
+        product = CatalogueProduct(
             title=_title(dice, family, brand, index),
             variants=tuple(_variants(dice, family, sku, first, second)),
             sku=None if dice.chance(5) else sku,
@@ -52,8 +53,14 @@ class Drawn:
             option_names=family.option_names[: (first > 0) + (second > 0)],
             weight=Decimal(dice.between(5, 500)) / 100,
             status=status,
-            shared_sku=shared,
         )
+        return _sharing(product, self.product(index - 1)) if shared else product
+
+
+def _sharing(product: CatalogueProduct, neighbour: CatalogueProduct) -> CatalogueProduct:
+    """The product with SKUs that already stand on its neighbour, as after a careless copy."""
+    first = replace(product.variants[0], sku=neighbour.variants[0].sku)
+    return replace(product, sku=neighbour.sku, variants=(first, *product.variants[1:]), shared_sku=True)
 
 
 def _title(dice: Dice, family: words.Family, brand: str, index: int) -> str:
