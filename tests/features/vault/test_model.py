@@ -87,7 +87,7 @@ def test_VA_04_two_places_never_give_the_same_context(
 
 
 def test_VA_09_a_master_key_is_disposable_only_once_it_wraps_nothing() -> None:
-    status = Status("new", {"new": 3, "old": 1}, ("new", "old", "older"), 3, 1, 0)
+    status = Status("new", ("old", "older"), {"new": 3, "old": 1}, ("new", "old", "next"), 3, 1, 0)
     assert status.disposable == ("older",)
     assert status.unreadable == 0
-    assert Status("new", {"new": 3, "old": 1}, ("new",), 3, 1, 0).unreadable == 1
+    assert Status("new", ("old",), {"new": 3, "old": 1}, ("new",), 3, 1, 0).unreadable == 1

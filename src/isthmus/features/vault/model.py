@@ -40,6 +40,7 @@ class Status:
     """Counts that prove where a rotation stands."""
 
     current_master: str | None
+    former_masters: tuple[str, ...]
     #: data keys by the master key that wraps them; a master key that no longer stands here may be destroyed.
     wrapped_by: Mapping[str, int]
     held: tuple[str, ...]
@@ -54,10 +55,8 @@ class Status:
 
     @property
     def disposable(self) -> tuple[str, ...]:
-        """Master keys held here that wrap nothing any more."""
-        return tuple(
-            master for master in self.held if master != self.current_master and not self.wrapped_by.get(master, 0)
-        )
+        """Earlier master keys that wrap nothing any more."""
+        return tuple(master for master in self.former_masters if not self.wrapped_by.get(master, 0))
 
 
 def field_context(tenant_id: str, owner: str, field: str, key_id: str) -> tuple[str, ...]:

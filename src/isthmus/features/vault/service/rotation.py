@@ -94,8 +94,10 @@ async def status(system: System) -> Status:
     """Counts of data keys by master key, and of open re-sealings."""
     async with system.tx() as tx:
         active, retired, reseals = await store.counts(tx)
-        current, wrapped = await store.current_master(tx), await store.wrapped_by(tx)
-    return Status(current, wrapped, tuple(_vault(system).ring.ids), active, retired, reseals)
+        masters, wrapped = await store.canaries(tx), await store.wrapped_by(tx)
+    current = next((one.master_key_id for one in masters if one.retired_at is None), None)
+    former = tuple(one.master_key_id for one in masters if one.retired_at is not None)
+    return Status(current, former, wrapped, tuple(_vault(system).ring.ids), active, retired, reseals)
 
 
 async def rotate(system: System, *, data: bool = False, by: Scope | None = None) -> Rotated:
