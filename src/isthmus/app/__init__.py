@@ -2,13 +2,14 @@
 
 from isthmus.app.features import FEATURES, SECTIONS
 from isthmus.app.platform import Platform, offered_connectors, open_platform, upgrade_database
-from isthmus.app.serve import api, serve_api
+from isthmus.app.serve import address_of, api, serve_api
 from isthmus.app.work import work_queue
 
 __all__ = [
     "FEATURES",
     "SECTIONS",
     "Platform",
+    "address_of",
     "api",
     "offered_connectors",
     "open_platform",

@@ -1,31 +1,45 @@
 """Opens a deployment's parts in their order and closes them in reverse; everything else is given what it needs."""
 
-import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from isthmus.app.keys import Signing, cursor_secret, signing
+from isthmus.app.keys import MasterKeys, Signing, cursor_secret, master_keys, signing
 from isthmus.app.parts import parts
 from isthmus.connect import registry
 from isthmus.engine.bus import Bus
-from isthmus.engine.db import DataDirectoryTaken, Database, EmbeddedPostgres, migrate
-from isthmus.engine.keys import KeyRing
+from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, migrate
 from isthmus.engine.queue import PgQueue
 from isthmus.features import access, connections, vault
 from isthmus.http import Authenticator, Check, HttpSettings
 from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Engine, Scope, System
-from isthmus.settings import Settings
+from isthmus.settings import Core, KeySettings, Settings
 
 _LOG = logging.getLogger("isthmus.app")
 
 
-@dataclass(slots=True)
+class HomeUnusable(Problem):
+    """The home folder cannot be used."""
+
+    code = "HOME_UNUSABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the database answers: to the pool, and to the owner who migrates."""
+
+    service: str
+    owner: str
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Platform:
     """An open deployment: engines, parts, and who may sign in."""
 
@@ -34,8 +48,8 @@ class Platform:
     clock: Clock
     http_settings: HttpSettings
     signing: Signing
-    cursor_secret: Secret = field(repr=False)
-    notes: list[str] = field(default_factory=list)
+    cursor_secret: Secret
+    notes: Sequence[str] = field(default=())
 
     @property
     def system(self) -> System:
@@ -50,16 +64,91 @@ class Platform:
     @property
     def checks(self) -> Mapping[str, Check]:
         """The parts that `/health/ready` asks."""
-        return {"database": self.engine.database.ping, "vault": self._vault_holds}
+        return {"database": self.engine.database.ping, "vault": self._vault_opens}
 
-    async def _vault_holds(self) -> None:
+    async def _vault_opens(self) -> None:
         await vault.check_canary(self.system)
 
     def scope(self, tenant_id: str, principal: Principal) -> Scope:
         """A scope for a command or a test."""
         return Scope(tenant_id, principal, self.engine, self.clock)
 
-    async def development_token(self, tenant: str, *, subject: str, roles: Sequence[str], hours: float) -> str:
-        """A bearer token for a tenant, by id or slug. Raises NoDevelopmentKey, TenantNotFound."""
-        found = await access.find_tenant(self.system, tenant)
-        return self.signing.mint(found.id, subject, roles, hours, self.clock).reveal()
+    def development_token(self, tenant_id: str, *, subject: str, roles: Sequence[str], hours: float) -> Secret:
+        """A bearer token for a tenant. Raises NoDevelopmentKey."""
+        return self.signing.mint(tenant_id, subject, roles, hours, self.clock)
+
+
+@asynccontextmanager
+async def open_platform(
+    settings: Settings, *, upgrade: bool, public_url: str | None = None, clock: Clock = SYSTEM
+) -> AsyncIterator[Platform]:
+    """Start or reach the database, prove the keys, and put the parts together.
+
+    upgrade: run the migrations first. public_url: where browsers reach this process, once its socket is bound.
+    Raises Problems that name what is missing; nothing stays behind then.
+    """
+    async with AsyncExitStack() as stack:
+        places = await _database(settings.core, stack, attach=not upgrade)
+        if upgrade:
+            await migrate(places.owner)
+        database = await Database.connect(places.service, size=settings.core.database_connections)
+        stack.push_async_callback(database.close)
+        held = master_keys(settings.core, embedded=places.embedded)
+        made = parts(settings, held.ring, None, public_url)
+        engine = Engine(database, Bus(database, clock=clock), PgQueue(database), made)
+        stack.push_async_callback(engine.part(connections.Clients).aclose)
+        await _prove(System(engine, clock), held)
+        yield _platform(settings, engine, held, clock, embedded=places.embedded)
+
+
+def _platform(settings: Settings, engine: Engine, held: MasterKeys, clock: Clock, *, embedded: bool) -> Platform:
+    guard = access.TenantGuard(System(engine, clock), settings.part(access.Settings))
+    signers = signing(settings.part(KeySettings), settings.core.home, guard, clock, embedded=embedded)
+    http = replace(settings.part(HttpSettings), development_key=signers.development is not None)
+    notes = [f"A master key was made: {held.made}. Keep a copy elsewhere."] if held.made else []
+    return Platform(settings, engine, clock, http, signers, cursor_secret(held.ring), notes)
+
+
+async def _prove(system: System, held: MasterKeys) -> None:
+    """Refuse to work with a wrong master key, and take back a file that was made where the true one is missing."""
+    try:
+        await vault.check_canary(system)
+    except vault.WrongMasterKey:
+        if held.made is not None:
+            held.made.unlink()
+        raise
+
+
+async def _database(core: Core, stack: AsyncExitStack, *, attach: bool) -> Addresses:
+    """attach: join the embedded server of a process that already runs it."""
+    if core.database_url is not None:
+        url = core.database_url.reveal()
+        return Addresses(url, url, embedded=False)
+    try:
+        core.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeUnusable(f"{core.home} cannot be used as the home folder: {_reason(error)}") from error
+    server = EmbeddedPostgres(core.home / "postgres", programs=core.postgres_binaries)
+    try:
+        await stack.enter_async_context(server)
+    except DataDirectoryTaken:
+        if not attach:
+            raise
+    return Addresses(server.url, server.owner_url, embedded=True)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or errno.errorcode.get(error.errno or 0, "unknown reason")
+
+
+async def upgrade_database(settings: Settings) -> None:
+    """Bring the schema up to date; starts the embedded server for it when there is no other."""
+    async with AsyncExitStack() as stack:
+        await migrate((await _database(settings.core, stack, attach=True)).owner)
+
+
+def offered_connectors(settings: Settings) -> Iterator[tuple[str, bool]]:
+    """Third-party connectors that are installed, and whether the operator allowed each (security.md PL-01)."""
+    for point in registry.offered():
+        label = registry.label(point)
+        yield label, label in settings.core.allowed_connectors

@@ -1,13 +1,11 @@
 """The API process: routes of all features behind the edge, on one socket."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+import socket
 
 from isthmus.app.features import FEATURES
 from isthmus.app.platform import Platform
 from isthmus.http import App, RequestFacts, Server, create_app
-from isthmus.http.addresses import is_loopback
 from isthmus.kit.permissions import Principal
 from isthmus.scope import Scope
 
@@ -16,9 +14,7 @@ def api(platform: Platform) -> App:
     """The ASGI application."""
 
     def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
-        return Scope(
-            principal.tenant_id, principal, platform.engine, platform.clock, facts.request_id, facts.address
-        )
+        return Scope(principal.tenant_id, principal, platform.engine, platform.clock, facts.request_id, facts.address)
 
     return create_app(
         [routes for feature in FEATURES for routes in feature.routes],
@@ -32,11 +28,13 @@ def api(platform: Platform) -> App:
     )
 
 
-async def serve_api(platform: Platform, stop: asyncio.Event, announce: Callable[[Platform, str], None]) -> None:
-    """Listen, say where, and serve until `stop` is set. Raises PortInUse, CannotStart."""
-    core = platform.settings.core
-    app = api(platform)
-    server = Server(app, host=core.host, port=core.port, settings=platform.http_settings, clock=platform.clock)
-    platform.listen_at(core.public_url or server.url)
-    announce(platform, server.url)
+async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Event) -> None:
+    """Serve on a bound socket until `stop` is set. Raises CannotStart."""
+    server = Server(api(platform), sock=bound, settings=platform.http_settings, clock=platform.clock)
     await server.serve(stop)
+
+
+def address_of(bound: socket.socket) -> str:
+    """The address of a bound socket, for people and browsers."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -32,8 +32,8 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
         if listeners:
             group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
         for feature in FEATURES:
-            for name, (seconds, function) in feature.periodic.items():
-                group.create_task(_recur(platform, name, seconds, function, stop), name=name)
+            for name, (seconds, periodic) in feature.periodic.items():
+                group.create_task(_recur(platform, name, seconds, periodic, stop), name=name)
 
 
 def _handler(platform: Platform, room: str, function: Job) -> Callable[[Wake], Awaitable[None]]:

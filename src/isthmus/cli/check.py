@@ -26,7 +26,9 @@ def check() -> None:
         table.add_row(name, "[green]there[/]" if failure is None else f"[red]{text.terminal(failure)}[/]")
     console.print(table)
     for label, allowed in offered_connectors(loaded):
-        console.print(f"third-party connector {label}: {'allowed' if allowed else 'installed, not allowed'}", markup=False)
+        console.print(
+            f"third-party connector {label}: {'allowed' if allowed else 'installed, not allowed'}", markup=False
+        )
     if any(failures.values()):
         raise typer.Exit(1)
 

@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from isthmus.app import open_platform, serve_api, work_queue
+from isthmus.app import address_of, open_platform, serve_api, work_queue
 from isthmus.cli.demo_steps import Demo, Outcome
 from isthmus.cli.demo_view import Progress, outcome_table
 from isthmus.cli.running import run, settings, stopping
+from isthmus.http import bind
 from isthmus.sandbox import CatalogueProduct, SandboxServer, read_csv
 
 Once = Annotated[bool, typer.Option("--once", help="End by itself after the sync.")]
@@ -42,20 +43,20 @@ async def _demo(
     home: Path, products: int, catalogue: list[CatalogueProduct] | None, *, stay: bool, quiet: bool
 ) -> list[Outcome]:
     console = Console(stderr=True, highlight=False, quiet=quiet)
-    overrides = {"ISTHMUS_HOME": home, "ISTHMUS_PORT": 0, "ISTHMUS_HOST": "127.0.0.1", "ISTHMUS_LOG": "quiet"}
-    overrides |= {"ISTHMUS_ALLOWED_ADDRESSES": ("127.0.0.0/8",)}
+    overrides = {"ISTHMUS_HOME": home, "ISTHMUS_LOG": "quiet"}
     console.print("Starting the database, the API, a worker and the sandbox marketplaces ...")
+    bound = bind("127.0.0.1", 0)
+    address = address_of(bound)
     with stopping() as stop:
         async with (
             SandboxServer(products=products, catalogue=catalogue) as sandbox,
-            open_platform(settings(overrides), upgrade=True) as platform,
+            open_platform(settings(overrides), upgrade=True, public_url=address) as platform,
             asyncio.TaskGroup() as group,
         ):
-            address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            group.create_task(serve_api(platform, stop, lambda _, place: address.set_result(place)))
+            group.create_task(serve_api(platform, bound, stop))
             group.create_task(work_queue(platform, stop))
             try:
-                steps = Demo(platform, await address, sandbox)
+                steps = Demo(platform, address, sandbox)
                 outcome = await _steps(steps, console)
                 if stay:
                     await _stay(steps, console, stop)

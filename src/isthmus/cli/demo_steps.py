@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from isthmus.app import Platform
-from isthmus.client import ApiClient, Bearer
+from isthmus.client import NEVER, ApiClient, Bearer
 from isthmus.features import access, catalog
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, system
@@ -75,10 +75,8 @@ class Demo:
         for name, shop in self._sandbox.shops.items():
             credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
             await catalog.set_app(scope, name, credentials=credentials, hosts=shop.hosts)
-        self.token = Secret(
-            await self._platform.development_token(tenant.id, subject="demo", roles=[TENANT_ADMIN], hours=24)
-        )
-        self._api = ApiClient(self.address, auth=Bearer(self.token), deadline=_STEP_SECONDS, retry=None)
+        self.token = self._platform.development_token(tenant.id, subject="demo", roles=[TENANT_ADMIN], hours=24)
+        self._api = ApiClient(self.address, auth=Bearer(self.token), deadline=_STEP_SECONDS, retry=NEVER)
 
     async def connect_all(self) -> Sequence[ConnectedShop]:
         """Walk each platform's consent page as a seller would."""
@@ -86,7 +84,7 @@ class Demo:
         return self._shops
 
     async def _connect(self, provider: str) -> ConnectedShop:
-        opened = (await self._client.post("/api/connections", json={"provider": provider})).json()
+        opened = await self._call("POST", "/api/connections", {"provider": provider})
         deadline = aiohttp.ClientTimeout(total=_STEP_SECONDS)
         jar = aiohttp.CookieJar(unsafe=True)  # cookies of loopback addresses
         async with aiohttp.ClientSession(timeout=deadline, cookie_jar=jar) as browser:
@@ -95,7 +93,7 @@ class Demo:
             callback = await walk(consent)
             async with browser.get(callback, allow_redirects=False) as answer:
                 await answer.read()
-        state = (await self._client.get(f"/api/connections/{opened['id']}")).json()
+        state = await self._call("GET", f"/api/connections/{opened['id']}")
         if state["status"] != "connected":
             raise DemoFailed(f"{provider}: the connection is {state['status']} after its consent page")
         return ConnectedShop(provider, opened["id"], str(state.get("name") or provider))
@@ -107,20 +105,20 @@ class Demo:
     async def _sync(self, shop: ConnectedShop, show: Callable[[str, Mapping[str, Any]], None]) -> Outcome:
         before = _cpu_seconds()
         asked = {"connectionId": shop.connection_id, "mode": "full"}
-        run = (await self._client.post("/api/sync/products", json=asked)).json()
+        run = await self._call("POST", "/api/sync/products", asked)
         async with asyncio.timeout(_RUN_SECONDS):
             while run["status"] in _LIVE:
                 show(shop.provider, run)
                 await asyncio.sleep(0.2)
-                run = (await self._client.get(f"/api/sync/runs/{run['id']}")).json()
+                run = await self._call("GET", f"/api/sync/runs/{run['id']}")
         show(shop.provider, run)
         return _outcome(shop, run, _cpu_seconds() - before)
 
-    @property
-    def _client(self) -> ApiClient:
+    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         if self._api is None:
             raise DemoFailed("prepare() comes first")
-        return self._api
+        answer: dict[str, Any] = (await self._api.request(method, path, json=body)).decode(dict[str, Any])
+        return answer
 
 
 def _cpu_seconds() -> float:

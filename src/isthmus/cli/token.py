@@ -6,6 +6,7 @@ import typer
 
 from isthmus.app import Platform
 from isthmus.cli.running import with_platform
+from isthmus.features import access
 from isthmus.kit.permissions import TENANT_ADMIN
 
 
@@ -18,6 +19,8 @@ def token(
     """Mint a bearer token for a tenant. Works only with the development key of an embedded start."""
 
     async def mint(platform: Platform) -> str:
-        return await platform.development_token(tenant, subject=subject, roles=role or [TENANT_ADMIN], hours=hours)
+        found = await access.find_tenant(platform.system, tenant)
+        minted = platform.development_token(found.id, subject=subject, roles=role or [TENANT_ADMIN], hours=hours)
+        return minted.reveal()
 
     typer.echo(with_platform(mint))

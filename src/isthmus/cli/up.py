@@ -1,14 +1,16 @@
 """`isthmus up`, `serve`, `work` and `migrate`: the processes of a deployment."""
 
 import asyncio
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from isthmus.app import Platform, open_platform, serve_api, upgrade_database, work_queue
+from isthmus.app import Platform, address_of, open_platform, serve_api, upgrade_database, work_queue
 from isthmus.cli.running import run, settings, stopping
+from isthmus.http import bind
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the embedded database, blobs and keys.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
@@ -37,17 +39,20 @@ def migrate() -> None:
     Console(stderr=True).print("The database is up to date.")
 
 
-async def _processes(overrides: dict[str, object], *, api: bool, worker: bool, upgrade: bool) -> None:
+async def _processes(overrides: Mapping[str, object], *, api: bool, worker: bool, upgrade: bool) -> None:
     loaded = settings(overrides)
+    bound = bind(loaded.core.host, loaded.core.port) if api else None
+    address = address_of(bound) if bound else None
     with stopping() as stop:
-        async with open_platform(loaded, upgrade=upgrade) as platform, asyncio.TaskGroup() as group:
+        async with open_platform(loaded, upgrade=upgrade, public_url=address) as platform, asyncio.TaskGroup() as group:
             if worker:
                 group.create_task(_until(work_queue(platform, stop), stop), name="worker")
-            if api:
-                group.create_task(_until(serve_api(platform, stop, _announce), stop), name="api")
+            if bound:
+                group.create_task(_until(serve_api(platform, bound, stop), stop), name="api")
+            _announce(platform, address)
 
 
-async def _until(part: asyncio._CoroutineLike[None], stop: asyncio.Event) -> None:
+async def _until(part: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
     """Run one part; when it ends, however it ends, the others are asked to end too."""
     try:
         await part
@@ -55,8 +60,11 @@ async def _until(part: asyncio._CoroutineLike[None], stop: asyncio.Event) -> Non
         stop.set()
 
 
-def _announce(platform: Platform, address: str) -> None:
+def _announce(platform: Platform, address: str | None) -> None:
     console = Console(stderr=True, highlight=False)
-    console.print(f"Isthmus listens on [bold]{address}[/]  (documentation: {address}/docs)")
+    if address is None:
+        console.print("A worker is at work. Ctrl-C ends it.")
+    else:
+        console.print(f"Isthmus listens on [bold]{address}[/]  (documentation: {address}/docs)")
     for note in platform.notes:
         console.print(f"  {note}", markup=False)

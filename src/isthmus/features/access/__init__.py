@@ -2,7 +2,15 @@
 
 from isthmus.features.access.errors import SlugTaken, TenantNotFound
 from isthmus.features.access.model import Tenant, TenantStatus
-from isthmus.features.access.service import TenantGuard, create_tenant, live_tenants, set_status, tenant, tenants
+from isthmus.features.access.service import (
+    TenantGuard,
+    create_tenant,
+    find_tenant,
+    live_tenants,
+    set_status,
+    tenant,
+    tenants,
+)
 from isthmus.features.access.settings import Settings
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "TenantNotFound",
     "TenantStatus",
     "create_tenant",
+    "find_tenant",
     "live_tenants",
     "set_status",
     "tenant",

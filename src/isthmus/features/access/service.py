@@ -41,6 +41,15 @@ async def tenant(scope: Scope, tenant_id: str) -> Tenant:
     return found
 
 
+async def find_tenant(system: System, name: str) -> Tenant:
+    """The tenant with this id or slug, for commands on the machine. Raises TenantNotFound."""
+    async with system.tx() as tx:
+        found = await store.tenant_named(tx, name)
+    if found is None:
+        raise TenantNotFound(f"There is no tenant {name!r}; `isthmus tenant list` shows them.")
+    return found
+
+
 async def tenants(scope: Scope, *, ask: Ask = Ask()) -> Page[Tenant]:  # noqa: B008 - frozen
     """The tenants that the scope may see: all for the deployment's own, else the caller's."""
     async with scope.tx() as tx:

@@ -17,6 +17,7 @@ _ADD = statement(
     .on_conflict_do_nothing(index_elements=[T.c.slug])
 )
 _ONE = statement(select(*_COLUMNS).where(T.c.id == bindparam("id")))
+_NAMED = statement(select(*_COLUMNS).where((T.c.id == bindparam("name")) | (T.c.slug == bindparam("name"))).limit(1))
 _SOME = statement(select(*_COLUMNS).where(T.c.id > bindparam("after")).order_by(T.c.id).limit(bindparam("limit")))
 _SET_STATUS = statement(update(T).values(status=bindparam("status")).where(T.c.id == bindparam("id")))
 _STATUS = statement(select(T.c.status).where(T.c.id == bindparam("id")))
@@ -34,6 +35,12 @@ async def insert_tenant(tx: Tx, tenant: Tenant) -> bool:
 async def tenant(tx: Tx, tenant_id: str) -> Tenant | None:
     """One tenant, if this transaction may see it."""
     row = await tx.fetchrow(_ONE, id=tenant_id)
+    return _tenant(row) if row else None
+
+
+async def tenant_named(tx: Tx, name: str) -> Tenant | None:
+    """The tenant with this id or slug, if this transaction may see it."""
+    row = await tx.fetchrow(_NAMED, name=name)
     return _tenant(row) if row else None
 
 

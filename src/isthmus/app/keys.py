@@ -1,0 +1,127 @@
+"""The keys of a deployment: master keys for the vault, the key that signs tokens, and what is derived from them."""
+
+import hmac
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isthmus.engine import keys
+from isthmus.engine.keys import KeyRing, MasterKeyUnusable
+from isthmus.features import access
+from isthmus.http import (
+    Authenticator,
+    Credentials,
+    Issuer,
+    SharedKey,
+    TokenAuthenticator,
+    Verified,
+    mint,
+    own_issuer,
+)
+from isthmus.http.tokens import OWN_ISSUER
+from isthmus.kit import ids
+from isthmus.kit.clock import Clock
+from isthmus.kit.errors import Problem, Unauthenticated
+from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.secret import Secret
+from isthmus.settings import Core, KeySettings, WrongSetting
+
+_MASTER_FILE, _DEVELOPMENT_FILE = "master.key", "development.key"
+
+
+class NoDevelopmentKey(Problem):
+    """Tokens are minted only by an embedded start with its own development key; ask your issuer for one."""
+
+    code = "NO_DEVELOPMENT_KEY"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Who may sign in, and whether this deployment may mint tokens itself."""
+
+    authenticators: Sequence[Authenticator]
+    development: SharedKey | None = None
+
+    def mint(self, tenant_id: str, subject: str, roles: Sequence[str], hours: float, clock: Clock) -> Secret:
+        """A development token. Raises NoDevelopmentKey, ValueError."""
+        if self.development is None:
+            raise NoDevelopmentKey
+        seconds = int(hours * 3600)
+        return mint(self.development, tenant_id=tenant_id, subject=subject, roles=roles, clock=clock, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKeys:
+    """The ring, and the file that was made for it just now, if one was."""
+
+    ring: KeyRing
+    made: Path | None = None
+
+
+class _LiveTenants:
+    """Lets in only tokens of tenants that exist and are not suspended."""
+
+    def __init__(self, inner: Authenticator, guard: access.TenantGuard) -> None:
+        self._inner = inner
+        self._guard = guard
+
+    async def verify(self, credentials: Credentials) -> Verified | None:
+        """The inner verdict, if the tenant is live. Raises Unauthenticated."""
+        found = await self._inner.verify(credentials)
+        if found is None or found.principal.tenant_id == PLATFORM_TENANT:
+            return found
+        if not await self._guard.is_live(found.principal.tenant_id):
+            raise Unauthenticated
+        return found
+
+
+def master_keys(core: Core, *, embedded: bool) -> MasterKeys:
+    """The master keys from what is configured; an embedded start makes one. Raises MasterKeyUnusable."""
+    file = core.master_key_file
+    unset = not (core.master_key or file or core.master_key_command)
+    if embedded and unset:
+        file = core.home / _MASTER_FILE
+        if not file.exists():
+            return MasterKeys(keys.make(file), file)
+    ring = keys.load(text=core.master_key, text_name="ISTHMUS_MASTER_KEY", file=file, command=core.master_key_command)
+    if ring is None:
+        raise MasterKeyUnusable(
+            "No master key is configured: "
+            "give ISTHMUS_MASTER_KEY, ISTHMUS_MASTER_KEY_FILE or ISTHMUS_MASTER_KEY_COMMAND."
+        )
+    return MasterKeys(ring)
+
+
+def signing(given: KeySettings, home: Path, guard: access.TenantGuard, clock: Clock, *, embedded: bool) -> Signing:
+    """Whose tokens are believed. Raises CannotStart for a weak key, WrongSetting when nobody could sign in."""
+    issuers: list[Issuer] = []
+    development: SharedKey | None = None
+    if given.hs256 is not None:
+        key = SharedKey(given.hs256, setting="ISTHMUS_AUTH__HS256")
+        issuers.append(own_issuer(key))
+    elif embedded:
+        development = SharedKey(_development_key(home / _DEVELOPMENT_FILE))
+        issuers.append(own_issuer(development))
+    if not issuers:
+        raise WrongSetting("Nobody could sign in: give ISTHMUS_AUTH__HS256 or ISTHMUS_AUTH__JWKS_URL.")
+    if given.jwks_issuer == OWN_ISSUER:
+        raise WrongSetting("ISTHMUS_AUTH__JWKS_ISSUER: a foreign issuer cannot have our own issuer's name.")
+    return Signing([_LiveTenants(TokenAuthenticator(issuers, clock), guard)], development)
+
+
+def _development_key(file: Path) -> Secret:
+    try:
+        return Secret(file.read_text("ascii").strip())
+    except FileNotFoundError:
+        text = ids.token(256)
+        held = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(held, "w", encoding="ascii") as out:
+            out.write(text + "\n")
+        return Secret(text)
+
+
+def cursor_secret(ring: KeyRing) -> Secret:
+    """The key that paging cursors are bound with: equal in all processes that hold the same master key."""
+    return Secret(hmac.digest(ring.primary.material, b"isthmus paging cursors", "sha256").hex())

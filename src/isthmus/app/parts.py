@@ -1,0 +1,32 @@
+"""The parts that services reach by type: each room's settings, the provider registry, the vault, bound clients."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from isthmus.app.features import FEATURES
+from isthmus.client import Budget
+from isthmus.connect import registry
+from isthmus.engine.keys import KeyRing
+from isthmus.features import catalog, connections, vault
+from isthmus.settings import Settings, WrongSetting
+
+
+def parts(settings: Settings, ring: KeyRing, budget: Budget | None, public_url: str | None) -> Mapping[type, object]:
+    """Every part by its type. Raises WrongSetting for credentials in the environment that have no form."""
+    try:
+        apps = catalog.read_apps(settings.environment)
+    except ValueError as error:
+        raise WrongSetting(str(error)) from error
+    reach = settings.part(connections.Settings)
+    if public_url is not None:
+        reach = replace(reach, public_url=public_url)
+    made: list[object] = [
+        *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
+        catalog.Providers(registry.discover(settings.core.allowed_connectors)),
+        apps,
+        vault.Vault(ring, settings.part(vault.Settings)),
+        vault.Reseals({name: given for feature in FEATURES for name, given in feature.reseals.items()}),
+        connections.Clients(reach, budget=budget),
+        reach,
+    ]
+    return {type(part): part for part in made}

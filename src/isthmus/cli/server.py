@@ -1,0 +1,15 @@
+"""Registers the platform's commands; imported only where `isthmus[server]` is installed."""
+
+import typer
+
+from isthmus.cli import check, connector, demo, provider, sandbox, tenant, token, up, vault
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command of the platform."""
+    for command in (demo.demo, up.up, up.serve, up.work, up.migrate, check.check, token.token, sandbox.sandbox):
+        app.command()(command)
+    app.add_typer(tenant.tenant, name="tenant")
+    app.add_typer(provider.provider, name="provider")
+    app.add_typer(vault.vault, name="vault")
+    app.add_typer(connector.connector, name="connector")
