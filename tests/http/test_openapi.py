@@ -20,16 +20,16 @@ class ShopIn(Wire):
     tags: tuple[str, ...] = ()
 
 
-class Place(Answer):
+class Place(Answer, frozen=True, kw_only=True):
     country_code: str
 
 
-class ShopOut(Answer):
+class ShopOut(Answer, frozen=True, kw_only=True):
     shop_id: str
     place: Place | None = None
 
 
-class ShopList(Answer):
+class ShopList(Answer, frozen=True, kw_only=True):
     shops: list[ShopOut]
     has_more: bool
 

@@ -24,8 +24,11 @@ class Wire(BaseModel):
     )
 
 
-class Answer(msgspec.Struct, rename="camel"):
-    """An answer that is encoded fast; `response_model` takes it and documents it from its own annotations."""
+class Answer(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """An answer that is encoded fast; `response_model` takes it and documents it from its own annotations.
+
+    Subclasses repeat `frozen=True, kw_only=True`: neither msgspec nor type checkers inherit both.
+    """
 
 
 def _encoded(value: object) -> object:

@@ -7,13 +7,13 @@ import sys
 import traceback
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import IO, Literal
+from typing import IO
 
 from isthmus.http import redact
 from isthmus.http.asgi import REQUEST_ID
 from isthmus.kit.text import terminal
 
-Form = Literal["json", "text", "auto"]
+FORMS = ("json", "text", "auto", "quiet")
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _LEVELS = defaultdict(lambda: "info", {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"})
@@ -93,18 +93,21 @@ class Readable(logging.Formatter):
         return f"{colour}{text}\x1b[0m" if colour else text
 
 
-def configure(*, level: str = "INFO", form: Form = "auto", stream: IO[str] | None = None) -> None:
-    """Send every log line of the process to `stream` (standard error) in one form; `auto` looks for a terminal.
+def configure(form: str = "auto", *, level: str = "INFO", stream: IO[str] | None = None) -> None:
+    """Send every log line of the process to `stream` (standard error) in one form.
 
-    Raises ValueError for an unknown level.
+    form: json, text, auto (text on a terminal, else json) or quiet (as auto, warnings and worse only). Raises
+    ValueError for an unknown form or level.
     """
+    if form not in FORMS:
+        raise ValueError(f"there is no log form {form!r}; there are {', '.join(FORMS)}")
     out = stream or sys.stderr
     on_terminal = out.isatty()
-    readable = form == "text" or (form == "auto" and on_terminal)
+    readable = form == "text" or (form != "json" and on_terminal)
     handler = logging.StreamHandler(out)
     handler.setFormatter(Readable(colour=on_terminal and "NO_COLOR" not in os.environ) if readable else JsonLines())
     root = logging.getLogger()
-    root.setLevel(level.upper())
+    root.setLevel("WARNING" if form == "quiet" else level.upper())
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)

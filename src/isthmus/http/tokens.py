@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Required, TypedDict, Unpack
 
 from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
@@ -223,37 +223,60 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     return Principal("user", subject, issuer.name, tenant, frozenset(roles) & frozenset(ROLES))
 
 
-def own_issuer(key: SharedKey) -> Issuer:
+def own_issuer(key: SharedKey, *, name: str = OWN_ISSUER, audience: str = OWN_AUDIENCE) -> Issuer:
     """The issuer behind `mint`: built-in accounts and development tokens."""
     return Issuer(
-        name=OWN_ISSUER,
+        name=name,
         keys=key,
         algorithms=("HS256",),
-        audience=OWN_AUDIENCE,
+        audience=audience,
         tenants=None,
         may_name_super_admins=True,
-        demands_access_type=True,
     )
 
 
-def mint(
-    key: SharedKey, *, tenant_id: str, subject: str, roles: Sequence[str], clock: Clock, seconds: int = 8 * 3600
-) -> Secret:
-    """A token of our own issuer. Raises ValueError for an unknown role or a lifetime over 24 hours."""
-    unknown = set(roles) - set(ROLES)
-    if unknown:
-        raise ValueError(f"unknown roles: {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}")
-    if not 0 < seconds <= MAX_LIFETIME_SECONDS:
-        raise ValueError("a token lives between one second and 24 hours")
+class Claims(TypedDict, total=False):
+    """The keywords of `mint`."""
+
+    tenant_id: Required[str]
+    subject: Required[str]
+    roles: Required[Sequence[str]]
+    seconds: int
+    issuer: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a minted token says. Raises ValueError for an unknown role or a lifetime over 24 hours."""
+
+    tenant_id: str
+    subject: str
+    roles: Sequence[str]
+    seconds: int = 8 * 3600
+    issuer: str = OWN_ISSUER
+    audience: str = OWN_AUDIENCE
+
+    def __post_init__(self) -> None:
+        unknown = set(self.roles) - set(ROLES)
+        if unknown:
+            raise ValueError(f"unknown roles: {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}")
+        if not 0 < self.seconds <= MAX_LIFETIME_SECONDS:
+            raise ValueError("a token lives between one second and 24 hours")
+
+
+def mint(key: SharedKey, *, clock: Clock, **claims: Unpack[Claims]) -> Secret:
+    """A token of our own issuer; the keywords are those of `Grant`. Raises ValueError as it does."""
+    grant = Grant(**claims)
     now = int(clock.now().timestamp())
-    claims = {
-        "iss": OWN_ISSUER,
-        "aud": OWN_AUDIENCE,
-        "sub": subject,
-        "tenantId": tenant_id,
-        "roles": list(roles),
+    said = {
+        "iss": grant.issuer,
+        "aud": grant.audience,
+        "sub": grant.subject,
+        "tenantId": grant.tenant_id,
+        "roles": list(grant.roles),
         "iat": now,
-        "exp": now + seconds,
+        "exp": now + grant.seconds,
         "jti": ids.token(96),
     }
-    return Secret(key.sign(claims))
+    return Secret(key.sign(said))
