@@ -1,0 +1,39 @@
+"""The cookie that ties a browser to one consent, and the pages shown when there is no address to return to."""
+
+from html import escape
+
+from starlette.responses import Response
+
+from isthmus.features.connections.model import flow
+from isthmus.kit.secret import Secret
+
+_SECONDS = int(flow.LIFETIME.total_seconds())
+#: Nothing of a consent is cached, framed, or told to the next page (security.md OA-12, OA-18).
+_QUIET = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "x-frame-options": "DENY",
+    "x-robots-tag": "noindex",
+}
+
+
+def put(response: Response, name: str, value: Secret | None, *, secure: bool) -> None:
+    """Set the cookie for the life of a consent, or remove it."""
+    text, age = ("", 0) if value is None else (value.reveal(), _SECONDS)
+    shield = "; Secure" if secure else ""
+    response.headers.append("set-cookie", f"{name}={text}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{shield}")
+
+
+def away(address: Secret, status: int) -> Response:
+    """On to another address."""
+    return Response(status_code=status, headers={**_QUIET, "location": address.reveal()})
+
+
+def page(text: str, status: int) -> Response:
+    """A page of our own: a sentence, no script, nothing from outside."""
+    body = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Isthmus</title>'
+        f'<meta name="viewport" content="width=device-width"></head><body><p>{escape(text)}</p></body></html>'
+    )
+    return Response(body, status_code=status, media_type="text/html", headers=_QUIET)

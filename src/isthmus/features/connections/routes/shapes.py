@@ -1,0 +1,187 @@
+"""What goes over the wire about connections."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import Field, SecretStr, StringConstraints
+
+from isthmus.features.connections.model.connection import Connection
+from isthmus.features.connections.service.managing import Trial
+from isthmus.features.connections.service.starting import Started
+from isthmus.http import Answer, Wire
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+from isthmus.kit.secret import Secret
+
+READ = permission("connections:read", "See the connections and their state.", SUPER_ADMIN, TENANT_ADMIN, USER)
+MANAGE = permission("connections:manage", "Connect, test and disconnect accounts.", SUPER_ADMIN, TENANT_ADMIN)
+
+Key = Annotated[SecretStr, Field(min_length=1, max_length=10_000)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Slug = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Address = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+
+class Given(Wire):
+    """Credentials for providers without a consent, or where to return after one."""
+
+    return_url: Address | None = None
+    api_key: Key | None = None
+    username: Key | None = None
+    password: Key | None = None
+    credentials: Annotated[dict[Slug, Key], Field(max_length=50)] | None = None
+
+    def keys(self) -> dict[str, Secret] | None:
+        """What was given, by the names of the provider's fields; None where nothing was."""
+        single = {"api_key": self.api_key, "username": self.username, "password": self.password}
+        given = {**(self.credentials or {}), **single}
+        return {name: Secret(value.get_secret_value()) for name, value in given.items() if value is not None} or None
+
+
+class OpenConnection(Given):
+    """A new connection."""
+
+    provider: Slug
+    name: Name | None = None
+    settings: Annotated[dict[Slug, Any], Field(max_length=50)] | None = None
+
+
+class Reconnect(Given):
+    """New credentials for a connection."""
+
+
+class StartConsent(Wire):
+    """002: where the browser returns to after the consent."""
+
+    return_url: Address
+
+
+class Redeem(Wire):
+    """The ticket that came back with a consent given in another browser."""
+
+    ticket: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+
+
+class AccountOut(Answer, frozen=True, kw_only=True):
+    """The account at the platform."""
+
+    id: str
+    name: str
+    region: str
+
+
+class ConnectionOut(Answer, frozen=True, kw_only=True):
+    """One set of credentials for one integration; never the credentials themselves."""
+
+    id: str
+    integration_id: str
+    provider: str
+    name: str
+    auth_type: str
+    status: str
+    status_reason: str | None
+    account: AccountOut | None
+    settings: Mapping[str, Any]
+    expires_at: datetime | None
+    refresh_expires_at: datetime | None
+    last_tested_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ConnectionList(Answer, frozen=True, kw_only=True):
+    """Some connections."""
+
+    connections: list[ConnectionOut]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_offset: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class StartedOut(Answer, frozen=True, kw_only=True):
+    """What was begun; with `authorizationUrl` a person has to agree at the platform, within ten minutes."""
+
+    id: str
+    integration_id: str
+    provider: str
+    status: str
+    authorization_url: str | msgspec.UnsetType = msgspec.UNSET
+    state: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ConsentOut(Answer, frozen=True, kw_only=True):
+    """002: where to send the browser."""
+
+    authorization_url: str
+    state: str
+
+
+class RedeemedOut(Answer, frozen=True, kw_only=True):
+    """What a redeemed consent connected."""
+
+    status: str
+    connection_id: str
+    connections: list[ConnectionOut]
+
+
+class TrialOut(Answer, frozen=True, kw_only=True):
+    """How a test went; `responseTime` is in milliseconds."""
+
+    success: bool
+    message: str
+    error: str | msgspec.UnsetType
+    tested_at: datetime
+    response_time: int
+    details: Mapping[str, str]
+
+
+def shown(connection: Connection) -> ConnectionOut:
+    """A connection as the API shows it."""
+    known = connection.account
+    account = None
+    if connection.account_id is not None:
+        account = AccountOut(id=connection.account_id, name=known.get("name", ""), region=known.get("region", ""))
+    return ConnectionOut(
+        id=connection.id,
+        integration_id=connection.integration_id,
+        provider=connection.provider,
+        name=connection.name,
+        auth_type=connection.auth,
+        status=connection.status.value,
+        status_reason=connection.status_reason,
+        account=account,
+        settings=connection.settings,
+        expires_at=connection.expires_at,
+        refresh_expires_at=connection.refresh_expires_at,
+        last_tested_at=connection.last_tested_at,
+        created_at=connection.created_at,
+        updated_at=connection.updated_at,
+    )
+
+
+def begun(started: Started) -> StartedOut:
+    """What the starter gets."""
+    connection, consent = started.connection, started.consent
+    return StartedOut(
+        id=connection.id,
+        integration_id=connection.integration_id,
+        provider=connection.provider,
+        status=connection.status.value,
+        authorization_url=msgspec.UNSET if consent is None else consent.link.reveal(),
+        state=msgspec.UNSET if consent is None else consent.state,
+    )
+
+
+def tried(trial: Trial) -> TrialOut:
+    """How a test went."""
+    return TrialOut(
+        success=trial.success,
+        message=trial.message,
+        error=msgspec.UNSET if trial.error is None else trial.error,
+        tested_at=trial.tested_at,
+        response_time=round(trial.seconds * 1000),
+        details=trial.details,
+    )

@@ -1,0 +1,314 @@
+"""Bound clients: to a connection's hosts, credentials and limits, and to nothing else (security.md PL-03, VA-01)."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from isthmus.client import (
+    NEVER,
+    AddressGuard,
+    ApiClient,
+    Budget,
+    Gate,
+    Limiter,
+    OAuth2,
+    RateLimit,
+    RefreshRefused,
+    Request,
+    Response,
+    Retry,
+    Tokens,
+)
+from isthmus.connect.manifest import Limit
+from isthmus.connect.spi import Account, App, Connector, Session
+from isthmus.features.catalog import Registration
+from isthmus.features.connections.service.tokens import VaultTokenStore
+from isthmus.features.connections.settings import Settings
+from isthmus.kit.clock import Clock
+from isthmus.kit.errors import Problem
+from isthmus.kit.secret import Secret
+
+#: Largest token reply (security.md OA-13).
+_TOKEN_REPLY = 256 * 1024
+_NO_TOKENS = Tokens(Secret(""))
+_TENANT_APP = "tenant"
+
+
+class _Plain:
+    """No credentials of its own; being an `Auth` it makes the client hold to its hosts."""
+
+    identity = ""
+
+    def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:  # noqa: ARG002
+        yield request
+
+
+class _Keys:
+    """Keys, user names and passwords: the connector attaches them as it would an app's."""
+
+    def __init__(self, connector: Connector, app: App, account: Account, identity: str) -> None:
+        self._connector = connector
+        self._app = app
+        self._account = account
+        self.identity = identity
+
+    def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:
+        yield self._connector.attach(self._app, self._account, request, _NO_TOKENS, now)
+
+
+class _Grant(OAuth2):
+    """OAuth2 over the vault, which also learns that a new pair works."""
+
+    def __init__(self, store: VaultTokenStore, refresh: "_Refresh", identity: str) -> None:
+        connector, app, account = refresh.connector, refresh.app, refresh.account
+        super().__init__(
+            store,
+            refresh,
+            lambda request, tokens, now: connector.attach(app, account, request, tokens, now),
+            exchange_deadline=refresh.deadline,
+            identity=identity,
+            clock=refresh.clock,
+        )
+        self._vault = store
+        self._notes: set[asyncio.Task[None]] = set()
+
+    def worked(self, tokens: Tokens) -> None:
+        super().worked(tokens)
+        if self._vault.unproved(tokens.version):
+            note = asyncio.get_running_loop().create_task(self._note(tokens.version))
+            self._notes.add(note)
+            note.add_done_callback(self._notes.discard)
+
+    async def _note(self, version: int) -> None:
+        try:
+            await self._vault.worked(version)
+        except Problem:
+            # The older token then stays sealed until the next refresh replaces it.
+            return
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        if self._notes:
+            await asyncio.wait(self._notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refresh:
+    """One exchange of a refresh token; the token before it is tried if the platform never took the new one."""
+
+    connector: Connector
+    app: App
+    account: Account
+    client: ApiClient
+    store: VaultTokenStore
+    clock: Clock
+    deadline: float
+
+    async def __call__(self, tokens: Tokens) -> Tokens:
+        try:
+            return await self._send(tokens)
+        except RefreshRefused:
+            previous = self.store.previous
+            if previous is None or previous == tokens.refresh_token:
+                raise
+            return await self._send(replace(tokens, refresh_token=previous))
+
+    async def _send(self, tokens: Tokens) -> Tokens:
+        return await self.connector.refresh(self.app, self.account, tokens, self.client, self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a client is bound to; another binding of the same connection replaces it."""
+
+    tenant_id: str
+    connection_id: str
+    registration: Registration
+    account: Account
+    generation: int = 0
+    keys: Mapping[str, Secret] = field(default_factory=dict)
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Whose client it is."""
+        return self.tenant_id, self.connection_id
+
+    @property
+    def print(self) -> tuple[object, ...]:
+        """What must be the same for the client to be used again."""
+        known = self.registration
+        return known.id, known.version, tuple(sorted(known.app.hosts.items())), self.account.id, self.generation
+
+
+@dataclass(slots=True)
+class _Pooled:
+    print: tuple[object, ...]
+    session: Session
+    tokens: ApiClient
+    users: int = 0
+    dropped: bool = False
+
+    async def aclose(self) -> None:
+        await self.session.client.aclose()
+        await self.tokens.aclose()
+
+
+class Clients:
+    """The bound clients of this process, kept ready between calls; `app.py` makes one and closes it at the end.
+
+    budget: where permits of published limits are leased when several processes share them. allow: networks and
+    names that tenants' own apps may point at, beside the public Internet.
+    """
+
+    def __init__(self, settings: Settings, *, budget: Budget | None = None) -> None:
+        self._settings = settings
+        self._budget = budget
+        self._pool: OrderedDict[tuple[str, str], _Pooled] = OrderedDict()
+        self._limiters: dict[tuple[str, int, int, float], Limiter] = {}
+        self._guards: dict[frozenset[str], AddressGuard] = {}
+
+    @asynccontextmanager
+    async def bound(self, binding: Binding, store: VaultTokenStore | None, clock: Clock) -> AsyncIterator[Session]:
+        """The connection's client; `store` is None for connections without tokens that expire."""
+        pooled = await self._pooled(binding, store, clock)
+        pooled.users += 1
+        try:
+            yield pooled.session
+        finally:
+            pooled.users -= 1
+            if pooled.dropped and not pooled.users:
+                await pooled.aclose()
+
+    @asynccontextmanager
+    async def passing(self, binding: Binding, clock: Clock) -> AsyncIterator[Session]:
+        """A client for keys that are only being tried."""
+        made = self._make(binding, None, clock)
+        try:
+            yield made.session
+        finally:
+            await made.aclose()
+
+    @asynccontextmanager
+    async def plain(self, registration: Registration, clock: Clock) -> AsyncIterator[ApiClient]:
+        """A client without credentials, for the exchange and the revocation of tokens: each is sent once."""
+        client = self._token_client(registration, clock)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    async def drop(self, tenant_id: str, connection_id: str) -> None:
+        """Forget a connection's client; calls under way end with it."""
+        pooled = self._pool.pop((tenant_id, connection_id), None)
+        if pooled is not None:
+            await self._retire(pooled)
+
+    async def aclose(self) -> None:
+        """Close every client."""
+        pool, self._pool = self._pool, OrderedDict()
+        for pooled in pool.values():
+            await pooled.aclose()
+
+    async def _retire(self, pooled: _Pooled) -> None:
+        pooled.dropped = True
+        if not pooled.users:
+            await pooled.aclose()
+
+    async def _pooled(self, binding: Binding, store: VaultTokenStore | None, clock: Clock) -> _Pooled:
+        found = self._pool.get(binding.name)
+        if found is not None and found.print == binding.print:
+            self._pool.move_to_end(binding.name)
+            return found
+        made = self._pool[binding.name] = self._make(binding, store, clock)
+        if found is not None:
+            await self._retire(found)
+        while len(self._pool) > self._settings.pooled_clients:
+            _, oldest = self._pool.popitem(last=False)
+            await self._retire(oldest)
+        return made
+
+    def _make(self, binding: Binding, store: VaultTokenStore | None, clock: Clock) -> _Pooled:
+        known = binding.registration
+        identity = "/".join(binding.name)
+        tokens = self._token_client(known, clock)
+        app = App({**known.app.credentials, **binding.keys}, known.app.hosts)
+        auth: OAuth2 | _Keys
+        if store is None:
+            auth = _Keys(known.connector, app, binding.account, identity)
+        else:
+            deadline = self._settings.exchange_deadline.total_seconds()
+            refresh = _Refresh(known.connector, app, binding.account, tokens, store, clock, deadline)
+            auth = _Grant(store, refresh, identity)
+        client = ApiClient(
+            _base(known.app.hosts),
+            auth=auth,
+            retry=Retry(max_attempts=self._settings.call_attempts),
+            rate_limit=self._gates(binding, clock),
+            deadline=self._settings.call_deadline.total_seconds(),
+            guard=self._guard(known),
+            classify=known.connector.classify,
+            hosts=known.app.hosts.values(),
+            idempotency_header=None,
+            clock=clock,
+        )
+        return _Pooled(binding.print, Session(client, known.app.hosts, binding.account, clock), tokens)
+
+    def _token_client(self, known: Registration, clock: Clock) -> ApiClient:
+        return ApiClient(
+            _base(known.app.hosts),
+            auth=_Plain(),
+            retry=NEVER,
+            breaker=None,
+            deadline=self._settings.exchange_deadline.total_seconds(),
+            max_body=_TOKEN_REPLY,
+            guard=self._guard(known),
+            classify=known.connector.classify,
+            hosts=known.app.hosts.values(),
+            redirects=0,
+            clock=clock,
+        )
+
+    def _gates(self, binding: Binding, clock: Clock) -> list[Gate]:
+        known = binding.registration
+        gates: list[Gate] = []
+        for limit in known.manifest.limits:
+            key = f"{known.provider}/{known.id}"
+            if limit.per == "connection":
+                key = f"{key}/{binding.tenant_id}/{binding.connection_id}"
+            gates.append(Gate(self._limiter(known.provider, limit, clock), key))
+        return gates
+
+    def _limiter(self, provider: str, limit: Limit, clock: Clock) -> Limiter:
+        name = (f"{provider}/{limit.per}", limit.requests, limit.burst or 0, limit.seconds)
+        found = self._limiters.get(name)
+        if found is None:
+            strategy: Literal["sliding", "token_bucket"] = "sliding" if limit.burst is None else "token_bucket"
+            rule = RateLimit(max_requests=limit.requests, window=limit.seconds, strategy=strategy, burst=limit.burst)
+            found = self._limiters[name] = Limiter(rule, budget=self._budget, clock=clock)
+        return found
+
+    def _guard(self, known: Registration) -> AddressGuard:
+        """A tenant's own app reaches the public Internet only; hosts that an operator set are let through by name."""
+        allowed = set(self._settings.allow_networks)
+        if known.kind != _TENANT_APP:
+            allowed |= {_host(address) for address in known.app.hosts.values()}
+        names = frozenset(allowed)
+        found = self._guards.get(names)
+        if found is None:
+            if len(self._guards) >= 1_000:
+                self._guards.clear()
+            found = self._guards[names] = AddressGuard(names)
+        return found
+
+
+def _base(hosts: Mapping[str, str]) -> str:
+    return hosts["api"] if "api" in hosts else next(iter(hosts.values()))
+
+
+def _host(address: str) -> str:
+    authority = address.split("//", 1)[-1].split("/", 1)[0]
+    return authority.rsplit(":", 1)[0] if not authority.endswith("]") else authority

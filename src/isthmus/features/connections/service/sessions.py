@@ -1,0 +1,77 @@
+"""A session over one connection: the door through which every call to a platform goes."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from isthmus.connect.spi import Account, Session
+from isthmus.features import catalog
+from isthmus.features.catalog import Registration
+from isthmus.features.connections.errors import ConnectionExpired, ConnectionNotFound, ConnectionPending
+from isthmus.features.connections.events import Cleared
+from isthmus.features.connections.model.connection import Connection, Fact, Status, hosts_digest, move
+from isthmus.features.connections.service import sealing
+from isthmus.features.connections.service.clients import Binding, Clients
+from isthmus.features.connections.service.tokens import VaultTokenStore
+from isthmus.features.connections.store import connections as store
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System
+
+OAUTH = "oauth2"
+HOSTS_CHANGED = "the hosts of the provider have changed; connect again"
+
+
+@asynccontextmanager
+async def session(scope: Scope, connection_id: str) -> AsyncIterator[Session]:
+    """One connection, ready to call: hosts, credentials, refresh, limits and the platform's verdicts are bound.
+
+    Raises ConnectionNotFound, ConnectionPending, ConnectionExpired, and what `catalog.registration` raises. Calls raise
+    the client's errors; `ReauthorizationRequired` among them means that the connection is expired or uncertain.
+    """
+    connection, keys = await _ready(scope, connection_id)
+    registration = await catalog.registration(scope, connection.provider, connection.registration_id)
+    if connection.hosts_digest != hosts_digest(registration.app.hosts):
+        await _clear(scope, connection)
+        raise ConnectionPending(HOSTS_CHANGED)
+    binding = bind(scope, connection, registration, keys)
+    # Clients outlive requests, so their store works in the room's own name and not in a person's.
+    own = System(scope.engine, scope.clock).scope(scope.tenant_id, "connections")
+    tokens = VaultTokenStore(own, connection_id) if connection.auth == OAUTH else None
+    async with scope.part(Clients).bound(binding, tokens, scope.clock) as found:
+        yield found
+
+
+def bind(scope: Scope, connection: Connection, registration: Registration, keys: Mapping[str, Secret]) -> Binding:
+    """What a client of this connection is bound to."""
+    generation = 0 if connection.auth == OAUTH else connection.token_version
+    return Binding(scope.tenant_id, connection.id, registration, account_of(connection), generation, keys)
+
+
+def account_of(connection: Connection) -> Account:
+    """The far side's account of a connection."""
+    known = connection.account
+    return Account(
+        connection.account_id or "", known.get("name", ""), known.get("region", ""), dict(known.get("extra", {}))
+    )
+
+
+async def _ready(scope: Scope, connection_id: str) -> tuple[Connection, Mapping[str, Secret]]:
+    async with scope.tx() as tx:
+        connection = await store.by_id(tx, connection_id)
+        if connection is None:
+            raise ConnectionNotFound
+        if connection.status is Status.PENDING:
+            raise ConnectionPending
+        if connection.status is Status.EXPIRED:
+            raise ConnectionExpired(details={"reason": connection.status_reason or ""})
+        keys = {} if connection.auth == OAUTH else await sealing.open_keys(scope, tx, connection_id)
+    return connection, keys
+
+
+async def _clear(scope: Scope, connection: Connection) -> None:
+    """Credentials are for the hosts they were given for; others never see them (VA-01)."""
+    async with scope.tx() as tx:
+        after = move(connection.status, Fact.HOSTS_CHANGED)
+        await store.update_cleared(tx, connection.id, after, HOSTS_CHANGED, scope.now)
+        await store.update_integration_of(tx, connection.id, "pending", scope.now)
+        tx.emit(Cleared(subject=connection.id, body={"reason": HOSTS_CHANGED}))
+    await scope.part(Clients).drop(scope.tenant_id, connection.id)

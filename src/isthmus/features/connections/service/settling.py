@@ -1,0 +1,199 @@
+"""Where credentials that were proven go: one connection per account, and each account in one tenant (OA-14)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from isthmus.connect.spi import Account, Granted
+from isthmus.features.catalog import Registration
+from isthmus.features.connections.errors import ConnectionNotFound
+from isthmus.features.connections.events import ClaimedElsewhere, Connected, Created
+from isthmus.features.connections.model import connection as model
+from isthmus.features.connections.model import lease
+from isthmus.features.connections.model.connection import Connection, Place, Status
+from isthmus.features.connections.service import sealing
+from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.store import connections as store
+from isthmus.features.connections.store import tokens
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System, Tx
+
+REVIEW = "needs_review"
+_ATTEMPTS = 3
+
+Seal = Callable[[int], Awaitable[tokens.Sealed]]
+
+
+class Raced(Exception):
+    """Another consent of this tenant took the account at the same moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a consent: the connections that work now, and those that wait for a review."""
+
+    connected: tuple[str, ...]
+    held: tuple[str, ...]
+
+    @property
+    def primary(self) -> str | None:
+        """The connection that the starter is told of."""
+        return next(iter(self.connected), None)
+
+
+async def settle(scope: Scope, registration: Registration, connection_id: str, grants: Sequence[Granted]) -> Settled:
+    """Store each shop of a consent. Raises WrongAccount, and ConnectionNotFound if the connection went meanwhile."""
+    for _ in range(_ATTEMPTS):
+        try:
+            settled, rivals = await _settle(scope, registration, connection_id, grants)
+        except Raced:
+            continue
+        for changed in settled.connected:
+            await scope.part(Clients).drop(scope.tenant_id, changed)
+        for account_id in rivals:
+            await _tell_holder(scope, registration.provider, account_id)
+        return settled
+    raise ConnectionNotFound
+
+
+async def _settle(
+    scope: Scope, registration: Registration, connection_id: str, grants: Sequence[Granted]
+) -> tuple[Settled, list[str]]:
+    by_account = {grant.account.id: grant for grant in grants}
+    connected: list[str] = []
+    held: list[str] = []
+    rivals: list[str] = []
+    async with scope.tx() as tx:
+        start = await store.by_id(tx, connection_id, lock=True)
+        if start is None:
+            raise ConnectionNotFound
+        existing = await store.by_accounts(tx, registration.provider, list(by_account))
+        places = model.place(start.id, start.account_id, [grant.account.id for grant in grants], existing)
+        for place in places:
+            grant = by_account[place.account_id]
+            target = place.connection_id or await _sibling(scope, tx, registration, grant.account)
+            if place.place is Place.START and start.account_id is None:
+                await _name(scope, tx, registration, start, grant.account, alone=len(places) == 1)
+            if await take(scope, tx, registration, target, grant):
+                connected.append(target)
+            else:
+                held.append(target)
+                rivals.append(place.account_id)
+        if not any(place.place is Place.START for place in places):
+            await _drop_placeholder(tx, start)
+    return Settled(tuple(connected), tuple(held)), rivals
+
+
+async def take(scope: Scope, tx: Tx, registration: Registration, connection_id: str, grant: Granted) -> bool:
+    """Let a connection hold this account with these tokens; False when the account has to wait for a review."""
+
+    async def seal(version: int) -> tokens.Sealed:
+        return await sealing.seal_tokens(scope, tx, connection_id, version, grant.tokens)
+
+    return await _take(scope, tx, registration, connection_id, grant.account, seal)
+
+
+async def take_keys(
+    scope: Scope, tx: Tx, registration: Registration, connection_id: str, account: Account, keys: Mapping[str, Secret]
+) -> bool:
+    """The same for keys."""
+
+    async def seal(version: int) -> tokens.Sealed:
+        return await sealing.seal_keys(scope, tx, connection_id, version, keys)
+
+    return await _take(scope, tx, registration, connection_id, account, seal)
+
+
+async def _take(
+    scope: Scope,
+    tx: Tx,
+    registration: Registration,
+    connection_id: str,
+    account: Account,
+    seal: Seal,
+) -> bool:
+    holder = await store.claim(tx, registration.provider, account.id, connection_id, scope.now)
+    if holder is None:
+        await store.update_status(tx, connection_id, [Status.PENDING], Status.PENDING, REVIEW, scope.now)
+        return False
+    before = await tokens.load(tx, connection_id, lock=True)
+    if holder != connection_id or before is None:
+        raise Raced
+    state = lease.granted(before.state)
+    owner = tokens.Owner(
+        account.id,
+        {"name": account.name, "region": account.region, "extra": dict(account.extra)},
+        registration.id,
+        model.hosts_digest(registration.app.hosts),
+    )
+    await tokens.update_granted(tx, connection_id, state, await seal(state.version), owner, scope.now)
+    await store.update_integration_of(tx, connection_id, "connected", scope.now)
+    tx.emit(
+        Connected(
+            subject=connection_id,
+            body={"provider": registration.provider, "accountId": account.id, "accountName": account.name},
+            before={"status": before.state.status.value},
+            after={"status": state.status.value},
+        )
+    )
+    return True
+
+
+async def create(  # house: silent - create_on emits
+    scope: Scope,
+    tx: Tx,
+    registration: Registration,
+    name: str | None,
+    settings: Mapping[str, Any] | None = None,
+) -> tuple[str, str]:
+    """A new connection that waits for its credentials, on a free integration of the provider or on a new one."""
+    provider = registration.provider
+    integration_id = await store.free_integration(tx, provider, name)
+    if integration_id is None:
+        integration_id = scope.id("int")
+        shown = name or registration.manifest.name
+        await store.insert_integration(tx, integration_id, provider, shown, settings or {}, scope.now)
+    elif settings:
+        await store.update_integration(tx, integration_id, "pending", scope.now, settings=settings)
+    return await create_on(scope, tx, registration, integration_id), integration_id
+
+
+async def create_on(scope: Scope, tx: Tx, registration: Registration, integration_id: str) -> str:
+    """A new connection of this integration."""
+    connection_id = scope.id("con")
+    auth, provider = registration.manifest.auth, registration.provider
+    await store.insert_connection(tx, connection_id, integration_id, provider, auth, registration.id, scope.now)
+    tx.emit(Created(subject=connection_id, body={"provider": provider, "integrationId": integration_id}))
+    return connection_id
+
+
+async def _sibling(scope: Scope, tx: Tx, registration: Registration, account: Account) -> str:
+    """A further shop of the same consent: an integration and a connection of its own."""
+    integration_id = scope.id("int")
+    shown = model.shop_name(None, account.name, registration.manifest.name, account.id, alone=False)
+    await store.insert_integration(tx, integration_id, registration.provider, shown, {}, scope.now)
+    return await create_on(scope, tx, registration, integration_id)
+
+
+async def _name(
+    scope: Scope, tx: Tx, registration: Registration, start: Connection, account: Account, *, alone: bool
+) -> None:
+    default = registration.manifest.name
+    given = None if start.name == default else start.name
+    shown = model.shop_name(given, account.name, default, account.id, alone=alone)
+    await store.update_integration(tx, start.integration_id, "pending", scope.now, name=shown)
+
+
+async def _drop_placeholder(tx: Tx, start: Connection) -> None:
+    """Every shop of the consent was known: the connection that was made for it is not needed."""
+    await store.delete_connection(tx, start.id)
+    await store.delete_unused_integration(tx, start.integration_id)
+
+
+async def _tell_holder(scope: Scope, provider: str, account_id: str) -> None:
+    system = System(scope.engine, scope.clock)
+    async with system.tx() as tx:
+        found = await store.holder(tx, provider, account_id)
+    if found is not None and found[0] != scope.tenant_id:
+        async with system.scope(found[0], "connections").tx() as told:
+            told.emit(ClaimedElsewhere(subject=found[1], body={"provider": provider}))

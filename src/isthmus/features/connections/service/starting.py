@@ -1,0 +1,265 @@
+"""Beginning: a consent at the platform, or keys that are tried before they are stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from isthmus.client import AuthError, ClientError, PlatformError, TokenRejected
+from isthmus.connect.manifest import Field
+from isthmus.connect.spi import Account
+from isthmus.features import catalog, vault
+from isthmus.features.catalog import Registration
+from isthmus.features.connections.errors import (
+    AlreadyConnected,
+    ConnectionNotFound,
+    CredentialsRefused,
+    IntegrationNotFound,
+    PlatformUnreachable,
+    TooManyFlows,
+    WrongAccountGiven,
+    WrongKind,
+)
+from isthmus.features.connections.events import ConsentStarted
+from isthmus.features.connections.model import connection as model
+from isthmus.features.connections.model import flow as rules
+from isthmus.features.connections.model import returns
+from isthmus.features.connections.model.connection import Connection
+from isthmus.features.connections.model.flow import Flow
+from isthmus.features.connections.service import settling
+from isthmus.features.connections.service.clients import Binding, Clients
+from isthmus.features.connections.service.sessions import OAUTH
+from isthmus.features.connections.settings import Settings
+from isthmus.features.connections.store import connections as store
+from isthmus.features.connections.store import flows
+from isthmus.kit import ids
+from isthmus.kit.errors import Invalid
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, Tx
+
+START_PATH = "/api/integrations/oauth/start"
+_STATE_BITS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the starter gets: the link to open, the state, and the cookie that proves his browser."""
+
+    link: Secret
+    state: str
+    cookie_name: str
+    cookie: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A connection that was begun; `consent` where a person has to agree at the platform."""
+
+    connection: Connection
+    consent: Consent | None = None
+
+
+async def start(
+    scope: Scope,
+    provider: str,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    return_url: str | None = None,
+    keys: Mapping[str, Secret] | None = None,
+) -> Started:
+    """Make a connection: with a consent for OAuth providers, with `keys` for the others.
+
+    Raises what the catalog raises for the provider and its app, Invalid, WrongKind, TooManyFlows, AlreadyConnected,
+    CredentialsRefused, PlatformUnreachable.
+    """
+    await catalog.provider(scope, provider)
+    registration = await catalog.registration(scope, provider)
+    _check_settings(registration.manifest.settings_fields, settings or {})
+    if registration.manifest.auth == OAUTH:
+        _no_keys(keys)
+        allowed = await check_return(scope, return_url)
+        async with scope.tx() as tx:
+            made, _ = await settling.create(scope, tx, registration, name, settings)
+            consent = await begin(scope, tx, registration, made, allowed)
+    else:
+        given = _checked(registration, keys, return_url)
+        account = await _try(scope, registration, given, "")
+        consent = None
+        try:
+            async with scope.tx() as tx:
+                await _not_connected(tx, provider, account)
+                shown = name or account.name or None
+                made, _ = await settling.create(scope, tx, registration, shown, settings)
+                await settling.take_keys(scope, tx, registration, made, account, given)
+        except settling.Raced as race:
+            raise AlreadyConnected from race
+    return Started(await get(scope, made), consent)
+
+
+async def reconnect(
+    scope: Scope, connection_id: str, *, return_url: str | None = None, keys: Mapping[str, Secret] | None = None
+) -> Started:
+    """Give an existing connection new credentials; it keeps its account. Raises what `start` raises."""
+    connection = await get(scope, connection_id)
+    registration = await catalog.registration(scope, connection.provider)
+    if registration.manifest.auth == OAUTH:
+        _no_keys(keys)
+        allowed = await check_return(scope, return_url)
+        async with scope.tx() as tx:
+            consent = await begin(scope, tx, registration, connection.id, allowed)
+        return Started(connection, consent)
+    given = _checked(registration, keys, return_url)
+    account = await _try(scope, registration, given, connection.id)
+    async with scope.tx() as tx:
+        if connection.account_id not in (None, account.id):
+            raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
+        if connection.account_id is None:
+            await _not_connected(tx, connection.provider, account)
+        await settling.take_keys(scope, tx, registration, connection.id, account, given)
+    await scope.part(Clients).drop(scope.tenant_id, connection.id)
+    return Started(await get(scope, connection.id))
+
+
+async def connect_integration(
+    scope: Scope, integration_id: str, *, return_url: str | None = None, keys: Mapping[str, Secret] | None = None
+) -> Started:
+    """Connect an integration that exists (002's `/connect/*`): its connection, or a new one if it has none."""
+    async with scope.tx() as tx:
+        integration = await store.integration(tx, integration_id)
+        if integration is None:
+            raise IntegrationNotFound
+        connection = await store.by_integration(tx, integration_id)
+    if connection is not None:
+        return await reconnect(scope, connection.id, return_url=return_url, keys=keys)
+    return await start(
+        scope, integration.provider, name=integration.name, return_url=return_url, keys=keys
+    )  # the free integration of this name is taken
+
+
+async def get(scope: Scope, connection_id: str) -> Connection:
+    """One connection. Raises ConnectionNotFound."""
+    async with scope.tx() as tx:
+        found = await store.by_id(tx, connection_id)
+    if found is None:
+        raise ConnectionNotFound
+    return found
+
+
+async def begin(
+    scope: Scope, tx: Tx, registration: Registration, connection_id: str, return_url: str | None
+) -> Consent:
+    """Write a consent down and answer what its starter may know. Raises TooManyFlows."""
+    if await flows.count_open(tx, scope.principal.id, scope.now) >= rules.MAX_OPEN:
+        raise TooManyFlows(retry_after=60.0)
+    link = Secret(ids.token(_STATE_BITS))
+    cookie = Secret(ids.token(_STATE_BITS))
+    state = rules.state_of(link)
+    oauth = registration.manifest.oauth
+    verifier = None
+    if oauth is not None and oauth.pkce:
+        verifier = await vault.seal(
+            scope, tx, Secret(ids.token(384)), owner=connection_id, field=verifier_field(rules.flow_key(state))
+        )
+    flow = Flow(
+        tenant_id=scope.tenant_id,
+        connection_id=connection_id,
+        provider=registration.provider,
+        registration_id=registration.id,
+        registration_version=registration.version,
+        hosts_digest=model.hosts_digest(registration.app.hosts),
+        redirect_uri=redirect_uri(scope, registration),
+        return_url=return_url,
+        principal=scope.principal,
+        starter_bound=False,
+        expires_at=scope.now + rules.LIFETIME,
+    )
+    row = flows.Row(flow, rules.flow_key(state), verifier, None, rules.proof(cookie.reveal()), None)
+    await flows.insert_flow(tx, row, scope.now)
+    tx.emit(ConsentStarted(subject=connection_id, body={"provider": registration.provider}))
+    secure = scope.part(Settings).secure
+    address = f"{scope.part(Settings).public_url.rstrip('/')}{START_PATH}?link={link.reveal()}"
+    return Consent(Secret(address), state, rules.cookie_name(state, secure=secure), cookie)
+
+
+def verifier_field(key: bytes) -> str:
+    """The place of a PKCE verifier: its flow is part of what the seal is bound to."""
+    return f"verifier/{key.hex()}"
+
+
+def redirect_uri(scope: Scope, registration: Registration) -> str:
+    """Where the platform sends people back to: a path per app, the bare one only where a platform takes just one."""
+    oauth = registration.manifest.oauth
+    single = oauth is not None and oauth.single_redirect_uri
+    path = catalog.CALLBACK_PATH if single else registration.redirect_path
+    return scope.part(Settings).public_url.rstrip("/") + path
+
+
+async def check_return(scope: Scope, return_url: str | None) -> str | None:
+    """The return address, if it may be used now. Raises Invalid."""
+    if return_url is None:
+        return None
+    try:
+        return returns.check(return_url, await allowed_origins(scope))
+    except ValueError as error:
+        raise Invalid.field("returnUrl", f"This return address is not allowed: {error}.") from None
+
+
+async def allowed_origins(scope: Scope) -> frozenset[str]:
+    """Where this tenant's consents may return to: its own list, and the deployment's."""
+    settings = scope.part(Settings)
+    async with scope.tx() as tx:
+        own = await flows.return_origins(tx)
+    shared = [returns.origin_of(origin) for origin in (*settings.return_origins, settings.public_url)]
+    return own.union(shared)
+
+
+def _check_settings(fields: tuple[Field, ...], given: Mapping[str, Any]) -> None:
+    wanted = [(field.name, False) for field in fields]
+    _, unknown = model.missing_fields(wanted, given)
+    if unknown:
+        wrong = [{"path": f"settings.{name}", "message": "The provider has no such setting."} for name in unknown]
+        raise Invalid("The settings are not valid.", details={"fields": wrong})
+
+
+def _no_keys(keys: Mapping[str, Secret] | None) -> None:
+    if keys:
+        raise WrongKind("This provider is connected by a consent, not by keys; leave the credentials out.")
+
+
+def _checked(
+    registration: Registration, keys: Mapping[str, Secret] | None, return_url: str | None
+) -> dict[str, Secret]:
+    """The given keys, by the manifest's fields. Raises WrongKind or Invalid, never with a value in it."""
+    if return_url is not None:
+        raise WrongKind("This provider is connected by keys; there is no consent to return from.")
+    fields = registration.manifest.credential_fields
+    given = dict(keys or {})
+    missing, unknown = model.missing_fields([(field.name, field.required) for field in fields], given)
+    wrong = [{"path": name, "message": "This credential is required."} for name in missing]
+    wrong += [{"path": name, "message": "The provider has no such credential."} for name in unknown]
+    if wrong:
+        raise WrongKind(
+            f"This provider takes: {', '.join(field.name for field in fields) or 'no credentials'}.",
+            details={"fields": wrong},
+        )
+    return given
+
+
+async def _try(scope: Scope, registration: Registration, keys: Mapping[str, Secret], connection_id: str) -> Account:
+    """Ask the platform who these keys are. Raises CredentialsRefused or PlatformUnreachable."""
+    binding = Binding(scope.tenant_id, connection_id or "trial", registration, Account(""), 0, keys)
+    try:
+        async with scope.part(Clients).passing(binding, scope.clock) as session:
+            return await registration.connector.test(session)
+    except (TokenRejected, AuthError) as error:
+        raise CredentialsRefused from error
+    except PlatformError as error:
+        raise CredentialsRefused(f"The platform answered: {error.message}") from error
+    except ClientError as error:
+        raise PlatformUnreachable from error
+
+
+async def _not_connected(tx: Tx, provider: str, account: Account) -> None:
+    existing = await store.by_accounts(tx, provider, [account.id])
+    if existing:
+        raise AlreadyConnected(details={"connectionId": existing[account.id]})

@@ -1,0 +1,41 @@
+"""Knobs of connections."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where people come back to, and how patient calls to platforms are."""
+
+    public_url: str = field(
+        default="http://127.0.0.1:8700",
+        metadata={"help": "The address under which browsers reach this server; redirect addresses begin with it."},
+    )
+    return_origins: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "Origins, such as https://app.example.com, to which every tenant's consents may return."},
+    )
+    call_deadline: timedelta = field(
+        default=timedelta(seconds=30), metadata={"help": "Total time of one call to a platform, waits included."}
+    )
+    exchange_deadline: timedelta = field(
+        default=timedelta(seconds=12), metadata={"help": "Total time of one exchange of a code or a refresh token."}
+    )
+    revoke_deadline: timedelta = field(
+        default=timedelta(seconds=5), metadata={"help": "How long a disconnection waits for the platform's revocation."}
+    )
+    call_attempts: int = field(default=4, metadata={"help": "Most attempts of one call that is safe to repeat."})
+    pooled_clients: int = field(default=2_000, metadata={"help": "Most bound clients that a process keeps ready."})
+    allow_networks: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "Networks or names that tenants' own apps may point at, beside the public Internet."},
+    )
+    sweep_every: timedelta = field(
+        default=timedelta(minutes=1), metadata={"help": "How often consents that ran out are swept away."}
+    )
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach this server over TLS."""
+        return self.public_url.startswith("https://")

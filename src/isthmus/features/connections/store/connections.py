@@ -1,0 +1,310 @@
+"""Statements over integrations, connections and the accounts they hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from sqlalchemy import ARRAY, Select, Text, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
+
+from isthmus.engine.db import Statement, Tx, statement
+from isthmus.features.connections.model.connection import Connection, Filters, Status
+from isthmus.features.connections.tables import account_claims as claims
+from isthmus.features.connections.tables import connections as c
+from isthmus.features.connections.tables import integrations as i
+from isthmus.kit.paging import Ask
+
+_TENANT: BindParameter[str] = bindparam("tenant_id")
+_COLUMNS = (
+    c.c.id, c.c.integration_id, i.c.name, c.c.provider, c.c.auth, c.c.registration_id, c.c.status, c.c.status_reason,
+    c.c.external_account_id, c.c.account, c.c.hosts_digest, c.c.token_version, c.c.expires_at, c.c.refresh_expires_at,
+    c.c.last_tested_at, c.c.created_at, c.c.updated_at, i.c.settings,
+)  # fmt: skip
+_JOINED = c.join(i, and_(i.c.tenant_id == c.c.tenant_id, i.c.id == c.c.integration_id))
+_OWN = and_(c.c.tenant_id == _TENANT, c.c.id == bindparam("id"))
+
+_BY_ID = statement(select(*_COLUMNS).select_from(_JOINED).where(_OWN))
+_BY_ID_LOCKED = statement(select(*_COLUMNS).select_from(_JOINED).where(_OWN).with_for_update(of=c))
+_BY_INTEGRATION = statement(
+    select(*_COLUMNS)
+    .select_from(_JOINED)
+    .where(c.c.tenant_id == _TENANT, c.c.integration_id == bindparam("integration_id"))
+    .order_by(c.c.created_at)
+    .limit(1)
+)
+_BY_ACCOUNTS = statement(
+    select(c.c.external_account_id, c.c.id).where(
+        c.c.tenant_id == _TENANT,
+        c.c.provider == bindparam("provider"),
+        c.c.external_account_id == func.any(bindparam("accounts", type_=ARRAY(Text))),
+    )
+)
+_INTEGRATION = statement(
+    select(i.c.id, i.c.provider, i.c.name, i.c.settings, i.c.status).where(
+        i.c.tenant_id == _TENANT, i.c.id == bindparam("id")
+    )
+)
+_FREE_INTEGRATION = statement(
+    select(i.c.id)
+    .where(
+        i.c.tenant_id == _TENANT,
+        i.c.provider == bindparam("provider"),
+        or_(bindparam("name", type_=Text).is_(None), i.c.name == bindparam("name", type_=Text)),
+        ~select(c.c.id).where(c.c.tenant_id == i.c.tenant_id, c.c.integration_id == i.c.id).exists(),
+    )
+    .order_by(i.c.created_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_ADD_INTEGRATION = statement(
+    insert(i).values({name: bindparam(name) for name in ("tenant_id", "id", "provider", "name", "settings", "status")})
+    .values(created_at=bindparam("now"), updated_at=bindparam("now"))
+)  # fmt: skip
+_CHANGE_INTEGRATION = statement(
+    update(i)
+    .where(i.c.tenant_id == _TENANT, i.c.id == bindparam("integration_id"))
+    .values(
+        status=bindparam("new_status"),
+        name=func.coalesce(bindparam("new_name"), i.c.name),
+        settings=func.coalesce(bindparam("new_settings"), i.c.settings),
+        updated_at=bindparam("now"),
+    )
+)
+_FOLLOW = statement(
+    update(i)
+    .where(
+        i.c.tenant_id == _TENANT,
+        i.c.id
+        == select(c.c.integration_id).where(c.c.tenant_id == _TENANT, c.c.id == bindparam("id")).scalar_subquery(),
+    )
+    .values(status=bindparam("new_status"), updated_at=bindparam("now"))
+)
+_ADD = statement(
+    insert(c)
+    .values(
+        {name: bindparam(name) for name in ("tenant_id", "id", "integration_id", "provider", "auth", "registration_id")}
+    )
+    .values(status=bindparam("status"), created_at=bindparam("now"), updated_at=bindparam("now"))
+)
+_SET_STATUS = statement(
+    update(c)
+    .where(_OWN, c.c.status == func.any(bindparam("before", type_=ARRAY(Text))))
+    .values(status=bindparam("status"), status_reason=bindparam("reason"), updated_at=bindparam("now"))
+)
+_TESTED = statement(update(c).where(_OWN).values(last_tested_at=bindparam("now"), updated_at=bindparam("now")))
+_CLEAR = statement(
+    update(c)
+    .where(_OWN)
+    .values(
+        status=bindparam("status"), status_reason=bindparam("reason"), updated_at=bindparam("now"),
+        access_token=None, refresh_token=None, previous_refresh=None, credentials=None,
+        expires_at=None, refresh_expires_at=None, token_version=c.c.token_version + 1,
+        lease_owner=None, lease_until=None, sending_since=None, retry_at=None,
+    )
+)  # fmt: skip
+_DELETE = statement(delete(c).where(_OWN).returning(c.c.integration_id))
+_DELETE_UNUSED = statement(
+    delete(i).where(
+        i.c.tenant_id == _TENANT,
+        i.c.id == bindparam("integration_id"),
+        ~select(c.c.id).where(c.c.tenant_id == i.c.tenant_id, c.c.integration_id == i.c.id).exists(),
+    )
+)
+_CLAIM = statement(
+    pg_insert(claims)
+    .values({name: bindparam(name) for name in ("tenant_id", "provider", "external_account_id", "connection_id")})
+    .values(created_at=bindparam("now"))
+    .on_conflict_do_nothing()
+    .returning(claims.c.connection_id)
+)
+_OWN_CLAIM = statement(
+    select(claims.c.connection_id).where(
+        claims.c.tenant_id == _TENANT,
+        claims.c.provider == bindparam("provider"),
+        claims.c.external_account_id == bindparam("external_account_id"),
+    )
+)
+_HOLDER = statement(
+    select(claims.c.tenant_id, claims.c.connection_id).where(
+        claims.c.provider == bindparam("provider"), claims.c.external_account_id == bindparam("external_account_id")
+    )
+)
+
+_FILTERS: tuple[ColumnElement[bool], ...] = (
+    c.c.tenant_id == _TENANT,
+    or_(bindparam("provider", type_=Text).is_(None), c.c.provider == bindparam("provider")),
+    or_(bindparam("status", type_=Text).is_(None), c.c.status == bindparam("status")),
+    or_(
+        bindparam("search", type_=Text).is_(None),
+        func.strpos(func.lower(i.c.name), bindparam("search")) > 0,
+        func.strpos(func.lower(func.coalesce(c.c.external_account_id, "")), bindparam("search")) > 0,
+    ),
+)
+_TOTAL = statement(select(func.count()).select_from(_JOINED).where(*_FILTERS))
+SORTABLE = {"createdAt": c.c.created_at, "updatedAt": c.c.updated_at, "name": i.c.name, "status": c.c.status}
+
+
+def _listing(order: ColumnElement[Any], *, descending: bool) -> Statement:
+    places = (order.desc(), c.c.id.desc()) if descending else (order.asc(), c.c.id.asc())
+    page: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(*_FILTERS).order_by(*places)
+    return statement(page.limit(bindparam("limit")).offset(bindparam("offset")))
+
+
+_LISTINGS: Mapping[tuple[str, bool], Statement] = {
+    (name, descending): _listing(column, descending=descending)
+    for name, column in SORTABLE.items()
+    for descending in (True, False)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A tenant's use of a provider."""
+
+    id: str
+    provider: str
+    name: str
+    settings: Mapping[str, Any]
+    status: str
+
+
+def _connection(row: asyncpg.Record) -> Connection:
+    values = dict(row)
+    values["account_id"] = values.pop("external_account_id")
+    values["status"] = Status(values["status"])
+    return Connection(**values)
+
+
+async def by_id(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection | None:
+    """One connection; `lock` holds its row until the commit."""
+    found = await tx.fetchrow(_BY_ID_LOCKED if lock else _BY_ID, tenant_id=tx.tenant_id, id=connection_id)
+    return _connection(found) if found else None
+
+
+async def by_integration(tx: Tx, integration_id: str) -> Connection | None:
+    """The tenant's connection of an integration."""
+    found = await tx.fetchrow(_BY_INTEGRATION, tenant_id=tx.tenant_id, integration_id=integration_id)
+    return _connection(found) if found else None
+
+
+async def by_accounts(tx: Tx, provider: str, accounts: Sequence[str]) -> dict[str, str]:
+    """Which of these accounts this tenant has connected, and by which connection."""
+    rows = await tx.fetch(_BY_ACCOUNTS, tenant_id=tx.tenant_id, provider=provider, accounts=list(accounts))
+    return {row["external_account_id"]: row["id"] for row in rows}
+
+
+async def page(tx: Tx, filters: Filters, ask: Ask, sort: str, *, descending: bool) -> tuple[list[Connection], int]:
+    """Some connections and how many there are in all."""
+    narrowed = {
+        "tenant_id": tx.tenant_id,
+        "provider": filters.provider,
+        "status": filters.status,
+        "search": filters.search.lower() if filters.search else None,
+    }
+    listing = _LISTINGS[(sort, descending)]
+    rows = await tx.fetch(listing, limit=ask.limit, offset=ask.offset, **narrowed)
+    total: int = await tx.fetchval(_TOTAL, **narrowed)
+    return [_connection(row) for row in rows], total
+
+
+async def integration(tx: Tx, integration_id: str) -> Integration | None:
+    """One integration."""
+    found = await tx.fetchrow(_INTEGRATION, tenant_id=tx.tenant_id, id=integration_id)
+    return Integration(**dict(found)) if found else None
+
+
+async def free_integration(tx: Tx, provider: str, name: str | None) -> str | None:
+    """An integration of this provider that has no connection."""
+    found: str | None = await tx.fetchval(_FREE_INTEGRATION, tenant_id=tx.tenant_id, provider=provider, name=name)
+    return found
+
+
+async def insert_integration(
+    tx: Tx, integration_id: str, provider: str, name: str, settings: Mapping[str, Any], now: datetime
+) -> None:
+    """A new integration; nothing is connected yet."""
+    await tx.execute(
+        _ADD_INTEGRATION, tenant_id=tx.tenant_id, id=integration_id, provider=provider, name=name,
+        settings=dict(settings), status=Status.PENDING.value, now=now,
+    )  # fmt: skip
+
+
+async def update_integration(
+    tx: Tx,
+    integration_id: str,
+    status: str,
+    now: datetime,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Set what the API shows of an integration, and its name or settings where given."""
+    await tx.execute(
+        _CHANGE_INTEGRATION, tenant_id=tx.tenant_id, integration_id=integration_id, new_status=status, new_name=name,
+        new_settings=dict(settings) if settings is not None else None, now=now,
+    )  # fmt: skip
+
+
+async def update_integration_of(tx: Tx, connection_id: str, status: str, now: datetime) -> None:
+    """Let a connection's integration show what has become of it."""
+    await tx.execute(_FOLLOW, tenant_id=tx.tenant_id, id=connection_id, new_status=status, now=now)
+
+
+async def insert_connection(
+    tx: Tx, connection_id: str, integration_id: str, provider: str, auth: str, registration_id: str, now: datetime
+) -> None:
+    """A new connection that waits for its credentials."""
+    await tx.execute(
+        _ADD, tenant_id=tx.tenant_id, id=connection_id, integration_id=integration_id, provider=provider, auth=auth,
+        registration_id=registration_id, status=Status.PENDING.value, now=now,
+    )  # fmt: skip
+
+
+async def update_status(
+    tx: Tx, connection_id: str, before: Sequence[Status], after: Status, reason: str | None, now: datetime
+) -> bool:
+    """Move the status, if it still is one of `before`."""
+    touched = await tx.execute(
+        _SET_STATUS, tenant_id=tx.tenant_id, id=connection_id, before=[str(status) for status in before],
+        status=str(after), reason=reason, now=now,
+    )  # fmt: skip
+    return bool(touched)
+
+
+async def update_tested(tx: Tx, connection_id: str, now: datetime) -> None:
+    """Note when the credentials were tried last."""
+    await tx.execute(_TESTED, tenant_id=tx.tenant_id, id=connection_id, now=now)
+
+
+async def update_cleared(tx: Tx, connection_id: str, status: Status, reason: str, now: datetime) -> None:
+    """Destroy the credentials and keep the connection."""
+    await tx.execute(_CLEAR, tenant_id=tx.tenant_id, id=connection_id, status=str(status), reason=reason, now=now)
+
+
+async def delete_connection(tx: Tx, connection_id: str) -> str | None:
+    """Remove a connection with all its secrets; answers its integration."""
+    found: str | None = await tx.fetchval(_DELETE, tenant_id=tx.tenant_id, id=connection_id)
+    return found
+
+
+async def delete_unused_integration(tx: Tx, integration_id: str) -> None:
+    """Remove an integration that has no connection any more."""
+    await tx.execute(_DELETE_UNUSED, tenant_id=tx.tenant_id, integration_id=integration_id)
+
+
+async def claim(tx: Tx, provider: str, account_id: str, connection_id: str, now: datetime) -> str | None:
+    """Take hold of an account for this tenant; the connection of this tenant that holds it, None when another does."""
+    names = {"tenant_id": tx.tenant_id, "provider": provider, "external_account_id": account_id}
+    taken: str | None = await tx.fetchval(_CLAIM, connection_id=connection_id, now=now, **names)
+    if taken is None:
+        taken = await tx.fetchval(_OWN_CLAIM, **names)
+    return taken
+
+
+async def holder(system_tx: Tx, provider: str, account_id: str) -> tuple[str, str] | None:
+    """The tenant and connection that hold an account, for the notice to its present owner only."""
+    found = await system_tx.fetchrow(_HOLDER, provider=provider, external_account_id=account_id)
+    return (found["tenant_id"], found["connection_id"]) if found else None

@@ -1,0 +1,137 @@
+"""A process with emulated platforms behind it, its API, and browsers that walk through consents."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+from tests.given import vault
+
+from isthmus.connect import registry
+from isthmus.engine.db import Database
+from isthmus.features import catalog, connections
+from isthmus.features.connections.feature import FEATURE
+from isthmus.http import App, HttpSettings, SharedKey, TokenAuthenticator, create_app, mint, own_issuer
+from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.secret import Secret
+from isthmus.sandbox import SandboxServer, walk
+from isthmus.scope import Scope, System
+
+BASE, RETURN = "http://localhost", "https://app.example.com/done"
+_KEY = Secret("k" * 40)
+
+
+@dataclass
+class Side:
+    """One HTTP client with a cookie jar: a browser, or the machine of an API caller."""
+
+    http: httpx2.AsyncClient
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def __call__(self, method: str, path: str, json: Any = None) -> httpx2.Response:
+        return await self.http.request(method, path, json=json, headers=self.headers)
+
+    async def go(self, address: str) -> httpx2.Response:
+        """Open an address as a browser does: without credentials, one step."""
+        return await self.http.get(address)
+
+
+@dataclass
+class World:
+    """The process, its platforms, and who calls."""
+
+    system: System
+    sandbox: SandboxServer
+    app: App
+
+    def side(self, tenant: str = "", subject: str = "usr_1", role: str = "tenant_admin") -> Side:
+        """A caller with a fresh cookie jar; without a tenant, nobody."""
+        transport = httpx2.ASGITransport(app=self.app, client=("203.0.113.9", 4711))
+        http = httpx2.AsyncClient(transport=transport, base_url=BASE)
+        if not tenant:
+            return Side(http)
+        token = mint(SharedKey(_KEY), tenant_id=tenant, subject=subject, roles=[role], clock=self.system.clock)
+        return Side(http, {"authorization": f"Bearer {token.reveal()}"})
+
+    def scope(self, tenant: str, subject: str = "usr_1") -> Scope:
+        """The same person, below HTTP."""
+        return vault.scope(self.system, tenant, subject=subject)
+
+    async def start(self, side: Side, provider: str = "tiki", **body: Any) -> dict[str, Any]:
+        """Begin a connection."""
+        answer = await side("POST", "/api/connections", {"provider": provider, "returnUrl": RETURN, **body})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def ask(self, side: Side, link: str, *, seller: str | None = None, approve: bool = True) -> str:
+        """Open the link and answer the platform's page; the callback address that the browser opens next."""
+        opened = await side.go(link)
+        assert opened.status_code == 303, opened.text
+        return await walk(opened.headers["location"], seller=seller, approve=approve)
+
+    async def connected(self, tenant: str, provider: str = "tiki", *, seller: str | None = None) -> str:
+        """A whole consent in one browser; the id of the connection."""
+        side = self.side(tenant)
+        started = await self.start(side, provider)
+        back = await side.go(await self.ask(side, started["authorizationUrl"], seller=seller))
+        return query(back)["connectionId"]
+
+    async def clear(self) -> None:
+        """Every account is free again, every platform as at the start."""
+        async with self.system.tx() as tx:
+            await tx.execute_sql("delete from connections")
+            await tx.execute_sql("delete from integrations")
+        for shop in self.sandbox.shops.values():
+            shop.faults.clear()
+            shop.recording.clear()
+
+
+def query(answer: httpx2.Response) -> dict[str, str]:
+    """What a redirect carries."""
+    assert answer.status_code == 302, answer.text
+    return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
+@asynccontextmanager
+async def world(
+    database: Database,
+    *platforms: str,
+    clock: Clock = SYSTEM,
+    extra: dict[str, registry.Found] | None = None,
+    **knobs: Any,
+) -> AsyncIterator[World]:
+    """Emulated platforms, their apps registered for the deployment, and an API over one database."""
+    settings = connections.Settings(public_url=BASE, return_origins=("https://app.example.com",), **knobs)
+    clients = connections.Clients(settings)
+    parts: dict[type, Any] = {
+        connections.Settings: settings,
+        connections.Clients: clients,
+        catalog.Providers: catalog.Providers({**registry.discover(), **(extra or {})}),
+        catalog.GivenApps: catalog.read_apps({}),
+    }
+    system = vault.process(database, clock=clock, parts=parts)
+    async with SandboxServer(list(platforms), products=3, clock=clock) as sandbox:
+        for name, shop in sandbox.shops.items():
+            credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
+            known = parts[catalog.Providers][name].manifest.hosts
+            hosts = {host: address for host, address in shop.hosts.items() if host in known}
+            await catalog.set_app(vault.platform(system), name, credentials=credentials, hosts=hosts)
+        yield World(system, sandbox, _api(system))
+        await clients.aclose()
+
+
+def _api(system: System) -> App:
+    return create_app(
+        list(FEATURE.routes),
+        open_scope=lambda who, facts: Scope(
+            who.tenant_id, who, system.engine, system.clock, facts.request_id, facts.address
+        ),
+        authenticators=[TokenAuthenticator([own_issuer(SharedKey(_KEY))], system.clock)],
+        secret=_KEY,
+        settings=HttpSettings(limits={"callback": 100_000, "connection": 100_000}),
+        checks={},
+        system=system,
+        clock=system.clock,
+    )
