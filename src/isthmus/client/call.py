@@ -8,12 +8,19 @@ from typing import TypedDict
 
 from isthmus.client.auth.tokens import Tokens
 from isthmus.client.body import Part
-from isthmus.client.message import Request
-from isthmus.client.transport.port import Flight
+from isthmus.client.message import Request, Response
+from isthmus.client.transport.port import Exchange, Flight
 from isthmus.client.url import Query, Scalar
 
 #: Set to a reason while outbound calls must not be made, such as an open database transaction.
 calls_forbidden: ContextVar[str | None] = ContextVar("calls_forbidden", default=None)
+
+
+def forbid() -> None:
+    """Raise RuntimeError while outbound calls must not be made."""
+    reason = calls_forbidden.get()
+    if reason is not None:
+        raise RuntimeError(f"no outbound calls here: {reason}")
 
 
 class CallOptions(TypedDict, total=False):
@@ -49,6 +56,7 @@ class Call:
     __slots__ = (
         "attempts",
         "deadline_at",
+        "exchange",
         "flight",
         "idempotent",
         "max_body",
@@ -57,7 +65,9 @@ class Call:
         "request",
         "route",
         "share",
+        "stale",
         "started",
+        "streaming",
         "tags",
         "tokens",
         "waited",
@@ -82,4 +92,9 @@ class Call:
         self.replayed = False
         #: The tokens of the latest attempt.
         self.tokens: Tokens | None = None
+        #: The body is left to the caller once the head is judged good; the open exchange is put here.
+        self.streaming = False
+        self.exchange: Exchange | None = None
+        #: A cached reply that may stand in if the far side fails.
+        self.stale: Response | None = None
         self.flight = Flight()

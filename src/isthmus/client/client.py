@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, Unpack
 
-from multidict import CIMultiDict
-
-import isthmus
-from isthmus.client import json as _json
 from isthmus.client.auth.oauth2 import OAuth2
 from isthmus.client.auth.port import Auth
-from isthmus.client.body import ACCEPT_ENCODING, multipart
+from isthmus.client.batch import Batch, Coalescer
 from isthmus.client.breaker import Breaker, BreakerRule
-from isthmus.client.call import Call, CallOptions, calls_forbidden
+from isthmus.client.build import Builder
+from isthmus.client.cache.cache import Cache
+from isthmus.client.call import Call, CallOptions, forbid
 from isthmus.client.deadline import Deadline
-from isthmus.client.errors import ClientError, DeadlineExceeded, InvalidRequest
+from isthmus.client.errors import (
+    BreakerOpen,
+    ClientError,
+    DeadlineExceeded,
+    InvalidRequest,
+    NetworkError,
+    PlatformFailed,
+    RateLimited,
+    Throttled,
+)
 from isthmus.client.events import CallEnded, Hook
+from isthmus.client.fallback import Fallbacks, Function
 from isthmus.client.guard import AddressGuard
 from isthmus.client.judge import Judge
 from isthmus.client.limiter import Limiter
 from isthmus.client.limits import RateLimit
-from isthmus.client.message import Body, Request, Response, check_headers
+from isthmus.client.message import Response
+from isthmus.client.pages import Paging, Walk
 from isthmus.client.pipeline import Gate, Pipeline
-from isthmus.client.retry import IDEMPOTENT, Retry
+from isthmus.client.retry import Retry
+from isthmus.client.stream import Streamed
+from isthmus.client.transform import Transformer, Transformers
 from isthmus.client.transport import shared
 from isthmus.client.transport.port import Transport
-from isthmus.client.url import add_query, encode, join, parse
+from isthmus.client.url import parse
 from isthmus.kit import chance
 from isthmus.kit.clock import SYSTEM, Clock
 
+Items = str | Callable[[Response], list[object]]
 Limits = RateLimit | Limiter | Gate | Sequence[Gate | Limiter]
-_USER_AGENT = f"isthmus/{isthmus.__version__}" if hasattr(isthmus, "__version__") else "isthmus"
+_STREAM_CAP = 1024 * 1024 * 1024
+_STALE_MAY_HELP = (NetworkError, PlatformFailed, BreakerOpen, RateLimited, Throttled)
 
 
 class ApiClient:
@@ -46,7 +59,9 @@ class ApiClient:
     default. guard: refuses addresses; give one for every URL a stranger supplied. classify: judges replies by the
     platform's envelope. hosts: further origins that may be called with these credentials, such as
     "https://files.example.com". idempotency_header: how the platform takes idempotency keys, None if it does not.
-    hooks: told of waits, attempts and calls. redirects: hops followed for GET.
+    hooks: told of waits, attempts and calls. redirects: hops followed for GET. cache: a `Cache`. coalesce: identical
+    GETs in flight become one. fallbacks: other base URLs, fallback: a function, both for when the breaker is open.
+    transformers: functions over the JSON of requests and responses.
 
     Use it as an async context manager, or call `aclose`.
     """
@@ -69,23 +84,32 @@ class ApiClient:
         idempotency_header: str | None = "Idempotency-Key",
         hooks: Iterable[Hook] = (),
         redirects: int = 3,
+        cache: Cache | None = None,
+        coalesce: bool = False,
+        fallbacks: Iterable[str] = (),
+        fallback: Function | None = None,
+        transformers: Transformers | Mapping[str, Transformer | Iterable[Transformer]] | None = None,
         clock: Clock = SYSTEM,
         draw: chance.Draw = chance.draw,
     ) -> None:
-        self.base_url = parse(base_url) if base_url else None
-        self._headers = CIMultiDict({"Accept": "*/*", "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": _USER_AGENT})
-        if headers:
-            check_headers(headers)
-            self._headers.update(headers)
-        self._origins = frozenset(parse(host).origin for host in hosts)
+        self._builder = Builder(
+            base_url,
+            headers,
+            guarded=auth is not None,
+            hosts=hosts,
+            idempotency_header=idempotency_header,
+            max_body=max_body,
+        )
+        changes = Transformers.of(transformers)
+        self._builder.transformers = changes.request
+        self._changes = changes.response
         self._deadline = deadline
-        self._max_body = max_body
-        self._idempotency_header = idempotency_header
         self._own: shared.Lent | None = None
         if transport is None:
             transport = self._own = shared.lend(guard)
         self.clock = clock
         self.breaker = Breaker(breaker) if isinstance(breaker, BreakerRule) else breaker
+        self.cache = cache
         self.pipeline = Pipeline(
             transport=transport,
             retry=retry or Retry(),
@@ -98,6 +122,12 @@ class ApiClient:
             redirects=redirects,
             hooks=tuple(hooks),
         )
+        bases = tuple(parse(one) for one in fallbacks)
+        self._fallbacks = Fallbacks(self._builder.base, bases, fallback) if bases or fallback else None
+        self._coalescer = Coalescer() if coalesce else None
+        self._keys = cache if cache is not None else Cache()
+        plain = self._fallbacks is None and cache is None and not coalesce
+        self._run: Callable[[Call], Awaitable[Response]] = self.pipeline.run if plain else self._layered
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +138,9 @@ class ApiClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let a token refresh under way end and give the shared pool back; a transport of your own stays open."""
+        """Let refreshes under way end and give the shared pool back; a transport of your own stays open."""
+        if self.cache is not None:
+            await self.cache.aclose()
         if isinstance(self.pipeline.auth, OAuth2):
             await self.pipeline.auth.aclose()
         own, self._own = self._own, None
@@ -117,12 +149,30 @@ class ApiClient:
 
     async def request(self, method: str, url: str, **options: Unpack[CallOptions]) -> Response:
         """Make a call; see `CallOptions`. Returns the reply judged good; raises an error of the tree otherwise."""
-        forbidden = calls_forbidden.get()
-        if forbidden is not None:
-            raise RuntimeError(f"no outbound calls here: {forbidden}")
+        forbid()
         deadline = options.get("deadline") or self._deadline
-        call = self._call(method, url, deadline, options)
-        return await self._within(deadline, call)
+        call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
+        response: Response | None = None
+        error: ClientError | None = None
+        try:
+            with Deadline(deadline):
+                response = await self._run(call)
+            if self._changes:
+                response.transformers = self._changes
+            return response
+        except TimeoutError as cause:
+            error = _late(call, deadline)
+            if call.stale is not None:
+                return self._stale(call)
+            raise error from cause
+        except ClientError as caught:
+            error = caught
+            if call.stale is not None and isinstance(caught, _STALE_MAY_HELP):
+                return self._stale(call)
+            raise
+        finally:
+            if self.pipeline.hooks:
+                self._ended(call, response, error)
 
     async def get(self, url: str, **options: Unpack[CallOptions]) -> Response:
         """GET."""
@@ -144,94 +194,76 @@ class ApiClient:
         """DELETE."""
         return await self.request("DELETE", url, **options)
 
+    @asynccontextmanager
+    async def stream(self, method: str, url: str, **options: Unpack[CallOptions]) -> AsyncIterator[Streamed]:
+        """A reply read piece by piece; `deadline` covers the reading too, `max_body` is 1 GiB unless given."""
+        forbid()
+        deadline = options.get("deadline") or self._deadline
+        call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
+        call.streaming, call.max_body = True, options.get("max_body", _STREAM_CAP)
+        try:
+            with Deadline(deadline):
+                response = await self._run(call)
+                if call.exchange is None:
+                    raise InvalidRequest("the reply to this call has no body to stream")
+                yield Streamed(response, call.exchange, call.max_body)
+                await call.exchange.release()
+        except TimeoutError as cause:
+            raise _late(call, deadline) from cause
+        finally:
+            if call.exchange is not None:
+                call.exchange.abort()
+
+    def walk(self, url: str, paging: Paging, items: Items = "", **options: Unpack[CallOptions]) -> Walk:
+        """All pages of `url`: `async for page in api.walk(...).pages()`, or `.records()`.
+
+        items: path of the records in the body, or a function of the response.
+        """
+        return Walk(caller=self, url=url, paging=paging, items=items, options=options)
+
+    def batch(self, concurrency: int = 8) -> Batch:
+        """Gather calls and make them together, at most `concurrency` at a time, with partial results."""
+        return Batch(self, concurrency)
+
+    async def invalidate(self, tag: str) -> None:
+        """Forget the cached replies that were fetched with `tags=[tag]`."""
+        if self.cache is not None:
+            await self.cache.invalidate(tag)
+
     async def _with_json(self, method: str, url: str, body: object, options: CallOptions) -> Response:
         if body is not None:
             options["json"] = body
         return await self.request(method, url, **options)
 
-    async def _within(self, deadline: float, call: Call) -> Response:
-        response: Response | None = None
-        error: ClientError | None = None
-        try:
-            with Deadline(deadline):
-                response = await self.pipeline.run(call)
-            return response
-        except TimeoutError as cause:
-            error = _late(call, deadline)
-            raise error from cause
-        except ClientError as caught:
-            error = caught
-            raise
-        finally:
-            if self.pipeline.hooks:
-                self._ended(call, response, error)
+    async def _layered(self, call: Call) -> Response:
+        """The pipeline behind whatever of cache, coalescing and fallbacks this client has."""
+        if self.cache is None:
+            return await self._coalesced(call)
+        return await self.cache.run(call, self._coalesced, self._identity(), self.pipeline.hooks)
+
+    async def _coalesced(self, call: Call) -> Response:
+        if self._coalescer is None or call.request.method != "GET" or call.streaming:
+            return await self._fallen(call)
+        key = self._keys.key(call.request, self._identity())
+        return await self._coalescer.run(key, call, self._fallen, call.deadline_at - self.clock.monotonic())
+
+    async def _fallen(self, call: Call) -> Response:
+        if self._fallbacks is None:
+            return await self.pipeline.run(call)
+        return await self._fallbacks.run(call, self.pipeline.run)
+
+    def _identity(self) -> str:
+        return self.pipeline.auth.identity if self.pipeline.auth is not None else ""
+
+    def _stale(self, call: Call) -> Response:
+        response = call.stale or Response(0, {})
+        response.transformers = self._changes
+        response.attempts, response.waited = call.attempts, call.waited
+        return response
 
     def _ended(self, call: Call, response: Response | None, error: ClientError | None) -> None:
         took = self.clock.monotonic() - call.started
         self.pipeline.tell(CallEnded(call.request, took, call.waited, call.attempts, response, error, call.route))
-
-    def _call(self, method: str, target: str, deadline: float, options: CallOptions) -> Call:
-        url = join(self.base_url, target)
-        base = self.base_url
-        if (
-            base is not None
-            and url.origin != base.origin
-            and self.pipeline.auth is not None
-            and url.origin not in self._origins
-        ):
-            raise InvalidRequest(f"{url.origin} is not a host of this client; list it in `hosts`")
-        query = options.get("query")
-        if query:
-            url = add_query(url, query)
-        headers = self._headers.copy()
-        content, content_type = _content(options)
-        if content_type is not None:
-            headers["Content-Type"] = content_type
-        own = options.get("headers")
-        if own:
-            check_headers(own)
-            headers.update(own)
-        started = self.clock.monotonic()
-        call = Call(Request(method, url, headers, content), started, started + deadline)
-        call.idempotent = method in IDEMPOTENT
-        self._say(call, options, headers)
-        return call
-
-    def _say(self, call: Call, options: CallOptions, headers: CIMultiDict[str]) -> None:
-        call.max_body = options.get("max_body", self._max_body)
-        call.weight = options.get("weight", 1)
-        call.route = options.get("route")
-        call.share = options.get("share", "")
-        call.replayable = call.request.content is None or isinstance(call.request.content, bytes)
-        key = options.get("idempotency_key")
-        if key is not None and self._idempotency_header is not None:
-            check_headers({self._idempotency_header: key})
-            headers[self._idempotency_header] = key
-            call.idempotent = True
-        said = options.get("idempotent")
-        if said is not None:
-            call.idempotent = said
-
-
-def _content(options: CallOptions) -> tuple[Body, str | None]:
-    """The body and its type. Raises InvalidRequest when there is more than one body."""
-    given = [name for name in ("json", "form", "multipart", "content") if options.get(name) is not None]
-    if not given:
-        return None, None
-    if len(given) > 1:
-        raise InvalidRequest("a call has one body: " + " or ".join(given))
-    json, form, fields = options.get("json"), options.get("form"), options.get("multipart")
-    if json is not None:
-        return _json.dumps(json), "application/json"
-    if form is not None:
-        return encode(form).encode(), "application/x-www-form-urlencoded"
-    if fields is not None:
-        boundary = secrets.token_hex(16)
-        return multipart(fields, boundary), f"multipart/form-data; boundary={boundary}"
-    content = options.get("content")
-    if isinstance(content, str):
-        return content.encode(), "text/plain; charset=utf-8"
-    return content, "application/octet-stream"
 
 
 def _late(call: Call, deadline: float) -> DeadlineExceeded:

@@ -67,6 +67,8 @@ class AddressGuard:
         self._names = frozenset(names)
         self._denied = tuple(ipaddress.ip_network(one, strict=False) for one in deny)
         self._ports = _OPEN_PORTS | frozenset(ports)
+        #: Hosts of URLs that passed; the verdict on a text never changes, that on a name's address is never kept.
+        self._passed: set[tuple[str, int]] = set()
 
     def allows_name(self, host: str) -> bool:
         """Whether the deployment lets this host name through whatever it resolves to."""
@@ -103,6 +105,13 @@ class AddressGuard:
 
     def check_host(self, host: str, port: int) -> None:
         """Judge a URL before anything is looked up: literals at once, names by their port."""
+        if (host, port) in self._passed:
+            return
+        self._check_host(host, port)
+        if len(self._passed) < 10_000:
+            self._passed.add((host, port))
+
+    def _check_host(self, host: str, port: int) -> None:
         try:
             ipaddress.ip_address(host)
         except ValueError:

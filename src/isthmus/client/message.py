@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -86,6 +86,7 @@ class Response:
         "request",
         "stale",
         "status",
+        "transformers",
         "waited",
     )
 
@@ -112,10 +113,20 @@ class Response:
         self.fallback = False
         #: What transformers and adapters add, such as the cost of a GraphQL query.
         self.notes: MutableMapping[str, object] | None = None
+        #: Applied to `body` when it is first looked at.
+        self.transformers: tuple[Callable[[object], object], ...] = ()
         self._body: object = _UNREAD
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.content)} bytes, {self.attempts} attempts)"
+
+    def copy(self) -> Response:
+        """The same reply as an object of its own."""
+        twin = Response(self.status, self.headers, self.content, self.request)
+        twin.duration, twin.waited, twin.attempts = self.duration, self.waited, self.attempts
+        twin.from_cache, twin.stale, twin.fallback = self.from_cache, self.stale, self.fallback
+        twin.notes, twin.transformers = self.notes, self.transformers
+        return twin
 
     @property
     def ok(self) -> bool:
@@ -149,7 +160,10 @@ class Response:
     def body(self) -> object:
         """The meaning of the body after the response transformers. Raises MalformedBody."""
         if self._body is _UNREAD:
-            self._body = self._read()
+            value = self._read()
+            for transformer in self.transformers:
+                value = transformer(value)
+            self._body = value
         return self._body
 
     @body.setter

@@ -191,7 +191,7 @@ class Pipeline:
         response: Response | None = None
         try:
             response = await self._authenticated(call)
-            failure = self._judged(response)
+            failure = self._judged(call, response)
             if permit is not None:
                 permit.answered(ok=failure is None or failure.kind != "transient")
             if failure is None:
@@ -207,8 +207,8 @@ class Pipeline:
                 took = self.clock.monotonic() - started
                 self.tell(AttemptEnded(call.request, call.attempts, took, response, failure, error, call.route))
 
-    def _judged(self, response: Response) -> Failure | None:
-        if self.judge is not None:
+    def _judged(self, call: Call, response: Response) -> Failure | None:
+        if self.judge is not None and call.exchange is None and response.status != 304:
             failure = self.judge(response)
             if failure is not None:
                 return failure
@@ -261,6 +261,9 @@ class Pipeline:
 
     async def _exchanged(self, call: Call, request: Request) -> Response:
         exchange = await self.transport.send(request, call.flight)
+        if call.streaming and exchange.status < 300:
+            call.exchange = exchange
+            return Response(exchange.status, exchange.headers, b"", request)
         try:
             content = await exchange.read(call.max_body)
         except BaseException:
