@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from isthmus.engine.db import EmbeddedPostgres, migrate
+from isthmus.engine.db import METADATA, EmbeddedPostgres, migrate
 
 _NUMBERS = itertools.count(1)
 
@@ -63,3 +65,53 @@ async def copy(running: EmbeddedPostgres) -> AsyncIterator[Copy]:
         await admin.execute(f"drop database {name} with (force)")
     finally:
         await admin.close()
+
+
+_SHAPE = {
+    "column": """
+        select c.relname || '.' || a.attname as name,
+               format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
+                 || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '') as shape
+        from pg_attribute a join pg_class c on c.oid = a.attrelid
+        left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+        where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+    """,
+    "constraint": """
+        select c.relname || '.' || k.conname as name, pg_get_constraintdef(k.oid) as shape
+        from pg_constraint k join pg_class c on c.oid = k.conrelid
+        where c.relnamespace = $1::regnamespace and k.contype <> 'n'
+    """,
+    "index": """
+        select c.relname as name, pg_get_indexdef(c.oid) as shape
+        from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('i', 'I')
+    """,
+}
+
+
+async def shape(connection: asyncpg.Connection, schema: str) -> dict[str, str]:
+    """Every column, constraint and index of a schema, as the database itself describes it."""
+    found = {}
+    for kind, query in _SHAPE.items():
+        for row in await connection.fetch(query, schema):
+            found[f"{kind} {row['name']}"] = row["shape"].replace(f"{schema}.", "")
+    return found
+
+
+async def differences(connection: asyncpg.Connection) -> list[str]:
+    """Where the migrated database is not what the tables in the code say; they are made in a schema beside it."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves its dialects untyped
+    await connection.execute("create schema beside; set search_path to beside, public")
+    try:
+        for table in METADATA.sorted_tables:
+            await connection.execute(str(CreateTable(table).compile(dialect=dialect)))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                await connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
+        said, real = await shape(connection, "beside"), await shape(connection, "public")
+    finally:
+        await connection.execute("set search_path to public; drop schema beside cascade")
+    ours = {name: text for name, text in real.items() if "alembic_version" not in name}
+    return [
+        f"{name}: migrated {ours.get(name)}, in the code {said.get(name)}"
+        for name in sorted(ours.keys() | said.keys())
+        if ours.get(name) != said.get(name)
+    ]

@@ -17,8 +17,8 @@ def protect(op: Operations, table: str, *, append_only: bool = False) -> None:
     """Row-level security, forced, and the grants of a tenant's table.
 
     The comparison goes through a domain that refuses the empty text: a transaction whose tenant was never
-    set, or ended, raises instead of seeing nothing (security.md TN-06). Append-only tables take no update by
-    anybody and no delete by tenants (AU-02); the system may delete, for retention.
+    set, or ended, raises instead of seeing nothing (security.md TN-06). Append-only tables take neither update nor
+    delete, from anybody but their owner (AU-02).
     """
     own = "tenant_id = current_setting('isthmus.tenant')::tenant_key"
     op.execute(f"alter table {table} enable row level security")
@@ -26,8 +26,7 @@ def protect(op: Operations, table: str, *, append_only: bool = False) -> None:
     op.execute(f"create policy tenant on {table} to {TENANT} using ({own}) with check ({own})")
     op.execute(f"create policy system on {table} to {SYSTEM} using (true) with check (true)")
     if append_only:
-        op.execute(f"grant select, insert on {table} to {TENANT}")
-        op.execute(f"grant select, insert, delete on {table} to {SYSTEM}")
+        op.execute(f"grant select, insert on {table} to {TENANT}, {SYSTEM}")
     else:
         op.execute(f"grant select, insert, update, delete on {table} to {TENANT}, {SYSTEM}")
 
