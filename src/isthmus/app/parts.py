@@ -11,7 +11,7 @@ from isthmus.features import catalog, connections, vault
 from isthmus.settings import Settings, WrongSetting
 
 
-def parts(settings: Settings, ring: KeyRing, budget: Budget | None, public_url: str | None) -> Mapping[type, object]:
+def parts(settings: Settings, ring: KeyRing, budget: Budget, public_url: str | None) -> Mapping[type, object]:
     """Every part by its type. Raises WrongSetting for credentials in the environment that have no form."""
     try:
         apps = catalog.read_apps(settings.environment)

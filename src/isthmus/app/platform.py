@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from isthmus.app.keys import MasterKeys, Signing, cursor_secret, master_keys, signing
 from isthmus.app.parts import parts
 from isthmus.connect import registry
+from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, migrate
 from isthmus.engine.queue import PgQueue
@@ -94,7 +95,7 @@ async def open_platform(
         database = await Database.connect(places.service, size=settings.core.database_connections)
         stack.push_async_callback(database.close)
         held = master_keys(settings.core, embedded=places.embedded)
-        made = parts(settings, held.ring, None, public_url)
+        made = parts(settings, held.ring, PostgresBudget(database, clock=clock), public_url)
         engine = Engine(database, Bus(database, clock=clock), PgQueue(database), made)
         stack.push_async_callback(engine.part(connections.Clients).aclose)
         await _prove(System(engine, clock), held)

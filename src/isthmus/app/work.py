@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from isthmus.app.features import FEATURES
 from isthmus.app.platform import Platform
+from isthmus.engine import budget, ledger
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Look, Reconciler, Wake
 from isthmus.feature import Job, Periodic, Reconcile
 from isthmus.kit.errors import Problem
+from isthmus.scope import System
 
 _LOG = logging.getLogger("isthmus.app.work")
 _ONE_AT_A_TIME = "select pg_try_advisory_xact_lock($1)"
 _LOCKS = 0x1574 << 32
+_SWEEP_SECONDS = 600.0
 
 
 async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
@@ -29,11 +32,19 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(queue.run(stop), name="queue")
         group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")
+        group.create_task(_recur(platform, "engine.sweep", _SWEEP_SECONDS, _sweep, stop), name="engine.sweep")
         if listeners:
             group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
         for feature in FEATURES:
             for name, (seconds, periodic) in feature.periodic.items():
                 group.create_task(_recur(platform, name, seconds, periodic, stop), name=name)
+
+
+async def _sweep(system: System) -> None:
+    """Forget quotas and idempotency keys that have run out."""
+    async with system.tx() as tx:
+        await budget.sweep(tx)
+        await ledger.sweep(tx, system.now)
 
 
 def _handler(platform: Platform, room: str, function: Job) -> Callable[[Wake], Awaitable[None]]:

@@ -14,7 +14,7 @@ from isthmus.app import address_of, open_platform, serve_api, work_queue
 from isthmus.cli.demo_steps import Demo, Outcome
 from isthmus.cli.demo_view import Progress, outcome_table
 from isthmus.cli.running import run, settings, stopping
-from isthmus.http import bind
+from isthmus.http.server import bind
 from isthmus.sandbox import CatalogueProduct, SandboxServer, read_csv
 
 Once = Annotated[bool, typer.Option("--once", help="End by itself after the sync.")]
@@ -35,7 +35,7 @@ def demo(once: Once = False, as_json: AsJson = False, products: Products = 120, 
         shutil.rmtree(home, ignore_errors=True)
     if as_json:
         typer.echo(json.dumps([row.as_dict() for row in outcome], ensure_ascii=False, indent=1))
-    if not outcome or any(row.status != "succeeded" for row in outcome):
+    if not outcome or any(row.state != "succeeded" for row in outcome):
         raise typer.Exit(1)
 
 
@@ -55,12 +55,13 @@ async def _demo(
         ):
             group.create_task(serve_api(platform, bound, stop))
             group.create_task(work_queue(platform, stop))
+            steps = Demo(platform, address, sandbox)
             try:
-                steps = Demo(platform, address, sandbox)
                 outcome = await _steps(steps, console)
                 if stay:
                     await _stay(steps, console, stop)
             finally:
+                await steps.aclose()
                 stop.set()
     return outcome
 

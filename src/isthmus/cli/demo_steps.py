@@ -4,6 +4,8 @@ import asyncio
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -18,6 +20,7 @@ from isthmus.sandbox import SandboxServer, walk
 
 _RUN_SECONDS = 1800.0
 _STEP_SECONDS = 20.0
+_LOOK_SECONDS = 0.5
 _LIVE = {"queued", "running", "cancelling"}
 
 
@@ -42,7 +45,7 @@ class Outcome:
 
     provider: str
     shop: str
-    status: str
+    state: str
     listings: int
     variants: int
     pages: int
@@ -68,13 +71,20 @@ class Demo:
         self._api: ApiClient | None = None
         self._shops: list[ConnectedShop] = []
 
+    async def aclose(self) -> None:
+        """Close the client."""
+        if self._api is not None:
+            await self._api.aclose()
+
     async def prepare(self) -> None:
         """Make a tenant and give the platform the sandboxes' app registrations and hosts."""
         scope = self._platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "demo"))
         tenant = await access.create_tenant(scope, "Áo Dài Demo")
         for name, shop in self._sandbox.shops.items():
             credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
-            await catalog.set_app(scope, name, credentials=credentials, hosts=shop.hosts)
+            known = scope.part(catalog.Providers).found(name).manifest.hosts
+            hosts = {host: address for host, address in shop.hosts.items() if host in known}
+            await catalog.set_app(scope, name, credentials=credentials, hosts=hosts)
         self.token = self._platform.development_token(tenant.id, subject="demo", roles=[TENANT_ADMIN], hours=24)
         self._api = ApiClient(self.address, auth=Bearer(self.token), deadline=_STEP_SECONDS, retry=NEVER)
 
@@ -84,14 +94,19 @@ class Demo:
         return self._shops
 
     async def _connect(self, provider: str) -> ConnectedShop:
-        opened = await self._call("POST", "/api/connections", {"provider": provider})
+        """One browser from the first call to the last page, so that the consent ends connected (security.md OA-03)."""
         deadline = aiohttp.ClientTimeout(total=_STEP_SECONDS)
-        jar = aiohttp.CookieJar(unsafe=True)  # cookies of loopback addresses
+        jar = aiohttp.CookieJar(unsafe=True)  # takes the cookies of loopback addresses
         async with aiohttp.ClientSession(timeout=deadline, cookie_jar=jar) as browser:
+            signed_in = {"authorization": f"Bearer {self.token.reveal()}"}
+            where = f"{self.address}/api/connections"
+            async with browser.post(where, json={"provider": provider}, headers=signed_in) as answer:
+                opened = await answer.json()
+            if answer.status != HTTPStatus.CREATED:
+                raise DemoFailed(f"{provider}: {opened['error']['message']}")
             async with browser.get(opened["authorizationUrl"], allow_redirects=False) as answer:
                 consent = answer.headers.get("location", "")
-            callback = await walk(consent)
-            async with browser.get(callback, allow_redirects=False) as answer:
+            async with browser.get(await walk(consent), allow_redirects=False) as answer:
                 await answer.read()
         state = await self._call("GET", f"/api/connections/{opened['id']}")
         if state["status"] != "connected":
@@ -107,9 +122,9 @@ class Demo:
         asked = {"connectionId": shop.connection_id, "mode": "full"}
         run = await self._call("POST", "/api/sync/products", asked)
         async with asyncio.timeout(_RUN_SECONDS):
-            while run["status"] in _LIVE:
+            while run["state"] in _LIVE:
                 show(shop.provider, run)
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_LOOK_SECONDS)
                 run = await self._call("GET", f"/api/sync/runs/{run['id']}")
         show(shop.provider, run)
         return _outcome(shop, run, _cpu_seconds() - before)
@@ -127,18 +142,25 @@ def _cpu_seconds() -> float:
 
 
 def _outcome(shop: ConnectedShop, run: Mapping[str, Any], cpu_seconds: float) -> Outcome:
-    counts = run["counts"]
-    rows = counts["listings"] + counts["variants"]
+    rows = run["listings"] + run["variants"]
+    seconds = _seconds(run)
     return Outcome(
         provider=shop.provider,
         shop=shop.name,
-        status=run["status"],
-        listings=counts["listings"],
-        variants=counts["variants"],
-        pages=counts["pages"],
-        failed=counts["failed"],
-        retries=counts["retries"],
-        throttled=counts["throttled"],
-        seconds=round(run.get("seconds") or 0.0, 2),
+        state=run["state"],
+        listings=run["listings"],
+        variants=run["variants"],
+        pages=run["pages"],
+        failed=run["failed"],
+        retries=run["retries"],
+        throttled=run["throttled"],
+        seconds=round(seconds, 2),
         rows_per_cpu_second=round(rows / cpu_seconds, 1) if cpu_seconds else 0.0,
     )
+
+
+def _seconds(run: Mapping[str, Any]) -> float:
+    if not run["startedAt"] or not run["finishedAt"]:
+        return 0.0
+    started, finished = (datetime.fromisoformat(run[name]) for name in ("startedAt", "finishedAt"))
+    return (finished - started).total_seconds()

@@ -40,13 +40,12 @@ class Progress:
         """Draw one shop's run as the API describes it."""
         if provider not in self._lines:
             self._lines[provider] = self._bars.add_task(provider, total=None, said="")
-        counts, total = run["counts"], run.get("total")
-        said = f"{counts['listings']} listings, {counts['pages']} pages"
-        if run.get("waitingFor"):
-            said += f", waiting: {text.terminal(run['waitingFor'])}"
-        done = run["status"] == "succeeded"
-        size = counts["listings"] if done else total
-        self._bars.update(self._lines[provider], completed=counts["listings"], total=size or None, said=said)
+        read = run["listings"]
+        said = f"{read} listings, {run['pages']} pages"
+        if run["waitingReason"]:
+            said += f", waiting: {text.terminal(run['waitingReason'])}"
+        size = read if run["finishedAt"] else run["total"]
+        self._bars.update(self._lines[provider], completed=read, total=size or None, said=said)
 
 
 def outcome_table(rows: Sequence[Outcome]) -> Table:
@@ -60,5 +59,5 @@ def outcome_table(rows: Sequence[Outcome]) -> Table:
         shop = f"{row.provider}: {text.terminal(row.shop)}"
         counts = (row.listings, row.variants, row.pages, row.failed, row.retries, row.throttled)
         speed = (f"{row.seconds:.1f}", f"{row.rows_per_cpu_second:.0f}")
-        table.add_row(shop, row.status, *(str(count) for count in counts), *speed)
+        table.add_row(shop, row.state, *(str(count) for count in counts), *speed)
     return table

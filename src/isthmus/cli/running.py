@@ -11,6 +11,7 @@ import uvloop
 
 from isthmus.app import SECTIONS, Platform, open_platform
 from isthmus.http import logging as edge_logging
+from isthmus.kit.errors import Problem
 from isthmus.settings import Settings, load
 
 T = TypeVar("T")
@@ -25,8 +26,17 @@ def settings(overrides: Mapping[str, object] | None = None) -> Settings:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command to its end on uvloop."""
-    return uvloop.run(main)
+    """Run a command to its end on uvloop; of several parts that failed together the first failure is told."""
+    try:
+        return uvloop.run(main)
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    problems = group.subgroup(Problem)
+    inner = (problems or group).exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 @contextlib.contextmanager

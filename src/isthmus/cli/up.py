@@ -10,7 +10,7 @@ from rich.console import Console
 
 from isthmus.app import Platform, address_of, open_platform, serve_api, upgrade_database, work_queue
 from isthmus.cli.running import run, settings, stopping
-from isthmus.http import bind
+from isthmus.http.server import bind
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the embedded database, blobs and keys.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
