@@ -214,7 +214,7 @@ def _alone(item: _Item, item_id: str) -> Variant:
         sku=reading.optional_line(item.item_sku),
         barcode=_barcode(item.gtin_code),
         barcode_type="gtin" if _barcode(item.gtin_code) else None,
-        status=ListingStatus.ACTIVE,
+        status=_STATUS.get(reading.line(item.item_status), ListingStatus.UNKNOWN),
         weight_kg=reading.optional_decimal(item.weight, "weight"),
         price=_price(item),
         inventory=_inventory(item.stock_info_v2),

@@ -27,7 +27,16 @@ _REQUEST_STATES = {
 }
 #: Attributes that have a place of their own in a listing.
 _PLACED = frozenset(
-    {"description", "brand", "option1", "option2", "option1_label", "option2_label", "seller_warehouse"}
+    {
+        "description",
+        "brand",
+        "option1",
+        "option2",
+        "option1_label",
+        "option2_label",
+        "seller_warehouse",
+        "product_weight_kg",
+    }
 )
 
 
