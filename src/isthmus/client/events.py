@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from isthmus.client.errors import ClientError
@@ -13,6 +14,16 @@ from isthmus.client.message import Request, Response
 @dataclass(frozen=True, slots=True)
 class Waited:
     """A call waited, or is about to, for `seconds`; cause: rate_limit or retry."""
+
+    request: Request
+    seconds: float
+    cause: str
+    route: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A call begins to wait for our own limit; `seconds` is the first estimate, `Waited` follows with the truth."""
 
     request: Request
     seconds: float
@@ -57,3 +68,13 @@ class CacheDecided:
 
 #: Called synchronously with each event; must be quick and must not raise.
 Hook = Callable[[object], None]
+
+#: Who, besides the client's own hooks, hears of the calls made in this context: a client may be shared by several.
+listener: ContextVar[Hook | None] = ContextVar("listener", default=None)
+
+
+def tell_listener(event: object) -> None:
+    """A hook for shared clients: hands each event to the `listener` of the calling context."""
+    found = listener.get()
+    if found is not None:
+        found(event)

@@ -1,0 +1,12 @@
+"""What `app.py` needs to know of this room."""
+
+from isthmus.feature import Feature
+from isthmus.features.records import routes
+from isthmus.features.records.events import EMITS
+
+FEATURE = Feature(
+    name="records",
+    routes=(routes.products, routes.listings),
+    emits=EMITS,
+    permissions=(routes.READ,),
+)

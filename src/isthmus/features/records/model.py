@@ -1,0 +1,250 @@
+"""Canonical records as they are stored, and the pure rules over them: checks, content hashes, merging of fragments.
+
+A record is compared by the hash of its canonical content, encoded once; the same bytes are what is stored.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from hashlib import blake2b
+
+import msgspec
+
+from isthmus.connect.shapes import Listing, ListingStatus, Variant
+from isthmus.features.records.errors import Unstorable
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODER = msgspec.json.Decoder(Listing)
+#: NUL as JSON spells it, not preceded by an odd backslash; PostgreSQL stores no such text (security.md PA-03).
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_DIGEST_BYTES = 16
+_ID_LENGTH = 200
+_TITLE_LENGTH = 2_000
+_VARIANTS = 5_000
+_STOCK_LIMIT = 10**12
+_PRICE_LIMIT = Decimal(10) ** 20
+
+
+@dataclass(frozen=True, slots=True)
+class ListingItem:
+    """One listing ready to be compared: checked, encoded and hashed outside of any transaction."""
+
+    listing: Listing
+    raw: bytes
+    raw_hash: bytes
+    body: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Enough of a stored listing to tell that the same bytes have come again."""
+
+    raw_hash: bytes
+    variants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store knows of a listing before a write."""
+
+    id: str
+    product_id: str
+    hash: bytes
+    raw_hash: bytes
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that was not written, and why."""
+
+    external_id: str
+    raw: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one write did; `variants` counts those of every item that was handed over, `refused` those left out."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    variants: int = 0
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListingFilter:
+    """Which listings a caller wants; None means any."""
+
+    connection_id: str | None = None
+    provider: str | None = None
+    status: str | None = None
+    sku: str | None = None
+    search: str | None = None
+    updated_since: datetime | None = None
+    min_stock: int | None = None
+    max_stock: int | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+
+
+def item(listing: Listing, raw: bytes, raw_hash: bytes) -> ListingItem:
+    """Check, encode and hash a listing. Raises Unstorable."""
+    check(listing)
+    body = encode(listing)
+    decode(body)
+    return ListingItem(listing, raw, raw_hash, body, blake2b(body, digest_size=_DIGEST_BYTES).digest())
+
+
+def revision(*parts: str) -> bytes:
+    """The key of raw hashes: whatever decides how raw bytes are read, such as the provider and its API version."""
+    return blake2b("\0".join(parts).encode(), digest_size=_DIGEST_BYTES).digest()
+
+
+def raw_hash(raw: bytes, reading: bytes) -> bytes:
+    """The hash of a record as the platform sent it; equal ones, read by the same `revision`, are the same record."""
+    return blake2b(raw, digest_size=_DIGEST_BYTES, key=reading).digest()
+
+
+def encode(listing: Listing) -> bytes:
+    """The canonical JSON of a listing. Raises Unstorable for text that no UTF-8 store can hold (PA-03)."""
+    try:
+        body = _ENCODER.encode(listing)
+    except UnicodeEncodeError:
+        raise Unstorable("a text holds half of a UTF-16 surrogate pair") from None
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise Unstorable("the listing has no JSON form") from None
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Unstorable("a text holds the character U+0000")
+    return body
+
+
+def decode(body: bytes) -> Listing:
+    """The listing of a stored body. Raises Unstorable when the bytes are not one."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Unstorable("the listing does not have the canonical shape") from None
+
+
+def check(listing: Listing) -> None:
+    """Refuse what the tables cannot hold or what would stand for something else. Raises Unstorable."""
+    if not _is_id(listing.external_id):
+        raise Unstorable("the listing has no usable id")
+    if len(listing.title) > _TITLE_LENGTH:
+        raise Unstorable(f"the title is longer than {_TITLE_LENGTH} characters")
+    variants = listing.variants
+    if not variants or len(variants) > _VARIANTS:
+        raise Unstorable(f"a listing has 1 to {_VARIANTS} variants, not {len(variants)}")
+    for variant in variants:
+        _check_variant(variant)
+    if len(variants) > 1 and len({variant.external_id for variant in variants}) < len(variants):
+        raise Unstorable("two variants have the same id")
+
+
+def _check_variant(variant: Variant) -> None:
+    if not _is_id(variant.external_id):
+        raise Unstorable("a variant has no usable id")
+    price = variant.price
+    if price is not None and not (_is_amount(price.current_price) and _is_amount(price.list_price)):
+        raise Unstorable(f"variant {variant.external_id}: the price is not a plain amount")
+    for place in variant.inventory:
+        if not -_STOCK_LIMIT <= place.available <= _STOCK_LIMIT:
+            raise Unstorable(f"variant {variant.external_id}: the stock is out of range")
+
+
+def _is_id(value: str) -> bool:
+    return 0 < len(value) <= _ID_LENGTH
+
+
+def _is_amount(value: Decimal) -> bool:
+    return value.is_finite() and 0 <= value < _PRICE_LIMIT
+
+
+def fold(items: Iterable[ListingItem]) -> dict[str, ListingItem]:
+    """One item per listing: of two complete ones the later counts, fragments are put together."""
+    folded: dict[str, ListingItem] = {}
+    for one in items:
+        before = folded.get(one.listing.external_id)
+        folded[one.listing.external_id] = one if before is None else combine(before.listing, one)
+    return folded
+
+
+def combine(known: Listing, fresh: ListingItem) -> ListingItem:
+    """`fresh`, with what is known of the listing's other variants where it is only a fragment."""
+    if fresh.listing.variants_complete:
+        return fresh
+    return item(merge(known, fresh.listing), fresh.raw, fresh.raw_hash)
+
+
+def merge(known: Listing, fragment: Listing) -> Listing:
+    """Put a fragment's variants among the known ones.
+
+    The listing's own fields come from the fragment that holds its first variant by id: fragments of one listing may
+    differ in title and pictures, and whichever arrives last must not make them look changed on every read.
+    """
+    variants = {variant.external_id: variant for variant in known.variants}
+    variants.update({variant.external_id: variant for variant in fragment.variants})
+    ordered = tuple(variants[key] for key in sorted(variants, key=_natural))
+    lead = fragment if any(one.external_id == ordered[0].external_id for one in fragment.variants) else known
+    return msgspec.structs.replace(
+        lead,
+        variants=ordered,
+        status=_common_status(ordered, lead.status),
+        platform_updated_at=_latest(known.platform_updated_at, fragment.platform_updated_at),
+        variants_complete=False,
+    )
+
+
+def _natural(external_id: str) -> tuple[int, str]:
+    return len(external_id), external_id
+
+
+def _common_status(variants: Sequence[Variant], fallback: ListingStatus) -> ListingStatus:
+    found = {variant.status for variant in variants}
+    if ListingStatus.ACTIVE in found:
+        return ListingStatus.ACTIVE
+    return found.pop() if len(found) == 1 else fallback
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    if one is None or other is None:
+        return one or other
+    return max(one, other)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A listing's figures over its variants: the lowest price a buyer pays, and what can be sold in all."""
+
+    sku: str | None
+    currency: str | None
+    price: Decimal | None
+    stock: int | None
+
+
+def summary(variants: Sequence[Variant]) -> Summary:
+    """The figures that lists show and filter by; the currency is the first priced variant's."""
+    if len(variants) == 1:
+        only = variants[0]
+        price = only.price
+        return Summary(
+            only.sku,
+            price.currency if price else None,
+            price.current_price if price else None,
+            only.available,
+        )
+    prices = [variant.price for variant in variants if variant.price is not None]
+    stocks = [variant.available for variant in variants if variant.inventory]
+    currency = prices[0].currency if prices else None
+    return Summary(
+        next((variant.sku for variant in variants if variant.sku), None),
+        currency,
+        min((price.current_price for price in prices if price.currency == currency), default=None),
+        sum(stock for stock in stocks if stock is not None) if stocks else None,
+    )

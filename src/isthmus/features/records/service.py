@@ -1,0 +1,207 @@
+"""Writing and reading the canonical store: compared by hash first, so that only what changed costs a write."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from isthmus.connect.shapes import ListingStatus
+from isthmus.features.records import model, store
+from isthmus.features.records.errors import Unstorable
+from isthmus.features.records.events import ListingCreated, ListingDeleted, ListingUpdated
+from isthmus.features.records.model import Known, ListingFilter, ListingItem, Refused, Stored, Written
+from isthmus.features.records.store import Change
+from isthmus.kit import ids
+from isthmus.kit.errors import NotFound
+from isthmus.kit.events import Event
+from isthmus.kit.paging import Ask, Page
+from isthmus.scope import Scope, Tx
+
+#: A row of the store, by column name.
+Row = Mapping[str, Any]
+#: Listings per statement: above this the arrays cost memory and save no trips worth having.
+_BATCH = 1_000
+
+
+class Origin(Protocol):
+    """Where records come from: a connection, as far as the store needs to know it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def provider(self) -> str: ...
+
+
+async def write_listings(tx: Tx, scope: Scope, connection: Origin, items: Sequence[ListingItem]) -> Written:
+    """Write what differs from the store and emit one event for each real change, all in the caller's transaction.
+
+    Fragments are merged with what is stored. Two writers of one connection must be kept apart by the caller.
+    """
+    folded = list(model.fold(items).values())
+    total = Written(variants=sum(len(item.listing.variants) for item in items))
+    for start in range(0, len(folded), _BATCH):
+        written = await _write_batch(tx, scope, connection, folded[start : start + _BATCH])
+        total = Written(
+            total.created + written.created,
+            total.updated + written.updated,
+            total.unchanged + written.unchanged,
+            total.variants,
+            total.refused + written.refused,
+        )
+    return total
+
+
+async def _write_batch(tx: Tx, scope: Scope, connection: Origin, items: Sequence[ListingItem]) -> Written:
+    known = await store.stored(tx, connection.id, [item.listing.external_id for item in items])
+    whole, refused = await _completed(tx, items, known)
+    changed = [item for item in whole if _differs(item, known)]
+    if changed:
+        await _write_changed(tx, scope, connection, changed, known)
+    updated = sum(item.listing.external_id in known for item in changed)
+    return Written(len(changed) - updated, updated, len(whole) - len(changed), 0, tuple(refused))
+
+
+def _differs(item: ListingItem, known: dict[str, Stored]) -> bool:
+    before = known.get(item.listing.external_id)
+    return before is None or before.hash != item.hash
+
+
+async def _completed(
+    tx: Tx, items: Sequence[ListingItem], known: dict[str, Stored]
+) -> tuple[Sequence[ListingItem], list[Refused]]:
+    """The items with the fragments among them merged with their stored listings."""
+    partial = [item for item in items if not item.listing.variants_complete and item.listing.external_id in known]
+    if not partial:
+        return items, []
+    bodies = await store.bodies(tx, [known[item.listing.external_id].id for item in partial])
+    whole, refused = [], []
+    for item in items:
+        external_id = item.listing.external_id
+        try:
+            whole.append(model.combine(bodies[external_id], item) if external_id in bodies else item)
+        except Unstorable as failure:
+            refused.append(Refused(external_id, item.raw, failure.reason))
+    return whole, refused
+
+
+async def _write_changed(
+    tx: Tx, scope: Scope, connection: Origin, changed: Sequence[ListingItem], known: dict[str, Stored]
+) -> None:
+    before = [known[item.listing.external_id].id for item in changed if item.listing.external_id in known]
+    variants = await store.variant_ids(tx, before) if before else {}
+    fresh = iter(ids.many(len(changed) + sum(len(item.listing.variants) for item in changed), scope.clock))
+    changes = _changes(changed, known, variants, fresh)
+    await store.write(tx, (connection.id, connection.provider), changes, fresh, scope.now)
+    gone = [
+        id_
+        for change in changes
+        for external_id, id_ in change.variant_ids.items()
+        if all(variant.external_id != external_id for variant in change.item.listing.variants)
+    ]
+    if gone:
+        await store.drop_variants(tx, gone)
+    tx.emit(*(_event(connection, change, known) for change in changes))
+
+
+def _changes(
+    changed: Sequence[ListingItem],
+    known: dict[str, Stored],
+    variants: dict[str, dict[str, str]],
+    fresh: Iterable[str],
+) -> list[Change]:
+    made = []
+    for item in changed:
+        before = known.get(item.listing.external_id)
+        if before is None:
+            [suffix] = islice(fresh, 1)
+            # Until products are linked by hand or by SKU, each listing makes its own (design/api.md, Nouns).
+            made.append(Change(item, f"lst_{suffix}", f"prd_{suffix}", created=True))
+        else:
+            made.append(Change(item, before.id, before.product_id, created=False, variant_ids=variants[before.id]))
+    return made
+
+
+def _event(connection: Origin, change: Change, known: dict[str, Stored]) -> Event:
+    listing = change.item.listing
+    body = {
+        "id": change.id,
+        "productId": change.product_id,
+        "connectionId": connection.id,
+        "provider": connection.provider,
+        "externalId": listing.external_id,
+        "status": listing.status,
+    }
+    if change.created:
+        return ListingCreated(subject=change.id, body=body)
+    gone = listing.status is ListingStatus.DELETED
+    if gone and known[listing.external_id].status != ListingStatus.DELETED:
+        return ListingDeleted(subject=change.id, body=body)
+    return ListingUpdated(subject=change.id, body=body)
+
+
+async def known_raw(scope: Scope, connection_id: str, external_ids: Sequence[str]) -> dict[str, Known]:
+    """The hash of the bytes each listing was last written from: equal bytes need not be mapped again."""
+    async with scope.tx() as tx:
+        return await store.raw_hashes(tx, connection_id, external_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class ListingDetail:
+    """One listing with all that is known of it; `twins` are its SKUs that the connection sells more than once."""
+
+    row: Row
+    variants: Sequence[Row]
+    twins: frozenset[str]
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDetail:
+    """One product with its listings."""
+
+    row: Row
+    listings: Sequence[Row]
+
+
+async def listings(scope: Scope, wanted: ListingFilter, ask: Ask) -> Page[Row]:
+    """Listings, newest first."""
+    async with scope.tx() as tx:
+        return await store.listings(tx, wanted, ask)
+
+
+async def listing(scope: Scope, id_: str, *, with_raw: bool = False) -> ListingDetail:
+    """One listing. Raises NotFound."""
+    async with scope.tx() as tx:
+        row = await store.listing(tx, id_)
+        if row is None:
+            raise NotFound("There is no such listing.")
+        variants = await store.variants_of(tx, id_)
+        skus = [variant["sku"] for variant in variants if variant["sku"]]
+        twins = await store.twins(tx, row["connection_id"], skus) if skus else frozenset()
+        return ListingDetail(row, variants, twins, await store.raw(tx, id_) if with_raw else None)
+
+
+async def products(scope: Scope, wanted: ListingFilter, ask: Ask) -> Page[ProductDetail]:
+    """Products with their listings, newest first."""
+    async with scope.tx() as tx:
+        page = await store.products(tx, wanted, ask)
+        links = await store.listings_of(tx, [row["id"] for row in page.items]) if page.items else {}
+        items = [ProductDetail(row, links.get(row["id"], ())) for row in page.items]
+        return Page(items, page.next_after, page.total, page.has_more)
+
+
+async def product(scope: Scope, id_: str) -> ProductDetail:
+    """One product. Raises NotFound."""
+    async with scope.tx() as tx:
+        row = await store.product(tx, id_)
+        if row is None:
+            raise NotFound("There is no such product.")
+        links = await store.listings_of(tx, [id_])
+        return ProductDetail(row, links.get(id_, ()))
+
+
+async def duplicate_skus(scope: Scope, connection_id: str, ask: Ask) -> Page[Row]:
+    """SKUs that one connection sells more than once, with how many variants bear each."""
+    async with scope.tx() as tx:
+        return await store.duplicate_skus(tx, connection_id, ask)

@@ -1,0 +1,92 @@
+"""The canonical store: products of the merchant, listings of the marketplaces, and the variants that are sold."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from isthmus.engine.db import tenant_table
+
+_TIME = DateTime(timezone=True)
+
+PRODUCTS = tenant_table(
+    "products",
+    Column("id", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("sku", Text),
+    Column("status", Text, nullable=False),
+    Column("currency", Text),
+    Column("price", Numeric),
+    Column("stock", BigInteger),
+    Column("version", Integer, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    Index("products_updated", "tenant_id", "updated_at", "id"),
+)
+
+LISTINGS = tenant_table(
+    "listings",
+    Column("id", Text, primary_key=True),
+    Column("product_id", Text, nullable=False),
+    Column("connection_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("platform_status", Text, nullable=False),
+    Column("sku", Text),
+    Column("variant_count", Integer, nullable=False),
+    Column("currency", Text),
+    Column("price", Numeric),
+    Column("stock", BigInteger),
+    #: The canonical record as JSON, whose bytes `hash` was made from.
+    Column("body", JSONB, nullable=False),
+    #: The exact bytes the platform sent, and their own hash: equal bytes need not be read again.
+    Column("raw", LargeBinary, nullable=False),
+    Column("raw_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("platform_updated_at", _TIME),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    UniqueConstraint("tenant_id", "connection_id", "external_id", name="listings_external"),
+    ForeignKeyConstraint(["tenant_id", "product_id"], ["products.tenant_id", "products.id"], name="listings_product"),
+    Index("listings_product_listings", "tenant_id", "product_id"),
+    Index("listings_connection", "tenant_id", "connection_id", "id"),
+    Index("listings_updated", "tenant_id", "updated_at", "id"),
+)
+
+VARIANTS = tenant_table(
+    "variants",
+    Column("id", Text, primary_key=True),
+    Column("listing_id", Text, nullable=False),
+    Column("connection_id", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("sku", Text),
+    Column("barcode", Text),
+    Column("title", Text),
+    Column("position", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("currency", Text),
+    Column("price", Numeric),
+    Column("list_price", Numeric),
+    Column("stock", BigInteger),
+    UniqueConstraint("tenant_id", "listing_id", "external_id", name="variants_external"),
+    ForeignKeyConstraint(
+        ["tenant_id", "listing_id"],
+        ["listings.tenant_id", "listings.id"],
+        name="variants_listing",
+        ondelete="CASCADE",
+    ),
+    Index("variants_sku", "tenant_id", "sku", "connection_id", postgresql_where=text("sku is not null")),
+)

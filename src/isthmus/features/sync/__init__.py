@@ -1,0 +1,14 @@
+"""Sync runs: durable, resumable, one at a time for each connection and entity."""
+
+from isthmus.features.sync.model import Mode as Mode
+from isthmus.features.sync.model import Run as Run
+from isthmus.features.sync.model import State as State
+from isthmus.features.sync.service import RunFilter as RunFilter
+from isthmus.features.sync.service import Shop as Shop
+from isthmus.features.sync.service import Source as Source
+from isthmus.features.sync.service import Sources as Sources
+from isthmus.features.sync.service import cancel as cancel
+from isthmus.features.sync.service import run as run
+from isthmus.features.sync.service import runs as runs
+from isthmus.features.sync.service import start as start
+from isthmus.features.sync.service import work as work

@@ -1,0 +1,51 @@
+"""Failures of sync runs."""
+
+from isthmus.kit.errors import Conflict, NotFound, Problem
+
+
+class RunNotFound(NotFound):
+    """There is no such sync run."""
+
+    code = "SYNC_RUN_NOT_FOUND"
+
+
+class RunInProgress(Conflict):
+    """This connection is being synced already; `details.run` is the run that is under way."""
+
+    code = "SYNC_IN_PROGRESS"
+
+
+class RunEnded(Conflict):
+    """The run has ended already; there is nothing left to cancel."""
+
+    code = "SYNC_RUN_ENDED"
+
+
+class NotReadable(Conflict):
+    """This provider offers nothing of this kind to read."""
+
+    code = "SYNC_NOT_SUPPORTED"
+
+
+class TooManyRuns(Problem):
+    """Too many runs of this tenant are under way; wait until one has ended."""
+
+    code = "TOO_MANY_SYNC_RUNS"
+    status = 429
+
+
+class Endless(Exception):
+    """The far side's pages lead nowhere: they repeat, go in circles or do not end (security.md SS-14)."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Stale(Exception):
+    """Another worker has taken the run; whatever this one still holds must not be written."""
+
+
+class CancelWanted(Exception):
+    """Somebody asked the run to stop."""

@@ -1,0 +1,16 @@
+"""What `app.py` needs to know of this room."""
+
+from isthmus.feature import Feature
+from isthmus.features.sync import jobs, routes, service
+from isthmus.features.sync.events import EMITS
+from isthmus.features.sync.settings import Settings
+
+FEATURE = Feature(
+    name="sync",
+    routes=(routes.routes,),
+    jobs={service.JOB: jobs.run},
+    emits=EMITS,
+    permissions=(routes.READ, routes.TRIGGER),
+    reconcile=(service.missing,),
+    settings=Settings,
+)

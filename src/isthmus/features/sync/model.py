@@ -1,0 +1,244 @@
+"""Sync runs as data, and the pure rules over them: what to read, what a failure means, when pages lead nowhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, Final
+
+from isthmus.features.sync.errors import Endless
+from isthmus.features.sync.settings import Settings
+
+#: A watermark further ahead than this was written by a clock that has been set back since.
+_FUTURE = timedelta(minutes=10)
+
+
+class State(StrEnum):
+    """Where a run is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PARKED = "parked"
+
+    @property
+    def live(self) -> bool:
+        """Whether the run still has something to do."""
+        return self in {State.QUEUED, State.RUNNING, State.CANCELLING}
+
+
+class Mode(StrEnum):
+    """How much is read: everything, or what changed since the last cycle that ended."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as the store holds it; the column names of its table."""
+
+    id: str
+    connection_id: str
+    provider: str
+    entity: str
+    mode: str
+    state: str
+    since: datetime | None
+    until: datetime
+    cursor: str | None
+    fence: int
+    owner: str | None
+    retry_at: datetime | None
+    attempts: int
+    deaths: int
+    total: int | None
+    pages: int
+    listings: int
+    variants: int
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    retries: int
+    throttled: int
+    waited_ms: int
+    waiting_until: datetime | None
+    waiting_reason: str | None
+    error_code: str | None
+    error_message: str | None
+    requested_by: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    changed_at: datetime
+
+
+RUN_COLUMNS: Final = tuple(one.name for one in fields(Run))
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far a connection's entity has been read; `at` is None once that knowledge was lost."""
+
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new run will read; `lost` says that a watermark should have been there and was not usable."""
+
+    mode: Mode
+    since: datetime | None
+    until: datetime
+    lost: bool = False
+
+
+def plan(mode: Mode, known: Watermark | None, *, now: datetime, overlap: timedelta, read_before: bool) -> Plan:
+    """Decide the window of a new run (marketplaces.md 9.5).
+
+    `until` becomes the next watermark: it is taken before the read, and `overlap` is read again. A first read is a
+    full one; a watermark that has vanished or lies in the future makes a full one too, and is worth a warning.
+    """
+    if mode is Mode.FULL:
+        return Plan(Mode.FULL, None, now)
+    at = known.at if known else None
+    if at is None or at > now + _FUTURE:
+        return Plan(Mode.FULL, None, now, lost=at is not None or known is not None or read_before)
+    return Plan(Mode.INCREMENTAL, at - overlap, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A failure of a pull in the run's own words; `passing` says that waiting may cure it."""
+
+    code: str
+    message: str
+    passing: bool
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again after this long."""
+
+    after: timedelta
+
+
+def after_fault(fault: Fault, attempts: int, draw: float, settings: Settings) -> Retry | None:
+    """What follows the `attempts`-th failed try in a row; None: the run has failed. `draw` is in [0, 1)."""
+    if not fault.passing or attempts >= settings.max_attempts:
+        return None
+    doubled = settings.backoff * 2 ** min(attempts - 1, 20)
+    wait = min(doubled, settings.max_backoff) * (0.5 + draw / 2)
+    asked = timedelta(seconds=min(fault.retry_after or 0.0, settings.max_backoff.total_seconds()))
+    return Retry(max(wait, asked))
+
+
+class PageGuard:
+    """Notices pages that lead nowhere (SS-14); it knows what it has seen since this worker took the run.
+
+    A connector may read some pages again on purpose, so only many repeats in a row count. A total that a far side
+    states is shown and never trusted, so a lie in it changes nothing.
+    """
+
+    def __init__(self, settings: Settings, pages: int) -> None:
+        self._settings = settings
+        self._pages = pages
+        self._cursors: set[bytes] = set()
+        self._contents: set[bytes] = set()
+        self._repeats = 0
+
+    def admit(self, external_ids: Sequence[str], cursor: str | None) -> None:
+        """Take note of a page's records and of the cursor behind it. Raises Endless."""
+        self._pages += 1
+        if self._pages > self._settings.max_pages and cursor is not None:
+            raise Endless("TOO_MANY_PAGES", f"The platform gave more than {self._settings.max_pages} pages.")
+        if cursor is None:
+            return
+        if not _new(self._cursors, cursor.encode("utf-8", "replace")):
+            raise Endless("PAGES_IN_A_CIRCLE", "The platform's pages lead back to one that was read already.")
+        if not external_ids:
+            return
+        content = "\0".join(external_ids).encode("utf-8", "replace")
+        self._repeats = 0 if _new(self._contents, content) else self._repeats + 1
+        if self._repeats >= self._settings.max_repeats:
+            raise Endless("PAGES_REPEAT", "The platform gives the same pages again and again.")
+
+
+def _new(seen: set[bytes], content: bytes) -> bool:
+    size = len(seen)
+    seen.add(blake2b(content, digest_size=8).digest())
+    return len(seen) > size
+
+
+@dataclass(frozen=True, slots=True)
+class PageCount:
+    """What one page brought; the run's counters grow by it."""
+
+    listings: int = 0
+    variants: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+
+def worth_looking(before: PageCount | None) -> bool:
+    """Whether to ask for raw hashes before mapping a page: not while the pages before it brought only news."""
+    return before is None or before.unchanged * 4 >= before.listings
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """A record that could not be read or stored."""
+
+    external_id: str
+    reason: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a run goes: records per second so far, and the seconds it still needs if the total is known."""
+
+    per_second: float | None
+    eta_seconds: float | None
+
+
+def pace(run: Run, now: datetime) -> Pace:
+    """The run's rate since its start and what that means for its end."""
+    if run.started_at is None:
+        return Pace(None, None)
+    seconds = ((run.finished_at or now) - run.started_at).total_seconds()
+    if seconds <= 0 or run.listings == 0:
+        return Pace(None, None)
+    rate = run.listings / seconds
+    left = None if run.total is None or run.finished_at else max(0, run.total - run.listings) / rate
+    return Pace(round(rate, 2), None if left is None else round(left, 1))
+
+
+def is_poison(deaths: int, settings: Settings) -> bool:
+    """Whether a run has ended its worker too often to be given to another one (RL-06)."""
+    return deaths >= settings.max_deaths
+
+
+def event_body(run: Run) -> dict[str, Any]:
+    """The public face of a run in its events."""
+    counters = ("pages", "listings", "variants", "created", "updated", "unchanged", "failed")
+    body: dict[str, Any] = {
+        "runId": run.id,
+        "connectionId": run.connection_id,
+        "provider": run.provider,
+        "entity": run.entity,
+        "mode": run.mode,
+        "state": run.state,
+        **{name: getattr(run, name) for name in counters},
+    }
+    if run.error_code is not None:
+        body["error"] = {"code": run.error_code, "message": run.error_message}
+    return body

@@ -1,0 +1,242 @@
+"""Sync runs over HTTP: trigger, cancel, look, and live progress."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import Query
+from starlette.responses import Response
+
+from isthmus.features.sync import service
+from isthmus.features.sync.errors import NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.model import Mode, Run, State, pace
+from isthmus.features.sync.service import RunFilter, Status
+from isthmus.http import Answer, LiveDep, PageDep, Routes, ScopeDep, Sent, Wire, accepted, document
+from isthmus.kit.errors import Invalid
+from isthmus.kit.paging import Page
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+from isthmus.scope import Scope
+
+READ = permission("sync:read", "See sync runs and their progress", SUPER_ADMIN, TENANT_ADMIN, USER)
+TRIGGER = permission("sync:trigger", "Start and cancel sync runs", SUPER_ADMIN, TENANT_ADMIN)
+routes = Routes(prefix="/api/sync", tag="Sync")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class StartSync(Wire):
+    """Which connection to read, and how much of it."""
+
+    connection_id: str
+    mode: Literal["full", "incremental"] = "incremental"
+
+
+class RunError(Answer, frozen=True, kw_only=True):
+    """Why a run ended, or what it is waiting to get over."""
+
+    code: str
+    message: str | None
+
+
+class RunOut(Answer, frozen=True, kw_only=True):
+    """A run. `listings` counts records read, `failed` those among them that could not be read or stored."""
+
+    id: str
+    connection_id: str
+    provider: str
+    entity: str
+    mode: str
+    state: str
+    since: datetime | None
+    until: datetime
+    total: int | None
+    pages: int
+    listings: int
+    variants: int
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    retries: int
+    throttled: int
+    waited_ms: int
+    waiting_until: datetime | None
+    waiting_reason: str | None
+    attempts: int
+    error: RunError | None
+    requested_by: str
+    per_second: float | None
+    eta_seconds: float | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    changed_at: datetime
+
+
+class RunList(Answer, frozen=True, kw_only=True):
+    """A page of runs."""
+
+    items: list[RunOut]
+    limit: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class ItemErrorOut(Answer, frozen=True, kw_only=True):
+    """A record that could not be read, with what the platform sent."""
+
+    id: str
+    external_id: str
+    reason: str
+    payload: Any
+    created_at: datetime
+
+
+class ItemErrorList(Answer, frozen=True, kw_only=True):
+    """A page of item errors."""
+
+    items: list[ItemErrorOut]
+    limit: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class StatusOut(Answer, frozen=True, kw_only=True):
+    """How a connection stands: its newest run, how far it has been read, and when it is read next."""
+
+    connection_id: str
+    entity: str
+    last_run: RunOut
+    watermark: datetime | None
+    last_completed_at: datetime | None
+    next_run_at: datetime | None
+
+
+class StatusList(Answer, frozen=True, kw_only=True):
+    """The connections that were ever read."""
+
+    items: list[StatusOut]
+
+
+@routes.post(
+    "/products",
+    permission=TRIGGER,
+    limit="other",
+    response_model=RunOut,
+    summary="Read a connection's listings",
+    status=202,
+    errors=(RunInProgress, TooManyRuns, NotReadable),
+)
+async def start_products(scope: ScopeDep, body: StartSync) -> Response:
+    """Answers the queued run; 409 with the run that is under way where there is one."""
+    run = await service.start(scope, body.connection_id, mode=Mode(body.mode))
+    return accepted(_out(scope, run))
+
+
+@routes.post(
+    "/{run_id}/cancel",
+    permission=TRIGGER,
+    limit="other",
+    response_model=RunOut,
+    summary="Stop a run",
+    status=202,
+    errors=(RunNotFound, RunEnded),
+)
+async def cancel_run(scope: ScopeDep, run_id: str) -> Response:
+    """What was read stays; a later run begins where the last completed one ended."""
+    return accepted(_out(scope, await service.cancel(scope, run_id)))
+
+
+@routes.get("/runs", permission=READ, limit="other", response_model=RunList, summary="Runs, newest first")
+async def list_runs(
+    scope: ScopeDep,
+    paging: PageDep,
+    connection_id: Annotated[str | None, Query(alias="connectionId", max_length=64)] = None,
+    state: Annotated[State | None, Query()] = None,
+    entity: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """All runs, or those of one connection, state or entity."""
+    page = await service.runs(scope, RunFilter(connection_id, state, entity), paging.ask)
+    return paging.listing("items", Page([_out(scope, run) for run in page.items], page.next_after, None, page.has_more))
+
+
+@routes.get(
+    "/runs/{run_id}", permission=READ, limit="other", response_model=RunOut, summary="One run", errors=(RunNotFound,)
+)
+async def get_run(scope: ScopeDep, run_id: str) -> Response:
+    """The run with its counters, its pace and what it waits for."""
+    return document(_out(scope, await service.run(scope, run_id)))
+
+
+@routes.get(
+    "/runs/{run_id}/errors",
+    permission=READ,
+    limit="other",
+    response_model=ItemErrorList,
+    summary="Records that a run could not read",
+    errors=(RunNotFound,),
+)
+async def list_errors(scope: ScopeDep, paging: PageDep, run_id: str) -> Response:
+    """In the order they were met."""
+    page = await service.errors(scope, run_id, paging.ask)
+    items = [ItemErrorOut(**{**row, "payload": _payload(row["payload"])}) for row in page.items]
+    return paging.listing("items", Page(items, page.next_after, None, page.has_more))
+
+
+@routes.get("/status", permission=READ, limit="other", response_model=StatusList, summary="How each connection stands")
+async def get_status(
+    scope: ScopeDep, connection_id: Annotated[str | None, Query(alias="connectionId", max_length=64)] = None
+) -> Response:
+    """The newest run of each connection; `nextRunAt` is empty while nothing is scheduled."""
+    found = await service.status(scope, connection_id)
+    return document(StatusList(items=[_status(scope, one) for one in found]))
+
+
+@routes.get(
+    "/stream", permission=READ, limit="other", response_model=None, summary="Progress of every run, live", stream=True
+)
+async def stream(scope: ScopeDep, live: LiveDep) -> Response:
+    """Events named `run`, each with the run as it stands; `Last-Event-ID` goes on where a reader left."""
+
+    async def source(after: str | None) -> AsyncIterator[Sent]:
+        async with aclosing(service.news(scope, _moment(after))) as news:
+            async for run in news:
+                yield Sent(str((run.changed_at - _EPOCH) // _MICROSECOND), "run", _out(scope, run))
+
+    return live.stream(source)
+
+
+def _moment(event_id: str | None) -> datetime | None:
+    if event_id is None:
+        return None
+    if not (event_id.isascii() and event_id.isdecimal() and len(event_id) <= 16):
+        raise Invalid.field("Last-Event-ID", "This is not an id of this stream.")
+    return _EPOCH + int(event_id) * _MICROSECOND
+
+
+def _out(scope: Scope, run: Run) -> RunOut:
+    speed = pace(run, scope.now)
+    same = {name: getattr(run, name) for name in RunOut.__struct_fields__ if hasattr(run, name)}
+    error = RunError(code=run.error_code, message=run.error_message) if run.error_code else None
+    return RunOut(**same, error=error, per_second=speed.per_second, eta_seconds=speed.eta_seconds)
+
+
+def _status(scope: Scope, one: Status) -> StatusOut:
+    return StatusOut(
+        connection_id=one.connection_id,
+        entity=one.entity,
+        last_run=_out(scope, one.run),
+        watermark=one.watermark,
+        last_completed_at=one.completed_at,
+        next_run_at=None,
+    )
+
+
+def _payload(sent: bytes) -> object:
+    """JSON where it is JSON, else a readable text; it may have been cut."""
+    try:
+        return msgspec.json.decode(sent)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return sent.decode("utf-8", "replace")

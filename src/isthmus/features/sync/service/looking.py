@@ -1,0 +1,89 @@
+"""What people see of runs: lists, details, errors, status, and news as they come."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from isthmus.features.sync import store
+from isthmus.features.sync.errors import RunNotFound
+from isthmus.features.sync.model import Run
+from isthmus.features.sync.settings import Settings
+from isthmus.features.sync.store import RunFilter
+from isthmus.kit.paging import Ask, Page
+from isthmus.scope import Scope
+
+#: A change is stamped before its transaction commits, so news are looked for a little before the last ones.
+_LATE_COMMITS = timedelta(seconds=10)
+_NEWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How one connection's entity stands: its newest run, and how far it has been read."""
+
+    connection_id: str
+    entity: str
+    run: Run
+    watermark: datetime | None
+    completed_at: datetime | None
+
+
+async def runs(scope: Scope, wanted: RunFilter, ask: Ask) -> Page[Run]:
+    """Runs, newest first."""
+    async with scope.tx() as tx:
+        return await store.runs(tx, wanted, ask)
+
+
+async def run(scope: Scope, run_id: str) -> Run:
+    """One run. Raises RunNotFound."""
+    async with scope.tx() as tx:
+        found = await store.run(tx, run_id)
+    if found is None:
+        raise RunNotFound
+    return found
+
+
+async def errors(scope: Scope, run_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
+    """The records that a run could not read. Raises RunNotFound."""
+    async with scope.tx() as tx:
+        if await store.run(tx, run_id) is None:
+            raise RunNotFound
+        return await store.errors(tx, run_id, ask)
+
+
+async def status(scope: Scope, connection_id: str | None = None) -> Sequence[Status]:
+    """The newest run of each connection and entity."""
+    async with scope.tx() as tx:
+        latest = await store.latest(tx, connection_id)
+        marks = {(row["connection_id"], row["entity"]): row for row in await store.watermarks(tx, connection_id)}
+    return [_status(run, marks.get((run.connection_id, run.entity))) for run in latest]
+
+
+def _status(newest: Run, mark: Mapping[str, Any] | None) -> Status:
+    watermark, completed = (mark["watermark"], mark["finished_at"]) if mark else (None, None)
+    return Status(newest.connection_id, newest.entity, newest, watermark, completed)
+
+
+async def news(scope: Scope, since: datetime | None) -> AsyncGenerator[Run]:
+    """Every change of the tenant's runs, as the run stands after it, for ever; from now on, or from `since`.
+
+    A reader that comes back with the stamp of the last change it saw may see one twice and misses none.
+    """
+    pause = scope.part(Settings).stream_interval.total_seconds()
+    told: dict[str, datetime] = {}
+    if since is None:
+        async with scope.tx() as tx:
+            since = await store.clock(tx)
+            told = {run.id: run.changed_at for run in await store.changed(tx, since - _LATE_COMMITS, _NEWS)}
+    while True:
+        async with scope.tx() as tx:
+            changed = await store.changed(tx, since - _LATE_COMMITS, _NEWS)
+        for one in changed:
+            if told.get(one.id) != one.changed_at:
+                told[one.id] = one.changed_at
+                yield one
+        since = max([since, *(one.changed_at for one in changed)])
+        told = {id_: at for id_, at in told.items() if at > since - 2 * _LATE_COMMITS}
+        if len(changed) < _NEWS:
+            await scope.clock.sleep(pause)

@@ -1,0 +1,176 @@
+"""The pages of a run: fetched, mapped and checked outside any transaction, written in one that the fence guards."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from isthmus.connect.spi import RawRecord, RecordPage, Unmappable, Window
+from isthmus.features import records
+from isthmus.features.records import ListingItem, Unstorable
+from isthmus.features.sync import store
+from isthmus.features.sync.errors import CancelWanted, Stale
+from isthmus.features.sync.events import SyncCompleted
+from isthmus.features.sync.model import (
+    ItemError,
+    PageCount,
+    PageGuard,
+    Run,
+    State,
+    event_body,
+    worth_looking,
+)
+from isthmus.features.sync.service.sources import Source
+from isthmus.features.sync.service.tally import Tally
+from isthmus.features.sync.settings import Settings
+from isthmus.features.sync.store import Checkpoint
+from isthmus.kit import ids
+from isthmus.kit.text import storable
+from isthmus.scope import Scope, Tx
+
+#: What reading a strange record may raise in a connector that did not expect it: that record's own failure.
+_DATA_FAULTS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    msgspec.MsgspecError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    id: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A page as it is after mapping: what to compare with the store, what is known to be the same, what is bad."""
+
+    items: Sequence[ListingItem]
+    errors: Sequence[ItemError]
+    same: int
+    same_variants: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One worker's hold on one run."""
+
+    scope: Scope
+    run: Run
+    source: Source
+    tally: Tally
+    settings: Settings
+
+    async def pages(self) -> None:
+        """Read from the run's cursor to the end; the next page is on its way while one is written."""
+        window = Window(self.run.since, self.run.until)
+        guard = PageGuard(self.settings, self.run.pages)
+        before: PageCount | None = None
+        page = await self.source.pull(window, self.run.cursor)
+        while True:
+            guard.admit([record.external_id for record in page.records], page.cursor)
+            if page.cursor is None:
+                await self._page(page, before)
+                return
+            ahead = asyncio.ensure_future(self.source.pull(window, page.cursor))
+            try:
+                before = await self._page(page, before)
+                page = await ahead
+            finally:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _page(self, page: RecordPage, before: PageCount | None) -> PageCount:
+        ready = await self._read(page.records, look=worth_looking(before))
+        spent = self.tally.spent()
+        async with self.scope.tx() as tx:
+            await self._still_mine(tx)
+            count, errors = await self._write(tx, ready)
+            await self._keep_errors(tx, errors)
+            mark = Checkpoint(page.cursor, page.total, count, spent.retries, spent.throttled, spent.waited_ms)
+            if not await store.checkpoint(tx, self.run, mark, self.settings.lease):
+                raise Stale
+            if page.cursor is None:
+                await self._complete(tx)
+        self.tally.settle(spent)
+        return count
+
+    async def _read(self, raw: Sequence[RawRecord], *, look: bool) -> _Ready:
+        reading = self.source.reading
+        hashes = [records.raw_hash(record.payload, reading) for record in raw]
+        known = (
+            await records.known_raw(self.scope, self.run.connection_id, [record.external_id for record in raw])
+            if look and raw
+            else {}
+        )
+        items, errors, same, same_variants = [], [], 0, 0
+        for record, hash_ in zip(raw, hashes, strict=True):
+            found = known.get(record.external_id)
+            if found is not None and found.raw_hash == hash_:
+                same += 1
+                same_variants += found.variants
+                continue
+            read = self._item(record, hash_)
+            if isinstance(read, ListingItem):
+                items.append(read)
+            else:
+                errors.append(read)
+        return _Ready(items, errors, same, same_variants, len(raw))
+
+    def _item(self, record: RawRecord, raw_hash: bytes) -> ListingItem | ItemError:
+        try:
+            return records.item(self.source.map(record), record.payload, raw_hash)
+        except (Unmappable, Unstorable) as failure:
+            reason = failure.reason
+        except _DATA_FAULTS as failure:
+            reason = f"The record could not be read ({type(failure).__name__})."
+        return ItemError(record.external_id, reason, record.payload)
+
+    async def _still_mine(self, tx: Tx) -> None:
+        state = await store.hold(tx, self.run)
+        if state is None:
+            raise Stale
+        if state is State.CANCELLING:
+            raise CancelWanted
+
+    async def _write(self, tx: Tx, ready: _Ready) -> tuple[PageCount, list[ItemError]]:
+        origin = _Origin(self.run.connection_id, self.run.provider)
+        written = await records.write_listings(tx, self.scope, origin, ready.items)
+        errors = [*ready.errors, *(ItemError(one.external_id, one.reason, one.raw) for one in written.refused)]
+        count = PageCount(
+            listings=ready.size,
+            variants=written.variants + ready.same_variants,
+            created=written.created,
+            updated=written.updated,
+            unchanged=written.unchanged + ready.same,
+            failed=len(errors),
+        )
+        return count, errors
+
+    async def _keep_errors(self, tx: Tx, errors: Sequence[ItemError]) -> None:
+        if not errors:
+            return
+        kept = await store.error_count(tx, self.run.id)
+        cap = self.settings.payload_bytes
+        shown = [
+            ItemError(storable(one.external_id), storable(one.reason), one.payload[:cap])
+            for one in errors[: max(0, self.settings.max_errors - kept)]
+        ]
+        if shown:
+            fresh = [f"err_{one}" for one in sorted(ids.many(len(shown), self.scope.clock))]
+            await store.add_errors(tx, self.run, fresh, shown, self.scope.now)
+
+    async def _complete(self, tx: Tx) -> None:
+        """The last page's transaction also ends the run and moves the watermark."""
+        ended = await store.finish(tx, self.run, State.SUCCEEDED, self.scope.now)
+        if ended is None:
+            raise Stale
+        await store.move_watermark(tx, ended, self.scope.now)
+        tx.emit(SyncCompleted(subject=ended.id, body=event_body(ended)))

@@ -1,0 +1,63 @@
+"""What people and schedules ask of runs: begin one, stop one."""
+
+from isthmus.features.sync import store
+from isthmus.features.sync.errors import RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.events import SyncCancelled, SyncCancelRequested, SyncRequested, WatermarkLost
+from isthmus.features.sync.model import Mode, Plan, Run, State, event_body, plan
+from isthmus.features.sync.service.sources import Shop, sources
+from isthmus.features.sync.service.working import JOB
+from isthmus.features.sync.settings import Settings
+from isthmus.features.sync.store import Opening
+from isthmus.scope import Scope, Tx
+
+PRODUCTS = "products"
+
+
+async def start(scope: Scope, connection_id: str, *, entity: str = PRODUCTS, mode: Mode = Mode.INCREMENTAL) -> Run:
+    """Begin a run; a worker takes it at once.
+
+    Raises RunInProgress with the run that is under way, TooManyRuns, NotReadable, and what the connections raise.
+    """
+    shop = await sources(scope).shop(scope, connection_id, entity)
+    settings = scope.part(Settings)
+    async with scope.tx() as tx:
+        await _refuse_second(tx, shop, entity)
+        if await store.live_count(tx) >= settings.live_runs:
+            raise TooManyRuns(retry_after=30)
+        planned = await _plan(tx, scope, shop, entity, mode)
+        opening = Opening(scope.id("run"), shop.id, shop.provider, entity, scope.principal.id)
+        run = await store.open_run(tx, opening, planned, scope.now)
+        if run is None:
+            await _refuse_second(tx, shop, entity)
+            raise RunInProgress
+        await tx.enqueue(JOB, run.id)
+        tx.emit(SyncRequested(subject=run.id, body=event_body(run)))
+        if planned.lost:
+            tx.emit(WatermarkLost(subject=run.id, body=event_body(run)))
+    return run
+
+
+async def _refuse_second(tx: Tx, shop: Shop, entity: str) -> None:
+    live = await store.live_run(tx, shop.id, entity)
+    if live is not None:
+        raise RunInProgress(details={"run": event_body(live)})
+
+
+async def _plan(tx: Tx, scope: Scope, shop: Shop, entity: str, mode: Mode) -> Plan:
+    known = await store.watermark(tx, shop.id, entity)
+    before = known is not None or await store.has_succeeded(tx, shop.id, entity)
+    return plan(mode, known, now=scope.now, overlap=shop.overlap, read_before=before)
+
+
+async def cancel(scope: Scope, run_id: str) -> Run:
+    """Stop a run: at once when nobody holds it, else when its worker hears of it. Raises RunNotFound, RunEnded."""
+    async with scope.tx() as tx:
+        asked = await store.ask_cancel(tx, run_id, scope.now)
+        if asked is None:
+            if await store.run(tx, run_id) is None:
+                raise RunNotFound
+            raise RunEnded
+        tx.emit(SyncCancelRequested(subject=asked.id, body=event_body(asked)))
+        if asked.state == State.CANCELLED:
+            tx.emit(SyncCancelled(subject=asked.id, body=event_body(asked)))
+    return asked

@@ -1,0 +1,19 @@
+"""Finds runs that nobody carries on: their worker died, or their wake-up was lost."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from isthmus.engine.db import Tx
+from isthmus.engine.queue import Wake
+from isthmus.features.sync import store
+from isthmus.features.sync.service.working import JOB
+from isthmus.scope import System
+
+#: A run that was just queued has a wake-up of its own on the way.
+_QUIET = timedelta(seconds=3)
+_MOST = 500
+
+
+async def missing(system: System, tx: Tx) -> Sequence[Wake]:  # noqa: ARG001 - the reconciler's own form
+    """The wake-ups of live runs without a holder, round the tenants."""
+    return [Wake(JOB, run_id, tenant_id) for tenant_id, run_id in await store.stalled(tx, _QUIET, _MOST)]

@@ -1,0 +1,170 @@
+"""What a worker does with a run: takes it, keeps it alive while pages come in, and says how it ended."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+from isthmus.client import (
+    BreakerOpen,
+    ClientError,
+    MalformedBody,
+    NetworkError,
+    PlatformFailed,
+    RateLimited,
+    ReauthorizationRequired,
+    RefreshUnavailable,
+    Throttled,
+    TokenRejected,
+)
+from isthmus.features.sync import store
+from isthmus.features.sync.errors import CancelWanted, Endless, Stale
+from isthmus.features.sync.events import SyncCancelled, SyncFailed, SyncParked, SyncStarted
+from isthmus.features.sync.model import Fault, Run, State, after_fault, event_body, is_poison
+from isthmus.features.sync.service.pulling import Pull
+from isthmus.features.sync.service.sources import sources
+from isthmus.features.sync.service.tally import Tally
+from isthmus.features.sync.settings import Settings
+from isthmus.kit.chance import draw
+from isthmus.kit.errors import Problem, Unavailable
+from isthmus.kit.events import Event
+from isthmus.kit.text import storable
+from isthmus.scope import Scope
+
+JOB = "sync.run"
+_MESSAGE = 500
+_SERVER_FAULT = 500
+_PASSING = (
+    NetworkError, RateLimited, BreakerOpen, RefreshUnavailable, MalformedBody, Throttled, PlatformFailed,
+)  # fmt: skip
+_ENDINGS: dict[State, type[Event]] = {
+    State.FAILED: SyncFailed,
+    State.CANCELLED: SyncCancelled,
+    State.PARKED: SyncParked,
+}
+#: Seconds between tries to hand a run back while the database is away; after that its lease runs out by itself.
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
+
+
+async def work(scope: Scope, run_id: str) -> None:
+    """Take the run if nobody holds it, and carry it on from its cursor until it ends or has to wait."""
+    settings = scope.part(Settings)
+    async with scope.tx() as tx:
+        run = await store.claim(tx, run_id, scope.id("wrk"), settings.lease, scope.now)
+        if run is not None and run.fence == 1:
+            tx.emit(SyncStarted(subject=run.id, body=event_body(run)))
+    if run is None:
+        return
+    if run.state == State.CANCELLING:
+        await _end(scope, run, State.CANCELLED)
+    elif is_poison(run.deaths, settings):
+        message = f"The run ended its worker {run.deaths} times without a page in between and was set aside."
+        await _end(scope, run, State.PARKED, Fault("RUN_PARKED", message, passing=False))
+    else:
+        await _carry_on(scope, run, settings)
+
+
+async def _carry_on(scope: Scope, run: Run, settings: Settings) -> None:
+    tally = Tally(scope.clock)
+    pull = asyncio.create_task(_pull(scope, run, tally, settings), name=f"pull {run.id}")
+    beat = asyncio.create_task(_beat(scope, run, tally, settings), name=f"beat {run.id}")
+    try:
+        await asyncio.wait({pull, beat}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        await _stop(pull, beat)
+        await asyncio.shield(_give_back(scope, run, tally))
+        raise
+    finally:
+        await _stop(pull, beat)
+    ended = beat.result() if pull.cancelled() else pull.result()
+    if ended is State.CANCELLING:
+        await _end(scope, run, State.CANCELLED)
+    elif isinstance(ended, Fault):
+        await _after_fault(scope, run, tally, ended)
+
+
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _beat(scope: Scope, run: Run, tally: Tally, settings: Settings) -> State | None:
+    """Prolong the lease until the run is to be cancelled, or is not ours any more (None)."""
+    while True:
+        await scope.clock.sleep(settings.heartbeat.total_seconds())
+        until, reason = tally.waiting
+        with contextlib.suppress(Unavailable):
+            async with scope.tx() as tx:
+                state = await store.beat(tx, run, settings.lease, waiting_until=until, waiting_reason=reason)
+            if state is not State.RUNNING:
+                return state
+
+
+async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> State | Fault | None:
+    """How the pull ended: with the run, with a wish to cancel it, with a fault, or (None) because it is not ours."""
+    try:
+        async with sources(scope).open(scope, run.connection_id, tally) as source:
+            await Pull(scope, run, source, tally, settings).pages()
+    except Stale:
+        return None
+    except CancelWanted:
+        return State.CANCELLING
+    except Endless as failure:
+        return Fault(failure.code, failure.reason, passing=False)
+    except ClientError as failure:
+        return fault_of(failure)
+    except Problem as failure:
+        passing = failure.status >= _SERVER_FAULT
+        return Fault(failure.code, failure.message, passing, failure.retry_after)
+    except ValueError as failure:
+        return Fault("CURSOR_UNREADABLE", f"The connector cannot go on from the run's place: {failure}", passing=False)
+    return State.SUCCEEDED
+
+
+def fault_of(failure: ClientError) -> Fault:
+    """A failed call in the run's own words. Reading again is always safe, so only hopeless calls end a run at once."""
+    if isinstance(failure, ReauthorizationRequired | TokenRejected):
+        return Fault("CONNECTION_EXPIRED", "The platform ended the grant; connect the account again.", passing=False)
+    passing = isinstance(failure, _PASSING)
+    return Fault(failure.kind.upper(), failure.message, passing, failure.retry_after)
+
+
+async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> None:
+    attempts = (0 if tally.pages else run.attempts) + 1
+    again = after_fault(fault, attempts, draw(), scope.part(Settings))
+    if again is None:
+        await _end(scope, run, State.FAILED, fault)
+    else:
+        await _give_back(scope, run, tally, attempts=attempts, after=again.after, reason=fault.code)
+
+
+async def _end(scope: Scope, run: Run, state: State, fault: Fault | None = None) -> None:
+    code, message = (fault.code, storable(fault.message)[:_MESSAGE]) if fault else (None, None)
+    async with scope.tx() as tx:
+        ended = await store.finish(tx, run, state, scope.now, error_code=code, error_message=message)
+        if ended is not None:
+            tx.emit(_ENDINGS[state](subject=ended.id, body=event_body(ended)))
+
+
+async def _give_back(
+    scope: Scope,
+    run: Run,
+    tally: Tally,
+    *,
+    attempts: int = 0,
+    after: timedelta = timedelta(0),
+    reason: str | None = None,
+) -> None:
+    """Hand the run back and wake the next worker for it; an outage of the database is waited out for a while."""
+    for pause in _PAUSES:
+        try:
+            async with scope.tx() as tx:
+                retry_at = scope.now + after if after else None
+                spent = tally.spent()
+                await store.spend(tx, run, spent.retries, spent.throttled, spent.waited_ms)
+                if await store.hand_back(tx, run, attempts=attempts, retry_at=retry_at, reason=reason):
+                    await tx.enqueue(JOB, run.id, after=after)
+            return
+        except Unavailable:
+            await scope.clock.sleep(pause)

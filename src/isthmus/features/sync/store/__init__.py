@@ -1,0 +1,29 @@
+"""Every statement over sync runs, their errors and watermarks."""
+
+from isthmus.features.sync.store.holding import beat as beat
+from isthmus.features.sync.store.holding import claim as claim
+from isthmus.features.sync.store.holding import finish as finish
+from isthmus.features.sync.store.holding import hand_back as hand_back
+from isthmus.features.sync.store.holding import hold as hold
+from isthmus.features.sync.store.holding import stalled as stalled
+from isthmus.features.sync.store.opening import Opening as Opening
+from isthmus.features.sync.store.opening import ask_cancel as ask_cancel
+from isthmus.features.sync.store.opening import has_succeeded as has_succeeded
+from isthmus.features.sync.store.opening import live_count as live_count
+from isthmus.features.sync.store.opening import live_run as live_run
+from isthmus.features.sync.store.opening import open_run as open_run
+from isthmus.features.sync.store.opening import watermark as watermark
+from isthmus.features.sync.store.paging import Checkpoint as Checkpoint
+from isthmus.features.sync.store.paging import add_errors as add_errors
+from isthmus.features.sync.store.paging import checkpoint as checkpoint
+from isthmus.features.sync.store.paging import error_count as error_count
+from isthmus.features.sync.store.paging import move_watermark as move_watermark
+from isthmus.features.sync.store.paging import spend as spend
+from isthmus.features.sync.store.reading import RunFilter as RunFilter
+from isthmus.features.sync.store.reading import changed as changed
+from isthmus.features.sync.store.reading import clock as clock
+from isthmus.features.sync.store.reading import errors as errors
+from isthmus.features.sync.store.reading import latest as latest
+from isthmus.features.sync.store.reading import run as run
+from isthmus.features.sync.store.reading import runs as runs
+from isthmus.features.sync.store.reading import watermarks as watermarks

@@ -1,0 +1,139 @@
+"""Statements that take, keep and give back a run; each names the fence, so that a stale holder changes nothing."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import DateTime, bindparam, case, cast, func, or_, select, update
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.sync.model import Run, State
+from isthmus.features.sync.store.columns import LEASE, LIVE, MINE, NOW, RUN, as_run
+from isthmus.features.sync.tables import SYNC_RUNS
+
+_r = SYNC_RUNS.c
+
+_CLAIM = statement(
+    update(SYNC_RUNS)
+    .where(
+        _r.tenant_id == bindparam("tenant_id"),
+        _r.id == bindparam("id"),
+        LIVE,
+        or_(_r.lease_until.is_(None), _r.lease_until < NOW),
+        or_(_r.retry_at.is_(None), _r.retry_at <= NOW),
+    )
+    .values(
+        state=case((_r.state == "queued", "running"), else_=_r.state),
+        owner=bindparam("owner"),
+        fence=_r.fence + 1,
+        lease_until=LEASE,
+        retry_at=None,
+        # An owner that is still named has not handed the run back: it died. Its last page tells whether it got on.
+        deaths=case((_r.owner.is_(None), _r.deaths), (_r.pages > _r.pages_at_claim, 1), else_=_r.deaths + 1),
+        pages_at_claim=_r.pages,
+        started_at=func.coalesce(_r.started_at, bindparam("now")),
+        waiting_until=None,
+        waiting_reason=None,
+        changed_at=NOW,
+    )
+    .returning(*RUN)
+)
+_BEAT = statement(
+    update(SYNC_RUNS)
+    .where(*MINE)
+    .values(
+        lease_until=LEASE,
+        waiting_until=bindparam("waiting_until"),
+        waiting_reason=bindparam("waiting_reason"),
+        changed_at=case(
+            (_r.waiting_until.is_distinct_from(cast(bindparam("waiting_until"), DateTime(timezone=True))), NOW),
+            else_=_r.changed_at,
+        ),
+    )
+    .returning(_r.state)
+)
+_HOLD = statement(select(_r.state).where(*MINE).with_for_update())
+_HAND_BACK = statement(
+    update(SYNC_RUNS)
+    .where(*MINE)
+    .values(
+        state=case((_r.state == "running", "queued"), else_=_r.state),
+        owner=None,
+        lease_until=None,
+        retry_at=bindparam("retry_at"),
+        attempts=bindparam("attempts"),
+        waiting_until=bindparam("retry_at"),
+        waiting_reason=bindparam("reason"),
+        changed_at=NOW,
+    )
+)
+_FINISH = statement(
+    update(SYNC_RUNS)
+    .where(*MINE)
+    .values(
+        state=bindparam("state"),
+        owner=None,
+        lease_until=None,
+        finished_at=bindparam("now"),
+        error_code=bindparam("error_code"),
+        error_message=bindparam("error_message"),
+        waiting_until=None,
+        waiting_reason=None,
+        changed_at=NOW,
+    )
+    .returning(*RUN)
+)
+#: The first free places among a tenant's stalled runs go round the tenants, so that nobody's thousand runs stand
+#: before another one's first (RL-04).
+_STALLED = """
+select tenant_id, id from (
+  select tenant_id, id, row_number() over (partition by tenant_id order by changed_at) as turn
+  from sync_runs
+  where state in ('queued', 'running', 'cancelling')
+    and (lease_until is null or lease_until < clock_timestamp())
+    and (retry_at is null or retry_at <= clock_timestamp())
+    and changed_at < clock_timestamp() - $1::interval
+) as stalled
+order by turn limit $2
+"""
+
+
+async def claim(tx: Tx, id_: str, owner: str, lease: timedelta, now: datetime) -> Run | None:
+    """Take a run that nobody holds; None when somebody does, or when there is nothing left to do."""
+    keys = {"tenant_id": tx.tenant_id, "id": id_, "owner": owner}
+    return as_run(await tx.fetchrow(_CLAIM, **keys, lease=lease, now=now))
+
+
+async def beat(
+    tx: Tx, run: Run, lease: timedelta, *, waiting_until: datetime | None, waiting_reason: str | None
+) -> State | None:
+    """Prolong the lease; None when the run is not ours any more."""
+    wait = {"waiting_until": waiting_until, "waiting_reason": waiting_reason}
+    found = await tx.fetchval(_BEAT, tenant_id=tx.tenant_id, id=run.id, fence=run.fence, lease=lease, **wait)
+    return None if found is None else State(found)
+
+
+async def hold(tx: Tx, run: Run) -> State | None:
+    """Lock the run for the rest of the transaction; None when it is not ours any more."""
+    found = await tx.fetchval(_HOLD, tenant_id=tx.tenant_id, id=run.id, fence=run.fence)
+    return None if found is None else State(found)
+
+
+async def hand_back(
+    tx: Tx, run: Run, *, attempts: int = 0, retry_at: datetime | None = None, reason: str | None = None
+) -> bool:
+    """Give the run back to the queue, to be taken again at once or after `retry_at`."""
+    keys = {"tenant_id": tx.tenant_id, "id": run.id, "fence": run.fence}
+    return await tx.execute(_HAND_BACK, **keys, attempts=attempts, retry_at=retry_at, reason=reason) == 1
+
+
+async def finish(
+    tx: Tx, run: Run, state: State, now: datetime, *, error_code: str | None = None, error_message: str | None = None
+) -> Run | None:
+    """End the run; None when it is not ours any more."""
+    keys = {"tenant_id": tx.tenant_id, "id": run.id, "fence": run.fence}
+    error = {"error_code": error_code, "error_message": error_message}
+    return as_run(await tx.fetchrow(_FINISH, **keys, state=state, now=now, **error))
+
+
+async def stalled(tx: Tx, quiet: timedelta, limit: int) -> list[tuple[str, str]]:
+    """Tenant and id of live runs that nobody holds and that nobody woke; across tenants, so for the system alone."""
+    return [(row["tenant_id"], row["id"]) for row in await tx.fetch_sql(_STALLED, quiet, limit)]

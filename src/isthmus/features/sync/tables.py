@@ -1,0 +1,87 @@
+"""Sync runs with their place and progress, what they could not read, and how far each connection has been read."""
+
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, Index, Integer, LargeBinary, Text, text
+
+from isthmus.engine.db import tenant_table
+
+_TIME = DateTime(timezone=True)
+_LIVE = text("state in ('queued', 'running', 'cancelling')")
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+SYNC_RUNS = tenant_table(
+    "sync_runs",
+    Column("id", Text, primary_key=True),
+    Column("connection_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    #: What the whole run covers; `since` is null for everything.
+    Column("since", _TIME),
+    Column("until", _TIME, nullable=False),
+    #: The place: the connector's own cursor of the next page (null: the beginning).
+    Column("cursor", Text),
+    #: Grows with each worker that takes the run; a commit with an older one writes nothing.
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    Column("owner", Text),
+    Column("lease_until", _TIME),
+    Column("retry_at", _TIME),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("deaths", Integer, nullable=False, server_default=text("0")),
+    Column("pages_at_claim", BigInteger, nullable=False, server_default=text("0")),
+    Column("total", BigInteger),
+    _count("pages"),
+    _count("listings"),
+    _count("variants"),
+    _count("created"),
+    _count("updated"),
+    _count("unchanged"),
+    _count("failed"),
+    _count("retries"),
+    _count("throttled"),
+    _count("waited_ms"),
+    Column("waiting_until", _TIME),
+    Column("waiting_reason", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("requested_by", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("started_at", _TIME),
+    Column("finished_at", _TIME),
+    #: The database's own clock: the place of a progress stream.
+    Column("changed_at", _TIME, nullable=False),
+    Index("sync_runs_live", "tenant_id", "connection_id", "entity", unique=True, postgresql_where=_LIVE),
+    Index("sync_runs_connection", "tenant_id", "connection_id", "entity", "id"),
+    Index("sync_runs_changed", "tenant_id", "changed_at"),
+    Index("sync_runs_stalled", "lease_until", postgresql_where=_LIVE),
+)
+
+SYNC_ERRORS = tenant_table(
+    "sync_errors",
+    Column("id", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("connection_id", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    #: What the platform sent, cut at a size limit; never text, because it may be no valid text at all.
+    Column("payload", LargeBinary, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "run_id"], ["sync_runs.tenant_id", "sync_runs.id"], name="sync_errors_run", ondelete="CASCADE"
+    ),
+    Index("sync_errors_of_run", "tenant_id", "run_id", "id"),
+)
+
+SYNC_CURSORS = tenant_table(
+    "sync_cursors",
+    Column("connection_id", Text, primary_key=True),
+    Column("entity", Text, primary_key=True),
+    #: Taken before the read of the last cycle that ended; null after it was lost.
+    Column("watermark", _TIME),
+    Column("run_id", Text, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+)
