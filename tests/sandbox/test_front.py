@@ -114,6 +114,14 @@ async def test_a_changed_order_moves_rows_between_pages(user: TikiUser) -> None:
     assert moved[0] not in first
 
 
+async def test_SS_14_fields_are_laid_over_an_answer_at_any_depth(user: TikiUser) -> None:
+    plain = (await read(user)).json
+    user.shop.faults.add(PRODUCTS, "patch", 1, body={"paging": {"total": 0, "last_page": 10**9}})
+    lying = (await read(user)).json
+    assert lying["data"] == plain["data"]
+    assert lying["paging"] == {**plain["paging"], "total": 0, "last_page": 10**9}
+
+
 async def test_fields_are_overwritten_and_whole_answers_replaced(user: TikiUser) -> None:
     user.shop.faults.add("*/token", "patch", 1, body={"expires_in": -1})
     reply = (await user.token(grant_type="refresh_token", refresh_token=user.refresh)).json

@@ -47,7 +47,8 @@ async def _serve(server: SandboxServer, catalogue: list[CatalogueProduct] | None
 
 
 def _table(shop: Shop) -> Table:
-    table = Table("what", "name", "values", title=f"{shop.title}  {shop.base_url}", title_justify="left")
+    table = Table("what", "name", title=f"{shop.title}  {shop.base_url}", title_justify="left")
+    table.add_column("values", overflow="fold")  # a key that is cut short is of no use
     for key, address in shop.hosts.items():
         if address != shop.base_url:
             table.add_row("host", key, address)

@@ -21,7 +21,7 @@ KINDS: Mapping[str, str] = {
     "cut": "promise the whole body, send half, reset the connection",
     "slow_body": "send the body in eight pieces over `seconds` (default 2)",
     "drop_reply": "serve the request with all its effects, then reset the connection instead of answering",
-    "patch": "serve the request, then overwrite the top-level fields of the JSON answer with `body`",
+    "patch": "serve the request, then lay the fields of `body` over the JSON answer, object by object",
     "replace": "answer `status` (default 200) with the JSON `body`",
 }
 

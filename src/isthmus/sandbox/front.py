@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from starlette.requests import Request
@@ -146,8 +146,14 @@ _CANNED: dict[str, Callable[[Shop, Fault], Reply]] = {
 
 
 def _patched(body: bytes, fault: Fault) -> bytes:
-    value: object = msgspec.json.decode(body)
-    return msgspec.json.encode({**value, **fault.body}) if isinstance(value, dict) else body
+    return msgspec.json.encode(_merged(msgspec.json.decode(body), fault.body))
+
+
+def _merged(value: object, changes: object) -> object:
+    """`changes` laid over `value`, object by object."""
+    if not isinstance(value, dict) or not isinstance(changes, Mapping):
+        return changes
+    return {**value, **{name: _merged(value.get(name), change) for name, change in changes.items()}}
 
 
 async def _body(request: Request) -> bytes | None:
