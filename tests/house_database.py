@@ -27,7 +27,7 @@ class Copy:
     admin_url: str
 
 
-def _place() -> Path:
+def place() -> Path:
     """As root the server runs as another user, who must be able to pass through."""
     made = Path(tempfile.mkdtemp(prefix="isthmus-test-"))
     made.chmod(0o755)
@@ -37,13 +37,13 @@ def _place() -> Path:
 @asynccontextmanager
 async def server() -> AsyncIterator[EmbeddedPostgres]:
     """A server whose database `isthmus` is migrated and serves as the template; nobody else connects to it."""
-    place = _place()
+    home = place()
     try:
-        async with EmbeddedPostgres(place / "postgres", test_mode=True) as running:
+        async with EmbeddedPostgres(home / "postgres", test_mode=True) as running:
             await migrate(running.owner_url)
             yield running
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @asynccontextmanager

@@ -178,7 +178,7 @@ class Database:
         """
         pool = asyncpg.create_pool(
             url,
-            min_size=1,
+            min_size=0,  # asyncpg would go on knocking, loudly, while the database is away
             max_size=size,
             timeout=connections.CONNECT_TIMEOUT,
             command_timeout=statement_timeout + 5.0,
@@ -190,7 +190,9 @@ class Database:
         )
         try:
             await pool
-        except Exception as failure:
+            await pool.release(await pool.acquire(timeout=connections.CONNECT_TIMEOUT))
+        except BaseException as failure:
+            pool.terminate()
             raise connections.translate(failure, url) from failure
         return cls(url, pool, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout, on_open=on_open)
 
