@@ -1,6 +1,7 @@
 """A system over one database with a vault of its own, as one process has it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from tests.given import keys
 
@@ -12,6 +13,8 @@ from isthmus.features import vault
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, Principal
 from isthmus.scope import Engine, Scope, System
+
+SOON = timedelta(milliseconds=30)
 
 
 def process(

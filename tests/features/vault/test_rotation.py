@@ -181,6 +181,13 @@ async def test_VA_09_new_data_keys_while_calls_go_on_leave_nothing_under_an_old_
     assert await lab.notes.all_open(lab.process(keys.ring("first")))
 
 
+async def test_VA_09_a_damaged_value_is_counted_and_does_not_keep_the_others_under_the_old_key(lab: Lab) -> None:
+    sealed = lab.notes.rows[(TENANTS[0], "note_0")]
+    lab.notes.rows[(TENANTS[0], "note_0")] = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    result = await vault.rotate(lab.process(keys.ring("first")), data=True)
+    assert (result.resealed, result.damaged) == (3 * len(TENANTS) - 1, 1)
+
+
 async def test_VA_09_workers_finish_a_rotation_whose_command_is_gone(lab: Lab) -> None:
     system = lab.process(keys.ring("first"))
     with contextlib.suppress(TimeoutError):

@@ -1,5 +1,6 @@
 """Keys and sealing: master keys by source, and AES-256-GCM with a header and a bound place."""
 
+from isthmus.engine.keys.renewal import renew as renew
 from isthmus.engine.keys.sealing import SIZE as SIZE
 from isthmus.engine.keys.sealing import Key as Key
 from isthmus.engine.keys.sealing import NotOpened as NotOpened

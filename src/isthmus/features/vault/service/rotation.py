@@ -40,6 +40,8 @@ class Rotated:
     rewrapped: int = 0
     tenants: int = 0
     resealed: int = 0
+    #: Values that do not open under any key; they were left as they are.
+    damaged: int = 0
 
 
 async def check_canary(system: System) -> None:
@@ -49,18 +51,24 @@ async def check_canary(system: System) -> None:
     """
     vault = _vault(system)
     async with system.tx() as tx:
-        await store.change_master(tx)
-        known = await store.canaries(tx)
-        if not known:
-            await _first_start(vault, tx, system.now)
-            return
+        known = await store.canaries(tx) or await _first_start(vault, tx, system.now)
+    vault.learn(_current(known).master_key_id, system.clock.monotonic())
     _prove(vault, known)
 
 
-async def _first_start(vault: Vault, tx: Tx, at: datetime) -> None:
+async def _first_start(vault: Vault, tx: Tx, at: datetime) -> list[Canary]:
+    await store.change_master(tx)
+    known = await store.canaries(tx)  # another process may have been first
+    if known:
+        return known
     if await store.wrapped_by(tx):
         raise WrongMasterKey("The database holds data keys, but no proof of a master key; restore a whole backup.")
     await store.put_canary(tx, _canary(vault, at))
+    return await store.canaries(tx)
+
+
+def _current(known: Sequence[Canary]) -> Canary:
+    return next((one for one in known if one.retired_at is None), known[0])
 
 
 def _canary(vault: Vault, at: datetime) -> Canary:
@@ -69,7 +77,7 @@ def _canary(vault: Vault, at: datetime) -> Canary:
 
 
 def _prove(vault: Vault, known: Sequence[Canary]) -> None:
-    current = next((one for one in known if one.retired_at is None), known[0])
+    current = _current(known)
     key = vault.ring.get(current.master_key_id)
     sources = ", ".join(vault.ring.sources)
     if key is None:
@@ -114,7 +122,8 @@ async def rotate(system: System, *, data: bool = False, by: Scope | None = None)
     async with system.tx() as tx:
         unfinished = await store.open_reseals(tx, 1)
     tenants = 0 if unfinished else await _new_data_keys(system, log)
-    return Rotated(rewrapped, tenants, await finish_reseals(system))
+    resealed, damaged = await finish_reseals(system)
+    return Rotated(rewrapped, tenants, resealed, damaged)
 
 
 async def _rewrap(system: System, log: Scope) -> int:
@@ -169,16 +178,17 @@ async def _new_data_keys(system: System, log: Scope) -> int:
     return len(tenants)
 
 
-async def finish_reseals(system: System) -> int:
-    """Work off every re-sealing that is asked for; the number of values sealed anew. Raises RotationStuck."""
-    total = 0
+async def finish_reseals(system: System) -> tuple[int, int]:
+    """Work off every re-sealing that is asked for: values sealed anew, and damaged ones. Raises RotationStuck."""
+    total, damaged = 0, 0
     while True:
         async with system.tx() as tx:
             open_ones = await store.open_reseals(tx, _vault(system).settings.batch)
         if not open_ones:
-            return total
+            return total, damaged
         for row in open_ones:
-            total += await reseal_one(system, row["tenant_id"], row["id"], row["place"], row["asked_at"])
+            done = await reseal_one(system, row["tenant_id"], row["id"], row["place"], row["asked_at"])
+            total, damaged = total + done[0], damaged + done[1]
 
 
 async def tenants_behind(tx: Tx, limit: int) -> list[str]:
@@ -186,14 +196,17 @@ async def tenants_behind(tx: Tx, limit: int) -> list[str]:
     return sorted({row["tenant_id"] for row in await store.open_reseals(tx, limit)})
 
 
-async def reseal_tenant(system: System, tenant_id: str) -> int:
+async def reseal_tenant(system: System, tenant_id: str) -> None:
     """Work off what is asked for of one tenant. Raises RotationStuck."""
     async with system.tx() as tx:
         open_ones = await store.open_reseals_of(tx, tenant_id)
-    return sum([await reseal_one(system, tenant_id, row["id"], row["place"], row["asked_at"]) for row in open_ones])
+    for row in open_ones:
+        await reseal_one(system, tenant_id, row["id"], row["place"], row["asked_at"])
 
 
-async def reseal_one(system: System, tenant_id: str, name: str, place: str | None, asked_at: datetime) -> int:
+async def reseal_one(
+    system: System, tenant_id: str, name: str, place: str | None, asked_at: datetime
+) -> tuple[int, int]:
     """One kind of sealed column of one tenant, until a whole pass finds nothing under an old key."""
     vault, scope = _vault(system), system.scope(tenant_id, _PART)
     function = _reseals(system).functions.get(name)
@@ -204,14 +217,14 @@ async def reseal_one(system: System, tenant_id: str, name: str, place: str | Non
     await system.clock.sleep(max(0.0, late))
     total = 0
     for _ in range(_PASSES):
-        whole, before = place is None, vault.resealed[tenant_id]
+        whole, before, broken = place is None, vault.resealed[tenant_id], vault.damaged[tenant_id]
         await _pass(system, scope, name, function, place)
         changed = vault.resealed[tenant_id] - before
         total += changed
         if whole and not changed:
             async with system.tx() as tx:
                 await store.finish_reseal(tx, tenant_id, name, asked_at, system.now)
-            return total
+            return total, vault.damaged[tenant_id] - broken
         place = None
     raise RotationStuck(details={"tenant": tenant_id, "name": name})
 

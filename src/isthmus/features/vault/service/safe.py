@@ -5,7 +5,7 @@ in memory neither sealing nor opening touches the database.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from isthmus.engine import keys
@@ -20,11 +20,19 @@ from isthmus.scope import Scope, Tx
 
 
 class Vault:
-    """What one process holds: the master keys, its settings, and data keys for a few minutes."""
+    """What one process holds: the master keys, its settings, and data keys for a few minutes.
 
-    def __init__(self, ring: KeyRing, settings: Settings | None = None) -> None:
+    `reload` reads the ring anew from a place that can change under a running process, such as a file: it is called,
+    at most once in a few seconds, when a key is met that is not held. It must be quick.
+    """
+
+    def __init__(
+        self, ring: KeyRing, settings: Settings | None = None, *, reload: Callable[[], KeyRing] | None = None
+    ) -> None:
         self.ring = ring
         self.settings = settings or Settings()
+        self._reload = reload
+        self._reload_at = 0.0
         self.cache: KeyCache[Key] = KeyCache(
             limit=self.settings.cached_keys,
             ttl=self.settings.cached_for.total_seconds(),
@@ -32,6 +40,8 @@ class Vault:
         )
         #: Values that this process sealed anew, by tenant: a pass that adds nothing here proves that none are left.
         self.resealed: Counter[str] = Counter()
+        #: Values met on the way that do not open at all, by tenant; they are left as they are.
+        self.damaged: Counter[str] = Counter()
 
     def master(self, master_key_id: str) -> Key:
         """A master key by its id. Raises KeyNotHeld."""
@@ -39,6 +49,12 @@ class Vault:
         if key is None:
             raise KeyNotHeld(details={"masterKeyId": master_key_id, "held": list(self.ring.ids)})
         return key
+
+    def learn(self, master_key_id: str, now: float) -> None:
+        """Look for new master keys when this one is not held. Raises MasterKeyUnusable."""
+        if self._reload is not None and self.ring.get(master_key_id) is None and now >= self._reload_at:
+            self._reload_at = now + self.settings.active_check.total_seconds()
+            self.ring = self._reload()
 
     def unwrap(self, row: DataKey) -> Key:
         """The data key itself. Raises KeyNotHeld, Unreadable."""
@@ -105,11 +121,20 @@ async def open_many(scope: Scope, tx: Tx, values: Sequence[Sealed]) -> list[Secr
 
 
 async def reseal(scope: Scope, tx: Tx, sealed: bytes, *, owner: str, field: str) -> bytes | None:
-    """The same secret under the tenant's current key; None when it is sealed with that one already."""
-    if (await _current(scope, tx, 1)).id == _key_id(sealed):
+    """The same secret under the tenant's current key; None when it is sealed with that one already, or does not open.
+
+    A damaged value must not keep all the others under an old key: it is counted and left as it is. Raises KeyNotHeld.
+    """
+    vault = scope.part(Vault)
+    current = await _current(scope, tx, 1)
+    try:
+        if _key_id(sealed) == current.id:
+            return None
+        secret = await open(scope, tx, sealed, owner=owner, field=field)
+    except Unreadable:
+        vault.damaged[scope.tenant_id] += 1
         return None
-    secret = await open(scope, tx, sealed, owner=owner, field=field)
-    scope.part(Vault).resealed[scope.tenant_id] += 1
+    vault.resealed[scope.tenant_id] += 1
     return await seal(scope, tx, secret, owner=owner, field=field)
 
 
@@ -161,6 +186,7 @@ async def _make(scope: Scope, tx: Tx) -> DataKey:
     vault = scope.part(Vault)
     await store.hold_master(tx)
     master = await store.current_master(tx) or vault.ring.primary.id
+    vault.learn(master, scope.clock.monotonic())
     blank = DataKey(scope.tenant_id, scope.id("dk"), b"", master, scope.now, None, 0, fresh=True)
     made = fill(vault, blank)
     if await store.insert_key(tx, made):
@@ -205,6 +231,7 @@ def _unwrapped(scope: Scope, rows: Sequence[DataKey]) -> dict[str, Key]:
     for row in rows:
         key = vault.cache.get(scope.tenant_id, row.id, now)
         if key is None:
+            vault.learn(row.master_key_id, now)
             key = vault.unwrap(row)
             if not row.fresh:
                 vault.cache.put(scope.tenant_id, row.id, key, now)

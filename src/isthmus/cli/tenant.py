@@ -1,0 +1,51 @@
+"""`isthmus tenant`: places for merchants."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.app import Platform
+from isthmus.cli.operator import at_work
+from isthmus.cli.running import with_platform
+from isthmus.features import access
+from isthmus.kit import text
+from isthmus.kit.paging import MAX_LIMIT, Ask
+
+tenant = typer.Typer(help="Make and list tenants.", no_args_is_help=True)
+
+
+@tenant.command()
+def create(
+    name: Annotated[str, typer.Argument(help="The merchant's name.")],
+    slug: Annotated[str | None, typer.Option(help="Short name for addresses; made of the name by default.")] = None,
+) -> None:
+    """Make a tenant and print its id."""
+
+    async def make(platform: Platform) -> access.Tenant:
+        return await access.create_tenant(at_work(platform), name, slug)
+
+    made = with_platform(make)
+    typer.echo(f"{made.id}  {made.slug}")
+
+
+@tenant.command("list")
+def list_all() -> None:
+    """List all tenants."""
+    table = Table("id", "slug", "name", "status", "since")
+    for one in with_platform(_all):
+        since = one.created_at.isoformat(timespec="seconds")
+        table.add_row(one.id, one.slug, text.terminal(one.name), one.status, since)
+    Console(highlight=False).print(table)
+
+
+async def _all(platform: Platform) -> list[access.Tenant]:
+    found: list[access.Tenant] = []
+    place: str | None = None
+    while True:
+        page = await access.tenants(at_work(platform), ask=Ask(limit=MAX_LIMIT, after=place))
+        found += page.items
+        place = page.next_after
+        if place is None:
+            return found

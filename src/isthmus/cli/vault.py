@@ -1,0 +1,90 @@
+"""`isthmus vault`: where the keys stand, and new ones while calls go on."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.app import Platform
+from isthmus.cli.operator import at_work
+from isthmus.cli.running import settings, with_platform
+from isthmus.engine import keys
+from isthmus.features import vault as room
+from isthmus.kit.errors import Conflict
+
+vault = typer.Typer(help="Show and rotate the keys that seal credentials.", no_args_is_help=True)
+
+
+class NoKeyFile(Conflict):
+    """The master key does not come from a file; put a new key before the old one where it does come from."""
+
+    code = "NO_MASTER_KEY_FILE"
+
+
+@vault.command()
+def status() -> None:
+    """Count data keys by master key, and show what a rotation has left."""
+    _show(with_platform(_status))
+
+
+async def _status(platform: Platform) -> room.Status:
+    return await room.status(platform.system)
+
+
+def _show(found: room.Status) -> None:
+    table = Table("master key", "state", "data keys", "held here")
+    every = dict.fromkeys(
+        (*([found.current_master] if found.current_master else []), *found.former_masters, *found.held)
+    )
+    for master in every:
+        held = "yes" if master in found.held else "NO"
+        table.add_row(master, _state(found, master), str(found.wrapped_by.get(master, 0)), held)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"data keys: {found.active} in use, {found.retired} retired; re-sealing open: {found.reseals_open}")
+    if found.unreadable:
+        console.print(f"{found.unreadable} data keys cannot be opened with the master keys held here", style="bold red")
+
+
+def _state(found: room.Status, master: str) -> str:
+    if master == found.current_master:
+        return "in use"
+    if master in found.disposable:
+        return "wraps nothing, may be destroyed"
+    return "former" if master in found.former_masters else "not in use yet"
+
+
+@vault.command()
+def rotate(
+    data: Annotated[bool, typer.Option("--data", help="Also give every tenant a new data key, and re-seal.")] = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="First put a new master key before the old one in the key file.")
+    ] = False,
+) -> None:
+    """Wrap all data keys with the first master key, while calls go on. Killed, it goes on when called again."""
+    if new_key:
+        _renew()
+    done, found = with_platform(lambda platform: _rotate(platform, data=data))
+    typer.echo(f"{done.rewrapped} data keys wrapped anew")
+    if data:
+        typer.echo(f"{done.tenants} tenants have a new data key, {done.resealed} values sealed anew")
+    if done.damaged:
+        typer.echo(f"{done.damaged} values do not open and were left as they are", err=True)
+    _show(found)
+
+
+async def _rotate(platform: Platform, *, data: bool) -> tuple[room.Rotated, room.Status]:
+    done = await room.rotate(platform.system, data=data, by=at_work(platform))
+    return done, await room.status(platform.system)
+
+
+def _renew() -> None:
+    core = settings().core
+    elsewhere = core.master_key or core.master_key_command
+    # without any setting an embedded start keeps its key here
+    file = core.master_key_file or (core.home / "master.key" if core.database_url is None else None)
+    if file is None or elsewhere:
+        raise NoKeyFile
+    ring = keys.renew(file)
+    typer.echo(f"{file} holds a new master key, {ring.primary.id}; keep a copy elsewhere")

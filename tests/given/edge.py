@@ -1,0 +1,54 @@
+"""An HTTP edge over some rooms' routes and a real system, called in process."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+
+from isthmus.http import (
+    HttpSettings,
+    RequestFacts,
+    Routes,
+    SharedKey,
+    TokenAuthenticator,
+    create_app,
+    mint,
+    own_issuer,
+)
+from isthmus.kit.permissions import TENANT_ADMIN, Principal
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System
+
+_KEY = Secret("k" * 40)
+
+
+class Edge:
+    """Answers requests of any tenant and role."""
+
+    def __init__(self, system: System, *routes: Routes) -> None:
+        self._key, self._clock = SharedKey(_KEY), system.clock
+
+        def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
+            engine, clock = system.engine, system.clock
+            return Scope(principal.tenant_id, principal, engine, clock, facts.request_id, facts.address)
+
+        authenticators = [TokenAuthenticator([own_issuer(self._key)], system.clock)]
+        self._app = create_app(
+            list(routes),
+            open_scope=open_scope,
+            authenticators=authenticators,
+            secret=_KEY,
+            system=system,
+            checks={},
+            settings=HttpSettings(),
+            clock=system.clock,
+        )
+
+    async def get(
+        self, path: str, *, tenant: str = "ten_a", role: str = TENANT_ADMIN, query: Mapping[str, Any] | None = None
+    ) -> httpx2.Response:
+        """GET as somebody of the tenant in that role."""
+        token = mint(self._key, tenant_id=tenant, subject="usr_1", roles=[role], clock=self._clock).reveal()
+        transport = httpx2.ASGITransport(app=self._app, client=("203.0.113.9", 4711))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get(path, params=dict(query or {}), headers={"authorization": f"Bearer {token}"})
