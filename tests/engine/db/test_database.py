@@ -170,7 +170,7 @@ async def test_a_slow_statement_ends_with_a_clear_problem(copied: Copy) -> None:
 
 
 async def test_PR_15_no_free_connection_and_a_cut_session_are_unavailable_then_heal(copied: Copy) -> None:
-    pool = await Database.connect(copied.url, size=1, acquire_timeout=0.05)
+    pool = await Database.connect(copied.url, size=1, acquire_timeout=0.3)
     try:
         async with pool.system() as tx:
             with pytest.raises(DatabaseUnavailable):
