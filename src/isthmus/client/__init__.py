@@ -62,6 +62,9 @@ from isthmus.client.events import AttemptEnded as AttemptEnded
 from isthmus.client.events import CacheDecided as CacheDecided
 from isthmus.client.events import CallEnded as CallEnded
 from isthmus.client.events import Waited as Waited
+from isthmus.client.events import Waiting as Waiting
+from isthmus.client.events import listener as listener
+from isthmus.client.events import tell_listener as tell_listener
 from isthmus.client.guard import AddressGuard as AddressGuard
 from isthmus.client.judge import Failure as Failure
 from isthmus.client.judge import Verdict as Verdict
@@ -83,9 +86,13 @@ from isthmus.client.pipeline import Gate as Gate
 from isthmus.client.retry import NEVER as NEVER
 from isthmus.client.retry import Retry as Retry
 from isthmus.client.stream import Streamed as Streamed
+from isthmus.client.sync import SyncApiClient as SyncApiClient
 from isthmus.client.transform import Transformers as Transformers
 from isthmus.client.transform import dates_in as dates_in
 from isthmus.client.transform import dates_out as dates_out
 from isthmus.client.transform import money_in as money_in
 from isthmus.client.transform import money_out as money_out
 from isthmus.client.transport.aio import AioTransport as AioTransport
+from isthmus.client.transport.replay import Recorder as Recorder
+from isthmus.client.transport.replay import Replay as Replay
+from isthmus.client.transport.replay import Scripted as Scripted

@@ -12,7 +12,7 @@ from isthmus.client.body import encoding_of, unpack
 from isthmus.client.breaker import Breaker, Permit
 from isthmus.client.call import Call
 from isthmus.client.errors import ClientError, ConnectFailed, Disconnected, MalformedBody, RedirectRefused
-from isthmus.client.events import AttemptEnded, Hook, Waited
+from isthmus.client.events import AttemptEnded, Hook, Waited, Waiting
 from isthmus.client.judge import Failure, Judge, by_status, error_of
 from isthmus.client.message import Request, Response
 from isthmus.client.redirect import STATUSES, follow
@@ -172,8 +172,11 @@ class Pipeline:
 
     async def _pass(self, call: Call, gate: Gate) -> None:
         key = gate.key_of(call)
-        if gate.limiter.try_acquire(key, call.weight) == 0.0:
+        expected = gate.limiter.try_acquire(key, call.weight)
+        if expected == 0.0:
             return
+        if self.hooks:
+            self.tell(Waiting(call.request, expected, "rate_limit", call.route))
         patience = call.deadline_at - self.clock.monotonic()
         waited = await gate.limiter.acquire(key, call.weight, share=call.share, patience=patience)
         if waited > 0:

@@ -1,0 +1,201 @@
+"""Every transport keeps the same promises; recordings hold no secrets."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from isthmus.client import (
+    NEVER,
+    AddressGuard,
+    AddressRefused,
+    AioTransport,
+    ApiClient,
+    ApiKey,
+    ConnectFailed,
+    DeadlineExceeded,
+    Disconnected,
+    InvalidRequest,
+    Recorder,
+    Replay,
+    Request,
+    Response,
+    Scripted,
+    TlsFailed,
+    TooLarge,
+)
+from isthmus.client.transport.http2 import Http2Transport
+
+Replies = Callable[..., bytes]
+KINDS: list[Any] = [AioTransport, Http2Transport]
+
+
+@pytest.fixture(params=KINDS, ids=["aio", "http2"])
+async def pool(request: Any) -> AsyncIterator[Callable[..., Any]]:
+    opened: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        opened.append(request.param(**options))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        await one.aclose()
+
+
+async def test_bodies_go_up_and_down(pool: Any, far_side: Any, respond: Replies) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    far_side.answer("/x", respond(201, b'{"a":1}', X_Kind="y"))
+    async with ApiClient(far_side.url, transport=pool()) as api:
+        response = await api.post("/x", {"b": 2})
+        await api.put("/y", content=pieces())
+        await api.post("/z")
+        async with api.stream("GET", "/x") as reply:
+            assert await reply.read() == b'{"a":1}'
+    assert (response.status, response.body, response.headers["x-kind"]) == (201, {"a": 1}, "y")
+    assert [one.body for one in far_side.seen] == [b'{"b":2}', b"onetwo", b"", b""]
+    assert far_side.connections == 1
+    assert far_side.seen[0].headers["host"] == f"127.0.0.1:{far_side.port}"
+
+
+async def test_failures_have_one_meaning_in_every_transport(pool: Any, far_side: Any, respond: Replies) -> None:
+    async def reset(seen: object, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async def silent(seen: object, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(5)
+
+    async def short(seen: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+        await writer.drain()
+        writer.close()
+
+    for path, answer in (("/reset", reset), ("/silent", silent), ("/short", short)):
+        far_side.answer(path, answer)
+    far_side.answer("/big", respond(body=b"x" * 50_000))
+    async with ApiClient(far_side.url, transport=pool(), retry=NEVER, max_body=10_000) as api:
+        for path, kind in (("/reset", Disconnected), ("/short", Disconnected), ("/big", TooLarge)):
+            with pytest.raises(kind) as caught:
+                await api.get(path)
+            assert caught.value.sent
+        with pytest.raises(DeadlineExceeded) as late:
+            await api.get("/silent", deadline=0.1)
+        assert late.value.sent
+        with pytest.raises(InvalidRequest):
+            await api.get("/x", headers={"X-A": "b\r\nc: d"})
+        with pytest.raises(ConnectFailed) as failed:
+            await api.get("http://127.0.0.1:1/")
+        assert not failed.value.sent
+
+
+async def test_the_guard_judges_the_dial_of_every_transport(pool: Any, far_side: Any) -> None:
+    for url in (far_side.url, far_side.url.replace("127.0.0.1", "localhost")):
+        async with ApiClient(url, transport=pool(guard=AddressGuard()), retry=NEVER) as api:
+            with pytest.raises(AddressRefused):
+                await api.get("/")
+        async with ApiClient(url, transport=pool(guard=AddressGuard(allow=("127.0.0.1", "::1"))), retry=NEVER) as api:
+            assert (await api.get("/")).ok
+    assert len(far_side.seen) == 2
+
+
+async def test_SS_12_tls_is_verified_and_a_ca_can_be_given(pool: Any, tmp_path: Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("shop.test", "127.0.0.1").configure_cert(context)
+    context.set_alpn_protocols(["http/1.1"])
+    wrong = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("elsewhere.test").configure_cert(wrong)
+    ca, ca2 = tmp_path / "ca.pem", tmp_path / "ca2.pem"
+    authority.cert_pem.write_to_path(ca)
+    other.cert_pem.write_to_path(ca2)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    good = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    bad = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=wrong)
+    for server, trusted, passes in ((good, ca, True), (good, ca2, False), (bad, ca, False), (good, None, False)):
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        transport = pool(ca=str(trusted) if trusted else None)
+        async with ApiClient(url, transport=transport, retry=NEVER) as api:
+            if passes:
+                assert (await api.get("/")).ok
+                continue
+            with pytest.raises(TlsFailed) as caught:
+                await api.get("/")
+            assert not caught.value.sent
+            assert "certificate" in caught.value.message
+    for server in (good, bad):
+        server.close()
+        await server.wait_closed()
+
+
+async def test_http_2_is_spoken_where_the_far_side_does(tmp_path: Path) -> None:
+    h2 = pytest.importorskip("h2.connection")
+    config, events = pytest.importorskip("h2.config"), pytest.importorskip("h2.events")
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.set_alpn_protocols(["h2"])
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = h2.H2Connection(config.H2Configuration(client_side=False))
+        talk.initiate_connection()
+        writer.write(talk.data_to_send())
+        while data := await reader.read(65_536):
+            for event in talk.receive_data(data):
+                if isinstance(event, events.StreamEnded):
+                    headers = [(":status", "200"), ("content-type", "application/json")]
+                    talk.send_headers(event.stream_id, headers)
+                    talk.send_data(event.stream_id, b'{"h":2}', end_stream=True)
+            writer.write(talk.data_to_send())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    transport = Http2Transport(ca=str(tmp_path / "ca.pem"))
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with ApiClient(url, transport=transport) as api:
+        found = await asyncio.gather(*(api.get("/") for _ in range(5)))
+    assert [one.body for one in found] == [{"h": 2}] * 5
+    await transport.aclose()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_recordings_play_back_and_hold_no_secret(far_side: Any, respond: Replies, tmp_path: Path) -> None:
+    far_side.answer("/x", respond(body=b"1"), respond(body=b"2"))
+    recorder = Recorder(AioTransport())
+    async with ApiClient(far_side.url, transport=recorder, auth=ApiKey("topsecretvalue", query="api_key")) as api:
+        await api.get("/x", query={"page": 1})
+        await api.get("/x", query={"page": 1})
+        await api.post("/y", {"password": "hunter2hunter2"}, headers={"X-Auth": "topsecretvalue"})
+    await recorder.aclose()
+    recorder.save(tmp_path / "takes.jsonl")
+    kept = (tmp_path / "takes.jsonl").read_text()
+    assert "topsecretvalue" not in kept
+    assert "hunter2" not in kept
+    replay = Replay.load(tmp_path / "takes.jsonl")
+    async with ApiClient(far_side.url, transport=replay, auth=ApiKey("another", query="api_key"), retry=NEVER) as api:
+        assert [(await api.get("/x", query={"page": 1})).body for _ in range(3)] == [1, 2, 2]
+        with pytest.raises(ConnectFailed, match="no take"):
+            await api.get("/unknown")
+    assert len(far_side.seen) == 3
+
+
+async def test_a_scripted_far_side_needs_no_socket() -> None:
+    def answer(request: Request) -> Response:
+        return Response(200, {"Content-Type": "application/json"}, f'"{request.path}"'.encode())
+
+    async with ApiClient("https://api.example.com", transport=Scripted(answer)) as api:
+        assert (await api.get("/a")).body == "/a"
