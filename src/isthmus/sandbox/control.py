@@ -71,7 +71,7 @@ def _products(shop: Shop, call: Call, external_id: str) -> Reply:
     if not external_id.isdecimal():
         raise Invalid.field("id", "name a listing: /_sandbox/products/ID")
     if call.method == "PATCH":
-        shop.edit_product(external_id, seller=seller, **call.json())
+        shop.change_product(external_id, call.json(), seller=seller)
     else:
         shop.remove_product(external_id, seller=seller)
     return json_reply({"ids": [external_id]})

@@ -1,10 +1,13 @@
 """Who takes part: applications, sellers, warehouses."""
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from isthmus.sandbox.shelf import Shelf
 
+#: No control characters, user names, backslashes or fragments: what a browser and a parser could read differently.
+_ADDRESS = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[::1\])(?::[0-9]{1,5})?(?:[/?][!-\"$-\[\]-~]*)?", re.ASCII)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -28,9 +31,9 @@ class App:
 
     def accepts(self, redirect: str) -> bool:
         """Whether the seller may be sent back to this address."""
-        parts = urlsplit(redirect)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        if not _ADDRESS.fullmatch(redirect):
             return False
+        parts = urlsplit(redirect)
         return (
             parts.hostname in _LOOPBACK
             or redirect in self.redirects

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-_KEEP = 20_000
+_KEEP = 10_000
 #: Parameters that carry secrets; their values are never recorded.
 _MASKED = frozenset({"access_token", "refresh_token", "sign", "code", "client_secret", "resend_code"})
 
@@ -29,7 +29,7 @@ class Record:
 
 
 class Recording:
-    """The last 20,000 requests and counts of what happened since the start."""
+    """The last 10,000 requests and counts of what happened since the start."""
 
     def __init__(self) -> None:
         self.requests: deque[Record] = deque(maxlen=_KEEP)

@@ -229,6 +229,10 @@ class Shop(ABC):
 
     def edit_product(self, external_id: str, *, seller: str | None = None, **changes: object) -> None:
         """Change a listing and move its update time. Raises `NotFound`, or `Invalid` for an unknown property."""
+        self.change_product(external_id, changes, seller=seller)
+
+    def change_product(self, external_id: str, changes: Mapping[str, object], *, seller: str | None = None) -> None:
+        """The same with the changes in a mapping."""
         self._seller_of(seller).shelf.edit(int(external_id), self.clock.unix(), changes)
 
     def remove_product(self, external_id: str, *, seller: str | None = None) -> None:

@@ -4,10 +4,13 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.given.marketplaces import LazadaUser, fetch, query_of
 
 from isthmus.connectors.lazada.sandbox.rules import signature
@@ -60,6 +63,18 @@ def test_the_reference_vectors_are_reproduced(path: str, params: dict[str, str],
     assert (
         signature("helloworld", path, {**params, "sign_method": "sha256", "sign": "x", "empty": ""}.items()) == expected
     )
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=12), max_size=6), st.randoms())
+def test_the_order_of_parameters_and_empty_ones_never_change_a_signature(
+    params: dict[str, str], chance: Random
+) -> None:
+    shuffled = list(params.items())
+    chance.shuffle(shuffled)
+    expected = signature("secret", "/path", params.items())
+    assert signature("secret", "/path", [*shuffled, ("empty-parameter", "")]) == expected
+    assert signature("secret", "/path", [*shuffled, ("added-parameter", "x")]) != expected
+    assert signature("secre", "/path", shuffled) != expected
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -1,7 +1,6 @@
 """Tiki's authorization and token endpoints (reference 4.2): standard OAuth2 with rotating refresh tokens."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -97,7 +96,7 @@ def _client(shop: Shop, call: Call) -> App:
     if scheme.lower() == "basic":
         try:
             basic_id, _, secret = base64.b64decode(text.strip(), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError) as bad:
+        except ValueError as bad:
             raise _wrong(401, "invalid_client", "the Authorization header is not Basic") from bad
         if client_id not in {None, basic_id}:
             raise _wrong(401, "invalid_client", "client_id differs from the Authorization header")
