@@ -97,8 +97,8 @@ class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
 class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
     """One product as a marketplace shows it.
 
-    `variants_complete` is False where the platform hands over variants one by one (Tiki's siblings of one
-    `super_id`, marketplaces.md 4.4): such a listing is merged, variant by variant, with what is stored.
+    `variants_complete` is False where the platform hands over variants one by one (siblings of one
+    parent, marketplaces.md 4.4): such a listing is merged, variant by variant, with what is stored.
     """
 
     external_id: str

@@ -66,7 +66,7 @@ def parse(knob: Knob, given: object, origin: str) -> Any:  # noqa: ANN401 - each
     """The value of a knob from text or TOML. Raises WrongSetting naming the knob and its origin, never a secret."""
     if Secret in (knob.kind, *get_args(knob.kind)):
         return Secret(str(given))
-    value = _split(given) if isinstance(given, str) and get_origin(knob.kind) in (tuple, list, frozenset) else given
+    value = _taken_apart(given, get_origin(knob.kind)) if isinstance(given, str) else given
     try:
         return TypeAdapter(knob.kind).validate_python(value)
     except ValidationError as error:
@@ -74,8 +74,14 @@ def parse(knob: Knob, given: object, origin: str) -> Any:  # noqa: ANN401 - each
         raise WrongSetting(f"{knob.variable} (from {origin}): {reason}. {knob.description}") from None
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _taken_apart(text: str, kind: object) -> object:
+    """`a,b` for a list, `a=1,b=2` for a table; anything else as it is."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if kind in (tuple, list, frozenset):
+        return parts
+    if kind in (dict, Mapping):
+        return {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in parts)}
+    return text
 
 
 def read_toml(path: Path) -> Mapping[str, Any]:

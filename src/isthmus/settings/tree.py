@@ -43,10 +43,22 @@ class Core:
     )
     host: str = field(default="127.0.0.1", metadata={"description": "Address the API listens on."})
     port: int = field(default=8080, metadata={"description": "Port the API listens on; 0 picks a free one."})
+    master_key: Secret | None = field(
+        default=None, metadata={"description": "Master keys of the vault, base64 or hex, the current one first."}
+    )
+    master_key_file: Path | None = field(
+        default=None, metadata={"description": "File with master keys; master.key in the home folder when embedded."}
+    )
+    master_key_command: str | None = field(
+        default=None, metadata={"description": "Command that prints master keys, such as a key service's client."}
+    )
     allowed_connectors: tuple[str, ...] = field(
         default=(), metadata={"description": "Third-party connectors that may be imported, as name==version."}
     )
-    log: str = field(default="auto", metadata={"description": "Log form: json, text, quiet (warnings only), or auto (text on a terminal)."})
+    log: str = field(
+        default="auto",
+        metadata={"description": "Log form: json, text, quiet (warnings only), or auto (text on a terminal)."},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,167 @@
+"""A whole deployment in one process over loopback: platform, API, worker and sandboxes, for the stories."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from isthmus.app import SECTIONS, Platform, address_of, open_platform, serve_api, work_queue
+from isthmus.features import access, catalog
+from isthmus.http import SharedKey, mint
+from isthmus.http.server import bind
+from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, system
+from isthmus.kit.secret import Secret
+from isthmus.sandbox import SandboxServer, walk
+from isthmus.settings import load
+
+KEY = "journeys-sign-tokens-with-this-key-only"
+MASTER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+_LIMITS = dict.fromkeys(("other", "connection", "integration", "callback"), 100_000)
+LIVE = {"queued", "running", "cancelling"}
+
+
+@dataclass
+class Answer:
+    """Status, headers and decoded body of an API answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass
+class Merchant:
+    """A tenant and somebody in it, with a browser that keeps cookies."""
+
+    deployment: "Deployment"
+    tenant_id: str
+    token: str
+    browser: aiohttp.ClientSession = field(repr=False)
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """One call to the API, signed in."""
+        signed_in = {"authorization": f"Bearer {self.token}", **headers}
+        url = self.deployment.address + path
+        async with self.browser.request(method, url, json=body, headers=signed_in, allow_redirects=False) as answer:
+            raw = await answer.read()
+            parsed = await answer.json() if raw and "json" in answer.headers.get("content-type", "") else raw
+            return Answer(answer.status, answer.headers, parsed)
+
+    async def connect(self, provider: str, seller: str | None = None) -> str:
+        """Through the platform's consent page; the connection's id."""
+        opened = await self.call("POST", "/api/connections", {"provider": provider})
+        assert opened.status == 201, opened.body
+        async with self.browser.get(opened.body["authorizationUrl"], allow_redirects=False) as answer:
+            consent = answer.headers["location"]
+        async with self.browser.get(await walk(consent, seller=seller), allow_redirects=False) as answer:
+            assert answer.status == 200, await answer.text()
+        return str(opened.body["id"])
+
+    async def sync(self, connection_id: str, mode: str = "full") -> dict[str, Any]:
+        """Start a run and wait for its end."""
+        run = await self.call("POST", "/api/sync/products", {"connectionId": connection_id, "mode": mode})
+        assert run.status == 202, run.body
+        return await self.finished(run.body["id"])
+
+    async def finished(self, run_id: str) -> dict[str, Any]:
+        """The run, once it has ended."""
+        async with asyncio.timeout(60):
+            while True:
+                run: dict[str, Any] = (await self.call("GET", f"/api/sync/runs/{run_id}")).body
+                if run["state"] not in LIVE:
+                    return run
+                await asyncio.sleep(0.05)
+
+    async def everything(self, path: str, key: str) -> list[dict[str, Any]]:
+        """All rows of a list, page by page."""
+        rows: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            answer = await self.call("GET", f"{path}limit=100{cursor}")
+            assert answer.status == 200, answer.body
+            rows += answer.body[key]
+            if not answer.body.get("nextCursor"):
+                return rows
+            cursor = f"&cursor={answer.body['nextCursor']}"
+
+
+@dataclass
+class Deployment:
+    """What runs."""
+
+    platform: Platform
+    sandbox: SandboxServer
+    address: str
+    browsers: list[aiohttp.ClientSession] = field(default_factory=list)
+    owners: dict[str, tuple["Merchant", str]] = field(default_factory=dict)
+
+    async def owner(self, provider: str) -> tuple["Merchant", str]:
+        """The merchant who has the first shop of a platform, and its connection; a shop has one owner."""
+        if provider not in self.owners:
+            amy = await self.merchant(f"Amy at {provider}")
+            self.owners[provider] = (amy, await amy.connect(provider))
+        return self.owners[provider]
+
+    async def merchant(self, name: str, roles: Sequence[str] = (TENANT_ADMIN,)) -> Merchant:
+        """A new tenant with one signed-in person."""
+        tenant = await access.create_tenant(self.platform.scope(PLATFORM_TENANT, _OPERATOR), name)
+        return self.person(tenant.id, roles)
+
+    def person(self, tenant_id: str, roles: Sequence[str], subject: str = "amy") -> Merchant:
+        """Somebody in a tenant."""
+        key = SharedKey(Secret(KEY))
+        token = mint(key, tenant_id=tenant_id, subject=subject, roles=roles, clock=self.platform.clock).reveal()
+        jar = aiohttp.CookieJar(unsafe=True)
+        browser = aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=30))
+        self.browsers.append(browser)
+        return Merchant(self, tenant_id, token, browser)
+
+
+_OPERATOR = system(PLATFORM_TENANT, "journeys")
+
+
+@asynccontextmanager
+async def deployment(database_url: str, home: Path, products: int = 12) -> AsyncIterator[Deployment]:
+    """Everything up, with the sandboxes' apps registered."""
+    bound = bind("127.0.0.1", 0)
+    address = address_of(bound)
+    given = {
+        "ISTHMUS_HOME": str(home),
+        "ISTHMUS_DATABASE_URL": database_url,
+        "ISTHMUS_AUTH__HS256": KEY,
+        "ISTHMUS_MASTER_KEY": MASTER,
+    }
+    stop = asyncio.Event()
+    async with (
+        SandboxServer(products=products) as sandbox,
+        open_platform(
+            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS}), upgrade=False, public_url=address
+        ) as platform,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(serve_api(platform, bound, stop))
+        group.create_task(work_queue(platform, stop))
+        made = Deployment(platform, sandbox, address)
+        try:
+            await _register(made)
+            yield made
+        finally:
+            for browser in made.browsers:
+                await browser.close()
+            stop.set()
+
+
+async def _register(made: Deployment) -> None:
+    scope = made.platform.scope(PLATFORM_TENANT, _OPERATOR)
+    for name, shop in made.sandbox.shops.items():
+        known = scope.part(catalog.Providers).found(name).manifest.hosts
+        await catalog.set_app(
+            scope,
+            name,
+            credentials={field: Secret(value) for field, value in shop.apps[0].credentials.items()},
+            hosts={host: place for host, place in shop.hosts.items() if host in known},
+        )
