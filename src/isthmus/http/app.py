@@ -1,11 +1,12 @@
 """Puts the edge together: routes in, one ASGI application out, or a clear refusal to start (security.md HE-14)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Required, TypedDict, Unpack
 
 from fastapi import APIRouter, FastAPI
 
 from isthmus import __version__
+from isthmus.client import Budget
 from isthmus.http.asgi import AsgiScope, Receive, Send
 from isthmus.http.auth import Authenticator, Doorkeeper
 from isthmus.http.deps import open_scope as scope_dependency
@@ -23,11 +24,9 @@ from isthmus.http.table import RouteTable
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System
 
-if TYPE_CHECKING:
-    from isthmus.scope import Scope, System
-
-OpenScope = Callable[[Principal, RequestFacts], "Scope"]
+OpenScope = Callable[[Principal, RequestFacts], Scope]
 
 
 class App(FastAPI):
@@ -38,7 +37,7 @@ class App(FastAPI):
     streams: Streams
     doorkeeper: Doorkeeper
     open_scope: OpenScope
-    system: "System | None"
+    system: System | None
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -58,38 +57,46 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-def create_app(
-    routes: Sequence[Routes],
-    *,
-    open_scope: OpenScope,
-    authenticators: Sequence[Authenticator],
-    secret: Secret,
-    settings: HttpSettings | None = None,
-    checks: Mapping[str, Check] | None = None,
-    system: "System | None" = None,
-    clock: Clock = SYSTEM,
-) -> App:
-    """The ASGI application over these routes.
+class Wiring(TypedDict, total=False):
+    """What an application is put together from."""
 
-    open_scope: makes the scope of a request from its principal and facts. authenticators: asked in turn. secret: the
-    process-wide key that cursors are bound with, equal in all processes. checks: the parts that `/health/ready` asks.
-    system: for PUBLIC routes that ask for `SystemDep`. Raises CannotStart for an undeclared or doubled route.
-    """
-    settings = settings or HttpSettings()
+    #: Makes the scope of a request from its principal and facts.
+    open_scope: Required[OpenScope]
+    #: Asked in turn who shows these credentials.
+    authenticators: Required[Sequence[Authenticator]]
+    #: The key that cursors are bound with, equal in all processes.
+    secret: Required[Secret]
+    settings: HttpSettings
+    #: The parts that `/health/ready` asks.
+    checks: Mapping[str, Check]
+    #: For PUBLIC routes that ask for `SystemDep`.
+    system: System | None
+    clock: Clock
+    #: Shares the limits with other processes; without one each process counts for itself.
+    budget: Budget | None
+
+
+def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
+    """The ASGI application over these routes. Raises CannotStart for an undeclared or doubled route."""
+    settings, clock = wiring.get("settings") or HttpSettings(), wiring.get("clock", SYSTEM)
     declared: list[DeclaredRoute] = []
     described = description_routes(lambda: declared, title="Isthmus", version=__version__)
-    everything = [*routes, health_routes(checks or {}), described]
+    everything = [*routes, health_routes(wiring.get("checks") or {}), described]
     app = App(title="Isthmus", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
-    app.open_scope = open_scope
-    app.system = system
-    app.cursors = Cursors(secret, clock)
+    app.open_scope = wiring["open_scope"]
+    app.system = wiring.get("system")
+    app.cursors = Cursors(wiring["secret"], clock)
     app.streams = Streams(settings.streams_per_principal, settings.heartbeat_seconds)
-    app.doorkeeper = Doorkeeper(authenticators, clock)
+    app.doorkeeper = Doorkeeper(wiring["authenticators"], clock)
     table: RouteTable[DeclaredRoute] = RouteTable()
     for room in everything:
         _enter(room.router, table, declared)
     parts = Parts(
-        settings=settings, table=table, doorkeeper=app.doorkeeper, limiter=Limiter(settings, clock), clock=clock
+        settings=settings,
+        table=table,
+        doorkeeper=app.doorkeeper,
+        limiter=Limiter(settings, clock, wiring.get("budget")),
+        clock=clock,
     )
     app.edge = Edge(parts)
     return app

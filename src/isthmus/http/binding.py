@@ -167,7 +167,7 @@ def _one(place: str, field: Field) -> _Taken | None:
     embedded = place == "body" and (type(info).__name__ != "Body" or info.embed)
     if in_model or embedded or not plain_alias:
         return None
-    return _Taken(place, field.alias, _is_many(info.annotation), info.is_required(), field)
+    return _Taken(place, field.alias, is_many(info.annotation), info.is_required(), field)
 
 
 def _has_model(annotation: object) -> bool:
@@ -175,10 +175,11 @@ def _has_model(annotation: object) -> bool:
     return any(isinstance(part, type) and issubclass(part, BaseModel) for part in parts)
 
 
-def _is_many(annotation: object) -> bool:
-    options = (annotation, *get_args(annotation))
-    return any((get_origin(option) or option) in _SEQUENCES for option in options if _hashable(option))
-
-
-def _hashable(value: object) -> bool:
-    return value.__hash__ is not None
+def is_many(annotation: object) -> bool:
+    """Whether a parameter of this type may be given several times."""
+    options = [annotation, *get_args(annotation)]
+    return any(
+        (get_origin(option) or option) in _SEQUENCES
+        for option in options
+        if isinstance(option, type) or get_origin(option)
+    )

@@ -1,17 +1,14 @@
 """What an endpoint may ask for: its scope, the facts of its request, and on public routes the platform's own hand."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from isthmus.http.asgi import KEY
 from isthmus.http.exchange import Exchange, RequestFacts
+from isthmus.http.idempotency import with_key
 from isthmus.kit.errors import Unauthenticated
-
-if TYPE_CHECKING:
-    from isthmus.scope import Scope, System
-else:
-    Scope = System = Any
+from isthmus.scope import Scope, System
 
 
 async def open_scope(request: Request) -> Scope:
@@ -20,7 +17,7 @@ async def open_scope(request: Request) -> Scope:
     if exchange.principal is None:
         raise Unauthenticated
     opened: Scope = request.app.open_scope(exchange.principal, exchange.facts)
-    return opened
+    return opened if exchange.taking is None else with_key(opened, exchange.taking)
 
 
 async def _facts(request: Request) -> RequestFacts:

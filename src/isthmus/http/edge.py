@@ -5,13 +5,17 @@ import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
+from isthmus.http import redact
 from isthmus.http.addresses import Callers, Hosts, is_plain, limit_key
 from isthmus.http.asgi import KEY, LINK, REQUEST_ID, AsgiScope, Receive, Send
 from isthmus.http.auth import Credentials, Doorkeeper, shown_credentials
+from isthmus.http.binding import Given
 from isthmus.http.bodies import (
     CappedBody,
     Gone,
@@ -33,6 +37,7 @@ from isthmus.http.errors import (
 )
 from isthmus.http.errors import retry_seconds as whole_seconds
 from isthmus.http.exchange import Exchange, given_id
+from isthmus.http.idempotency import Requested, Taking, claim_of, once
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
 from isthmus.http.settings import HttpSettings
@@ -41,6 +46,7 @@ from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Invalid, NotFound, Problem, Unauthenticated, Unavailable
 from isthmus.kit.permissions import Principal
+from isthmus.scope import Scope
 
 _log = logging.getLogger("isthmus.http")
 _access = logging.getLogger("isthmus.http.access")
@@ -157,13 +163,13 @@ class Edge:
 
     async def _admit(self, exchange: Exchange, declaration: Declaration) -> None:
         if isinstance(declaration.permission, Public):
-            exchange.standing = self._limiter.admit(declaration.limit, "", limit_key(exchange.address))
+            exchange.standing = await self._limiter.admit(declaration.limit, "", limit_key(exchange.address))
             return
         exchange.standing = self._limiter.failures(limit_key(exchange.address))
         credentials = shown_credentials(exchange.headers)
         principal = self._doorkeeper.remembered(credentials) or await self._verify(exchange, credentials)
         exchange.principal = principal
-        exchange.standing = self._limiter.admit(declaration.limit, principal.tenant_id, principal.id)
+        exchange.standing = await self._limiter.admit(declaration.limit, principal.tenant_id, principal.id)
         if not principal.may(declaration.permission):
             raise PermissionDenied(
                 f"You lack the permission {declaration.permission.name} ({declaration.permission.description}).",
@@ -241,21 +247,35 @@ def _check_once(scope: AsgiScope) -> None:
 
 def _shown_path(exchange: Exchange, scope: AsgiScope) -> str:
     """The route's own path: parameters may be secrets, such as a hook's token (LO-04)."""
-    return exchange.route.path if exchange.route is not None else str(scope["path"])[:200]
+    return exchange.route.path if exchange.route is not None else redact.text(str(scope["path"])[:200])
 
 
 async def _run(
     route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send, query: Mapping[str, list[str]]
 ) -> None:
-    if route.binder is not None:
-        response = await route.respond(scope, body, send, query)
-        if response is not None:
-            await response(scope, body, send)
+    if route.binder is None:
+        await _run_by_framework(route, scope, body, send)
         return
+    exchange: Exchange = scope[KEY]
+    raw = await body.read() if route.takes_json else b""
+    given = Given(Request(scope, body, send), scope["path_params"], query, exchange.headers)
+    key = exchange.headers.get(b"idempotency-key")
+    if key is None or exchange.principal is None or scope["method"] != "POST":
+        response = await route.respond(given, raw)
+    else:
+        opened: Scope = scope["app"].open_scope(exchange.principal, exchange.facts)
+        requested = Requested(scope["method"], scope["path"], exchange.query, raw)
+        exchange.taking = Taking(claim_of(opened, key, route.path, requested))
+        secrets = _declaration(route).secret_fields
+        response = await once(opened, exchange.taking, partial(route.respond, given, raw), secrets)
+    await response(scope, body, send)
+
+
+async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send) -> None:
     async with AsyncExitStack() as files:
         scope["fastapi_middleware_astack"] = files
         try:
-            await route.respond(scope, body, send, query)
+            await route.app(scope, body, send)
         except HTTPException:
             # the framework hides why it could not read a form
             if body.refusal is not None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from isthmus.http.asgi import Header, Message, Send
+from isthmus.http.idempotency import Taking
 from isthmus.http.limits import Standing
 from isthmus.http.routes import DeclaredRoute
 from isthmus.kit.permissions import Principal
@@ -41,6 +42,8 @@ class Exchange:
     standing: Standing | None = None
     cors: list[Header] = field(default_factory=list)
     query: Sequence[tuple[str, str]] = ()
+    #: The request's idempotency key, while its effect has yet to take it.
+    taking: Taking | None = None
     status: int = 0
 
     @property

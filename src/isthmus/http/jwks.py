@@ -134,6 +134,7 @@ def _read(entry: Mapping[str, object]) -> tuple[str | None, str | None, Key] | N
     operations = entry.get("key_ops", ["verify"])
     wrong = (
         kind is None
+        or (kind is jwk.RSAKey and len(str(entry.get("n", ""))) * 6 < _MIN_RSA_BITS)
         or entry.get("use", "sig") != "sig"
         or not isinstance(operations, list)
         or "verify" not in operations
@@ -145,7 +146,6 @@ def _read(entry: Mapping[str, object]) -> tuple[str | None, str | None, Key] | N
     public = {name: value for name, value in entry.items() if name in {"kty", "crv", "n", "e", "x", "y"}}
     try:
         key = kind.import_key({name: str(value) for name, value in public.items()})
-        weak = isinstance(key, jwk.RSAKey) and key.public_key.key_size < _MIN_RSA_BITS
     except (JoseError, ValueError, KeyError, TypeError):
         return None
-    return None if weak else (kid if isinstance(kid, str) else None, meant if isinstance(meant, str) else None, key)
+    return kid if isinstance(kid, str) else None, meant if isinstance(meant, str) else None, key

@@ -3,10 +3,11 @@
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from isthmus.client import Budget
 from isthmus.http.errors import TooManyRequests, retry_seconds
-from isthmus.http.settings import HttpSettings, LimitClass
+from isthmus.http.settings import BY_ADDRESS, HttpSettings, LimitClass
+from isthmus.http.shares import Shares
 from isthmus.kit.clock import Clock
 
 WINDOW_SECONDS = 60
@@ -42,14 +43,6 @@ class Refused(TooManyRequests):
         self.standing = standing
 
 
-class Pool(Protocol):
-    """Permits shared with other processes. The platform's budget table fills it."""
-
-    async def lease(self, key: str, wanted: int, limit: int) -> int:
-        """Take up to `wanted` of the permits of the current minute; 0 when there are none left."""
-        ...
-
-
 @dataclass(slots=True)
 class Window:
     """How often a key was used in each of the last seconds."""
@@ -82,6 +75,7 @@ class Windows:
     def __init__(self, capacity: int = _KEYS) -> None:
         self._windows: dict[str, Window] = {}
         self._capacity = capacity
+        self._swept = -1
 
     def get(self, key: str, second: int) -> Window:
         """The window of this key, settled."""
@@ -95,6 +89,11 @@ class Windows:
         return window
 
     def _sweep(self, second: int) -> None:
+        """Make room: settle everything once a second at most, else drop the oldest key."""
+        if self._swept == second:
+            del self._windows[next(iter(self._windows))]
+            return
+        self._swept = second
         for key, window in list(self._windows.items()):
             window.settle(second)
             if not window.used:
@@ -104,36 +103,43 @@ class Windows:
 
 
 class Limiter:
-    """Admits requests by class for one process, or for many through a `Pool`."""
+    """Admits requests by class, for one process alone or, with a budget, together with others."""
 
-    def __init__(self, settings: HttpSettings, clock: Clock, pool: Pool | None = None) -> None:
+    def __init__(self, settings: HttpSettings, clock: Clock, budget: Budget | None = None) -> None:
         self._settings = settings
         self._clock = clock
-        self._pool = pool
+        self._shares = Shares(budget, clock) if budget is not None else None
         self._windows = Windows()
         self._failures = Windows(4096)
 
-    def admit(self, name: LimitClass, tenant_id: str, who: str) -> Standing:
-        """Count one request of `who` in `tenant_id`. Raises Refused, and then counts nothing."""
+    async def admit(self, name: LimitClass, tenant_id: str, who: str) -> Standing:
+        """Count one request of `who` in `tenant_id`. Raises Refused, and then counts nothing here.
+
+        Classes by address are counted by each process alone: health checks must not need a database.
+        """
+        limit = self._settings.limit(name)
+        factor = self._settings.tenant_factor
+        keys = {f"{name} {tenant_id} {who}": limit} | ({f"{name} {tenant_id}": limit * factor} if tenant_id else {})
         now = self._clock.monotonic()
         second = int(now)
-        limit = self._settings.limit(name)
-        own = self._windows.get(f"{name} {tenant_id} {who}", second)
-        if own.used >= limit:
-            raise self._refused(limit, own, now)
-        if tenant_id:
-            shared = self._windows.get(f"{name} {tenant_id}", second)
-            if shared.used >= limit * self._settings.tenant_factor:
-                raise self._refused(limit, shared, now)
-            shared.add(second)
-        own.add(second)
-        return Standing(limit, limit - own.used, self._reset(own.wait(now)))
+        windows = [(self._windows.get(key, second), most) for key, most in keys.items()]
+        for window, most in windows:
+            if window.used >= most:
+                raise self._refused(limit, window.wait(now))
+        if self._shares is not None and name not in BY_ADDRESS:
+            for key, most in keys.items():
+                wait = await self._shares.take(f"http {key}", most)
+                if wait is not None:
+                    raise self._refused(limit, wait)
+        for window, _ in windows:
+            window.add(second)
+        own = windows[0][0]
+        return Standing(limit, max(0, limit - own.used), self._reset(own.wait(now)))
 
     def _reset(self, wait: float) -> int:
         return math.ceil(self._clock.now().timestamp() + wait)
 
-    def _refused(self, limit: int, window: Window, now: float) -> Refused:
-        wait = window.wait(now)
+    def _refused(self, limit: int, wait: float) -> Refused:
         return Refused(Standing(limit, 0, self._reset(wait)), wait)
 
     def check_failures(self, address: str) -> None:
@@ -141,7 +147,7 @@ class Limiter:
         now = self._clock.monotonic()
         window = self._failures.get(address, int(now))
         if window.used >= self._settings.failures_per_minute:
-            raise self._refused(self._settings.failures_per_minute, window, now)
+            raise self._refused(self._settings.failures_per_minute, window.wait(now))
 
     def failures(self, address: str) -> Standing:
         """Where an address stands with its refused sign-ins."""

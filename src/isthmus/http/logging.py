@@ -111,5 +111,5 @@ def configure(form: str = "auto", *, level: str = "INFO", stream: IO[str] | None
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
-    for chatty in ("asyncio", "uvicorn"):
+    for chatty in ("asyncio", "uvicorn", "httpx2", "httpcore2"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

@@ -1,6 +1,6 @@
 """How a room declares its routes: each with its permission, limit class and answer, or the start stops (HE-14)."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
 
@@ -11,8 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.http.asgi import KEY, AsgiScope, Send
-from isthmus.http.binding import Binder, Given
+from isthmus.http.binding import Binder, Given, is_many
 from isthmus.http.bodies import CappedBody, check_json_type, parse_json
 from isthmus.http.errors import ALWAYS, SIGNED_IN, CannotStart, problem_responses
 from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
@@ -49,6 +48,7 @@ class Declaration:
     envelope: bool = False
     media_type: str = "application/json"
     errors: tuple[type[Problem], ...] = ()
+    secret_fields: tuple[str, ...] = ()
     answer: type[msgspec.Struct] | None = None
 
 
@@ -77,6 +77,8 @@ class Declared(TypedDict, total=False):
     open_query: bool
     #: The content type of success, where it is not JSON.
     media_type: str
+    #: Names of one-time secrets in the answer: shown once, never kept for a repeated Idempotency-Key (ID-05).
+    secret_fields: Sequence[str]
     hidden: bool
     deprecated: bool
 
@@ -111,20 +113,13 @@ class DeclaredRoute(APIRoute):
 
         return read_first
 
-    async def respond(
-        self, scope: AsgiScope, receive: CappedBody, send: Send, query: Mapping[str, list[str]]
-    ) -> Response | None:
-        """The endpoint's answer; None where the framework went its own way and has sent it already."""
+    async def respond(self, given: Given, raw: bytes) -> Response:
+        """The endpoint's answer, where there is a binder; `raw` is the body of a route that takes JSON."""
         if self.binder is None:
-            await self.app(scope, receive, send)
-            return None
-        headers: dict[bytes, bytes] = scope[KEY].headers
-        given = Given(Request(scope, receive, send), scope["path_params"], query, headers)
-        if self.takes_json:
-            raw = await receive.read()
-            if raw:
-                check_json_type(headers)
-                given = replace(given, body=parse_json(raw))
+            raise CannotStart(f"The route {self.path} is answered by the framework.")
+        if raw:
+            check_json_type(given.headers)
+            given = replace(given, body=parse_json(raw))
         response: Response = await self.binder.call(given)
         return response
 
@@ -136,8 +131,7 @@ class DeclaredRoute(APIRoute):
         for dependant in all_dependants(self.dependant):
             for parameter in dependant.query_params:
                 self.known_query |= {parameter.alias}
-                annotation = parameter.field_info.annotation
-                if getattr(annotation, "__origin__", annotation) in {list, set, frozenset, tuple}:
+                if is_many(parameter.field_info.annotation):
                     self.repeatable_query |= {parameter.alias}
 
 
@@ -163,6 +157,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         envelope=envelope and not stream,
         media_type="text/event-stream" if stream else declared.get("media_type", "application/json"),
         errors=tuple(declared.get("errors", ())),
+        secret_fields=tuple(declared.get("secret_fields", ())),
         answer=model if isinstance(model, type) and issubclass(model, msgspec.Struct) else None,
     )
 

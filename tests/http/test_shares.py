@@ -1,0 +1,89 @@
+"""Limits that processes keep together: never more than the limit, whatever the number of processes (RL-03)."""
+
+import asyncio
+
+import pytest
+
+from isthmus.client import BudgetRule, Grant
+from isthmus.engine.budget import PostgresBudget
+from isthmus.engine.db import Database
+from isthmus.http import HttpSettings
+from isthmus.http.limits import Limiter, Refused
+from isthmus.http.shares import Shares
+from isthmus.kit.clock import SYSTEM, ManualClock
+
+
+class Counted:
+    """A budget with a fixed stock that notes what was asked for."""
+
+    def __init__(self, stock: int, lives: float | None = 3.0) -> None:
+        self.stock = stock
+        self.lives = lives
+        self.asked: list[int] = []
+
+    async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
+        assert (key, rule.window) != ("", 0)
+        self.asked.append(wanted)
+        await asyncio.sleep(0)
+        permits = min(wanted, self.stock)
+        self.stock -= permits
+        return Grant(permits, 0.0 if permits else 7.0, self.lives)
+
+
+async def test_blocks_grow_under_load_and_shrink_when_idle() -> None:
+    clock, budget = ManualClock(), Counted(1000)
+    shares = Shares(budget, clock)
+    for _ in range(30):
+        assert await shares.take("k", 100) is None
+    assert budget.asked == [1, 2, 4, 8, 10, 10]
+    for _ in range(3):
+        clock.advance(10)
+        assert await shares.take("k", 100) is None
+    assert budget.asked[-1] == 1
+
+
+async def test_an_empty_budget_says_how_long_to_wait() -> None:
+    shares = Shares(Counted(1), ManualClock())
+    assert await shares.take("k", 10) is None
+    assert await shares.take("k", 10) == 7.0
+
+
+async def test_many_at_once_ask_one_after_the_other() -> None:
+    budget = Counted(1000)
+    shares = Shares(budget, ManualClock())
+    await asyncio.gather(*(shares.take("k", 1000) for _ in range(100)))
+    assert len(budget.asked) < 10
+
+
+async def test_RL_03_processes_together_admit_the_limit_and_never_more(database: Database) -> None:
+    settings = HttpSettings(limits={"search": 20})
+    processes = [Limiter(settings, SYSTEM, PostgresBudget(database)) for _ in range(4)]
+    admitted = 0
+
+    async def call(limiter: Limiter) -> None:
+        nonlocal admitted
+        try:
+            await limiter.admit("search", "ten_a", "me")
+        except Refused:
+            return
+        admitted += 1
+
+    for _ in range(10):
+        await asyncio.gather(*(call(limiter) for limiter in processes))
+    assert 12 <= admitted <= 20
+    restarted = Limiter(settings, SYSTEM, PostgresBudget(database))
+    while admitted < 20:
+        try:
+            await restarted.admit("search", "ten_a", "me")
+        except Refused:
+            return
+        admitted += 1
+    with pytest.raises(Refused):
+        await restarted.admit("search", "ten_a", "me")
+
+
+async def test_open_routes_need_no_database() -> None:
+    limiter = Limiter(HttpSettings(), ManualClock(), Counted(0))
+    assert (await limiter.admit("open", "", "203.0.113.9")).remaining == 599
+    with pytest.raises(Refused):
+        await limiter.admit("search", "ten_a", "me")
