@@ -1,0 +1,36 @@
+"""Runs the plays of a connector on a stage, one after the other, each from a calm beginning."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from isthmus.client import ClientError, RefreshFailed, RefreshRefused
+from isthmus.connect.conformance import pulling, signing_in
+from isthmus.connect.conformance.report import Broken, Finding
+from isthmus.connect.conformance.stage import Play, Stage
+from isthmus.connect.registry import Found
+from isthmus.connect.spi import ConsentDenied, Unmappable
+
+Act: TypeAlias = Callable[[Play], Awaitable[None]]
+PLAYS: tuple[Act, ...] = (*signing_in.PLAYS, *pulling.PLAYS)
+
+
+async def check_on(found: Found, stage: Stage) -> list[Finding]:
+    """Every play of one connector. The stage is left calm, its shop edited."""
+    return [await play(act, found, stage) for act in PLAYS]
+
+
+async def play(act: Act, found: Found, stage: Stage) -> Finding:
+    """One play; whatever the connector raises where it should not is a finding."""
+    name = act.__name__
+    if found.connector is None:
+        return Finding(name, "emulated", True, "the folder holds facts only")
+    stage.calm()
+    try:
+        await act(Play(found, found.connector, stage))
+    except Broken as error:
+        return Finding(name, "emulated", False, str(error))
+    except (ClientError, RefreshFailed, RefreshRefused, ConsentDenied, Unmappable, ValueError, KeyError) as error:
+        return Finding(name, "emulated", False, f"{type(error).__name__}: {error}")
+    finally:
+        stage.calm()
+    return Finding(name, "emulated", True)

@@ -1,0 +1,223 @@
+"""The far side that a connector plays against: what the suite asks of an emulator, and how a connector is put on it."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+from isthmus.client import ApiClient, Gate, Limiter, MemoryTokenStore, OAuth2, RateLimit, Request, Tokens
+from isthmus.connect.conformance.report import require
+from isthmus.connect.manifest import Manifest
+from isthmus.connect.registry import Found
+from isthmus.connect.shapes import Listing, ListingStatus
+from isthmus.connect.spi import App, Connector, Consent, Granted, RawRecord, RecordPage, Session, Window
+from isthmus.kit import ids
+from isthmus.kit.clock import Clock
+from isthmus.kit.secret import Secret
+
+Role = Literal["main", "empty", "blocked", "several"]
+#: What one variant must come out as: what can be sold, the regular price, the lower price if there is one.
+Offer = tuple[int, Decimal, Decimal | None]
+REDIRECT = "http://127.0.0.1:9/api/integrations/oauth/callback/reg_1"
+_CURSOR_LENGTH = 16_384
+
+
+class Stage(Protocol):
+    """An emulated platform. Sleeping on its clock takes no time: it moves the clock."""
+
+    @property
+    def app(self) -> App:
+        """The registered app, with hosts that lead to the emulator."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The platform's own clock."""
+        ...
+
+    def account(self, role: Role) -> str | None:
+        """Whom to sign in as: the main shop, an empty one, a blocked one, an account with several; None: not here."""
+        ...
+
+    async def consent(self, link: str, *, account: str | None = None, approve: bool = True) -> str:
+        """Open the consent link as a person would; returns the callback address."""
+        ...
+
+    def offers(self) -> Sequence[Offer]:
+        """Every variant that the main shop shows, deleted ones left out."""
+        ...
+
+    def edit(self, number: int, stock: int) -> None:
+        """Change the stock of one listing of the main shop, by its place from 0 (wrapping around)."""
+        ...
+
+    def add(self) -> None:
+        """Put one more product into the main shop."""
+        ...
+
+    def disturb(self, kind: str, times: int | None = None, *, after: int = 0) -> None:
+        """Switch a fault on for every call, or for `times` calls after the first `after`."""
+        ...
+
+    def calm(self) -> None:
+        """Switch every fault off."""
+        ...
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+    def refreshes(self) -> int:
+        """Token refreshes that the platform has served so far."""
+        ...
+
+    def calls(self) -> int:
+        """Requests so far."""
+        ...
+
+
+class Skewed:
+    """The stage's clock, wrong by some seconds: what a machine with a bad clock has."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now().timestamp() + self._seconds, self._clock.now().tzinfo)
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What a whole pull brought, fragments of one listing put together."""
+
+    listings: dict[str, Listing] = field(default_factory=dict)
+    offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
+    pages: int = 0
+    records: int = 0
+
+    def counted(self) -> Counter[Offer]:
+        """The offers, as a bag."""
+        return Counter(self.offers.values())
+
+
+@dataclass(slots=True)
+class Play:
+    """One connector on one stage."""
+
+    found: Found
+    connector: Connector
+    stage: Stage
+
+    @property
+    def manifest(self) -> Manifest:
+        """The connector's facts."""
+        return self.found.manifest
+
+    def plain(self, clock: Clock | None = None) -> ApiClient:
+        """A client without credentials, as the exchange gets it."""
+        return ApiClient(classify=self.connector.classify, breaker=None, clock=clock or self.stage.clock)
+
+    async def callback(
+        self, account: str | None, *, approve: bool = True, challenge: str | None = None
+    ) -> dict[str, str]:
+        """Walk the consent; the query that comes back, our state checked."""
+        oauth, state = self.manifest.oauth, ids.token(160)
+        back = REDIRECT if oauth is None or oauth.returns_state else f"{REDIRECT}?state={state}"
+        link = self.connector.consent_url(self.stage.app, Consent(back, state, challenge), self.stage.clock.now())
+        query = dict(parse_qsl(urlsplit(await self.stage.consent(link, account=account, approve=approve)).query))
+        require(query.get("state") == state, "the state does not come back")
+        return query
+
+    async def connect(self, role: Role = "main", clock: Clock | None = None) -> Sequence[Granted]:
+        """Consent as this account and trade the code."""
+        query = await self.callback(self.stage.account(role))
+        callback = self.connector.read_callback(query, REDIRECT)
+        async with self.plain(clock) as client:
+            return await self.connector.exchange(self.stage.app, callback, client, clock or self.stage.clock)
+
+    @asynccontextmanager
+    async def session(self, granted: Granted, clock: Clock | None = None) -> AsyncIterator[Session]:
+        """A bound client as the platform binds it: hosts, credentials, limits, judge."""
+        clock = clock or self.stage.clock
+        app, account = self.stage.app, granted.account
+        plain = self.plain(clock)
+
+        async def refresh(tokens: Tokens) -> Tokens:
+            return await self.connector.refresh(app, account, tokens, plain, clock)
+
+        def attach(request: Request, tokens: Tokens, now: datetime) -> Request:
+            return self.connector.attach(app, account, request, tokens, now)
+
+        client = ApiClient(
+            next(iter(app.hosts.values())),
+            auth=OAuth2(MemoryTokenStore(granted.tokens, clock=clock), refresh, attach, clock=clock),
+            rate_limit=_gates(self.manifest, clock),
+            classify=self.connector.classify,
+            hosts=app.hosts.values(),
+            idempotency_header=None,
+            clock=clock,
+        )
+        async with plain, client:
+            yield Session(client, app.hosts, account, clock)
+
+    async def pull(self, session: Session, since: datetime | None = None, *, twice: bool = False) -> Pulled:
+        """A whole pull, mapped; `twice` asks for every page again and compares."""
+        window, cursor, pulled = Window(since, self.stage.clock.now()), None, Pulled()
+        while True:
+            page = await self.connector.pull_listings(session, window, cursor)
+            if twice:
+                again = await self.connector.pull_listings(session, window, cursor)
+                same = [_told(one) for one in page.records] == [_told(one) for one in again.records]
+                require(same and page.cursor == again.cursor, "the same cursor gives another page")
+            pulled.pages += 1
+            self.gather(pulled, page, session)
+            cursor = page.cursor
+            if cursor is None:
+                return pulled
+            require(len(cursor) <= _CURSOR_LENGTH and cursor.isprintable(), "a cursor is a short text")
+            require(pulled.pages < 10_000, "the pull does not end")
+
+    def gather(self, pulled: Pulled, page: RecordPage, session: Session) -> None:
+        """Map a page and keep what it offers."""
+        pulled.records += len(page.records)
+        for record in page.records:
+            self._take(pulled, self.connector.map_listing(record, session.account))
+
+    def _take(self, pulled: Pulled, listing: Listing) -> None:
+        pulled.listings[listing.external_id] = listing
+        if listing.status is ListingStatus.DELETED:
+            return
+        for variant in listing.variants:
+            price = variant.price
+            require(price is not None, f"variant {variant.external_id} has no price")
+            if price is not None:
+                offer = (variant.available or 0, price.list_price, price.sale_price)
+                pulled.offers[listing.external_id, variant.external_id] = offer
+
+
+def _told(record: RawRecord) -> tuple[str, bytes]:
+    return record.external_id, record.payload
+
+
+def _gates(manifest: Manifest, clock: Clock) -> list[Gate]:
+    rules = [
+        RateLimit(max_requests=one.requests, window=one.seconds, strategy="token_bucket", burst=one.burst)
+        for one in manifest.limits
+    ]
+    return [Gate(Limiter(rule, clock=clock)) for rule in rules]
+
+
+def with_secret(app: App, name: str, value: str) -> App:
+    """The app with one credential changed."""
+    return App({**app.credentials, name: Secret(value)}, app.hosts)
