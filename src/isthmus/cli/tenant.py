@@ -33,10 +33,12 @@ def create(
 @tenant.command("list")
 def list_all() -> None:
     """List all tenants."""
-    table = Table("id", "slug", "name", "status", "since")
+    table = Table()
+    table.add_column("id", no_wrap=True)
+    for heading in ("slug", "name", "status", "since"):
+        table.add_column(heading, overflow="fold")
     for one in with_platform(_all):
-        since = one.created_at.isoformat(timespec="seconds")
-        table.add_row(one.id, one.slug, text.terminal(one.name), one.status, since)
+        table.add_row(one.id, one.slug, text.terminal(one.name), one.status, one.created_at.date().isoformat())
     Console(highlight=False).print(table)
 
 

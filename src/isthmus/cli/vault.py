@@ -34,15 +34,15 @@ async def _status(platform: Platform) -> room.Status:
 
 def _show(found: room.Status) -> None:
     table = Table("master key", "state", "data keys", "held here")
-    every = dict.fromkeys(
-        (*([found.current_master] if found.current_master else []), *found.former_masters, *found.held)
-    )
-    for master in every:
+    every = dict.fromkeys((found.current_master or "", *found.former_masters, *found.held))
+    for master in filter(None, every):
         held = "yes" if master in found.held else "NO"
         table.add_row(master, _state(found, master), str(found.wrapped_by.get(master, 0)), held)
     console = Console(highlight=False)
     console.print(table)
     console.print(f"data keys: {found.active} in use, {found.retired} retired; re-sealing open: {found.reseals_open}")
+    if found.disposable:
+        console.print("A key that wraps nothing is needed by older backups only; remove it when those are gone.")
     if found.unreadable:
         console.print(f"{found.unreadable} data keys cannot be opened with the master keys held here", style="bold red")
 
@@ -51,7 +51,7 @@ def _state(found: room.Status, master: str) -> str:
     if master == found.current_master:
         return "in use"
     if master in found.disposable:
-        return "wraps nothing, may be destroyed"
+        return "wraps nothing any more"
     return "former" if master in found.former_masters else "not in use yet"
 
 

@@ -74,7 +74,7 @@ async def test_filters_search_sort_and_pages_work_together(scope: Scope) -> None
 @pytest.mark.parametrize("wrong", [{"category": "toys"}, {"sort_by": "price"}, {"sort_order": "up"}])
 async def test_a_filter_that_does_not_exist_is_refused(scope: Scope, wrong: dict[str, str]) -> None:
     with pytest.raises(Invalid):
-        await ids(scope, **wrong)
+        await catalog.providers(scope, filters=catalog.Filters(**wrong))
 
 
 @pytest.mark.parametrize("slug", ["hidden", "early", "nothing", "../shopee"])

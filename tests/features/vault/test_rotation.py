@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -66,9 +66,10 @@ class Lab:
     database: Database
     notes: Notes
 
-    def process(self, ring: KeyRing) -> System:
+    def process(self, ring: KeyRing, reload: Callable[[], KeyRing] | None = None) -> System:
         reseals = vault.Reseals({"notes": self.notes.reseal})
-        return given.process(self.database, ring=ring, settings=QUICK, reseals=reseals)
+        parts: dict[type, object] = {vault.Vault: vault.Vault(ring, QUICK, reload=reload)}
+        return given.process(self.database, reseals=reseals, parts=parts)
 
 
 @pytest.fixture
@@ -220,6 +221,21 @@ async def test_VA_10_a_process_without_the_new_key_reports_it_and_writes_nothing
         await lab.notes.seal(given.scope(late, "ten_new"), "note")
     assert await everything(lab.database) == before
     assert (await vault.status(restarted)).unreadable == len(TENANTS)
+
+
+async def test_VA_10_a_running_process_learns_a_new_key_of_its_key_file(lab: Lab) -> None:
+    asked: list[str] = []
+
+    def reload() -> KeyRing:
+        asked.append("")
+        return keys.ring("second", "first")
+
+    running = lab.process(keys.ring("first"), reload=reload)
+    await vault.rotate(lab.process(keys.ring("second", "first")))
+    assert await lab.notes.all_open(running)
+    await lab.notes.seal(given.scope(running, "ten_new"), "note")
+    await vault.check_canary(running)
+    assert len(asked) == 1
 
 
 async def test_VA_10_a_process_that_knows_both_keys_seals_with_the_one_of_today(lab: Lab) -> None:
