@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
-from tests.given import vault
+from tests.given import rotor, vault
 
 from isthmus.connect import registry
 from isthmus.engine.db import Database
@@ -17,6 +17,7 @@ from isthmus.http import App, HttpSettings, SharedKey, TokenAuthenticator, creat
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import SandboxServer, walk
+from isthmus.sandbox.clock import ShiftedClock
 from isthmus.scope import Scope, System
 
 BASE, RETURN = "http://localhost", "https://app.example.com/done"
@@ -43,7 +44,9 @@ class World:
     """The process, its platforms, and who calls."""
 
     system: System
+    clock: ShiftedClock
     sandbox: SandboxServer
+    far: rotor.Far
     app: App
 
     def side(self, tenant: str = "", subject: str = "usr_1", role: str = "tenant_admin") -> Side:
@@ -78,6 +81,25 @@ class World:
         back = await side.go(await self.ask(side, started["authorizationUrl"], seller=seller))
         return query(back)["connectionId"]
 
+    async def rotor(self, tenant: str, account: str) -> str:
+        """A connection to the small far side, which asks nobody; its id."""
+        side = self.side(tenant)
+        started = await self.start(side, "rotor")
+        opened = await side.go(started["authorizationUrl"])
+        assert opened.status_code == 303
+        return query(await side.go(self.back("rotor", started, account)))["connectionId"]
+
+    def back(self, provider: str, started: dict[str, Any], code: str) -> str:
+        """The callback address with a code."""
+        fields = urlencode({"state": started["state"], "code": code})
+        return f"{BASE}/api/integrations/oauth/callback/none-{provider}?{fields}"
+
+    async def events(self, tenant: str, kind: str) -> list[dict[str, Any]]:
+        """What the event log tells of this kind, oldest first."""
+        async with self.system.tx() as tx:
+            sql = "select subject, actor, body from events where tenant_id = $1 and type = $2 order by xid, id"
+            return [dict(row) for row in await tx.fetch_sql(sql, tenant, kind)]
+
     async def clear(self) -> None:
         """Every account is free again, every platform as at the start."""
         async with self.system.tx() as tx:
@@ -86,6 +108,9 @@ class World:
         for shop in self.sandbox.shops.values():
             shop.faults.clear()
             shop.recording.clear()
+        self.far.mode, self.far.revoke_mode, self.far.delay = "ok", "ok", 0.0
+        self.far.counts.clear()
+        self.far.refreshes.clear()
 
 
 def query(answer: httpx2.Response) -> dict[str, str]:
@@ -94,31 +119,36 @@ def query(answer: httpx2.Response) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 
 
-@asynccontextmanager
-async def world(
-    database: Database,
-    *platforms: str,
-    clock: Clock = SYSTEM,
-    extra: dict[str, registry.Found] | None = None,
-    **knobs: Any,
-) -> AsyncIterator[World]:
-    """Emulated platforms, their apps registered for the deployment, and an API over one database."""
+def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> tuple[System, connections.Clients]:
+    """One process: its parts, its vault, its bound clients."""
     settings = connections.Settings(public_url=BASE, return_origins=("https://app.example.com",), **knobs)
     clients = connections.Clients(settings)
-    parts: dict[type, Any] = {
+    shelf = {
+        **registry.discover(),
+        "rotor": rotor.found("rotor", far.url),
+        "keys": rotor.found("keys", far.url, "api_key"),
+    }
+    parts: dict[type, object] = {
         connections.Settings: settings,
         connections.Clients: clients,
-        catalog.Providers: catalog.Providers({**registry.discover(), **(extra or {})}),
+        catalog.Providers: catalog.Providers(shelf),
         catalog.GivenApps: catalog.read_apps({}),
     }
-    system = vault.process(database, clock=clock, parts=parts)
-    async with SandboxServer(list(platforms), products=3, clock=clock) as sandbox:
+    return vault.process(database, clock=clock, parts=parts), clients
+
+
+@asynccontextmanager
+async def world(database: Database, *platforms: str, **knobs: Any) -> AsyncIterator[World]:
+    """Emulated platforms, their apps registered for the deployment, and an API over one database."""
+    clock = ShiftedClock(SYSTEM)
+    async with SandboxServer(list(platforms), products=3, clock=clock) as sandbox, rotor.far() as far:
+        system, clients = process(database, clock, far, **knobs)
         for name, shop in sandbox.shops.items():
             credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
-            known = parts[catalog.Providers][name].manifest.hosts
+            known = system.engine.part(catalog.Providers)[name].manifest.hosts
             hosts = {host: address for host, address in shop.hosts.items() if host in known}
             await catalog.set_app(vault.platform(system), name, credentials=credentials, hosts=hosts)
-        yield World(system, sandbox, _api(system))
+        yield World(system, clock, sandbox, far, _api(system))
         await clients.aclose()
 
 

@@ -8,10 +8,8 @@ from isthmus.features.connections.model import flow
 from isthmus.kit.secret import Secret
 
 _SECONDS = int(flow.LIFETIME.total_seconds())
-#: Nothing of a consent is cached, framed, or told to the next page (security.md OA-12, OA-18).
+#: Nothing of a consent is framed (security.md OA-18); the edge adds that it is not cached or told to the next page.
 _QUIET = {
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "x-frame-options": "DENY",
     "x-robots-tag": "noindex",

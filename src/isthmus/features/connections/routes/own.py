@@ -103,7 +103,7 @@ async def list_connections(
         descending=sort_order == "desc",
     )
     page = Page([shown(one) for one in found.items], total=found.total, has_more=found.has_more)
-    return paging.listing("connections", page)
+    return paging.listing("items", page)
 
 
 @routes.post(

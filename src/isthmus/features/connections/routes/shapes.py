@@ -93,7 +93,7 @@ class ConnectionOut(Answer, frozen=True, kw_only=True):
 class ConnectionList(Answer, frozen=True, kw_only=True):
     """Some connections."""
 
-    connections: list[ConnectionOut]
+    items: list[ConnectionOut]
     total: int
     limit: int
     offset: int

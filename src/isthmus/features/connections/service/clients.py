@@ -22,6 +22,7 @@ from isthmus.client import (
     Response,
     Retry,
     Tokens,
+    tell_listener,
 )
 from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Connector, Session
@@ -253,6 +254,7 @@ class Clients:
             classify=known.connector.classify,
             hosts=known.app.hosts.values(),
             idempotency_header=None,
+            hooks=(tell_listener,),
             clock=clock,
         )
         return _Pooled(binding.print, Session(client, known.app.hosts, binding.account, clock), tokens)
