@@ -125,6 +125,7 @@ async def test_postponed_and_delayed_wake_ups_wait(database: Database) -> None:
 
     @queue.handler("later")
     async def later(wake: Wake) -> None:
+        assert wake.attempt == 0
         times.append(loop.time())
         if len(times) == 1:
             raise Postponed(timedelta(milliseconds=150))

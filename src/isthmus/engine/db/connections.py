@@ -61,6 +61,7 @@ async def connect(
     json: bool = True,
 ) -> asyncpg.Connection:
     """One direct connection, for LISTEN and for the queue. Raises DatabaseUnavailable or DatabaseUnsuitable."""
+    connection: asyncpg.Connection | None = None
     try:
         connection = await asyncpg.connect(
             url,
@@ -72,7 +73,9 @@ async def connect(
             await prepare(connection)
         if role is not None:
             await connection.execute(f"set role {role}")
-    except (*_AWAY, *_REFUSED) as failure:
+    except BaseException as failure:
+        if connection is not None:
+            connection.terminate()
         raise translate(failure, url) from failure
     return connection
 

@@ -114,8 +114,7 @@ class EmbeddedPostgres:
         """End the server: sessions are cut, everything committed is safe. Idempotent."""
         if self._guard is not None:
             self._guard.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._guard
+            await asyncio.gather(self._guard, return_exceptions=True)
             self._guard = None
         for number in (signal.SIGQUIT,) if immediate else (signal.SIGINT, signal.SIGQUIT):
             if not self.pid:
@@ -237,9 +236,9 @@ class EmbeddedPostgres:
             await asyncio.sleep(pause)
             try:
                 await self._launch()
-            except DatabaseStartFailed as failure:
+            except (DatabaseStartFailed, OSError) as failure:
                 pause = min(30.0, pause * 2 or 0.5)
-                _LOG.error("the embedded PostgreSQL does not start: %s", failure.message)
+                _LOG.error("the embedded PostgreSQL does not start: %s", failure)
             else:
                 pause = 0.0
 

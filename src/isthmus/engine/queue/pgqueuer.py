@@ -140,6 +140,7 @@ class PgQueue:
         gone = asyncio.Event()
         connection.add_termination_listener(lambda _: gone.set())
         manager = self._manager(connection)
+        self._giving_back = False
         helpers = [
             asyncio.create_task(self._watch(stop, gone, manager), name="queue-stop"),
             asyncio.create_task(self._prune(), name="queue-prune"),
@@ -205,7 +206,7 @@ class PgQueue:
         try:
             await self._handlers[job.entrypoint](wake)
         except Postponed as wish:
-            return wish.delay
+            return await self._postpone(wake, wish.delay)
         except DatabaseUnavailable:
             return self._pace.first_retry
         except Exception:  # noqa: BLE001 - the job runner: whatever a handler raises is logged and tried again
@@ -214,6 +215,15 @@ class PgQueue:
                 return None
             _LOG.exception("job %s for %s failed, attempt %d", wake.job, key, job.attempts + 1)
             return min(self._pace.longest_retry, self._pace.first_retry * (1 << job.attempts))
+        return None
+
+    async def _postpone(self, wake: Wake, delay: timedelta) -> timedelta | None:
+        """A fresh wake-up, so that waiting is not counted as failing; the old one where that is not possible."""
+        try:
+            async with self._database.system() as tx:
+                await self.enqueue(tx, wake.job, wake.key, tenant_id=wake.tenant_id, after=delay, lane=wake.lane)
+        except DatabaseUnavailable:
+            return delay
         return None
 
     async def _watch(self, stop: asyncio.Event, gone: asyncio.Event, manager: "QueueManager") -> None:

@@ -1,0 +1,70 @@
+"""What failures of the driver mean to a caller, by the server's own refusals."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from tests.house_database import Copy
+
+from isthmus.engine.db import (
+    Database,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    DatabaseUnsuitable,
+    connect,
+)
+from isthmus.engine.db.connections import translate
+
+
+@pytest.fixture
+async def admin(copied: Copy) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(copied.admin_url)
+    yield connection
+    await connection.execute(f"alter database {copied.name} reset all")
+    await connection.execute(f"alter database {copied.name} connection limit -1")
+    await connection.close()
+
+
+async def test_PR_15_a_read_only_database_takes_reads_and_says_why_it_takes_no_write(
+    copied: Copy, admin: asyncpg.Connection
+) -> None:
+    await admin.execute(f"alter database {copied.name} set default_transaction_read_only = on")
+    database = await Database.connect(copied.url, size=1)
+    async with database.system() as tx:
+        assert await tx.fetch_sql("select count(*) from events")
+    with pytest.raises(DatabaseReadOnly):
+        async with database.system() as tx:
+            await tx.execute_sql("insert into bus_cursors (listener, xid, id) values ('x', '0', '')")
+    await database.close()
+
+
+async def test_PR_15_no_places_left_on_the_server_is_unavailable(copied: Copy, admin: asyncpg.Connection) -> None:
+    await admin.execute(f"alter database {copied.name} connection limit 0")
+    with pytest.raises(DatabaseUnavailable):
+        await Database.connect(copied.url)
+
+
+async def test_a_role_that_may_not_be_entered_is_unsuitable(copied: Copy) -> None:
+    with pytest.raises(DatabaseUnsuitable, match="isthmus_owner"):
+        await connect(copied.url, role="isthmus_owner")
+
+
+@pytest.mark.parametrize(
+    ("failure", "meaning"),
+    [
+        (asyncpg.DiskFullError("no space"), DatabaseFull),
+        (asyncpg.ReadOnlySQLTransactionError("no"), DatabaseReadOnly),
+        (asyncpg.AdminShutdownError("bye"), DatabaseUnavailable),
+        (asyncpg.CannotConnectNowError("starting"), DatabaseUnavailable),
+        (asyncpg.InterfaceError("connection is closed"), DatabaseUnavailable),
+        (ConnectionRefusedError(111, "refused"), DatabaseUnavailable),
+        (TimeoutError(), DatabaseUnavailable),
+        (asyncpg.InterfaceError("another operation is in progress"), asyncpg.InterfaceError),
+        (asyncpg.UniqueViolationError("twice"), asyncpg.UniqueViolationError),
+        (LookupError("ours"), LookupError),
+        (ValueError("ours"), ValueError),
+    ],
+)
+def test_a_failure_is_translated_only_when_it_is_the_databases(failure: Exception, meaning: type[Exception]) -> None:
+    assert type(translate(failure)) is meaning
