@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -179,9 +179,26 @@ class ShopeeUser:
         self.access, self.refresh, self.entity = pair["access_token"], pair["refresh_token"], back[kind]
         return pair
 
-    async def get(self, path: str, query: list[tuple[str, object]] | None = None, kind: str = "shop_id") -> Answer:
+    async def get(self, path: str, query: Sequence[tuple[str, object]] | None = None, kind: str = "shop_id") -> Answer:
         full = f"/api/v2/{path}"
         bound = {"access_token": self.access, kind: self.entity} if self.access else {}
         params = [*self.signed(full, *bound.values()).items(), *bound.items()]
         params += [(key, str(value)) for key, value in query or []]
         return await fetch("GET", f"{self.shop.hosts['api']}{full}", params=params)
+
+
+def lacking(pattern: object, value: object, path: str = "") -> list[str]:
+    """The places where `value` lacks a field of `pattern`, or has it with another type; a list holds one pattern."""
+    if pattern is None:
+        return []
+    if isinstance(pattern, dict):
+        if not isinstance(value, dict):
+            return [f"{path}: no object"]
+        missing = [f"{path}.{name}: missing" for name in pattern if name not in value]
+        found = [lacking(part, value[name], f"{path}.{name}") for name, part in pattern.items() if name in value]
+        return missing + [place for places in found for place in places]
+    if isinstance(pattern, list):
+        if not isinstance(value, list):
+            return [f"{path}: no list"]
+        return [place for part in pattern for each in value[:3] for place in lacking(part, each, f"{path}[]")]
+    return [] if type(value) is type(pattern) else [f"{path}: {type(value).__name__}"]

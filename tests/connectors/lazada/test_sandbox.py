@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.given.marketplaces import LazadaUser, fetch, query_of
+from tests.given.marketplaces import LazadaUser, fetch, lacking, query_of
 
 from isthmus.connectors.lazada.sandbox.rules import signature
 from isthmus.kit.clock import ManualClock
@@ -38,6 +38,42 @@ VECTORS = [
         "D0767271E0351D9940284BDA24D301E4F3246124B0F21DD50A5BEADB316F4651",
     ),
 ]
+
+#: The fields of the reference's fixture (section 11) and the types of their values; None takes any.
+STOCK = {"warehouseCode": "", "totalQuantity": 0, "sellableQuantity": 0, "occupyQuantity": 0, "withholdQuantity": 0}
+ITEM = {
+    "item_id": 0,
+    "primary_category": 0,
+    "created_time": "",
+    "updated_time": "",
+    "status": "",
+    "subStatus": "",
+    "images": None,
+    "marketImages": None,
+    "attributes": {"name": "", "description": "", "short_description": "", "brand": ""},
+    "skus": [
+        {
+            "SkuId": 0,
+            "SellerSku": "",
+            "ShopSku": "",
+            "Status": "",
+            "quantity": 0,
+            "Available": 0,
+            "price": 0.0,
+            "special_price": 0.0,
+            "multiWarehouseInventories": [STOCK],
+            "package_weight": "",
+            "package_length": "",
+            "package_width": "",
+            "package_height": "",
+            "Images": [""],
+            "Url": "",
+        }
+    ],
+    "suspendedSkus": [],
+    "rejectReason": [],
+    "trialProduct": False,
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -317,3 +353,12 @@ async def test_too_many_calls_are_banned_for_the_named_seconds(user: LazadaUser)
 async def test_unknown_paths_have_the_envelope_too(user: LazadaUser) -> None:
     answer = await user.call("/orders/get")
     assert (answer.status, answer.json["code"]) == (200, "InvalidApiPath")
+
+
+async def test_an_item_has_the_documented_fields_with_their_types(user: LazadaUser) -> None:
+    await user.connect()
+    items = (await user.call("/products/get", filter="all", limit=50)).json["data"]["products"]
+    assert not [place for item in items for place in lacking(ITEM, item)]
+    options = [{"saleProp", "color_family", "size"} & set(item["skus"][0]) for item in items]
+    assert {"saleProp"} in options
+    assert {"color_family", "size"} in options

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
-from tests.given.marketplaces import CALLBACK, ShopeeUser, fetch, query_of
+from tests.given.marketplaces import CALLBACK, ShopeeUser, fetch, lacking, query_of
 
 from isthmus.connectors.shopee.sandbox.rules import signature
 from isthmus.kit.clock import ManualClock
@@ -34,6 +34,53 @@ VECTORS = [
 ]
 LIST = [("page_size", 100), ("item_status", "NORMAL")]
 ALL = ["NORMAL", "BANNED", "UNLIST", "REVIEWING", "SELLER_DELETE", "SHOPEE_DELETE"]
+
+#: The fields of the reference's fixtures (section 11) and the types of their values; None takes any.
+ITEM = {
+    "item_id": 0,
+    "category_id": 0,
+    "item_name": "",
+    "description": "",
+    "description_type": "",
+    "item_sku": "",
+    "create_time": 0,
+    "update_time": 0,
+    "image": {"image_id_list": [""], "image_url_list": [""], "image_ratio": ""},
+    "weight": "",
+    "dimension": {"package_length": 0, "package_width": 0, "package_height": 0},
+    "logistic_info": [{"logistic_id": 0, "logistic_name": "", "enabled": True, "is_free": False}],
+    "pre_order": {"is_pre_order": False, "days_to_ship": 0},
+    "condition": "",
+    "item_status": "",
+    "has_model": True,
+    "has_promotion": False,
+    "brand": {"brand_id": 0, "original_brand_name": ""},
+    "attribute_list": [],
+    "wholesales": [],
+}
+TIER = {"name": "", "option_list": [{"option": ""}]}
+MODEL = {
+    "model_id": 0,
+    "tier_index": [0],
+    "model_sku": "",
+    "model_status": "",
+    "price_info": [
+        {
+            "currency": "",
+            "original_price": 0,
+            "current_price": 0,
+            "inflated_price_of_original_price": 0,
+            "inflated_price_of_current_price": 0,
+        }
+    ],
+    "stock_info_v2": {
+        "summary_info": {"total_reserved_stock": 0, "total_available_stock": 0},
+        "seller_stock": [{"location_id": "", "stock": 0, "if_saleable": True}],
+        "shopee_stock": [],
+    },
+    "has_promotion": False,
+    "weight": "",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -335,3 +382,14 @@ async def test_too_many_calls_are_error_rate_limit(user: ShopeeUser) -> None:
     user.shop.throttle.set_rate(1)
     errors = [(await user.get("shop/get_shop_info")).json["error"] for _ in range(2)]
     assert errors == ["", "error_rate_limit"]
+
+
+async def test_items_and_models_have_the_documented_fields_with_their_types(user: ShopeeUser) -> None:
+    await user.connect()
+    ids = user.shop.sellers[0].shelf.ids()[:50]
+    asked = [("item_id_list", ",".join(map(str, ids)))]
+    items = (await user.get("product/get_item_base_info", asked)).json["response"]["item_list"]
+    assert not [place for item in items for place in lacking(ITEM, item)]
+    for item in [item for item in items if item["has_model"]][:5]:
+        tree = (await user.get("product/get_model_list", [("item_id", item["item_id"])])).json["response"]
+        assert not lacking({"tier_variation": [TIER], "model": [MODEL]}, tree)

@@ -7,10 +7,39 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.given.marketplaces import CALLBACK, TikiUser, fetch, query_of
+from tests.given.marketplaces import CALLBACK, TikiUser, fetch, lacking, query_of
 
 from isthmus.kit.clock import ManualClock
 from isthmus.sandbox import App, SandboxServer, Shop, walk
+
+#: The fields of the reference's fixture (section 11) and the types of their values; None takes any.
+QUANTITIES = {"quantity": 0, "quantity_available": 0, "quantity_reserved": 0, "quantity_sellable": 0}
+PRODUCT = {
+    "product_id": 0,
+    "sku": "",
+    "name": "",
+    "master_id": 0,
+    "super_id": 0,
+    "active": 0,
+    "is_hidden": False,
+    "original_sku": None,
+    "type": "",
+    "entity_type": "",
+    "price": 0,
+    "market_price": 0,
+    "created_at": "",
+    "updated_at": "",
+    "thumbnail": None,
+    "images": [{"id": 0, "url": "", "path": "", "position": 0, "label": None, "is_gallery": True}],
+    "categories": [{"id": 0, "name": "", "is_primary": True}],
+    "attributes": {"seller_warehouse": ""},
+    "inventory": {
+        "fulfillment_type": "",
+        "inventory_type": "",
+        "warehouse_stocks": [{"warehouse_id": 0, **QUANTITIES}],
+        **QUANTITIES,
+    },
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -277,3 +306,9 @@ async def test_too_many_calls_are_answered_with_429(user: TikiUser) -> None:
     assert [(await user.get("/sellers/me")).status for _ in range(3)] == [200, 200, 429]
     user.shop.clock.advance(0.5)
     assert (await user.get("/sellers/me")).status == 200
+
+
+async def test_a_product_has_the_documented_fields_with_their_types(user: TikiUser) -> None:
+    await user.connect()
+    rows = (await user.get("/products", limit=50, include="inventory,attributes,images,categories")).json["data"]
+    assert not [place for row in rows for place in lacking(PRODUCT, row)]
