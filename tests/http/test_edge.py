@@ -116,3 +116,81 @@ async def test_a_literal_path_wins_over_a_parameter(lab: MakeLab) -> None:
     here = lab(things())
     answer = await here.call("GET", "/api/things/search", headers=here.signed())
     assert answer.json() == {"found": True}
+
+
+async def test_HE_09_every_answer_forbids_storing_and_sniffing(lab: MakeLab) -> None:
+    here = lab(things())
+    for method, path, headers in [
+        ("GET", "/api/things/thing", here.signed()),
+        ("DELETE", "/api/things/thing", here.signed("tenant_admin")),
+        ("GET", "/api/things/other", here.signed()),
+        ("GET", "/api/things/thing", {}),
+        ("GET", "/api/nothing", {}),
+        ("OPTIONS", "/api/things", {}),
+    ]:
+        answer = await here.call(method, path, headers=headers)
+        assert answer.headers["cache-control"] == "no-store", path
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert "Authorization" in answer.headers["vary"]
+
+
+async def test_HE_10_a_failure_nobody_named_says_nothing_and_is_logged_in_full(
+    lab: MakeLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = lab(things())
+    answer = await here.call("GET", "/api/things/boom", headers=here.signed())
+    assert "RuntimeError" not in answer.text
+    assert "vault" not in answer.text
+    assert "RuntimeError: select secret from vault" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/things/a%2fb", "/api/things/%2e%2e", "/api/things/a;b", "/api/things/a%00", "/api//things", "/api/things/"],
+)
+async def test_HE_07_ambiguous_paths_are_not_found(lab: MakeLab, path: str) -> None:
+    here = lab(things())
+    answer = await here.call("GET", path, headers=here.signed())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+async def test_HE_12_unknown_methods_are_refused_and_known_ones_named(lab: MakeLab) -> None:
+    here = lab(things())
+    for method in ("PATCH", "TRACE", "PROPFIND", "X"):
+        answer = await here.call(method, "/api/things/thing", headers=here.signed())
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "DELETE, GET"
+
+
+async def test_head_answers_as_get_does(lab: MakeLab) -> None:
+    here = lab(things())
+    answer = await here.call("HEAD", "/api/things/thing", headers=here.signed())
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("given", ["a b", "x" * 129, "<script>", ""])
+async def test_a_request_id_that_is_none_is_replaced(lab: MakeLab, given: str) -> None:
+    here = lab(things())
+    answer = await here.call("GET", "/api/things/open/facts", headers={"x-request-id": given})
+    assert answer.headers["x-request-id"] == answer.json()["requestId"] != given
+    assert answer.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_public_route_may_not_ask_for_a_scope(lab: MakeLab) -> None:
+    routes = Routes(prefix="/api", tag="Odd")
+
+    @routes.get("/odd", permission=PUBLIC, limit="open", response_model=None, summary="Odd")
+    async def odd(scope: ScopeDep) -> Any:
+        return no_content()
+
+    with pytest.raises(CannotStart, match="PUBLIC and asks for a scope"):
+        lab(routes)
+
+
+@pytest.mark.parametrize(("permission", "limit"), [(PUBLIC, "connection"), (READ, "open"), (READ, "nonsense")])
+def test_a_limit_class_must_fit_its_route(permission: Any, limit: Any) -> None:
+    routes = Routes(prefix="/api", tag="Odd")
+    with pytest.raises(CannotStart, match="/odd"):
+        routes.get("/odd", permission=permission, limit=limit, response_model=None, summary="Odd")
