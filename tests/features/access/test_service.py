@@ -22,7 +22,7 @@ async def test_a_tenant_is_made_with_a_slug_of_its_name_and_written_to_the_log(s
     scope = given.platform(system)
     made = await access.create_tenant(scope, "Áo Dài Huế")
     assert (made.slug, made.status) == ("ao-dai-hue", "active")
-    assert await access.tenant(scope, made.id) == made
+    assert await access.tenant(scope, made.id) == made == await access.tenant(scope, made.slug)
     async with scope.tx() as tx:
         rows = await tx.fetch_sql("select actor, after from events where subject = $1", made.id)
     assert [(row["actor"], row["after"]["slug"]) for row in rows] == [("operator:host:root", "ao-dai-hue")]
@@ -48,7 +48,7 @@ async def test_TN_01_a_tenant_sees_itself_and_cannot_learn_of_another(system: Sy
     scope = given.scope(system, mine.id)
     assert await access.tenant(scope, mine.id) == mine
     assert (await access.tenants(scope)).items == [mine]
-    for foreign in (other.id, "ten_00000000000000000000000000"):
+    for foreign in (other.id, other.slug, "ten_00000000000000000000000000"):
         with pytest.raises(access.TenantNotFound):
             await access.tenant(scope, foreign)
 

@@ -206,7 +206,9 @@ async def test_VA_09_workers_finish_a_rotation_whose_command_is_gone(lab: Lab) -
     assert FEATURE.jobs == {RESEAL: reseal}
 
 
-async def test_VA_10_a_process_without_the_new_key_reports_it_and_writes_nothing_wrong(lab: Lab) -> None:
+async def test_VA_10_a_process_without_the_new_key_reports_it_and_writes_nothing_wrong(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
     late = lab.process(keys.ring("first"))
     assert await lab.notes.all_open(late)
     await vault.rotate(lab.process(keys.ring("second", "first")))
@@ -221,6 +223,9 @@ async def test_VA_10_a_process_without_the_new_key_reports_it_and_writes_nothing
         await lab.notes.seal(given.scope(late, "ten_new"), "note")
     assert await everything(lab.database) == before
     assert (await vault.status(restarted)).unreadable == len(TENANTS)
+    assert [record.getMessage() for record in caplog.records if record.name == "isthmus.features.vault"] == [
+        "the master key second is not held here, only first"
+    ] * 2, "once in each process"
 
 
 async def test_VA_10_a_running_process_learns_a_new_key_of_its_key_file(lab: Lab) -> None:

@@ -32,10 +32,10 @@ async def create_tenant(scope: Scope, name: str, slug: str | None = None) -> Ten
     return made
 
 
-async def tenant(scope: Scope, tenant_id: str) -> Tenant:
-    """One tenant; a tenant sees only itself. Raises TenantNotFound."""
+async def tenant(scope: Scope, wanted: str) -> Tenant:
+    """One tenant by its id or its slug; a tenant sees only itself. Raises TenantNotFound."""
     async with scope.tx() as tx:
-        found = await store.tenant(tx, tenant_id)
+        found = await store.tenant(tx, wanted) or await store.tenant_of_slug(tx, wanted)
     if found is None:
         raise TenantNotFound
     return found

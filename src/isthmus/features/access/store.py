@@ -19,6 +19,7 @@ _ADD = statement(
 _ONE = statement(select(*_COLUMNS).where(T.c.id == bindparam("id")))
 _NAMED = statement(select(*_COLUMNS).where((T.c.id == bindparam("name")) | (T.c.slug == bindparam("name"))).limit(1))
 _SOME = statement(select(*_COLUMNS).where(T.c.id > bindparam("after")).order_by(T.c.id).limit(bindparam("limit")))
+_BY_SLUG = statement(select(*_COLUMNS).where(T.c.slug == bindparam("slug")))
 _SET_STATUS = statement(update(T).values(status=bindparam("status")).where(T.c.id == bindparam("id")))
 _STATUS = statement(select(T.c.status).where(T.c.id == bindparam("id")))
 
@@ -41,6 +42,12 @@ async def tenant(tx: Tx, tenant_id: str) -> Tenant | None:
 async def tenant_named(tx: Tx, name: str) -> Tenant | None:
     """The tenant with this id or slug, if this transaction may see it."""
     row = await tx.fetchrow(_NAMED, name=name)
+    return _tenant(row) if row else None
+
+
+async def tenant_of_slug(tx: Tx, slug: str) -> Tenant | None:
+    """One tenant by its slug, if this transaction may see it."""
+    row = await tx.fetchrow(_BY_SLUG, slug=slug)
     return _tenant(row) if row else None
 
 

@@ -4,6 +4,7 @@ A seal binds tenant, owner, field and key (security.md VA-04): moved anywhere el
 in memory neither sealing nor opening touches the database.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from isthmus.features.vault.model import DataKey, KeyCache
 from isthmus.features.vault.settings import Settings
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, Tx
+
+
+_LOG = logging.getLogger("isthmus.features.vault")
 
 
 class Vault:
@@ -33,6 +37,7 @@ class Vault:
         self.settings = settings or Settings()
         self._reload = reload
         self._reload_at = 0.0
+        self._reported: set[str] = set()
         self.cache: KeyCache[Key] = KeyCache(
             limit=self.settings.cached_keys,
             ttl=self.settings.cached_for.total_seconds(),
@@ -47,8 +52,15 @@ class Vault:
         """A master key by its id. Raises KeyNotHeld."""
         key = self.ring.get(master_key_id)
         if key is None:
-            raise KeyNotHeld(details={"masterKeyId": master_key_id, "held": list(self.ring.ids)})
+            self._report(master_key_id)
+            raise KeyNotHeld
         return key
+
+    def _report(self, master_key_id: str) -> None:
+        """Say once for each key what an operator must know and a caller need not (VA-10)."""
+        if master_key_id not in self._reported:
+            self._reported.add(master_key_id)
+            _LOG.error("the master key %s is not held here, only %s", master_key_id, ", ".join(self.ring.ids))
 
     def learn(self, master_key_id: str, now: float) -> None:
         """Look for new master keys when this one is not held. Raises MasterKeyUnusable."""
@@ -88,7 +100,7 @@ class Sealed:
 async def seal(scope: Scope, tx: Tx, secret: Secret, *, owner: str, field: str) -> bytes:
     """Seal one secret for its place. Raises KeyNotHeld."""
     key = await _current(scope, tx, 1)
-    return keys.seal(key, secret.reveal().encode(), model.field_context(scope.tenant_id, owner, field, key.id))
+    return keys.seal(key, _bytes(secret), model.field_context(scope.tenant_id, owner, field, key.id))
 
 
 async def seal_many(scope: Scope, tx: Tx, secrets: Sequence[ToSeal]) -> list[bytes]:
@@ -96,8 +108,7 @@ async def seal_many(scope: Scope, tx: Tx, secrets: Sequence[ToSeal]) -> list[byt
     key = await _current(scope, tx, len(secrets))
     tenant = scope.tenant_id
     return [
-        keys.seal(key, one.secret.reveal().encode(), model.field_context(tenant, one.owner, one.field, key.id))
-        for one in secrets
+        keys.seal(key, _bytes(one.secret), model.field_context(tenant, one.owner, one.field, key.id)) for one in secrets
     ]
 
 
@@ -106,7 +117,7 @@ async def open(scope: Scope, tx: Tx, sealed: bytes, *, owner: str, field: str) -
     key_id = _key_id(sealed)
     held = scope.part(Vault).cache.get(scope.tenant_id, key_id, scope.clock.monotonic())
     key = held or (await _load(scope, tx, [key_id]))[key_id]
-    return Secret(_opened(key, sealed, model.field_context(scope.tenant_id, owner, field, key_id)).decode())
+    return _secret(_opened(key, sealed, model.field_context(scope.tenant_id, owner, field, key_id)))
 
 
 async def open_many(scope: Scope, tx: Tx, values: Sequence[Sealed]) -> list[Secret]:
@@ -115,7 +126,7 @@ async def open_many(scope: Scope, tx: Tx, values: Sequence[Sealed]) -> list[Secr
     held = await _load(scope, tx, sorted(set(wanted)))
     tenant = scope.tenant_id
     return [
-        Secret(_opened(held[key_id], one.value, model.field_context(tenant, one.owner, one.field, key_id)).decode())
+        _secret(_opened(held[key_id], one.value, model.field_context(tenant, one.owner, one.field, key_id)))
         for key_id, one in zip(wanted, values, strict=True)
     ]
 
@@ -242,6 +253,14 @@ def _unwrapped(scope: Scope, rows: Sequence[DataKey]) -> dict[str, Key]:
 def _check_tenant(scope: Scope, tx: Tx) -> None:
     if tx.tenant_id != scope.tenant_id:
         raise ValueError("the transaction belongs to another tenant than the scope")
+
+
+def _bytes(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogatepass")
+
+
+def _secret(text: bytes) -> Secret:
+    return Secret(text.decode("utf-8", "surrogatepass"))
 
 
 def _key_id(sealed: bytes) -> str:
