@@ -19,7 +19,6 @@ from isthmus.features.vault.settings import Settings
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, Tx
 
-
 _LOG = logging.getLogger("isthmus.features.vault")
 
 
