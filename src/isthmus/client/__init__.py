@@ -65,6 +65,9 @@ from isthmus.client.events import Waited as Waited
 from isthmus.client.events import Waiting as Waiting
 from isthmus.client.events import listener as listener
 from isthmus.client.events import tell_listener as tell_listener
+from isthmus.client.graphql import CostMeter as CostMeter
+from isthmus.client.graphql import GraphQL as GraphQL
+from isthmus.client.graphql import GraphQLResult as GraphQLResult
 from isthmus.client.guard import AddressGuard as AddressGuard
 from isthmus.client.judge import Failure as Failure
 from isthmus.client.judge import Verdict as Verdict
@@ -85,6 +88,8 @@ from isthmus.client.pages import Walk as Walk
 from isthmus.client.pipeline import Gate as Gate
 from isthmus.client.retry import NEVER as NEVER
 from isthmus.client.retry import Retry as Retry
+from isthmus.client.sse import EventSource as EventSource
+from isthmus.client.sse import ServerEvent as ServerEvent
 from isthmus.client.stream import Streamed as Streamed
 from isthmus.client.sync import SyncApiClient as SyncApiClient
 from isthmus.client.transform import Transformers as Transformers
@@ -96,3 +101,4 @@ from isthmus.client.transport.aio import AioTransport as AioTransport
 from isthmus.client.transport.replay import Recorder as Recorder
 from isthmus.client.transport.replay import Replay as Replay
 from isthmus.client.transport.replay import Scripted as Scripted
+from isthmus.client.websocket import WebSocket as WebSocket

@@ -199,20 +199,44 @@ class ApiClient:
         """A reply read piece by piece; `deadline` covers the reading too, `max_body` is 1 GiB unless given."""
         forbid()
         deadline = options.get("deadline") or self._deadline
-        call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
-        call.streaming, call.max_body = True, options.get("max_body", _STREAM_CAP)
+        call = self._streaming(method, url, options, deadline)
         try:
             with Deadline(deadline):
-                response = await self._run(call)
-                if call.exchange is None:
-                    raise InvalidRequest("the reply to this call has no body to stream")
-                yield Streamed(response, call.exchange, call.max_body)
-                await call.exchange.release()
+                reply = await self._head(call)
+                yield reply
+                await reply.release()
         except TimeoutError as cause:
             raise _late(call, deadline) from cause
         finally:
             if call.exchange is not None:
                 call.exchange.abort()
+
+    async def open_stream(self, method: str, url: str, **options: Unpack[CallOptions]) -> Streamed:
+        """A reply for as long as it lasts: `deadline` covers the head only, and the caller must end with `abort`.
+
+        For feeds without an end; whoever reads one bounds each piece, as `EventSource` does.
+        """
+        forbid()
+        deadline = options.get("deadline") or self._deadline
+        call = self._streaming(method, url, options, deadline)
+        try:
+            with Deadline(deadline):
+                return await self._head(call)
+        except TimeoutError as cause:
+            if call.exchange is not None:
+                call.exchange.abort()
+            raise _late(call, deadline) from cause
+
+    def _streaming(self, method: str, url: str, options: CallOptions, deadline: float) -> Call:
+        call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
+        call.streaming, call.max_body = True, options.get("max_body", _STREAM_CAP)
+        return call
+
+    async def _head(self, call: Call) -> Streamed:
+        response = await self._run(call)
+        if call.exchange is None:
+            raise InvalidRequest("the reply to this call has no body to stream")
+        return Streamed(response, call.exchange, call.max_body)
 
     def walk(self, url: str, paging: Paging, items: Items = "", **options: Unpack[CallOptions]) -> Walk:
         """All pages of `url`: `async for page in api.walk(...).pages()`, or `.records()`.

@@ -44,6 +44,14 @@ class Streamed:
         if rest:
             yield rest.rstrip(b"\r\n")
 
+    async def release(self) -> None:
+        """Done: the connection is kept if the body was read to its end."""
+        await self._exchange.release()
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        self._exchange.abort()
+
     async def read(self) -> bytes:
         """The rest of the body."""
         return b"".join([piece async for piece in self])

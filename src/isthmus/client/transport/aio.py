@@ -130,6 +130,33 @@ class AioTransport:
             _flight.reset(token)
         return AioExchange(reply)
 
+    async def open_websocket(
+        self, request: Request, heartbeat: float, max_message: int
+    ) -> aiohttp.ClientWebSocketResponse:
+        """A WebSocket through the same pool, guard and TLS settings."""
+        session = self._session
+        if session is None or self._loop is not asyncio.get_running_loop():
+            session = self._open()
+        if self.guard is not None:
+            self.guard.check_host(request.url.host, request.url.port)
+        flight = Flight()
+        flight.host = request.url.host
+        token = _flight.set(flight)
+        try:
+            return await session.ws_connect(
+                URL(str(request.url), encoded=True),
+                headers=request.headers,
+                heartbeat=heartbeat,
+                max_msg_size=max_message,
+                proxy=self._proxy,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise ConnectFailed(f"no WebSocket: the far side answered {error.status}", sent=True) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _translated(error, sent=False) from error
+        finally:
+            _flight.reset(token)
+
     async def aclose(self) -> None:
         """Close the pool."""
         session, self._session = self._session, None
