@@ -69,6 +69,7 @@ from isthmus.client.graphql import CostMeter as CostMeter
 from isthmus.client.graphql import GraphQL as GraphQL
 from isthmus.client.graphql import GraphQLResult as GraphQLResult
 from isthmus.client.guard import AddressGuard as AddressGuard
+from isthmus.client.judge import ACCEPTED as ACCEPTED
 from isthmus.client.judge import Failure as Failure
 from isthmus.client.judge import Verdict as Verdict
 from isthmus.client.judge import by_status as by_status
@@ -83,9 +84,12 @@ from isthmus.client.pages import Offset as Offset
 from isthmus.client.pages import Page as Page
 from isthmus.client.pages import PageNumber as PageNumber
 from isthmus.client.pages import Paging as Paging
+from isthmus.client.pages import SinglePage as SinglePage
 from isthmus.client.pages import Step as Step
 from isthmus.client.pages import Walk as Walk
 from isthmus.client.pipeline import Gate as Gate
+from isthmus.client.rest.connector import RestConnector as RestConnector
+from isthmus.client.rest.endpoint import APIEndpoint as APIEndpoint
 from isthmus.client.retry import NEVER as NEVER
 from isthmus.client.retry import Retry as Retry
 from isthmus.client.sse import EventSource as EventSource

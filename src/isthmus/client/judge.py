@@ -26,6 +26,8 @@ class Failure:
     retry_after: float | None = None
 
 
+#: Returned by a judge that takes a reply as good although its status is 400 or more.
+ACCEPTED = Failure(kind="caller", code="accepted")
 Verdict = Failure
 Judge = Callable[[Response], Failure | None]
 

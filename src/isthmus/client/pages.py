@@ -138,6 +138,17 @@ class LinkHeader:
         return Step(url=link) if link else None
 
 
+@dataclass(frozen=True, slots=True)
+class SinglePage:
+    """Everything comes at once."""
+
+    def first(self) -> Step:
+        return Step()
+
+    def after(self, step: Step, response: Response, items: list[object]) -> Step | None:  # noqa: ARG002 - the port's
+        return None
+
+
 def link_next(header: str) -> str | None:
     """The target of the link whose relation is `next`."""
     for part in header[:_MAX_LINK].split(","):

@@ -13,7 +13,7 @@ from isthmus.client.breaker import Breaker, Permit
 from isthmus.client.call import Call
 from isthmus.client.errors import ClientError, ConnectFailed, Disconnected, MalformedBody, RedirectRefused
 from isthmus.client.events import AttemptEnded, Hook, Waited, Waiting
-from isthmus.client.judge import Failure, Judge, by_status, error_of
+from isthmus.client.judge import ACCEPTED, Failure, Judge, by_status, error_of
 from isthmus.client.message import Request, Response
 from isthmus.client.redirect import STATUSES, follow
 from isthmus.client.retry import Again, Outcome, Retry, RetryBudget, Situation
@@ -214,7 +214,7 @@ class Pipeline:
         if self.judge is not None and call.exchange is None and response.status != 304:
             failure = self.judge(response)
             if failure is not None:
-                return failure
+                return failure if failure is not ACCEPTED else None
         return by_status(response) if response.status >= 400 else None
 
     def _heed(self, call: Call, response: Response) -> None:

@@ -1,0 +1,1 @@
+"""REST APIs as data: an `APIEndpoint` says what to call, `RestConnector` runs it through the same pipeline."""
