@@ -8,7 +8,7 @@ from tests.http.conftest import MakeLab
 
 from isthmus.http import PUBLIC, FactsDep, PageDep, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.http.errors import CannotStart
-from isthmus.kit.errors import NotFound
+from isthmus.kit.errors import NotFound, Unavailable
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import TENANT_ADMIN, USER, permission
 
@@ -194,3 +194,48 @@ def test_a_limit_class_must_fit_its_route(permission: Any, limit: Any) -> None:
     routes = Routes(prefix="/api", tag="Odd")
     with pytest.raises(CannotStart, match="/odd"):
         routes.get("/odd", permission=permission, limit=limit, response_model=None, summary="Odd")
+
+
+async def test_the_merchant_families_answer_in_their_envelope(lab: MakeLab) -> None:
+    routes = Routes(prefix="/api/merchants", tag="Merchants", envelope=True)
+
+    @routes.get("/{merchant_id}", permission=READ, limit="other", response_model=None, summary="One")
+    async def one(merchant_id: str) -> Any:
+        if merchant_id == "none":
+            return no_content()
+        return document({"id": merchant_id}, headers={"etag": "1"})
+
+    here = lab(routes)
+    answer = await here.call("GET", "/api/merchants/m1", headers=here.signed())
+    body = answer.json()
+    assert (body["success"], body["data"]) == (True, {"id": "m1"})
+    assert body["requestId"] == answer.headers["x-request-id"]
+    assert body["timestamp"].endswith("Z")
+    assert answer.headers["etag"] == "1"
+    assert (await here.call("GET", "/api/merchants/none", headers=here.signed())).status_code == 204
+
+
+async def test_429_and_503_always_say_when_to_come_back(lab: MakeLab) -> None:
+    routes = Routes(prefix="/api", tag="Away")
+
+    @routes.get("/away", permission=READ, limit="other", response_model=None, summary="Away")
+    async def away() -> Any:
+        raise Unavailable
+
+    here = lab(routes)
+    answer = await here.call("GET", "/api/away", headers=here.signed())
+    assert answer.headers["retry-after"] == str(answer.json()["error"]["retryAfter"]) == "5"
+
+
+async def test_the_bare_address_leads_to_the_page(lab: MakeLab) -> None:
+    answer = await lab().call("GET", "/")
+    assert (answer.status_code, answer.headers["location"]) == (302, "/docs")
+
+
+async def test_LO_10_refusals_are_logged_with_who_and_what(lab: MakeLab, caplog: pytest.LogCaptureFixture) -> None:
+    here = lab(things())
+    await here.call("POST", "/api/things", headers=here.signed("user"))
+    await here.call("GET", "/api/things/thing", headers={"authorization": "Bearer x.y.z"})
+    refused = [record.__dict__ for record in caplog.records if record.name == "isthmus.http.security"]
+    assert (refused[0]["permission"], refused[0]["principal"]) == ("things:manage", "user:isthmus:usr_1")
+    assert refused[1]["address"] == "203.0.113.9"

@@ -1,6 +1,7 @@
 """The shipped server over real sockets: heads, bodies, connections, streams and the stop (HE-01, HE-02, HE-11)."""
 
 import asyncio
+import itertools
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -57,6 +58,29 @@ def routes(seen: Seen) -> Routes:
     async def late() -> Any:
         await asyncio.sleep(5)
 
+    @made.get("/brief", permission=USE, limit="other", response_model=None, summary="Brief")
+    async def brief() -> Any:
+        seen.entered.set()
+        await asyncio.sleep(0.2)
+        return document({"done": True})
+
+    add_streams(made, seen)
+    return made
+
+
+def add_streams(made: Routes, seen: Seen) -> None:
+    @made.get("/flood", permission=USE, limit="other", response_model=None, summary="Flood", stream=True)
+    async def flood(live: LiveDep) -> Any:
+        async def source(after: str | None) -> AsyncIterator[Sent]:
+            try:
+                for number in itertools.count(int(after or 0)):
+                    seen.sources = number
+                    yield Sent(str(number), "tick", "x" * 10_000)
+            finally:
+                seen.ended.set()
+
+        return live.stream(source)
+
     @made.get("/stream", permission=USE, limit="other", response_model=None, summary="Stream", stream=True)
     async def stream(live: LiveDep) -> Any:
         async def source(after: str | None) -> AsyncIterator[Sent]:
@@ -72,8 +96,6 @@ def routes(seen: Seen) -> Routes:
                 seen.ended.set()
 
         return live.stream(source)
-
-    return made
 
 
 @asynccontextmanager
@@ -135,12 +157,8 @@ async def test_HE_01_a_head_has_a_size_and_a_number_of_fields(lab: MakeLab) -> N
 
 async def test_HE_01_a_slow_head_and_a_silent_connection_are_closed(lab: MakeLab) -> None:
     async with served(lab, head_seconds=0.3) as (server, _, _):
-        for request in (b"", b"GET / HTTP/1.1\r\nHost: loc", b"\r\n"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(request)
-            async with asyncio.timeout(4):
-                assert await reader.read() == b""
-            writer.close()
+        requests = (b"", b"GET / HTTP/1.1\r\nHost: loc", b"\r\n")
+        assert await asyncio.gather(*(exchange(server, request) for request in requests)) == [b"", b"", b""]
 
 
 async def test_HE_01_connections_of_one_address_are_capped(lab: MakeLab) -> None:
@@ -270,6 +288,49 @@ async def test_a_stop_ends_streams_and_lets_requests_finish(lab: MakeLab) -> Non
     writer.close()
     with pytest.raises(OSError):
         await asyncio.open_connection("127.0.0.1", server.port)
+
+
+async def test_HE_11_a_reader_that_does_not_read_is_dropped(lab: MakeLab) -> None:
+    async with served(lab, stalled_seconds=0.2) as (server, here, seen):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(get("/api/flood", here))
+        async with asyncio.timeout(5):
+            await seen.ended.wait()
+        assert seen.sources * 10_000 < 20_000_000
+        writer.close()
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            while True:
+                await reader.readexactly(100_000)
+
+
+async def test_a_request_in_flight_is_answered_before_the_server_is_gone(lab: MakeLab) -> None:
+    seen = Seen()
+    here = lab(routes(seen))
+    server = Server(here.app)
+    stop = asyncio.Event()
+    work = asyncio.create_task(server.serve(stop))
+    call = asyncio.create_task(exchange(server, get("/api/brief", here)))
+    await seen.entered.wait()
+    stop.set()
+    answer = await call
+    await work
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answer
+
+
+async def test_work_that_outlasts_the_patience_of_a_stop_ends_as_unavailable(lab: MakeLab) -> None:
+    seen = Seen()
+    here = lab(routes(seen))
+    server = Server(here.app, settings=HttpSettings(stop_seconds=0.5))
+    stop = asyncio.Event()
+    work = asyncio.create_task(server.serve(stop))
+    call = asyncio.create_task(exchange(server, get("/api/slow", here)))
+    await seen.entered.wait()
+    stop.set()
+    answer = await call
+    await work
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert seen.cancelled.is_set()
 
 
 def test_a_port_in_use_is_a_clear_refusal() -> None:

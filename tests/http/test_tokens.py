@@ -115,7 +115,7 @@ async def test_JT_01_forgeries_of_the_algorithm_are_refused() -> None:
 
 def test_JT_02_short_keys_stop_the_start() -> None:
     for length in (8, 31):
-        with pytest.raises(CannotStart, match=r"http\.token_key.*32 bytes"):
+        with pytest.raises(CannotStart, match=r"auth\.hs256.*32 bytes"):
             SharedKey(Secret("k" * length))
 
 

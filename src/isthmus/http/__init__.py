@@ -7,6 +7,7 @@ from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
 from isthmus.http.errors import problem_responses
 from isthmus.http.exchange import RequestFacts
 from isthmus.http.health import Check
+from isthmus.http.jwks import JwksKeys
 from isthmus.http.live import Live, LiveDep, Sent
 from isthmus.http.paging import PageDep, Paging, listing
 from isthmus.http.routes import PUBLIC, Declaration, Routes
@@ -26,6 +27,7 @@ __all__ = [
     "FactsDep",
     "HttpSettings",
     "Issuer",
+    "JwksKeys",
     "LimitClass",
     "Live",
     "LiveDep",

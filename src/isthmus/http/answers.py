@@ -1,6 +1,7 @@
 """Models and answers of the edge: pydantic reads what comes in, msgspec writes what goes out, camelCase both ways."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -43,6 +44,7 @@ def _encoded(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+_OWN_HEADERS = (b"content-type", b"content-length")
 _ENCODER = msgspec.json.Encoder(enc_hook=_encoded)
 
 
@@ -89,3 +91,13 @@ def no_content() -> Response:
 def redirect(address: str) -> Response:
     """302 to an address that the caller has checked."""
     return Response(status_code=302, headers={"location": address})
+
+
+def enveloped(response: Response, request_id: str, at: datetime) -> Response:
+    """The answer in the envelope of the merchant families; what has no JSON body stays as it is."""
+    if not isinstance(response, Document):
+        return response
+    about = encode({"timestamp": at, "requestId": request_id})
+    body = b'{"success":true,"data":' + response.body + b"," + about[1:]
+    kept = {name.decode(): value.decode() for name, value in response.raw_headers if name not in _OWN_HEADERS}
+    return Document(body, response.status_code, kept)

@@ -17,6 +17,8 @@ from starlette.requests import Request
 
 _SEQUENCES = {list, set, frozenset, tuple, Sequence}
 _MISSING = object()
+_FRESH = object()
+_SHARABLE = (type(None), bool, int, float, str, tuple)
 
 
 class Field(Protocol):
@@ -43,6 +45,8 @@ class _Taken:
     alias: str
     many: bool
     required: bool
+    #: The value when it is missing, or _FRESH where each request needs its own.
+    default: object
     field: Field
 
 
@@ -106,7 +110,8 @@ async def _values(node: _Node, given: Given, errors: list[dict[str, Any]]) -> di
                 {"type": "missing", "loc": ("body",) if taken.place == "body" else (taken.place, taken.alias)}
             )
         else:
-            values[taken.field.name] = taken.field.get_default()
+            fresh = taken.default is _FRESH
+            values[taken.field.name] = taken.field.get_default() if fresh else taken.default
     if node.request_name is not None:
         values[node.request_name] = given.request
     return values
@@ -167,7 +172,10 @@ def _one(place: str, field: Field) -> _Taken | None:
     embedded = place == "body" and (type(info).__name__ != "Body" or info.embed)
     if in_model or embedded or not plain_alias:
         return None
-    return _Taken(place, field.alias, is_many(info.annotation), info.is_required(), field)
+    required = info.is_required()
+    default = None if required else field.get_default()
+    sharable = default if isinstance(default, _SHARABLE) and info.default_factory is None else _FRESH
+    return _Taken(place, field.alias, is_many(info.annotation), required, sharable, field)
 
 
 def _has_model(annotation: object) -> bool:

@@ -9,6 +9,7 @@ import yaml
 from starlette.responses import Response
 
 from isthmus.http import openapi, reference
+from isthmus.http.answers import redirect
 from isthmus.http.routes import PUBLIC, DeclaredRoute, Routes
 
 _POLICY = (
@@ -54,4 +55,9 @@ def description_routes(routes: Callable[[], Sequence[DeclaredRoute]], *, title: 
     declare("/docs", "This API for people", "text/html; charset=utf-8", as_page, hidden=True)
     for name, media in (("style.css", "text/css; charset=utf-8"), ("script.js", "text/javascript; charset=utf-8")):
         declare(f"/docs/{name}", name, media, partial(reference.static, name), hidden=True)
+
+    @made.get("/", permission=PUBLIC, limit="open", response_model=None, summary="Start", status=302, hidden=True)
+    async def start() -> Response:
+        return redirect("/docs")
+
     return made

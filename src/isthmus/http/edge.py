@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from isthmus.http import redact
 from isthmus.http.addresses import Callers, Hosts, is_plain, limit_key
+from isthmus.http.answers import enveloped
 from isthmus.http.asgi import KEY, LINK, REQUEST_ID, AsgiScope, Receive, Send
-from isthmus.http.auth import Credentials, Doorkeeper, shown_credentials
+from isthmus.http.auth import Doorkeeper, shown_credentials
 from isthmus.http.binding import Given
 from isthmus.http.bodies import (
     CappedBody,
@@ -49,6 +51,7 @@ from isthmus.kit.permissions import Principal
 from isthmus.scope import Scope
 
 _log = logging.getLogger("isthmus.http")
+_security = logging.getLogger("isthmus.http.security")
 _access = logging.getLogger("isthmus.http.access")
 _ONCE = (b"authorization", b"x-api-key", b"content-length", b"content-type", b"idempotency-key", b"origin", b"cookie")
 
@@ -147,7 +150,11 @@ class Edge:
         body = self._body(exchange, declaration, receive)
         seconds = None if declaration.stream else declaration.deadline or self._settings.request_seconds
         async with asyncio.timeout(seconds):
-            await _run(route, scope, body, send, query)
+            response = await _run(route, scope, body, send, query)
+            if response is not None:
+                if declaration.envelope:
+                    response = enveloped(response, exchange.request_id, self._clock.now())
+                await response(scope, body, send)
 
     def _route(self, scope: AsgiScope) -> tuple[DeclaredRoute, dict[str, str]]:
         path, method = scope["path"], scope["method"]
@@ -165,25 +172,36 @@ class Edge:
         if isinstance(declaration.permission, Public):
             exchange.standing = await self._limiter.admit(declaration.limit, "", limit_key(exchange.address))
             return
-        exchange.standing = self._limiter.failures(limit_key(exchange.address))
-        credentials = shown_credentials(exchange.headers)
-        principal = self._doorkeeper.remembered(credentials) or await self._verify(exchange, credentials)
+        principal = await self._principal(exchange)
         exchange.principal = principal
         exchange.standing = await self._limiter.admit(declaration.limit, principal.tenant_id, principal.id)
         if not principal.may(declaration.permission):
+            about = {"permission": declaration.permission.name, "principal": principal.id}
+            _security.warning("permission refused", extra=about | {"tenant": principal.tenant_id})
             raise PermissionDenied(
                 f"You lack the permission {declaration.permission.name} ({declaration.permission.description}).",
                 details={"permission": declaration.permission.name},
             )
 
-    async def _verify(self, exchange: Exchange, credentials: Credentials) -> Principal:
+    async def _principal(self, exchange: Exchange) -> Principal:
+        try:
+            credentials = shown_credentials(exchange.headers)
+        except Unauthenticated:
+            exchange.standing = self._limiter.failures(limit_key(exchange.address))
+            raise
+        remembered = self._doorkeeper.remembered(credentials)
+        if remembered is not None:
+            return remembered
         address = limit_key(exchange.address)
         self._limiter.check_failures(address)
         try:
             return await self._doorkeeper.verify(credentials)
         except Unauthenticated:
             self._limiter.count_failure(address)
+            _security.warning("sign-in refused", extra={"address": exchange.address, "shown": credentials.kind})
             raise
+        finally:
+            exchange.standing = self._limiter.failures(address)
 
     def _body(self, exchange: Exchange, declaration: Declaration, receive: Receive) -> CappedBody:
         headers = exchange.headers
@@ -229,7 +247,10 @@ class Edge:
             "tenant": principal.tenant_id if principal else "",
             "principal": principal.id if principal else "",
         }
-        _access.info("request", extra={"access": access})
+        # past `info`, which would look up the calling line each time
+        _access.handle(
+            _access.makeRecord(_access.name, logging.INFO, "", 0, "request", (), None, extra={"access": access})
+        )
 
 
 def _declaration(route: DeclaredRoute) -> Declaration:
@@ -252,23 +273,22 @@ def _shown_path(exchange: Exchange, scope: AsgiScope) -> str:
 
 async def _run(
     route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send, query: Mapping[str, list[str]]
-) -> None:
+) -> Response | None:
+    """The endpoint's answer; None where the framework went its own way and has sent it already."""
     if route.binder is None:
         await _run_by_framework(route, scope, body, send)
-        return
+        return None
     exchange: Exchange = scope[KEY]
     raw = await body.read() if route.takes_json else b""
     given = Given(Request(scope, body, send), scope["path_params"], query, exchange.headers)
     key = exchange.headers.get(b"idempotency-key")
     if key is None or exchange.principal is None or scope["method"] != "POST":
-        response = await route.respond(given, raw)
-    else:
-        opened: Scope = scope["app"].open_scope(exchange.principal, exchange.facts)
-        requested = Requested(scope["method"], scope["path"], exchange.query, raw)
-        exchange.taking = Taking(claim_of(opened, key, route.path, requested))
-        secrets = _declaration(route).secret_fields
-        response = await once(opened, exchange.taking, partial(route.respond, given, raw), secrets)
-    await response(scope, body, send)
+        return await route.respond(given, raw)
+    opened: Scope = scope["app"].open_scope(exchange.principal, exchange.facts)
+    requested = Requested(scope["method"], scope["path"], exchange.query, raw)
+    exchange.taking = Taking(claim_of(opened, key, route.path, requested))
+    secrets = _declaration(route).secret_fields
+    return await once(opened, exchange.taking, partial(route.respond, given, raw), secrets)
 
 
 async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send) -> None:

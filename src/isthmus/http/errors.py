@@ -13,6 +13,7 @@ from isthmus.kit.errors import Forbidden, Invalid, NotFound, Problem, Unauthenti
 
 FIELDS_SHOWN = 50
 _NAME_SHOWN = 64
+_RETRY_SECONDS = 5.0
 #: Texts of these kinds repeat what was sent (LO-02); they are said in our own words.
 _ECHOING = {
     "union_tag_invalid": "This kind is not known.",
@@ -139,6 +140,8 @@ def _documented(kinds: Sequence[type[Problem]]) -> dict[str, Any]:
 def as_problem(failure: BaseException) -> Problem:
     """The named failure behind any exception; what nobody named is an internal error that says nothing (HE-10)."""
     if isinstance(failure, Problem):
+        if failure.status in {429, 503} and failure.retry_after is None:
+            failure.retry_after = _RETRY_SECONDS
         return failure
     if isinstance(failure, RequestValidationError):
         return invalid(failure.errors())

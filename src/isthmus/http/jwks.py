@@ -61,6 +61,11 @@ class JwksKeys:
         self._asking = asyncio.Lock()
         self._background: asyncio.Task[None] | None = None
 
+    @classmethod
+    def at(cls, url: str, clock: Clock) -> "JwksKeys":
+        """The keys at this address. Raises CannotStart unless it is https, or http on loopback."""
+        return cls(fetcher(url), clock)
+
     async def key(self, kid: str | None, algorithm: str, /) -> Key | None:
         """The key for a token. Raises Unavailable when there are no keys and the issuer cannot be reached."""
         age = self._age()

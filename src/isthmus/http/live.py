@@ -23,7 +23,6 @@ from isthmus.http.exchange import Exchange
 from isthmus.http.routes import Public
 from isthmus.kit.errors import Problem
 
-_SEND_SECONDS = 20.0
 _CHECK_SECONDS = 4.0
 _RETRY = b"retry: 2000\n\n"
 _HEARTBEAT = b": still here\n\n"
@@ -52,10 +51,11 @@ Source = Callable[[str | None], AsyncIterator[Sent]]
 class Streams:
     """The open streams of one process."""
 
-    def __init__(self, per_principal: int, heartbeat: float) -> None:
+    def __init__(self, per_principal: int, heartbeat: float, patience: float) -> None:
         self._per_principal = per_principal
         self._open: Counter[str] = Counter()
         self.heartbeat = heartbeat
+        self.patience = patience
         self.closing = asyncio.Event()
 
     def enter(self, who: str) -> None:
@@ -97,7 +97,7 @@ class EventStream(Response):
         self._streams.enter(who)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await _write(send, _RETRY)
+            await self._write(send, _RETRY)
             await self._pump(exchange, send)
             await send({"type": "http.response.body", "body": b""})
         finally:
@@ -116,13 +116,13 @@ class EventStream(Response):
                 if not await self._may_go_on(exchange):
                     return
                 if upcoming.done():
-                    await _write(send, upcoming.result().encoded())
+                    await self._write(send, upcoming.result().encoded())
                     upcoming = asyncio.ensure_future(anext(events))
                     quiet = 0.0
                     continue
                 quiet += pause
                 if quiet >= self._streams.heartbeat:
-                    await _write(send, _HEARTBEAT)
+                    await self._write(send, _HEARTBEAT)
                     quiet = 0.0
         except StopAsyncIteration:
             return
@@ -132,6 +132,11 @@ class EventStream(Response):
             with suppress(asyncio.CancelledError, StopAsyncIteration):
                 await upcoming
             await _close(events)
+
+    async def _write(self, send: Send, chunk: bytes) -> None:
+        """Send, and drop a reader that does not take it: the raised TimeoutError breaks the connection off."""
+        async with asyncio.timeout(self._streams.patience):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def _may_go_on(self, exchange: Exchange) -> bool:
         """Whether the reader is still who opened the stream, with the permission for it (SE-12)."""
@@ -145,12 +150,6 @@ class EventStream(Response):
             return False
         same = exchange.principal is not None and now.tenant_id == exchange.principal.tenant_id
         return same and now.may(route.declaration.permission)
-
-
-async def _write(send: Send, chunk: bytes) -> None:
-    """Send, and drop a reader that does not take it: the raised TimeoutError breaks the connection off."""
-    async with asyncio.timeout(_SEND_SECONDS):
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
 async def _close(events: AsyncIterator[Sent]) -> None:

@@ -61,6 +61,9 @@ class HttpSettings:
     connections_per_address: int = _knob(200, "Most open connections of one address.")
     streams_per_principal: int = _knob(5, "Most open event streams of one principal.")
     heartbeat_seconds: float = _knob(15.0, "Pause after which an event stream sends a comment to stay open.")
+    stalled_seconds: float = _knob(
+        20.0, "How long a reader of an event stream may take none of it before it is dropped."
+    )
     stop_seconds: float = _knob(10.0, "How long requests in flight may go on once the server stops.")
     development_key: bool = _knob(False, "The signing key is the development key: only loopback binds are allowed.")
 

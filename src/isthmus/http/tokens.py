@@ -55,7 +55,7 @@ class KeySource(Protocol):
 class SharedKey:
     """One HMAC key of at least 32 bytes."""
 
-    def __init__(self, key: Secret, *, setting: str = "http.token_key") -> None:
+    def __init__(self, key: Secret, *, setting: str = "auth.hs256") -> None:
         raw = key.reveal().encode()
         if len(raw) < 32:
             raise CannotStart(f"{setting}: the key that signs tokens needs at least 32 bytes, this one has {len(raw)}.")
