@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 from tests.given import rotor, vault
 
+from isthmus.client import Tokens
 from isthmus.connect import registry
 from isthmus.engine.db import Database
 from isthmus.features import catalog, connections
+from isthmus.features import vault as rooms
 from isthmus.features.connections.feature import FEATURE
 from isthmus.http import App, HttpSettings, SharedKey, TokenAuthenticator, create_app, mint, own_issuer
 from isthmus.kit.clock import SYSTEM, Clock
@@ -113,6 +116,16 @@ class World:
         self.far.refreshes.clear()
 
 
+def seconds(count: float) -> timedelta:
+    """A duration for a knob."""
+    return timedelta(seconds=count)
+
+
+def tokens(access: str, refresh: str) -> Tokens:
+    """A pair that the far side never gave."""
+    return Tokens(Secret(access), Secret(refresh))
+
+
 def query(answer: httpx2.Response) -> dict[str, str]:
     """What a redirect carries."""
     assert answer.status_code == 302, answer.text
@@ -134,7 +147,8 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
         catalog.Providers: catalog.Providers(shelf),
         catalog.GivenApps: catalog.read_apps({}),
     }
-    return vault.process(database, clock=clock, parts=parts), clients
+    reseals = rooms.Reseals(FEATURE.reseals)
+    return vault.process(database, clock=clock, parts=parts, reseals=reseals), clients
 
 
 @asynccontextmanager
@@ -143,6 +157,7 @@ async def world(database: Database, *platforms: str, **knobs: Any) -> AsyncItera
     clock = ShiftedClock(SYSTEM)
     async with SandboxServer(list(platforms), products=3, clock=clock) as sandbox, rotor.far() as far:
         system, clients = process(database, clock, far, **knobs)
+        await rooms.check_canary(system)
         for name, shop in sandbox.shops.items():
             credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
             known = system.engine.part(catalog.Providers)[name].manifest.hosts

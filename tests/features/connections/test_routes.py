@@ -67,10 +67,10 @@ async def test_a_list_is_narrowed_sorted_and_paged(world: World) -> None:
         await world.rotor("ten_list", account)
     side = world.side("ten_list", role="user")
     page = (await side("GET", "/api/connections?limit=2&sortBy=name&sortOrder=asc")).json()
-    assert [one["name"] for one in page["connections"]] == ["Shop a", "Shop b"]
+    assert [one["name"] for one in page["items"]] == ["Shop a", "Shop b"]
     assert (page["total"], page["hasMore"], page["nextOffset"]) == (3, True, 2)
     found = (await side("GET", "/api/connections?search=shop%20C&status=connected&provider=rotor")).json()
-    assert [one["name"] for one in found["connections"]] == ["Shop c"]
+    assert [one["name"] for one in found["items"]] == ["Shop c"]
     assert (await side("GET", "/api/connections?status=odd")).status_code == 400
     assert (await side("GET", "/api/connections?limit=101")).status_code == 400
 
@@ -105,7 +105,7 @@ async def test_TN_01_a_foreign_id_answers_as_one_that_never_was(
 
 async def test_TN_01_a_list_shows_ones_own_only(world: World) -> None:
     await world.rotor("ten_mine", "a")
-    assert (await world.side("ten_other")("GET", "/api/connections?search=Shop")).json()["connections"] == []
+    assert (await world.side("ten_other")("GET", "/api/connections?search=Shop")).json()["items"] == []
 
 
 async def test_OA_14_the_same_account_again_renews_what_is_there(world: World) -> None:
