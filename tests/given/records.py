@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
+from tests.house_database import Copy
+
 from isthmus.connect.shapes import Inventory, Listing, ListingStatus, Price, Variant
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database
@@ -59,6 +62,13 @@ async def write(in_scope: Scope, *made: Listing, origin: Origin = Origin(), raw:
     """Write listings of one connection."""
     async with in_scope.tx() as tx:
         return await records.write_listings(tx, in_scope, origin, [item(one, raw) for one in made])
+
+
+async def clear(copied: Copy) -> None:
+    """Empty what records and sync have written; nobody but the owner of the server may empty the log."""
+    admin = await asyncpg.connect(copied.admin_url)
+    await admin.execute("truncate products, listings, variants, events, sync_runs, sync_errors, sync_cursors")
+    await admin.close()
 
 
 async def events(in_scope: Scope, kind: str = "") -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ _TITLE_LENGTH = 2_000
 _VARIANTS = 5_000
 _STOCK_LIMIT = 10**12
 _PRICE_LIMIT = Decimal(10) ** 20
+_CURRENCY_LENGTH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,6 @@ def item(listing: Listing, raw: bytes, raw_hash: bytes) -> ListingItem:
     """Check, encode and hash a listing. Raises Unstorable."""
     check(listing)
     body = encode(listing)
-    decode(body)
     return ListingItem(listing, raw, raw_hash, body, blake2b(body, digest_size=_DIGEST_BYTES).digest())
 
 
@@ -151,8 +151,11 @@ def _check_variant(variant: Variant) -> None:
     if not _is_id(variant.external_id):
         raise Unstorable("a variant has no usable id")
     price = variant.price
-    if price is not None and not (_is_amount(price.current_price) and _is_amount(price.list_price)):
-        raise Unstorable(f"variant {variant.external_id}: the price is not a plain amount")
+    if price is not None:
+        if not (_is_amount(price.current_price) and _is_amount(price.list_price)):
+            raise Unstorable(f"variant {variant.external_id}: the price is not a plain amount")
+        if len(price.currency) != _CURRENCY_LENGTH:
+            raise Unstorable(f"variant {variant.external_id}: the currency is no ISO 4217 code")
     for place in variant.inventory:
         if not -_STOCK_LIMIT <= place.available <= _STOCK_LIMIT:
             raise Unstorable(f"variant {variant.external_id}: the stock is out of range")

@@ -96,7 +96,7 @@ class DuplicateSku(Answer, frozen=True, kw_only=True):
 class ListingList(Answer, frozen=True, kw_only=True):
     """A page of listings."""
 
-    listings: list[ListingOut]
+    items: list[ListingOut]
     limit: int
     has_more: bool
     next_cursor: str | None = None
@@ -105,7 +105,7 @@ class ListingList(Answer, frozen=True, kw_only=True):
 class ProductList(Answer, frozen=True, kw_only=True):
     """A page of products."""
 
-    products: list[ProductOut]
+    items: list[ProductOut]
     limit: int
     has_more: bool
     next_cursor: str | None = None
@@ -156,7 +156,7 @@ FilterDep = Annotated[ListingFilter, Depends(_wanted)]
 async def list_products(scope: ScopeDep, paging: PageDep, wanted: FilterDep) -> Response:
     """Newest first. Filters on connection, provider, status and SKU ask for a listing that has them all."""
     page = await service.products(scope, wanted, paging.ask)
-    return paging.listing("products", _mapped(page, _product))
+    return paging.listing("items", _mapped(page, _product))
 
 
 @products.get(
@@ -171,7 +171,7 @@ async def get_product(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the
 async def list_listings(scope: ScopeDep, paging: PageDep, wanted: FilterDep) -> Response:
     """Newest first."""
     page = await service.listings(scope, wanted, paging.ask)
-    return paging.listing("listings", _mapped(page, _listing))
+    return paging.listing("items", _mapped(page, _listing))
 
 
 @listings.get(

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+import msgspec
 from sqlalchemy import Text, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -57,18 +57,18 @@ _DROP_VARIANTS = statement(
     )
 )
 
-#: Products, listings and variants of a page in one trip. Prices travel as text: PostgreSQL reads a number faster than
-#: the driver writes one. A row that is already there by its external id is overwritten and keeps its own id.
+#: Products, listings and variants of a page in one trip. The rows travel as two documents: the driver looks at each
+#: element of an array several times, and one document is written in one go. Only bytes stay arrays. A row that is
+#: already there by its external id is overwritten and keeps its own id.
 _WRITE = """
 with fresh (id, product_id, external_id, title, status, platform_status, sku, variant_count, currency, price, stock,
-            body, raw, raw_hash, hash, platform_updated_at) as (
-  select f.id, f.product_id, f.external_id, f.title, f.status, f.platform_status, f.sku, f.variant_count, f.currency,
-         f.price::numeric, f.stock, f.body, f.raw, f.raw_hash, f.hash, f.platform_updated_at
-  from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::int[],
-              $13::text[], $14::text[], $15::bigint[], $16::jsonb[], $17::bytea[], $18::bytea[], $19::bytea[],
-              $20::timestamptz[])
-    as f(id, product_id, external_id, title, status, platform_status, sku, variant_count, currency, price, stock,
-         body, raw, raw_hash, hash, platform_updated_at)
+            platform_updated_at, body, raw, raw_hash, hash) as (
+  select f.doc ->> 0, f.doc ->> 1, f.doc ->> 2, f.doc ->> 3, f.doc ->> 4, f.doc ->> 5, f.doc ->> 6,
+         (f.doc ->> 7)::integer, f.doc ->> 8, (f.doc ->> 9)::numeric, (f.doc ->> 10)::bigint,
+         (f.doc ->> 11)::timestamptz, f.doc -> 12, f.raw, f.raw_hash, f.hash
+  from rows from (
+    jsonb_array_elements($5::jsonb), unnest($6::bytea[]), unnest($7::bytea[]), unnest($8::bytea[])
+  ) as f(doc, raw, raw_hash, hash)
 ), made as (
   insert into products (tenant_id, id, title, sku, status, currency, price, stock, version, created_at, updated_at)
   select $1, product_id, title, sku, status, currency, price, stock, 1, $4, $4 from fresh
@@ -90,11 +90,9 @@ with fresh (id, product_id, external_id, title, status, platform_status, sku, va
 )
 insert into variants (tenant_id, id, listing_id, connection_id, external_id, sku, barcode, title, position, status,
   currency, price, list_price, stock)
-select $1, v.id, v.listing_id, $2, v.external_id, v.sku, v.barcode, v.title, v.position, v.status, v.currency,
-  v.price::numeric, v.list_price::numeric, v.stock
-from unnest($21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::int[], $28::text[],
-            $29::text[], $30::text[], $31::text[], $32::bigint[])
-  as v(id, listing_id, external_id, sku, barcode, title, position, status, currency, price, list_price, stock)
+select $1, v.doc ->> 0, v.doc ->> 1, $2, v.doc ->> 2, v.doc ->> 3, v.doc ->> 4, v.doc ->> 5, (v.doc ->> 6)::integer,
+  v.doc ->> 7, v.doc ->> 8, (v.doc ->> 9)::numeric, (v.doc ->> 10)::numeric, (v.doc ->> 11)::bigint
+from jsonb_array_elements($9::jsonb) as v(doc)
 on conflict (tenant_id, listing_id, external_id) do update set
   sku = excluded.sku, barcode = excluded.barcode, title = excluded.title, position = excluded.position,
   status = excluded.status, currency = excluded.currency, price = excluded.price, list_price = excluded.list_price,
@@ -142,12 +140,21 @@ async def write(
     """Insert or overwrite these listings with their products and variants; `origin` is connection and provider."""
     if not changes:
         return
-    listings = zip(*map(_listing_row, changes), strict=True)
-    variants = zip(*_variant_rows(changes, iter(fresh_ids)), strict=True)
-    await tx.execute_sql(_WRITE, tx.tenant_id, *origin, now, *listings, *variants)
+    items = [change.item for change in changes]
+    await tx.execute_sql(
+        _WRITE,
+        tx.tenant_id,
+        *origin,
+        now,
+        [_listing_row(change) for change in changes],
+        [item.raw for item in items],
+        [item.raw_hash for item in items],
+        [item.hash for item in items],
+        _variant_rows(changes, iter(fresh_ids)),
+    )
 
 
-def _listing_row(change: Change) -> tuple[Any, ...]:
+def _listing_row(change: Change) -> tuple[object, ...]:
     item = change.item
     listing = item.listing
     figures = summary(listing.variants)
@@ -161,17 +168,14 @@ def _listing_row(change: Change) -> tuple[Any, ...]:
         figures.sku,
         len(listing.variants),
         figures.currency,
-        None if figures.price is None else str(figures.price),
+        figures.price,
         figures.stock,
-        item.body,
-        item.raw,
-        item.raw_hash,
-        item.hash,
         listing.platform_updated_at,
+        msgspec.Raw(item.body),
     )
 
 
-def _variant_rows(changes: Sequence[Change], fresh_ids: Iterable[str]) -> list[tuple[Any, ...]]:
+def _variant_rows(changes: Sequence[Change], fresh_ids: Iterable[str]) -> list[tuple[object, ...]]:
     ids = iter(fresh_ids)
     rows = []
     for change in changes:
@@ -182,7 +186,7 @@ def _variant_rows(changes: Sequence[Change], fresh_ids: Iterable[str]) -> list[t
     return rows
 
 
-def _variant_row(id_: str, listing_id: str, variant: Variant) -> tuple[Any, ...]:
+def _variant_row(id_: str, listing_id: str, variant: Variant) -> tuple[object, ...]:
     price = variant.price
     return (
         id_,
@@ -194,7 +198,7 @@ def _variant_row(id_: str, listing_id: str, variant: Variant) -> tuple[Any, ...]
         variant.position,
         variant.status,
         price.currency if price else None,
-        str(price.current_price) if price else None,
-        str(price.list_price) if price else None,
+        price.current_price if price else None,
+        price.list_price if price else None,
         variant.available,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.sync.model import Run
@@ -55,7 +56,7 @@ _CHANGED = statement(
 )
 _LATEST = statement(
     select(*RUN)
-    .distinct(_r.connection_id, _r.entity)
+    .ext(distinct_on(_r.connection_id, _r.entity))
     .where(_r.tenant_id == bindparam("tenant_id"), _optional("connection_id", _r.connection_id))
     .order_by(_r.connection_id, _r.entity, _r.id.desc())
 )

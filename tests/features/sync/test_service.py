@@ -1,0 +1,384 @@
+"""Runs from their start to their end, on the real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from tests.given import records as given_records
+from tests.given import sync as given
+from tests.house_database import Copy
+
+from isthmus.client import Disconnected, ReauthorizationRequired, Refused
+from isthmus.connect.spi import RawRecord, RecordPage, Window
+from isthmus.engine.db import Database
+from isthmus.features import records, sync
+from isthmus.features.records import ListingFilter
+from isthmus.features.sync import Mode, Run, service
+from isthmus.features.sync.errors import RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.service.waking import missing
+from isthmus.kit.errors import NotFound
+from isthmus.kit.paging import Ask
+from isthmus.scope import Scope, System
+
+
+@pytest_asyncio.fixture
+async def base(database: Database, copied: Copy) -> AsyncIterator[Database]:
+    yield database
+    await given_records.clear(copied)
+
+
+async def _read(scope: Scope, mode: Mode = Mode.INCREMENTAL) -> Run:
+    """One run from start to wherever it gets in one go."""
+    run = await sync.start(scope, "con_one", mode=mode)
+    await sync.work(scope, run.id)
+    return await sync.run(scope, run.id)
+
+
+async def _stored(scope: Scope) -> dict[str, str]:
+    page = await records.listings(scope, ListingFilter(), Ask(1000))
+    return {row["external_id"]: row["title"] for row in page.items}
+
+
+async def test_a_run_reads_every_page_and_says_so(base: Database) -> None:
+    shop = given.shelf(5)
+    scope = given.scope(base, {"con_one": shop})
+    run = await _read(scope)
+    assert (run.state, run.pages, run.listings, run.created, run.variants) == ("succeeded", 3, 5, 5, 5)
+    assert (run.total, run.failed, run.error_code) == (5, 0, None)
+    assert run.finished_at is not None
+    assert await _stored(scope) == shop.titles
+    told = [event["type"] for event in await given_records.events(scope)]
+    assert [kind for kind in told if kind.startswith("sync.")] == ["sync.requested", "sync.started", "sync.completed"]
+    assert told.count("listing.created") == 5
+
+
+async def test_a_second_read_of_the_same_changes_nothing_and_maps_nothing(base: Database) -> None:
+    shop = given.shelf(5)
+    scope = given.scope(base, {"con_one": shop})
+    await _read(scope)
+    shop.map = None  # type: ignore[method-assign,assignment] # equal bytes must not be mapped again
+    run = await _read(scope, Mode.FULL)
+    assert (run.state, run.unchanged, run.created, run.updated, run.variants) == ("succeeded", 5, 0, 0, 5)
+    assert len(await given_records.events(scope, "listing.")) == 5
+
+
+async def test_a_new_way_of_reading_maps_equal_bytes_again(base: Database) -> None:
+    shop = given.shelf(3)
+    scope = given.scope(base, {"con_one": shop})
+    await _read(scope)
+    shop.reading = records.revision("shelf", "2")
+    shop.map = lambda record: given_records.listing(record.external_id, title="new")  # type: ignore[method-assign]
+    run = await _read(scope, Mode.FULL)
+    assert run.updated == 3
+    assert set((await _stored(scope)).values()) == {"new"}
+
+
+async def test_an_incremental_read_begins_an_overlap_before_the_last_cycle(base: Database) -> None:
+    shop = given.shelf(3)
+    scope = given.scope(base, {"con_one": shop})
+    first = await _read(scope)
+    assert (first.mode, shop.windows[0].since, shop.windows[0].until) == ("full", None, first.until)
+    second = await _read(scope)
+    assert (second.mode, second.since) == ("incremental", first.until - timedelta(minutes=10))
+    assert shop.windows[-1].until == second.until > first.until
+
+
+async def test_the_watermark_stays_when_a_cycle_does_not_end(base: Database) -> None:
+    shop = given.shelf(5)
+    scope = given.scope(base, {"con_one": shop})
+    first = await _read(scope)
+
+    async def refuse(cursor: str | None) -> None:
+        if cursor:
+            raise Refused("not for you", code="no_permission", status=403)
+
+    shop.before = refuse
+    failed = await _read(scope)
+    assert (failed.state, failed.error_code, failed.error_message) == ("failed", "REFUSED", "not for you")
+    shop.before = given._nothing
+    assert (await _read(scope)).since == first.until - timedelta(minutes=10)
+
+
+async def test_a_lost_watermark_warns_and_reads_everything(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(3)})
+    await _read(scope)
+    async with base.system() as tx:
+        await tx.execute_sql("delete from sync_cursors")
+    run = await _read(scope)
+    assert (run.mode, run.since) == ("full", None)
+    assert len(await given_records.events(scope, "sync.watermark_lost")) == 1
+
+
+async def test_a_second_trigger_is_refused_with_the_run_under_way(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(3), "con_two": given.shelf(1)})
+    run = await sync.start(scope, "con_one")
+    with pytest.raises(RunInProgress) as caught:
+        await sync.start(scope, "con_one")
+    assert caught.value.details["run"]["runId"] == run.id
+    other = await sync.start(scope, "con_two")
+    assert other.state == "queued"
+
+
+async def test_RL_05_a_tenant_has_so_many_runs_under_way_and_no_more(base: Database) -> None:
+    shops = {f"con_{number}": given.shelf(1) for number in range(3)}
+    scope = given.scope(base, shops, live_runs=2)
+    await sync.start(scope, "con_0")
+    await sync.start(scope, "con_1")
+    with pytest.raises(TooManyRuns):
+        await sync.start(scope, "con_2")
+
+
+async def test_twenty_triggers_at_once_make_one_run(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(1)})
+    results = await asyncio.gather(*(sync.start(scope, "con_one") for _ in range(20)), return_exceptions=True)
+    assert sum(isinstance(one, Run) for one in results) == 1
+    assert sum(isinstance(one, RunInProgress) for one in results) == 19
+
+
+async def test_a_record_that_cannot_be_read_is_kept_with_its_reason_and_stops_nothing(base: Database) -> None:
+    shop = given.Shelf({"a": "Áo", "b": "?", "c": "??", "d": "x\x00y", "e": "Giày"})
+    scope = given.scope(base, {"con_one": shop})
+    run = await _read(scope)
+    assert (run.state, run.listings, run.created, run.failed) == ("succeeded", 5, 2, 3)
+    page = await service.errors(scope, run.id, Ask(2))
+    rest = await service.errors(scope, run.id, Ask(2, after=page.next_after))
+    found = {row["external_id"]: row for row in [*page.items, *rest.items]}
+    assert found["b"]["reason"] == "The title is missing."
+    assert found["b"]["payload"] == b'["b","?"]'
+    assert "KeyError" in found["c"]["reason"]
+    assert "U+0000" in found["d"]["reason"]
+
+
+async def test_PA_03_one_bad_record_among_a_thousand_costs_itself_alone(base: Database) -> None:
+    shop = given.shelf(1000, page_size=250)
+    shop.titles["p0500"] = "bad \x00 text"
+    scope = given.scope(base, {"con_one": shop})
+    run = await _read(scope)
+    assert (run.state, run.created, run.failed) == ("succeeded", 999, 1)
+
+
+async def test_item_errors_are_all_counted_and_only_so_many_kept(base: Database) -> None:
+    shop = given.Shelf({f"{number:02d}": "?" for number in range(10)}, page_size=4)
+    scope = given.scope(base, {"con_one": shop}, max_errors=5)
+    run = await _read(scope)
+    assert run.failed == 10
+    assert len((await service.errors(scope, run.id, Ask(100))).items) == 5
+
+
+async def test_a_passing_failure_is_waited_out_and_the_run_goes_on_from_its_cursor(base: Database) -> None:
+    shop = given.shelf(6)
+    failures = [Disconnected(), Disconnected()]
+
+    async def flaky(cursor: str | None) -> None:
+        if cursor == "4" and failures:
+            raise failures.pop()
+
+    shop.before = flaky
+    scope = given.scope(base, {"con_one": shop})
+    run = await _read(scope)
+    assert (run.state, run.cursor, run.attempts, run.waiting_reason) == ("queued", "4", 1, "DISCONNECTED")
+    assert run.retry_at is not None
+    for _ in range(2):
+        await asyncio.sleep(0.12)
+        await sync.work(scope, run.id)
+    run = await sync.run(scope, run.id)
+    assert (run.state, run.created, run.pages) == ("succeeded", 6, 3)
+    assert shop.asked == [None, "2", "4"]
+
+
+async def test_a_run_gives_up_after_so_many_failures_in_a_row(base: Database) -> None:
+    shop = given.shelf(2)
+
+    async def fail(cursor: str | None) -> None:
+        raise Disconnected("the platform hung up")
+
+    shop.before = fail
+    scope = given.scope(base, {"con_one": shop}, max_attempts=2, backoff=timedelta(0))
+    run = await _read(scope)
+    assert run.state == "queued"
+    await sync.work(scope, run.id)
+    run = await sync.run(scope, run.id)
+    assert (run.state, run.error_code) == ("failed", "DISCONNECTED")
+    assert [event["body"]["error"]["code"] for event in await given_records.events(scope, "sync.failed")] == [
+        "DISCONNECTED"
+    ]
+
+
+async def test_an_expired_connection_ends_the_run_with_a_clear_code(base: Database) -> None:
+    shop = given.shelf(2)
+
+    async def expired(cursor: str | None) -> None:
+        raise ReauthorizationRequired
+
+    shop.before = expired
+    run = await _read(given.scope(base, {"con_one": shop}))
+    assert (run.state, run.error_code) == ("failed", "CONNECTION_EXPIRED")
+
+
+async def test_a_queued_run_is_cancelled_at_once_and_an_ended_one_not_at_all(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(2)})
+    run = await sync.start(scope, "con_one")
+    assert (await sync.cancel(scope, run.id)).state == "cancelled"
+    await sync.work(scope, run.id)
+    assert (await sync.run(scope, run.id)).pages == 0
+    with pytest.raises(RunEnded):
+        await sync.cancel(scope, run.id)
+    with pytest.raises(RunNotFound):
+        await sync.cancel(scope, "run_none")
+
+
+async def test_cancelling_stops_a_run_that_waits_for_its_platform(base: Database) -> None:
+    shop = given.shelf(6)
+    there = asyncio.Event()
+
+    async def wait(cursor: str | None) -> None:
+        if cursor == "2":
+            there.set()
+            await asyncio.sleep(30)
+
+    shop.before = wait
+    scope = given.scope(base, {"con_one": shop})
+    run = await sync.start(scope, "con_one")
+    working = asyncio.create_task(sync.work(scope, run.id))
+    await there.wait()
+    await asyncio.sleep(0.05)
+    assert (await sync.cancel(scope, run.id)).state == "cancelling"
+    await asyncio.wait_for(working, 5)
+    run = await sync.run(scope, run.id)
+    assert (run.state, run.pages) == ("cancelled", 1)
+    assert [event["type"] for event in await given_records.events(scope, "sync.c")] == [
+        "sync.cancel_requested",
+        "sync.cancelled",
+    ]
+
+
+async def test_a_graceful_stop_hands_the_run_back_and_the_next_worker_goes_on(base: Database) -> None:
+    shop = given.shelf(6)
+    there = asyncio.Event()
+
+    async def wait(cursor: str | None) -> None:
+        if cursor == "4" and not there.is_set():
+            there.set()
+            await asyncio.sleep(30)
+
+    shop.before = wait
+    scope = given.scope(base, {"con_one": shop})
+    run = await sync.start(scope, "con_one")
+    working = asyncio.create_task(sync.work(scope, run.id))
+    await there.wait()
+    await asyncio.sleep(0.05)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    handed = await sync.run(scope, run.id)
+    assert (handed.state, handed.owner, handed.cursor) == ("queued", None, "4")
+    await sync.work(scope, run.id)
+    run = await sync.run(scope, run.id)
+    assert (run.state, run.created, run.deaths) == ("succeeded", 6, 0)
+    assert shop.asked == [None, "2", "4"]
+
+
+async def test_PR_08_a_stale_worker_writes_nothing(base: Database) -> None:
+    shop = given.shelf(6)
+    slow = asyncio.Event()
+    late = asyncio.Event()
+
+    async def wait(cursor: str | None) -> None:
+        if cursor == "2" and not slow.is_set():
+            slow.set()
+            await late.wait()
+
+    shop.before = wait
+    scope = given.scope(base, {"con_one": shop}, heartbeat=timedelta(seconds=30))
+    run = await sync.start(scope, "con_one")
+    stale = asyncio.create_task(sync.work(scope, run.id))
+    await slow.wait()
+    await asyncio.sleep(0.7)
+    await sync.work(scope, run.id)
+    done = await sync.run(scope, run.id)
+    assert (done.state, done.fence, done.created) == ("succeeded", 2, 6)
+    late.set()
+    await asyncio.wait_for(stale, 5)
+    assert await sync.run(scope, run.id) == done
+    assert len(await given_records.events(scope, "listing.")) == 6
+
+
+async def test_RL_06_a_run_that_ends_its_workers_is_parked(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(2)}, max_deaths=3)
+    run = await sync.start(scope, "con_one")
+    async with base.system() as tx:
+        await tx.execute_sql("update sync_runs set state = 'running', owner = 'wrk_dead', deaths = 2")
+    await sync.work(scope, run.id)
+    run = await sync.run(scope, run.id)
+    assert (run.state, run.error_code, run.pages) == ("parked", "RUN_PARKED", 0)
+
+
+async def test_SS_14_pages_that_lead_nowhere_end_the_run_with_a_reason(base: Database) -> None:
+    class Circle(given.Shelf):
+        async def pull(self, _: Window, cursor: str | None) -> RecordPage:
+            return RecordPage([], {None: "a", "a": "b", "b": "a"}[cursor])
+
+    class Same(given.Shelf):
+        async def pull(self, _: Window, cursor: str | None) -> RecordPage:
+            return RecordPage([RawRecord("p", b'["p","x"]')], str(int(cursor or 0) + 1), 1)
+
+    for shop, code in ((Circle(), "PAGES_IN_A_CIRCLE"), (Same(), "PAGES_REPEAT")):
+        run = await _read(given.scope(base, {"con_one": shop}, max_repeats=4))
+        assert (run.state, run.error_code) == ("failed", code)
+        assert run.pages < 7
+    run = await _read(given.scope(base, {"con_one": Same()}, max_repeats=99, max_pages=6))
+    assert (run.error_code, run.pages) == ("TOO_MANY_PAGES", 6)
+
+
+async def test_the_reconciler_finds_runs_that_nobody_carries_on(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(2)})
+    system = System(scope.engine)
+    run = await sync.start(scope, "con_one")
+    async with system.tx() as tx:
+        assert not await missing(system, tx)
+        await tx.execute_sql("update sync_runs set changed_at = now() - interval '1 minute'")
+    async with system.tx() as tx:
+        assert [(wake.job, wake.key, wake.tenant_id) for wake in await missing(system, tx)] == [
+            ("sync.run", run.id, "ten_one")
+        ]
+
+
+async def test_TN_02_a_wake_up_with_another_tenants_run_does_nothing(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(2)})
+    run = await sync.start(scope, "con_one")
+    stranger = given.scope(base, {"con_one": given.shelf(2)}, "ten_two")
+    await sync.work(stranger, run.id)
+    assert (await sync.run(scope, run.id)).state == "queued"
+    for call in (sync.run(stranger, run.id), sync.cancel(stranger, run.id), sync.start(stranger, "con_one")):
+        with pytest.raises(NotFound):
+            await call
+    assert not (await sync.runs(stranger, sync.RunFilter(), Ask())).items
+
+
+async def test_news_tell_each_change_and_go_on_where_a_reader_left(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(4)}, stream_interval=timedelta(seconds=0.02))
+    news = service.news(scope, None)
+    waiting = asyncio.ensure_future(anext(news))
+    await asyncio.sleep(0.05)
+    run = await sync.start(scope, "con_one")
+    first = await asyncio.wait_for(waiting, 5)
+    assert (first.id, first.state) == (run.id, "queued")
+    await sync.work(scope, run.id)
+    assert (await asyncio.wait_for(anext(news), 5)).state == "succeeded"
+    await news.aclose()
+    again = service.news(scope, first.changed_at)
+    assert (await asyncio.wait_for(anext(again), 5)).state == "succeeded"
+    await again.aclose()
+
+
+async def test_status_shows_the_newest_run_and_how_far_was_read(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(1), "con_two": given.shelf(1)})
+    first = await _read(scope)
+    queued = await sync.start(scope, "con_one")
+    await sync.start(scope, "con_two")
+    one, two = await service.status(scope)
+    assert (one.run.id, one.watermark, one.completed_at) == (queued.id, first.until, first.finished_at)
+    assert (two.connection_id, two.watermark) == ("con_two", None)
+    assert len(await service.status(scope, "con_two")) == 1

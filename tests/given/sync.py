@@ -1,0 +1,79 @@
+"""A shop of tests that is read page by page, and a scope whose runs read it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import msgspec
+from tests.given import records as given
+
+from isthmus.connect.shapes import Listing
+from isthmus.connect.spi import RawRecord, RecordPage, Unmappable, Window
+from isthmus.engine.db import Database
+from isthmus.features import sync
+from isthmus.features.sync.service import Tally
+from isthmus.features.sync.settings import Settings
+from isthmus.kit.errors import NotFound
+from isthmus.scope import Scope
+
+QUICK = Settings(lease=timedelta(seconds=0.5), heartbeat=timedelta(seconds=0.1), backoff=timedelta(seconds=0.05))
+
+
+async def _nothing(cursor: str | None) -> None:
+    """What happens before a page: nothing."""
+
+
+@dataclass
+class Shelf:
+    """Records by id, read in the order of their ids; `before` may fail or wait, `windows` notes what was asked for."""
+
+    titles: dict[str, str] = field(default_factory=dict)
+    page_size: int = 2
+    before: Callable[[str | None], Awaitable[None]] = _nothing
+    reading: bytes = given.READING
+    asked: list[str | None] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+
+    async def pull(self, window: Window, cursor: str | None) -> RecordPage:
+        """A page by position."""
+        await self.before(cursor)
+        self.asked.append(cursor)
+        self.windows.append(window)
+        start = int(cursor or 0)
+        found = sorted(self.titles.items())
+        shown = [RawRecord(id_, msgspec.json.encode([id_, title])) for id_, title in found[start:][: self.page_size]]
+        end = start + self.page_size
+        return RecordPage(shown, str(end) if end < len(found) else None, len(found))
+
+    def map(self, record: RawRecord) -> Listing:
+        """Titles that begin with a question mark cannot be read; one with two marks is not even expected."""
+        id_, title = msgspec.json.decode(record.payload, type=tuple[str, str])
+        if title.startswith("??"):
+            raise KeyError(title)
+        if title.startswith("?"):
+            raise Unmappable("The title is missing.")
+        return given.listing(id_, title=title)
+
+
+def shelf(count: int, page_size: int = 2) -> Shelf:
+    """A shop of `count` listings."""
+    return Shelf({f"p{number:04d}": f"Áo {number}" for number in range(count)}, page_size)
+
+
+def scope(database: Database, shops: dict[str, Shelf], tenant_id: str = "ten_one", **knobs: object) -> Scope:
+    """A merchant's scope; its connections are these shops, by connection id."""
+
+    async def shop(asking: Scope, connection_id: str, entity: str) -> sync.Shop:
+        await asyncio.sleep(0)
+        if asking.tenant_id != "ten_one" or connection_id not in shops:
+            raise NotFound
+        return sync.Shop(connection_id, "shelf", timedelta(minutes=10))
+
+    @asynccontextmanager
+    async def opened(asking: Scope, connection_id: str, tally: Tally) -> AsyncIterator[Shelf]:
+        yield shops[connection_id]
+
+    parts = {sync.Sources: sync.Sources(shop, opened), Settings: replace(QUICK, **knobs)}  # type: ignore[arg-type]
+    return given.scope(given.engine(database, parts), tenant_id)
