@@ -78,20 +78,27 @@ class _LiveTenants:
 
 
 def master_keys(core: Core, *, embedded: bool) -> MasterKeys:
-    """The master keys from what is configured; an embedded start makes one. Raises MasterKeyUnusable."""
-    file = core.master_key_file
-    unset = not (core.master_key or file or core.master_key_command)
-    if embedded and unset:
-        file = core.home / _MASTER_FILE
-        if not file.exists():
-            return MasterKeys(keys.make(file), file)
+    """The master keys from what is configured; an embedded first start makes one. Raises MasterKeyUnusable."""
+    file = core.home / _MASTER_FILE
+    if embedded and not _configured(core) and not file.exists():
+        return MasterKeys(keys.make(file), file)
+    return MasterKeys(read_ring(core, embedded=embedded))
+
+
+def read_ring(core: Core, *, embedded: bool) -> KeyRing:
+    """The master keys as their sources hold them now; makes none. Raises MasterKeyUnusable."""
+    file = core.home / _MASTER_FILE if embedded and not _configured(core) else core.master_key_file
     ring = keys.load(text=core.master_key, text_name="ISTHMUS_MASTER_KEY", file=file, command=core.master_key_command)
     if ring is None:
         raise MasterKeyUnusable(
             "No master key is configured: "
             "give ISTHMUS_MASTER_KEY, ISTHMUS_MASTER_KEY_FILE or ISTHMUS_MASTER_KEY_COMMAND."
         )
-    return MasterKeys(ring)
+    return ring
+
+
+def _configured(core: Core) -> bool:
+    return bool(core.master_key or core.master_key_file or core.master_key_command)
 
 
 def signing(given: KeySettings, home: Path, guard: access.TenantGuard, clock: Clock, *, embedded: bool) -> Signing:

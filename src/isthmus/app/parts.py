@@ -1,6 +1,6 @@
 """The parts that services reach by type: each room's settings, the provider registry, the vault, bound clients."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from isthmus.app.features import FEATURES
@@ -11,20 +11,24 @@ from isthmus.features import catalog, connections, vault
 from isthmus.settings import Settings, WrongSetting
 
 
-def parts(settings: Settings, ring: KeyRing, budget: Budget, public_url: str | None) -> Mapping[type, object]:
-    """Every part by its type. Raises WrongSetting for credentials in the environment that have no form."""
+def parts(
+    settings: Settings, reload: Callable[[], KeyRing], budget: Budget, public_url: str | None
+) -> Mapping[type, object]:
+    """Every part by its type. `reload` reads the master keys anew. Raises WrongSetting, Invalid, ProviderNotFound."""
     try:
         apps = catalog.read_apps(settings.environment)
     except ValueError as error:
         raise WrongSetting(str(error)) from error
+    providers = catalog.Providers(registry.discover(settings.core.allowed_connectors))
+    catalog.check_given(providers, apps)
     reach = settings.part(connections.Settings)
     if public_url is not None:
         reach = replace(reach, public_url=public_url)
     made: list[object] = [
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
-        catalog.Providers(registry.discover(settings.core.allowed_connectors)),
+        providers,
         apps,
-        vault.Vault(ring, settings.part(vault.Settings)),
+        vault.Vault(reload(), settings.part(vault.Settings), reload=reload),
         vault.Reseals({name: given for feature in FEATURES for name, given in feature.reseals.items()}),
         connections.Clients(reach, budget=budget),
         reach,

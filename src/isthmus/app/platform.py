@@ -5,8 +5,9 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from isthmus.app.keys import MasterKeys, Signing, cursor_secret, master_keys, signing
+from isthmus.app.keys import MasterKeys, Signing, cursor_secret, master_keys, read_ring, signing
 from isthmus.app.parts import parts
 from isthmus.connect import registry
 from isthmus.engine.budget import PostgresBudget
@@ -95,7 +96,8 @@ async def open_platform(
         database = await Database.connect(places.service, size=settings.core.database_connections)
         stack.push_async_callback(database.close)
         held = master_keys(settings.core, embedded=places.embedded)
-        made = parts(settings, held.ring, PostgresBudget(database, clock=clock), public_url)
+        reload = partial(read_ring, settings.core, embedded=places.embedded)
+        made = parts(settings, reload, PostgresBudget(database, clock=clock), public_url)
         engine = Engine(database, Bus(database, clock=clock), PgQueue(database), made)
         stack.push_async_callback(engine.part(connections.Clients).aclose)
         await _prove(System(engine, clock), held)

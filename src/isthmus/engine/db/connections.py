@@ -92,7 +92,8 @@ def translate(failure: BaseException, url: str = "") -> BaseException:
     elif isinstance(failure, asyncpg.InterfaceError) and not isinstance(failure, asyncpg.ClientConfigurationError):
         found = DatabaseUnavailable(retry_after=1.0) if _LOST.search(str(failure)) else None
     elif isinstance(failure, _AWAY):
-        found = DatabaseUnavailable(retry_after=1.0)
+        said = f"The database at {_PASSWORD.sub('***', url)} cannot be reached; try again shortly." if url else None
+        found = DatabaseUnavailable(said, retry_after=1.0)
     elif url and isinstance(failure, _REFUSED):
         found = DatabaseUnsuitable(f"the database at {_PASSWORD.sub('***', url)} cannot be used: {failure}")
     return found or failure
