@@ -194,13 +194,17 @@ async def test_PR_15_no_free_connection_and_a_cut_session_are_unavailable_then_h
 
 
 async def test_a_wrong_address_says_so_without_the_password() -> None:
-    for url in ("postgresql://someone:hunter22@127.0.0.1:1/none", "postgresql://x:hunter22@/none?host=/nowhere"):
+    for url in (
+        "postgresql://someone:hunter22@127.0.0.1:1/none",
+        "postgresql://x@/none?host=/nowhere&password=hunter22",
+    ):
         with pytest.raises(DatabaseUnavailable) as caught:
             await Database.connect(url)
         assert "hunter22" not in str(caught.value)
-    with pytest.raises(DatabaseUnsuitable) as refused:
-        await Database.connect("http://someone:hunter22@nowhere")
-    assert "hunter22" not in str(refused.value)
+    for url in ("http://someone:hunter22@nowhere", "postgresql://someone:hunter22/x@nowhere/y", "hunter22"):
+        with pytest.raises(DatabaseUnsuitable) as refused:
+            await Database.connect(url)
+        assert "hunter22" not in str(refused.value)
 
 
 async def test_the_hook_spans_exactly_the_transaction(copied: Copy) -> None:

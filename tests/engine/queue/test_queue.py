@@ -190,7 +190,7 @@ async def test_the_reconciler_wakes_what_was_lost_and_repeats_nothing_that_waits
         assert await queue.cancel(tx, "a") == 1
     assert await reconciler.round() == 1
     async with database.system() as tx:
-        await tx.fetch_sql("select pg_advisory_xact_lock(359923713)")
+        await tx.fetch_sql("select pg_advisory_xact_lock(359923714)")
         await queue.cancel(tx, "b")
         assert await reconciler.round() == 0
 

@@ -18,7 +18,7 @@ CONNECT_TIMEOUT = 5.0
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _DECODER = msgspec.json.Decoder()
 _LOST = re.compile("closed|closing|released back")
-_PASSWORD = re.compile(r"(?<=:)[^:@/]+(?=@)")
+_PASSWORD = re.compile(r"(?<=://).*@|(?<=password=)[^&]*")
 
 #: The server is there but cannot serve: starting, stopping, out of places, or it cut the session.
 _AWAY = (
@@ -33,8 +33,6 @@ _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
-    asyncpg.ClientConfigurationError,
-    ValueError,
 )
 
 
@@ -94,6 +92,8 @@ def translate(failure: BaseException, url: str = "") -> BaseException:
     elif isinstance(failure, _AWAY):
         said = f"The database at {_PASSWORD.sub('***', url)} cannot be reached; try again shortly." if url else None
         found = DatabaseUnavailable(said, retry_after=1.0)
+    elif url and isinstance(failure, asyncpg.ClientConfigurationError | ValueError):
+        found = DatabaseUnsuitable("the address of the database is not one of PostgreSQL: postgresql://user@host/name")
     elif url and isinstance(failure, _REFUSED):
         found = DatabaseUnsuitable(f"the database at {_PASSWORD.sub('***', url)} cannot be used: {failure}")
     return found or failure

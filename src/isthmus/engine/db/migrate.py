@@ -7,9 +7,10 @@ import asyncpg
 
 from isthmus.engine.db import binaries, connections
 from isthmus.engine.db.errors import DatabaseUnsuitable
+from isthmus.engine.db.upgrade import script
 
 _FOLDER: Final = Path(__file__).with_name("migrations")
-_LOCK: Final = 0x1574_0001
+_ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(359923713)"
 _EXTENSIONS: Final = ("pg_trgm", "unaccent")
 
 
@@ -59,12 +60,9 @@ async def _state(connection: asyncpg.Connection) -> str | None:
 
 
 async def _upgrade(connection: asyncpg.Connection) -> None:
-    # alembic takes a third of a second to import, and a current database does without it.
-    from isthmus.engine.db.upgrade import script  # noqa: PLC0415 - see above
-
     async with connection.transaction():
         await connection.execute("set local statement_timeout = 0; set local client_min_messages = warning")
-        await connection.execute(f"select pg_advisory_xact_lock({_LOCK})")
+        await connection.execute(_ONE_AT_A_TIME)
         done = await _state(connection)  # another process may have been first
         if done != latest():
             await connection.execute(script(_FOLDER, done))

@@ -1,4 +1,4 @@
-"""Lets alembic write the missing steps as one script, which asyncpg runs; imported only when there is something to do.
+"""Lets alembic write the missing steps as one script, which asyncpg runs.
 
 Steps therefore say what shall be, through `op`, and never look into the database.
 """
@@ -6,12 +6,13 @@ Steps therefore say what shall be, through `op`, and never look into the databas
 import io
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-
 
 def script(folder: Path, done: str | None) -> str:
     """The statements that lead from the step `done` to the newest one."""
+    # alembic takes a third of a second to import, and a current database does without it.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     written = io.StringIO()
     config = Config(output_buffer=written)
     config.set_main_option("script_location", str(folder).replace("%", "%%"))

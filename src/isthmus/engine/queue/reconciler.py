@@ -10,7 +10,7 @@ from isthmus.engine.db import Database, DatabaseUnavailable, Tx
 from isthmus.engine.queue.port import Queue, Wake
 
 _LOG = logging.getLogger("isthmus.engine.queue")
-_ONE_AT_A_TIME: Final = "select pg_try_advisory_xact_lock(359923713)"
+_ONE_AT_A_TIME: Final = "select pg_try_advisory_xact_lock(359923714)"
 
 #: Looks for rows without progress, as the system, and answers the wake-ups that are missing.
 Look = Callable[[Tx], Awaitable[Sequence[Wake]]]
