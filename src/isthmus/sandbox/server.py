@@ -53,6 +53,7 @@ class SandboxServer:
 
     The same seed gives the same ids, data and tokens; dates lie before the midnight (UTC) ahead of `clock`, which
     `server.clock.advance(seconds)` moves. `catalogue` fills each main seller's shop in place of `products` drawn ones.
+    `kinds` are platforms beside those of the connectors' folders, such as one that is being written.
     Raises `NotFound` for a platform that has no sandbox, `Unavailable` when a port of `ports` is taken.
     """
 
@@ -65,8 +66,9 @@ class SandboxServer:
         clock: Clock = SYSTEM,
         catalogue: Sequence[CatalogueProduct] | None = None,
         ports: Mapping[str, int] | None = None,
+        kinds: Mapping[str, type[Shop]] | None = None,
     ) -> None:
-        known = discover()
+        known = {**discover(), **(kinds or {})}
         missing = [name for name in platforms or () if name not in known]
         if missing:
             raise NotFound(f"no sandbox for {', '.join(missing)}; there are {', '.join(known)}")

@@ -1,6 +1,8 @@
 """The suite every connector folder passes: from its samples, against an emulator, and live against an account."""
 
 from isthmus.connect.conformance.folder import check_folder as check_folder
+from isthmus.connect.conformance.live import Real as Real
+from isthmus.connect.conformance.live import check_live as check_live
 from isthmus.connect.conformance.playing import PLAYS as PLAYS
 from isthmus.connect.conformance.playing import check_on as check_on
 from isthmus.connect.conformance.playing import play as play

@@ -212,7 +212,7 @@ def requests_leave_as_documented(subject: Subject) -> None:
     """Signature vectors: a request leaves with exactly these parameters and headers, and the original is untouched."""
     for vectors in read.of(read.Requests, subject.samples):
         app = App({name: Secret(value) for name, value in vectors.app.items()}, subject.found.manifest.hosts)
-        tokens = Tokens(Secret(vectors.access_token))
+        tokens = Tokens(Secret(vectors.access))
         for case in vectors.cases:
             request = _request(case)
             before = (str(request.url), dict(request.headers), request.body)

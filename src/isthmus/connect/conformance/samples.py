@@ -91,7 +91,7 @@ class Requests(_Strict, frozen=True, tag_field="kind", tag="requests"):
 
     app: dict[str, str]
     account: SampleAccount
-    access_token: str
+    access: str
     now: datetime
     cases: list[RequestCase]
 

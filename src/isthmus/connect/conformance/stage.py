@@ -1,15 +1,16 @@
 """The far side that a connector plays against: what the suite asks of an emulator, and how a connector is put on it."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from isthmus.client import ApiClient, Gate, Limiter, MemoryTokenStore, OAuth2, RateLimit, Request, Tokens
+from isthmus.client import ApiClient
+from isthmus.connect.conformance.binding import bound
 from isthmus.connect.conformance.report import require
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
@@ -146,30 +147,9 @@ class Play:
         async with self.plain(clock) as client:
             return await self.connector.exchange(self.stage.app, callback, client, clock or self.stage.clock)
 
-    @asynccontextmanager
-    async def session(self, granted: Granted, clock: Clock | None = None) -> AsyncIterator[Session]:
+    def session(self, granted: Granted, clock: Clock | None = None) -> AbstractAsyncContextManager[Session]:
         """A bound client as the platform binds it: hosts, credentials, limits, judge."""
-        clock = clock or self.stage.clock
-        app, account = self.stage.app, granted.account
-        plain = self.plain(clock)
-
-        async def refresh(tokens: Tokens) -> Tokens:
-            return await self.connector.refresh(app, account, tokens, plain, clock)
-
-        def attach(request: Request, tokens: Tokens, now: datetime) -> Request:
-            return self.connector.attach(app, account, request, tokens, now)
-
-        client = ApiClient(
-            next(iter(app.hosts.values())),
-            auth=OAuth2(MemoryTokenStore(granted.tokens, clock=clock), refresh, attach, clock=clock),
-            rate_limit=_gates(self.manifest, clock),
-            classify=self.connector.classify,
-            hosts=app.hosts.values(),
-            idempotency_header=None,
-            clock=clock,
-        )
-        async with plain, client:
-            yield Session(client, app.hosts, account, clock)
+        return bound(self.found, self.stage.app, granted, clock or self.stage.clock)
 
     async def pull(self, session: Session, since: datetime | None = None, *, twice: bool = False) -> Pulled:
         """A whole pull, mapped; `twice` asks for every page again and compares."""
@@ -208,14 +188,6 @@ class Play:
 
 def _told(record: RawRecord) -> tuple[str, bytes]:
     return record.external_id, record.payload
-
-
-def _gates(manifest: Manifest, clock: Clock) -> list[Gate]:
-    rules = [
-        RateLimit(max_requests=one.requests, window=one.seconds, strategy="token_bucket", burst=one.burst)
-        for one in manifest.limits
-    ]
-    return [Gate(Limiter(rule, clock=clock)) for rule in rules]
 
 
 def with_secret(app: App, name: str, value: str) -> App:

@@ -1,0 +1,137 @@
+"""`isthmus connector`: begin a connector, prove one, list those that are there."""
+
+import asyncio
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.connect import registry, scaffold
+from isthmus.connect.conformance import Finding, Real, broken, check_folder, check_live, check_on
+from isthmus.connect.registry import Found
+from isthmus.connect.spi import Account, App
+from isthmus.kit.clock import ManualClock
+from isthmus.kit.errors import Invalid, NotFound
+from isthmus.kit.secret import Secret
+from isthmus.kit.text import terminal
+from isthmus.sandbox import SandboxServer, Shop
+from isthmus.sandbox.stage import SandboxStage
+
+connector = typer.Typer(help="Begin a connector, prove one, list those that are there.", no_args_is_help=True)
+
+_PRODUCTS = 130
+_HOME = "isthmus.connectors"
+
+Where = Annotated[Path, typer.Option("--to", file_okay=False, help="Where the folder goes; here by default.")]
+Live = Annotated[bool, typer.Option("--live", help="Also read from the real account that ISTHMUS_LIVE_* describe.")]
+LiveApp = Annotated[str, typer.Option(envvar="ISTHMUS_LIVE_APP", hidden=True)]
+LiveHosts = Annotated[str, typer.Option(envvar="ISTHMUS_LIVE_HOSTS", hidden=True)]
+LiveAccount = Annotated[str, typer.Option(envvar="ISTHMUS_LIVE_ACCOUNT", hidden=True)]
+LiveRegion = Annotated[str, typer.Option(envvar="ISTHMUS_LIVE_REGION", hidden=True)]
+LiveAccess = Annotated[str, typer.Option(envvar="ISTHMUS_LIVE_ACCESS_TOKEN", hidden=True)]
+
+
+@connector.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Small letters, digits and underscores.")], to: Where = Path()
+) -> None:
+    """Write the folder of a new connector, which passes its suite at once."""
+    for path in scaffold.write(name, to):
+        typer.echo(path)
+    typer.echo(f"\nNext: isthmus connector verify {to / name}")
+    typer.echo('A distribution offers it as: [project.entry-points."isthmus.connectors"]')
+
+
+@connector.command("list")
+def list_() -> None:
+    """The connectors that are there, and those that an installed distribution offers."""
+    table = Table("id", "name", "category", "auth", "API", "reads")
+    for found in registry.discover().values():
+        facts = found.manifest
+        reads = ", ".join(entity.name for entity in facts.entities) if found.connector else "-"
+        table.add_row(facts.id, facts.name, facts.category, facts.auth, facts.api_version, reads)
+    console = Console(highlight=False)
+    console.print(table)
+    for point in registry.offered():
+        console.print(f"offered, imported only when allowed: {registry.label(point)} ({point.name})", markup=False)
+
+
+@connector.command()
+def verify(
+    name: Annotated[str, typer.Argument(help="A connector's id, or the path of a folder that is being written.")],
+    live: Live = False,
+    app: LiveApp = "{}",
+    hosts: LiveHosts = "{}",
+    account: LiveAccount = "",
+    region: LiveRegion = "",
+    access: LiveAccess = "",
+) -> None:
+    """Run the conformance suite. Exit code 1 when a promise is broken.
+
+    With --live: ISTHMUS_LIVE_APP (JSON object of the app's credentials), ISTHMUS_LIVE_ACCOUNT (the shop's id),
+    ISTHMUS_LIVE_REGION, ISTHMUS_LIVE_ACCESS_TOKEN, and ISTHMUS_LIVE_HOSTS (JSON object) where they are not the
+    manifest's. Only reads; everything else stays marked as emulated.
+    """
+    found, package = _find(name)
+    findings = [*check_folder(found), *asyncio.run(_on_stage(found, package))]
+    if live:
+        secrets = {key: Secret(value) for key, value in _object(app, "ISTHMUS_LIVE_APP").items()}
+        real = App(secrets, {**found.manifest.hosts, **_object(hosts, "ISTHMUS_LIVE_HOSTS")})
+        findings += asyncio.run(check_live(found, Real(real, Account(account, region=region), Secret(access))))
+    _print(found, findings)
+    raise typer.Exit(1 if broken(findings) else 0)
+
+
+def _find(name: str) -> tuple[Found, str]:
+    """The connector and the package it is. A path is imported from where it stands. Raises NotFound."""
+    folder = Path(name)
+    if (folder / "manifest.toml").is_file():
+        folder = folder.resolve()
+        sys.path.insert(0, str(folder.parent))
+        return registry.load(folder, folder.name), folder.name
+    known = registry.discover()
+    if name not in known:
+        raise NotFound(f"no connector {name!r}; there are {', '.join(known)}, or give the path of a folder")
+    return known[name], f"{_HOME}.{name}"
+
+
+async def _on_stage(found: Found, package: str) -> list[Finding]:
+    """Against the folder's emulator, where it has one, in virtual time."""
+    kind = _emulator(package)
+    if kind is None:
+        return []
+    name = found.manifest.id
+    async with SandboxServer([name], products=_PRODUCTS, clock=ManualClock(), kinds={name: kind}) as server:
+        return await check_on(found, SandboxStage(server.shops[name]))
+
+
+def _emulator(package: str) -> type[Shop] | None:
+    if importlib.util.find_spec(f"{package}.sandbox") is None:
+        return None
+    kind: type[Shop] = importlib.import_module(f"{package}.sandbox").PLATFORM
+    return kind
+
+
+def _object(text: str, what: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError as error:
+        raise Invalid(f"{what} is not a JSON object of texts") from error
+
+
+def _print(found: Found, findings: list[Finding]) -> None:
+    table = Table("check", "evidence", "result", title=f"{found.manifest.name} {found.manifest.api_version}")
+    for finding in findings:
+        result = "ok" if finding.ok else "BROKEN"
+        detail = f"{result} {terminal(finding.detail)}".strip()
+        table.add_row(finding.check.replace("_", " "), finding.evidence, detail)
+    console = Console(highlight=False)
+    console.print(table)
+    failed = len(broken(findings))
+    console.print(f"{len(findings) - failed} of {len(findings)} promises hold.")
