@@ -28,6 +28,8 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.ConnectionDoesNotExistError,
+    # What the driver says between the server's farewell and the end of the stream.
+    asyncpg.InternalClientError,
 )
 _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,

@@ -4,6 +4,7 @@ Steps therefore say what shall be, through `op`, and never look into the databas
 """
 
 import io
+import logging
 from pathlib import Path
 
 
@@ -13,6 +14,7 @@ def script(folder: Path, done: str | None) -> str:
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its own start-up, line by line
     written = io.StringIO()
     config = Config(output_buffer=written)
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
