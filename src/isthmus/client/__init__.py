@@ -75,6 +75,7 @@ from isthmus.client.judge import Verdict as Verdict
 from isthmus.client.judge import by_status as by_status
 from isthmus.client.limiter import Limiter as Limiter
 from isthmus.client.limits import RateLimit as RateLimit
+from isthmus.client.log import CallLog as CallLog
 from isthmus.client.message import Request as Request
 from isthmus.client.message import Response as Response
 from isthmus.client.pages import Cursor as Cursor
@@ -96,6 +97,7 @@ from isthmus.client.sse import EventSource as EventSource
 from isthmus.client.sse import ServerEvent as ServerEvent
 from isthmus.client.stream import Streamed as Streamed
 from isthmus.client.sync import SyncApiClient as SyncApiClient
+from isthmus.client.telemetry import Telemetry as Telemetry
 from isthmus.client.transform import Transformers as Transformers
 from isthmus.client.transform import dates_in as dates_in
 from isthmus.client.transform import dates_out as dates_out

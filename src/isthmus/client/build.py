@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping
 
 from multidict import CIMultiDict
@@ -16,6 +15,7 @@ from isthmus.client.message import Body, Request, check_headers
 from isthmus.client.retry import IDEMPOTENT
 from isthmus.client.transform import Transformer, apply
 from isthmus.client.url import add_query, encode, join, parse
+from isthmus.kit import ids
 
 _USER_AGENT = f"isthmus/{getattr(isthmus, '__version__', '0')}"
 
@@ -102,7 +102,7 @@ class Builder:
         if form is not None:
             return encode(form).encode(), "application/x-www-form-urlencoded"
         if fields is not None:
-            boundary = secrets.token_hex(16)
+            boundary = ids.token(128)
             return multipart(fields, boundary), f"multipart/form-data; boundary={boundary}"
         if isinstance(content, str):
             return content.encode(), "text/plain; charset=utf-8"

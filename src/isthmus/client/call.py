@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from isthmus.client.auth.tokens import Tokens
 from isthmus.client.body import Part
+from isthmus.client.errors import ClientError
 from isthmus.client.message import Request, Response
 from isthmus.client.transport.port import Exchange, Flight
 from isthmus.client.url import Query, Scalar
@@ -59,6 +60,7 @@ class Call:
         "exchange",
         "flight",
         "idempotent",
+        "last",
         "max_body",
         "replayable",
         "replayed",
@@ -95,6 +97,8 @@ class Call:
         #: The body is left to the caller once the head is judged good; the open exchange is put here.
         self.streaming = False
         self.exchange: Exchange | None = None
+        #: What the latest attempt came to, if it failed.
+        self.last: ClientError | None = None
         #: A cached reply that may stand in if the far side fails.
         self.stale: Response | None = None
         self.flight = Flight()

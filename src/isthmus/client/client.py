@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, Unpack
 
+from isthmus.client import telemetry
 from isthmus.client.auth.oauth2 import OAuth2
 from isthmus.client.auth.port import Auth
 from isthmus.client.batch import Batch, Coalescer
@@ -120,8 +121,10 @@ class ApiClient:
             breaker=self.breaker,
             judge=classify,
             redirects=redirects,
-            hooks=tuple(hooks),
+            hooks=(*hooks, *telemetry.active()),
         )
+        if isinstance(breaker, BreakerRule) and self.breaker is not None and self.pipeline.hooks:
+            self.breaker.listen(self.pipeline.tell)
         bases = tuple(parse(one) for one in fallbacks)
         self._fallbacks = Fallbacks(self._builder.base, bases, fallback) if bases or fallback else None
         self._coalescer = Coalescer() if coalesce else None

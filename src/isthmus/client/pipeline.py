@@ -11,7 +11,7 @@ from isthmus.client.auth.oauth2 import OAuth2
 from isthmus.client.body import encoding_of, unpack
 from isthmus.client.breaker import Breaker, Permit
 from isthmus.client.call import Call
-from isthmus.client.errors import ClientError, ConnectFailed, Disconnected, MalformedBody, RedirectRefused
+from isthmus.client.errors import BreakerOpen, ClientError, ConnectFailed, Disconnected, MalformedBody, RedirectRefused
 from isthmus.client.events import AttemptEnded, Hook, Waited, Waiting
 from isthmus.client.judge import ACCEPTED, Failure, Judge, by_status, error_of
 from isthmus.client.message import Request, Response
@@ -65,6 +65,12 @@ class Pipeline:
             call.attempts += 1
             try:
                 response, failure = await self._attempt(call)
+            except BreakerOpen as error:
+                error.attempts = call.attempts = call.attempts - 1
+                # A circuit that opened during this very call must not hide why it did.
+                if call.last is None:
+                    raise
+                raise call.last from error
             except ClientError as error:
                 error.attempts = call.attempts
                 await self._after_error(call, error, budget)
@@ -87,6 +93,7 @@ class Pipeline:
         )
         error.retry_safe = error.retry_safe or (again and call.idempotent)
         outcome = Outcome(transient=again, untouched=not error.sent, retry_after=None)
+        call.last = error
         if not await self._again(call, outcome, budget):
             raise error
 
@@ -103,10 +110,11 @@ class Pipeline:
             untouched=throttled or failure.kind == "token",
             retry_after=wish,
         )
+        error = error_of(failure, response)
+        error.attempts, error.retry_after = call.attempts, wish
+        error.retry_safe = error.retry_safe or (outcome.transient and call.idempotent)
+        call.last = error
         if not await self._again(call, outcome, budget):
-            error = error_of(failure, response)
-            error.attempts, error.retry_after = call.attempts, wish
-            error.retry_safe = error.retry_safe or (outcome.transient and call.idempotent)
             raise error
 
     def _transient(self, response: Response, failure: Failure) -> bool:

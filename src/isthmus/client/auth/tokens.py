@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Protocol
 
+from isthmus.kit import ids
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.secret import Secret
 
@@ -103,7 +103,7 @@ class MemoryTokenStore:
             return None
         if self._retry_at is not None and now < self._retry_at:
             return None
-        owner = secrets.token_hex(8)
+        owner = ids.token(96)
         self._lease = (owner, now + timedelta(seconds=seconds))
         return Lease(owner, self.tokens, self._sending)
 
