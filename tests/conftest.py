@@ -12,6 +12,8 @@ from tests.house_database import Copy, copy, server
 
 from isthmus.engine.db import Database, EmbeddedPostgres
 
+pytest_plugins = ["tests.beside"]
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres() -> AsyncIterator[EmbeddedPostgres]:

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +16,7 @@ from isthmus.features import access, catalog
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, system
 from isthmus.kit.secret import Secret
-from isthmus.sandbox import SandboxServer, walk
+from isthmus.sandbox import walk
 
 _RUN_SECONDS = 1800.0
 _STEP_SECONDS = 20.0
@@ -25,7 +25,10 @@ _LIVE = {"queued", "running", "cancelling"}
 
 
 class DemoFailed(Problem):
-    """The demo could not connect a shop."""
+    """The demo could not connect a shop.
+
+    The message names the shop and the step; run it again, and report it with that line if it stays.
+    """
 
     code = "DEMO_FAILED"
 
@@ -60,14 +63,22 @@ class Outcome:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Emulated:
+    """Where an emulated platform answers, and an app that is registered there."""
+
+    hosts: Mapping[str, str]
+    app: Mapping[str, str] = field(repr=False)
+
+
 class Demo:
     """The steps, in order: prepare, connect_all, sync_all."""
 
-    def __init__(self, platform: Platform, address: str, sandbox: SandboxServer) -> None:
+    def __init__(self, platform: Platform, address: str, sandboxes: Mapping[str, Emulated]) -> None:
         self.address = address
         self.token = Secret("")
         self._platform = platform
-        self._sandbox = sandbox
+        self._sandboxes = sandboxes
         self._api: ApiClient | None = None
         self._shops: list[ConnectedShop] = []
 
@@ -80,8 +91,8 @@ class Demo:
         """Make a tenant and give the platform the sandboxes' app registrations and hosts."""
         scope = self._platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "demo"))
         tenant = await access.create_tenant(scope, "Áo Dài Demo")
-        for name, shop in self._sandbox.shops.items():
-            credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
+        for name, shop in self._sandboxes.items():
+            credentials = {credential: Secret(value) for credential, value in shop.app.items()}
             known = scope.part(catalog.Providers).found(name).manifest.hosts
             hosts = {host: address for host, address in shop.hosts.items() if host in known}
             await catalog.set_app(scope, name, credentials=credentials, hosts=hosts)
@@ -90,7 +101,7 @@ class Demo:
 
     async def connect_all(self) -> Sequence[ConnectedShop]:
         """Walk each platform's consent page as a seller would."""
-        self._shops = [await self._connect(name) for name in self._sandbox.shops]
+        self._shops = [await self._connect(name) for name in self._sandboxes]
         return self._shops
 
     async def _connect(self, provider: str) -> ConnectedShop:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
@@ -50,14 +51,13 @@ class Progress:
 
 def outcome_table(rows: Sequence[Outcome]) -> Table:
     """What happened, one row per shop."""
-    table = Table(title="What happened", title_justify="left")
-    for name in ("shop", "result"):
-        table.add_column(name)
-    for name in ("listings", "variants", "pages", "item errors", "retries", "throttled", "seconds", "rows / CPU s"):
-        table.add_column(name, justify="right")
+    table = Table(title="What happened", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("shop", no_wrap=True)
+    for name in ("listings", "variants", "pages", "errors", "retries", "throttled", "seconds", "rows/CPU s"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        shop = f"{row.provider}: {text.terminal(row.shop)}"
+        shop = row.provider if row.state == "succeeded" else f"{row.provider} ({row.state})"
         counts = (row.listings, row.variants, row.pages, row.failed, row.retries, row.throttled)
         speed = (f"{row.seconds:.1f}", f"{row.rows_per_cpu_second:.0f}")
-        table.add_row(shop, row.state, *(str(count) for count in counts), *speed)
+        table.add_row(shop, *(str(count) for count in counts), *speed)
     return table

@@ -1,5 +1,8 @@
 """`isthmus sandbox`: emulated marketplaces on loopback ports, to try connectors and clients against."""
 
+import asyncio
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +19,9 @@ Port = Annotated[
 ]
 Products = Annotated[int, typer.Option(min=0, max=1_000_000, help="Products of each main seller, when generated.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same ids, data and tokens.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="For programs: one line of JSON, and the end when standard input closes.")
+]
 Catalog = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="Fill the main sellers' shops from a product file (CSV)."),
@@ -23,14 +29,32 @@ Catalog = Annotated[
 
 
 def sandbox(
-    name: Name = None, port: Port = 0, products: Products = 60, seed: Seed = 1, catalog: Catalog = None
+    name: Name = None,
+    port: Port = 0,
+    products: Products = 60,
+    seed: Seed = 1,
+    catalog: Catalog = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run emulated marketplaces until Ctrl-C; prints their addresses, application credentials and sellers."""
     names = [name] if name is not None else list(discover())
     ports = {each: port + number for number, each in enumerate(names)} if port else {}
     catalogue = read_csv(catalog) if catalog is not None else None
     server = SandboxServer(names, seed=seed, products=products, catalogue=catalogue, ports=ports)
-    run(_serve(server, catalogue))
+    run(_serve_program(server) if as_json else _serve(server, catalogue))
+
+
+async def _serve_program(server: SandboxServer) -> None:
+    """One line of JSON, then serve until the program that started this one closes our standard input."""
+    with stopping() as stop:
+        async with server:
+            shown = {
+                name: {"hosts": shop.hosts, "app": shop.apps[0].credentials} for name, shop in server.shops.items()
+            }
+            typer.echo(json.dumps(shown))
+            loop = asyncio.get_running_loop()
+            loop.run_in_executor(None, sys.stdin.buffer.read).add_done_callback(lambda _: stop.set())
+            await stop.wait()
 
 
 async def _serve(server: SandboxServer, catalogue: list[CatalogueProduct] | None) -> None:

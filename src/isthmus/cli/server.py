@@ -2,7 +2,7 @@
 
 import typer
 
-from isthmus.cli import check, demo, provider, sandbox, tenant, token, up, vault
+from isthmus.cli import check, connector, demo, provider, sandbox, tenant, token, up, vault
 
 
 def register(app: typer.Typer) -> None:
@@ -12,3 +12,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(tenant.tenant, name="tenant")
     app.add_typer(provider.provider, name="provider")
     app.add_typer(vault.vault, name="vault")
+    app.add_typer(connector.connector, name="connector")

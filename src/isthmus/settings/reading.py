@@ -18,7 +18,10 @@ from isthmus.kit.secret import Secret
 
 
 class WrongSetting(Problem):
-    """A setting is unknown or has a value that cannot be used; the message names it."""
+    """A setting is unknown or has a value that cannot be used; the message names it.
+
+    Correct or remove it where the message says it comes from; `isthmus check` lists every setting.
+    """
 
     code = "WRONG_SETTING"
     status = 500

@@ -16,7 +16,7 @@ from isthmus.settings.reading import Knob, WrongSetting, knobs, parse, read_toml
 T = TypeVar("T")
 PREFIX = "ISTHMUS_"
 #: Read by others: the test data folder, and credentials of app registrations (`ISTHMUS_PROVIDERS__<ID>__<FIELD>`).
-NOT_KNOBS = ("ISTHMUS_SHARED", "ISTHMUS_PROVIDERS__")
+NOT_KNOBS = ("ISTHMUS_SHARED", "ISTHMUS_PROVIDERS__", "ISTHMUS_LIVE_", "ISTHMUS_BENCH_")
 
 
 def _home() -> Path:
