@@ -31,7 +31,10 @@ _MASTER_FILE, _DEVELOPMENT_FILE = "master.key", "development.key"
 
 
 class NoDevelopmentKey(Problem):
-    """Tokens are minted only by an embedded start with its own development key; ask your issuer for one."""
+    """Tokens are minted only by an embedded start with its own development key; ask your issuer for one.
+
+    Sign tokens with the key of `ISTHMUS_AUTH__HS256`, or let the issuer of the JWKS address do it.
+    """
 
     code = "NO_DEVELOPMENT_KEY"
     status = 409

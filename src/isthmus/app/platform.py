@@ -27,7 +27,10 @@ _LOG = logging.getLogger("isthmus.app")
 
 
 class HomeUnusable(Problem):
-    """The home folder cannot be used."""
+    """The home folder cannot be used.
+
+    Make the folder writable for this user, or name another with `--home` or `ISTHMUS_HOME`.
+    """
 
     code = "HOME_UNUSABLE"
 

@@ -17,7 +17,10 @@ vault = typer.Typer(help="Show and rotate the keys that seal credentials.", no_a
 
 
 class NoKeyFile(Conflict):
-    """The master key does not come from a file; put a new key before the old one where it does come from."""
+    """The master key does not come from a file; put a new key before the old one where it does come from.
+
+    Add the new key there, in front, restart the processes, and call `isthmus vault rotate` without `--new-key`.
+    """
 
     code = "NO_MASTER_KEY_FILE"
 

@@ -32,81 +32,117 @@ _ECHOING = {
 
 
 class MethodNotAllowed(Problem):
-    """This address does not take that method; the Allow header names those it takes."""
+    """This address does not take that method; the Allow header names those it takes.
+
+    Use one of the methods that the Allow header names.
+    """
 
     code = "METHOD_NOT_ALLOWED"
     status = 405
 
 
 class Misdirected(Problem):
-    """This server does not answer to that host name; add it to the setting `http.hosts` if it should."""
+    """This server does not answer to that host name; add it to the setting `http.hosts` if it should.
+
+    Call the server by a name in `ISTHMUS_HTTP__HOSTS`, or add the name there.
+    """
 
     code = "MISDIRECTED_REQUEST"
     status = 421
 
 
 class TooLarge(Problem):
-    """The request body is larger than this route takes."""
+    """The request body is larger than this route takes.
+
+    Send less at a time, or raise `ISTHMUS_HTTP__BODY_BYTES` where the route has no cap of its own.
+    """
 
     code = "PAYLOAD_TOO_LARGE"
     status = 413
 
 
 class TooSlow(Problem):
-    """The request body arrived too slowly."""
+    """The request body arrived too slowly.
+
+    Send the body without pauses; look for a proxy or a link that holds it back.
+    """
 
     code = "REQUEST_TIMEOUT"
     status = 408
 
 
 class UnsupportedType(Problem):
-    """Send the body as `application/json` in UTF-8, without a content encoding."""
+    """Send the body as `application/json` in UTF-8, without a content encoding.
+
+    Set `Content-Type: application/json` and send plain UTF-8.
+    """
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
 
 
 class TooManyRequests(Problem):
-    """Rate limit exceeded; wait as long as Retry-After says."""
+    """Rate limit exceeded; wait as long as Retry-After says.
+
+    Wait as long as `Retry-After` says; `ISTHMUS_HTTP__LIMITS` changes a class for the deployment.
+    """
 
     code = "RATE_LIMIT_EXCEEDED"
     status = 429
 
 
 class PermissionDenied(Forbidden):
-    """You lack the permission for this; `details.permission` names it."""
+    """You lack the permission for this; `details.permission` names it.
+
+    Ask for a role that holds it; the permissions page lists which roles do.
+    """
 
     code = "PERMISSION_DENIED"
 
 
 class DeadlineExceeded(Problem):
-    """The answer took longer than the server allows; nothing was changed unless a later look shows it."""
+    """The answer took longer than the server allows; nothing was changed unless a later look shows it.
+
+    Look whether the change was made, then ask for less, or raise `ISTHMUS_HTTP__REQUEST_SECONDS`.
+    """
 
     code = "DEADLINE_EXCEEDED"
     status = 504
 
 
 class BadCursor(Invalid):
-    """This cursor is not valid here: it was made for another list, other filters or another caller, or is too old."""
+    """This cursor is not valid here: it was made for another list, other filters or another caller, or is too old.
+
+    Begin the list again without a cursor, and keep its filters the same from page to page.
+    """
 
     code = "INVALID_CURSOR"
 
 
 class TooManyStreams(Problem):
-    """Too many event streams are open for you; close one first."""
+    """Too many event streams are open for you; close one first.
+
+    Close a stream, share one between views, or raise `ISTHMUS_HTTP__STREAMS_PER_PRINCIPAL`.
+    """
 
     code = "TOO_MANY_STREAMS"
     status = 429
 
 
 class PortInUse(Problem):
-    """The address to listen on is already in use."""
+    """The address to listen on is already in use.
+
+    Stop the other program, or choose another port with `--port` or `ISTHMUS_PORT`; 0 picks a free one.
+    """
 
     code = "PORT_IN_USE"
 
 
 class CannotStart(Problem):
-    """The HTTP edge was put together wrongly or unsafely and does not start."""
+    """The HTTP edge was put together wrongly or unsafely and does not start.
+
+    The message names what is wrong: a setting, a weak key, or a route of an extension. Correct it.
+    """
 
     code = "CANNOT_START"
 

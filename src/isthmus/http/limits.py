@@ -32,7 +32,10 @@ class Standing:
 
 
 class Refused(TooManyRequests):
-    """Rate limit exceeded; wait as long as Retry-After says."""
+    """Rate limit exceeded; wait as long as Retry-After says.
+
+    Wait as long as `Retry-After` says.
+    """
 
     def __init__(self, standing: Standing, wait: float) -> None:
         super().__init__(

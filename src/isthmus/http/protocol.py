@@ -24,21 +24,30 @@ _DRAIN_BYTES = 4 * 1024 * 1024
 
 
 class BadRequest(Problem):
-    """This is not a well-formed HTTP/1.1 request."""
+    """This is not a well-formed HTTP/1.1 request.
+
+    Look for a client or proxy that sends broken framing, doubled headers or raw control characters.
+    """
 
     code = "BAD_REQUEST"
     status = 400
 
 
 class HeadTooLarge(Problem):
-    """The head of the request is too large or has too many fields."""
+    """The head of the request is too large or has too many fields.
+
+    Send fewer or shorter header fields, often cookies; `ISTHMUS_HTTP__HEAD_BYTES` is the limit.
+    """
 
     code = "HEADERS_TOO_LARGE"
     status = 431
 
 
 class Busy(Problem):
-    """Too many connections are open; try again shortly."""
+    """Too many connections are open; try again shortly.
+
+    Close idle connections or start another API process; `ISTHMUS_HTTP__CONNECTIONS` is the limit.
+    """
 
     code = "SERVICE_UNAVAILABLE"
     status = 503

@@ -5,7 +5,10 @@ from typing import Any, ClassVar
 
 
 class Problem(Exception):
-    """Something went wrong."""
+    """Something went wrong.
+
+    Look for the request id in the log: the cause stands beside it. If it comes again, report it with both.
+    """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     status: ClassVar[int] = 500
@@ -24,21 +27,30 @@ class Problem(Exception):
 
 
 class NotFound(Problem):
-    """There is no such object, or it is not yours to see."""
+    """There is no such object, or it is not yours to see.
+
+    Check the id. An object of another tenant is answered the same way, so check whose token you send.
+    """
 
     code = "NOT_FOUND"
     status = 404
 
 
 class Conflict(Problem):
-    """The object is in a state that does not allow this."""
+    """The object is in a state that does not allow this.
+
+    Read the object again, then repeat the change if it still makes sense.
+    """
 
     code = "CONFLICT"
     status = 409
 
 
 class Invalid(Problem):
-    """The request is not valid; `details.fields` names each field and what is wrong with it."""
+    """The request is not valid; `details.fields` names each field and what is wrong with it.
+
+    Correct the fields that are named, and send the request again.
+    """
 
     code = "VALIDATION_ERROR"
     status = 400
@@ -50,21 +62,30 @@ class Invalid(Problem):
 
 
 class Unauthenticated(Problem):
-    """Sign in first: the request carries no valid credentials."""
+    """Sign in first: the request carries no valid credentials.
+
+    Send `Authorization: Bearer <token>` with a token of a known issuer that has not run out.
+    """
 
     code = "UNAUTHORIZED"
     status = 401
 
 
 class Forbidden(Problem):
-    """You are not allowed to do this."""
+    """You are not allowed to do this.
+
+    Use a token with a role that holds the permission of this route.
+    """
 
     code = "FORBIDDEN"
     status = 403
 
 
 class Unavailable(Problem):
-    """A part that is needed for this cannot be reached just now; try again shortly."""
+    """A part that is needed for this cannot be reached just now; try again shortly.
+
+    Wait as long as `Retry-After` says, then send the request again; nothing was changed.
+    """
 
     code = "SERVICE_UNAVAILABLE"
     status = 503

@@ -25,7 +25,10 @@ _HEX: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
 class MasterKeyUnusable(Problem):
-    """No usable master key was found; nothing was changed."""
+    """No usable master key was found; nothing was changed.
+
+    Give the key that this database was sealed with, by environment, file or command; see the message.
+    """
 
     code: ClassVar[str] = "MASTER_KEY_UNUSABLE"
 

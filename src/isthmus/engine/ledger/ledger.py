@@ -59,25 +59,37 @@ delete from idempotency_keys where ctid = any(array(
 
 
 class KeyReused(Conflict):
-    """This Idempotency-Key was used for another request; use a new one."""
+    """This Idempotency-Key was used for another request; use a new one.
+
+    Make a new key for each new request; repeat a key only with the same request.
+    """
 
     code: ClassVar[str] = "IDEMPOTENCY_KEY_REUSED"
 
 
 class KeyInUse(Conflict):
-    """The first request with this Idempotency-Key is still at work; ask again in a moment."""
+    """The first request with this Idempotency-Key is still at work; ask again in a moment.
+
+    Wait a moment, then send the same request with the same key.
+    """
 
     code: ClassVar[str] = "IDEMPOTENCY_KEY_IN_USE"
 
 
 class AnswerLost(Conflict):
-    """The request with this Idempotency-Key has taken effect, but its answer was not kept; look the object up."""
+    """The request with this Idempotency-Key has taken effect, but its answer was not kept; look the object up.
+
+    Read the object that the request made; do not send the request again with a new key.
+    """
 
     code: ClassVar[str] = "IDEMPOTENCY_ANSWER_LOST"
 
 
 class TooManyKeys(Conflict):
-    """Too many Idempotency-Keys within a day; send requests without one, or fewer of them."""
+    """Too many Idempotency-Keys within a day; send requests without one, or fewer of them.
+
+    Send keys only with requests that you may have to repeat.
+    """
 
     code: ClassVar[str] = "IDEMPOTENCY_KEYS_EXHAUSTED"
     status: ClassVar[int] = 429

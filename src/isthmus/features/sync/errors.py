@@ -4,31 +4,46 @@ from isthmus.kit.errors import Conflict, NotFound, Problem
 
 
 class RunNotFound(NotFound):
-    """There is no such sync run."""
+    """There is no such sync run.
+
+    List the runs with `GET /api/sync/runs`; check whose token you send.
+    """
 
     code = "SYNC_RUN_NOT_FOUND"
 
 
 class RunInProgress(Conflict):
-    """This connection is being synced already; `details.run` is the run that is under way."""
+    """This connection is being synced already; `details.run` is the run that is under way.
+
+    Wait for that run, or cancel it with `POST /api/sync/{runId}/cancel`.
+    """
 
     code = "SYNC_IN_PROGRESS"
 
 
 class RunEnded(Conflict):
-    """The run has ended already; there is nothing left to cancel."""
+    """The run has ended already; there is nothing left to cancel.
+
+    Nothing has to be done; start a new run if one is wanted.
+    """
 
     code = "SYNC_RUN_ENDED"
 
 
 class NotReadable(Conflict):
-    """This provider offers nothing of this kind to read."""
+    """This provider offers nothing of this kind to read.
+
+    Look at `availableEntities` of the provider for what it offers.
+    """
 
     code = "SYNC_NOT_SUPPORTED"
 
 
 class TooManyRuns(Problem):
-    """Too many runs of this tenant are under way; wait until one has ended."""
+    """Too many runs of this tenant are under way; wait until one has ended.
+
+    Wait for a run to end, or raise `ISTHMUS_SYNC__LIVE_RUNS`.
+    """
 
     code = "TOO_MANY_SYNC_RUNS"
     status = 429

@@ -23,7 +23,10 @@ _HANDLE_HEADER = frozenset({"Handle", "Title", "Variant Price"})
 
 
 class CatalogueUnreadable(Invalid):
-    """The file is not a catalogue that can be read; `details.fields` names line, column and reason."""
+    """The file is not a catalogue that can be read; `details.fields` names line, column and reason.
+
+    Save the file as UTF-8 CSV with the header of a WooCommerce or Shopify product export.
+    """
 
     code = "CATALOG_UNREADABLE"
 

@@ -138,7 +138,7 @@ class VaultTokenStore:
     async def _held(self, tx: Tx, *, lock: bool = False) -> tokens.Held:
         held = await tokens.load(tx, self._id, lock=lock)
         if held is None:
-            raise ReauthorizationRequired((ConnectionNotFound.__doc__ or "").strip())
+            raise ReauthorizationRequired(ConnectionNotFound().message)
         return held
 
     async def _write(self, tx: Tx, held: tokens.Held, state: model.Refresh) -> None:
