@@ -152,6 +152,7 @@ async def test_an_empty_body_misses_its_fields(lab: MakeLab) -> None:
         ("pageSize=0&sortOrder=up", 400, ["pageSize", "sortOrder"]),
         ("tags=%00", 400, []),
         ("a=1&b=2", 400, ["a", "b"]),
+        ("pageSize=0&unknown=1", 400, ["unknown", "pageSize"]),
     ],
 )
 async def test_HE_04_queries_are_read_strictly(lab: MakeLab, query: str, status: int, paths: list[str]) -> None:

@@ -33,6 +33,8 @@ class App(FastAPI):
     """The application: the edge around declared routes. `open_scope` makes the scope of a signed-in request."""
 
     edge: Edge
+    #: Every route that answers, whichever room it came from.
+    inventory: Sequence[DeclaredRoute]
     cursors: Cursors
     streams: Streams
     doorkeeper: Doorkeeper
@@ -91,6 +93,7 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
     table: RouteTable[DeclaredRoute] = RouteTable()
     for room in everything:
         _enter(room.router, table, declared)
+    app.inventory = declared
     parts = Parts(
         settings=settings,
         table=table,

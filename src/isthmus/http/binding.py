@@ -68,6 +68,8 @@ class Given:
     path: Mapping[str, str]
     query: Mapping[str, list[str]]
     headers: Mapping[bytes, bytes]
+    #: What is known to be wrong already, as validation errors.
+    faults: Sequence[dict[str, Any]] = ()
     body: object = _MISSING
 
 
@@ -85,7 +87,7 @@ class Binder:
 
     async def call(self, given: Given) -> Any:  # noqa: ANN401 - whatever the endpoint answers
         """Call the endpoint. Raises RequestValidationError with every wrong value at once."""
-        errors: list[dict[str, Any]] = []
+        errors = list(given.faults)
         values = await _values(self._root, given, errors)
         if errors:
             raise RequestValidationError(errors)

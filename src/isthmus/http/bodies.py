@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -132,15 +133,16 @@ def refuse_credentials(pairs: Sequence[tuple[str, str]]) -> None:
         raise Unauthenticated("Credentials belong into a header (Authorization or X-API-Key), never into the URL.")
 
 
-def check_query(pairs: Sequence[tuple[str, str]], known: Collection[str], repeatable: Collection[str]) -> None:
-    """Refuse unknown names and doubled ones, all at once (HE-04). Raises Invalid."""
+def query_faults(
+    pairs: Sequence[tuple[str, str]], known: Collection[str], repeatable: Collection[str]
+) -> list[dict[str, Any]]:
+    """What is wrong with the names of a query: unknown ones and doubled ones (HE-04), as validation errors."""
     seen: set[str] = set()
-    wrong: list[dict[str, str]] = []
+    wrong: list[dict[str, Any]] = []
     for name, _ in pairs:
         if name not in known:
-            wrong.append({"path": name[:64], "message": "There is no such query parameter."})
+            wrong.append({"loc": ("query", name), "msg": "There is no such query parameter."})
         elif name in seen and name not in repeatable:
-            wrong.append({"path": name[:64], "message": "This parameter may be given only once."})
+            wrong.append({"loc": ("query", name), "msg": "This parameter may be given only once."})
         seen.add(name)
-    if wrong:
-        raise Invalid("The query is not valid; details.fields names what is wrong.", details={"fields": wrong[:50]})
+    return wrong

@@ -22,9 +22,9 @@ from isthmus.http.bodies import (
     CappedBody,
     Gone,
     check_encoding,
-    check_query,
     declared_length,
     parse_query,
+    query_faults,
     refuse_credentials,
 )
 from isthmus.http.cors import Cors
@@ -35,6 +35,7 @@ from isthmus.http.errors import (
     PermissionDenied,
     TooLarge,
     as_problem,
+    invalid,
     render,
 )
 from isthmus.http.errors import retry_seconds as whole_seconds
@@ -142,7 +143,7 @@ class Edge:
             refuse_credentials(pairs)
         await self._admit(exchange, declaration)
         if pairs and not declaration.open_query:
-            check_query(pairs, route.known_query, route.repeatable_query)
+            exchange.faults = query_faults(pairs, route.known_query, route.repeatable_query)
         query: dict[str, list[str]] = {}
         for name, value in pairs:
             query.setdefault(name, []).append(value)
@@ -275,12 +276,14 @@ async def _run(
     route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send, query: Mapping[str, list[str]]
 ) -> Response | None:
     """The endpoint's answer; None where the framework went its own way and has sent it already."""
+    exchange: Exchange = scope[KEY]
     if route.binder is None:
+        if exchange.faults:
+            raise invalid(exchange.faults)
         await _run_by_framework(route, scope, body, send)
         return None
-    exchange: Exchange = scope[KEY]
     raw = await body.read() if route.takes_json else b""
-    given = Given(Request(scope, body, send), scope["path_params"], query, exchange.headers)
+    given = Given(Request(scope, body, send), scope["path_params"], query, exchange.headers, exchange.faults)
     key = exchange.headers.get(b"idempotency-key")
     if key is None or exchange.principal is None or scope["method"] != "POST":
         return await route.respond(given, raw)

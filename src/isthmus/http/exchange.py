@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from isthmus.http.asgi import Header, Message, Send
 from isthmus.http.idempotency import Taking
@@ -42,6 +43,8 @@ class Exchange:
     standing: Standing | None = None
     cors: list[Header] = field(default_factory=list)
     query: Sequence[tuple[str, str]] = ()
+    #: What is wrong with the query's names; told together with what is wrong with the values.
+    faults: Sequence[dict[str, Any]] = ()
     #: The request's idempotency key, while its effect has yet to take it.
     taking: Taking | None = None
     status: int = 0

@@ -111,5 +111,5 @@ def configure(form: str = "auto", *, level: str = "INFO", stream: IO[str] | None
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
-    for chatty in ("asyncio", "uvicorn", "httpx2", "httpcore2"):
+    for chatty in ("asyncio", "uvicorn", "httpx2", "httpcore2", "alembic.runtime.plugins"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
