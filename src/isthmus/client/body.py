@@ -62,10 +62,11 @@ class Unpacker:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The bytes that `data` unpacks to. Raises TooLarge and MalformedBody."""
-        self._in += len(data)
         pieces: list[bytes] = []
         while True:
+            before = len(data)
             piece, data = self._step(data)
+            self._in += before - len(data)
             self._out += len(piece)
             self._check()
             if piece:
