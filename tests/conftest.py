@@ -1,9 +1,13 @@
 """What every test may ask for: the embedded PostgreSQL, and a fresh migrated database per module."""
 
+import errno
+import ipaddress
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -13,6 +17,35 @@ from tests.house_database import Copy, copy, server
 from isthmus.engine.db import Database, EmbeddedPostgres
 
 pytest_plugins = ["tests.beside"]
+
+
+def _is_outside(address: object) -> bool:
+    """Whether a socket address is an internet address other than loopback; names never get here."""
+    if not isinstance(address, tuple) or not address:
+        return False
+    try:
+        return not ipaddress.ip_address(str(address[0]).split("%")[0]).is_loopback
+    except ValueError:
+        return str(address[0]) != "localhost"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """The machine of the tests has no network but loopback: any other address is unreachable."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def checked(self: socket.socket, address: object) -> None:
+        if _is_outside(address):
+            raise OSError(errno.ENETUNREACH, "no network in tests")
+        connect(self, address)  # type: ignore[arg-type] # whatever the caller gave
+
+    def checked_ex(self: socket.socket, address: object) -> int:
+        return errno.ENETUNREACH if _is_outside(address) else connect_ex(self, address)  # type: ignore[arg-type] # as above
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", checked)
+        patch.setattr(socket.socket, "connect_ex", checked_ex)
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

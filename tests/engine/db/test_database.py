@@ -239,3 +239,10 @@ async def test_works_as_a_transaction_pooler_needs_it(copied: Copy, notes: Datab
             assert (await tx.fetch_sql("select current_setting('isthmus.tenant', true)"))[0][0] in (None, "")
     finally:
         await pool.close()
+
+
+async def test_TN_10_nobody_sees_what_other_sessions_do(notes: Database) -> None:
+    for look in ("select query from pg_stat_activity", "select query from pg_stat_statements"):
+        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)):
+            async with notes.tenant("ten_a") as tx:
+                await tx.execute_sql(look)

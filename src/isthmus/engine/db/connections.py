@@ -1,6 +1,8 @@
 """Single asyncpg connections, and what their failures mean to a caller."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 import msgspec
@@ -61,23 +63,34 @@ async def connect(
     json: bool = True,
 ) -> asyncpg.Connection:
     """One direct connection, for LISTEN and for the queue. Raises DatabaseUnavailable or DatabaseUnsuitable."""
-    connection: asyncpg.Connection | None = None
-    try:
+    with translated(url):
         connection = await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT,
             statement_cache_size=statement_cache_size,
             command_timeout=command_timeout,
         )
-        if json:
-            await prepare(connection)
-        if role is not None:
-            await connection.execute(f"set role {role}")
-    except BaseException as failure:
-        if connection is not None:
+        try:
+            if json:
+                await prepare(connection)
+            if role is not None:
+                await connection.execute(f"set role {role}")
+        except BaseException:
             connection.terminate()
-        raise translate(failure, url) from failure
+            raise
     return connection
+
+
+@contextmanager
+def translated(url: str = "") -> Iterator[None]:
+    """Failures of the driver leave as what they mean; mistakes of ours as they are."""
+    try:
+        yield
+    except BaseException as failure:
+        meaning = translate(failure, url)
+        if meaning is failure:
+            raise
+        raise meaning from failure
 
 
 def translate(failure: BaseException, url: str = "") -> BaseException:

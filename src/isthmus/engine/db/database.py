@@ -82,16 +82,15 @@ class _Opening:
         self._hook: AbstractContextManager[object] | None = None
 
     async def __aenter__(self) -> Tx:
-        try:
+        with connections.translated("the configured address"):
             connection = await self._pool.acquire(timeout=self._timeout)
-        except Exception as failure:
-            raise connections.translate(failure, "the configured address") from failure
         self._connection = connection
         try:
-            await connection.execute(self._begin)
-        except BaseException as failure:
+            with connections.translated():
+                await connection.execute(self._begin)
+        except BaseException:
             await self._abandon()
-            raise connections.translate(failure) from failure
+            raise
         self._hook = self._on_open()
         self._hook.__enter__()
         return Tx(connection, self._tenant_id)
@@ -106,7 +105,7 @@ class _Opening:
             meaning = connections.translate(error)
             if meaning is not error:
                 raise meaning from error
-            return
+            return  # the failure goes on its way
         await self._commit()
 
     async def _commit(self) -> None:
@@ -114,10 +113,11 @@ class _Opening:
         if connection is None:
             raise RuntimeError("the transaction is not open")
         try:
-            status = await connection.execute("commit")
-        except BaseException as failure:
+            with connections.translated():
+                status = await connection.execute("commit")
+        except BaseException:
             await self._abandon()
-            raise connections.translate(failure) from failure
+            raise
         await self._pool.release(connection)
         if status != "COMMIT":
             raise RuntimeError("a statement of this transaction failed and was passed over: nothing was written")
@@ -189,11 +189,12 @@ class Database:
             reset=_nothing_to_reset,
         )
         try:
-            await pool
-            await pool.release(await pool.acquire(timeout=connections.CONNECT_TIMEOUT))
-        except BaseException as failure:
+            with connections.translated(url):
+                await pool
+                await pool.release(await pool.acquire(timeout=connections.CONNECT_TIMEOUT))
+        except BaseException:
             pool.terminate()
-            raise connections.translate(failure, url) from failure
+            raise
         return cls(url, pool, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout, on_open=on_open)
 
     def tenant(self, tenant_id: str) -> AbstractAsyncContextManager[Tx]:
@@ -209,11 +210,9 @@ class Database:
 
     async def ping(self, timeout: float = 2.0) -> None:
         """Whether the database answers. Raises DatabaseUnavailable."""
-        try:
+        with connections.translated("the configured address"):
             async with asyncio.timeout(timeout), self._pool.acquire() as connection:
                 await connection.execute("select")
-        except Exception as failure:
-            raise connections.translate(failure, "the configured address") from failure
 
     async def close(self, timeout: float = 5.0) -> None:
         """Wait for open transactions, then close; cut what is still open after `timeout` seconds."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 def script(folder: Path, done: str | None) -> str:
     """The statements that lead from the step `done` to the newest one."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its own start-up, line by line
     # alembic takes a third of a second to import, and a current database does without it.
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its own start-up, line by line
     written = io.StringIO()
     config = Config(output_buffer=written)
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
