@@ -148,7 +148,8 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
         catalog.GivenApps: catalog.read_apps({}),
     }
     reseals = rooms.Reseals(FEATURE.reseals)
-    return vault.process(database, clock=clock, parts=parts, reseals=reseals), clients
+    keys = rooms.Settings(active_check=timedelta(milliseconds=100))
+    return vault.process(database, clock=clock, parts=parts, reseals=reseals, settings=keys), clients
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from tests.given.connections import World, query
 from isthmus.client import InvalidRequest
 from isthmus.engine.db import Database
 from isthmus.features import catalog, connections
+from isthmus.features.connections.feature import FEATURE
 from isthmus.kit.secret import Secret
 
 UNKNOWN = "con_00000000000000000000000000"
@@ -18,7 +19,7 @@ UNKNOWN = "con_00000000000000000000000000"
 
 @pytest.fixture(scope="module")
 async def world(database: Database) -> AsyncIterator[World]:
-    async with given.world(database, "tiki") as made:
+    async with given.world(database, "tiki", "lazada", "shopee", revoke_deadline=given.seconds(0.5)) as made:
         yield made
 
 
@@ -44,6 +45,38 @@ async def test_a_shop_is_connected_by_its_platforms_real_handshake(world: World)
     assert tried["success"] is True
     assert tried["details"]["accountId"] == shown["account"]["id"]
     assert tried["responseTime"] >= 0
+
+
+@pytest.mark.parametrize("provider", ["tiki", "lazada", "shopee"])
+async def test_each_platforms_shop_is_connected_tried_and_disconnected(world: World, provider: str) -> None:
+    made = await world.connected(f"ten_{provider}", provider)
+    side = world.side(f"ten_{provider}")
+    assert (await side("POST", f"/api/connections/{made}/test")).json()["success"] is True
+    assert (await side("DELETE", f"/api/connections/{made}")).status_code == 204
+
+
+async def test_a_connection_without_credentials_says_so_when_it_is_tried(world: World) -> None:
+    side = world.side("ten_waiting")
+    started = await world.start(side, "rotor")
+    tried = (await side("POST", f"/api/connections/{started['id']}/test")).json()
+    assert (tried["success"], tried["error"]) == (False, "connection_pending")
+
+
+async def test_a_connection_that_never_got_credentials_is_swept_after_a_day(world: World) -> None:
+    side = world.side("ten_swept")
+    started = await world.start(side, "rotor")
+    kept = await world.rotor("ten_swept", "a")
+    sweep = FEATURE.periodic["connections.sweep"][1]
+    world.clock.advance(23 * 3600)
+    await sweep(world.system)
+    side = world.side("ten_swept")
+    assert (await side("GET", "/api/connections")).json()["total"] == 2
+    world.clock.advance(2 * 3600)
+    await sweep(world.system)
+    side = world.side("ten_swept")
+    assert [one["id"] for one in (await side("GET", "/api/connections")).json()["items"]] == [kept]
+    (gone,) = await world.events("ten_swept", "connection.disconnected")
+    assert gone["subject"] == started["id"]
 
 
 async def test_a_session_calls_the_platform_as_the_connected_shop(world: World) -> None:
@@ -292,3 +325,38 @@ async def test_LO_03_no_secret_is_in_the_database_the_log_or_an_answer(
         for secret in ("canary-key", "canary-access", "canary-refresh", started["state"]):
             assert secret not in text
             assert secret.encode().hex() not in text
+
+
+async def test_an_integration_is_connected_by_its_keys_shown_tried_and_disconnected(world: World) -> None:
+    side = world.side("ten_002")
+    world.far.keys |= {"k1": "one", "k2": "one"}
+    first = (await side("POST", "/api/connections", {"provider": "keys", "apiKey": "k1"})).json()
+    path = f"/api/tenant/integrations/{first['integrationId']}"
+    again = (await side("POST", f"{path}/connect/api-key", {"apiKey": "k2", "displayName": "Second"})).json()
+    assert (again["connectionId"], again["status"]) == (first["id"], "active")
+    custom = await side("POST", f"{path}/connect/custom", {"credentials": {"api_key": "k1"}})
+    assert custom.json()["connectionId"] == first["id"]
+    basic = await side("POST", f"{path}/connect/basic", {"username": "u", "password": "p"})
+    assert (basic.status_code, basic.json()["error"]["code"]) == (400, "WRONG_CREDENTIAL_KIND")
+    assert (await side("POST", f"{path}/connection/test")).json()["success"] is True
+    state = (await side("GET", f"{path}/connection")).json()
+    assert (state["status"], "lastValidatedAt" in state) == ("active", True)
+    assert (await side("GET", f"/api/connections/{first['id']}")).json()["name"] == "Second"
+    ended = (await side("POST", f"{path}/disconnect")).json()
+    assert (ended["success"], ended["revoked"]) == (True, "nothing_to_revoke")
+    assert (await side("GET", f"{path}/connection")).status_code == 404
+    back = (await side("POST", f"{path}/connect/api-key", {"apiKey": "k1"})).json()
+    shown = (await side("GET", f"/api/connections/{back['connectionId']}")).json()
+    assert shown["integrationId"] == first["integrationId"]
+
+
+async def test_ID_05_a_repeated_start_makes_one_connection_and_does_not_repeat_its_link(world: World) -> None:
+    side = world.side("ten_repeat")
+    side.headers["idempotency-key"] = "start-1"
+    first, second = [await side("POST", "/api/connections", {"provider": "rotor"}) for _ in range(2)]
+    assert first.json()["id"] == second.json()["id"]
+    assert "authorizationUrl" in first.json()
+    assert not second.json().get("authorizationUrl")
+    assert not second.headers.get_list("set-cookie")
+    del side.headers["idempotency-key"]
+    assert (await side("GET", "/api/connections")).json()["total"] == 1

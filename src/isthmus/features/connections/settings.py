@@ -31,8 +31,9 @@ class Settings:
         default=(),
         metadata={"help": "Networks or names that tenants' own apps may point at, beside the public Internet."},
     )
-    sweep_every: timedelta = field(
-        default=timedelta(minutes=1), metadata={"help": "How often consents that ran out are swept away."}
+    abandoned_after: timedelta = field(
+        default=timedelta(days=1),
+        metadata={"help": "Age at which a connection that never got credentials is removed."},
     )
 
     @property

@@ -77,6 +77,7 @@ class Connection:
     last_tested_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    scope: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

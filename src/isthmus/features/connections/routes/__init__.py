@@ -2,8 +2,8 @@
 
 from isthmus.features.connections.routes.browser import routes as browser_routes
 from isthmus.features.connections.routes.own import routes as own_routes
-from isthmus.features.connections.routes.own import tenant_routes
 from isthmus.features.connections.routes.shapes import MANAGE, READ
+from isthmus.features.connections.routes.tenant import routes as tenant_routes
 
 ROUTES = (own_routes, tenant_routes, browser_routes)
 

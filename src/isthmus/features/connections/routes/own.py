@@ -8,12 +8,9 @@ from starlette.responses import Response
 from isthmus.features.catalog import AppMissing, ProviderNotConnectable, ProviderNotFound
 from isthmus.features.connections.errors import (
     AlreadyConnected,
-    ConnectionExpired,
     ConnectionNotFound,
-    ConnectionPending,
     ConsentFailed,
     CredentialsRefused,
-    IntegrationNotFound,
     PlatformUnreachable,
     TicketRefused,
     TooManyFlows,
@@ -27,12 +24,10 @@ from isthmus.features.connections.routes.shapes import (
     READ,
     ConnectionList,
     ConnectionOut,
-    ConsentOut,
     OpenConnection,
     Reconnect,
     Redeem,
     RedeemedOut,
-    StartConsent,
     StartedOut,
     TrialOut,
     begun,
@@ -48,9 +43,8 @@ from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
 routes = Routes(prefix="/api/connections", tag="Connections")
-tenant_routes = Routes(prefix="/api/tenant/integrations", tag="Connections")
 
-_CONNECTING = (
+CONNECTING = (
     ProviderNotFound, ProviderNotConnectable, AppMissing, WrongKind, CredentialsRefused, PlatformUnreachable,
     AlreadyConnected, TooManyFlows,
 )  # fmt: skip
@@ -61,12 +55,13 @@ _CONNECTING = (
     permission=MANAGE,
     limit="connection",
     response_model=StartedOut,
+    secret_fields=("authorizationUrl", "state"),
     status=201,
     summary="Connect an account",
     description="OAuth providers answer with an `authorizationUrl`: open it in a browser within ten minutes. Opened in "
     "the browser that made this call, the consent ends connected; opened in another one, it ends with a ticket that "
     "only the caller can redeem. Other providers take their keys here, tried before they are stored.",
-    errors=_CONNECTING,
+    errors=CONNECTING,
 )
 async def open_connection(scope: ScopeDep, body: OpenConnection) -> Response:
     """Make a connection."""
@@ -79,7 +74,7 @@ async def open_connection(scope: ScopeDep, body: OpenConnection) -> Response:
         keys=body.keys(),
     )
     answer = created(begun(started), location=f"/api/connections/{started.connection.id}")
-    return _tied(scope, started, answer)
+    return tied(scope, started, answer)
 
 
 @routes.get(
@@ -158,7 +153,7 @@ async def disconnect(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as a
     limit="connection",
     response_model=TrialOut,
     summary="Try the credentials of a connection",
-    errors=(ConnectionNotFound, ConnectionPending, ConnectionExpired, AppMissing),
+    errors=(ConnectionNotFound,),
 )
 async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     """Make the cheapest call that proves the credentials."""
@@ -170,34 +165,18 @@ async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     permission=MANAGE,
     limit="connection",
     response_model=StartedOut,
+    secret_fields=("authorizationUrl", "state"),
     summary="Give a connection new credentials",
     description="The connection keeps its account: a consent for another one is refused.",
-    errors=(ConnectionNotFound, WrongAccountGiven, *_CONNECTING),
+    errors=(ConnectionNotFound, WrongAccountGiven, *CONNECTING),
 )
 async def reconnect(scope: ScopeDep, id: str, body: Reconnect) -> Response:  # noqa: A002 - as above
     """Begin again for an existing connection."""
     started = await starting.reconnect(scope, id, return_url=body.return_url, keys=body.keys())
-    return _tied(scope, started, document(begun(started)))
+    return tied(scope, started, document(begun(started)))
 
 
-@tenant_routes.post(
-    "/{id}/connect/oauth",
-    permission=MANAGE,
-    limit="integration",
-    response_model=ConsentOut,
-    summary="Begin a consent for an integration",
-    errors=(IntegrationNotFound, *_CONNECTING),
-)
-async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Response:  # noqa: A002 - as above
-    """002: connect an integration that exists."""
-    started = await starting.connect_integration(scope, id, return_url=body.return_url)
-    if started.consent is None:
-        raise WrongKind
-    answer = document(ConsentOut(authorization_url=started.consent.link.reveal(), state=started.consent.state))
-    return _tied(scope, started, answer)
-
-
-def _tied(scope: Scope, started: Started, answer: Response) -> Response:
+def tied(scope: Scope, started: Started, answer: Response) -> Response:
     """Prove the starter's browser, if it is one that takes cookies (docs/adr/0006)."""
     answer.headers["cache-control"] = "no-store"
     if started.consent is not None:

@@ -82,6 +82,7 @@ class ConnectionOut(Answer, frozen=True, kw_only=True):
     status: str
     status_reason: str | None
     account: AccountOut | None
+    scopes: list[str]
     settings: Mapping[str, Any]
     expires_at: datetime | None
     refresh_expires_at: datetime | None
@@ -153,6 +154,7 @@ def shown(connection: Connection) -> ConnectionOut:
         status=connection.status.value,
         status_reason=connection.status_reason,
         account=account,
+        scopes=connection.scope.split(),
         settings=connection.settings,
         expires_at=connection.expires_at,
         refresh_expires_at=connection.refresh_expires_at,

@@ -24,6 +24,7 @@ from isthmus.client import (
     Tokens,
     tell_listener,
 )
+from isthmus.client.url import parse
 from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Connector, Session
 from isthmus.features.catalog import Registration
@@ -278,7 +279,7 @@ class Clients:
         known = binding.registration
         gates: list[Gate] = []
         for limit in known.manifest.limits:
-            key = f"{known.provider}/{known.id}"
+            key = f"{known.provider}/{limit.requests} per {limit.seconds:g} s/{known.id}"
             if limit.per == "connection":
                 key = f"{key}/{binding.tenant_id}/{binding.connection_id}"
             gates.append(Gate(self._limiter(known.provider, limit, clock), key))
@@ -297,7 +298,7 @@ class Clients:
         """A tenant's own app reaches the public Internet only; hosts that an operator set are let through by name."""
         allowed = set(self._settings.allow_networks)
         if known.kind != _TENANT_APP:
-            allowed |= {_host(address) for address in known.app.hosts.values()}
+            allowed |= {parse(address).host for address in known.app.hosts.values()}
         names = frozenset(allowed)
         found = self._guards.get(names)
         if found is None:
@@ -309,8 +310,3 @@ class Clients:
 
 def _base(hosts: Mapping[str, str]) -> str:
     return hosts["api"] if "api" in hosts else next(iter(hosts.values()))
-
-
-def _host(address: str) -> str:
-    authority = address.split("//", 1)[-1].split("/", 1)[0]
-    return authority.rsplit(":", 1)[0] if not authority.endswith("]") else authority

@@ -21,7 +21,7 @@ from isthmus.features.connections.service import settling, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
-from isthmus.features.connections.store import flows
+from isthmus.features.connections.store import connections, flows
 from isthmus.kit import ids
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
@@ -141,10 +141,19 @@ async def redeem(scope: Scope, ticket: Secret) -> Settled:
     return settled
 
 
-async def sweep(system: System) -> None:  # house: silent - what ran out changes nothing any more
-    """Remove consents that ran out."""
+async def sweep(system: System) -> None:
+    """Remove consents that ran out, and connections that were begun long ago and never got credentials."""
+    before = system.now - system.engine.part(Settings).abandoned_after
     async with system.tx() as tx:
         await flows.sweep(tx, system.now)
+        found = await connections.abandoned(tx, before)
+    for tenant_id, connection_id in found:
+        async with system.scope(tenant_id, "connections").tx() as own:
+            integration_id = await connections.delete_connection(own, connection_id)
+            if integration_id is not None:
+                await connections.delete_unused_integration(own, integration_id)
+                body = {"integrationId": integration_id, "revoked": "nothing_to_revoke", "reason": "never connected"}
+                own.emit(events.Disconnected(subject=connection_id, body=body))
 
 
 def _scope(system: System, asker: Asker, flow: Flow) -> Scope:

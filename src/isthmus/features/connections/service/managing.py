@@ -7,7 +7,7 @@ from datetime import datetime
 
 from isthmus.client import AuthError, ClientError, PlatformError, TokenRejected, Tokens
 from isthmus.features import catalog
-from isthmus.features.connections.errors import ConnectionNotFound
+from isthmus.features.connections.errors import ConnectionExpired, ConnectionNotFound, ConnectionPending
 from isthmus.features.connections.events import Disconnected, ReturnOriginAllowed, Tested
 from isthmus.features.connections.model import lease, returns
 from isthmus.features.connections.model.connection import INTEGRATION_STATUS, Connection, Filters
@@ -47,30 +47,33 @@ class Trial:
 
 
 async def test(scope: Scope, connection_id: str) -> Trial:
-    """Try the stored credentials at the stored hosts (VA-02). Raises ConnectionNotFound, ConnectionPending.
+    """Try the stored credentials at the stored hosts (VA-02). Raises ConnectionNotFound.
 
     A person asking is worth one more try: a postponed or uncertain refresh is not held back by what was before.
     """
     await _forgive(scope, connection_id)
     connection = await starting.get(scope, connection_id)
-    registration = await catalog.registration(scope, connection.provider, connection.registration_id)
     began = scope.clock.monotonic()
-    error, details = None, {}
-    try:
-        async with sessions.session(scope, connection_id) as session:
-            account = await registration.connector.test(session)
-        details = {"accountId": account.id, "accountName": account.name, "region": account.region}
-        if account.id != connection.account_id:
-            error = "wrong_account"
-    except ClientError as failed:
-        error = _said(failed)
-        details = {"platformCode": failed.code} if isinstance(failed, PlatformError) else {}
+    error, details = await _tried(scope, connection)
     seconds = scope.clock.monotonic() - began
     async with scope.tx() as tx:
         await store.update_tested(tx, connection_id, scope.now)
         tx.emit(Tested(subject=connection_id, body={"success": error is None, "error": error}))
     message = "The connection works." if error is None else "The connection does not work just now."
     return Trial(error is None, message, scope.now, seconds, error, details)
+
+
+async def _tried(scope: Scope, connection: Connection) -> tuple[str | None, dict[str, str]]:
+    try:
+        registration = await catalog.registration(scope, connection.provider, connection.registration_id)
+        async with sessions.session(scope, connection.id) as session:
+            account = await registration.connector.test(session)
+    except (ConnectionExpired, ConnectionPending, catalog.AppMissing) as unusable:
+        return unusable.code.lower(), {"reason": unusable.message}
+    except ClientError as failed:
+        return _said(failed), {"platformCode": failed.code} if isinstance(failed, PlatformError) else {}
+    error = None if account.id == connection.account_id else "wrong_account"
+    return error, {"accountId": account.id, "accountName": account.name, "region": account.region}
 
 
 def _said(failed: ClientError) -> str:

@@ -1,7 +1,7 @@
 """Where credentials that were proven go: one connection per account, and each account in one tenant (OA-14)."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from isthmus.connect.spi import Account, Granted
@@ -26,6 +26,15 @@ Seal = Callable[[int], Awaitable[tokens.Sealed]]
 
 class Raced(Exception):
     """Another consent of this tenant took the account at the same moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a new connection is for: an integration that exists, or one with this name and these settings."""
+
+    name: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    integration_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +149,18 @@ async def _take(
 
 
 async def create(  # house: silent - create_on emits
-    scope: Scope,
-    tx: Tx,
-    registration: Registration,
-    name: str | None,
-    settings: Mapping[str, Any] | None = None,
-) -> tuple[str, str]:
+    scope: Scope, tx: Tx, registration: Registration, target: Target
+) -> str:
     """A new connection that waits for its credentials, on a free integration of the provider or on a new one."""
     provider = registration.provider
-    integration_id = await store.free_integration(tx, provider, name)
+    integration_id = target.integration_id or await store.free_integration(tx, provider, target.name)
     if integration_id is None:
         integration_id = scope.id("int")
-        shown = name or registration.manifest.name
-        await store.insert_integration(tx, integration_id, provider, shown, settings or {}, scope.now)
-    elif settings:
-        await store.update_integration(tx, integration_id, "pending", scope.now, settings=settings)
-    return await create_on(scope, tx, registration, integration_id), integration_id
+        shown = target.name or registration.manifest.name
+        await store.insert_integration(tx, integration_id, provider, shown, target.settings, scope.now)
+    elif target.settings:
+        await store.update_integration(tx, integration_id, "pending", scope.now, settings=target.settings)
+    return await create_on(scope, tx, registration, integration_id)
 
 
 async def create_on(scope: Scope, tx: Tx, registration: Registration, integration_id: str) -> str:

@@ -1,7 +1,8 @@
 """Beginning: a consent at the platform, or keys that are tried before they are stored."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from isthmus.client import AuthError, ClientError, PlatformError, TokenRejected
@@ -73,27 +74,33 @@ async def start(
     CredentialsRefused, PlatformUnreachable.
     """
     await catalog.provider(scope, provider)
+    return await _start(scope, provider, settling.Target(name, settings or {}), return_url, keys)
+
+
+async def _start(
+    scope: Scope,
+    provider: str,
+    target: settling.Target,
+    return_url: str | None,
+    keys: Mapping[str, Secret] | None,
+) -> Started:
     registration = await catalog.registration(scope, provider)
-    _check_settings(registration.manifest.settings_fields, settings or {})
+    _check_settings(registration.manifest.settings_fields, target.settings)
     if registration.manifest.auth == OAUTH:
         _no_keys(keys)
         allowed = await check_return(scope, return_url)
         async with scope.tx() as tx:
-            made, _ = await settling.create(scope, tx, registration, name, settings)
+            made = await settling.create(scope, tx, registration, target)
             consent = await begin(scope, tx, registration, made, allowed)
-    else:
-        given = _checked(registration, keys, return_url)
-        account = await _try(scope, registration, given, "")
-        consent = None
-        try:
-            async with scope.tx() as tx:
-                await _not_connected(tx, provider, account)
-                shown = name or account.name or None
-                made, _ = await settling.create(scope, tx, registration, shown, settings)
-                await settling.take_keys(scope, tx, registration, made, account, given)
-        except settling.Raced as race:
-            raise AlreadyConnected from race
-    return Started(await get(scope, made), consent)
+        return Started(await get(scope, made), consent)
+    given = _checked(registration, keys, return_url)
+    account = await _try(scope, registration, given, "")
+    async with _held_by_one(), scope.tx() as tx:
+        await _not_connected(tx, provider, account)
+        named = replace(target, name=target.name or account.name or None)
+        made = await settling.create(scope, tx, registration, named)
+        await settling.take_keys(scope, tx, registration, made, account, given)
+    return Started(await get(scope, made))
 
 
 async def reconnect(
@@ -110,7 +117,7 @@ async def reconnect(
         return Started(connection, consent)
     given = _checked(registration, keys, return_url)
     account = await _try(scope, registration, given, connection.id)
-    async with scope.tx() as tx:
+    async with _held_by_one(), scope.tx() as tx:
         if connection.account_id not in (None, account.id):
             raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
         if connection.account_id is None:
@@ -120,8 +127,13 @@ async def reconnect(
     return Started(await get(scope, connection.id))
 
 
-async def connect_integration(
-    scope: Scope, integration_id: str, *, return_url: str | None = None, keys: Mapping[str, Secret] | None = None
+async def connect_integration(  # house: silent - what it calls emits
+    scope: Scope,
+    integration_id: str,
+    *,
+    return_url: str | None = None,
+    keys: Mapping[str, Secret] | None = None,
+    name: str | None = None,
 ) -> Started:
     """Connect an integration that exists (002's `/connect/*`): its connection, or a new one if it has none."""
     async with scope.tx() as tx:
@@ -130,10 +142,26 @@ async def connect_integration(
             raise IntegrationNotFound
         connection = await store.by_integration(tx, integration_id)
     if connection is not None:
-        return await reconnect(scope, connection.id, return_url=return_url, keys=keys)
-    return await start(
-        scope, integration.provider, name=integration.name, return_url=return_url, keys=keys
-    )  # the free integration of this name is taken
+        started = await reconnect(scope, connection.id, return_url=return_url, keys=keys)
+    else:
+        target = settling.Target(integration.name, {}, integration_id)
+        started = await _start(scope, integration.provider, target, return_url, keys)
+    if name is None or started.consent is not None:
+        return started
+    async with scope.tx() as tx:
+        await store.update_integration(tx, integration_id, "connected", scope.now, name=name)
+    return started
+
+
+async def of_integration(scope: Scope, integration_id: str) -> Connection:
+    """The tenant's connection of an integration. Raises IntegrationNotFound, ConnectionNotFound."""
+    async with scope.tx() as tx:
+        if await store.integration(tx, integration_id) is None:
+            raise IntegrationNotFound
+        found = await store.by_integration(tx, integration_id)
+    if found is None:
+        raise ConnectionNotFound
+    return found
 
 
 async def get(scope: Scope, connection_id: str) -> Connection:
@@ -257,6 +285,14 @@ async def _try(scope: Scope, registration: Registration, keys: Mapping[str, Secr
         raise CredentialsRefused(f"The platform answered: {error.message}") from error
     except ClientError as error:
         raise PlatformUnreachable from error
+
+
+@asynccontextmanager
+async def _held_by_one() -> AsyncIterator[None]:
+    try:
+        yield
+    except settling.Raced as race:
+        raise AlreadyConnected from race
 
 
 async def _not_connected(tx: Tx, provider: str, account: Account) -> None:

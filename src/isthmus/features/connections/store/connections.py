@@ -15,13 +15,14 @@ from isthmus.features.connections.model.connection import Connection, Filters, S
 from isthmus.features.connections.tables import account_claims as claims
 from isthmus.features.connections.tables import connections as c
 from isthmus.features.connections.tables import integrations as i
+from isthmus.features.connections.tables import oauth_flows as f
 from isthmus.kit.paging import Ask
 
 _TENANT: BindParameter[str] = bindparam("tenant_id")
 _COLUMNS = (
     c.c.id, c.c.integration_id, i.c.name, c.c.provider, c.c.auth, c.c.registration_id, c.c.status, c.c.status_reason,
     c.c.external_account_id, c.c.account, c.c.hosts_digest, c.c.token_version, c.c.expires_at, c.c.refresh_expires_at,
-    c.c.last_tested_at, c.c.created_at, c.c.updated_at, i.c.settings,
+    c.c.last_tested_at, c.c.created_at, c.c.updated_at, i.c.settings, c.c.scope,
 )  # fmt: skip
 _JOINED = c.join(i, and_(i.c.tenant_id == c.c.tenant_id, i.c.id == c.c.integration_id))
 _OWN = and_(c.c.tenant_id == _TENANT, c.c.id == bindparam("id"))
@@ -112,6 +113,17 @@ _DELETE_UNUSED = statement(
         i.c.id == bindparam("integration_id"),
         ~select(c.c.id).where(c.c.tenant_id == i.c.tenant_id, c.c.integration_id == i.c.id).exists(),
     )
+)
+_ABANDONED = statement(
+    select(c.c.tenant_id, c.c.id)
+    .where(
+        c.c.status == Status.PENDING.value,
+        c.c.status_reason.is_(None),
+        c.c.token_version == 0,
+        c.c.updated_at < bindparam("before"),
+        ~select(f.c.connection_id).where(f.c.tenant_id == c.c.tenant_id, f.c.connection_id == c.c.id).exists(),
+    )
+    .limit(200)
 )
 _CLAIM = statement(
     pg_insert(claims)
@@ -302,6 +314,11 @@ async def claim(tx: Tx, provider: str, account_id: str, connection_id: str, now:
     if taken is None:
         taken = await tx.fetchval(_OWN_CLAIM, **names)
     return taken
+
+
+async def abandoned(system_tx: Tx, before: datetime) -> list[tuple[str, str]]:
+    """Tenant and id of connections that never got credentials and wait for none."""
+    return [(row["tenant_id"], row["id"]) for row in await system_tx.fetch(_ABANDONED, before=before)]
 
 
 async def holder(system_tx: Tx, provider: str, account_id: str) -> tuple[str, str] | None:

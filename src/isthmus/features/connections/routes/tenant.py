@@ -1,0 +1,210 @@
+"""Document 002's Connection Management Endpoints: the same services, by the integration that exists."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from pydantic import Field
+from starlette.responses import Response
+
+from isthmus.features.connections.errors import ConnectionNotFound, IntegrationNotFound, WrongAccountGiven, WrongKind
+from isthmus.features.connections.model.connection import Connection, Status
+from isthmus.features.connections.routes.own import CONNECTING, tied
+from isthmus.features.connections.routes.shapes import (
+    MANAGE,
+    ConsentOut,
+    Key,
+    Name,
+    Slug,
+    StartConsent,
+    TrialOut,
+    tried,
+)
+from isthmus.features.connections.service import managing, starting
+from isthmus.http import Answer, Routes, ScopeDep, Wire, document
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope
+
+routes = Routes(prefix="/api/tenant/integrations", tag="Connections")
+
+_CONNECTION_STATUS = {
+    Status.CONNECTED: "active",
+    Status.EXPIRED: "expired",
+    Status.PENDING: "error",
+    Status.ERROR: "error",
+}
+
+
+class ByKey(Wire):
+    """An API key."""
+
+    api_key: Key
+    display_name: Name | None = None
+
+
+class ByPassword(Wire):
+    """A user name and a password."""
+
+    username: Key
+    password: Key
+    display_name: Name | None = None
+
+
+class ByFields(Wire):
+    """The provider's own credential fields."""
+
+    credentials: Annotated[dict[Slug, Key], Field(min_length=1, max_length=50)]
+    display_name: Name | None = None
+
+
+class ConnectedOut(Answer, frozen=True, kw_only=True):
+    """An account that is connected now."""
+
+    connection_id: str
+    status: str
+    connected_at: datetime
+
+
+class ConnectionStateOut(Answer, frozen=True, kw_only=True):
+    """How an integration's connection is."""
+
+    connection_id: str
+    status: str
+    last_validated_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    validation_error: str | msgspec.UnsetType = msgspec.UNSET
+    expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
+
+
+class DisconnectedOut(Answer, frozen=True, kw_only=True):
+    """The credentials are destroyed; `revoked` says how the platform took it."""
+
+    success: bool
+    disconnected_at: datetime
+    revoked: str
+
+
+@routes.post(
+    "/{id}/connect/oauth",
+    permission=MANAGE,
+    limit="integration",
+    response_model=ConsentOut,
+    secret_fields=("authorizationUrl", "state"),
+    summary="Begin a consent for an integration",
+    errors=(IntegrationNotFound, *CONNECTING),
+)
+async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Response:  # noqa: A002 - the path's name
+    """Connect an integration that exists."""
+    started = await starting.connect_integration(scope, id, return_url=body.return_url)
+    if started.consent is None:
+        raise WrongKind
+    answer = document(ConsentOut(authorization_url=started.consent.link.reveal(), state=started.consent.state))
+    return tied(scope, started, answer)
+
+
+@routes.post(
+    "/{id}/connect/api-key",
+    permission=MANAGE,
+    limit="integration",
+    response_model=ConnectedOut,
+    summary="Connect an integration with an API key",
+    errors=(IntegrationNotFound, WrongAccountGiven, *CONNECTING),
+)
+async def connect_key(scope: ScopeDep, id: str, body: ByKey) -> Response:  # noqa: A002 - as above
+    """The key is tried before it is stored."""
+    keys = {"api_key": Secret(body.api_key.get_secret_value())}
+    return await _connected(scope, id, keys, body.display_name)
+
+
+@routes.post(
+    "/{id}/connect/basic",
+    permission=MANAGE,
+    limit="integration",
+    response_model=ConnectedOut,
+    summary="Connect an integration with a user name and a password",
+    errors=(IntegrationNotFound, WrongAccountGiven, *CONNECTING),
+)
+async def connect_password(scope: ScopeDep, id: str, body: ByPassword) -> Response:  # noqa: A002 - as above
+    """Both are tried before they are stored."""
+    keys = {
+        "username": Secret(body.username.get_secret_value()),
+        "password": Secret(body.password.get_secret_value()),
+    }
+    return await _connected(scope, id, keys, body.display_name)
+
+
+@routes.post(
+    "/{id}/connect/custom",
+    permission=MANAGE,
+    limit="integration",
+    response_model=ConnectedOut,
+    summary="Connect an integration with its provider's own credential fields",
+    errors=(IntegrationNotFound, WrongAccountGiven, *CONNECTING),
+)
+async def connect_fields(scope: ScopeDep, id: str, body: ByFields) -> Response:  # noqa: A002 - as above
+    """They are tried before they are stored."""
+    keys = {name: Secret(value.get_secret_value()) for name, value in body.credentials.items()}
+    return await _connected(scope, id, keys, body.display_name)
+
+
+@routes.get(
+    "/{id}/connection",
+    permission=MANAGE,
+    limit="integration",
+    response_model=ConnectionStateOut,
+    summary="How an integration's connection is",
+    errors=(IntegrationNotFound, ConnectionNotFound),
+)
+async def connection_state(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
+    """The state of the credentials, never the credentials."""
+    return document(_state(await starting.of_integration(scope, id)))
+
+
+@routes.post(
+    "/{id}/connection/test",
+    permission=MANAGE,
+    limit="integration",
+    response_model=TrialOut,
+    summary="Try an integration's credentials",
+    errors=(IntegrationNotFound, ConnectionNotFound),
+)
+async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
+    """Make the cheapest call that proves them."""
+    connection = await starting.of_integration(scope, id)
+    return document(tried(await managing.test(scope, connection.id)))
+
+
+@routes.post(
+    "/{id}/disconnect",
+    permission=MANAGE,
+    limit="integration",
+    response_model=DisconnectedOut,
+    summary="Disconnect an integration",
+    errors=(IntegrationNotFound, ConnectionNotFound),
+)
+async def disconnect(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
+    """Destroy our copy of the credentials, whatever the platform says."""
+    connection = await starting.of_integration(scope, id)
+    revoked = await managing.disconnect(scope, connection.id)
+    return document(DisconnectedOut(success=True, disconnected_at=scope.now, revoked=revoked))
+
+
+async def _connected(scope: Scope, integration_id: str, keys: dict[str, Secret], name: str | None) -> Response:
+    started = await starting.connect_integration(scope, integration_id, keys=keys, name=name)
+    connection = started.connection
+    return document(
+        ConnectedOut(
+            connection_id=connection.id,
+            status=_CONNECTION_STATUS[connection.status],
+            connected_at=connection.updated_at,
+        )
+    )
+
+
+def _state(connection: Connection) -> ConnectionStateOut:
+    return ConnectionStateOut(
+        connection_id=connection.id,
+        status=_CONNECTION_STATUS[connection.status],
+        last_validated_at=connection.last_tested_at or msgspec.UNSET,
+        validation_error=connection.status_reason or msgspec.UNSET,
+        expires_at=connection.expires_at or msgspec.UNSET,
+    )
