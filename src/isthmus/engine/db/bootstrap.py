@@ -2,13 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
-from isthmus.engine.db import room
+from isthmus.engine.db import connections, room
 from isthmus.engine.db.binaries import Account, Binaries
 from isthmus.engine.db.errors import DatabaseStartFailed
 
@@ -81,7 +80,15 @@ def initdb(found: Binaries, account: Account, path: Path, *, sync: bool) -> None
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if "error" in line.lower() or "could not" in line]
         reason = " ".join(said or done.stderr.splitlines()[-2:])
-        raise DatabaseStartFailed(f"the database could not be made in {path.parent}: {reason}")
+        raise DatabaseStartFailed(f"the database could not be made in {path.parent}: {reason}{space(path)}")
+
+
+def space(path: Path) -> str:
+    """A hint for a failure when there is hardly any room left; PostgreSQL does not always say so itself."""
+    with contextlib.suppress(OSError):
+        left = shutil.disk_usage(path).free // 1_048_576
+        return f" (the disk is full: {left} MB left)" if left < 64 else ""
+    return ""
 
 
 def clear_stale_pid(cluster: Path) -> None:
@@ -111,7 +118,7 @@ def _works_in(process: Path, cluster: Path) -> bool:
 
 async def prepare(postgres_url: str, isthmus_url: str) -> None:
     """Roles and the database, if they are not there yet."""
-    connection = await asyncpg.connect(postgres_url, timeout=30)
+    connection = await connections.connect(postgres_url)
     try:
         if await connection.fetchval("select true from pg_database where datname = $1", room.DATABASE):
             return
@@ -119,7 +126,7 @@ async def prepare(postgres_url: str, isthmus_url: str) -> None:
         await connection.execute(f"create database {room.DATABASE} owner {room.OWNER} strategy file_copy")
     finally:
         await connection.close()
-    connection = await asyncpg.connect(isthmus_url, timeout=30)
+    connection = await connections.connect(isthmus_url)
     try:
         await connection.execute(_HIDE)
     finally:

@@ -161,7 +161,8 @@ class EmbeddedPostgres:
             said = self._said(offset)
             # The remains of a killed server go within moments; everything else is final.
             if not any(sign in said for sign in _PASSING) or self._clock.monotonic() > deadline:
-                raise DatabaseStartFailed(f"PostgreSQL did not start in {self._room.data}: {said or 'it said nothing'}")
+                reason = f"{said or 'it said nothing'}{bootstrap.space(self._room.data)}"
+                raise DatabaseStartFailed(f"PostgreSQL did not start in {self._room.data}: {reason}")
             await asyncio.sleep(0.05)
 
     def _spawn(self) -> None:
