@@ -8,14 +8,20 @@ from isthmus.kit.errors import NotFound, Problem
 
 
 class BlobTooLarge(Problem):
-    """The file is larger than allowed; nothing of it was kept."""
+    """The file is larger than allowed; nothing of it was kept.
+
+    Send a smaller file.
+    """
 
     code: ClassVar[str] = "PAYLOAD_TOO_LARGE"
     status: ClassVar[int] = 413
 
 
 class BlobNotFound(NotFound):
-    """There is no such file, or it is not yours to see."""
+    """There is no such file, or it is not yours to see.
+
+    Take the id from the record that names the file.
+    """
 
 
 @dataclass(frozen=True, slots=True)
