@@ -9,6 +9,7 @@ import msgspec
 from fastapi import Query
 from starlette.responses import Response
 
+from isthmus.features.connections import ConnectionNotFound
 from isthmus.features.sync import service
 from isthmus.features.sync.errors import NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
 from isthmus.features.sync.model import Mode, Run, State, pace
@@ -127,7 +128,7 @@ class StatusList(Answer, frozen=True, kw_only=True):
     response_model=RunOut,
     summary="Read a connection's listings",
     status=202,
-    errors=(RunInProgress, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, RunInProgress, TooManyRuns, NotReadable),
 )
 async def start_products(scope: ScopeDep, body: StartSync) -> Response:
     """Answers the queued run; 409 with the run that is under way where there is one."""

@@ -1,0 +1,195 @@
+"""Every route of the product with how to call it; one that stands in no table here fails the tests of all routes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.journeys.deployment import Deployment, Merchant
+
+from isthmus.app import FEATURES
+from isthmus.http import App, create_app
+from isthmus.http.routes import DeclaredRoute, Public
+from isthmus.kit import ids
+from isthmus.kit.clock import SYSTEM
+from isthmus.kit.permissions import Permission
+from isthmus.kit.secret import Secret
+from isthmus.sandbox import walk
+
+#: Place of a path parameter -> the noun whose id stands there; None where it is no tenant's.
+PATHS: Mapping[str, str | None] = {
+    "/api/connections/{id}": "con",
+    "/api/tenant/integrations/{id}": "int",
+    "/api/sync/{run_id}": "run",
+    "/api/sync/runs/{run_id}": "run",
+    "/api/products/{id}": "prd",
+    "/api/listings/{id}": "lst",
+    "/api/integrations/{category}": None,
+    "/api/integrations/{category}/{id}": None,
+    "/api/integrations/{provider}": None,
+    "/api/integrations/oauth/callback/{registration}": None,
+}
+PLAIN = {"category": "marketplace", "provider": "tiki", "id": "tiki", "registration": "nobodys"}
+#: Query parameters that name something of a tenant.
+QUERIES: Mapping[str, str] = {"connectionId": "con", "subject": "con"}
+HARMLESS = {
+    *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
+    *("category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
+    *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
+}
+#: A body that the route takes; `{con}` and the like stand for ids.
+BODIES: Mapping[str, Mapping[str, Any]] = {
+    "POST /api/connections": {"provider": "tiki"},
+    "POST /api/connections/flows": {"ticket": "{ticket}"},
+    "POST /api/connections/{id}/reconnect": {},
+    "POST /api/tenant/integrations/{id}/connect/oauth": {"returnUrl": "https://app.example.com/done"},
+    "POST /api/tenant/integrations/{id}/connect/api-key": {"apiKey": "k"},
+    "POST /api/tenant/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
+    "POST /api/tenant/integrations/{id}/connect/custom": {"credentials": {"a": "b"}},
+    "POST /api/sync/products": {"connectionId": "{con}"},
+}
+#: Nobody signs in for these; each has its own proof of who may use it, or nothing to hide.
+OPEN = {
+    "/api/integrations/oauth/start",
+    "/api/integrations/oauth/callback",
+    "/api/integrations/oauth/callback/{registration}",
+    "/health/live",
+    "/health/ready",
+    "/api/openapi.json",
+    "/api/openapi.yaml",
+    "/docs",
+    "/docs/style.css",
+    "/docs/script.js",
+    "/",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One method of one route."""
+
+    method: str
+    route: DeclaredRoute
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route.path}"
+
+    @property
+    def permission(self) -> Permission | None:
+        """Who may call it; None: everybody."""
+        assert self.route.declaration is not None
+        given = self.route.declaration.permission
+        return None if isinstance(given, Public) else given
+
+    @property
+    def codes(self) -> set[str]:
+        """The failures that its documentation names."""
+        documented: Mapping[int | str, Any] = self.route.responses
+        schemas = [answer["content"]["application/json"]["schema"] for answer in documented.values()]
+        return {
+            code for one in schemas for code in one["allOf"][1]["properties"]["error"]["properties"]["code"]["enum"]
+        }
+
+    def nouns(self) -> set[str]:
+        """What it can be asked about: nouns in its path, query and body."""
+        in_path = {PATHS[place] for place in self.places()}
+        in_query = {QUERIES[name] for name in self.route.known_query if name in QUERIES}
+        in_body = {one.strip("{}") for one in self.texts().values() if one.startswith("{")}
+        return {noun for noun in in_path | in_query | in_body if noun}
+
+    @property
+    def narrows(self) -> bool:
+        """Whether what it names only narrows a list of one's own."""
+        return self.method == "GET" and not any(PATHS[place] for place in self.places())
+
+    @property
+    def streams(self) -> bool:
+        """Whether its answer never ends."""
+        return self.route.declaration is not None and self.route.declaration.stream
+
+    def texts(self) -> Mapping[str, str]:
+        """The fields of its body that are texts."""
+        return {name: value for name, value in BODIES.get(str(self), {}).items() if isinstance(value, str)}
+
+    def places(self) -> Iterator[str]:
+        """The path up to and with each of its parameters."""
+        parts = self.route.path.split("/")
+        for at, part in enumerate(parts):
+            if part.startswith("{"):
+                yield "/".join(parts[: at + 1])
+
+    def call(self, known: Mapping[str, str]) -> "Asked":
+        """The request that names these ids."""
+        path = self.route.path
+        for place in self.places():
+            name, noun = place.rpartition("/")[2], PATHS[place]
+            path = path.replace(name, known[noun] if noun else PLAIN[name.strip("{}")], 1)
+        query = {name: known[noun] for name, noun in QUERIES.items() if name in self.route.known_query}
+        body = BODIES.get(str(self))
+        filled = {name: value.format(**known) for name, value in self.texts().items()}
+        return Asked(self.method, path, query, body and {**body, **filled})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+
+    @property
+    def address(self) -> str:
+        """Path and query."""
+        return self.path + (
+            "?" + "&".join(f"{name}={value}" for name, value in self.query.items()) if self.query else ""
+        )
+
+
+def _nobody(*_: object) -> Any:
+    raise AssertionError("nothing is served here")
+
+
+def application() -> App:
+    """The application of all features, for its table only."""
+    declared = [routes for feature in FEATURES for routes in feature.routes]
+    return create_app(declared, open_scope=_nobody, authenticators=[], secret=Secret("k" * 40))
+
+
+CASES = [
+    Case(method, route)
+    for route in sorted(application().inventory, key=lambda one: one.path)
+    for method in sorted(route.methods or ())
+]
+SIGNED = [case for case in CASES if case.permission is not None]
+
+
+def unknown() -> dict[str, str]:
+    """Ids that never existed."""
+    made = {noun: ids.new(noun, SYSTEM) for noun in ("con", "int", "run", "prd", "lst")}
+    return {**made, "ticket": ids.token(256)}
+
+
+async def belongings(amy: Merchant, connection: str, run: str) -> dict[str, str]:
+    """The ids of what a merchant has, by noun."""
+    found = (await amy.call("GET", f"/api/connections/{connection}")).body
+    product = (await amy.call("GET", "/api/products?limit=1")).body["items"][0]
+    return {
+        "con": connection,
+        "int": found["integrationId"],
+        "run": run,
+        "prd": product["id"],
+        "lst": product["listings"][0]["id"],
+        "ticket": await ticket_of(amy.deployment, amy),
+    }
+
+
+async def ticket_of(running: Deployment, amy: Merchant) -> str:
+    """A consent of hers that was given in another browser waits for her under this ticket."""
+    stranger = running.person(amy.tenant_id, ["user"], "stranger")
+    opened = await amy.call("POST", "/api/connections", {"provider": "tiki"})
+    async with stranger.browser.get(opened.body["authorizationUrl"], allow_redirects=False) as answer:
+        consent = answer.headers["location"]
+    async with stranger.browser.get(await walk(consent), allow_redirects=False) as answer:
+        page = await answer.text()
+    return page.split("flows: ")[1].split("<")[0]

@@ -1,0 +1,276 @@
+"""TN-01: every route against every kind of stranger; what is refused looks like what never existed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from tests.journeys.deployment import KEY, Answer, Deployment, Merchant
+from tests.journeys.routes import (
+    BODIES,
+    CASES,
+    HARMLESS,
+    OPEN,
+    PATHS,
+    PLAIN,
+    QUERIES,
+    SIGNED,
+    Asked,
+    Case,
+    belongings,
+    unknown,
+)
+
+from isthmus.app import api
+from isthmus.http import SharedKey, mint
+from isthmus.http.asgi import REQUEST_ID
+from isthmus.http.paging import Cursors
+from isthmus.kit.permissions import ROLES, TENANT_ADMIN, USER
+from isthmus.kit.secret import Secret
+
+LISTS = [one for one in SIGNED if one.method == "GET" and not one.nouns() and not one.streams]
+ASKED_ABOUT = [case for case in SIGNED if case.nouns()]
+PAGED = [case for case in SIGNED if "cursor" in case.route.known_query]
+_VARYING = {"x-request-id", "date", "x-ratelimit-remaining", "x-ratelimit-reset", "set-cookie", "content-length"}
+
+
+@dataclass
+class Wall:
+    """Amy has a shop; Bob has another one; the statements of each request are written down."""
+
+    running: Deployment
+    amy: Merchant
+    bob: Merchant
+    clerk: Merchant
+    hers: dict[str, str]
+    event: str
+    statements: dict[str, list[str]] = field(default_factory=dict)
+    numbers: Any = field(default_factory=count)
+
+    async def ask(self, who: Merchant, asked: Asked, **headers: str) -> tuple[Answer, list[str]]:
+        """One call, and the statements it made."""
+        name = f"wall-{next(self.numbers)}"
+        answer = await who.call(asked.method, asked.address, asked.body, **{"x-request-id": name, **headers})
+        await asyncio.sleep(0)
+        return answer, self.statements.get(name, [])
+
+    def reveals(self, answer: Answer) -> list[str]:
+        """What of Amy's stands in an answer that did not name it itself."""
+        text = str(answer.body) + str(dict(answer.headers))
+        return [value for value in (*self.hers.values(), self.amy.tenant_id, "Amy") if value in text]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def wall(running: Deployment) -> AsyncIterator[Wall]:
+    amy, connection = await running.owner("tiki")
+    run = await amy.sync(connection)
+    event = str(int(_microseconds(run["startedAt"])) - 1)
+    bob, bobs = await running.owner("lazada")
+    await bob.sync(bobs)
+    hers = await belongings(amy, connection, run["id"])
+    made = Wall(running, amy, bob, running.person(bob.tenant_id, [USER], "clerk"), hers, event)
+    await _listen(made)
+    yield made
+
+
+def _microseconds(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp() * 1_000_000
+
+
+async def _listen(wall: Wall) -> None:
+    """Every connection of the pool tells its statements, under the id of the request that made them."""
+
+    def note(record: Any) -> None:
+        text = " ".join(record.query.split())
+        if not text.startswith(("begin", "commit", "rollback")) and " tenants" not in text:
+            wall.statements.setdefault(REQUEST_ID.get(), []).append(text)
+
+    pool = wall.running.platform.engine.database._pool
+    held = [await pool.acquire() for _ in range(pool.get_size())]
+    for one in held:
+        one._con.add_query_logger(note)
+        await pool.release(one)
+
+
+def _same(one: Answer, other: Answer) -> None:
+    """Equal but for what differs between any two answers."""
+    assert one.status == other.status
+    assert _plain(one.body) == _plain(other.body)
+    assert _heads(one) == _heads(other)
+
+
+def _plain(body: Any) -> Any:
+    if not isinstance(body, dict):
+        return body
+    inner = {name: _plain(value) for name, value in body.items()}
+    return {name: value for name, value in inner.items() if name not in {"requestId", "timestamp"}}
+
+
+def _heads(answer: Answer) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items() if name.lower() not in _VARYING}
+
+
+def test_TN_01_every_route_is_known_here() -> None:
+    for case in CASES:
+        for place in case.places():
+            assert place in PATHS, f"{case}: say in PATHS what stands at {place}"
+            assert PATHS[place] or place.rpartition("/")[2].strip("{}") in PLAIN
+        unnamed = case.route.known_query - set(QUERIES) - HARMLESS
+        assert not unnamed, f"{case}: say in QUERIES or HARMLESS what {unnamed} names"
+        assert not case.route.takes_json or str(case) in BODIES, f"{case}: give it a body in BODIES"
+    assert {case.route.path for case in CASES if case.permission is None} == OPEN
+
+
+def test_TN_01_what_is_served_is_what_is_asked_here(wall: Wall) -> None:
+    served = {(method, route.path) for route in api(wall.running.platform).inventory for method in route.methods or ()}
+    assert served == {(case.method, case.route.path) for case in CASES}
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=str)
+async def test_TN_01_nobody_is_told_to_sign_in(wall: Wall, case: Case) -> None:
+    asked = case.call(wall.hers)
+    nobody = await _nobody(wall, asked, {})
+    assert (nobody.status, nobody.body["error"]["code"]) == (401, "UNAUTHORIZED")
+    for shown in ({"authorization": "Bearer " + wall.amy.token[:-4] + "AAAA"}, {"x-api-key": "isk_live_no"}):
+        _same(await _nobody(wall, asked, shown), nobody)
+    _same(nobody, await _nobody(wall, case.call(unknown()), {}))
+    assert "UNAUTHORIZED" in case.codes
+
+
+async def _nobody(wall: Wall, asked: Asked, headers: Mapping[str, str]) -> Answer:
+    url = wall.running.address + asked.address
+    async with (
+        aiohttp.ClientSession() as client,
+        client.request(asked.method, url, json=asked.body, headers=headers, allow_redirects=False) as answer,
+    ):
+        return Answer(answer.status, answer.headers, await answer.json())
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=str)
+async def test_TN_01_a_role_without_the_permission_is_refused(wall: Wall, case: Case) -> None:
+    assert case.permission is not None
+    lacking = [[role] for role in ROLES if role not in case.permission.roles and role != "super_admin"]
+    for roles in (*lacking, []):
+        person = wall.running.person(wall.amy.tenant_id, roles, "low")
+        answer, statements = await wall.ask(person, case.call(wall.hers))
+        assert (answer.status, answer.body["error"]["code"]) == (403, "PERMISSION_DENIED")
+        assert answer.body["error"]["details"] == {"permission": case.permission.name}
+        assert statements == []
+        assert "PERMISSION_DENIED" in case.codes
+        await person.browser.close()
+
+
+@pytest.mark.parametrize("case", ASKED_ABOUT, ids=str)
+async def test_TN_01_a_foreign_id_answers_as_one_that_never_was(wall: Wall, case: Case) -> None:
+    for who, role in ((wall.bob, TENANT_ADMIN), (wall.clerk, USER)):
+        foreign, did = await wall.ask(who, case.call(wall.hers))
+        never, would_do = await wall.ask(who, case.call(unknown()))
+        _same(foreign, never)
+        assert did == would_do
+        assert wall.reveals(foreign) == []
+        if case.permission and role not in case.permission.roles:
+            assert foreign.status == 403
+        elif case.narrows:
+            assert (foreign.status, foreign.body["items"]) == (200, [])
+            assert did
+        else:
+            assert foreign.status == 404
+            assert foreign.body["error"]["code"] in case.codes
+            assert did
+
+
+@pytest.mark.parametrize("case", LISTS, ids=str)
+async def test_TN_01_a_stranger_sees_and_changes_only_what_is_his(wall: Wall, case: Case) -> None:
+    answer, _ = await wall.ask(wall.bob, case.call(unknown()))
+    assert answer.status == 200
+    assert wall.reveals(answer) == []
+
+
+@pytest.mark.parametrize("case", PAGED, ids=str)
+async def test_TN_01_another_tenants_cursor_answers_as_an_invented_one(wall: Wall, case: Case) -> None:
+    cursors = Cursors(wall.running.platform.cursor_secret, wall.running.platform.clock)
+    asked = case.call({**wall.hers, **await _his(wall)})
+    binding = (*(text for pair in sorted(asked.query.items()) for text in pair),)
+    sealed = cursors.seal("x", (wall.amy.tenant_id, case.route.path, *binding))
+    answers = []
+    for cursor in (sealed, sealed[:-2] + "AA", "invented"):
+        query = {**asked.query, "cursor": cursor}
+        answer, _ = await wall.ask(wall.bob, Asked(case.method, asked.path, query))
+        assert (answer.status, answer.body["error"]["code"]) == (400, "INVALID_CURSOR")
+        answers.append(answer)
+    _same(answers[0], answers[1])
+    _same(answers[0], answers[2])
+
+
+async def _his(wall: Wall) -> dict[str, str]:
+    run = (await wall.bob.call("GET", "/api/sync/runs")).body["items"][0]
+    return {"run": run["id"], "con": run["connectionId"]}
+
+
+async def test_TN_01_the_stream_goes_on_behind_a_foreign_event_with_ones_own_only(wall: Wall) -> None:
+    his = await _his(wall)
+    headers = {"authorization": f"Bearer {wall.bob.token}", "last-event-id": wall.event}
+    seen = ""
+    async with (
+        wall.bob.browser.get(wall.running.address + "/api/sync/stream", headers=headers) as stream,
+        asyncio.timeout(10),
+    ):
+        while his["run"] not in seen:
+            seen += (await stream.content.readline()).decode()
+    assert wall.hers["run"] not in seen
+    assert wall.hers["con"] not in seen
+
+
+async def test_TN_01_an_idempotency_key_is_ones_own(wall: Wall) -> None:
+    key = {"idempotency-key": "the-same-key"}
+    body = {"provider": "shopee"}
+    first, _ = await wall.ask(wall.amy, Asked("POST", "/api/connections", body=body), **key)
+    again, _ = await wall.ask(wall.amy, Asked("POST", "/api/connections", body=body), **key)
+    bobs, _ = await wall.ask(wall.bob, Asked("POST", "/api/connections", body=body), **key)
+    assert first.status == again.status == bobs.status == 201
+    assert first.body["id"] == again.body["id"] != bobs.body["id"]
+    other = Asked("POST", "/api/sync/products", body={"connectionId": wall.hers["con"]})
+    foreign, _ = await wall.ask(wall.bob, other, **{"idempotency-key": "another"})
+    never, _ = await wall.ask(wall.bob, Asked("POST", "/api/sync/products", body={"connectionId": unknown()["con"]}))
+    _same(foreign, never)
+
+
+async def test_TN_01_a_registration_is_not_told_from_one_that_never_was(wall: Wall) -> None:
+    pages = []
+    async with aiohttp.ClientSession() as client:
+        for registration in ("reg_0000000000000000000000", "nobodys"):
+            url = f"{wall.running.address}/api/integrations/oauth/callback/{registration}?state=x&code=y"
+            async with client.get(url, allow_redirects=False) as answer:
+                pages.append((answer.status, await answer.text()))
+    assert pages[0] == pages[1]
+    assert pages[0][0] == 404
+
+
+async def test_TN_01_a_token_that_names_another_tenants_object_by_its_tenant_gets_nothing(wall: Wall) -> None:
+    """Somebody signed in for a tenant that does not exist is nobody."""
+    token = mint(
+        SharedKey(Secret(KEY)),
+        tenant_id="ten_nowhere",
+        subject="amy",
+        roles=[TENANT_ADMIN],
+        clock=wall.running.platform.clock,
+    )
+    ghost = Merchant(wall.running, "ten_nowhere", token.reveal(), wall.bob.browser)
+    answer = await ghost.call("GET", "/api/products")
+    assert (answer.status, answer.body["error"]["code"]) == (401, "UNAUTHORIZED")
+
+
+async def test_TN_01_after_all_that_the_owner_has_everything_and_every_call_works(wall: Wall) -> None:
+    assert (await wall.amy.call("GET", f"/api/connections/{wall.hers['con']}")).body["status"] == "connected"
+    for case in sorted(ASKED_ABOUT, key=lambda one: one.route.path.endswith("disconnect")):
+        who, known = (wall.bob, await _his(wall)) if case.method == "DELETE" else (wall.amy, wall.hers)
+        answer, _ = await wall.ask(who, case.call(known))
+        fine = {200, 201, 202, 204, 409} if case.method != "GET" else {200}
+        if "/connect/" in case.route.path:
+            fine = {400}  # this provider takes no keys, and no return origins are configured here
+        assert answer.status in fine, (case, answer.body)
