@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 
 from isthmus.http import (
+    App,
     HttpSettings,
     RequestFacts,
     Routes,
@@ -44,11 +45,26 @@ class Edge:
             clock=system.clock,
         )
 
+    @property
+    def app(self) -> App:
+        """The application, for a real server."""
+        return self._app
+
+    def bearer(self, tenant: str, role: str) -> str:
+        """The header's value of somebody of the tenant in that role; an empty one is none."""
+        token = mint(self._key, tenant_id=tenant, subject="usr_1", roles=[role] if role else [], clock=self._clock)
+        return f"Bearer {token.reveal()}"
+
+    async def call(
+        self, method: str, path: str, *, tenant: str = "ten_a", role: str = TENANT_ADMIN, **options: Any
+    ) -> httpx2.Response:
+        """Any request as somebody of the tenant in that role; `params` and `json` as httpx takes them."""
+        transport = httpx2.ASGITransport(app=self._app, client=("203.0.113.9", 4711))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.request(method, path, headers={"authorization": self.bearer(tenant, role)}, **options)
+
     async def get(
         self, path: str, *, tenant: str = "ten_a", role: str = TENANT_ADMIN, query: Mapping[str, Any] | None = None
     ) -> httpx2.Response:
         """GET as somebody of the tenant in that role."""
-        token = mint(self._key, tenant_id=tenant, subject="usr_1", roles=[role], clock=self._clock).reveal()
-        transport = httpx2.ASGITransport(app=self._app, client=("203.0.113.9", 4711))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.get(path, params=dict(query or {}), headers={"authorization": f"Bearer {token}"})
+        return await self.call("GET", path, tenant=tenant, role=role, params=dict(query or {}))

@@ -20,6 +20,9 @@ from isthmus.scope import Scope
 
 QUICK = Settings(lease=timedelta(seconds=0.5), heartbeat=timedelta(seconds=0.1), backoff=timedelta(seconds=0.05))
 
+#: A lease that has run out by the time the next worker comes, and a heartbeat that never comes.
+SHORT, NEVER = timedelta(milliseconds=30), timedelta(hours=1)
+
 
 async def _nothing(cursor: str | None) -> None:
     """What happens before a page: nothing."""

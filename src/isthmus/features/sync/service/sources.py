@@ -66,8 +66,12 @@ class _Connected:
 
 
 async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
-    """Raises ConnectionNotFound; NotReadable when the provider has no such entity."""
+    """Raises ConnectionNotFound, ConnectionPending, ConnectionExpired, or NotReadable without such an entity."""
     connection = await connections.connection(scope, connection_id)
+    if connection.status is connections.Status.PENDING:
+        raise connections.ConnectionPending
+    if connection.status is connections.Status.EXPIRED:
+        raise connections.ConnectionExpired
     found = scope.part(catalog.Providers)[connection.provider]
     described = found.manifest.entity(entity)
     if found.connector is None or described is None:
