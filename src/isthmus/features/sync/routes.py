@@ -10,7 +10,6 @@ from fastapi import Query
 from starlette.responses import Response
 
 from isthmus.features.connections import ConnectionNotFound
-from isthmus.features.connections import ConnectionExpired, ConnectionNotFound, ConnectionPending
 from isthmus.features.sync import service
 from isthmus.features.sync.errors import NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
 from isthmus.features.sync.model import Mode, Run, State, pace
