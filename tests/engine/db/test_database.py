@@ -153,6 +153,33 @@ async def test_TN_06_thousands_of_tasks_over_four_connections_carry_nothing_over
         await pool.close()
 
 
+async def test_cancelled_at_any_moment_a_transaction_is_whole_or_not_there(copied: Copy, notes: Database) -> None:
+    pool = await Database.connect(copied.url, size=2)
+    loop = asyncio.get_running_loop()
+    outcomes = []
+
+    async def pair(number: int) -> None:
+        async with pool.tenant("ten_cancel") as tx:
+            await tx.execute(_SLIM, tenant_id="ten_cancel", id=f"{number}a")
+            await tx.execute(_SLIM, tenant_id="ten_cancel", id=f"{number}b")
+
+    try:
+        for number in range(120):
+            task = asyncio.create_task(pair(number))
+            loop.call_later(number * 0.00002, task.cancel)
+            outcomes.append((await asyncio.gather(task, return_exceptions=True))[0])
+        async with pool.tenant("ten_cancel") as tx:
+            found = [row["id"] for row in await tx.fetch(_ALL)]
+        assert {name[:-1] for name in found if name.endswith("a")} == {
+            name[:-1] for name in found if name.endswith("b")
+        }
+        assert {type(outcome) for outcome in outcomes} <= {type(None), asyncio.CancelledError}
+        committed = {str(number) for number, outcome in enumerate(outcomes) if outcome is None}
+        assert committed <= {name[:-1] for name in found}
+    finally:
+        await pool.close()
+
+
 async def test_a_failed_statement_that_is_passed_over_does_not_look_like_success(notes: Database) -> None:
     with pytest.raises(RuntimeError, match="nothing was written"):
         async with notes.tenant("ten_c") as tx:

@@ -133,6 +133,21 @@ s.send((len(b)+4).to_bytes(4,"big")+b); print(s.recv(200))"""
         (home / "run").chmod(0o700)
 
 
+async def test_LO_08_no_value_reaches_the_servers_log(home: Path) -> None:
+    async with EmbeddedPostgres(home, test_mode=True) as running:
+        owner = await asyncpg.connect(running.owner_url)
+        for statement in (
+            "select 'canary-in-a-cast'::int",
+            "create table canaries (a int check (a > 1), b text); insert into canaries values (0, 'canary-in-a-row')",
+            "select 'canary-in-a-statement' from nowhere",
+            "do $$ begin raise exception 'canary raised'; end $$",
+        ):
+            with pytest.raises(asyncpg.PostgresError):
+                await owner.execute(statement)
+        await owner.close()
+    assert "canar" not in (home / "postgres.log").read_text()
+
+
 async def test_a_second_owner_is_told_who_has_it(home: Path) -> None:
     async with EmbeddedPostgres(home, test_mode=True) as running:
         second = EmbeddedPostgres(home, test_mode=True)

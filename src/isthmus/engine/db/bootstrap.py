@@ -33,7 +33,9 @@ _SETTINGS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
-    # Values of rows and statements stay out of the log (security.md 0.2 no. 10).
+    # Values of rows and statements stay out of the log (security.md 0.2 no. 10); errors go to whoever caused them,
+    # their messages quote input.
+    "log_min_messages": "log",
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
     "log_parameter_max_length_on_error": "0",
