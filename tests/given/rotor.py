@@ -19,7 +19,7 @@ from aiohttp import web
 from isthmus.client import ApiClient, Failure, PlatformError, RefreshFailed, RefreshRefused, Request, Response, Tokens
 from isthmus.client.judge import by_status
 from isthmus.connect import granting
-from isthmus.connect.manifest import Manifest
+from isthmus.connect.manifest import Limit, Manifest
 from isthmus.connect.registry import Found
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import Account, App, Callback, Consent, Granted, RawRecord, RecordPage, Session, Window
@@ -168,7 +168,7 @@ class Rotor:
         raise AssertionError("not used")
 
 
-def found(name: str, url: str, auth: str = "oauth2", **oauth: Any) -> Found:
+def found(name: str, url: str, auth: str = "oauth2", limits: Sequence[Limit] = ()) -> Found:
     """The provider's folder: `oauth2`, or `api_key` with one field."""
     facts: dict[str, Any] = {
         "id": name,
@@ -182,8 +182,8 @@ def found(name: str, url: str, auth: str = "oauth2", **oauth: Any) -> Found:
         "hosts": {"api": url},
     }
     if auth == "oauth2":
-        facts["oauth"] = {"pkce": True, **oauth}
+        facts["oauth"] = {"pkce": True}
     else:
         facts["credential_fields"] = [{"name": "api_key", "label": "Key", "secret": True}]
-    manifest = msgspec.convert(facts, Manifest)
+    manifest = msgspec.structs.replace(msgspec.convert(facts, Manifest), limits=tuple(limits))
     return Found(manifest, Rotor(manifest), Path(tiki.__file__).parent)

@@ -206,6 +206,18 @@ async def test_OA_07_each_flow_has_its_own_challenge_and_the_platform_checks_it(
     assert len(challenges) == 2
 
 
+async def test_SS_01_a_tenants_own_app_reaches_no_internal_address(world: World) -> None:
+    shop = world.sandbox.shops["tiki"]
+    own = {name: Secret(value) for name, value in shop.apps[0].credentials.items()}
+    hosts = {name: shop.hosts[name] for name in ("api", "auth", "consent")}
+    await catalog.set_app(world.scope("ten_ssrf"), "tiki", credentials=own, hosts=hosts)
+    side = world.side("ten_ssrf")
+    started = await world.start(side)
+    back = await world.ask(side, started["authorizationUrl"])
+    assert query(await side.go(back)) == {"status": "failed", "error": "exchange_failed"}
+    assert tokens_asked(world) == 0
+
+
 async def test_OA_08_a_flow_ends_when_the_app_changed_meanwhile(world: World) -> None:
     shop = world.sandbox.shops["tiki"]
     scope = world.scope("ten_edit")
@@ -320,6 +332,9 @@ async def test_OA_13_odd_token_replies_do_no_harm(world: World, change: dict[str
         for _ in range(3):
             await session.client.get("/integration/v2/sellers/me")
     assert tokens_asked(world) - before <= 1
+    if "scope" in change:
+        shown = (await side("GET", f"/api/connections/{started['id']}")).json()
+        assert shown["scopes"] == ["product"]
 
 
 @pytest.mark.parametrize("kind", ["html", "truncate", "server_error"])

@@ -41,9 +41,7 @@ _MOVES: Mapping[tuple[Status, Fact], Status] = {
     (Status.EXPIRED, Fact.REFUSED): Status.EXPIRED,
     (Status.CONNECTED, Fact.UNCERTAIN): Status.ERROR,
     (Status.ERROR, Fact.UNCERTAIN): Status.ERROR,
-    (Status.CONNECTED, Fact.RECOVERED): Status.CONNECTED,
     (Status.ERROR, Fact.RECOVERED): Status.CONNECTED,
-    (Status.EXPIRED, Fact.RECOVERED): Status.CONNECTED,
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from isthmus.features.connections.model.connection import Status
+from isthmus.features.connections.model.connection import Fact, Status, move
 
 UNCERTAIN = "uncertain: a refresh was sent twice and both times its sender vanished before the answer was stored"
 
@@ -71,7 +71,7 @@ def lease(state: Refresh, owner: str, at: datetime, length: timedelta) -> Taken 
         return Denied(state, Denial.POSTPONED)
     uncertain = state.sending_since is not None
     if uncertain and state.tries >= 1:
-        return Denied(replace(state, status=Status.ERROR, reason=UNCERTAIN), Denial.UNCERTAIN)
+        return Denied(replace(state, status=move(state.status, Fact.UNCERTAIN), reason=UNCERTAIN), Denial.UNCERTAIN)
     taken = replace(state, owner=owner, until=at + length, tries=state.tries + uncertain, retry_at=None)
     return Taken(taken, uncertain)
 
@@ -91,14 +91,14 @@ def swapped(state: Refresh, version: int) -> Refresh | None:
     """
     if state.version != version:
         return None
-    return replace(state.idle, version=version + 1, status=Status.CONNECTED, reason=None, retry_at=None, failures=0)
+    return granted(state)
 
 
 def refused(state: Refresh, owner: str, version: int, reason: str) -> Refresh | None:
     """The platform's verdict on generation `version`; None when it does not concern the present state any more."""
     if state.owner != owner or state.version != version:
         return None
-    return replace(state.idle, status=Status.EXPIRED, reason=reason[:500])
+    return replace(state.idle, status=move(state.status, Fact.REFUSED), reason=reason[:500])
 
 
 def postponed(state: Refresh, owner: str, retry_at: datetime | None) -> Refresh | None:
@@ -112,14 +112,12 @@ def forgiven(state: Refresh, at: datetime) -> Refresh:
     """A person asks for one more try: what was postponed or uncertain is forgotten, a running lease is not."""
     if state.until is not None and at < state.until:
         return state
-    status = Status.CONNECTED if state.status is Status.ERROR else state.status
-    return replace(
-        state.idle, status=status, reason=None if status is Status.CONNECTED else state.reason, retry_at=None
-    )
+    if state.status is not Status.ERROR:
+        return replace(state.idle, retry_at=None)
+    return replace(state.idle, status=move(state.status, Fact.RECOVERED), reason=None, retry_at=None)
 
 
 def granted(state: Refresh) -> Refresh:
     """A consent or a person gave new credentials: the next generation, whatever was under way for the one before."""
-    return replace(
-        state.idle, version=state.version + 1, status=Status.CONNECTED, reason=None, retry_at=None, failures=0
-    )
+    status = move(state.status, Fact.GRANTED)
+    return replace(state.idle, version=state.version + 1, status=status, reason=None, retry_at=None, failures=0)
