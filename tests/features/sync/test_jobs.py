@@ -91,7 +91,7 @@ class Story:
 
     async def _as_if_nothing_happened(self, run_id: str) -> None:
         run = await sync.run(self.scope, run_id)
-        counts = (run.state, run.pages, run.listings, run.created, run.updated, run.unchanged, run.failed)
+        counts = (run.state, run.pages, run.records, run.created, run.updated, run.unchanged, run.failed)
         assert counts == ("succeeded", 3, 6, 2, 1, 2, 1)
         page = await records.listings(self.scope, ListingFilter(), Ask(100))
         assert {row["external_id"]: row["title"] for row in page.items} == {

@@ -100,24 +100,24 @@ def test_SS_14_pages_count_from_the_beginning_of_the_run() -> None:
 
 def test_raw_bytes_are_compared_first_while_that_saves_work() -> None:
     assert worth_looking(None)
-    assert worth_looking(PageCount(listings=100, unchanged=25))
-    assert not worth_looking(PageCount(listings=100, unchanged=24, created=76))
+    assert worth_looking(PageCount(records=100, unchanged=25))
+    assert not worth_looking(PageCount(records=100, unchanged=24, created=76))
 
 
 def _run(**changes: object) -> Run:
     empty: dict[str, object] = dict.fromkeys(Run.__slots__)
-    counters = dict.fromkeys(("pages", "listings", "fence", "attempts"), 0)
+    counters = dict.fromkeys(("pages", "records", "fence", "attempts"), 0)
     return Run(**(empty | counters | changes))  # type: ignore[arg-type] # one mapping for fields of many types
 
 
 def test_pace_tells_rate_and_rest() -> None:
     started = NOW - timedelta(seconds=10)
-    running = pace(_run(started_at=started, listings=50, total=200), NOW)
+    running = pace(_run(started_at=started, records=50, total=200), NOW)
     assert (running.per_second, running.eta_seconds) == (5.0, 30.0)
-    done = pace(_run(started_at=started, finished_at=NOW, listings=50, total=50), NOW + timedelta(days=1))
+    done = pace(_run(started_at=started, finished_at=NOW, records=50, total=50), NOW + timedelta(days=1))
     assert (done.per_second, done.eta_seconds) == (5.0, None)
-    assert pace(_run(listings=0), NOW).per_second is None
-    assert pace(_run(started_at=started, listings=300, total=200), NOW).eta_seconds == 0
+    assert pace(_run(records=0), NOW).per_second is None
+    assert pace(_run(started_at=started, records=300, total=200), NOW).eta_seconds == 0
 
 
 def test_only_live_states_are_live() -> None:

@@ -44,11 +44,14 @@ async def test_a_run_is_started_watched_and_its_errors_read(edge: Edge, scope: S
     run = await _start(edge, mode="full")
     await sync.work(scope, run)
     body = (await edge.get(f"/api/sync/runs/{run}", tenant=TENANT, role=USER)).json()
-    counters = {name: body[name] for name in ("state", "mode", "listings", "created", "failed", "pages", "waitedMs")}
+    counters = {
+        name: body[name] for name in ("state", "mode", "records", "listings", "created", "failed", "pages", "waitedMs")
+    }
     assert counters == {
         "state": "succeeded",
         "mode": "full",
-        "listings": 3,
+        "records": 3,
+        "listings": 2,
         "created": 2,
         "failed": 1,
         "pages": 2,

@@ -11,6 +11,7 @@ from tests.given import sync as given
 from tests.house_database import Copy
 
 from isthmus.client import Disconnected, ReauthorizationRequired, Refused
+from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.engine.db import Database
 from isthmus.features import records, sync
@@ -141,7 +142,7 @@ async def test_a_record_that_cannot_be_read_is_kept_with_its_reason_and_stops_no
     shop = given.Shelf({"a": "Áo", "b": "?", "c": "??", "d": "x\x00y", "e": "Giày"})
     scope = given.scope(base, {"con_one": shop})
     run = await _read(scope)
-    assert (run.state, run.listings, run.created, run.failed) == ("succeeded", 5, 2, 3)
+    assert (run.state, run.records, run.listings, run.created, run.failed) == ("succeeded", 5, 2, 2, 3)
     page = await service.errors(scope, run.id, Ask(2))
     rest = await service.errors(scope, run.id, Ask(2, after=page.next_after))
     found = {row["external_id"]: row for row in [*page.items, *rest.items]}
@@ -382,3 +383,15 @@ async def test_status_shows_the_newest_run_and_how_far_was_read(base: Database) 
     assert (one.run.id, one.watermark, one.completed_at) == (queued.id, first.until, first.finished_at)
     assert (two.connection_id, two.watermark) == ("con_two", None)
     assert len(await service.status(scope, "con_two")) == 1
+
+
+async def test_a_listing_that_comes_in_parts_is_counted_once(base: Database) -> None:
+    shop = given.shelf(5)
+
+    def fragment(record: RawRecord) -> Listing:
+        part = given_records.variant(record.external_id)
+        return given_records.listing("p", part, variants_complete=False)
+
+    shop.map = fragment  # type: ignore[method-assign] # each record is one variant of the same listing
+    run = await _read(given.scope(base, {"con_one": shop}))
+    assert (run.state, run.records, run.listings, run.variants, run.created) == ("succeeded", 5, 1, 5, 1)

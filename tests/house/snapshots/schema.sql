@@ -376,6 +376,7 @@ table sync_runs
   pages_at_claim bigint not null default 0
   total bigint
   pages bigint not null default 0
+  records bigint not null default 0
   listings bigint not null default 0
   variants bigint not null default 0
   created bigint not null default 0

@@ -58,6 +58,7 @@ class Run:
     deaths: int
     total: int | None
     pages: int
+    records: int
     listings: int
     variants: int
     created: int
@@ -178,8 +179,9 @@ def _new(seen: set[bytes], content: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PageCount:
-    """What one page brought; the run's counters grow by it."""
+    """What one page brought; the run's counters grow by it. Several records may be parts of one listing."""
 
+    records: int = 0
     listings: int = 0
     variants: int = 0
     created: int = 0
@@ -190,7 +192,7 @@ class PageCount:
 
 def worth_looking(before: PageCount | None) -> bool:
     """Whether to ask for raw hashes before mapping a page: not while the pages before it brought only news."""
-    return before is None or before.unchanged * 4 >= before.listings
+    return before is None or before.unchanged * 4 >= before.records
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +217,10 @@ def pace(run: Run, now: datetime) -> Pace:
     if run.started_at is None:
         return Pace(None, None)
     seconds = ((run.finished_at or now) - run.started_at).total_seconds()
-    if seconds <= 0 or run.listings == 0:
+    if seconds <= 0 or run.records == 0:
         return Pace(None, None)
-    rate = run.listings / seconds
-    left = None if run.total is None or run.finished_at else max(0, run.total - run.listings) / rate
+    rate = run.records / seconds
+    left = None if run.total is None or run.finished_at else max(0, run.total - run.records) / rate
     return Pace(round(rate, 2), None if left is None else round(left, 1))
 
 
@@ -229,7 +231,7 @@ def is_poison(deaths: int, settings: Settings) -> bool:
 
 def event_body(run: Run) -> dict[str, Any]:
     """The public face of a run in its events."""
-    counters = ("pages", "listings", "variants", "created", "updated", "unchanged", "failed")
+    counters = ("pages", "records", "listings", "variants", "created", "updated", "unchanged", "failed")
     body: dict[str, Any] = {
         "runId": run.id,
         "connectionId": run.connection_id,

@@ -42,7 +42,7 @@ class RunError(Answer, frozen=True, kw_only=True):
 
 
 class RunOut(Answer, frozen=True, kw_only=True):
-    """A run. `listings` counts records read, `failed` those among them that could not be read or stored."""
+    """A run. `records` counts what the platform sent, `total` what it says there is; `failed` could not be kept."""
 
     id: str
     connection_id: str
@@ -54,6 +54,7 @@ class RunOut(Answer, frozen=True, kw_only=True):
     until: datetime
     total: int | None
     pages: int
+    records: int
     listings: int
     variants: int
     created: int

@@ -35,6 +35,7 @@ SYNC_RUNS = tenant_table(
     Column("pages_at_claim", BigInteger, nullable=False, server_default=text("0")),
     Column("total", BigInteger),
     _count("pages"),
+    _count("records"),
     _count("listings"),
     _count("variants"),
     _count("created"),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -67,6 +67,8 @@ class Pull:
     source: Source
     tally: Tally
     settings: Settings
+    #: Listings that came in parts and were counted already, by the hash of their ids.
+    counted: set[int] = field(default_factory=set)
 
     async def pages(self) -> None:
         """Read from the run's cursor to the end; the next page is on its way while one is written."""
@@ -92,7 +94,8 @@ class Pull:
         spent = self.tally.spent()
         async with self.scope.tx() as tx:
             await self._still_mine(tx)
-            count, errors = await self._write(tx, ready)
+            parts = {hash(one.listing.external_id) for one in ready.items if not one.listing.variants_complete}
+            count, errors = await self._write(tx, ready, len(parts - self.counted))
             await self._keep_errors(tx, errors)
             mark = Checkpoint(page.cursor, page.total, count, spent.retries, spent.throttled, spent.waited_ms)
             if not await store.checkpoint(tx, self.run, mark, self.settings.lease):
@@ -100,6 +103,7 @@ class Pull:
             if page.cursor is None:
                 await self._complete(tx)
         self.tally.settle(spent)
+        self.counted.update(parts)
         return count
 
     async def _read(self, raw: Sequence[RawRecord], *, look: bool) -> _Ready:
@@ -140,12 +144,13 @@ class Pull:
         if state is State.CANCELLING:
             raise CancelWanted
 
-    async def _write(self, tx: Tx, ready: _Ready) -> tuple[PageCount, list[ItemError]]:
+    async def _write(self, tx: Tx, ready: _Ready, parted: int) -> tuple[PageCount, list[ItemError]]:
         origin = _Origin(self.run.connection_id, self.run.provider)
         written = await records.write_listings(tx, self.scope, origin, ready.items)
         errors = [*ready.errors, *(ItemError(one.external_id, one.reason, one.raw) for one in written.refused)]
         count = PageCount(
-            listings=ready.size,
+            records=ready.size,
+            listings=ready.same + sum(one.listing.variants_complete for one in ready.items) + parted,
             variants=written.variants + ready.same_variants,
             created=written.created,
             updated=written.updated,

@@ -14,7 +14,18 @@ from isthmus.features.sync.tables import SYNC_CURSORS, SYNC_ERRORS, SYNC_RUNS
 
 _r, _e = SYNC_RUNS.c, SYNC_ERRORS.c
 
-_COUNTERS = ("listings", "variants", "created", "updated", "unchanged", "failed", "retries", "throttled", "waited_ms")
+_COUNTERS = (
+    "records",
+    "listings",
+    "variants",
+    "created",
+    "updated",
+    "unchanged",
+    "failed",
+    "retries",
+    "throttled",
+    "waited_ms",
+)
 _CHECKPOINT = statement(
     update(SYNC_RUNS)
     .where(*MINE)
