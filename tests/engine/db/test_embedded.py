@@ -156,6 +156,21 @@ async def test_a_second_owner_is_told_who_has_it(home: Path) -> None:
         assert await _one(running.url, "select 1") == 1
 
 
+async def test_another_process_can_use_the_server_while_its_owner_still_starts_it(place: Path) -> None:
+    home = place / "shared"
+    owner = subprocess.Popen([sys.executable, "-c", _OWNER, str(home), "kernel"], stdout=subprocess.DEVNULL)
+    try:
+        guest = EmbeddedPostgres(home)
+        await guest.attach()
+        assert await _one(guest.url, "select current_user") == "isthmus_service"
+        assert guest.pid == 0
+    finally:
+        owner.kill()
+        owner.wait()
+    with pytest.raises(DatabaseUnavailable):
+        await guest.attach(timeout=0.3)
+
+
 @pytest.mark.parametrize("watchdog", ["kernel", "pipe"])
 async def test_postgres_ends_when_its_owner_is_killed(home: Path, watchdog: str) -> None:
     owner = subprocess.Popen([sys.executable, "-c", _OWNER, str(home), watchdog], stdout=subprocess.PIPE, text=True)

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from isthmus.engine.db import binaries, bootstrap, room
+from isthmus.engine.db import binaries, bootstrap, connections, room
 from isthmus.engine.db.binaries import Account, Binaries
-from isthmus.engine.db.errors import DatabaseStartFailed
+from isthmus.engine.db.errors import DatabaseStartFailed, DatabaseUnavailable, DatabaseUnsuitable
 from isthmus.kit.clock import SYSTEM, Clock
 
 _LOG = logging.getLogger("isthmus.engine.db")
@@ -109,6 +109,23 @@ class EmbeddedPostgres:
             await self.stop(immediate=True)
             raise
         self._guard = asyncio.create_task(self._keep_alive(), name="postgres-guard")
+
+    async def attach(self, *, timeout: float = 30.0) -> None:
+        """Wait until the server that another process runs here can be used; `url` and `owner_url` then reach it.
+
+        Raises DatabaseUnavailable when it does not answer in time.
+        """
+        deadline = self._clock.monotonic() + timeout
+        while True:
+            try:
+                connection = await connections.connect(self.owner_url)
+            except (DatabaseUnavailable, DatabaseUnsuitable):
+                if self._clock.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                await connection.close()
+                return
 
     async def stop(self, *, immediate: bool = False, timeout: float = 10.0) -> None:
         """End the server: sessions are cut, everything committed is safe. Idempotent."""
