@@ -13,6 +13,7 @@ from isthmus.app import SECTIONS, Platform, address_of, open_platform, serve_api
 from isthmus.features import access, catalog
 from isthmus.http import SharedKey, mint
 from isthmus.http.server import bind
+from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, system
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import SandboxServer, walk
@@ -125,8 +126,10 @@ _OPERATOR = system(PLATFORM_TENANT, "journeys")
 
 
 @asynccontextmanager
-async def deployment(database_url: str, home: Path, products: int = 12) -> AsyncIterator[Deployment]:
-    """Everything up, with the sandboxes' apps registered."""
+async def deployment(
+    database_url: str, home: Path, products: int = 12, *, clock: Clock = SYSTEM, **more: str
+) -> AsyncIterator[Deployment]:
+    """Everything up, with the sandboxes' apps registered; `more` are settings, `ISTHMUS_` left out."""
     bound = bind("127.0.0.1", 0)
     address = address_of(bound)
     given = {
@@ -134,12 +137,13 @@ async def deployment(database_url: str, home: Path, products: int = 12) -> Async
         "ISTHMUS_DATABASE_URL": database_url,
         "ISTHMUS_AUTH__HS256": KEY,
         "ISTHMUS_MASTER_KEY": MASTER,
+        **{f"ISTHMUS_{name}": value for name, value in more.items()},
     }
     stop = asyncio.Event()
     async with (
         SandboxServer(products=products) as sandbox,
         open_platform(
-            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS}), upgrade=False, public_url=address
+            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS}), upgrade=False, public_url=address, clock=clock
         ) as platform,
         asyncio.TaskGroup() as group,
     ):

@@ -13,17 +13,17 @@ from isthmus.http import (
     Authenticator,
     Credentials,
     Issuer,
+    JwksKeys,
     SharedKey,
     TokenAuthenticator,
     Verified,
     mint,
     own_issuer,
 )
-from isthmus.http.tokens import OWN_ISSUER
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem, Unauthenticated
-from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
 from isthmus.kit.secret import Secret
 from isthmus.settings import Core, KeySettings, WrongSetting
 
@@ -45,14 +45,23 @@ class Signing:
     """Who may sign in, and whether this deployment may mint tokens itself."""
 
     authenticators: Sequence[Authenticator]
+    given: KeySettings
     development: SharedKey | None = None
 
     def mint(self, tenant_id: str, subject: str, roles: Sequence[str], hours: float, clock: Clock) -> Secret:
         """A development token. Raises NoDevelopmentKey, ValueError."""
         if self.development is None:
             raise NoDevelopmentKey
-        seconds = int(hours * 3600)
-        return mint(self.development, tenant_id=tenant_id, subject=subject, roles=roles, clock=clock, seconds=seconds)
+        return mint(
+            self.development,
+            tenant_id=tenant_id,
+            subject=subject,
+            roles=roles,
+            clock=clock,
+            seconds=int(hours * 3600),
+            issuer=self.given.issuer,
+            audience=self.given.audience,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class MasterKeys:
 
 
 class _LiveTenants:
-    """Lets in only tokens of tenants that exist and are not suspended."""
+    """Lets in only tokens of tenants that exist and are not suspended; for the deployment itself, super admins only."""
 
     def __init__(self, inner: Authenticator, guard: access.TenantGuard) -> None:
         self._inner = inner
@@ -73,9 +82,14 @@ class _LiveTenants:
     async def verify(self, credentials: Credentials) -> Verified | None:
         """The inner verdict, if the tenant is live. Raises Unauthenticated."""
         found = await self._inner.verify(credentials)
-        if found is None or found.principal.tenant_id == PLATFORM_TENANT:
-            return found
-        if not await self._guard.is_live(found.principal.tenant_id):
+        if found is None:
+            return None
+        who = found.principal
+        if who.tenant_id == PLATFORM_TENANT:
+            let_in = SUPER_ADMIN in who.roles
+        else:
+            let_in = await self._guard.is_live(who.tenant_id)
+        if not let_in:
             raise Unauthenticated
         return found
 
@@ -106,19 +120,31 @@ def _configured(core: Core) -> bool:
 
 def signing(given: KeySettings, home: Path, guard: access.TenantGuard, clock: Clock, *, embedded: bool) -> Signing:
     """Whose tokens are believed. Raises CannotStart for a weak key, WrongSetting when nobody could sign in."""
-    issuers: list[Issuer] = []
+    issuers = [_foreign(given, clock)] if given.jwks_url else []
     development: SharedKey | None = None
-    if given.hs256 is not None:
-        key = SharedKey(given.hs256, setting="ISTHMUS_AUTH__HS256")
-        issuers.append(own_issuer(key))
-    elif embedded:
-        development = SharedKey(_development_key(home / _DEVELOPMENT_FILE))
-        issuers.append(own_issuer(development))
+    key = None if given.hs256 is None else SharedKey(given.hs256, setting="ISTHMUS_AUTH__HS256")
+    if embedded and key is None and not issuers:
+        key = development = SharedKey(_development_key(home / _DEVELOPMENT_FILE))
+    if key is not None:
+        issuers.append(own_issuer(key, name=given.issuer, audience=given.audience))
     if not issuers:
         raise WrongSetting("Nobody could sign in: give ISTHMUS_AUTH__HS256 or ISTHMUS_AUTH__JWKS_URL.")
-    if given.jwks_issuer == OWN_ISSUER:
+    return Signing([_LiveTenants(TokenAuthenticator(issuers, clock), guard)], given, development)
+
+
+def _foreign(given: KeySettings, clock: Clock) -> Issuer:
+    """The issuer behind a JWKS address. Raises WrongSetting, CannotStart."""
+    if not given.jwks_issuer or not given.jwks_tenants:
+        raise WrongSetting("ISTHMUS_AUTH__JWKS_URL needs ISTHMUS_AUTH__JWKS_ISSUER and ISTHMUS_AUTH__JWKS_TENANTS too.")
+    if given.jwks_issuer == given.issuer:
         raise WrongSetting("ISTHMUS_AUTH__JWKS_ISSUER: a foreign issuer cannot have our own issuer's name.")
-    return Signing([_LiveTenants(TokenAuthenticator(issuers, clock), guard)], development)
+    return Issuer(
+        name=given.jwks_issuer,
+        keys=JwksKeys.at(given.jwks_url, clock),
+        algorithms=given.jwks_algorithms,
+        audience=given.audience,
+        tenants=None if "*" in given.jwks_tenants else frozenset(given.jwks_tenants),
+    )
 
 
 def _development_key(file: Path) -> Secret:

@@ -10,7 +10,7 @@ from isthmus.kit.errors import Unauthenticated
 from isthmus.kit.permissions import Principal
 
 _MAX_CREDENTIAL = 8 * 1024
-_CACHE_SECONDS = 4.0
+_CACHE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,7 +57,7 @@ def _bearer(header: bytes) -> bytes:
 
 
 class Doorkeeper:
-    """Asks the authenticators in turn; remembers good answers for four seconds, so that a change counts within five."""
+    """Asks the authenticators in turn; remembers good answers for three seconds: a change counts within five."""
 
     def __init__(self, authenticators: Sequence[Authenticator], clock: Clock, *, capacity: int = 10_000) -> None:
         self._authenticators = tuple(authenticators)

@@ -1,0 +1,131 @@
+"""Who is let in, by whose word, and how soon a change of that counts in every process (security.md JT-07, JT-10)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from joserfc import jwk, jwt
+from tests.journeys.deployment import Deployment, Merchant, deployment
+
+from isthmus.app import address_of, open_platform, serve_api
+from isthmus.features import access
+from isthmus.features.access import TenantStatus
+from isthmus.http.server import bind
+from isthmus.kit.clock import SYSTEM
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, system
+from isthmus.sandbox.clock import ShiftedClock
+
+ISSUER = "https://sign-in.example.com"
+_KEY = jwk.RSAKey.generate_key(2048, {"kid": "one", "alg": "RS256", "use": "sig"})
+_STRANGER = jwk.RSAKey.generate_key(2048, {"kid": "one", "alg": "RS256", "use": "sig"})
+_OPERATOR = system(PLATFORM_TENANT, "journeys")
+
+
+class Entrance:
+    """A deployment that believes a foreign issuer for the tenants `ten_listed...` that the test lists."""
+
+    def __init__(self, running: Deployment, clock: ShiftedClock) -> None:
+        self.running, self.clock = running, clock
+
+    def shows(self, tenant_id: str, *roles: str, key: jwk.RSAKey = _KEY, **changed: Any) -> Merchant:
+        """Somebody with a token of the foreign issuer."""
+        now = int(self.clock.now().timestamp())
+        claims = {"iss": ISSUER, "aud": "isthmus", "sub": "amy", "tenantId": tenant_id, "roles": list(roles)}
+        token = jwt.encode(
+            {"alg": "RS256", "kid": "one", "typ": "at+jwt"}, {**claims, "iat": now, "exp": now + 600, **changed}, key
+        )
+        person = self.running.person(tenant_id, [TENANT_ADMIN])
+        return Merchant(self.running, tenant_id, token, person.browser)
+
+
+@asynccontextmanager
+async def _issuer() -> AsyncIterator[str]:
+    async def keys(_: web.Request) -> web.Response:
+        return web.json_response({"keys": [_KEY.as_dict(private=False)]})
+
+    site = web.Application()
+    site.router.add_get("/keys", keys)
+    runner = web.AppRunner(site)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/keys"
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def entrance(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Entrance]:
+    clock, home = ShiftedClock(SYSTEM), tmp_path_factory.mktemp("home")
+    async with _issuer() as url:
+        more = {"AUTH__JWKS_URL": url, "AUTH__JWKS_ISSUER": ISSUER, "AUTH__JWKS_TENANTS": "ten_listed"}
+        async with deployment(database_url, Path(home), products=12, clock=clock, **more) as running:
+            async with running.platform.system.tx() as tx:
+                await tx.execute_sql(_TENANTS, "ten_listed", "listed")
+                await tx.execute_sql(_TENANTS, "ten_other", "other")
+            yield Entrance(running, clock)
+
+
+_TENANTS = "insert into tenants (id, name, slug, status, created_at) values ($1, $2, $2, 'active', now())"
+
+
+async def test_a_foreign_issuer_is_believed_by_its_published_keys(entrance: Entrance) -> None:
+    assert (await entrance.shows("ten_listed", TENANT_ADMIN).call("GET", "/api/products")).status == 200
+    for refused in (
+        entrance.shows("ten_listed", TENANT_ADMIN, key=_STRANGER),
+        entrance.shows("ten_listed", TENANT_ADMIN, aud="elsewhere"),
+        entrance.shows("ten_listed", TENANT_ADMIN, iss="isthmus"),
+    ):
+        answer = await refused.call("GET", "/api/products")
+        assert (answer.status, answer.body["error"]["code"]) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("tenant", ["ten_other", PLATFORM_TENANT, "ten_nowhere"])
+async def test_JT_07_an_issuer_speaks_only_for_its_tenants(entrance: Entrance, tenant: str) -> None:
+    assert (await entrance.shows(tenant, TENANT_ADMIN).call("GET", "/api/products")).status == 401
+
+
+async def test_JT_07_a_foreign_issuer_names_no_super_admin(entrance: Entrance) -> None:
+    assert (await entrance.shows("ten_listed", SUPER_ADMIN).call("GET", "/api/products")).status == 401
+
+
+async def test_the_deployments_own_tenant_is_for_super_admins(entrance: Entrance) -> None:
+    assert (await entrance.running.person(PLATFORM_TENANT, [TENANT_ADMIN]).call("GET", "/api/audit")).status == 401
+    assert (await entrance.running.person(PLATFORM_TENANT, [SUPER_ADMIN]).call("GET", "/api/audit")).status == 200
+
+
+@asynccontextmanager
+async def _another_process(entrance: Entrance) -> AsyncIterator[Deployment]:
+    running, bound, stop = entrance.running, bind("127.0.0.1", 0), asyncio.Event()
+    settings = running.platform.settings
+    async with open_platform(settings, upgrade=False, clock=entrance.clock) as platform, asyncio.TaskGroup() as group:
+        group.create_task(serve_api(platform, bound, stop))
+        yield Deployment(platform, running.sandbox, address_of(bound))
+        stop.set()
+
+
+async def test_JT_10_a_suspended_tenant_is_out_within_five_seconds_everywhere(entrance: Entrance) -> None:
+    bob = await entrance.running.merchant("Bob")
+    async with _another_process(entrance) as other:
+        doors = [bob, Merchant(other, bob.tenant_id, bob.token, bob.browser)]
+        stream = await bob.browser.get(
+            entrance.running.address + "/api/sync/stream", headers={"authorization": f"Bearer {bob.token}"}
+        )
+        assert [(await door.call("GET", "/api/products")).status for door in doors] == [200, 200]
+        entrance.clock.advance(0.9)
+        operator = entrance.running.platform.scope(PLATFORM_TENANT, _OPERATOR)
+        await access.set_status(operator, bob.tenant_id, status=TenantStatus.SUSPENDED)
+        for _ in range(3):  # whatever is remembered is remembered anew on the way
+            entrance.clock.advance(1.3)
+            for door in doors:
+                await door.call("GET", "/api/products")
+        entrance.clock.advance(1.1)
+        assert [(await door.call("GET", "/api/products")).status for door in doors] == [401, 401]
+        async with asyncio.timeout(3):
+            assert await stream.read() is not None
+        await access.set_status(operator, bob.tenant_id, status=TenantStatus.ACTIVE)
+        entrance.clock.advance(1.1)
+        assert [(await door.call("GET", "/api/products")).status for door in doors] == [200, 200]
