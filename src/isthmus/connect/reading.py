@@ -139,9 +139,11 @@ def milliseconds(value: Loose, what: str) -> datetime | None:
 
 
 def _instant(value: Loose, what: str, unit: int) -> datetime | None:
-    if absent(value) or (value in (0, "0") and not isinstance(value, bool)):
+    if absent(value):
         return None
     number = decimal(value, what) / unit
+    if not number:
+        return None
     if number > _LATEST:
         raise Unmappable(f"The {what} is outside the years 1970 to 2100.")
     return datetime.fromtimestamp(int(number), UTC)

@@ -58,7 +58,7 @@ class SandboxStage:
         return variant.stock, regular, sale if sale is not None and sale < regular else None
 
     def edit(self, number: int, stock: int) -> None:
-        ids = [each for each in self._main.shelf.ids(by_id=True) if self._main.shelf.status(each) != "deleted"]
+        ids = [each for each in self._main.shelf.ids() if self._main.shelf.status(each) != "deleted"]
         if not ids:
             raise NotFound("the shop is empty")
         self._shop.edit_product(str(ids[number % len(ids)]), stock=stock)

@@ -53,7 +53,7 @@ class Stage(Protocol):
         ...
 
     def edit(self, number: int, stock: int) -> None:
-        """Change the stock of one listing of the main shop, by its place from 0 (wrapping around)."""
+        """Change the stock of one listing of the main shop, by its place from the one unchanged for longest."""
         ...
 
     def add(self) -> None:

@@ -18,13 +18,22 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:  # noqa: ARG001 -
 
 
 @contextmanager
-def wall() -> Iterator[None]:
-    """Inside, this task may open no file, socket or process. An audit hook stays for the life of the process, idle."""
+def wall(*allowed: type[Exception]) -> Iterator[None]:
+    """Inside, this task may open no file, socket or process, and raise nothing but `allowed`: all else is Broken.
+
+    The audit hook behind it stays for the life of the process, idle.
+    """
     if not _installed:
         _installed.append(True)
         sys.addaudithook(_audit)
     before = _inside.set(True)
     try:
         yield
+    except Broken:
+        raise
+    except Exception as error:
+        if isinstance(error, allowed):
+            raise
+        raise Broken(f"raises {type(error).__name__}: {str(error)[:200]}") from error
     finally:
         _inside.reset(before)

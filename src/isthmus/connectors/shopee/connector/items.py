@@ -1,8 +1,9 @@
 """Reads one page of items: ids by time of change, then their details in fifties, then the models of each."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from isthmus.connect.reading import Loose
 from isthmus.connect.spi import RawRecord, Session
 from isthmus.connectors.shopee import mapping
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 API = "/api/v2"
@@ -86,10 +88,10 @@ async def records(session: Session, page: Listed, read_at: datetime) -> list[Raw
     ids = [one for one in page.rows if one]
     batches = [ids[start : start + _DETAILS] for start in range(0, len(ids), _DETAILS)]
     items: dict[str, msgspec.Raw] = {}
-    for found in await _together(_details(session, batch) for batch in batches):
+    for found in await _together(partial(_details, session), batches):
         items |= found
     with_models = [one for one, raw in items.items() if _has_models(raw)]
-    models = dict(zip(with_models, await _together(_models(session, one) for one in with_models), strict=True))
+    models = dict(zip(with_models, await _together(partial(_models, session), with_models), strict=True))
     return [RawRecord(one, _joined(raw, items.get(one), models.get(one)), read_at) for one, raw in page.rows.items()]
 
 
@@ -112,17 +114,17 @@ async def _models(session: Session, item_id: str) -> bytes | None:
     return bytes(judging.decoded(answer, _MODELS).response)
 
 
-async def _together(calls: Iterable[Awaitable[T]]) -> list[T]:
-    """The results in order, a few calls at a time; the first failure ends the others and is raised as it is."""
+async def _together(call: Callable[[A], Awaitable[T]], over: Iterable[A]) -> list[T]:
+    """`call` for each, a few at a time; results in order. The first failure ends the others and is raised as it is."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(call: Awaitable[T]) -> T:
+    async def one(what: A) -> T:
         async with gate:
-            return await call
+            return await call(what)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(call)) for call in calls]
+            tasks = [group.create_task(one(what)) for what in over]
     except* ClientError as failed:
         raise _first(failed) from None
     return [task.result() for task in tasks]
