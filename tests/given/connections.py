@@ -140,6 +140,7 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
         **registry.discover(),
         "rotor": rotor.found("rotor", far.url),
         "keys": rotor.found("keys", far.url, "api_key"),
+        "fixed": rotor.found("fixed", far.url, single_redirect_uri=True, issuer="https://as.example"),
     }
     parts: dict[type, object] = {
         connections.Settings: settings,

@@ -168,7 +168,7 @@ class Rotor:
         raise AssertionError("not used")
 
 
-def found(name: str, url: str, auth: str = "oauth2", limits: Sequence[Limit] = ()) -> Found:
+def found(name: str, url: str, auth: str = "oauth2", limits: Sequence[Limit] = (), **oauth: Any) -> Found:
     """The provider's folder: `oauth2`, or `api_key` with one field."""
     facts: dict[str, Any] = {
         "id": name,
@@ -182,7 +182,7 @@ def found(name: str, url: str, auth: str = "oauth2", limits: Sequence[Limit] = (
         "hosts": {"api": url},
     }
     if auth == "oauth2":
-        facts["oauth"] = {"pkce": True}
+        facts["oauth"] = {"pkce": True, **oauth}
     else:
         facts["credential_fields"] = [{"name": "api_key", "label": "Key", "secret": True}]
     manifest = msgspec.structs.replace(msgspec.convert(facts, Manifest), limits=tuple(limits))

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlencode
 
 import pytest
+from starlette.responses import Response
 from tests.given import connections as given
 from tests.given import vault
 from tests.given.connections import World, query
@@ -12,6 +14,7 @@ from isthmus.client import InvalidRequest
 from isthmus.engine.db import Database
 from isthmus.features import catalog, connections
 from isthmus.features.connections.feature import FEATURE
+from isthmus.features.connections.routes import cookies
 from isthmus.kit.secret import Secret
 
 UNKNOWN = "con_00000000000000000000000000"
@@ -360,3 +363,42 @@ async def test_ID_05_a_repeated_start_makes_one_connection_and_does_not_repeat_i
     assert not second.headers.get_list("set-cookie")
     del side.headers["idempotency-key"]
     assert (await side("GET", "/api/connections")).json()["total"] == 1
+
+
+async def test_a_free_integration_is_used_again_and_called_after_its_new_shop(world: World) -> None:
+    side = world.side("ten_reuse")
+    first = await world.rotor("ten_reuse", "a")
+    shown = (await side("GET", f"/api/connections/{first}")).json()
+    await side("DELETE", f"/api/connections/{first}")
+    second = await world.rotor("ten_reuse", "b")
+    again = (await side("GET", f"/api/connections/{second}")).json()
+    assert (again["integrationId"], again["name"]) == (shown["integrationId"], "Shop b")
+
+
+@pytest.mark.parametrize(
+    ("path", "issuer", "told"),
+    [
+        ("", "https://as.example", "connected"),
+        ("/none-fixed", "https://as.example", "registration_mismatch"),
+        ("", None, "registration_mismatch"),
+        ("", "https://evil.example", "registration_mismatch"),
+    ],
+)
+async def test_OA_04_OA_06_a_platform_with_one_fixed_address_and_an_issuer(
+    world: World, path: str, issuer: str | None, told: str
+) -> None:
+    side = world.side("ten_fixed")
+    started = await world.start(side, "fixed")
+    await side.go(started["authorizationUrl"])
+    fields = {"state": started["state"], "code": "a"} | ({"iss": issuer} if issuer else {})
+    answer = query(await side.go(f"{given.BASE}/api/integrations/oauth/callback{path}?{urlencode(fields)}"))
+    assert told in {answer["status"], answer.get("error")}
+    assert world.far.counts["exchange"] == (told == "connected")
+
+
+def test_over_tls_the_cookie_is_sent_over_tls_only() -> None:
+    answer = Response()
+    cookies.put(answer, "__Host-isthmus_flow_1", Secret("v"), secure=True)
+    assert answer.headers["set-cookie"] == (
+        "__Host-isthmus_flow_1=v; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure"
+    )

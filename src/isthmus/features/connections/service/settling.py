@@ -152,14 +152,18 @@ async def create(  # house: silent - create_on emits
     scope: Scope, tx: Tx, registration: Registration, target: Target
 ) -> str:
     """A new connection that waits for its credentials, on a free integration of the provider or on a new one."""
-    provider = registration.provider
-    integration_id = target.integration_id or await store.free_integration(tx, provider, target.name)
+    if target.integration_id is not None:
+        return await create_on(scope, tx, registration, target.integration_id)
+    provider, shown = registration.provider, target.name or registration.manifest.name
+    integration_id = await store.free_integration(tx, provider, target.name)
     if integration_id is None:
         integration_id = scope.id("int")
-        shown = target.name or registration.manifest.name
         await store.insert_integration(tx, integration_id, provider, shown, target.settings, scope.now)
-    elif target.settings:
-        await store.update_integration(tx, integration_id, "pending", scope.now, settings=target.settings)
+    else:
+        # It may still be called after the shop that was connected before.
+        await store.update_integration(
+            tx, integration_id, "pending", scope.now, name=shown, settings=target.settings or None
+        )
     return await create_on(scope, tx, registration, integration_id)
 
 
