@@ -23,6 +23,7 @@ def restored() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     yield
     root.handlers[:] = handlers
+    lines._Direct.stream = None
     root.setLevel(level)
 
 

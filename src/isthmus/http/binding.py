@@ -58,6 +58,9 @@ class _Node:
     request_name: str | None
     taken: tuple[_Taken, ...]
     below: "tuple[tuple[str, _Node], ...]"
+    #: The values when the request brings none of the names; None where something is required or each request differs.
+    defaults: Mapping[str, object] | None
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,17 @@ async def _values(node: _Node, given: Given, errors: list[dict[str, Any]]) -> di
         inner = await _values(below, given, errors)
         if len(errors) == known:
             values[name] = await below.call(**inner)
-    for taken in node.taken:
+    if node.defaults is not None and node.names.isdisjoint(given.query):
+        values.update(node.defaults)
+    else:
+        _take(node.taken, given, values, errors)
+    if node.request_name is not None:
+        values[node.request_name] = given.request
+    return values
+
+
+def _take(taken_all: Sequence[_Taken], given: Given, values: dict[str, Any], errors: list[dict[str, Any]]) -> None:
+    for taken in taken_all:
         value = _pick(taken, given)
         if value is not _MISSING:
             location = ("body",) if taken.place == "body" else (taken.place, taken.alias)
@@ -114,9 +127,6 @@ async def _values(node: _Node, given: Given, errors: list[dict[str, Any]]) -> di
         else:
             fresh = taken.default is _FRESH
             values[taken.field.name] = taken.field.get_default() if fresh else taken.default
-    if node.request_name is not None:
-        values[node.request_name] = given.request
-    return values
 
 
 def _pick(taken: _Taken, given: Given) -> Any:  # noqa: ANN401 - text, texts or a parsed body
@@ -155,11 +165,15 @@ def _node(dependant: Dependant) -> _Node | None:
     ]
     if any(node is None for _, node in below) or any(item is None for item in taken):
         return None
+    complete = tuple(item for item in taken if item is not None)
+    lasting = all(item.place == "query" and not item.required and item.default is not _FRESH for item in complete)
     return _Node(
         call,
         dependant.request_param_name,
-        tuple(item for item in taken if item is not None),
+        complete,
         tuple((name, node) for name, node in below if node is not None),
+        {item.field.name: item.default for item in complete} if lasting else None,
+        frozenset(item.alias for item in complete),
     )
 
 

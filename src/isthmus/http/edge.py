@@ -42,6 +42,7 @@ from isthmus.http.errors import retry_seconds as whole_seconds
 from isthmus.http.exchange import Exchange, given_id
 from isthmus.http.idempotency import Requested, Taking, claim_of, once
 from isthmus.http.limits import Limiter, Refused
+from isthmus.http.logging import access as log_access
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
 from isthmus.http.settings import HttpSettings
 from isthmus.http.table import RouteTable
@@ -53,7 +54,6 @@ from isthmus.scope import Scope
 
 _log = logging.getLogger("isthmus.http")
 _security = logging.getLogger("isthmus.http.security")
-_access = logging.getLogger("isthmus.http.access")
 _ONCE = (b"authorization", b"x-api-key", b"content-length", b"content-type", b"idempotency-key", b"origin", b"cookie")
 
 
@@ -236,10 +236,8 @@ class Edge:
             await _send_problem(send, Unavailable("The server is stopping.", retry_after=1), exchange, self._clock)
 
     def _note(self, exchange: Exchange, scope: AsgiScope) -> None:
-        if not _access.isEnabledFor(logging.INFO):
-            return
         principal = exchange.principal
-        access = {
+        access: dict[str, object] = {
             "method": scope["method"],
             "path": _shown_path(exchange, scope),
             "status": exchange.status,
@@ -248,10 +246,7 @@ class Edge:
             "tenant": principal.tenant_id if principal else "",
             "principal": principal.id if principal else "",
         }
-        # past `info`, which would look up the calling line each time
-        _access.handle(
-            _access.makeRecord(_access.name, logging.INFO, "", 0, "request", (), None, extra={"access": access})
-        )
+        log_access(access, exchange.request_id, self._clock.now())
 
 
 def _declaration(route: DeclaredRoute) -> Declaration:

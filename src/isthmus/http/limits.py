@@ -122,21 +122,23 @@ class Limiter:
         """
         limit = self._settings.limit(name)
         factor = self._settings.tenant_factor
-        keys = {f"{name} {tenant_id} {who}": limit} | ({f"{name} {tenant_id}": limit * factor} if tenant_id else {})
         now = self._clock.monotonic()
         second = int(now)
-        windows = [(self._windows.get(key, second), most) for key, most in keys.items()]
-        for window, most in windows:
-            if window.used >= most:
-                raise self._refused(limit, window.wait(now))
+        own_key, shared_key = f"{name} {tenant_id} {who}", f"{name} {tenant_id}"
+        own = self._windows.get(own_key, second)
+        shared = self._windows.get(shared_key, second) if tenant_id else None
+        if own.used >= limit:
+            raise self._refused(limit, own.wait(now))
+        if shared is not None and shared.used >= limit * factor:
+            raise self._refused(limit, shared.wait(now))
         if self._shares is not None and name not in BY_ADDRESS:
-            for key, most in keys.items():
+            for key, most in ((own_key, limit), (shared_key, limit * factor)):
                 wait = await self._shares.take(f"http {key}", most)
                 if wait is not None:
                     raise self._refused(limit, wait)
-        for window, _ in windows:
-            window.add(second)
-        own = windows[0][0]
+        own.add(second)
+        if shared is not None:
+            shared.add(second)
         return Standing(limit, max(0, limit - own.used), self._reset(own.wait(now)))
 
     def _reset(self, wait: float) -> int:

@@ -1,6 +1,7 @@
 """Pages of lists: bounds, and cursors that count only where they were made (security.md SC-02)."""
 
 import base64
+import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Cursors:
     """Makes and reads cursors; each bears a MAC over its place, its list and who may use it until when."""
 
     def __init__(self, key: Secret, clock: Clock) -> None:
-        self._key = hmac.digest(key.reveal().encode(), b"isthmus cursors", "sha256")
+        self._key = hmac.digest(key.reveal().encode(), b"isthmus cursors", "sha512")
         self._clock = clock
 
     def seal(self, place: str, binding: Sequence[str]) -> str:
@@ -51,7 +52,8 @@ class Cursors:
         return place
 
     def _tag(self, payload: bytes, binding: Sequence[str]) -> bytes:
-        return hmac.digest(self._key, msgspec.json.encode((binding, payload)), "sha256")[:_TAG_BYTES]
+        bound = msgspec.json.encode((binding, payload))
+        return hashlib.blake2b(bound, key=self._key, digest_size=_TAG_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True)
