@@ -277,14 +277,25 @@ async def test_OA_11_a_return_address_off_the_list_is_refused_at_the_start(world
     assert (await side("GET", "/api/connections")).json()["total"] == 0
 
 
+async def test_OA_11_what_is_no_origin_is_not_put_on_the_list(world: World) -> None:
+    side = world.side("ten_origin")
+    body = {"origins": ["https://ok.example.com", "javascript:alert(1)", "http://plain.example.com"]}
+    answer = await side("PUT", "/api/connections/return-origins", body)
+    assert answer.status_code == 400
+    assert [field["path"] for field in answer.json()["error"]["details"]["fields"]] == ["origins.1", "origins.2"]
+
+
 async def test_OA_11_a_list_that_changed_meanwhile_ends_at_our_own_page(world: World) -> None:
-    scope = world.scope("ten_list")
-    await connections.allow_return_origin(scope, "https://own.example.com")
     side = world.side("ten_list")
+    body = {"origins": ["https://OWN.example.com/", "https://other.example.com"]}
+    listed = await side("PUT", "/api/connections/return-origins", body)
+    assert listed.json() == {"origins": ["https://other.example.com", "https://own.example.com"]}
     started = await world.start(side, returnUrl="https://own.example.com/back")
     back = await world.ask(side, started["authorizationUrl"])
-    async with world.system.tx() as tx:
-        await tx.execute_sql("delete from return_origins where tenant_id = 'ten_list'")
+    kept = {"origins": ["https://other.example.com"]}
+    assert (await side("PUT", "/api/connections/return-origins", kept)).json() == kept
+    assert (await side("GET", "/api/connections/return-origins")).json() == kept
+    assert len(await world.events("ten_list", "connection.return_origins_changed")) == 2
     page = await side.go(back)
     assert page.status_code == 200
     assert "not allowed any more" in page.text

@@ -12,9 +12,10 @@ from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.finishing import redeem
 from isthmus.features.connections.service.managing import (
     Trial,
-    allow_return_origin,
     connections,
     disconnect,
+    return_origins,
+    set_return_origins,
     test,
 )
 from isthmus.features.connections.service.sessions import account_of, session
@@ -42,13 +43,14 @@ __all__ = [
     "Trial",
     "Uncertain",
     "account_of",
-    "allow_return_origin",
     "connection",
     "connections",
     "disconnect",
     "reconnect",
     "redeem",
+    "return_origins",
     "session",
+    "set_return_origins",
     "start",
     "test",
 ]

@@ -39,15 +39,6 @@ class ConnectionPending(Conflict):
     code = "CONNECTION_PENDING"
 
 
-class ConnectionUncertain(Conflict):
-    """A refresh ended without our knowing how, and one more try did not tell; test or reconnect the connection.
-
-    Call `POST /api/connections/{id}/test`; if that fails, reconnect.
-    """
-
-    code = "CONNECTION_UNCERTAIN"
-
-
 class WrongKind(Invalid):
     """The provider does not take this kind of credentials; its catalog page says which it takes.
 
@@ -85,15 +76,6 @@ class AlreadyConnected(Conflict):
     code = "ALREADY_CONNECTED"
 
 
-class NeedsReview(Conflict):
-    """This account cannot be connected before a review; the connection stays pending.
-
-    Ask the operator of the deployment why the account is held back.
-    """
-
-    code = "NEEDS_REVIEW"
-
-
 class WrongAccountGiven(Conflict):
     """The credentials belong to another account than this connection's; `details` names both.
 
@@ -129,12 +111,3 @@ class ConsentFailed(Conflict):
     """
 
     code = "CONSENT_FAILED"
-
-
-class ConsentUncertain(ConsentFailed):
-    """The code was sent and no answer came; whether the platform took it is unknown. Start again.
-
-    Begin a new consent; a code that the platform did take is of no use to anybody.
-    """
-
-    code = "CONSENT_UNCERTAIN"

@@ -103,13 +103,13 @@ class ClaimedElsewhere(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReturnOriginAllowed(Event):
-    """An origin was put on the list of return addresses."""
+class ReturnOriginsChanged(Event):
+    """The list of origins to which consents may return was changed."""
 
-    type: ClassVar[str] = "connection.return_origin_allowed"
+    type: ClassVar[str] = "connection.return_origins_changed"
 
 
 EMITS = (
     Created, ConsentStarted, ConsentOpened, ConsentHeld, ConsentFailed, Connected, Expired, Uncertain, Refreshed,
-    Cleared, Disconnected, Tested, ClaimedElsewhere, ReturnOriginAllowed,
+    Cleared, Disconnected, Tested, ClaimedElsewhere, ReturnOriginsChanged,
 )  # fmt: skip

@@ -28,6 +28,7 @@ from isthmus.features.connections.routes.shapes import (
     Reconnect,
     Redeem,
     RedeemedOut,
+    ReturnOrigins,
     StartedOut,
     TrialOut,
     begun,
@@ -115,6 +116,30 @@ async def redeem(scope: ScopeDep, body: Redeem) -> Response:
     settled = await finishing.redeem(scope, Secret(body.ticket.get_secret_value()))
     rows = [shown(await starting.get(scope, one)) for one in settled.connected]
     return document(RedeemedOut(status="connected", connection_id=rows[0].id, connections=rows))
+
+
+@routes.get(
+    "/return-origins",
+    permission=MANAGE,
+    limit="connection",
+    response_model=ReturnOrigins,
+    summary="Where this tenant's consents may return to",
+)
+async def get_return_origins(scope: ScopeDep) -> Response:
+    """The tenant's own list; the deployment may allow more."""
+    return document({"origins": await managing.return_origins(scope)})
+
+
+@routes.put(
+    "/return-origins",
+    permission=MANAGE,
+    limit="connection",
+    response_model=ReturnOrigins,
+    summary="Set where this tenant's consents may return to",
+)
+async def put_return_origins(scope: ScopeDep, body: ReturnOrigins) -> Response:
+    """Make the list exactly this one."""
+    return document({"origins": await managing.set_return_origins(scope, body.origins)})
 
 
 @routes.get(

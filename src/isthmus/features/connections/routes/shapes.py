@@ -63,6 +63,12 @@ class Redeem(Wire):
     ticket: Annotated[SecretStr, Field(min_length=1, max_length=200)]
 
 
+class ReturnOrigins(Wire):
+    """Origins, such as `https://app.example.com`, to which this tenant's consents may return."""
+
+    origins: Annotated[list[Address], Field(max_length=100)]
+
+
 class AccountOut(Answer, frozen=True, kw_only=True):
     """The account at the platform."""
 

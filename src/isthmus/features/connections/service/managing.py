@@ -1,14 +1,14 @@
 """Looking at connections, trying them, and ending them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from isthmus.client import AuthError, ClientError, PlatformError, TokenRejected, Tokens
 from isthmus.features import catalog
 from isthmus.features.connections.errors import ConnectionExpired, ConnectionNotFound, ConnectionPending
-from isthmus.features.connections.events import Disconnected, ReturnOriginAllowed, Tested
+from isthmus.features.connections.events import Disconnected, ReturnOriginsChanged, Tested
 from isthmus.features.connections.model import lease, returns
 from isthmus.features.connections.model.connection import INTEGRATION_STATUS, Connection, Filters
 from isthmus.features.connections.service import sealing, sessions, starting
@@ -143,13 +143,27 @@ async def _tokens(scope: Scope, connection_id: str) -> Tokens | None:
         return await sealing.open_tokens(scope, tx, connection_id, held)
 
 
-async def allow_return_origin(scope: Scope, origin: str) -> str:
-    """Let this tenant's consents return to an origin such as `https://app.example.com`. Raises Invalid."""
-    try:
-        normal = returns.origin_of(origin)
-    except ValueError as error:
-        raise Invalid.field("origin", f"This is not an origin: {error}.") from None
+async def return_origins(scope: Scope) -> list[str]:
+    """This tenant's own list of origins to which consents may return."""
     async with scope.tx() as tx:
-        if await flows.insert_origin(tx, normal, scope.now):
-            tx.emit(ReturnOriginAllowed(subject=normal))
-    return normal
+        return sorted(await flows.return_origins(tx))
+
+
+async def set_return_origins(scope: Scope, origins: Sequence[str]) -> list[str]:
+    """Make the list exactly these, such as `https://app.example.com`. Raises Invalid, naming each wrong one."""
+    wanted: set[str] = set()
+    wrong: list[dict[str, str]] = []
+    for place, origin in enumerate(origins):
+        try:
+            wanted.add(returns.origin_of(origin))
+        except ValueError as error:
+            wrong.append({"path": f"origins.{place}", "message": f"This is not an origin: {error}."})
+    if wrong:
+        raise Invalid("Some origins are not usable.", details={"fields": wrong})
+    async with scope.tx() as tx:
+        before = sorted(await flows.return_origins(tx))
+        if before != sorted(wanted):
+            await flows.update_origins(tx, wanted, scope.now)
+            facts = {"before": {"origins": before}, "after": {"origins": sorted(wanted)}}
+            tx.emit(ReturnOriginsChanged(subject=scope.tenant_id, **facts))
+    return sorted(wanted)

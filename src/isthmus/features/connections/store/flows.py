@@ -1,11 +1,12 @@
 """Statements over consents under way. Those that begin with a state run as the system: nobody is signed in there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ARRAY, Text, and_, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from isthmus.engine.db import Tx, statement
@@ -60,8 +61,11 @@ _ALLOW = statement(
     .values({name: bindparam(name) for name in ("tenant_id", "origin", "created_at")})
     .on_conflict_do_nothing()
 )
-_FORBID = statement(
-    delete(origins).where(origins.c.tenant_id == bindparam("tenant_id"), origins.c.origin == bindparam("origin"))
+_FORGET_OTHERS = statement(
+    delete(origins).where(
+        origins.c.tenant_id == bindparam("tenant_id"),
+        origins.c.origin != func.all(bindparam("kept", type_=ARRAY(Text))),
+    )
 )
 
 
@@ -142,11 +146,9 @@ async def return_origins(tx: Tx) -> frozenset[str]:
     return frozenset(row["origin"] for row in await tx.fetch(_ORIGINS, tenant_id=tx.tenant_id))
 
 
-async def insert_origin(tx: Tx, origin: str, now: datetime) -> bool:
-    """Put an origin on the list; False if it is there."""
-    return bool(await tx.execute(_ALLOW, tenant_id=tx.tenant_id, origin=origin, created_at=now))
-
-
-async def delete_origin(tx: Tx, origin: str) -> bool:
-    """Take an origin from the list."""
-    return bool(await tx.execute(_FORBID, tenant_id=tx.tenant_id, origin=origin))
+async def update_origins(tx: Tx, wanted: Collection[str], now: datetime) -> None:
+    """Make the list exactly this one."""
+    await tx.execute(_FORGET_OTHERS, tenant_id=tx.tenant_id, kept=sorted(wanted))
+    rows = [{"tenant_id": tx.tenant_id, "origin": origin, "created_at": now} for origin in sorted(wanted)]
+    if rows:
+        await tx.execute_many(_ALLOW, rows)
