@@ -57,3 +57,7 @@ live: $(STAMP) ## The conformance suite against a real account given by the envi
 .PHONY: lock
 lock: ## Write the hash-pinned locks anew (needs uv)
 	tools/lock
+
+.PHONY: reference
+reference: $(STAMP) ## Write docs/reference and the snapshots anew from the code
+	$(BIN)/python -m tools.reference
