@@ -6,12 +6,10 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import asyncpg
-
 from isthmus.engine import db
 from isthmus.engine.bus import log
 from isthmus.engine.bus.log import Envelope, Place
-from isthmus.engine.db import Database, DatabaseUnavailable, Tx
+from isthmus.engine.db import Database, DatabaseUnavailable, Tx, close_quietly
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.events import Event
 
@@ -118,25 +116,27 @@ class Bus:
             self._ring()
 
     async def _hear(self, stop: asyncio.Event) -> None:
+        """Keep a connection that listens; when it dies, make another."""
         pause = 0.1
         while not stop.is_set():
             try:
-                connection = await db.connect(self._url)
-            except DatabaseUnavailable:
+                await self._listen(stop)
+                pause = 0.1
+            except Exception as failure:  # noqa: BLE001 - the dispatcher outlives whatever its connection dies of
+                _LOG.warning("the bus cannot listen (%s); trying again in %g s", type(failure).__name__, pause)
                 await _rung(stop, pause)
                 pause = min(5.0, pause * 2)
-                continue
-            pause = 0.1
-            gone = asyncio.Event()
-            connection.add_termination_listener(lambda _, gone=gone: gone.set())
-            try:
-                await connection.add_listener(log.CHANNEL, lambda *_: self._ring())
-                self._ring()  # whatever was said while nobody listened
-                await _first(stop, gone)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                gone.set()
-            finally:
-                await _close(connection)
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        connection = await db.connect(self._url)
+        gone = asyncio.Event()
+        connection.add_termination_listener(lambda _: gone.set())
+        try:
+            await connection.add_listener(log.CHANNEL, lambda *_: self._ring())
+            self._ring()  # whatever was said while nobody listened
+            await _first(stop, gone)
+        finally:
+            await close_quietly(connection)
 
     def _ring(self) -> None:
         for bell in self._bells:
@@ -188,8 +188,3 @@ async def _first(*events: asyncio.Event, timeout: float | None = None) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-
-async def _close(connection: asyncpg.Connection) -> None:
-    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        await connection.close(timeout=1.0)

@@ -1,5 +1,6 @@
 """PostgreSQL: an embedded server, migrations, and transactions that know their tenant."""
 
+from isthmus.engine.db.connections import close_quietly as close_quietly
 from isthmus.engine.db.connections import connect as connect
 from isthmus.engine.db.database import SYSTEM_ROLE as SYSTEM_ROLE
 from isthmus.engine.db.database import TENANT_ROLE as TENANT_ROLE

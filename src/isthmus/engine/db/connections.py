@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import asyncpg
 import msgspec
@@ -79,6 +79,12 @@ async def connect(
             connection.terminate()
             raise
     return connection
+
+
+async def close_quietly(connection: asyncpg.Connection) -> None:
+    """Close a connection that may be dead already."""
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        await connection.close(timeout=1.0)
 
 
 @contextmanager

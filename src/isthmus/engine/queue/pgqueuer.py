@@ -17,7 +17,6 @@ import msgspec
 from isthmus.engine import db
 from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
 from isthmus.engine.queue.port import Depth, Handler, Postponed, Wake
-from isthmus.kit.errors import Problem
 
 if TYPE_CHECKING:
     from pgqueuer.core.qm import QueueManager
@@ -128,7 +127,7 @@ class PgQueue:
         while not stop.is_set():
             try:
                 await self._work(stop)
-            except (Problem, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RuntimeError) as failure:
+            except Exception as failure:  # noqa: BLE001 - the runner outlives whatever its connection dies of
                 _LOG.warning("the queue's connection failed (%s); trying again in %g s", type(failure).__name__, pause)
                 await _wait(stop, pause)
                 pause = min(5.0, pause * 2)
@@ -158,8 +157,7 @@ class PgQueue:
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await connection.close(timeout=1.0)
+            await db.close_quietly(connection)
 
     def _manager(self, connection: asyncpg.Connection) -> "QueueManager":
         # The library takes a fifth of a second to import, and only a process that works needs it.
