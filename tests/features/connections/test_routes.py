@@ -314,6 +314,8 @@ async def test_LO_03_no_secret_is_in_the_database_the_log_or_an_answer(
     answers = [await side("POST", "/api/connections", {"provider": "keys", "apiKey": "canary-key"})]
     started = await world.start(side, "rotor")
     await side.go(started["authorizationUrl"])
+    link = started["authorizationUrl"].split("link=")[1]
+    held = [cookie.value or "" for cookie in side.http.cookies.jar]
     back = world.back("rotor", started, "canary-code")
     answers += [await side.go(back), await side("GET", "/api/connections")]
     answers += [await side("POST", f"/api/connections/{started['id']}/test")]
@@ -325,7 +327,8 @@ async def test_LO_03_no_secret_is_in_the_database_the_log_or_an_answer(
     logged = " ".join(str(vars(record)) for record in caplog.records if record.name.startswith("isthmus"))
     assert "/api/connections" in logged
     for text in (shown, stored, logged):
-        for secret in ("canary-key", "canary-access", "canary-refresh", started["state"]):
+        for secret in ("canary-key", "canary-access", "canary-refresh", started["state"], link, *held):
+            assert secret
             assert secret not in text
             assert secret.encode().hex() not in text
 
