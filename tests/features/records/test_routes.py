@@ -7,7 +7,8 @@ from tests.given import records as given
 from tests.given.edge import Edge
 
 from isthmus.engine.db import Database
-from isthmus.features.records.routes import listings, products
+from isthmus.features.records.routes import ListingOut, listings, products
+from isthmus.features.records.store import read
 from isthmus.kit.permissions import USER
 from isthmus.scope import System
 
@@ -22,6 +23,10 @@ async def edge(database: Database) -> AsyncIterator[Edge]:
     await given.write(mine, given.listing("three"), origin=given.Origin("con_two", "other"), raw=b"<html>")
     await given.write(other, given.listing("one"))
     yield Edge(System(engine), products, listings)
+
+
+def test_an_answer_is_filled_by_place_so_fields_and_columns_stand_in_one_order() -> None:
+    assert tuple(column.name for column in read._SHOWN) == ListingOut.__struct_fields__
 
 
 async def test_products_come_with_their_listings(edge: Edge) -> None:
