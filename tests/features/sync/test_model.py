@@ -55,7 +55,7 @@ def test_without_a_usable_watermark_everything_is_read_and_a_loss_is_told(
     assert (planned.mode, planned.since, planned.lost) == (Mode.FULL, None, lost)
 
 
-@for_all(st.integers(1, 40), st.floats(0, 0.999), st.floats(0, 1e6))
+@for_all(st.integers(0, 40), st.floats(0, 0.999), st.floats(0, 1e6))
 def test_waits_grow_stay_bounded_and_heed_the_platform(attempts: int, draw: float, asked: float) -> None:
     settings = Settings(max_attempts=50)
     again = after_fault(Fault("X", "", passing=True, retry_after=asked), attempts, draw, settings)

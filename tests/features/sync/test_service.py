@@ -10,7 +10,7 @@ from tests.given import records as given_records
 from tests.given import sync as given
 from tests.house_database import Copy
 
-from isthmus.client import Disconnected, ReauthorizationRequired, Refused
+from isthmus.client import BreakerOpen, Disconnected, ReauthorizationRequired, Refused
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.engine.db import Database
@@ -205,6 +205,23 @@ async def test_a_run_gives_up_after_so_many_failures_in_a_row(base: Database) ->
     assert [event["body"]["error"]["code"] for event in await given_records.events(scope, "sync.failed")] == [
         "DISCONNECTED"
     ]
+
+
+async def test_waiting_for_our_own_gates_uses_up_no_try(base: Database) -> None:
+    shop = given.shelf(2)
+    failures: list[Exception] = [BreakerOpen("", retry_after=0.0) for _ in range(3)]
+
+    async def held(cursor: str | None) -> None:
+        if failures:
+            raise failures.pop()
+
+    shop.before = held
+    scope = given.scope(base, {"con_one": shop}, max_attempts=1, backoff=timedelta(0))
+    run = await _read(scope)
+    assert (run.state, run.attempts, run.waiting_reason) == ("queued", 0, "BREAKER_OPEN")
+    for _ in range(3):
+        await sync.work(scope, run.id)
+    assert (await sync.run(scope, run.id)).state == "succeeded"
 
 
 async def test_an_expired_connection_ends_the_run_with_a_clear_code(base: Database) -> None:

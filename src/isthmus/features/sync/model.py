@@ -115,12 +115,17 @@ def plan(mode: Mode, known: Watermark | None, *, now: datetime, overlap: timedel
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A failure of a pull in the run's own words; `passing` says that waiting may cure it."""
+    """A failure of a pull in the run's own words; `passing` says that waiting may cure it.
+
+    `tried` is false where we held the call back ourselves: waiting for our own gates uses up no try, and so a run
+    ends with what the platform did and not with the circuit that opened because of it.
+    """
 
     code: str
     message: str
     passing: bool
     retry_after: float | None = None
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ def after_fault(fault: Fault, attempts: int, draw: float, settings: Settings) ->
     """What follows the `attempts`-th failed try in a row; None: the run has failed. `draw` is in [0, 1)."""
     if not fault.passing or attempts >= settings.max_attempts:
         return None
-    doubled = settings.backoff * 2 ** min(attempts - 1, 20)
+    doubled = settings.backoff * 2 ** min(max(attempts - 1, 0), 20)
     wait = min(doubled, settings.max_backoff) * (0.5 + draw / 2)
     asked = timedelta(seconds=min(fault.retry_after or 0.0, settings.max_backoff.total_seconds()))
     return Retry(max(wait, asked))

@@ -126,12 +126,12 @@ def fault_of(failure: ClientError) -> Fault:
     """A failed call in the run's own words. Reading again is always safe, so only hopeless calls end a run at once."""
     if isinstance(failure, ReauthorizationRequired | TokenRejected):
         return Fault("CONNECTION_EXPIRED", "The platform ended the grant; connect the account again.", passing=False)
-    passing = isinstance(failure, _PASSING)
-    return Fault(failure.kind.upper(), failure.message, passing, failure.retry_after)
+    passing, tried = isinstance(failure, _PASSING), not isinstance(failure, RateLimited | BreakerOpen)
+    return Fault(failure.kind.upper(), failure.message, passing, failure.retry_after, tried)
 
 
 async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> None:
-    attempts = (0 if tally.pages else run.attempts) + 1
+    attempts = (0 if tally.pages else run.attempts) + fault.tried
     again = after_fault(fault, attempts, draw(), scope.part(Settings))
     if again is None:
         await _end(scope, run, State.FAILED, fault)
