@@ -23,6 +23,9 @@ _POLL: Final = 5.0
 _SOON: Final = 0.02
 _LONGEST_PAUSE: Final = 60.0
 _FAR: Final = 1_000
+_PAUSE: Final = 0.1
+#: A connection that held this long was a good one: the next failure is a new one.
+_STEADY: Final = 2.0
 
 
 class Bus:
@@ -117,12 +120,14 @@ class Bus:
 
     async def _hear(self, stop: asyncio.Event) -> None:
         """Keep a connection that listens; when it dies, make another."""
-        pause = 0.1
+        pause = _PAUSE
         while not stop.is_set():
+            started = self._clock.monotonic()
             try:
                 await self._listen(stop)
-                pause = 0.1
             except Exception as failure:  # noqa: BLE001 - the dispatcher outlives whatever its connection dies of
+                if self._clock.monotonic() - started > _STEADY:
+                    pause = _PAUSE
                 _LOG.warning("the bus cannot listen (%s); trying again in %g s", type(failure).__name__, pause)
                 await _rung(stop, pause)
                 pause = min(5.0, pause * 2)
@@ -135,6 +140,8 @@ class Bus:
             await connection.add_listener(log.CHANNEL, lambda *_: self._ring())
             self._ring()  # whatever was said while nobody listened
             await _first(stop, gone)
+            if not stop.is_set():
+                raise ConnectionResetError("the session was cut")
         finally:
             await close_quietly(connection)
 

@@ -17,6 +17,7 @@ import msgspec
 from isthmus.engine import db
 from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
 from isthmus.engine.queue.port import Depth, Handler, Postponed, Wake
+from isthmus.kit.clock import SYSTEM, Clock
 
 if TYPE_CHECKING:
     from pgqueuer.core.qm import QueueManager
@@ -52,6 +53,9 @@ _PRUNE: Final = "delete from queue.pgqueuer_log where created < now() - $1::inte
 _LOG_KEPT: Final = timedelta(hours=6)
 _PRUNE_EVERY: Final = 600.0
 _GRACE: Final = 20.0
+_PAUSE: Final = 0.2
+#: A connection that held this long was a good one: the next failure is a new one.
+_STEADY: Final = 2.0
 _NOW: Final = timedelta(0)
 
 
@@ -72,10 +76,13 @@ class Pace:
 class PgQueue:
     """The queue of one database. `direct_url` is an address past any transaction pooler: the worker listens."""
 
-    def __init__(self, database: Database, *, direct_url: str | None = None, pace: Pace = Pace()) -> None:
+    def __init__(
+        self, database: Database, *, direct_url: str | None = None, pace: Pace = Pace(), clock: Clock = SYSTEM
+    ) -> None:
         self._database = database
         self._url = direct_url or database.url
         self._pace = pace
+        self._clock = clock
         self._handlers: dict[str, Handler] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._giving_back = False
@@ -123,16 +130,17 @@ class PgQueue:
         if not self._handlers:
             await stop.wait()
             return
-        pause = 0.2
+        pause = _PAUSE
         while not stop.is_set():
+            started = self._clock.monotonic()
             try:
                 await self._work(stop)
             except Exception as failure:  # noqa: BLE001 - the runner outlives whatever its connection dies of
+                if self._clock.monotonic() - started > _STEADY:
+                    pause = _PAUSE
                 _LOG.warning("the queue's connection failed (%s); trying again in %g s", type(failure).__name__, pause)
                 await _wait(stop, pause)
                 pause = min(5.0, pause * 2)
-            else:
-                pause = 0.2
 
     async def _work(self, stop: asyncio.Event) -> None:
         connection = await db.connect(self._url, role=SYSTEM_ROLE, json=False)
@@ -153,6 +161,8 @@ class PgQueue:
                 log_aggregation_interval=_NOW,
                 shutdown_on_listener_failure=True,
             )
+            if not stop.is_set():
+                raise ConnectionResetError("the session was cut")
         finally:
             for task in helpers:
                 task.cancel()
