@@ -10,6 +10,9 @@ from isthmus.engine.keys import KeyRing
 from isthmus.features import catalog, connections, vault
 from isthmus.settings import Settings, WrongSetting
 
+#: What an operator says goes before the address that was bound: browsers may come through a proxy.
+_PUBLIC_URL = "ISTHMUS_CONNECTIONS__PUBLIC_URL"
+
 
 def parts(
     settings: Settings, reload: Callable[[], KeyRing], budget: Budget, public_url: str | None
@@ -22,7 +25,7 @@ def parts(
     providers = catalog.Providers(registry.discover(settings.core.allowed_connectors))
     catalog.check_given(providers, apps)
     reach = settings.part(connections.Settings)
-    if public_url is not None:
+    if public_url is not None and _PUBLIC_URL not in settings.origins:
         reach = replace(reach, public_url=public_url)
     made: list[object] = [
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
