@@ -45,7 +45,7 @@ async def test_a_listing_shows_its_record_its_variants_and_on_request_what_was_s
     assert [row["externalId"] for row in rows] == ["two"]
     plain = (await edge.get(f"/api/listings/{rows[0]['id']}")).json()
     assert "raw" not in plain
-    assert [(one["sku"], one["duplicateSku"]) for one in plain["variants"]] == [("X", True), ("Y", False)]
+    assert {one["sku"]: one["duplicateSku"] for one in plain["variants"]} == {"X": True, "Y": False}
     assert plain["record"]["title"] == plain["title"]
     full = await edge.get(f"/api/listings/{rows[0]['id']}", query={"include": "raw"})
     assert '"raw":{"big": 12345678901234567890}' in full.text
