@@ -9,15 +9,29 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, ClassVar
 
 import asyncpg
 import pytest
 
-from isthmus.engine.db import Database, DatabaseStartFailed, DatabaseUnavailable, DataDirectoryTaken, EmbeddedPostgres
+from isthmus.engine.bus import Bus, Envelope
+from isthmus.engine.db import (
+    Database,
+    DatabaseStartFailed,
+    DatabaseUnavailable,
+    DataDirectoryTaken,
+    EmbeddedPostgres,
+    Tx,
+    migrate,
+)
 from isthmus.engine.db import binaries as programs
 from isthmus.engine.db.binaries import Account
+from isthmus.engine.queue import Pace, PgQueue, Wake
+from isthmus.kit.events import Event
 
 _OWNER = """
 import asyncio, sys
@@ -207,6 +221,48 @@ async def test_PR_15_postgres_killed_comes_back_by_itself_and_acknowledged_rows_
                     await asyncio.sleep(0.02)
         assert await _one(running.owner_url, "select count(*) from acknowledged") == 50
         await pool.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Event):
+    """A fact of this test."""
+
+    type: ClassVar[str] = "test.recovered"
+
+
+async def test_PR_15_queue_and_listeners_go_on_by_themselves_after_a_kill(home: Path) -> None:
+    woken, heard, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    async with EmbeddedPostgres(home, test_mode=True) as running:
+        await migrate(running.owner_url)
+        database = await Database.connect(running.url)
+        queue, bus = PgQueue(database, pace=Pace(poll=timedelta(seconds=0.1))), Bus(database)
+
+        @queue.handler("wake")
+        async def wake(_: Wake) -> None:
+            woken.set()
+
+        async def hear(_: Tx, __: Mapping[str, Any]) -> None:
+            heard.set()
+
+        tasks = [
+            asyncio.create_task(queue.run(stop)),
+            asyncio.create_task(bus.run(stop, {"hear": (["test.recovered"], hear)})),
+        ]
+        await asyncio.sleep(0.2)
+        os.kill(running.pid, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while not woken.is_set():
+                try:
+                    async with database.tenant("ten_a") as tx:
+                        await queue.enqueue(tx, "wake", "a", tenant_id="ten_a")
+                        await bus.append(tx, [Recovered(subject="a")], Envelope(actor="system"))
+                except DatabaseUnavailable:
+                    pass
+                await asyncio.sleep(0.1)
+            await heard.wait()
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+        await database.close()
 
 
 async def test_a_stale_pid_file_that_names_a_living_process_does_not_matter(home: Path) -> None:
