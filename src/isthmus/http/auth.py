@@ -72,24 +72,37 @@ class Doorkeeper:
         if found is None:
             return None
         verified, until = found
-        if self._clock.monotonic() < until and self._clock.now().timestamp() < verified.expires_at:
-            return verified.principal
-        del self._known[digest]
-        return None
+        if self._clock.now().timestamp() >= verified.expires_at:
+            del self._known[digest]
+            return None
+        return verified.principal if self._clock.monotonic() < until else None
+
+    def has_met(self, credentials: Credentials) -> bool:
+        """Whether these credentials were good when last seen: whoever shows them is not guessing."""
+        return _digest(credentials) in self._known
 
     async def verify(self, credentials: Credentials) -> Principal:
         """Verify in full. Raises Unauthenticated, the same way whatever was wrong."""
+        digest = _digest(credentials)
+        try:
+            verified = await self._ask(credentials)
+        except Unauthenticated:
+            self._known.pop(digest, None)
+            raise
+        self._remember(digest, verified)
+        return verified.principal
+
+    async def _ask(self, credentials: Credentials) -> Verified:
         for authenticator in self._authenticators:
             verified = await authenticator.verify(credentials)
             if verified is not None:
-                self._remember(credentials, verified)
-                return verified.principal
+                return verified
         raise Unauthenticated
 
-    def _remember(self, credentials: Credentials, verified: Verified) -> None:
-        if len(self._known) >= self._capacity:
+    def _remember(self, digest: bytes, verified: Verified) -> None:
+        if digest not in self._known and len(self._known) >= self._capacity:
             del self._known[next(iter(self._known))]
-        self._known[_digest(credentials)] = (verified, self._clock.monotonic() + _CACHE_SECONDS)
+        self._known[digest] = (verified, self._clock.monotonic() + _CACHE_SECONDS)
 
 
 def _digest(credentials: Credentials) -> bytes:

@@ -194,7 +194,8 @@ class Edge:
         if remembered is not None:
             return remembered
         address = limit_key(exchange.address)
-        self._limiter.check_failures(address)
+        if not self._doorkeeper.has_met(credentials):
+            self._limiter.check_failures(address)
         try:
             return await self._doorkeeper.verify(credentials)
         except Unauthenticated:
