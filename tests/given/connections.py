@@ -165,8 +165,10 @@ async def world(database: Database, *platforms: str, **knobs: Any) -> AsyncItera
             known = system.engine.part(catalog.Providers)[name].manifest.hosts
             hosts = {host: address for host, address in shop.hosts.items() if host in known}
             await catalog.set_app(vault.platform(system), name, credentials=credentials, hosts=hosts)
-        yield World(system, clock, sandbox, far, _api(system))
-        await clients.aclose()
+        try:
+            yield World(system, clock, sandbox, far, _api(system))
+        finally:
+            await clients.aclose()
 
 
 def _api(system: System) -> App:

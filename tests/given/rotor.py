@@ -36,6 +36,8 @@ class Far:
     mode: str = "ok"
     revoke_mode: str = "ok"
     delay: float = 0.0
+    #: While there is one, answers of the token endpoint wait for it.
+    gate: asyncio.Event | None = None
     keys: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     refreshes: Counter[str] = field(default_factory=Counter)
@@ -63,6 +65,8 @@ class Far:
             await asyncio.sleep(3600)
         answer, status = self._granted(form)
         await asyncio.sleep(self.delay)
+        if self.gate is not None:
+            await self.gate.wait()
         if self.mode == "drop":
             assert request.transport is not None
             request.transport.abort()

@@ -178,6 +178,17 @@ async def test_OA_14_of_two_tenants_at_the_same_moment_one_gets_the_account(worl
     assert sorted(query(answer)["status"] for answer in answers) == ["connected", "failed", "failed", "failed"]
 
 
+async def test_OA_14_tenants_that_want_the_same_shops_in_another_order_do_not_block_each_other(world: World) -> None:
+    backs = []
+    for number in range(6):
+        side = world.side(f"ten_ring{number}")
+        started = await world.start(side, "rotor")
+        await side.go(started["authorizationUrl"])
+        backs.append((side, world.back("rotor", started, "one two" if number % 2 else "two one")))
+    answers = [query(answer)["status"] for answer in await asyncio.gather(*[side.go(back) for side, back in backs])]
+    assert sorted(answers) == ["connected", *["failed"] * 5]
+
+
 async def test_OA_14_two_consents_of_one_tenant_at_the_same_moment_make_one_connection(world: World) -> None:
     side = world.side("ten_twice")
     backs = []

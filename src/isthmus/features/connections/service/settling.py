@@ -73,12 +73,14 @@ async def _settle(
     held: list[str] = []
     rivals: list[str] = []
     async with scope.tx() as tx:
+        await store.take_turns(tx, registration.provider)
         start = await store.by_id(tx, connection_id, lock=True)
         if start is None:
             raise ConnectionNotFound
         existing = await store.by_accounts(tx, registration.provider, list(by_account))
         places = model.place(start.id, start.account_id, [grant.account.id for grant in grants], existing)
-        for place in places:
+        # In one order everywhere: two tenants that want the same accounts wait for each other and never in a ring.
+        for place in sorted(places, key=lambda one: one.account_id):
             grant = by_account[place.account_id]
             target = place.connection_id or await _sibling(scope, tx, registration, grant.account)
             if place.place is Place.START and start.account_id is None:
@@ -90,6 +92,7 @@ async def _settle(
                 rivals.append(place.account_id)
         if not any(place.place is Place.START for place in places):
             await _drop_placeholder(tx, start)
+    connected.sort(key=lambda one: one != connection_id)
     return Settled(tuple(connected), tuple(held)), rivals
 
 

@@ -307,6 +307,11 @@ async def delete_unused_integration(tx: Tx, integration_id: str) -> None:
     await tx.execute(_DELETE_UNUSED, tenant_id=tx.tenant_id, integration_id=integration_id)
 
 
+async def take_turns(tx: Tx, provider: str) -> None:
+    """Let consents of one tenant and provider be stored one after the other: each may touch several connections."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 11))", f"{tx.tenant_id}/{provider}")
+
+
 async def claim(tx: Tx, provider: str, account_id: str, connection_id: str, now: datetime) -> str | None:
     """Take hold of an account for this tenant; the connection of this tenant that holds it, None when another does."""
     names = {"tenant_id": tx.tenant_id, "provider": provider, "external_account_id": account_id}
