@@ -14,6 +14,8 @@ from isthmus.engine.db.errors import DatabaseStartFailed as DatabaseStartFailed
 from isthmus.engine.db.errors import DatabaseUnavailable as DatabaseUnavailable
 from isthmus.engine.db.errors import DatabaseUnsuitable as DatabaseUnsuitable
 from isthmus.engine.db.errors import DataDirectoryTaken as DataDirectoryTaken
+from isthmus.engine.db.inspect import Inspection as Inspection
+from isthmus.engine.db.inspect import inspect as inspect
 from isthmus.engine.db.migrate import latest as latest
 from isthmus.engine.db.migrate import migrate as migrate
 from isthmus.engine.db.statements import Statement as Statement

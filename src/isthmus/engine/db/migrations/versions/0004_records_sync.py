@@ -27,7 +27,7 @@ _STATEMENTS = (
       primary key (tenant_id, id)
     )
     """,
-    "create index products_updated on products (tenant_id, updated_at, id)",
+    "create index products_updated on products (updated_at)",
     """
     create table listings (
       tenant_id text not null,
@@ -57,9 +57,8 @@ _STATEMENTS = (
       constraint listings_product foreign key (tenant_id, product_id) references products (tenant_id, id)
     )
     """,
-    "create index listings_connection on listings (tenant_id, connection_id, id)",
-    "create index listings_product_listings on listings (tenant_id, product_id)",
-    "create index listings_updated on listings (tenant_id, updated_at, id)",
+    "create index listings_of_product on listings (product_id, tenant_id)",
+    "create index listings_updated on listings (updated_at)",
     """
     create table variants (
       tenant_id text not null,
@@ -82,7 +81,7 @@ _STATEMENTS = (
         references listings (tenant_id, id) on delete cascade
     )
     """,
-    "create index variants_sku on variants (tenant_id, sku, connection_id) where sku is not null",
+    "create index variants_sku on variants (sku, tenant_id, connection_id) where sku is not null",
     """
     create table sync_runs (
       tenant_id text not null,
@@ -130,8 +129,8 @@ _STATEMENTS = (
     create unique index sync_runs_live on sync_runs (tenant_id, connection_id, entity)
       where state in ('queued', 'running', 'cancelling')
     """,
-    "create index sync_runs_connection on sync_runs (tenant_id, connection_id, entity, id)",
-    "create index sync_runs_changed on sync_runs (tenant_id, changed_at)",
+    "create index sync_runs_connection on sync_runs (connection_id, entity, id)",
+    "create index sync_runs_changed on sync_runs (changed_at)",
     "create index sync_runs_stalled on sync_runs (lease_until) where state in ('queued', 'running', 'cancelling')",
     """
     create table sync_errors (
@@ -148,7 +147,7 @@ _STATEMENTS = (
         references sync_runs (tenant_id, id) on delete cascade
     )
     """,
-    "create index sync_errors_of_run on sync_errors (tenant_id, run_id, id)",
+    "create index sync_errors_of_run on sync_errors (run_id, id)",
     """
     create table sync_cursors (
       tenant_id text not null,
