@@ -190,9 +190,8 @@ table listings
   constraint listings_external UNIQUE (tenant_id, connection_id, external_id)
   constraint listings_pkey PRIMARY KEY (tenant_id, id)
   constraint listings_product FOREIGN KEY (tenant_id, product_id) REFERENCES products(tenant_id, id)
-  CREATE INDEX listings_connection ON listings USING btree (tenant_id, connection_id, id)
-  CREATE INDEX listings_product_listings ON listings USING btree (tenant_id, product_id)
-  CREATE INDEX listings_updated ON listings USING btree (tenant_id, updated_at, id)
+  CREATE INDEX listings_of_product ON listings USING btree (product_id, tenant_id)
+  CREATE INDEX listings_updated ON listings USING btree (updated_at)
   CREATE UNIQUE INDEX listings_external ON listings USING btree (tenant_id, connection_id, external_id)
   CREATE UNIQUE INDEX listings_pkey ON listings USING btree (tenant_id, id)
   row security: forced
@@ -247,7 +246,7 @@ table products
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
   constraint products_pkey PRIMARY KEY (tenant_id, id)
-  CREATE INDEX products_updated ON products USING btree (tenant_id, updated_at, id)
+  CREATE INDEX products_updated ON products USING btree (updated_at)
   CREATE UNIQUE INDEX products_pkey ON products USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
@@ -348,7 +347,7 @@ table sync_errors
   created_at timestamp with time zone not null
   constraint sync_errors_pkey PRIMARY KEY (tenant_id, id)
   constraint sync_errors_run FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
-  CREATE INDEX sync_errors_of_run ON sync_errors USING btree (tenant_id, run_id, id)
+  CREATE INDEX sync_errors_of_run ON sync_errors USING btree (run_id, id)
   CREATE UNIQUE INDEX sync_errors_pkey ON sync_errors USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
@@ -396,8 +395,8 @@ table sync_runs
   finished_at timestamp with time zone
   changed_at timestamp with time zone not null
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id)
-  CREATE INDEX sync_runs_changed ON sync_runs USING btree (tenant_id, changed_at)
-  CREATE INDEX sync_runs_connection ON sync_runs USING btree (tenant_id, connection_id, entity, id)
+  CREATE INDEX sync_runs_changed ON sync_runs USING btree (changed_at)
+  CREATE INDEX sync_runs_connection ON sync_runs USING btree (connection_id, entity, id)
   CREATE INDEX sync_runs_stalled ON sync_runs USING btree (lease_until) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'cancelling'::text]))
   CREATE UNIQUE INDEX sync_runs_live ON sync_runs USING btree (tenant_id, connection_id, entity) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'cancelling'::text]))
   CREATE UNIQUE INDEX sync_runs_pkey ON sync_runs USING btree (tenant_id, id)
@@ -444,7 +443,7 @@ table variants
   constraint variants_external UNIQUE (tenant_id, listing_id, external_id)
   constraint variants_listing FOREIGN KEY (tenant_id, listing_id) REFERENCES listings(tenant_id, id) ON DELETE CASCADE
   constraint variants_pkey PRIMARY KEY (tenant_id, id)
-  CREATE INDEX variants_sku ON variants USING btree (tenant_id, sku, connection_id) WHERE (sku IS NOT NULL)
+  CREATE INDEX variants_sku ON variants USING btree (sku, tenant_id, connection_id) WHERE (sku IS NOT NULL)
   CREATE UNIQUE INDEX variants_external ON variants USING btree (tenant_id, listing_id, external_id)
   CREATE UNIQUE INDEX variants_pkey ON variants USING btree (tenant_id, id)
   row security: forced

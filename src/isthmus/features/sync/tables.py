@@ -5,6 +5,7 @@ from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, Index
 from isthmus.engine.db import tenant_table
 
 _TIME = DateTime(timezone=True)
+# As in records: indexes beside the keys do not begin with the tenant.
 _LIVE = text("state in ('queued', 'running', 'cancelling')")
 
 
@@ -56,8 +57,8 @@ SYNC_RUNS = tenant_table(
     #: The database's own clock: the place of a progress stream.
     Column("changed_at", _TIME, nullable=False),
     Index("sync_runs_live", "tenant_id", "connection_id", "entity", unique=True, postgresql_where=_LIVE),
-    Index("sync_runs_connection", "tenant_id", "connection_id", "entity", "id"),
-    Index("sync_runs_changed", "tenant_id", "changed_at"),
+    Index("sync_runs_connection", "connection_id", "entity", "id"),
+    Index("sync_runs_changed", "changed_at"),
     Index("sync_runs_stalled", "lease_until", postgresql_where=_LIVE),
 )
 
@@ -74,7 +75,7 @@ SYNC_ERRORS = tenant_table(
     ForeignKeyConstraint(
         ["tenant_id", "run_id"], ["sync_runs.tenant_id", "sync_runs.id"], name="sync_errors_run", ondelete="CASCADE"
     ),
-    Index("sync_errors_of_run", "tenant_id", "run_id", "id"),
+    Index("sync_errors_of_run", "run_id", "id"),
 )
 
 SYNC_CURSORS = tenant_table(

@@ -27,30 +27,36 @@ class Change:
     variant_ids: Mapping[str, str] = field(default_factory=dict)
 
 
-_STORED = statement(
-    select(_l.external_id, _l.id, _l.product_id, _l.hash, _l.raw_hash, _l.status).where(
-        _l.tenant_id == bindparam("tenant_id"),
-        _l.connection_id == bindparam("connection_id"),
-        _l.external_id == func.any(cast(bindparam("external_ids"), ARRAY(Text))),
-    )
-)
-_RAW_HASHES = statement(
-    select(_l.external_id, _l.raw_hash, _l.variant_count).where(
-        _l.tenant_id == bindparam("tenant_id"),
-        _l.connection_id == bindparam("connection_id"),
-        _l.external_id == func.any(cast(bindparam("external_ids"), ARRAY(Text))),
-    )
-)
+#: One look-up per id, kept apart by `offset 0`: without statistics, as in a first sync, `= any(...)` may walk another
+#: index over the whole connection (design/engine.md 4).
+_STORED = """
+select l.external_id, l.id, l.product_id, l.hash, l.raw_hash, l.status
+from unnest($3::text[]) as w(external_id)
+cross join lateral (
+  select external_id, id, product_id, hash, raw_hash, status from listings
+  where tenant_id = $1 and connection_id = $2 and external_id = w.external_id offset 0
+) as l
+"""
+_RAW_HASHES = """
+select l.external_id, l.raw_hash, l.variant_count
+from unnest($3::text[]) as w(external_id)
+cross join lateral (
+  select external_id, raw_hash, variant_count from listings
+  where tenant_id = $1 and connection_id = $2 and external_id = w.external_id offset 0
+) as l
+"""
 _BODIES = statement(
     select(_l.external_id, cast(_l.body, Text).label("body")).where(
         _l.tenant_id == bindparam("tenant_id"), _l.id == func.any(cast(bindparam("ids"), ARRAY(Text)))
     )
 )
-_VARIANT_IDS = statement(
-    select(_v.listing_id, _v.external_id, _v.id).where(
-        _v.tenant_id == bindparam("tenant_id"), _v.listing_id == func.any(cast(bindparam("ids"), ARRAY(Text)))
-    )
-)
+_VARIANT_IDS = """
+select v.listing_id, v.external_id, v.id
+from unnest($2::text[]) as w(listing_id)
+cross join lateral (
+  select listing_id, external_id, id from variants where tenant_id = $1 and listing_id = w.listing_id offset 0
+) as v
+"""
 _DROP_VARIANTS = statement(
     delete(VARIANTS).where(
         _v.tenant_id == bindparam("tenant_id"), _v.id == func.any(cast(bindparam("ids"), ARRAY(Text)))
@@ -102,7 +108,7 @@ on conflict (tenant_id, listing_id, external_id) do update set
 
 async def stored(tx: Tx, connection_id: str, external_ids: Sequence[str]) -> dict[str, Stored]:
     """What is known of these listings, by external id."""
-    rows = await tx.fetch(_STORED, tenant_id=tx.tenant_id, connection_id=connection_id, external_ids=external_ids)
+    rows = await tx.fetch_sql(_STORED, tx.tenant_id, connection_id, external_ids)
     return {
         external_id: Stored(id_, product_id, hash_, raw_hash, status)
         for external_id, id_, product_id, hash_, raw_hash, status in rows
@@ -111,7 +117,7 @@ async def stored(tx: Tx, connection_id: str, external_ids: Sequence[str]) -> dic
 
 async def raw_hashes(tx: Tx, connection_id: str, external_ids: Sequence[str]) -> dict[str, Known]:
     """The hash of the bytes that each listing was last written from, by external id."""
-    rows = await tx.fetch(_RAW_HASHES, tenant_id=tx.tenant_id, connection_id=connection_id, external_ids=external_ids)
+    rows = await tx.fetch_sql(_RAW_HASHES, tx.tenant_id, connection_id, external_ids)
     return {external_id: Known(raw_hash, variants) for external_id, raw_hash, variants in rows}
 
 
@@ -124,7 +130,7 @@ async def bodies(tx: Tx, listing_ids: Sequence[str]) -> dict[str, Listing]:
 async def variant_ids(tx: Tx, listing_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     """By listing: the ids of its variants by their external ids."""
     found: dict[str, dict[str, str]] = {}
-    for listing_id, external_id, id_ in await tx.fetch(_VARIANT_IDS, tenant_id=tx.tenant_id, ids=listing_ids):
+    for listing_id, external_id, id_ in await tx.fetch_sql(_VARIANT_IDS, tx.tenant_id, listing_ids):
         found.setdefault(listing_id, {})[external_id] = id_
     return found
 
