@@ -293,6 +293,9 @@ async def test_a_long_path_gets_a_short_socket(place: Path) -> None:
     async with EmbeddedPostgres(home, test_mode=True) as running:
         assert await _one(running.url, "select 1") == 1
         assert str(home) not in running.url
+        sockets = Path(running.url.split("host=")[1].split("&")[0])
+        assert sockets.stat().st_mode & 0o077 == 0
+    assert not sockets.exists()
     shutil.rmtree(home.parent)
 
 

@@ -145,6 +145,7 @@ class EmbeddedPostgres:
                 self._process.stdin.close()
             self._process.wait()
             self._process = None
+            room.tidy(self._room)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

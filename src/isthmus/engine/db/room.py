@@ -181,6 +181,13 @@ def _remove(path: Path) -> None:
     path.rmdir()
 
 
+def tidy(room: Room) -> None:
+    """Leave no socket folder behind outside the data directory."""
+    if not room.sockets.is_relative_to(room.data):
+        with contextlib.suppress(OSError):
+            room.sockets.rmdir()
+
+
 def _write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
