@@ -1,5 +1,7 @@
 """What stands before a platform's envelope: gateways, half bodies, statuses."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from isthmus.client import Response
@@ -52,3 +54,16 @@ def test_what_cannot_be_decoded_is_named(content: bytes) -> None:
 def test_a_page_without_a_count_is_named(value: object) -> None:
     with pytest.raises(MalformedBody):
         judging.count(value)
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Thu, 05 Nov 2026 03:00:00 GMT", datetime(2026, 11, 5, 3, tzinfo=UTC)),
+        ("Thu, 05 Nov 2026 03:00:00 -0000", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_the_far_sides_clock_is_read_where_it_shows(date: str, expected: datetime | None) -> None:
+    assert judging.far_time(Response(200, {"Date": date}, b"")) == expected

@@ -133,3 +133,11 @@ def test_the_count_of_the_whole_pull_travels_in_the_cursor() -> None:
 def test_a_foreign_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         begin(Window(None, START), cursor, RULES)
+
+
+def test_the_platform_may_say_where_the_next_page_begins() -> None:
+    walk = begin(Window(None, START), None, RULES)
+    for said, expected in ((3, 3), (None, 5), (0, 5)):
+        step = after(walk, RULES, ["a", "b", "c"], total=10, last=False, next_offset=said)
+        assert step.walk is not None
+        assert step.walk.offset == expected

@@ -62,6 +62,7 @@ class Call:
         "idempotent",
         "last",
         "max_body",
+        "reclocked",
         "replayable",
         "replayed",
         "request",
@@ -90,6 +91,8 @@ class Call:
         self.waited = 0.0
         #: The body can be sent again, which a stream cannot.
         self.replayable = True
+        #: Signed anew by the far side's clock once.
+        self.reclocked = False
         #: The one replay after a forced refresh has been used.
         self.replayed = False
         #: The tokens of the latest attempt.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from isthmus.client.errors import BY_KIND, CallerMistake, PlatformError
@@ -18,12 +19,15 @@ class Failure:
 
     kind: throttled (wait, narrow the limiter, send again), token (one forced refresh and one replay), transient
     (retry where it is safe); the others raise at once. code, message: the platform's own. retry_after: seconds.
+    far_time: what the far side's clock shows, where the reply says that ours is wrong; the request is signed once more
+    by it, and later ones are signed by it at once.
     """
 
     kind: Kind
     code: str | None = None
     message: str = ""
     retry_after: float | None = None
+    far_time: datetime | None = None
 
 
 #: Returned by a judge that takes a reply as good although its status is 400 or more.

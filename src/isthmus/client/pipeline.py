@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from isthmus.client import retry as retrying
@@ -56,6 +57,8 @@ class Pipeline:
     redirects: int = 3
     hooks: tuple[Hook, ...] = ()
     budgets: dict[str, RetryBudget] = field(default_factory=dict)
+    #: How far the far side's clock is ahead of ours, as far as signatures go.
+    ahead: timedelta = timedelta()
 
     async def run(self, call: Call) -> Response:
         """Carry the call to its end. Raises the errors of the tree; the caller keeps the deadline."""
@@ -79,7 +82,17 @@ class Pipeline:
                 return self._finished(call, response)
             if failure.kind == "token" and await self._renewed(call):
                 continue
+            if self._follow_clock(call, failure):
+                continue
             await self._after_failure(call, response, failure, budget)
+
+    def _follow_clock(self, call: Call, failure: Failure) -> bool:
+        """Go by the far side's clock from now on; whether this call, which it refused unread, may be signed anew."""
+        if failure.far_time is None or call.reclocked or not call.replayable:
+            return False
+        call.reclocked = True
+        self.ahead = failure.far_time - self.clock.now()
+        return True
 
     def _finished(self, call: Call, response: Response) -> Response:
         response.attempts = call.attempts
@@ -247,8 +260,8 @@ class Pipeline:
             return await self._followed(call, request)
         if isinstance(auth, OAuth2):
             call.tokens = tokens = await auth.current()
-            return await self._followed(call, auth.attach(request, tokens, self.clock.now()))
-        flow = auth.flow(request, self.clock.now())
+            return await self._followed(call, auth.attach(request, tokens, self.clock.now() + self.ahead))
+        flow = auth.flow(request, self.clock.now() + self.ahead)
         response = await self._followed(call, next(flow))
         for _ in range(_MAX_AUTH_STEPS - 1):
             try:

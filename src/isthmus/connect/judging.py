@@ -4,6 +4,8 @@ A platform decides success in its own envelope (marketplaces.md 0, rule 4); what
 with HTTP 200, half a body, a 502 of a proxy.
 """
 
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import msgspec
@@ -48,6 +50,15 @@ def unreadable(response: Response) -> Failure:
     """The verdict on an answer that is not the platform's: a gateway's page, or half a body."""
     verdict = by_status(response)
     return verdict or Failure(kind="transient", code="not_json", message="the answer is not JSON")
+
+
+def far_time(response: Response) -> datetime | None:
+    """What the far side's clock shows (RFC 9110, Date); None where the answer does not say."""
+    try:
+        found = parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def last_part(code: str) -> str:

@@ -23,6 +23,8 @@ Loose: TypeAlias = Any
 _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _SURROGATE = re.compile(rb"(\\\\)|(" + _PAIR.pattern + rb")|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _LATEST = 4_102_444_800
+_LARGE = 10**12
+_ONE = Decimal(1)
 _ID_LENGTH = 128
 
 
@@ -93,13 +95,16 @@ def absent(value: Loose) -> bool:
 
 def decimal(value: Loose, what: str) -> Decimal:
     """An exact number that is not negative, without needless zeros: 5 and 5.0 are one price. Raises Unmappable."""
+    if type(value) is int and 0 <= value < _LARGE:
+        return Decimal(value)  # the usual case, at a tenth of the cost
     try:
         number = money.decimal(value)
     except ValueError as error:
         raise Unmappable(f"The {what} cannot be read: {error}.") from None
     if number < 0:
         raise Unmappable(f"The {what} is negative.")
-    return number if number.as_tuple().exponent == 0 else Decimal(money.plain(number))
+    whole = number.to_integral_value()
+    return whole.quantize(_ONE) if whole == number else number.normalize()
 
 
 def optional_decimal(value: Loose, what: str) -> Decimal | None:
@@ -117,6 +122,8 @@ def currency(value: Loose) -> str:
 
 def quantity(value: Loose, what: str) -> int:
     """A whole number within 10**12; negative stock occurs and is kept. Raises Unmappable."""
+    if type(value) is int and -_LARGE < value < _LARGE:
+        return value
     try:
         return money.quantity(value)
     except ValueError as error:

@@ -95,8 +95,13 @@ def _window(walk: Walk, start: int, width: int, rules: Rules) -> Walk:
     return replace(walk, start=start, stop=stop, offset=0, count=0, seen="", passes=1)
 
 
-def after(walk: Walk, rules: Rules, ids: Iterable[str], *, total: int, last: bool) -> Step:
-    """What follows the page at `walk`, which showed these ids, counted `total` and may be the window's `last`."""
+def after(
+    walk: Walk, rules: Rules, ids: Iterable[str], *, total: int, last: bool, next_offset: int | None = None
+) -> Step:
+    """What follows the page at `walk`, which showed these ids, counted `total` and may be the window's `last`.
+
+    `next_offset` is where the platform says that the next page begins; by default a full page further on.
+    """
     most = rules.page if walk.careful > walk.start else rules.most
     first = walk.offset == 0
     if first and walk.total is None and walk.list == 0 and (walk.start, walk.stop) == (walk.begin, walk.end):
@@ -106,7 +111,8 @@ def after(walk: Walk, rules: Rules, ids: Iterable[str], *, total: int, last: boo
     seen = _read(walk.seen) | {crc32(one.encode()) for one in ids}
     count = total if first else walk.count
     if not last:
-        return Step(True, replace(walk, offset=walk.offset + rules.page, count=count, seen=_written(seen)))
+        ahead = next_offset if next_offset is not None and next_offset > walk.offset else walk.offset + rules.page
+        return Step(True, replace(walk, offset=ahead, count=count, seen=_written(seen)))
     clean = total == count and len(seen) >= total
     if not clean and not (first and total <= rules.page):
         again = _again(walk, rules)

@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from email.utils import format_datetime
 
 import msgspec
 from starlette.requests import Request
@@ -68,6 +69,7 @@ class Front:
             reply = await self._before(fault, call, receive, scope) if fault is not None else shop.answer(call)
         if reply is not None:
             record.status = reply.status
+            reply.headers.setdefault("date", format_datetime(shop.clock.now(), usegmt=True))
             await self._deliver(fault, reply, scope, send)
 
     async def _before(self, fault: Fault, call: Call, receive: Receive, scope: Scope) -> Reply | None:

@@ -12,6 +12,7 @@ from tests.given.connectors import found, played, session
 
 from isthmus.client import RefreshFailed, RefreshRefused, Request
 from isthmus.client.url import encode, parse
+from isthmus.connect.conformance.stage import Skewed
 from isthmus.connect.shapes import ListingStatus
 from isthmus.connect.spi import App, Window
 from isthmus.connectors.lazada.connector import signing
@@ -144,3 +145,11 @@ def test_its_hosts_name_every_country() -> None:
     assert {name for name in hosts if name.startswith("api.")} == {
         f"api.{one.lower()}" for one in found("lazada").manifest.regions
     }
+
+
+async def test_a_wrong_clock_is_set_by_the_platforms() -> None:
+    async with played("lazada") as (play, shop):
+        granted = (await play.connect())[0]
+        async with play.session(granted, Skewed(play.stage.clock, -10_000.0)) as opened:
+            assert (await play.connector.test(opened)).id == granted.account.id
+        assert shop.recording.counts["rule:InvalidTimestamp"] == 1

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from tests.given.connectors import found, paths, played, session
 
-from isthmus.client import PlatformFailed, RefreshRefused, Request, Throttled
+from isthmus.client import PlatformFailed, RefreshRefused, Request, Response, Throttled
 from isthmus.client.url import parse
-from isthmus.connect.conformance.stage import REDIRECT
+from isthmus.connect.conformance.stage import REDIRECT, Skewed
 from isthmus.connect.shapes import ListingStatus
 from isthmus.connect.spi import App, Consent, Window
 from isthmus.connectors.shopee.connector import signing
@@ -156,3 +156,17 @@ async def test_a_spent_daily_quota_names_the_wait_until_midnight_in_utc_plus_8()
         assert waiting.value.retry_after is not None
         reset = now + timedelta(seconds=waiting.value.retry_after)
         assert (reset + timedelta(hours=8)).strftime("%H:%M") in {"00:00", "23:59"}
+
+
+@pytest.mark.parametrize("wrong", [-3_600.0, 3_600.0])
+async def test_a_wrong_clock_is_set_by_the_platforms_and_named_where_it_shows_none(wrong: float) -> None:
+    async with played("shopee") as (play, shop):
+        granted = (await play.connect())[0]
+        async with play.session(granted, Skewed(play.stage.clock, wrong)) as opened:
+            assert (await play.connector.test(opened)).id == granted.account.id
+            assert shop.recording.counts["rule:error_param"] == 1
+            await play.connector.test(opened)
+            assert shop.recording.counts["rule:error_param"] == 1
+    verdict = play.connector.classify(Response(200, {}, b'{"error":"error_param","message":"Timestamp is expired."}'))
+    assert verdict is not None
+    assert (verdict.kind, verdict.code, verdict.far_time) == ("configuration", "clock_skew", None)

@@ -162,7 +162,7 @@ async def a_wrong_app_secret_is_a_configuration_fault(play: Play) -> None:
 
 
 async def a_wrong_clock_is_called_by_its_name(play: Play) -> None:
-    """With a clock that is hours off, calls work (nothing is timed) or end as `clock_skew`, a configuration fault."""
+    """With a clock that is hours off, calls work (by the platform's clock, if need be) or end as `clock_skew`."""
     granted = (await play.connect())[0]
     clock = Skewed(play.stage.clock, -_SKEW)
     try:

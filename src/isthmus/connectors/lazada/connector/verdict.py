@@ -61,10 +61,10 @@ def classify(response: Response) -> Failure | None:
         return judging.unreadable(response)
     code, message = _code(body.code), reading.line(body.message)[:500]
     if code and code != "0":
-        return _judged(code, message, reading.line(body.type))
+        return _judged(code, message, reading.line(body.type), response)
     inner = body.result if isinstance(body.result, _Result) else None
     if inner is not None and inner.success is not None and not reading.truth(inner.success):
-        return _judged(_code(inner.error_code) or "result", reading.line(inner.error_msg)[:500], "ISV")
+        return _judged(_code(inner.error_code) or "result", reading.line(inner.error_msg)[:500], "ISV", response)
     return judging.by_status(response)
 
 
@@ -75,13 +75,13 @@ def _code(value: Loose) -> str:
     return old[1] if old else found
 
 
-def _judged(code: str, message: str, kind: str) -> Failure:
+def _judged(code: str, message: str, kind: str, response: Response) -> Failure:
     if code in _THROTTLED:
         ban = _SECONDS.search(message)
         return Failure(kind="throttled", code=code, message=message, retry_after=float(ban[1]) if ban else None)
     if code == "InvalidTimestamp":
         text = f"our clock and the platform's differ by more than two hours: {message}"
-        return Failure(kind="configuration", code=_CLOCK, message=text)
+        return Failure(kind="configuration", code=_CLOCK, message=text, far_time=judging.far_time(response))
     return Failure(kind=_kind(code, kind), code=code, message=message)
 
 

@@ -166,7 +166,7 @@ class Shopee:
         while True:
             read_at = session.clock.now()
             page = await items.listed(session, at)
-            step = walk.after(at, items.RULES, page.rows, total=page.total, last=page.last)
+            step = items.following(at, page)
             if step.keep or step.walk is None:
                 records = await items.records(session, page, read_at)
                 return RecordPage(records, step.cursor, at.total if at.total is not None else page.total)

@@ -29,6 +29,7 @@ class _List(msgspec.Struct):
     item: list[msgspec.Raw] | None = None
     total_count: Loose = None
     has_next_page: Loose = None
+    next_offset: Loose = None
 
 
 class _ListReply(msgspec.Struct):
@@ -64,6 +65,7 @@ class Listed(msgspec.Struct, frozen=True):
     rows: dict[str, msgspec.Raw]
     total: int
     last: bool
+    next_offset: int | None
 
 
 async def listed(session: Session, at: walk.Walk) -> Listed:
@@ -80,7 +82,13 @@ async def listed(session: Session, at: walk.Walk) -> Listed:
     items = page.item or []
     keys = reading.keys(items, _HEAD, _id)
     more = reading.truth(page.has_next_page) and bool(items)
-    return Listed(dict(zip(keys, items, strict=True)), judging.count(page.total_count), not more)
+    ahead = judging.count(page.next_offset) if more and not reading.absent(page.next_offset) else None
+    return Listed(dict(zip(keys, items, strict=True)), judging.count(page.total_count), not more, ahead)
+
+
+def following(at: walk.Walk, page: Listed) -> walk.Step:
+    """Where to read after this page."""
+    return walk.after(at, RULES, page.rows, total=page.total, last=page.last, next_offset=page.next_offset)
 
 
 async def records(session: Session, page: Listed, read_at: datetime) -> list[RawRecord]:

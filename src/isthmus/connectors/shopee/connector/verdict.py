@@ -75,7 +75,7 @@ def _judged(code: str, message: str, response: Response) -> Failure:
         return Failure(kind="throttled", code=code, message=message, retry_after=_until_reset(response))
     if code == "error_param" and _about_time(message):
         text = f"our clock and the platform's differ by more than five minutes: {message}"
-        return Failure(kind="configuration", code=_CLOCK, message=text)
+        return Failure(kind="configuration", code=_CLOCK, message=text, far_time=judging.far_time(response))
     return Failure(kind=_KIND_OF.get(code, "caller"), code=code, message=message)
 
 
