@@ -12,7 +12,7 @@ from isthmus.app.parts import parts
 from isthmus.connect import registry
 from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
-from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, migrate
+from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate
 from isthmus.engine.queue import PgQueue
 from isthmus.features import access, connections, vault
 from isthmus.http import Authenticator, Check, HttpSettings
@@ -85,18 +85,24 @@ class Platform:
 
 @asynccontextmanager
 async def open_platform(
-    settings: Settings, *, upgrade: bool, public_url: str | None = None, clock: Clock = SYSTEM
+    settings: Settings,
+    *,
+    upgrade: bool,
+    public_url: str | None = None,
+    on_open: OnOpen | None = None,
+    clock: Clock = SYSTEM,
 ) -> AsyncIterator[Platform]:
     """Start or reach the database, prove the keys, and put the parts together.
 
-    upgrade: run the migrations first. public_url: where browsers reach this process, once its socket is bound.
+    upgrade: run the migrations first. public_url: where browsers reach this process, once its socket is bound. on_open:
+    entered with every transaction; tests forbid outbound calls there.
     Raises Problems that name what is missing; nothing stays behind then.
     """
     async with AsyncExitStack() as stack:
         places = await _database(settings.core, stack, attach=not upgrade)
         if upgrade:
             await migrate(places.owner)
-        database = await Database.connect(places.service, size=settings.core.database_connections)
+        database = await Database.connect(places.service, size=settings.core.database_connections, on_open=on_open)
         stack.push_async_callback(database.close)
         held = master_keys(settings.core, embedded=places.embedded)
         reload = partial(read_ring, settings.core, embedded=places.embedded)
@@ -140,6 +146,7 @@ async def _database(core: Core, stack: AsyncExitStack, *, attach: bool) -> Addre
     except DataDirectoryTaken:
         if not attach:
             raise
+        await server.attach()
     return Addresses(server.url, server.owner_url, embedded=True)
 
 

@@ -28,10 +28,16 @@ def api(platform: Platform) -> App:
     )
 
 
-async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Event) -> None:
-    """Serve on a bound socket until `stop` is set. Raises CannotStart."""
+async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Event, *, hear: bool = False) -> None:
+    """Serve on a bound socket until `stop` is set. Raises CannotStart.
+
+    hear: listen for events of other processes; a process that also works hears them already.
+    """
     server = Server(api(platform), sock=bound, settings=platform.http_settings, clock=platform.clock)
-    await server.serve(stop)
+    async with asyncio.TaskGroup() as group:
+        if hear:
+            group.create_task(platform.engine.bus.run(stop, {}), name="bus")
+        await server.serve(stop)
 
 
 def address_of(bound: socket.socket) -> str:

@@ -33,8 +33,7 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
         group.create_task(queue.run(stop), name="queue")
         group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")
         group.create_task(_recur(platform, "engine.sweep", _SWEEP_SECONDS, _sweep, stop), name="engine.sweep")
-        if listeners:
-            group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
+        group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
         for feature in FEATURES:
             for name, (seconds, periodic) in feature.periodic.items():
                 group.create_task(_recur(platform, name, seconds, periodic, stop), name=name)

@@ -2,25 +2,30 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from isthmus.app import Platform, offered_connectors, open_platform
 from isthmus.cli.running import run, settings
+from isthmus.engine.db import inspect
 from isthmus.kit import text
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
 from isthmus.settings import Settings
 
+Describe = Annotated[bool, typer.Option("--describe", help="Say what each setting is for.")]
 
-def check() -> None:
+
+def check(describe: Describe = False) -> None:
     """Show every setting with where it comes from, then try each part. Exit code 1 when a part is missing."""
     loaded = settings()
     console = Console(highlight=False)
-    console.print(_settings_table(loaded))
-    failures = run(_parts(loaded))
+    console.print(_settings_table(loaded, describe=describe))
+    failures = run(_parts(loaded, console))
     table = Table("part", "state", title="Parts", title_justify="left")
     for name, failure in failures.items():
         table.add_row(name, "[green]there[/]" if failure is None else f"[red]{text.terminal(failure)}[/]")
@@ -33,24 +38,33 @@ def check() -> None:
         raise typer.Exit(1)
 
 
-def _settings_table(loaded: Settings) -> Table:
-    table = Table("setting", "value", "origin", "what it is for", title="Settings", title_justify="left")
+def _settings_table(loaded: Settings, *, describe: bool) -> Table:
+    table = Table(title="Settings", title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("origin", no_wrap=True)
     for knob, value, origin in loaded.rows():
         shown = "***" if isinstance(value, Secret) else text.terminal(str(value))
-        table.add_row(knob.variable, shown, origin, knob.description)
+        table.add_row(knob.variable, shown, origin)
+        if describe:
+            table.add_row("", f"[dim]{knob.description}[/]", "")
     return table
 
 
-async def _parts(loaded: Settings) -> Mapping[str, str | None]:
+async def _parts(loaded: Settings, console: Console) -> Mapping[str, str | None]:
     try:
         async with open_platform(loaded, upgrade=False) as platform:
-            return await _try_each(platform)
+            return await _try_each(platform, console)
     except Problem as problem:
         return {"start": problem.message}
 
 
-async def _try_each(platform: Platform) -> Mapping[str, str | None]:
+async def _try_each(platform: Platform, console: Console) -> Mapping[str, str | None]:
     found: dict[str, str | None] = {}
+    seen = await inspect(platform.engine.database.url)
+    console.print(f"PostgreSQL {seen.version}", markup=False)
+    for warning in seen.warnings:
+        console.print(f"  warning: {warning}", markup=False)
     for name, part in platform.checks.items():
         try:
             async with asyncio.timeout(5):

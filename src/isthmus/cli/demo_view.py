@@ -51,7 +51,7 @@ class Progress:
 
 def outcome_table(rows: Sequence[Outcome]) -> Table:
     """What happened, one row per shop."""
-    table = Table(title="What happened", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title="What happened", title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("shop", no_wrap=True)
     for name in ("listings", "variants", "pages", "errors", "retries", "throttled", "seconds", "rows/CPU s"):
         table.add_column(name, justify="right", no_wrap=True)

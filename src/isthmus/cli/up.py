@@ -48,7 +48,7 @@ async def _processes(overrides: Mapping[str, object], *, api: bool, worker: bool
             if worker:
                 group.create_task(_until(work_queue(platform, stop), stop), name="worker")
             if bound:
-                group.create_task(_until(serve_api(platform, bound, stop), stop), name="api")
+                group.create_task(_until(serve_api(platform, bound, stop, hear=not worker), stop), name="api")
             _announce(platform, address)
 
 
