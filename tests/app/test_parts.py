@@ -17,7 +17,7 @@ class NoBudget:
     """Nothing is called here."""
 
     async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
-        raise AssertionError
+        raise AssertionError(key, wanted, rule)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import typer
-from tests.journeys.deployment import Deployment, deployment
+from bench.__main__ import names as benchmarks
+from tests.journeys.deployment import KEY, Deployment, deployment
 
 from isthmus.cli import build
 from isthmus.sandbox import KINDS
@@ -62,6 +63,15 @@ async def test_the_walk_through_the_api_runs_as_it_is_printed(
     monkeypatch.setenv("API", running.address)
     monkeypatch.setenv("TOKEN", amy.token)
     await execute(ROOT / "docs/guides/connect-a-shop.md")
+
+
+async def test_a_token_that_an_application_signs_itself_is_let_in(
+    running: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amy = await running.merchant("Amy signs her own")
+    for name, value in {"API": running.address, "KEY": KEY, "TENANT": amy.tenant_id}.items():
+        monkeypatch.setenv(name, value)
+    await execute(ROOT / "docs/guides/operate.md")
 
 
 @pytest.mark.parametrize("name", ["sandboxes.md", "write-a-connector.md"])
@@ -147,3 +157,17 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 def test_the_page_of_sandboxes_names_every_fault() -> None:
     text = (ROOT / "docs/guides/sandboxes.md").read_text("utf-8")
     assert [kind for kind, does in KINDS.items() if f"| `{kind}` | {does} |" not in text] == []
+
+
+def test_the_table_of_figures_names_every_benchmark_and_no_other() -> None:
+    named = re.findall(r"^\| `(\w+)` \|", (ROOT / "bench/README.md").read_text("utf-8"), re.MULTILINE)
+    assert set(named) == set(benchmarks())
+
+
+def test_every_promise_names_tests_that_carry_its_id() -> None:
+    rows = re.findall(r"^\| ([A-Z\d, -]+) \|(.*)\|$", (ROOT / "docs/promises.md").read_text("utf-8"), re.MULTILINE)
+    assert rows
+    for ids, row in rows:
+        tests = [(ROOT / "docs" / link).resolve() for link in re.findall(r"\((\.\./tests/[^)]+)\)", row)]
+        mark = "|".join(re.sub("[ -]", ".", each) for each in ids.split(", "))
+        assert any(re.search(mark, path.read_text("utf-8")) for path in tests), ids
