@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -158,22 +159,27 @@ async def test_PR_08_killed_at_random_moments_two_hundred_times(story: Story) ->
     assert killed > 100
 
 
-async def _both_succeeded(scope: Scope, *runs: str) -> AsyncIterator[None]:
+async def _until_succeeded(scope: Scope, *runs: str) -> AsyncIterator[None]:
     """Turns until all these runs have succeeded."""
     while {(await sync.run(scope, one)).state for one in runs} != {"succeeded"}:
         yield
 
 
-async def test_the_queue_carries_a_run_and_the_reconciler_heals_a_lost_wake_up(
+async def test_the_queue_carries_a_run_and_lost_wake_ups_and_dead_workers_are_healed(
     database: Database, copied: Copy
 ) -> None:
     await given_records.clear(copied)
-    scope = given.scope(database, {"con_one": given.shelf(5), "con_two": given.shelf(3)})
+    scope = given.scope(database, {"con_one": given.shelf(5), "con_two": given.shelf(3), "con_three": given.shelf(3)})
     system, queue = System(scope.engine), scope.engine.queue
     lost = await sync.start(scope, "con_two")
     async with system.tx() as tx:
         await queue.cancel(tx, lost.id)
         await tx.execute_sql("update sync_runs set changed_at = now() - interval '1 minute'")
+    orphan = await sync.start(scope, "con_three")
+    async with system.tx() as tx:
+        await queue.cancel(tx, orphan.id)
+        dead = "update sync_runs set state = 'running', owner = 'wrk_dead', lease_until = now(), changed_at = $1"
+        await tx.execute_sql(dead + " where id = $2", system.now - timedelta(minutes=1), orphan.id)
     run = await sync.start(scope, "con_one")
     queue.handler(service.JOB)(lambda wake: jobs.run(system.scope(wake.tenant_id, "sync"), wake.key))
     stop = asyncio.Event()
@@ -182,8 +188,9 @@ async def test_the_queue_carries_a_run_and_the_reconciler_heals_a_lost_wake_up(
     working = [asyncio.create_task(queue.run(stop)), asyncio.create_task(reconciler.run(stop))]
     try:
         async with asyncio.timeout(20):
-            async for _ in _both_succeeded(scope, run.id, lost.id):
+            async for _ in _until_succeeded(scope, run.id, lost.id, orphan.id):
                 await asyncio.sleep(0.05)
+                await FEATURE.periodic["sync.stalled"][1](system)
     finally:
         stop.set()
         await asyncio.gather(*working)

@@ -1,8 +1,7 @@
 """Writing and reading the canonical store: compared by hash first, so that only what changed costs a write."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Protocol
 
 from isthmus.connect.shapes import ListingStatus
@@ -108,13 +107,13 @@ def _changes(
     changed: Sequence[ListingItem],
     known: dict[str, Stored],
     variants: dict[str, dict[str, str]],
-    fresh: Iterable[str],
+    fresh: Iterator[str],
 ) -> list[Change]:
     made = []
     for item in changed:
         before = known.get(item.listing.external_id)
         if before is None:
-            [suffix] = islice(fresh, 1)
+            suffix = next(fresh)
             # Until products are linked by hand or by SKU, each listing makes its own (design/api.md, Nouns).
             made.append(Change(item, f"lst_{suffix}", f"prd_{suffix}", created=True))
         else:

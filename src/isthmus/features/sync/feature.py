@@ -12,5 +12,6 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(routes.READ, routes.TRIGGER),
     reconcile=(service.missing,),
+    periodic={"sync.stalled": (2.0, jobs.wake)},
     settings=Settings,
 )

@@ -9,10 +9,10 @@ class Settings:
     """How runs are held, retried and bounded."""
 
     lease: timedelta = field(
-        default=timedelta(seconds=6), metadata={"help": "A worker that is silent for so long loses its run."}
+        default=timedelta(seconds=4), metadata={"help": "A worker that is silent for so long loses its run."}
     )
     heartbeat: timedelta = field(
-        default=timedelta(seconds=2), metadata={"help": "How often a worker says that it still holds its run."}
+        default=timedelta(seconds=1.5), metadata={"help": "How often a worker says that it still holds its run."}
     )
     max_attempts: int = field(
         default=8, metadata={"help": "Failed tries without a page in between before a run is given up."}

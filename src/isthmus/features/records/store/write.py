@@ -1,7 +1,6 @@
 """The write path of the canonical store: set-based, because a page is one trip and not a hundred."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -16,15 +15,14 @@ from isthmus.features.records.tables import LISTINGS, VARIANTS
 _l, _v = LISTINGS.c, VARIANTS.c
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A listing to write under these ids; `variant_ids` are those it already has, by external id."""
 
     item: ListingItem
     id: str
     product_id: str
     created: bool
-    variant_ids: Mapping[str, str] = field(default_factory=dict)
+    variant_ids: Mapping[str, str] = {}
 
 
 #: One look-up per id, kept apart by `offset 0`: without statistics, as in a first sync, `= any(...)` may walk another
@@ -64,17 +62,15 @@ _DROP_VARIANTS = statement(
 )
 
 #: Products, listings and variants of a page in one trip. The rows travel as two documents: the driver looks at each
-#: element of an array several times, and one document is written in one go. Only bytes stay arrays. A row that is
-#: already there by its external id is overwritten and keeps its own id.
+#: element of an array several times, and one document is written in one go. Only bytes stay an array: both hashes,
+#: 16 bytes each, then what was sent. A row that is there by its external id is overwritten and keeps its own id.
 _WRITE = """
 with fresh (id, product_id, external_id, title, status, platform_status, sku, variant_count, currency, price, stock,
             platform_updated_at, body, raw, raw_hash, hash) as (
   select f.doc ->> 0, f.doc ->> 1, f.doc ->> 2, f.doc ->> 3, f.doc ->> 4, f.doc ->> 5, f.doc ->> 6,
          (f.doc ->> 7)::integer, f.doc ->> 8, (f.doc ->> 9)::numeric, (f.doc ->> 10)::bigint,
-         (f.doc ->> 11)::timestamptz, f.doc -> 12, f.raw, f.raw_hash, f.hash
-  from rows from (
-    jsonb_array_elements($5::jsonb), unnest($6::bytea[]), unnest($7::bytea[]), unnest($8::bytea[])
-  ) as f(doc, raw, raw_hash, hash)
+         (f.doc ->> 11)::timestamptz, f.doc -> 12, substr(f.bytes, 33), substr(f.bytes, 1, 16), substr(f.bytes, 17, 16)
+  from rows from (jsonb_array_elements($5::jsonb), unnest($6::bytea[])) as f(doc, bytes)
 ), made as (
   insert into products (tenant_id, id, title, sku, status, currency, price, stock, version, created_at, updated_at)
   select $1, product_id, title, sku, status, currency, price, stock, 1, $4, $4 from fresh
@@ -98,7 +94,7 @@ insert into variants (tenant_id, id, listing_id, connection_id, external_id, sku
   currency, price, list_price, stock)
 select $1, v.doc ->> 0, v.doc ->> 1, $2, v.doc ->> 2, v.doc ->> 3, v.doc ->> 4, v.doc ->> 5, (v.doc ->> 6)::integer,
   v.doc ->> 7, v.doc ->> 8, (v.doc ->> 9)::numeric, (v.doc ->> 10)::numeric, (v.doc ->> 11)::bigint
-from jsonb_array_elements($9::jsonb) as v(doc)
+from jsonb_array_elements($7::jsonb) as v(doc)
 on conflict (tenant_id, listing_id, external_id) do update set
   sku = excluded.sku, barcode = excluded.barcode, title = excluded.title, position = excluded.position,
   status = excluded.status, currency = excluded.currency, price = excluded.price, list_price = excluded.list_price,
@@ -153,9 +149,7 @@ async def write(
         *origin,
         now,
         [_listing_row(change) for change in changes],
-        [item.raw for item in items],
-        [item.raw_hash for item in items],
-        [item.hash for item in items],
+        [b"%b%b%b" % (item.raw_hash, item.hash, item.raw) for item in items],
         _variant_rows(changes, iter(fresh_ids)),
     )
 

@@ -14,6 +14,12 @@ _QUIET = timedelta(seconds=3)
 _MOST = 500
 
 
+async def wake(system: System) -> None:
+    """Wake stalled runs between the rounds of the reconciler: a shop waits seconds for a dead worker, not longer."""
+    async with system.tx() as tx:
+        await system.engine.queue.enqueue_missing(tx, await missing(system, tx))
+
+
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:  # noqa: ARG001 - the reconciler's own form
     """The wake-ups of live runs without a holder, round the tenants."""
     return [Wake(JOB, run_id, tenant_id) for tenant_id, run_id in await store.stalled(tx, _QUIET, _MOST)]
