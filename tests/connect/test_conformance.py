@@ -24,6 +24,7 @@ from isthmus.connect.conformance import (
 )
 from isthmus.connect.conformance.playing import Act
 from isthmus.connect.conformance.stage import Play
+from isthmus.connect.conformance.walls import forbidden_imports
 from isthmus.connect.registry import Found
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import Account, App, RawRecord, RecordPage, Session, Window
@@ -107,6 +108,26 @@ FOLDER_MUTANTS: list[tuple[str, str, Callable[..., Any]]] = [
 def test_the_samples_notice(found: Found, method: str, check: str, fault: Callable[..., Any]) -> None:
     failed = {one.check for one in broken(check_folder(mutant(found, **{method: fault})))}
     assert check in failed
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("connector.py", "import socket"),
+        ("connector.py", "from urllib.request import urlopen"),
+        ("mapping.py", "from isthmus.engine import db"),
+        ("connector.py", "from . import sandbox"),
+        ("sandbox.py", "from . import mapping"),
+        ("sandbox.py", "from .connector import CONNECTOR"),
+    ],
+)
+def test_PL_02_an_import_beyond_the_contract_is_found(tmp_path: Path, file: str, line: str) -> None:
+    scaffold.write("sly_market", tmp_path)
+    folder = tmp_path / "sly_market"
+    assert not list(forbidden_imports(folder))
+    target = folder / file
+    target.write_text(f"{target.read_text()}\n{line}\n")
+    assert len(list(forbidden_imports(folder))) == 1
 
 
 async def pages_by_offset(self: Any, session: Session, window: Window, cursor: str | None) -> RecordPage:

@@ -14,7 +14,7 @@ from isthmus.client.url import encode, parse
 from isthmus.connect import manifest as facts
 from isthmus.connect.conformance import samples as read
 from isthmus.connect.conformance.report import Broken, Finding, require
-from isthmus.connect.conformance.walls import wall
+from isthmus.connect.conformance.walls import forbidden_imports, wall
 from isthmus.connect.reading import Loose
 from isthmus.connect.registry import Found
 from isthmus.connect.shapes import Listing
@@ -88,6 +88,12 @@ def the_icon_is_inert(subject: Subject) -> None:
     text = (subject.found.folder / "icon.svg").read_text("utf-8")
     require(text.lstrip().startswith("<svg") and len(text) < 20_000, "icon.svg is a small SVG")
     require(not _UNSAFE_SVG.search(text), "icon.svg holds something active or an outside address")
+
+
+def imports_stay_inside_the_contract(subject: Subject) -> None:
+    """Connector and mapping know the contract, the client and the kit; they and their emulator are strangers."""
+    found = list(forbidden_imports(subject.found.folder))
+    require(not found, "; ".join(found))
 
 
 def unknown_facts_are_refused(subject: Subject) -> None:
@@ -291,6 +297,7 @@ def callbacks_are_read_as_documented(subject: Subject) -> None:
 CHECKS: tuple[Check, ...] = (
     facts_are_complete,
     the_icon_is_inert,
+    imports_stay_inside_the_contract,
     unknown_facts_are_refused,
     samples_become_their_listings,
     hostile_records_are_refused_in_words,

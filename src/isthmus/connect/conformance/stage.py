@@ -170,6 +170,8 @@ class Play:
 
     def gather(self, pulled: Pulled, page: RecordPage, session: Session) -> None:
         """Map a page and keep what it offers."""
+        entity = self.manifest.entity("products")
+        require(entity is None or len(page.records) <= entity.page_size, "a page is larger than the manifest says")
         pulled.records += len(page.records)
         for record in page.records:
             self._take(pulled, self.connector.map_listing(record, session.account))
