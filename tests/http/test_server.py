@@ -5,7 +5,7 @@ import itertools
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from tests.http.conftest import Lab, MakeLab
 from isthmus.http import HttpSettings, LiveDep, Routes, Sent, Server, Wire, document
 from isthmus.http.errors import CannotStart, PortInUse
 from isthmus.http.server import bind
+from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import USER, permission
 
 USE = permission("server:use", "use the server", USER)
@@ -65,7 +66,21 @@ def routes(seen: Seen) -> Routes:
         return document({"done": True})
 
     add_streams(made, seen)
+    add_short_stream(made)
     return made
+
+
+def add_short_stream(made: Routes) -> None:
+    @made.get("/short", permission=USE, limit="other", response_model=None, summary="Short", stream=True)
+    async def short(live: LiveDep) -> Any:
+        async def source(after: str | None) -> AsyncIterator[Sent]:
+            if after == "bad":
+                raise Invalid.field("Last-Event-ID", "This is not an id of this stream.")
+            yield Sent("1", "tick", {})
+            if after == "later":
+                raise Invalid
+
+        return live.stream(source)
 
 
 def add_streams(made: Routes, seen: Seen) -> None:
@@ -112,7 +127,7 @@ async def exchange(server: Server, request: bytes, *, wait: float = 3.0) -> byte
     try:
         writer.write(request)
         async with asyncio.timeout(wait):
-            return await reader.read(100_000)
+            return await reader.read() if b"Connection: close" in request else await reader.read(100_000)
     finally:
         writer.close()
 
@@ -171,6 +186,14 @@ async def test_HE_01_connections_of_one_address_are_capped(lab: MakeLab) -> None
             await writer.wait_closed()
         await asyncio.sleep(0.05)
         assert (await exchange(server, get("/api/ping", here))).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_proxy_may_bring_everybodys_connections(lab: MakeLab) -> None:
+    async with served(lab, connections_per_address=1, trusted_proxies=("127.0.0.0/8",)) as (server, here, _):
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        assert (await exchange(server, get("/api/ping", here))).startswith(b"HTTP/1.1 200 ")
+        for _, writer in held:
+            writer.close()
 
 
 def post(here: Lab, body: bytes, *more: str) -> bytes:
@@ -237,6 +260,28 @@ async def test_a_stream_resumes_after_the_last_event_seen(lab: MakeLab) -> None:
         writer.transport.abort()
         async with asyncio.timeout(3):
             await seen.ended.wait()
+
+
+async def test_a_stream_whose_source_ends_ends_well(lab: MakeLab) -> None:
+    async with served(lab) as (server, here, _):
+        answer = await exchange(server, get("/api/short", here, "Connection: close"))
+        assert answer.endswith(b"0\r\n\r\n")
+        assert answer.count(b"event: tick") == 1
+
+
+async def test_what_a_source_refuses_at_once_is_answered_and_later_breaks_the_stream(lab: MakeLab) -> None:
+    async with served(lab) as (server, here, _):
+        refused = await exchange(server, get("/api/short", here, "Last-Event-ID: bad"))
+        assert refused.startswith(b"HTTP/1.1 400 ")
+        assert b"Last-Event-ID" in refused
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(get("/api/short", here, "Last-Event-ID: later"))
+        received = b""
+        with suppress(ConnectionError):
+            async with asyncio.timeout(3):
+                received = await reader.read()
+        assert not received.endswith(b"0\r\n\r\n")
+        writer.close()
 
 
 async def test_a_stream_beats_while_nothing_happens(lab: MakeLab) -> None:

@@ -61,7 +61,7 @@ class Callers:
         found = normal(peer)
         forwarded = b",".join([value for name, value in headers if name == b"x-forwarded-for"])
         for hop in reversed(forwarded.decode("latin-1").split(",")) if forwarded else ():
-            if not self._is_trusted(found):
+            if not self.is_trusted(found):
                 break
             candidate = _read(hop.strip())
             if candidate is None:
@@ -69,7 +69,8 @@ class Callers:
             found = str(candidate)
         return found
 
-    def _is_trusted(self, address: str) -> bool:
+    def is_trusted(self, address: str) -> bool:
+        """Whether this is one of the configured proxies."""
         parsed = _read(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 

@@ -8,7 +8,6 @@ event of memory until it is dropped.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -96,18 +95,23 @@ class EventStream(Response):
         exchange: Exchange = scope[KEY]
         who = exchange.principal.id if exchange.principal else exchange.address
         self._streams.enter(who)
+        events = self._source(self._last_event_id)
+        first: asyncio.Future[Sent] = asyncio.ensure_future(anext(events))
         try:
+            await _begin(first)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await self._write(send, _RETRY)
-            await self._pump(exchange, send)
+            await self._pump(exchange, send, events, first)
             await send({"type": "http.response.body", "body": b""})
         finally:
             self._streams.leave(who)
+            await _let_go(first)
+            await _close(events)
 
-    async def _pump(self, exchange: Exchange, send: Send) -> None:
-        events = self._source(self._last_event_id)
+    async def _pump(
+        self, exchange: Exchange, send: Send, events: AsyncIterator[Sent], upcoming: "asyncio.Future[Sent]"
+    ) -> None:
         closing = asyncio.ensure_future(self._streams.closing.wait())
-        upcoming: asyncio.Future[Sent] = asyncio.ensure_future(anext(events))
         quiet = 0.0
         pause = min(_CHECK_SECONDS, self._streams.heartbeat)
         try:
@@ -129,10 +133,7 @@ class EventStream(Response):
             return
         finally:
             closing.cancel()
-            upcoming.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await upcoming
-            await _close(events)
+            await _let_go(upcoming)
 
     async def _write(self, send: Send, chunk: bytes) -> None:
         """Send, and drop a reader that does not take it: the raised TimeoutError breaks the connection off."""
@@ -151,6 +152,23 @@ class EventStream(Response):
             return False
         same = exchange.principal is not None and now.tenant_id == exchange.principal.tenant_id
         return same and now.may(route.declaration.permission)
+
+
+async def _begin(first: "asyncio.Future[Sent]") -> None:
+    """Give the source its first step: what it refuses at once, such as a bad id, is answered as a failure."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    if first.done() and not first.cancelled():
+        failure = first.exception()
+        if failure is not None and not isinstance(failure, StopAsyncIteration):
+            raise failure
+
+
+async def _let_go(upcoming: "asyncio.Future[Sent]") -> None:
+    upcoming.cancel()
+    await asyncio.wait({upcoming})
+    if not upcoming.cancelled():
+        upcoming.exception()  # looked at, so that nobody warns about it
 
 
 async def _close(events: AsyncIterator[Sent]) -> None:

@@ -12,6 +12,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from isthmus.http.addresses import Callers
 from isthmus.http.asgi import LINK
 from isthmus.http.errors import render
 from isthmus.http.settings import HttpSettings
@@ -61,12 +62,15 @@ class Guard:
         self.clock = clock
         self.open: set[GuardedProtocol] = set()
         self._by_address: Counter[str] = Counter()
+        self._callers = Callers(settings.trusted_proxies)
 
     def enter(self, connection: "GuardedProtocol") -> bool:
         """Count a connection; False when there are too many."""
         address = connection.peer
-        crowded = len(self.open) >= self.settings.connections
-        if crowded or self._by_address[address] >= self.settings.connections_per_address:
+        # a proxy brings everybody's connections, and a local socket has no address
+        shared = not address or self._callers.is_trusted(address)
+        crowded = not shared and self._by_address[address] >= self.settings.connections_per_address
+        if crowded or len(self.open) >= self.settings.connections:
             return False
         self.open.add(connection)
         self._by_address[address] += 1
