@@ -1,15 +1,16 @@
 """A whole deployment in one process over loopback: platform, API, worker and sandboxes, for the stories."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
 from isthmus.app import SECTIONS, Platform, address_of, open_platform, serve_api, work_queue
+from isthmus.client import calls_forbidden
 from isthmus.features import access, catalog
 from isthmus.http import SharedKey, mint
 from isthmus.http.server import bind
@@ -25,6 +26,15 @@ _LIMITS = dict.fromkeys(("other", "connection", "integration", "callback"), 100_
 LIVE = {"queued", "running", "cancelling"}
 
 
+class Place(Protocol):
+    """What has an address."""
+
+    @property
+    def address(self) -> str:
+        """Where the API answers."""
+        ...
+
+
 @dataclass
 class Answer:
     """Status, headers and decoded body of an API answer."""
@@ -38,7 +48,7 @@ class Answer:
 class Merchant:
     """A tenant and somebody in it, with a browser that keeps cookies."""
 
-    deployment: "Deployment"
+    deployment: "Place"
     tenant_id: str
     token: str
     browser: aiohttp.ClientSession = field(repr=False)
@@ -125,6 +135,16 @@ class Deployment:
 _OPERATOR = system(PLATFORM_TENANT, "journeys")
 
 
+@contextmanager
+def no_calls() -> Iterator[None]:
+    """Outbound calls are refused while their task holds an open transaction."""
+    token = calls_forbidden.set("a database transaction is open")
+    try:
+        yield
+    finally:
+        calls_forbidden.reset(token)
+
+
 @asynccontextmanager
 async def deployment(
     database_url: str, home: Path, products: int = 12, *, clock: Clock = SYSTEM, **more: str
@@ -143,7 +163,11 @@ async def deployment(
     async with (
         SandboxServer(products=products) as sandbox,
         open_platform(
-            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS}), upgrade=False, public_url=address, clock=clock
+            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS}),
+            upgrade=False,
+            public_url=address,
+            on_open=no_calls,
+            clock=clock,
         ) as platform,
         asyncio.TaskGroup() as group,
     ):
@@ -151,7 +175,7 @@ async def deployment(
         group.create_task(work_queue(platform, stop))
         made = Deployment(platform, sandbox, address)
         try:
-            await _register(made)
+            await register(platform, sandbox)
             yield made
         finally:
             for browser in made.browsers:
@@ -159,9 +183,10 @@ async def deployment(
             stop.set()
 
 
-async def _register(made: Deployment) -> None:
-    scope = made.platform.scope(PLATFORM_TENANT, _OPERATOR)
-    for name, shop in made.sandbox.shops.items():
+async def register(platform: Platform, sandbox: SandboxServer) -> None:
+    """Tell the platform the sandboxes' apps and addresses."""
+    scope = platform.scope(PLATFORM_TENANT, _OPERATOR)
+    for name, shop in sandbox.shops.items():
         known = scope.part(catalog.Providers).found(name).manifest.hosts
         await catalog.set_app(
             scope,
