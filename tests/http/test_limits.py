@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.http.conftest import MakeLab
 
 from isthmus.http import PUBLIC, HttpSettings, Routes, document
+from isthmus.http.errors import CannotStart
 from isthmus.http.limits import Limiter, Refused
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.permissions import USER, permission
@@ -117,3 +118,9 @@ async def test_the_wall_clock_may_step_without_freeing_anybody() -> None:
     clock.step(3600)
     with pytest.raises(Refused):
         await limiter.admit("search", "ten_a", "me")
+
+
+@pytest.mark.parametrize("limits", [{"serach": 5}, {"search": 0}])
+def test_a_wrong_limit_stops_the_start_and_is_named(limits: dict[str, int]) -> None:
+    with pytest.raises(CannotStart, match=next(iter(limits))):
+        Limiter(HttpSettings(limits=limits), ManualClock())

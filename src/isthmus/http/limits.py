@@ -5,8 +5,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from isthmus.client import Budget
-from isthmus.http.errors import TooManyRequests, retry_seconds
-from isthmus.http.settings import BY_ADDRESS, HttpSettings, LimitClass
+from isthmus.http.errors import CannotStart, TooManyRequests, retry_seconds
+from isthmus.http.settings import BY_ADDRESS, LIMITS, HttpSettings, LimitClass
 from isthmus.http.shares import Shares
 from isthmus.kit.clock import Clock
 
@@ -109,6 +109,12 @@ class Limiter:
     """Admits requests by class, for one process alone or, with a budget, together with others."""
 
     def __init__(self, settings: HttpSettings, clock: Clock, budget: Budget | None = None) -> None:
+        wrong = [name for name, most in settings.limits.items() if name not in LIMITS or most < 1]
+        if wrong:
+            raise CannotStart(
+                f"http.limits: {', '.join(sorted(wrong))} is no limit class or has no positive limit; "
+                f"the classes are {', '.join(LIMITS)}."
+            )
         self._settings = settings
         self._clock = clock
         self._shares = Shares(budget, clock) if budget is not None else None
