@@ -165,7 +165,7 @@ async def test_idle_keys_are_forgotten() -> None:
     for number in range(1000):
         limiter.try_acquire(str(number))
         clock.advance(0.1)
-    assert len(limiter._keys) <= 200
+    assert len(limiter._windows) <= 200
 
 
 class OneTable:

@@ -1,18 +1,21 @@
-"""What hooks are told: plain facts about waits, attempts and calls; nothing is built while nobody listens."""
+"""What hooks are told: plain facts about waits, attempts and calls; nothing is built while nobody listens.
+
+Structs, because two of them are made for every call that is listened to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+import msgspec
 
 from isthmus.client.errors import ClientError
 from isthmus.client.judge import Failure
 from isthmus.client.message import Request, Response
 
 
-@dataclass(frozen=True, slots=True)
-class Waited:
+class Waited(msgspec.Struct, frozen=True):
     """A call waited, or is about to, for `seconds`; cause: rate_limit or retry."""
 
     request: Request
@@ -21,8 +24,7 @@ class Waited:
     route: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A call begins to wait for our own limit; `seconds` is the first estimate, `Waited` follows with the truth."""
 
     request: Request
@@ -31,8 +33,7 @@ class Waiting:
     route: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(msgspec.Struct, frozen=True):
     """One request of a call: its response with the verdict, or its error, or neither if it was cancelled."""
 
     request: Request
@@ -44,8 +45,7 @@ class AttemptEnded:
     route: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(msgspec.Struct, frozen=True):
     """A call is over."""
 
     request: Request
@@ -57,8 +57,7 @@ class CallEnded:
     route: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CacheDecided:
+class CacheDecided(msgspec.Struct, frozen=True):
     """What the cache did: hit, stale, miss, revalidated, stored or bypass."""
 
     request: Request

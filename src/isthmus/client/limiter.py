@@ -62,16 +62,22 @@ class _Queue:
         self.weight -= waiter.weight
 
 
-class _Key:
-    __slots__ = ("expires", "narrowing", "paused", "permits", "queue", "window")
+class _State:
+    """What only some keys have: a queue, a pause, a narrowed rule, leased permits."""
 
-    def __init__(self, window: Window) -> None:
-        self.window = window
+    __slots__ = ("expires", "narrowing", "paused", "permits", "queue")
+
+    def __init__(self) -> None:
         self.paused = -math.inf
         self.narrowing: Narrowing | None = None
         self.queue: _Queue | None = None
         self.permits = 0
         self.expires = math.inf
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting it changes nothing."""
+        whole = self.narrowing is None or self.narrowing.now(now) >= 1.0
+        return self.queue is None and self.paused <= now and not self.permits and whole
 
 
 class Limiter:
@@ -94,7 +100,8 @@ class Limiter:
         self._clock = clock
         self._budget = budget
         self._shared: BudgetRule = rule_of(rule, block)
-        self._keys: dict[str, _Key] = {}
+        self._windows: dict[str, Window] = {}
+        self._states: dict[str, _State] = {}
         self._sweep_at = max_keys
         self._max_keys = max_keys
         self._due: list[tuple[float, int, str]] = []
@@ -110,10 +117,15 @@ class Limiter:
     def try_acquire(self, key: str = "", weight: int = 1) -> float:
         """Take a permit and return 0.0, or take nothing and return the seconds until one may be free."""
         now = self._clock.monotonic()
-        found = self._keys.get(key) or self._new(key, now)
-        if found.queue is not None:
-            return max(found.queue.weight / self.rule.rate, 1e-3)
-        return self._admit(found, weight, now)
+        window = self._windows.get(key)
+        if window is None:
+            window = self._new(key, now)
+        if not self._states and self._budget is None:
+            return window.admit(now, weight, 1.0)
+        state = self._states.get(key)
+        if state is not None and state.queue is not None:
+            return max(state.queue.weight / self.rule.rate, 1e-3)
+        return self._admit(window, state, weight, now)
 
     async def acquire(self, key: str = "", weight: int = 1, *, share: str = "", patience: float = math.inf) -> float:
         """Wait for a permit and return the seconds waited.
@@ -129,7 +141,7 @@ class Limiter:
         return await self._join(key, weight, share, patience, wait)
 
     async def _join(self, key: str, weight: int, share: str, patience: float, wait: float) -> float:
-        found = self._keys[key]
+        found = self._state(key)
         queue = found.queue
         patience = min(patience, self.rule.max_wait)
         # Under a budget the wait is not known before it has been asked; the deadline of the call bounds it then.
@@ -160,13 +172,10 @@ class Limiter:
 
     def give_back(self, key: str = "", weight: int = 1) -> None:
         """Return a permit of a call that never left."""
-        found = self._keys.get(key)
-        if found is None:
-            return
         if self._budget is not None:
-            found.permits += weight
-        else:
-            found.window.give_back(weight)
+            self._state(key).permits += weight
+        elif (window := self._windows.get(key)) is not None:
+            window.give_back(weight)
 
     def narrow(
         self,
@@ -178,40 +187,48 @@ class Limiter:
     ) -> None:
         """Heed the far side: pause for `retry_after` seconds, keep to `remaining` calls, halve after a throttle."""
         now = self._clock.monotonic()
-        found = self._keys.get(key) or self._new(key, now)
+        if remaining is not None and self._budget is None:
+            window = self._windows.get(key)
+            (self._new(key, now) if window is None else window).cap(now, max(0, remaining))
+        if not (retry_after or throttled or self._budget is not None):
+            return
+        found = self._state(key)
         if retry_after:
             found.paused = max(found.paused, now + retry_after)
         if remaining is not None:
             found.permits = min(found.permits, remaining)
-            if self._budget is None:
-                found.window.cap(now, max(0, remaining))
         if throttled:
             if found.narrowing is None:
                 found.narrowing = Narrowing(max(2 * self.rule.window, 30.0))
             found.narrowing.throttled(now)
 
-    def _admit(self, found: _Key, weight: int, now: float) -> float:
-        if found.paused > now:
-            return found.paused - now
+    def _admit(self, window: Window, state: _State | None, weight: int, now: float) -> float:
+        if state is None:
+            return 1e-3 if self._budget is not None else window.admit(now, weight, 1.0)
+        if state.paused > now:
+            return state.paused - now
         if self._budget is not None:
-            if found.permits >= weight and now < found.expires:
-                found.permits -= weight
+            if state.permits >= weight and now < state.expires:
+                state.permits -= weight
                 return 0.0
             return 1e-3
-        narrowing = found.narrowing
-        return found.window.admit(now, weight, narrowing.now(now) if narrowing is not None else 1.0)
+        narrowing = state.narrowing
+        return window.admit(now, weight, narrowing.now(now) if narrowing is not None else 1.0)
 
-    def _new(self, key: str, now: float) -> _Key:
-        if len(self._keys) >= self._sweep_at:
-            kept = {
-                name: one
-                for name, one in self._keys.items()
-                if one.queue is not None or one.paused > now or not one.window.idle(now)
-            }
-            self._keys = kept
-            self._sweep_at = max(self._max_keys, 2 * len(kept))
-        found = self._keys[key] = _Key(self.rule.new())
+    def _state(self, key: str) -> _State:
+        found = self._states.get(key)
+        if found is None:
+            found = self._states[key] = _State()
         return found
+
+    def _new(self, key: str, now: float) -> Window:
+        if len(self._windows) >= self._sweep_at:
+            self._states = {name: one for name, one in self._states.items() if not one.idle(now)}
+            kept = {name: one for name, one in self._windows.items() if name in self._states or not one.idle(now)}
+            self._windows = kept
+            self._sweep_at = max(self._max_keys, 2 * len(kept))
+        made = self._windows[key] = self.rule.new()
+        return made
 
     # One task serves all queues; it lives only while somebody waits.
 
@@ -231,7 +248,7 @@ class Limiter:
         error = None if pump.cancelled() else pump.exception()
         if error is None:
             return
-        for found in self._keys.values():
+        for found in self._states.values():
             queue, found.queue = found.queue, None
             while queue is not None and (waiter := queue.head()) is not None:
                 waiter.turn.set_exception(error)
@@ -242,7 +259,7 @@ class Limiter:
             self._pump.cancel()
             self._pump = None
         for _, _, key in self._due:
-            self._keys[key].queue = None
+            self._state(key).queue = None
         self._due.clear()
 
     async def _serve(self) -> None:
@@ -261,19 +278,21 @@ class Limiter:
 
     def _serve_key(self, key: str) -> float | None:
         """Let pass who may; the time to look again, or None when nobody waits."""
-        found = self._keys[key]
+        found, window = self._state(key), self._windows[key]
         queue = found.queue
         while queue is not None and (waiter := queue.head()) is not None:
             now = self._clock.monotonic()
-            wait = self._admit(found, waiter.weight, now)
+            wait = self._admit(window, found, waiter.weight, now)
             if wait > 0.0:
                 return now + wait
             queue.serve()
         found.queue = None
+        if found.idle(self._clock.monotonic()):
+            del self._states[key]
         return None
 
     async def _draw(self, key: str, budget: Budget) -> None:
-        found = self._keys[key]
+        found = self._state(key)
         now = self._clock.monotonic()
         if found.paused > now or found.queue is None:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 Strategy = Literal["sliding", "fixed", "token_bucket"]
@@ -141,62 +142,88 @@ class FixedWindow:
         return int(now // self._window) > self._index
 
 
+@lru_cache(maxsize=1024)
+def _slot_of(window: float) -> float:
+    """The length of a slot; one object for all keys of a rule, which keeps a key's memory in one place."""
+    return window / _SLOTS
+
+
 class SlidingWindow:
     """Never more than the limit in any window, at a memory of at most 257 pairs a key.
 
     Calls are counted in slots of a 256th of the window; a slot is forgotten one whole window after its *end*, so the
-    count errs to the strict side by 0.4 % of the window and never to the other.
+    count errs to the strict side by 0.4 % of the window and never to the other. The newest slot is kept apart, so
+    that a key that is rarely used holds no list at all.
     """
 
-    __slots__ = ("_limit", "_slot", "_slots", "_total", "_window")
+    __slots__ = ("_count", "_index", "_limit", "_older", "_slot", "_total", "_window")
 
     def __init__(self, limit: int, window: float) -> None:
         self._limit = limit
         self._window = window
-        self._slot = window / _SLOTS
-        self._slots: deque[list[int]] = deque()
+        self._slot = _slot_of(window)
+        self._index = 0
+        self._count = 0
         self._total = 0
+        self._older: deque[tuple[int, int]] | None = None
 
     def admit(self, now: float, weight: int, factor: float) -> float:
-        slots = self._slots
         index = int(now / self._slot)
-        gone = index - _SLOTS - 1
-        while slots and slots[0][0] <= gone:
-            self._total -= slots.popleft()[1]
-        if self._total + weight <= max(self._limit * factor, weight):
+        if index > self._index:
+            self._turn(index)
+        limit = self._limit
+        if factor < 1.0:
+            limit = int(limit * factor)
+        if self._total + weight <= limit or (self._total == 0 and weight <= self._limit):
             self._total += weight
-            if slots and slots[-1][0] >= index:
-                slots[-1][1] += weight
-            else:
-                slots.append([index, weight])
+            self._count += weight
             return 0.0
-        return self._until(now, self._total + weight - max(self._limit * factor, weight))
+        return self._until(now, self._total + weight - max(limit, weight))
+
+    def _turn(self, index: int) -> None:
+        """A new slot begins; what is a window old is forgotten."""
+        if index - self._index > _SLOTS:
+            self._older, self._total = None, 0
+        else:
+            older = self._older
+            if self._count:
+                if older is None:
+                    older = self._older = deque()
+                older.append((self._index, self._count))
+            gone = index - _SLOTS - 1
+            while older and older[0][0] <= gone:
+                self._total -= older.popleft()[1]
+        self._index, self._count = index, 0
 
     def _until(self, now: float, excess: float) -> float:
-        for index, count in self._slots:
+        for index, count in self._older or ():
             excess -= count
             if excess <= 0:
                 return max((index + _SLOTS + 1) * self._slot - now + 1e-6, 1e-6)
-        return self._window
+        return max((self._index + _SLOTS + 1) * self._slot - now + 1e-6, 1e-6)
 
     def give_back(self, weight: int) -> None:
-        while weight > 0 and self._slots:
-            taken = min(weight, self._slots[-1][1])
-            self._slots[-1][1] -= taken
+        taken = min(weight, self._count)
+        self._count -= taken
+        self._total -= taken
+        weight -= taken
+        while weight > 0 and self._older:
+            index, count = self._older.pop()
+            taken = min(weight, count)
             self._total -= taken
             weight -= taken
-            if self._slots[-1][1] == 0:
-                self._slots.pop()
+            if count > taken:
+                self._older.append((index, count - taken))
 
     def cap(self, now: float, remaining: int) -> None:
         self.admit(now, 0, 1.0)
         missing = self._limit - remaining - self._total
         if missing > 0:
             self._total += missing
-            self._slots.append([int(now / self._slot), missing])
+            self._count += missing
 
     def idle(self, now: float) -> bool:
-        return not self._slots or self._slots[-1][0] <= int(now / self._slot) - _SLOTS - 1
+        return self._total == 0 or int(now / self._slot) - self._index > _SLOTS
 
 
 @dataclass(slots=True)

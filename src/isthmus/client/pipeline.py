@@ -214,7 +214,11 @@ class Pipeline:
         error: ClientError | None = None
         response: Response | None = None
         try:
-            response = await self._authenticated(call)
+            auth = self.auth
+            if auth is None:
+                response = await self._followed(call, call.request)
+            else:
+                response = await self._authenticated(call, auth)
             failure = self._judged(call, response)
             if permit is not None:
                 permit.answered(ok=failure is None or failure.kind != "transient")
@@ -253,11 +257,8 @@ class Pipeline:
             else:
                 gate.limiter.narrow(gate.key_of(call), remaining=left)
 
-    async def _authenticated(self, call: Call) -> Response:
-        auth = self.auth
+    async def _authenticated(self, call: Call, auth: Auth | OAuth2) -> Response:
         request = call.request
-        if auth is None:
-            return await self._followed(call, request)
         if isinstance(auth, OAuth2):
             call.tokens = tokens = await auth.current()
             return await self._followed(call, auth.attach(request, tokens, self.clock.now() + self.ahead))

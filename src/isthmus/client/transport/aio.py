@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -221,11 +221,11 @@ class AioExchange:
 class _MarkedRequest(aiohttp.ClientRequest):
     """Tells the flight the moment a connection is there and bytes are about to leave."""
 
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         flight = _flight.get()
         if flight is not None:
             flight.sent = True
-        return await super().send(conn)
+        return super().send(conn)
 
 
 class _Protocol(ResponseHandler):
@@ -233,15 +233,16 @@ class _Protocol(ResponseHandler):
 
     _interim = 0
 
-    async def read(self) -> tuple[RawResponseMessage, StreamReader]:
-        found = await super().read()
-        if 100 <= found[0].code < 200 and found[0].code != 101:
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        if data[0].code >= 200:
+            self._interim = 0
+        elif data[0].code != 101:
             self._interim += 1
             if self._interim > _MAX_INTERIM:
-                raise aiohttp.ClientPayloadError("more than ten interim replies")
-        else:
-            self._interim = 0
-        return found
+                self.set_exception(aiohttp.ClientPayloadError("more than ten interim replies"))
+                self.close()
+                return
+        super().feed_data(data, size)
 
 
 class _GuardedResolver(AbstractResolver):
