@@ -175,10 +175,11 @@ class Lazada:
             at = step.walk
 
     async def _page(self, session: Session, at: walk.Walk) -> _Page:
+        # Whether `after` and `before` take the moment itself is not documented: a second more on both sides is safe.
         query = {
             "filter": _FILTERS[at.list],
-            "update_after": _iso(at.start) if at.bounded(_RULES) else None,
-            "update_before": _iso(at.stop),
+            "update_after": _iso(at.start - 1) if at.bounded(_RULES) else None,
+            "update_before": _iso(at.stop + 1),
             "limit": _RULES.page,
             "offset": at.offset,
             "options": 1,
