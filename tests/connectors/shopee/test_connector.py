@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,7 +23,7 @@ from isthmus.kit.secret import Secret
 KEY = "shpk_test_partner_key_0001"
 APP = App(
     {"partner_id": Secret("2001887"), "partner_key": Secret(KEY)},
-    {"api": "https://a.example", "consent": "https://c.example"},
+    {"api": "https://a.example", "consent": "https://a.example"},
 )
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)
 
@@ -70,6 +71,15 @@ def test_the_link_is_signed_and_takes_the_redirect_as_it_is() -> None:
     query = parse_qs(link.query)
     assert query["redirect"] == [f"{REDIRECT}?state=s1"]
     assert query["sign"] == ["4f7a763cb98f46dd64339277ed0c401b7161d5592ae81a149abaa24dde7d558d"]
+
+
+async def test_the_newer_link_is_used_where_consent_has_a_host_of_its_own() -> None:
+    async with played("shopee") as (play, shop):
+        app = replace(play.stage.app, hosts={**shop.hosts, "api": "https://elsewhere.example"})
+        link = play.connector.consent_url(app, Consent(f"{REDIRECT}?state=s1", "s1"), play.stage.clock.now())
+        assert "sign=" not in link
+        back = parse_qs(urlsplit(await play.stage.consent(link, account=play.stage.account("main"))).query)
+        assert (back["state"], list(back)) == (["s1"], ["state", "code", "shop_id"])
 
 
 async def test_a_main_account_gives_each_shop_its_own_chain() -> None:

@@ -68,9 +68,16 @@ class Shopee:
         self.manifest = manifest
 
     def consent_url(self, app: App, consent: Consent, now: datetime) -> str:
-        """The signed link, good for five minutes; the redirect address already carries our state."""
-        query = {**signing.query(app, _LINK, now), "redirect": consent.redirect_uri}
-        return f"{app.hosts['consent']}{_LINK}?{urlencode(query)}"
+        """The signed link, good for five minutes; the redirect address already carries our state.
+
+        Where the registration names another host for consent than for calls, that host's newer, unsigned form.
+        """
+        if app.hosts["consent"] != app.hosts["api"]:
+            fixed = {"auth_type": "seller", "response_type": "code"}
+            query = {**fixed, "partner_id": app.secret("partner_id"), "redirect_uri": consent.redirect_uri}
+            return f"{app.hosts['consent']}/auth?{urlencode(query)}"
+        signed = {**signing.query(app, _LINK, now), "redirect": consent.redirect_uri}
+        return f"{app.hosts['consent']}{_LINK}?{urlencode(signed)}"
 
     def read_callback(self, query: Mapping[str, str], redirect_uri: str) -> Callback:
         """`code` with `shop_id` or `main_account_id`; a refusal comes back with neither."""
