@@ -25,7 +25,7 @@ def build() -> typer.Typer:
         # imported by name: the light install has none of what these commands import
         importlib.import_module("isthmus.cli.server").register(app)
     else:
-        app.callback(epilog="Install isthmus[server] for the platform's commands.")(_nothing)
+        app.callback(epilog=r"Install isthmus\[server] for the platform's commands.")(_nothing)
     return app
 
 
