@@ -129,7 +129,8 @@ class Arms:
         """One load by dlt into a schema of its own."""
         await self._admin.execute(f"drop schema if exists {name} cascade")
         await self._admin.execute(f"drop schema if exists {name}_staging cascade")
-        address = self._running.address("postgres", "isthmus")
+        # dlt insists on a host and a password in front; the socket's folder behind them is what counts.
+        address = self._running.address("postgres", "isthmus").replace("postgres@/", "postgres:none@localhost/")
         command = [str(_PEER), "bench/pull/peer.py", address, str(port), str(PAGE), name]
         return await asyncio.to_thread(_measured, [*command, "tuned"] if name == "dlt_tuned" else command)
 

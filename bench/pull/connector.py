@@ -9,7 +9,6 @@ from isthmus.client import ApiClient
 from isthmus.connect.shapes import Image, Inventory, Listing, ListingStatus, Price, Variant
 from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.features import records
-from isthmus.kit import money
 from isthmus.kit.text import shown
 
 
@@ -34,7 +33,7 @@ class Product(Key):
     title: str
     description: str
     vendor: str
-    price: str
+    price: Decimal
     currency: str
     stock: int
     status: str
@@ -69,7 +68,7 @@ class ShopSource:
 
     def map(self, record: RawRecord) -> Listing:
         one = _PRODUCT.decode(record.payload)
-        price = money.decimal(one.price)
+        price = one.price
         only = Variant(
             external_id=record.external_id,
             sku=one.sku,

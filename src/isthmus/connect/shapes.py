@@ -91,7 +91,10 @@ class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def available(self) -> int | None:
         """What can be sold over all locations; None where the platform says nothing."""
-        return sum(place.available for place in self.inventory) if self.inventory else None
+        places = self.inventory
+        if len(places) == 1:
+            return places[0].available
+        return sum(place.available for place in places) if places else None
 
 
 class Listing(msgspec.Struct, frozen=True, omit_defaults=True):

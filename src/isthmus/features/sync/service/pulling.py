@@ -85,9 +85,10 @@ class Pull:
             try:
                 before = await self._page(page, before)
                 page = await ahead
-            finally:
+            except BaseException:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
+                raise
 
     async def _page(self, page: RecordPage, before: PageCount | None) -> PageCount:
         ready = await self._read(page.records, look=worth_looking(before))
