@@ -37,6 +37,7 @@ class Shelf:
     before: Callable[[str | None], Awaitable[None]] = _nothing
     reading: bytes = given.READING
     asked: list[str | None] = field(default_factory=list)
+    tally: Tally | None = None
     windows: list[Window] = field(default_factory=list)
 
     async def pull(self, window: Window, cursor: str | None) -> RecordPage:
@@ -76,6 +77,7 @@ def scope(database: Database, shops: dict[str, Shelf], tenant_id: str = "ten_one
 
     @asynccontextmanager
     async def opened(asking: Scope, connection_id: str, tally: Tally) -> AsyncIterator[Shelf]:
+        shops[connection_id].tally = tally
         yield shops[connection_id]
 
     parts = {sync.Sources: sync.Sources(shop, opened), Settings: replace(QUICK, **knobs)}  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from tests.given import records as given
@@ -13,6 +14,7 @@ from isthmus.engine.db import Database
 from isthmus.features import records
 from isthmus.features.records import ListingFilter
 from isthmus.features.records.service import duplicate_skus
+from isthmus.features.records.store.write import _RAW_HASHES, _STORED
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope
@@ -164,3 +166,23 @@ async def test_PR_03_a_write_that_is_rolled_back_leaves_no_row_and_no_event(scop
             raise Abandoned
     assert not await _all(scope)
     assert not await given.events(scope)
+
+
+async def test_more_listings_than_one_statement_takes_are_all_written(scope: Scope) -> None:
+    many = [given.listing(str(number)) for number in range(1_501)]
+    assert (await given.write(scope, *many)).created == 1_501
+    assert (await given.write(scope, *many)).unchanged == 1_501
+    again = [given.listing(str(number), title="Áo mới") for number in range(0, 1_501, 500)]
+    assert (await given.write(scope, *again)).updated == 4
+
+
+async def test_looking_up_known_listings_needs_no_statistics(copied: Copy) -> None:
+    admin = await asyncpg.connect(copied.admin_url)
+    await admin.execute("set role isthmus_tenant; set isthmus.tenant = 'ten_one'")
+    await admin.execute("set plan_cache_mode = 'force_generic_plan'")
+    for name, sql in (("stored", _STORED), ("hashes", _RAW_HASHES)):
+        await admin.execute(f"prepare {name}(text, text, text[]) as {sql}")
+        plan = "\n".join(row[0] for row in await admin.fetch(f"explain execute {name}('ten_one', 'con_one', '{{a}}')"))
+        assert "using listings_external" in plan, plan
+        assert "external_id = w.external_id" in plan.split("Index Cond:")[1], plan
+    await admin.close()

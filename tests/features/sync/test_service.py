@@ -2,15 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from multidict import CIMultiDict
 from tests.given import records as given_records
 from tests.given import sync as given
 from tests.house_database import Copy
 
-from isthmus.client import BreakerOpen, Disconnected, ReauthorizationRequired, Refused
+from isthmus.client import (
+    AttemptEnded,
+    BreakerOpen,
+    Disconnected,
+    Failure,
+    ReauthorizationRequired,
+    Refused,
+    Request,
+    Waited,
+    Waiting,
+)
+from isthmus.client.url import parse
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.engine.db import Database
@@ -412,3 +424,55 @@ async def test_a_listing_that_comes_in_parts_is_counted_once(base: Database) -> 
     shop.map = fragment  # type: ignore[method-assign] # each record is one variant of the same listing
     run = await _read(given.scope(base, {"con_one": shop}))
     assert (run.state, run.records, run.listings, run.variants, run.created) == ("succeeded", 5, 1, 5, 1)
+
+
+async def test_waiting_is_visible_in_the_run_and_counted_after_it(base: Database) -> None:
+    shop = given.shelf(4)
+    scope = given.scope(base, {"con_one": shop}, heartbeat=timedelta(seconds=0.02))
+    request = Request("GET", parse("http://shop.example"), CIMultiDict())
+    seen: list[Run] = []
+
+    async def wait(cursor: str | None) -> None:
+        if cursor == "2" and shop.tally is not None:
+            shop.tally(Waiting(request, 60.0, "rate_limit", None))
+            await asyncio.sleep(0.15)
+            seen.append(await sync.run(scope, run.id))
+            shop.tally(Waited(request, 0.15, "rate_limit", None))
+            shop.tally(AttemptEnded(request, 1, 0.1, None, Failure(kind="throttled"), None, None))
+            shop.tally(AttemptEnded(request, 2, 0.1, None, None, None, None))
+
+    shop.before = wait
+    run = await sync.start(scope, "con_one")
+    await sync.work(scope, run.id)
+    [waiting] = seen
+    assert waiting.waiting_reason == "rate_limit"
+    assert waiting.waiting_until is not None
+    assert waiting.waiting_until > waiting.changed_at
+    done = await sync.run(scope, run.id)
+    assert (done.waited_ms, done.throttled, done.retries) == (150, 1, 1)
+    assert (done.waiting_until, done.waiting_reason) == (None, None)
+
+
+async def test_a_mistake_in_a_connector_is_raised_and_the_run_is_parked_after_its_third_try(base: Database) -> None:
+    shop = given.shelf(4)
+
+    async def stumble(cursor: str | None) -> None:
+        raise RuntimeError("a mistake")
+
+    shop.before = stumble
+    scope = given.scope(base, {"con_one": shop}, lease=timedelta(0), max_deaths=3)
+    run = await sync.start(scope, "con_one")
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            await sync.work(scope, run.id)
+    await sync.work(scope, run.id)
+    assert (await sync.run(scope, run.id)).state == "parked"
+
+
+async def test_a_reader_far_behind_catches_up_with_every_run(base: Database) -> None:
+    shops = {f"con_{number}": given.shelf(1) for number in range(30)}
+    scope = given.scope(base, shops)
+    started = [(await sync.start(scope, connection)).id for connection in shops]
+    news = service.news(scope, datetime(2020, 1, 1, tzinfo=UTC))
+    assert [(await anext(news)).id for _ in started] == started
+    await news.aclose()

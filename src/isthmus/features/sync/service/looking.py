@@ -76,14 +76,16 @@ async def news(scope: Scope, since: datetime | None) -> AsyncGenerator[Run]:
         async with scope.tx() as tx:
             since = await store.clock(tx)
             told = {run.id: run.changed_at for run in await store.changed(tx, since - _LATE_COMMITS, _NEWS)}
+    behind = False
     while True:
         async with scope.tx() as tx:
-            changed = await store.changed(tx, since - _LATE_COMMITS, _NEWS)
+            changed = await store.changed(tx, since if behind else since - _LATE_COMMITS, _NEWS)
         for one in changed:
             if told.get(one.id) != one.changed_at:
                 told[one.id] = one.changed_at
                 yield one
         since = max([since, *(one.changed_at for one in changed)])
         told = {id_: at for id_, at in told.items() if at > since - 2 * _LATE_COMMITS}
-        if len(changed) < _NEWS:
+        behind = len(changed) == _NEWS
+        if not behind:
             await scope.clock.sleep(pause)

@@ -127,7 +127,11 @@ def fault_of(failure: ClientError) -> Fault:
     if isinstance(failure, ReauthorizationRequired | TokenRejected):
         return Fault("CONNECTION_EXPIRED", "The platform ended the grant; connect the account again.", passing=False)
     passing, tried = isinstance(failure, _PASSING), not isinstance(failure, RateLimited | BreakerOpen)
-    return Fault(failure.kind.upper(), failure.message, passing, failure.retry_after, tried)
+    code, message = failure.kind.upper(), failure.message
+    if isinstance(failure, PlatformError):
+        code = "CLOCK_SKEW" if failure.code == CLOCK_SKEW else f"PLATFORM_{_PLATFORM[failure.kind]}"
+        message = f"{message or 'The platform gave no reason.'} ({failure.code})"
+    return Fault(code, message, passing, failure.retry_after, tried)
 
 
 async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> None:
