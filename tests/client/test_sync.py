@@ -73,6 +73,11 @@ def test_many_threads_share_one_client_and_the_thread_ends_with_it(url: str) -> 
         api.get("/x")
 
 
+async def test_a_thread_that_runs_a_loop_of_its_own_may_use_it(url: str) -> None:
+    with SyncApiClient(url) as api:
+        assert api.get("/x").ok
+
+
 def test_forbidden_calls_are_forbidden_here_too(url: str) -> None:
     token = calls_forbidden.set("a transaction is open")
     try:

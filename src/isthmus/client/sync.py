@@ -46,9 +46,10 @@ class _Loop:
             self._users -= 1
             if self._users or self._loop is None or self._thread is None:
                 return
+            # In its own thread: this one may be running a loop too.
+            asyncio.run_coroutine_threadsafe(self._loop.shutdown_asyncgens(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
             self._loop = self._thread = None
 
