@@ -12,7 +12,7 @@ from isthmus.app.parts import parts
 from isthmus.connect import registry
 from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
-from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate
+from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate, require
 from isthmus.engine.queue import PgQueue
 from isthmus.features import access, connections, vault
 from isthmus.http import Authenticator, Check, HttpSettings
@@ -100,8 +100,7 @@ async def open_platform(
     """
     async with AsyncExitStack() as stack:
         places = await _database(settings.core, stack, attach=not upgrade)
-        if upgrade:
-            await migrate(places.owner)
+        await (migrate(places.owner) if upgrade else require(places.service))
         database = await Database.connect(places.service, size=settings.core.database_connections, on_open=on_open)
         stack.push_async_callback(database.close)
         held = master_keys(settings.core, embedded=places.embedded)

@@ -13,7 +13,15 @@ import asyncpg
 import pytest
 from tests.house_database import place, shape
 
-from isthmus.engine.db import Database, DatabaseUnavailable, DatabaseUnsuitable, EmbeddedPostgres, latest, migrate
+from isthmus.engine.db import (
+    Database,
+    DatabaseUnavailable,
+    DatabaseUnsuitable,
+    EmbeddedPostgres,
+    latest,
+    migrate,
+    require,
+)
 from isthmus.engine.db import binaries as programs
 
 STEPS = importlib.import_module("isthmus.engine.db.migrate")
@@ -54,6 +62,21 @@ async def test_two_processes_at_once_migrate_once(empty: str) -> None:
     outputs = await asyncio.gather(*(worker.communicate() for worker in workers))
     assert [out.decode().strip() for out, _ in outputs] == [latest(), latest()]
     assert await migrate(empty) == latest()
+
+
+async def test_a_process_that_finds_no_tables_or_old_ones_says_what_to_run(
+    empty: str, postgres: EmbeddedPostgres
+) -> None:
+    service = postgres.address("isthmus_service", "empty")
+    with pytest.raises(DatabaseUnsuitable, match="no tables yet: run `isthmus migrate`"):
+        await require(service)
+    await migrate(empty)
+    await require(service)
+    owner = await asyncpg.connect(empty)
+    await owner.execute("update alembic_version set version_num = '0001'")
+    await owner.close()
+    with pytest.raises(DatabaseUnsuitable, match=r"at step 0001 .* run `isthmus migrate`"):
+        await require(service)
 
 
 async def test_a_step_that_fails_leaves_nothing_behind(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:

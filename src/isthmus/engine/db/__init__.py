@@ -19,6 +19,7 @@ from isthmus.engine.db.inspect import Inspection as Inspection
 from isthmus.engine.db.inspect import inspect as inspect
 from isthmus.engine.db.migrate import latest as latest
 from isthmus.engine.db.migrate import migrate as migrate
+from isthmus.engine.db.migrate import require as require
 from isthmus.engine.db.statements import Statement as Statement
 from isthmus.engine.db.statements import statement as statement
 from isthmus.engine.db.tables import METADATA as METADATA

@@ -11,6 +11,8 @@ from isthmus.engine.db.upgrade import script
 
 _FOLDER: Final = Path(__file__).with_name("migrations")
 _ONE_AT_A_TIME: Final = "select pg_advisory_xact_lock(359923713)"
+_THERE: Final = "select to_regclass('public.alembic_version') is not null"
+_DONE: Final = "select version_num from public.alembic_version"
 _EXTENSIONS: Final = ("pg_trgm", "unaccent")
 
 
@@ -38,6 +40,25 @@ async def migrate(url: str) -> str:
     return latest()
 
 
+async def require(url: str) -> None:
+    """Whether the steps that this code needs were made; for processes that do not make them themselves.
+
+    `url` is that of the service. Raises DatabaseUnsuitable with what to do, or DatabaseUnavailable.
+    """
+    connection = await connections.connect(url, statement_cache_size=0)
+    try:
+        done = "0000"
+        if await connection.fetchval(_THERE):
+            async with connection.transaction():
+                await connection.execute("set local role isthmus_system")
+                done = await connection.fetchval(_DONE)
+    finally:
+        await connection.close()
+    if done < latest():
+        state = "has no tables yet" if done == "0000" else f"is at step {done} and this Isthmus needs {latest()}"
+        raise DatabaseUnsuitable(f"the database {state}: run `isthmus migrate`, or start `isthmus up`")
+
+
 async def _state(connection: asyncpg.Connection) -> str | None:
     """The newest step done, None on an empty database. Raises DatabaseUnsuitable."""
     version = connection.get_server_version()
@@ -49,9 +70,9 @@ async def _state(connection: asyncpg.Connection) -> str | None:
         raise DatabaseUnsuitable(
             f"the database server has no extension {', '.join(sorted(missing))}: install PostgreSQL's contrib package"
         )
-    if not await connection.fetchval("select to_regclass('public.alembic_version') is not null"):
+    if not await connection.fetchval(_THERE):
         return None
-    done: str | None = await connection.fetchval("select version_num from public.alembic_version")
+    done: str | None = await connection.fetchval(_DONE)
     if done is not None and done > latest():
         raise DatabaseUnsuitable(
             f"the database is at step {done}, this Isthmus knows steps up to {latest()}: it is older than the database"
