@@ -109,7 +109,7 @@ async def test_the_watermark_stays_when_a_cycle_does_not_end(base: Database) -> 
 
     shop.before = refuse
     failed = await _read(scope)
-    assert (failed.state, failed.error_code, failed.error_message) == ("failed", "REFUSED", "not for you")
+    assert (failed.state, failed.error_code, failed.error_message) == ("failed", "REFUSED", "not for you (no_permission)")
     shop.before = given._nothing
     assert (await _read(scope)).since == first.until - timedelta(minutes=10)
 

@@ -117,8 +117,8 @@ def plan(mode: Mode, known: Watermark | None, *, now: datetime, overlap: timedel
 class Fault:
     """A failure of a pull in the run's own words; `passing` says that waiting may cure it.
 
-    `tried` is false where we held the call back ourselves: waiting for our own gates uses up no try, and so a run
-    ends with what the platform did and not with the circuit that opened because of it.
+    `tried` is false where somebody asked us to wait: our own gates, or the platform, whose daily quota may take hours
+    to come back. Waiting uses up no try, and so a run ends with what went wrong and not with what followed from it.
     """
 
     code: str

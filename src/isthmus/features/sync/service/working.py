@@ -10,6 +10,7 @@ from isthmus.client import (
     ClientError,
     MalformedBody,
     NetworkError,
+    PlatformError,
     PlatformFailed,
     RateLimited,
     ReauthorizationRequired,
@@ -37,6 +38,8 @@ _SERVER_FAULT = 500
 _PASSING = (
     NetworkError, RateLimited, BreakerOpen, RefreshUnavailable, MalformedBody, Throttled, PlatformFailed,
 )  # fmt: skip
+#: Codes that connectors give in their own words, and that tell more than the kind of failure.
+_NAMED = frozenset({"clock_skew", "not_json"})
 _ENDINGS: dict[State, type[Event]] = {
     State.FAILED: SyncFailed,
     State.CANCELLED: SyncCancelled,
@@ -126,12 +129,12 @@ def fault_of(failure: ClientError) -> Fault:
     """A failed call in the run's own words. Reading again is always safe, so only hopeless calls end a run at once."""
     if isinstance(failure, ReauthorizationRequired | TokenRejected):
         return Fault("CONNECTION_EXPIRED", "The platform ended the grant; connect the account again.", passing=False)
-    passing, tried = isinstance(failure, _PASSING), not isinstance(failure, RateLimited | BreakerOpen)
-    code, message = failure.kind.upper(), failure.message
-    if isinstance(failure, PlatformError):
-        code = "CLOCK_SKEW" if failure.code == CLOCK_SKEW else f"PLATFORM_{_PLATFORM[failure.kind]}"
-        message = f"{message or 'The platform gave no reason.'} ({failure.code})"
-    return Fault(code, message, passing, failure.retry_after, tried)
+    passing, tried = isinstance(failure, _PASSING), not isinstance(failure, RateLimited | BreakerOpen | Throttled)
+    if not isinstance(failure, PlatformError):
+        return Fault(failure.kind.upper(), failure.message, passing, failure.retry_after, tried)
+    code = failure.code if failure.code in _NAMED else failure.kind
+    message = f"{failure.message or 'The platform gave no reason'} ({failure.code})"
+    return Fault(code.upper(), message, passing, failure.retry_after, tried)
 
 
 async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> None:
