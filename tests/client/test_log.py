@@ -1,8 +1,10 @@
 """What is told about calls: everything that matters, nothing that is secret, never too much."""
 
+import asyncio
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.client import ApiClient, ApiKey, BreakerRule, CallLog, PlatformFailed, Retry, Telemetry, redact, telemetry
+from isthmus.client import (
+    ApiClient,
+    ApiKey,
+    BreakerRule,
+    CallLog,
+    ClientError,
+    PlatformFailed,
+    Retry,
+    Telemetry,
+    redact,
+    telemetry,
+)
 from isthmus.client.url import parse
 
 Replies = Callable[..., bytes]
@@ -79,6 +92,19 @@ async def test_LO_03_no_secret_of_a_call_reaches_the_log(
     assert level == logging.WARNING
     assert (last["attempts"], last["error"], last["status"], last["route"]) == (3, "transient", 500, "x.put")
     assert all(record.message.isascii() for record in caplog.records)
+
+
+async def test_LO_03_not_even_a_traceback_shows_what_was_in_the_query(far_side: Any) -> None:
+    async def garbage(seen: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+        writer.close()
+
+    far_side.answer("/x", garbage)
+    async with ApiClient(far_side.url, auth=ApiKey(CANARY, query="key"), retry=QUICK) as api:
+        for path in ("/x", "/x?y=\ud800"):
+            with pytest.raises(ClientError) as caught:
+                await api.get(path)
+            assert CANARY not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_LO_06_lines_are_sampled_and_bounded_with_counts(far_side: Any) -> None:

@@ -46,6 +46,7 @@ from isthmus.kit.clock import SYSTEM, Clock
 
 Items = str | Callable[[Response], list[object]]
 Limits = RateLimit | Limiter | Gate | Sequence[Gate | Limiter]
+_BREAKER = BreakerRule()
 _STREAM_CAP = 1024 * 1024 * 1024
 _STALE_MAY_HELP = (NetworkError, PlatformFailed, BreakerOpen, RateLimited, Throttled)
 
@@ -75,7 +76,7 @@ class ApiClient:
         auth: Auth | OAuth2 | None = None,
         retry: Retry | None = None,
         rate_limit: Limits | None = None,
-        breaker: Breaker | BreakerRule | None = BreakerRule(),  # noqa: B008 - frozen
+        breaker: Breaker | BreakerRule | None = _BREAKER,
         deadline: float = 30.0,
         max_body: int = 8 * 1024 * 1024,
         transport: Transport | None = None,
@@ -170,6 +171,7 @@ class ApiClient:
             raise error from cause
         except ClientError as caught:
             error = caught
+            error.attempts = error.attempts or call.attempts
             if call.stale is not None and isinstance(caught, _STALE_MAY_HELP):
                 return self._stale(call)
             raise

@@ -6,6 +6,8 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+_LONGEST = 1e7
+
 
 class Deadline:
     """Cancels the current task after `seconds` and turns that cancellation, and no other, into TimeoutError."""
@@ -24,7 +26,7 @@ class Deadline:
         if task is None:
             raise RuntimeError("a call needs a running task")
         self._before = task.cancelling()
-        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+        self._handle = asyncio.get_running_loop().call_later(min(self._seconds, _LONGEST), self._expire)
         return self
 
     def _expire(self) -> None:

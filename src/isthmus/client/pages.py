@@ -35,7 +35,7 @@ class Paging(Protocol):
         """The first page."""
         ...
 
-    def after(self, step: Step, response: Response, items: list[object]) -> Step | None:
+    def after(self, step: Step, response: Response, items: list[object], /) -> Step | None:
         """The page after this one, or None at the end."""
         ...
 
@@ -101,7 +101,7 @@ class Cursor:
     def first(self) -> Step:
         return Step(dict(self.start))
 
-    def after(self, step: Step, response: Response, items: list[object]) -> Step | None:  # noqa: ARG002 - the port's
+    def after(self, _step: Step, response: Response, _items: list[object], /) -> Step | None:
         body = response.json()
         if self.more is not None and not dig(body, self.more):
             return None
@@ -121,7 +121,7 @@ class NextUrl:
     def first(self) -> Step:
         return Step()
 
-    def after(self, step: Step, response: Response, items: list[object]) -> Step | None:  # noqa: ARG002 - the port's
+    def after(self, _step: Step, response: Response, _items: list[object], /) -> Step | None:
         link = dig(response.json(), self.path)
         return Step(url=link) if isinstance(link, str) and link else None
 
@@ -133,7 +133,7 @@ class LinkHeader:
     def first(self) -> Step:
         return Step()
 
-    def after(self, step: Step, response: Response, items: list[object]) -> Step | None:  # noqa: ARG002 - the port's
+    def after(self, _step: Step, response: Response, _items: list[object], /) -> Step | None:
         link = link_next(response.headers.get("Link", ""))
         return Step(url=link) if link else None
 
@@ -145,7 +145,7 @@ class SinglePage:
     def first(self) -> Step:
         return Step()
 
-    def after(self, step: Step, response: Response, items: list[object]) -> Step | None:  # noqa: ARG002 - the port's
+    def after(self, _step: Step, _response: Response, _items: list[object], /) -> Step | None:
         return None
 
 

@@ -81,7 +81,7 @@ def parse(text: str) -> Url:
     path, _, query = tail.partition("?")
     shown = f"[{host}]" if ":" in host else host
     origin = f"{scheme}://{shown}" + ("" if port == _PORTS[scheme] else f":{port}")
-    return Url(scheme, host, port, clean_path(path or "/"), quote(query, safe=_QUERY_SAFE), origin)
+    return Url(scheme, host, port, clean_path(path or "/"), _escaped(query, _QUERY_SAFE), origin)
 
 
 def _host_and_port(authority: str, default: int) -> tuple[str, int]:
@@ -140,7 +140,7 @@ def clean_path(path: str) -> str:
     lowered = path.lower()
     if "%2e" in lowered and any(part.replace("%2e", ".") in {".", ".."} for part in lowered.split("/")):
         raise InvalidRequest("the path holds a dot segment")
-    return quote(path, safe=_PATH_SAFE)
+    return _escaped(path, _PATH_SAFE)
 
 
 @lru_cache(maxsize=2048)
@@ -157,7 +157,7 @@ def join(base: Url | None, target: str) -> Url:
         raise InvalidRequest("a path begins with one slash")
     else:
         whole = clean_path(base.path.rstrip("/") + (path if path.startswith("/") else "/" + path))
-    return Url(base.scheme, base.host, base.port, whole, quote(query, safe=_QUERY_SAFE), base.origin)
+    return Url(base.scheme, base.host, base.port, whole, _escaped(query, _QUERY_SAFE), base.origin)
 
 
 def resolve(base: Url, reference: str) -> Url:
@@ -196,7 +196,14 @@ def encode(query: Query) -> str:
 
 
 def _quoted(text: str) -> str:
-    return text if text.isalnum() and text.isascii() else quote(text, safe="-._~")
+    return text if text.isalnum() and text.isascii() else _escaped(text, "-._~")
+
+
+def _escaped(text: str, safe: str) -> str:
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError:
+        raise InvalidRequest("the URL holds half a character") from None
 
 
 def text_of(value: Scalar) -> str:

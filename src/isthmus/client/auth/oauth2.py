@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from isthmus.client import redact
 from isthmus.client.auth.tokens import Lease, Tokens, TokenStore
 from isthmus.client.errors import (
     ClientError,
@@ -40,7 +41,7 @@ class RefreshFailed(Exception):
         self.sent = sent
 
 
-def bearer(request: Request, tokens: Tokens, now: datetime) -> Request:  # noqa: ARG001 - the shape of every attach
+def bearer(request: Request, tokens: Tokens, _now: datetime) -> Request:
     """`Authorization: Bearer` with the access token (RFC 6750 section 2.1)."""
     return request.with_headers({"Authorization": "Bearer " + tokens.access_token.reveal()})
 
@@ -228,6 +229,7 @@ class OAuth2:
     async def _refuse(self, lease: Lease, reason: str) -> None:
         if lease.uncertain or self._lost_reply:
             reason = f"uncertain: an earlier refresh was sent and its reply lost; then: {reason}"
+        reason = redact.text(reason, 500)
         self._refusal = (lease.tokens.version, reason)
         await self._store.refused(lease, reason)
 

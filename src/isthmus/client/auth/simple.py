@@ -37,7 +37,7 @@ class ApiKey:
         self._good = 0
         self.identity = _identity(self._keys[-1].reveal(), header or "", query or "")
 
-    def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:  # noqa: ARG002 - the port's
+    def flow(self, request: Request, _now: datetime, /) -> Generator[Request, Response, None]:
         count = len(self._keys)
         for step in range(count):
             at = (self._good + step) % count

@@ -112,9 +112,7 @@ class Cache:
         ):
             return
         made = rules.entry(
-            response.status,
-            response.headers,
-            response.content,
+            response,
             asked=asked,
             now=self._clock.now().timestamp(),
             delay=delay,

@@ -8,6 +8,8 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from isthmus.client.message import Response
+
 _STORABLE = frozenset({200, 203, 204, 300, 301, 404, 410})
 _DAY = 86_400.0
 
@@ -97,10 +99,8 @@ def storable(status: int, headers: Mapping[str, str], request_said: Mapping[str,
     return headers.get("Vary", "").strip() != "*"
 
 
-def entry(  # noqa: PLR0913 - the facts of one reply
-    status: int,
-    headers: Mapping[str, str],
-    content: bytes,
+def entry(
+    response: Response,
     *,
     asked: Mapping[str, str],
     now: float,
@@ -110,6 +110,7 @@ def entry(  # noqa: PLR0913 - the facts of one reply
     tags: list[str],
 ) -> Entry:
     """The reply as it is stored."""
+    headers = response.headers
     said = directives(headers.get("Cache-Control", ""))
     born = now - age(headers, now, delay)
     fresh = 0.0 if "no-cache" in said else lifetime(headers, said, default_ttl)
@@ -120,9 +121,9 @@ def entry(  # noqa: PLR0913 - the facts of one reply
     after_error = 0.0 if "must-revalidate" in said else (stale_if_error if error is None else error)
     names = [name.strip().lower() for name in headers.get("Vary", "").split(",") if name.strip()]
     return Entry(
-        status=status,
+        status=response.status,
         headers=[(str(name), value) for name, value in headers.items() if name.lower() not in _NOT_KEPT],
-        content=content,
+        content=response.content,
         vary=[(name, asked.get(name, "")) for name in names],
         tags=tags,
         born=born,

@@ -125,7 +125,7 @@ class AioTransport:
             if self.guard is not None and isinstance(failed, ConnectFailed):
                 # Refused, unresolvable and unreachable read the same (SS-09); the cause stays for the operator.
                 failed = ConnectFailed(AddressRefused.__doc__ or "")
-            raise failed from error
+            raise failed from _shown(error)
         finally:
             _flight.reset(token)
         return AioExchange(reply)
@@ -151,9 +151,9 @@ class AioTransport:
                 proxy=self._proxy,
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise ConnectFailed(f"no WebSocket: the far side answered {error.status}", sent=True) from error
+            raise ConnectFailed(f"no WebSocket: the far side answered {error.status}", sent=True) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error, sent=False) from error
+            raise _translated(error, sent=False) from _shown(error)
         finally:
             _flight.reset(token)
 
@@ -185,7 +185,7 @@ class AioExchange:
                 return data
             return await self._gather(content, data, limit)
         except (aiohttp.ClientError, OSError) as error:
-            raise _translated(error, sent=True) from error
+            raise _translated(error, sent=True) from _shown(error)
 
     async def _gather(self, content: StreamReader, data: bytes, limit: int) -> bytes:
         pieces, total = [data], len(data)
@@ -204,7 +204,7 @@ class AioExchange:
             try:
                 data = await content.readany()
             except (aiohttp.ClientError, OSError) as error:
-                raise _translated(error, sent=True) from error
+                raise _translated(error, sent=True) from _shown(error)
             if not data:
                 return
             yield data
@@ -327,4 +327,10 @@ def _cause(error: BaseException) -> str:
         return inner.strerror or type(inner).__name__
     if isinstance(error, aiohttp.ClientResponseError):
         return error.message[:120]
-    return str(error)[:120] if isinstance(error, ValueError) else type(error).__name__
+    plain = isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError)
+    return str(error)[:120] if plain else type(error).__name__
+
+
+def _shown(error: BaseException) -> BaseException | None:
+    """The error as a cause in tracebacks, unless its text holds the whole URL with whatever is in the query."""
+    return None if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL) else error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
@@ -159,15 +160,10 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
             raise AddressRefused from None
         addresses = [str(one[4][0]) for one in found]
         self._guard.check_all(addresses, port, host)
-        return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
-
-    async def connect_unix_socket(
-        self,
-        path: str,  # noqa: ARG002 - the port's
-        timeout: float | None = None,  # noqa: ARG002 - the port's
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002 - the port's
-    ) -> httpcore2.AsyncNetworkStream:
-        raise AddressRefused
+        for address in addresses[:-1]:
+            with contextlib.suppress(httpcore2.ConnectError):
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+        return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
