@@ -56,6 +56,7 @@ PIECES = st.lists(
 @example("http://example.com:80:80/")
 @example("http://a@b@c/")
 @example("http://[::ffff:127.0.0.1]/")
+@example("http://é")
 def test_SS_04_what_is_accepted_means_the_same_to_every_parser(text: str) -> None:
     try:
         ours = parse(text)
@@ -65,7 +66,7 @@ def test_SS_04_what_is_accepted_means_the_same_to_every_parser(text: str) -> Non
     assert written.isascii()
     assert parse(written) == ours
     theirs, standard = URL(written, encoded=True), urlsplit(written)
-    assert (theirs.host, theirs.port) == (ours.host, ours.port)
+    assert (theirs.raw_host, theirs.port) == (ours.host, ours.port)
     assert (standard.hostname, standard.port or 80) == (ours.host, ours.port)
     assert theirs.raw_path == ours.path
     assert "@" not in standard.netloc
@@ -109,5 +110,5 @@ def test_references_are_seen_from_where_they_were_found(reference: str, target: 
 
 
 def test_values_are_written_one_way() -> None:
-    query: Query = {"a": True, "b": None, "c": [1, "x y"], "d": 1.5, "é": "+&="}
+    query: Query = {"a": True, "b": None, "c": ["1", "x y"], "d": 1.5, "é": "+&="}
     assert encode(query) == "a=true&c=1&c=x%20y&d=1.5&%C3%A9=%2B%26%3D"
