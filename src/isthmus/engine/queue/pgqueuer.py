@@ -86,6 +86,7 @@ class PgQueue:
         self._handlers: dict[str, Handler] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._giving_back = False
+        self.stopping = asyncio.Event()
 
     async def enqueue(
         self, tx: Tx, job: str, key: str, *, tenant_id: str, after: timedelta | None = None, lane: int = 0
@@ -130,6 +131,7 @@ class PgQueue:
         if not self._handlers:
             await stop.wait()
             return
+        self.stopping.clear()
         pause = _PAUSE
         while not stop.is_set():
             started = self._clock.monotonic()
@@ -243,6 +245,8 @@ class PgQueue:
             for wait in waits:
                 wait.cancel()
         manager.shutdown.set()
+        if stop.is_set():
+            self.stopping.set()
         await asyncio.sleep(0 if gone.is_set() else self._pace.grace)
         self._giving_back = True
         for task in list(self._running):

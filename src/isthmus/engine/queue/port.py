@@ -50,6 +50,11 @@ Handler = Callable[[Wake], Awaitable[None]]
 class Queue(Protocol):
     """What the rest of the house knows of durable work."""
 
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set once this process is to stop: a long handler that can hand its work back need not use up the grace."""
+        ...
+
     async def enqueue(
         self, tx: Tx, job: str, key: str, *, tenant_id: str, after: timedelta | None = None, lane: int = 0
     ) -> None:

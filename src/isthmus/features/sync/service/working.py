@@ -71,14 +71,18 @@ async def _carry_on(scope: Scope, run: Run, settings: Settings) -> None:
     tally = Tally(scope.clock)
     pull = asyncio.create_task(_pull(scope, run, tally, settings), name=f"pull {run.id}")
     beat = asyncio.create_task(_beat(scope, run, tally, settings), name=f"beat {run.id}")
+    halt = asyncio.create_task(scope.engine.queue.stopping.wait(), name=f"halt {run.id}")
     try:
-        await asyncio.wait({pull, beat}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({pull, beat, halt}, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
-        await _stop(pull, beat)
+        await _stop(pull, beat, halt)
         await asyncio.shield(_give_back(scope, run, tally))
         raise
     finally:
-        await _stop(pull, beat)
+        await _stop(pull, beat, halt)
+    if pull.cancelled() and beat.cancelled():
+        await _give_back(scope, run, tally)
+        return
     ended = beat.result() if pull.cancelled() else pull.result()
     if ended is State.CANCELLING:
         await _end(scope, run, State.CANCELLED)
