@@ -56,6 +56,7 @@ def test_PA_03_a_backslash_before_u0000_is_only_text() -> None:
         given.listing("a", title="x" * 2001),
         given.listing("a", given.variant("v"), given.variant("v")),
         given.listing("a", given.variant("")),
+        given.listing("a", platform_updated_at=datetime(2026, 1, 1)),  # noqa: DTZ001 - what is refused
         given.listing("a", given.variant("v", price="-1")),
         given.listing("a", given.variant("v", price="NaN")),
         given.listing("a", given.variant("v", stock=10**13)),

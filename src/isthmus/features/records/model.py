@@ -136,6 +136,9 @@ def check(listing: Listing) -> None:
         raise Unstorable("the listing has no usable id")
     if len(listing.title) > _TITLE_LENGTH:
         raise Unstorable(f"the title is longer than {_TITLE_LENGTH} characters")
+    changed = listing.platform_updated_at
+    if changed is not None and changed.tzinfo is None:
+        raise Unstorable("the time of change names no zone")
     variants = listing.variants
     if not variants or len(variants) > _VARIANTS:
         raise Unstorable(f"a listing has 1 to {_VARIANTS} variants, not {len(variants)}")
