@@ -146,3 +146,9 @@ class VirtualClock(ManualClock):
 @pytest.fixture
 def virtual() -> VirtualClock:
     return VirtualClock()
+
+
+@pytest.fixture(scope="module")
+def virtual_clock() -> type[VirtualClock]:
+    """To make one in a loop of the test's own."""
+    return VirtualClock

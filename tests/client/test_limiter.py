@@ -207,6 +207,22 @@ async def test_RL_03_ten_processes_never_exceed_the_shared_quota(virtual: Manual
     assert table.asked < 120 + 10 * len(left)
 
 
+async def test_a_throttle_narrows_under_a_shared_quota_too_and_it_heals(virtual: ManualClock) -> None:
+    clock = virtual
+    rule = RateLimit(max_requests=16, window=1.0, strategy="token_bucket", burst=32)
+    limiter = Limiter(rule, budget=OneTable(clock), clock=clock)
+    for _ in range(4):
+        limiter.narrow("app", throttled=True)
+    began = clock.monotonic()
+    for _ in range(5):
+        await limiter.acquire("app")
+    assert clock.monotonic() - began > 2
+    clock.advance(60)
+    began = clock.monotonic()
+    await asyncio.gather(*(limiter.acquire("app") for _ in range(16)))
+    assert clock.monotonic() - began <= 2
+
+
 async def test_a_budget_that_fails_fails_the_calls_that_wait_for_it() -> None:
     class Broken:
         async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
