@@ -4,10 +4,11 @@ A scope is not a transaction. `async with scope.tx() as tx` opens one; events an
 fact and its cause are one commit (security.md PR-03, AU-01).
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import TracebackType
 from typing import TypeVar
 
 from isthmus.engine import db
@@ -40,8 +41,10 @@ class Engine:
 class Tx(db.Tx):
     """An open transaction of one scope: statements, facts through `emit`, wake-ups through `enqueue`."""
 
-    def __init__(self, opened: db.Tx, scope: "Scope") -> None:
-        super().__init__(opened.connection, opened.tenant_id)
+    __slots__ = ("_events", "_scope")
+
+    def __init__(self, opening: db.Opening, scope: "Scope") -> None:
+        super().__init__(opening)
         self._scope = scope
         self._events: list[Event] = []
 
@@ -53,11 +56,43 @@ class Tx(db.Tx):
         """Wake `job` for `key` once this transaction has committed. A wake-up carries no data."""
         await self._scope.engine.queue.enqueue(self, job, key, tenant_id=self._scope.tenant_id, after=after)
 
+    @property
+    def has_emitted(self) -> bool:
+        """Whether facts wait to be written."""
+        return bool(self._events)
+
     async def flush(self) -> None:
         """Write what was emitted so far; the scope calls it before the commit."""
         if self._events:
             events, self._events = self._events, []
             await self._scope.engine.bus.append(self, events, self._scope.envelope)
+
+
+class _ScopeTx(AbstractAsyncContextManager[Tx]):
+    """A scope's transaction; a class, because a generator costs each small read more than its commit."""
+
+    __slots__ = ("_opening", "_scope", "_tx")
+
+    def __init__(self, scope: "Scope") -> None:
+        self._opening = scope.engine.database.tenant(scope.tenant_id)
+        self._scope = scope
+        self._tx: Tx | None = None
+
+    async def __aenter__(self) -> Tx:
+        await self._opening.__aenter__()
+        self._tx = Tx(self._opening, self._scope)
+        return self._tx
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self._tx is not None and self._tx.has_emitted:
+            try:
+                await self._tx.flush()
+            except BaseException as failure:
+                await self._opening.__aexit__(type(failure), failure, failure.__traceback__)
+                raise
+        await self._opening.__aexit__(kind, error, trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +128,9 @@ class Scope:
         """A fresh id with this prefix."""
         return ids.new(prefix, self.clock)
 
-    @asynccontextmanager
-    async def tx(self) -> AsyncIterator[Tx]:
+    def tx(self) -> AbstractAsyncContextManager[Tx]:
         """A transaction as the tenant, behind row-level security; commits on a clean exit only."""
-        async with self.engine.database.tenant(self.tenant_id) as opened:
-            tx = Tx(opened, self)
-            yield tx
-            await tx.flush()
+        return _ScopeTx(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +145,9 @@ class System:
         """The time, aware, UTC."""
         return self.clock.now()
 
-    @asynccontextmanager
-    async def tx(self) -> AsyncIterator[db.Tx]:
+    def tx(self) -> AbstractAsyncContextManager[db.Tx]:
         """A transaction that sees every tenant."""
-        async with self.engine.database.system() as opened:
-            yield opened
+        return self.engine.database.system()
 
     def scope(self, tenant_id: str, part: str) -> Scope:
         """A scope for work that no person started; `part` names the room that does it."""

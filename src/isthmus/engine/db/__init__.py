@@ -6,6 +6,7 @@ from isthmus.engine.db.database import SYSTEM_ROLE as SYSTEM_ROLE
 from isthmus.engine.db.database import TENANT_ROLE as TENANT_ROLE
 from isthmus.engine.db.database import Database as Database
 from isthmus.engine.db.database import OnOpen as OnOpen
+from isthmus.engine.db.database import Opening as Opening
 from isthmus.engine.db.database import Tx as Tx
 from isthmus.engine.db.embedded import EmbeddedPostgres as EmbeddedPostgres
 from isthmus.engine.db.errors import DatabaseFull as DatabaseFull

@@ -7,13 +7,14 @@ the connection and a transaction pooler in between does no harm (design/engine.m
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
 
 from isthmus.engine.db import connections
+from isthmus.engine.db.pool import Pool
 from isthmus.engine.db.statements import Statement
 
 TENANT_ROLE, SYSTEM_ROLE = "isthmus_tenant", "isthmus_system"
@@ -25,11 +26,16 @@ OnOpen = Callable[[], AbstractContextManager[object]]
 class Tx:
     """One open transaction: a role, perhaps a tenant, and the connection they hold on."""
 
-    __slots__ = ("connection", "tenant_id")
+    __slots__ = ("_opening", "tenant_id")
 
-    def __init__(self, connection: asyncpg.Connection, tenant_id: str | None) -> None:
-        self.connection = connection
-        self.tenant_id = tenant_id
+    def __init__(self, opening: "Opening") -> None:
+        self._opening = opening
+        self.tenant_id = opening.tenant_id
+
+    @property
+    def connection(self) -> asyncpg.Connection:
+        """The connection. Raises RuntimeError once the transaction has ended: it may be somebody else's by then."""
+        return self._opening.connection
 
     async def fetch(self, st: Statement, /, **parameters: object) -> list[asyncpg.Record]:
         """All rows."""
@@ -67,33 +73,45 @@ def _count(status: str) -> int:
     return int(last) if last.isdecimal() else 0
 
 
-class _Opening:
+def _raise_meaning(failure: BaseException) -> None:
+    """Raise what a failure of the driver means; a failure that means itself is left to the caller."""
+    meaning = connections.translate(failure)
+    if meaning is not failure:
+        raise meaning from failure
+
+
+class Opening:
     """Opens a transaction, commits it on a clean exit, rolls it back on any other, cancellation included."""
 
-    __slots__ = ("_begin", "_connection", "_hook", "_on_open", "_pool", "_tenant_id", "_timeout")
+    __slots__ = ("_begin", "_connection", "_hook", "_on_open", "_pool", "_timeout", "tenant_id")
 
-    def __init__(self, pool: asyncpg.Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen) -> None:
+    def __init__(self, pool: Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen) -> None:
         self._pool = pool
         self._begin = begin
-        self._tenant_id = tenant_id
+        self.tenant_id = tenant_id
         self._timeout = timeout
         self._on_open = on_open
         self._connection: asyncpg.Connection | None = None
         self._hook: AbstractContextManager[object] | None = None
 
+    @property
+    def connection(self) -> asyncpg.Connection:
+        """The connection, while the transaction is open. Raises RuntimeError after it."""
+        if self._connection is None:
+            raise RuntimeError("the transaction has ended")
+        return self._connection
+
     async def __aenter__(self) -> Tx:
-        with connections.translated("the configured address"):
-            connection = await self._pool.acquire(timeout=self._timeout)
-        self._connection = connection
+        connection = self._connection = self._pool.take() or await self._pool.acquire(self._timeout)
         try:
-            with connections.translated():
-                await connection.execute(self._begin)
-        except BaseException:
+            await connection.execute(self._begin)
+        except BaseException as failure:
             await self._abandon()
+            _raise_meaning(failure)
             raise
         self._hook = self._on_open()
         self._hook.__enter__()
-        return Tx(connection, self._tenant_id)
+        return Tx(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -102,23 +120,20 @@ class _Opening:
             self._hook.__exit__(None, None, None)
         if error is not None:
             await self._abandon()
-            meaning = connections.translate(error)
-            if meaning is not error:
-                raise meaning from error
+            _raise_meaning(error)
             return  # the failure goes on its way
         await self._commit()
 
     async def _commit(self) -> None:
-        connection = self._connection
-        if connection is None:
-            raise RuntimeError("the transaction is not open")
+        connection = self.connection
         try:
-            with connections.translated():
-                status = await connection.execute("commit")
-        except BaseException:
+            status = await connection.execute("commit")
+        except BaseException as failure:
             await self._abandon()
+            _raise_meaning(failure)
             raise
-        await self._pool.release(connection)
+        self._connection = None
+        self._pool.release(connection)
         if status != "COMMIT":
             raise RuntimeError("a statement of this transaction failed and was passed over: nothing was written")
 
@@ -131,12 +146,11 @@ class _Opening:
         try:
             await asyncio.wait_for(connection.execute("rollback"), _ROLLBACK_DEADLINE)
         except BaseException as failure:
-            with suppress(asyncpg.InterfaceError):  # the pool already let go of a dead connection
-                connection.terminate()
+            connection.terminate()
             if isinstance(failure, asyncio.CancelledError):
                 raise
         finally:
-            await self._pool.release(connection)
+            self._pool.release(connection)
 
 
 class Database:
@@ -145,7 +159,7 @@ class Database:
     def __init__(
         self,
         url: str,
-        pool: asyncpg.Pool,
+        pool: Pool,
         *,
         acquire_timeout: float,
         statement_timeout: float,
@@ -176,43 +190,50 @@ class Database:
 
         Raises DatabaseUnavailable or DatabaseUnsuitable when the first connection fails.
         """
-        pool = asyncpg.create_pool(
-            url,
-            min_size=0,  # asyncpg would go on knocking, loudly, while the database is away
-            max_size=size,
-            timeout=connections.CONNECT_TIMEOUT,
-            command_timeout=statement_timeout + 5.0,
-            statement_cache_size=statement_cache_size,
-            max_cached_statement_lifetime=0,
-            max_queries=10_000_000,
-            init=connections.prepare,
-            reset=_nothing_to_reset,
-        )
-        try:
-            with connections.translated(url):
-                await pool
-                await pool.release(await pool.acquire(timeout=connections.CONNECT_TIMEOUT))
-        except BaseException:
-            pool.terminate()
-            raise
+
+        async def open_one() -> asyncpg.Connection:
+            connection = await asyncpg.connect(
+                url,
+                timeout=connections.CONNECT_TIMEOUT,
+                command_timeout=statement_timeout + 5.0,
+                statement_cache_size=statement_cache_size,
+                max_cached_statement_lifetime=0,
+            )
+            try:
+                await connections.prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
+
+        with connections.translated(url):
+            first = await open_one()
+        pool = Pool(open_one, size, first)
         return cls(url, pool, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout, on_open=on_open)
 
-    def tenant(self, tenant_id: str) -> AbstractAsyncContextManager[Tx]:
+    def tenant(self, tenant_id: str) -> Opening:
         """A transaction that sees one tenant's rows, by row-level security. Raises ValueError for a malformed id."""
         if not _TENANT.fullmatch(tenant_id):
             raise ValueError("not a tenant id")
         begin = f"begin; set local role {TENANT_ROLE}; set local isthmus.tenant = '{tenant_id}'; {self._limits}"
-        return _Opening(self._pool, begin, tenant_id, self._acquire_timeout, self._on_open)
+        return Opening(self._pool, begin, tenant_id, self._acquire_timeout, self._on_open)
 
-    def system(self) -> AbstractAsyncContextManager[Tx]:
+    def system(self) -> Opening:
         """A transaction for statements that span tenants by nature; every caller is on a list a check holds."""
-        return _Opening(self._pool, self._as_system, None, self._acquire_timeout, self._on_open)
+        return Opening(self._pool, self._as_system, None, self._acquire_timeout, self._on_open)
 
     async def ping(self, timeout: float = 2.0) -> None:
         """Whether the database answers. Raises DatabaseUnavailable."""
         with connections.translated("the configured address"):
-            async with asyncio.timeout(timeout), self._pool.acquire() as connection:
-                await connection.execute("select")
+            async with asyncio.timeout(timeout):
+                connection = await self._pool.acquire(timeout)
+                try:
+                    await connection.execute("select")
+                except BaseException:
+                    connection.terminate()
+                    raise
+                finally:
+                    self._pool.release(connection)
 
     async def close(self, timeout: float = 5.0) -> None:
         """Wait for open transactions, then close; cut what is still open after `timeout` seconds."""
@@ -220,7 +241,3 @@ class Database:
             await asyncio.wait_for(self._pool.close(), timeout)
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self._pool.terminate()
-
-
-async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
-    """Everything is `set local`: the usual reset would be a trip that changes nothing."""

@@ -1,0 +1,154 @@
+"""Connections kept open between transactions: an idle one is handed over at once, without a task or a timer.
+
+The driver's own pool makes both for each loan, which costs more than the transaction around a small read.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from isthmus.engine.db import connections
+
+_IDLE_SECONDS = 300.0
+
+
+class Pool:
+    """At most `size` connections; the one that was used last goes out first, so that the others may grow old."""
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int, first: asyncpg.Connection
+    ) -> None:
+        self._connect = connect
+        self._places = size - 1
+        #: Connections at rest and since when, the longest first.
+        self._idle: deque[tuple[float, asyncpg.Connection]] = deque()
+        self._lent: set[asyncpg.Connection] = set()
+        #: Who waits: for a connection, or for None, which is a place to open one.
+        self._line: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._returned = asyncio.Event()
+        self.release(first)
+
+    def take(self) -> asyncpg.Connection | None:
+        """A connection at rest, if there is one."""
+        while self._idle and not self._closing:
+            _, connection = self._idle.pop()
+            if not connection.is_closed():
+                self._lent.add(connection)
+                return connection
+            self._drop(connection)
+        return None
+
+    async def acquire(self, timeout: float) -> asyncpg.Connection:
+        """A connection at rest, a new one, or the next that comes back. Raises DatabaseUnavailable after `timeout`."""
+        with connections.translated("the configured address"):
+            connection = self.take()
+            if connection is None:
+                async with asyncio.timeout(timeout):
+                    connection = await self._reserve()
+                    if connection is None:
+                        connection = await self._open()
+        return connection
+
+    def release(self, connection: asyncpg.Connection) -> None:
+        """Take a connection back; one that is not clean is cut."""
+        self._lent.discard(connection)
+        if self._closing or connection.is_closed() or connection.is_in_transaction():
+            self._drop(connection)
+            return
+        waiting = self._next_in_line()
+        if waiting is not None:
+            self._lent.add(connection)
+            waiting.set_result(connection)
+            return
+        self._idle.append((self._loop.time(), connection))
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(_IDLE_SECONDS, self._drop_old)
+
+    async def close(self) -> None:
+        """Lend no more, wait until all have come back, and say goodbye to them."""
+        self._shut()
+        while self._lent:
+            self._returned.clear()
+            await self._returned.wait()
+        while self._idle:
+            _, connection = self._idle.pop()
+            await connection.close()
+
+    def terminate(self) -> None:
+        """Cut every connection."""
+        self._shut()
+        for connection in (*self._lent, *(connection for _, connection in self._idle)):
+            connection.terminate()
+        self._lent.clear()
+        self._idle.clear()
+
+    async def _reserve(self) -> asyncpg.Connection | None:
+        """A place to open a connection, or a connection that came back first."""
+        if self._closing:
+            raise asyncpg.InterfaceError("the pool is closing")
+        if self._places:
+            self._places -= 1
+            return None
+        waiting: asyncio.Future[asyncpg.Connection | None] = self._loop.create_future()
+        self._line.append(waiting)
+        try:
+            return await waiting
+        except BaseException:
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                self._pass_on(waiting.result())
+            raise
+
+    async def _open(self) -> asyncpg.Connection:
+        try:
+            connection = await self._connect()
+        except BaseException:
+            self._pass_on(None)
+            raise
+        self._lent.add(connection)
+        if self._closing:
+            self.release(connection)
+            raise asyncpg.InterfaceError("the pool is closing")
+        return connection
+
+    def _pass_on(self, unused: asyncpg.Connection | None) -> None:
+        """What was meant for somebody who has gone: a connection, or a place."""
+        if unused is not None:
+            self.release(unused)
+            return
+        waiting = self._next_in_line()
+        if waiting is not None:
+            waiting.set_result(None)
+        else:
+            self._places += 1
+
+    def _drop(self, connection: asyncpg.Connection) -> None:
+        connection.terminate()
+        self._pass_on(None)
+        self._returned.set()
+
+    def _next_in_line(self) -> "asyncio.Future[asyncpg.Connection | None] | None":
+        while self._line:
+            waiting = self._line.popleft()
+            if not waiting.done():
+                return waiting
+        return None
+
+    def _drop_old(self) -> None:
+        self._sweep = None
+        oldest = self._loop.time() - _IDLE_SECONDS
+        while self._idle and self._idle[0][0] <= oldest:
+            self._drop(self._idle.popleft()[1])
+        if self._idle:
+            self._sweep = self._loop.call_at(self._idle[0][0] + _IDLE_SECONDS, self._drop_old)
+
+    def _shut(self) -> None:
+        self._closing = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        while (waiting := self._next_in_line()) is not None:
+            waiting.set_exception(asyncpg.InterfaceError("the pool is closing"))
