@@ -216,7 +216,7 @@ async def test_a_throttle_narrows_under_a_shared_quota_too_and_it_heals(virtual:
     began = clock.monotonic()
     for _ in range(5):
         await limiter.acquire("app")
-    assert clock.monotonic() - began > 2
+    assert clock.monotonic() - began > 1.5
     clock.advance(60)
     began = clock.monotonic()
     await asyncio.gather(*(limiter.acquire("app") for _ in range(16)))

@@ -207,13 +207,16 @@ class Limiter:
             return 1e-3 if self._budget is not None else window.admit(now, weight, 1.0)
         if state.paused > now:
             return state.paused - now
-        if self._budget is not None:
-            if state.permits >= weight and now < state.expires:
-                state.permits -= weight
-                return 0.0
+        share = state.narrowing.now(now) if state.narrowing is not None else 1.0
+        if self._budget is None:
+            return window.admit(now, weight, share)
+        if state.permits < weight or now >= state.expires:
             return 1e-3
-        narrowing = state.narrowing
-        return window.admit(now, weight, narrowing.now(now) if narrowing is not None else 1.0)
+        # The shared quota knows nothing of what this process was told: its own count holds it back until it heals.
+        wait = window.admit(now, weight, share) if share < 1.0 else 0.0
+        if wait == 0.0:
+            state.permits -= weight
+        return wait
 
     def _state(self, key: str) -> _State:
         found = self._states.get(key)

@@ -92,6 +92,9 @@ class TokenBucket:
         if now > self._at:
             tokens = min(self._capacity, tokens + (now - self._at) * rate)
             self._at = now
+        if factor < 1.0:
+            # Feedback shrinks the burst as well as the rate: what had gathered is not let out at once.
+            tokens = min(tokens, max(self._capacity * factor, float(weight)))
         # A billionth of slack: after waiting exactly as long as asked, rounding must not ask for more.
         if tokens + 1e-9 >= weight:
             self._tokens = tokens - weight

@@ -127,7 +127,8 @@ class Pipeline:
         error.attempts, error.retry_after = call.attempts, wish
         error.retry_safe = error.retry_safe or (outcome.transient and call.idempotent)
         call.last = error
-        if not await self._again(call, outcome, budget):
+        # A throttle is not an outage: the limiter has been narrowed, which already keeps repeats from multiplying.
+        if not await self._again(call, outcome, None if throttled and self.gates else budget):
             raise error
 
     def _transient(self, response: Response, failure: Failure) -> bool:
@@ -147,20 +148,21 @@ class Pipeline:
         await self.auth.force(call.tokens)
         return True
 
-    async def _again(self, call: Call, outcome: Outcome, budget: RetryBudget) -> bool:
+    async def _again(self, call: Call, outcome: Outcome, budget: RetryBudget | None) -> bool:
         if not call.replayable and call.flight.sent:
             return False
         situation = Situation(
             attempt=call.attempts - call.replayed,
             idempotent=call.idempotent,
             remaining=call.deadline_at - self.clock.monotonic(),
-            budget=budget.has_one(),
+            budget=budget is None or budget.has_one(),
             draw=self.draw(),
         )
         decision = retrying.decide(self.retry, outcome, situation)
         if not isinstance(decision, Again):
             return False
-        budget.spend()
+        if budget is not None:
+            budget.spend()
         if decision.delay > 0:
             call.waited += decision.delay
             self.tell_wait(call, decision.delay, "retry")
