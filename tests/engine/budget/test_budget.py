@@ -12,8 +12,7 @@ from tests.house_database import Copy
 
 from isthmus.client.budget import BudgetRule, Grant
 from isthmus.engine.budget import PostgresBudget, sweep
-from isthmus.engine.budget.model import State, lease
-from isthmus.engine.budget.postgres import _received
+from isthmus.engine.budget.model import State, lease, received
 from isthmus.engine.db import Database
 
 Strategy = Literal["sliding", "fixed", "token_bucket"]
@@ -90,9 +89,9 @@ def test_a_clock_that_steps_back_gives_nothing_twice(strategy: Strategy) -> None
 
 
 def test_permits_that_spent_their_time_on_the_way_are_void() -> None:
-    assert _received(Grant(5, expires_in=0.5), 0.2).expires_in == pytest.approx(0.3)
-    assert _received(Grant(5, expires_in=0.5), 0.6).permits == 0
-    assert _received(Grant(0, wait_seconds=3), 9).wait_seconds == 3
+    assert received(Grant(5, expires_in=0.5), 0.2).expires_in == pytest.approx(0.3)
+    assert received(Grant(5, expires_in=0.5), 0.6).permits == 0
+    assert received(Grant(0, wait_seconds=3), 9).wait_seconds == 3
 
 
 def test_a_rule_that_makes_no_sense_is_refused() -> None:

@@ -80,3 +80,11 @@ def _bucket(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
     if permits:
         return Step([[moment, left]], Grant(permits, expires_in=rule.window * _GOOD_FOR))
     return Step([[moment, left]], Grant(0, wait_seconds=max((1_000_000 - left) / rate / 1_000_000, 1e-3)))
+
+
+def received(grant: Grant, elapsed: float) -> Grant:
+    """The grant as it is when it arrives: the time on the way is gone."""
+    if grant.expires_in is None:
+        return grant
+    left = grant.expires_in - elapsed
+    return Grant(grant.permits, expires_in=left) if left > 0 else Grant(0, wait_seconds=1e-3)

@@ -45,15 +45,7 @@ class PostgresBudget:
             row = (await tx.fetch_sql(_HOLD, key))[0]
             step = model.lease(row["state"], row["now"], wanted, rule)
             await tx.execute_sql(_STORE, key, step.state)
-        return _received(step.grant, self._clock.monotonic() - started)
-
-
-def _received(grant: Grant, elapsed: float) -> Grant:
-    """The grant as it is when it arrives: the time on the way is gone."""
-    if grant.expires_in is None:
-        return grant
-    left = grant.expires_in - elapsed
-    return Grant(grant.permits, expires_in=left) if left > 0 else Grant(0, wait_seconds=1e-3)
+        return model.received(step.grant, self._clock.monotonic() - started)
 
 
 async def sweep(tx: Tx) -> int:
