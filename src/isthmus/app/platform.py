@@ -37,10 +37,11 @@ class HomeUnusable(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the database answers: to the pool, and to the owner who migrates."""
+    """Where the database answers: to the pool, to the owner who migrates, and past any pooler."""
 
     service: str
     owner: str
+    direct: str
     embedded: bool
 
 
@@ -54,6 +55,8 @@ class Platform:
     http_settings: HttpSettings
     signing: Signing
     cursor_secret: Secret
+    #: Notes when API keys are used; whoever serves the API writes it down.
+    used: access.LastUsed
     notes: Sequence[str] = field(default=())
 
     @property
@@ -64,7 +67,7 @@ class Platform:
     @property
     def authenticators(self) -> Sequence[Authenticator]:
         """Whose credentials are believed."""
-        return self.signing.authenticators
+        return (*self.signing.authenticators, access.KeyAuthenticator(self.system, self.used))
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -101,15 +104,25 @@ async def open_platform(
     async with AsyncExitStack() as stack:
         places = await _database(settings.core, stack, attach=not upgrade)
         await (migrate(places.owner) if upgrade else require(places.service))
-        database = await Database.connect(places.service, size=settings.core.database_connections, on_open=on_open)
+        database = await _pool(settings.core, places, on_open)
         stack.push_async_callback(database.close)
         held = master_keys(settings.core, embedded=places.embedded)
         reload = partial(read_ring, settings.core, embedded=places.embedded)
         made = parts(settings, reload, PostgresBudget(database, clock=clock), public_url)
-        engine = Engine(database, Bus(database, clock=clock), PgQueue(database), made)
+        bus = Bus(database, direct_url=places.direct, clock=clock)
+        engine = Engine(database, bus, PgQueue(database, direct_url=places.direct), made)
         stack.push_async_callback(engine.part(connections.Clients).aclose)
         await _prove(System(engine, clock), held)
         yield _platform(settings, engine, held, clock, embedded=places.embedded)
+
+
+async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Database:
+    return await Database.connect(
+        places.service,
+        size=core.database_connections,
+        statement_cache_size=core.database_statement_cache,
+        on_open=on_open,
+    )
 
 
 def _platform(settings: Settings, engine: Engine, held: MasterKeys, clock: Clock, *, embedded: bool) -> Platform:
@@ -117,7 +130,8 @@ def _platform(settings: Settings, engine: Engine, held: MasterKeys, clock: Clock
     signers = signing(settings.part(KeySettings), settings.core.home, guard, clock, embedded=embedded)
     http = replace(settings.part(HttpSettings), development_key=signers.development is not None)
     notes = [f"A master key was made: {held.made}. Keep a copy elsewhere."] if held.made else []
-    return Platform(settings, engine, clock, http, signers, cursor_secret(held.ring), notes)
+    used = access.LastUsed(System(engine, clock), settings.part(access.Settings))
+    return Platform(settings, engine, clock, http, signers, cursor_secret(held.ring), used, notes)
 
 
 async def _prove(system: System, held: MasterKeys) -> None:
@@ -134,7 +148,8 @@ async def _database(core: Core, stack: AsyncExitStack, *, attach: bool) -> Addre
     """attach: join the embedded server of a process that already runs it."""
     if core.database_url is not None:
         url = core.database_url.reveal()
-        return Addresses(url, url, embedded=False)
+        direct = core.database_direct_url.reveal() if core.database_direct_url else url
+        return Addresses(url, direct, direct, embedded=False)
     try:
         core.home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -146,7 +161,7 @@ async def _database(core: Core, stack: AsyncExitStack, *, attach: bool) -> Addre
         if not attach:
             raise
         await server.attach()
-    return Addresses(server.url, server.owner_url, embedded=True)
+    return Addresses(server.url, server.owner_url, server.url, embedded=True)
 
 
 def _reason(error: OSError) -> str:

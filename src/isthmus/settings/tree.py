@@ -37,6 +37,13 @@ class Core:
         default=None, metadata={"description": "PostgreSQL 15 or later; without it the embedded server is started."}
     )
     database_connections: int = field(default=10, metadata={"description": "Connections per process, at most."})
+    database_direct_url: Secret | None = field(
+        default=None, metadata={"description": "The same database past any pooler: LISTEN and migrations go there."}
+    )
+    database_statement_cache: int = field(
+        default=400,
+        metadata={"description": "Prepared statements kept per connection; 0 behind a pooler that knows none."},
+    )
     postgres_binaries: Path | None = field(
         default=None,
         metadata={"description": "Folder with the embedded server's programs, when not the packaged ones."},
