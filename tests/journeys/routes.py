@@ -23,14 +23,20 @@ PATHS: Mapping[str, str | None] = {
     "/api/sync/runs/{run_id}": "run",
     "/api/products/{id}": "prd",
     "/api/listings/{id}": "lst",
+    "/api/merchants/{merchant_id}": "ten",
+    "/api/merchants/{merchant_id}/api-keys/{id}": "key",
+    "/api/webhooks/endpoints/{id}": "whe",
+    "/api/webhooks/deliveries/{id}": "dlv",
+    "/api/webhooks/recoveries/{id}": "rcv",
+    "/api/webhooks/event-types/{type}": None,
     "/api/integrations/{category}": None,
     "/api/integrations/{category}/{id}": None,
     "/api/integrations/{provider}": None,
     "/api/integrations/oauth/callback/{registration}": None,
 }
-PLAIN = {"category": "marketplace", "provider": "tiki", "id": "tiki", "registration": "nobodys"}
+PLAIN = {"category": "marketplace", "provider": "tiki", "id": "tiki", "registration": "nobodys", "type": "custom.wall"}
 #: Query parameters that name something of a tenant.
-QUERIES: Mapping[str, str] = {"connectionId": "con", "subject": "con"}
+QUERIES: Mapping[str, str] = {"connectionId": "con", "subject": "con", "endpointId": "whe", "eventId": "dlv"}
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
     *("category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
@@ -46,6 +52,13 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/tenant/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
     "POST /api/tenant/integrations/{id}/connect/custom": {"credentials": {"a": "b"}},
     "POST /api/sync/products": {"connectionId": "{con}"},
+    "POST /api/webhooks/endpoints": {"url": "https://192.0.2.1/hook", "verify": False},
+    "PATCH /api/webhooks/endpoints/{id}": {"description": "changed"},
+    "POST /api/webhooks/endpoints/{id}/rotate-secret": {},
+    "POST /api/webhooks/endpoints/{id}/recover": {"since": "2026-01-01T00:00:00Z"},
+    "PUT /api/webhooks/event-types/{type}": {"description": "Of this wall."},
+    "POST /api/merchants/{merchant_id}/api-keys": {"name": "Till", "permissions": ["products:read"]},
+    "POST /api/merchants/{merchant_id}/api-keys/{id}/rotate": {},
 }
 #: Nobody signs in for these; each has its own proof of who may use it, or nothing to hide.
 OPEN = {
@@ -166,11 +179,11 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    made = {noun: ids.new(noun, SYSTEM) for noun in ("con", "int", "run", "prd", "lst")}
+    made = {noun: ids.new(noun, SYSTEM) for noun in ("con", "int", "run", "prd", "lst", "ten", "key")}
     return {**made, "ticket": ids.token(256)}
 
 
-async def belongings(amy: Merchant, connection: str, run: str) -> dict[str, str]:
+async def belongings(running: Deployment, amy: Merchant, connection: str, run: str) -> dict[str, str]:
     """The ids of what a merchant has, by noun."""
     found = (await amy.call("GET", f"/api/connections/{connection}")).body
     product = (await amy.call("GET", "/api/products?limit=1")).body["items"][0]
@@ -180,8 +193,17 @@ async def belongings(amy: Merchant, connection: str, run: str) -> dict[str, str]
         "run": run,
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
-        "ticket": await ticket_of(amy.deployment, amy),
+        "ten": amy.tenant_id,
+        "key": await key_of(amy),
+        "ticket": await ticket_of(running, amy),
     }
+
+
+async def key_of(merchant: Merchant) -> str:
+    """The id of an API key of theirs: the same one whenever it is asked for."""
+    path, body = f"/api/merchants/{merchant.tenant_id}/api-keys", {"name": "Wall", "permissions": ["products:read"]}
+    made = await merchant.call("POST", path, body, **{"idempotency-key": "the-key-of-the-wall"})
+    return str(made.body["data"]["id"])
 
 
 async def ticket_of(running: Deployment, amy: Merchant) -> str:

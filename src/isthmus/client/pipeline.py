@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from isthmus.kit.chance import Draw
     from isthmus.kit.clock import Clock
 
+_log = logging.getLogger("isthmus.client")
 _MAX_AUTH_STEPS = 3
 _WORTH_ANOTHER = frozenset({"truncated", "http", "encoding"})
 
@@ -92,6 +94,11 @@ class Pipeline:
             return False
         call.reclocked = True
         self.ahead = failure.far_time - self.clock.now()
+        _log.warning(
+            "our clock and that of %s differ by %.0f seconds; its own is used there until ours is set right",
+            call.request.url.host,
+            self.ahead.total_seconds(),
+        )
         return True
 
     def _finished(self, call: Call, response: Response) -> Response:
