@@ -117,6 +117,43 @@ async def test_PR_07_a_valid_token_goes_on_while_the_endpoint_is_down(clock: Man
     assert (await auth.current()).access_token.reveal().startswith("new")
 
 
+async def test_a_valid_token_needs_no_store_that_is_there(clock: ManualClock, exchange: Exchange) -> None:
+    class Gone(MemoryTokenStore):
+        away = False
+        asked = 0
+
+        async def load(self) -> Tokens:
+            found: Tokens = await self._unless_away(super().load())
+            return found
+
+        async def lease(self, seconds: float) -> Any:
+            return await self._unless_away(super().lease(seconds))
+
+        async def _unless_away(self, work: Any) -> Any:
+            self.asked += 1
+            if self.away:
+                work.close()
+                raise ConnectionError("the database is gone")
+            return await work
+
+    store = Gone(tokens(), clock=clock)
+    auth = policy(store, exchange, clock)
+    await auth.current()
+    store.away = True
+    clock.advance(57 * 60)
+    asked = store.asked
+    for _ in range(50):
+        assert (await auth.current()).access_token.reveal() == "old"
+        await auth.aclose()
+        clock.advance(0.1)
+    assert store.asked - asked <= 6
+    store.away = False
+    clock.advance(2)
+    await auth.current()
+    await auth.aclose()
+    assert (await auth.current()).access_token.reveal() == "new-1"
+
+
 async def test_a_definitive_refusal_ends_at_once_and_is_not_repeated(clock: ManualClock, exchange: Exchange) -> None:
     store = MemoryTokenStore(tokens(minutes=-1), clock=clock)
     auth = policy(store, exchange, clock)

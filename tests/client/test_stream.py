@@ -52,6 +52,13 @@ async def test_a_stream_has_a_cap_and_a_deadline(far_side: Any, respond: Replies
     assert far_side.connections == 2
 
 
+async def test_a_timeout_of_the_caller_s_own_is_not_called_a_deadline(far_side: Any) -> None:
+    async with ApiClient(far_side.url) as api:
+        with pytest.raises(TimeoutError, match="mine"):
+            async with api.stream("GET", "/x"):
+                raise TimeoutError("mine")
+
+
 async def test_a_stream_that_breaks_says_so(far_side: Any) -> None:
     async def broken(seen: object, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")

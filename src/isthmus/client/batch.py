@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Generic, Protocol, TypeVar, Unpack
 
 from isthmus.client.call import Call, CallOptions
-from isthmus.client.errors import ClientError, Missing
+from isthmus.client.errors import ClientError, DeadlineExceeded, Missing
 from isthmus.client.message import Response
 
 K = TypeVar("K", bound=Hashable)
@@ -60,8 +60,13 @@ class Coalescer:
 
 
 async def _bounded(call: Call, run: Run, seconds: float) -> Response:
-    async with asyncio.timeout(seconds):
-        return await run(call)
+    try:
+        async with asyncio.timeout(seconds) as timer:
+            return await run(call)
+    except TimeoutError as cause:
+        if not timer.expired():
+            raise
+        raise DeadlineExceeded(sent=call.flight.sent, retry_safe=True) from cause
 
 
 class Batch:

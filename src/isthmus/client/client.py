@@ -158,13 +158,16 @@ class ApiClient:
         call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
         response: Response | None = None
         error: ClientError | None = None
+        timer = Deadline(deadline)
         try:
-            with Deadline(deadline):
+            with timer:
                 response = await self._run(call)
             if self._changes:
                 response.transformers = self._changes
             return response
         except TimeoutError as cause:
+            if not timer.expired:
+                raise
             error = _late(call, deadline)
             if call.stale is not None:
                 return self._stale(call)
@@ -205,12 +208,15 @@ class ApiClient:
         forbid()
         deadline = options.get("deadline") or self._deadline
         call = self._streaming(method, url, options, deadline)
+        timer = Deadline(deadline)
         try:
-            with Deadline(deadline):
+            with timer:
                 reply = await self._head(call)
                 yield reply
                 await reply.release()
         except TimeoutError as cause:
+            if not timer.expired:
+                raise
             raise _late(call, deadline) from cause
         finally:
             if call.exchange is not None:
@@ -224,10 +230,13 @@ class ApiClient:
         forbid()
         deadline = options.get("deadline") or self._deadline
         call = self._streaming(method, url, options, deadline)
+        timer = Deadline(deadline)
         try:
-            with Deadline(deadline):
+            with timer:
                 return await self._head(call)
         except TimeoutError as cause:
+            if not timer.expired:
+                raise
             if call.exchange is not None:
                 call.exchange.abort()
             raise _late(call, deadline) from cause

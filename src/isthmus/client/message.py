@@ -76,6 +76,7 @@ class Response:
 
     __slots__ = (
         "_body",
+        "_json",
         "attempts",
         "content",
         "duration",
@@ -116,6 +117,7 @@ class Response:
         #: Applied to `body` when it is first looked at.
         self.transformers: tuple[Callable[[object], object], ...] = ()
         self._body: object = _UNREAD
+        self._json: object = _UNREAD
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.content)} bytes, {self.attempts} attempts)"
@@ -149,8 +151,13 @@ class Response:
         return _json.text(self.content, self.headers.get("Content-Type", ""))
 
     def json(self) -> object:
-        """The body as JSON: at most 64 deep, exact integers, no NaN. Raises MalformedBody (security.md PA-01)."""
-        return _json.loads(self.content, self.content_type)
+        """The body as JSON: at most 64 deep, exact integers, no NaN. Raises MalformedBody (security.md PA-01).
+
+        It is read once: judges, pages and callers share one object.
+        """
+        if self._json is _UNREAD:
+            self._json = _json.loads(self.content, self.content_type)
+        return self._json
 
     def decode(self, model: type[T]) -> T:
         """The body as a msgspec Struct, dataclass, pydantic model or plain type. Raises MalformedBody."""

@@ -27,6 +27,7 @@ from isthmus.kit.clock import SYSTEM, Clock
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _LEASE_MARGIN = 10.0
 _POLL = 2.0
+_PAUSE = 1.0
 
 
 class RefreshRefused(Exception):
@@ -95,16 +96,17 @@ class OAuth2:
         tokens = self._tokens
         if tokens is not None and now < self._due:
             return tokens
-        if tokens is None or tokens.expired(now) or not self._busy():
+        if tokens is None or tokens.expired(now):
             tokens = self._adopt(await self._store.load(), now)
             if now < self._due:
                 return tokens
         self._raise_refusal(tokens)
-        if not tokens.expired(now):
-            if not self._busy():
-                self._start(tokens)
-            return tokens
-        return await self._renewed(tokens)
+        if tokens.expired(now):
+            return await self._renewed(tokens)
+        # The store is asked behind the call: a valid token does not wait for it, nor does it need it to be there.
+        if not self._busy():
+            self._start(tokens)
+        return tokens
 
     async def force(self, rejected: Tokens) -> Tokens:
         """Other tokens than `rejected`, which the far side calls dead. Raises TokenRejected if there can be none."""
@@ -167,8 +169,8 @@ class OAuth2:
 
     def _ended(self, task: asyncio.Task[Tokens]) -> None:
         self._task = None
-        if not task.cancelled():
-            task.exception()
+        if not task.cancelled() and task.exception() is not None:
+            self._not_before = max(self._not_before, self._clock.monotonic() + _PAUSE)
 
     async def _refresh(self, known: Tokens) -> Tokens:
         until = self._clock.monotonic() + self._lease_seconds + self._deadline
