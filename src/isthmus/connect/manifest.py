@@ -6,15 +6,14 @@ from typing import Literal
 
 import msgspec
 
+from isthmus.connect.strict import Strict
+from isthmus.connect.webhooks import Webhooks, check
+
 Category = Literal[
     "crm", "communication", "data_source", "storage", "custom",
     "marketplace", "payment", "accounting", "support", "analytics",
 ]  # fmt: skip
 AuthKind = Literal["oauth2", "api_key", "basic", "custom", "none"]
-
-
-class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every part of a manifest refuses what it does not know."""
 
 
 class Field(Strict, frozen=True):
@@ -97,6 +96,8 @@ class Manifest(Strict, frozen=True):
     audience: Literal["system", "tenant"] = "tenant"
     status: Literal["active", "beta", "deprecated", "disabled"] = "active"
     quality: tuple[Quality, ...] = ()
+    #: How the provider signs what it pushes to us; none where it pushes nothing, or nothing that we read.
+    webhooks: Webhooks | None = None
 
     @property
     def name(self) -> str:
@@ -119,4 +120,13 @@ def read(path: Path) -> Manifest:
         raise ValueError(f"{path.parent.name}/{path.name}: id is {manifest.id!r}, the folder says {path.parent.name!r}")
     if (manifest.auth == "oauth2") != (manifest.oauth is not None):
         raise ValueError(f"{manifest.id}: auth = 'oauth2' and the [oauth] table belong together")
+    if manifest.webhooks is not None:
+        _check_webhooks(manifest.id, manifest.webhooks)
     return manifest
+
+
+def _check_webhooks(name: str, webhooks: Webhooks) -> None:
+    try:
+        check(webhooks)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error

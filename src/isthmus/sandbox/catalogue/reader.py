@@ -25,7 +25,7 @@ _HANDLE_HEADER = frozenset({"Handle", "Title", "Variant Price"})
 class CatalogueUnreadable(Invalid):
     """The file is not a catalogue that can be read; `details.fields` names line, column and reason.
 
-    Save the file as UTF-8 CSV with the header of a WooCommerce or Shopify product export.
+    Save the file as UTF-8 CSV with the header of a product export that the sandbox guide names.
     """
 
     code = "CATALOG_UNREADABLE"

@@ -1,0 +1,48 @@
+"""Signing as a platform does, for samples and for tools; only what our own secrets can sign."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import parse_qsl, urlsplit
+
+from isthmus.connect.webhooks import Signature, Webhooks
+from isthmus.features.webhooks_in.model.inbound import Inbound, Request
+from isthmus.features.webhooks_in.model.verifying import decoded, signed
+from isthmus.kit.secret import Secret
+
+_HEADER = "header:"
+
+
+def request(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Request:
+    """A request as the intake sees it; the query is taken from the address."""
+    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    return Request(method, url, query, {name.lower(): value for name, value in headers.items()}, body)
+
+
+def sign(
+    unsigned: Request, scheme: Webhooks, secret: Secret, now: datetime, *, app: Mapping[str, str], message_id: str
+) -> Request:
+    """The request with the headers that prove it. Raises ValueError where the sender's key is not ours to hold."""
+    for signature in scheme.signatures:
+        key = decoded(signature, secret)
+        if key is not None and signature.kind in {"hmac", "hash", "token"} and signature.where.startswith(_HEADER):
+            return _signed(unsigned, signature, secret, now, app, message_id)
+    raise ValueError("this platform signs with a private key of its own, so only it can sign")
+
+
+def _signed(
+    unsigned: Request, signature: Signature, secret: Secret, now: datetime, app: Mapping[str, str], message_id: str
+) -> Request:
+    seconds = int(now.timestamp())
+    timestamp = str(seconds * 1000 if signature.unit == "ms" else seconds)
+    headers = {**unsigned.headers, **signature.requires}
+    for place, value in ((signature.id, message_id), (signature.timestamp, timestamp)):
+        if place.startswith(_HEADER):
+            headers[place.removeprefix(_HEADER)] = value
+    inbound = Inbound(unsigned, app, {"id": message_id, "timestamp": timestamp})
+    if signature.kind == "token":
+        value = secret.reveal()
+    else:
+        value = next(iter(signed(inbound, signature, decoded(signature, secret) or b"")))
+    text = signature.form.replace("{timestamp}", timestamp).replace("{value}", value)
+    headers[signature.where.removeprefix(_HEADER)] = text
+    return Request(unsigned.method, unsigned.url, unsigned.query, headers, unsigned.body)
