@@ -169,7 +169,9 @@ class OAuth2:
 
     def _ended(self, task: asyncio.Task[Tokens]) -> None:
         self._task = None
-        if not task.cancelled() and task.exception() is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, ClientError):
+            # The store itself is in trouble: not every call asks it again.
             self._not_before = max(self._not_before, self._clock.monotonic() + _PAUSE)
 
     async def _refresh(self, known: Tokens) -> Tokens:
