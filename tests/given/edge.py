@@ -61,7 +61,8 @@ class Edge:
         """Any request as somebody of the tenant in that role; `params` and `json` as httpx takes them."""
         transport = httpx2.ASGITransport(app=self._app, client=("203.0.113.9", 4711))
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(method, path, headers={"authorization": self.bearer(tenant, role)}, **options)
+            headers = {"authorization": self.bearer(tenant, role), **options.pop("headers", {})}
+            return await client.request(method, path, headers=headers, **options)
 
     async def get(
         self, path: str, *, tenant: str = "ten_a", role: str = TENANT_ADMIN, query: Mapping[str, Any] | None = None

@@ -29,6 +29,7 @@ QUEUE_SCHEMA = "queue"
 
 #: Unique over all tenants by nature; what a conflict answers does not tell whose the other row is (TN-09).
 PLATFORM_WIDE = {
+    "api_keys_digest_key": "the hash of an unguessable key, which a caller is looked up by",
     "oauth_flows_key": "the hash of an unguessable state, which a callback is looked up by",
     "account_claims_holder": "a shop belongs to one tenant of this deployment",
 }

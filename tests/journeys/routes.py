@@ -46,6 +46,7 @@ HARMLESS = {
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections": {"provider": "tiki"},
     "POST /api/connections/flows": {"ticket": "{ticket}"},
+    "PUT /api/connections/return-origins": {"origins": ["https://app.example.com"]},
     "POST /api/connections/{id}/reconnect": {},
     "POST /api/tenant/integrations/{id}/connect/oauth": {"returnUrl": "https://app.example.com/done"},
     "POST /api/tenant/integrations/{id}/connect/api-key": {"apiKey": "k"},

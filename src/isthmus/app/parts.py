@@ -7,7 +7,7 @@ from isthmus.app.features import FEATURES
 from isthmus.client import Budget
 from isthmus.connect import registry
 from isthmus.engine.keys import KeyRing
-from isthmus.features import catalog, connections, vault
+from isthmus.features import access, catalog, connections, vault
 from isthmus.settings import Settings, WrongSetting
 
 #: What an operator says goes before the address that was bound: browsers may come through a proxy.
@@ -29,6 +29,7 @@ def parts(
         reach = replace(reach, public_url=public_url)
     made: list[object] = [
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
+        access.Rights(each for feature in FEATURES for each in feature.permissions),
         providers,
         apps,
         vault.Vault(reload(), settings.part(vault.Settings), reload=reload),

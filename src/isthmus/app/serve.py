@@ -35,6 +35,7 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
     """
     server = Server(api(platform), sock=bound, settings=platform.http_settings, clock=platform.clock)
     async with asyncio.TaskGroup() as group:
+        group.create_task(platform.used.run(stop), name="last use of keys")
         if hear:
             group.create_task(platform.engine.bus.run(stop, {}), name="bus")
         await server.serve(stop)

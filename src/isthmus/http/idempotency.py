@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from isthmus.engine import ledger
 from isthmus.engine.ledger.writes import written
+from isthmus.http.answers import Document
 from isthmus.http.asgi import Header
 from isthmus.kit.errors import Problem
 from isthmus.scope import Scope, Tx
@@ -165,4 +166,8 @@ def _without(body: bytes, secrets: Sequence[str]) -> bytes:
 
 def _again(answer: ledger.Answer) -> Response:
     headers = {**answer.headers, "idempotency-replayed": "true"}
+    if headers.get("content-type") == "application/json":
+        # a document again, so that a family's envelope is put around it as it was the first time
+        del headers["content-type"]
+        return Document(answer.body, answer.status, headers)
     return Response(answer.body, answer.status, headers)

@@ -2,9 +2,11 @@
 
 import re
 import secrets
+import string
 
 from isthmus.kit.clock import SYSTEM, Clock
 
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LETTERS = bytes(ord(_ALPHABET[byte & 31]) for byte in range(256))
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
@@ -38,3 +40,8 @@ def is_id(text: str, prefix: str) -> bool:
 def token(bits: int = 192) -> str:
     """An unguessable URL-safe token with at least `bits` random bits."""
     return secrets.token_urlsafe((bits + 7) // 8)
+
+
+def base62(length: int) -> str:
+    """An unguessable text of digits and letters, near six random bits each."""
+    return "".join([secrets.choice(BASE62) for _ in range(length)])

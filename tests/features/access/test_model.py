@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.features.access import model
+from isthmus.features.access.model import tenants as model
 from isthmus.kit.errors import Invalid
 
 

@@ -24,6 +24,33 @@ table alembic_version
   row security: none
   grant select to isthmus_system
 
+table api_keys
+  tenant_id text not null
+  id text not null
+  name text not null
+  mode text not null
+  digest bytea not null
+  prefix text not null
+  last4 text not null
+  permissions text[] not null
+  created_by text not null
+  creator_roles text[] not null
+  created_at timestamp with time zone not null
+  expires_at timestamp with time zone
+  last_used_at timestamp with time zone
+  revoked_at timestamp with time zone
+  replaced_by text
+  constraint api_keys_digest_key UNIQUE (digest)
+  constraint api_keys_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX api_keys_creator_idx ON api_keys USING btree (tenant_id, created_by)
+  CREATE UNIQUE INDEX api_keys_digest_key ON api_keys USING btree (digest)
+  CREATE UNIQUE INDEX api_keys_pkey ON api_keys USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table budget_windows
   key text not null
   state jsonb not null

@@ -1,8 +1,29 @@
-"""Tenants, and whether they are let in: the door of access."""
+"""Tenants, their API keys, and whether they are let in: the door of access."""
 
-from isthmus.features.access.errors import SlugTaken, TenantNotFound
-from isthmus.features.access.model import Tenant, TenantStatus
-from isthmus.features.access.service import (
+from isthmus.features.access.errors import (
+    KeyExceedsCreator,
+    KeyNotActive,
+    KeyNotFound,
+    MerchantNotFound,
+    SlugTaken,
+    TenantNotFound,
+    TooManyKeys,
+)
+from isthmus.features.access.model.keys import ApiKey, KeyStatus, Mode
+from isthmus.features.access.model.tenants import Tenant, TenantStatus
+from isthmus.features.access.service.entering import KeyAuthenticator, LastUsed
+from isthmus.features.access.service.keys import (
+    Made,
+    Rights,
+    Wanted,
+    create_key,
+    key,
+    keys,
+    regrade,
+    revoke_key,
+    rotate_key,
+)
+from isthmus.features.access.service.tenants import (
     TenantGuard,
     create_tenant,
     find_tenant,
@@ -14,15 +35,34 @@ from isthmus.features.access.service import (
 from isthmus.features.access.settings import Settings
 
 __all__ = [
+    "ApiKey",
+    "KeyAuthenticator",
+    "KeyExceedsCreator",
+    "KeyNotActive",
+    "KeyNotFound",
+    "KeyStatus",
+    "LastUsed",
+    "Made",
+    "MerchantNotFound",
+    "Mode",
+    "Rights",
     "Settings",
     "SlugTaken",
     "Tenant",
     "TenantGuard",
     "TenantNotFound",
     "TenantStatus",
+    "TooManyKeys",
+    "Wanted",
+    "create_key",
     "create_tenant",
     "find_tenant",
+    "key",
+    "keys",
     "live_tenants",
+    "regrade",
+    "revoke_key",
+    "rotate_key",
     "set_status",
     "tenant",
     "tenants",

@@ -1,6 +1,6 @@
 """Failures of access."""
 
-from isthmus.kit.errors import Conflict, NotFound
+from isthmus.kit.errors import Conflict, Forbidden, NotFound
 
 
 class TenantNotFound(NotFound):
@@ -19,3 +19,48 @@ class SlugTaken(Conflict):
     """
 
     code = "TENANT_SLUG_TAKEN"
+
+
+class MerchantNotFound(NotFound):
+    """There is no such merchant, or it is not yours.
+
+    A merchant's id is the tenant id of your own token or key.
+    """
+
+    code = "MERCHANT_NOT_FOUND"
+
+
+class KeyNotFound(NotFound):
+    """There is no such API key.
+
+    List the keys: `GET /api/merchants/{merchantId}/api-keys`.
+    """
+
+    code = "API_KEY_NOT_FOUND"
+
+
+class KeyNotActive(Conflict):
+    """This API key has been replaced, revoked, or has expired; it cannot be rotated.
+
+    Rotate the key that replaced it, which `replacedBy` names, or make a new one.
+    """
+
+    code = "API_KEY_NOT_ACTIVE"
+
+
+class KeyExceedsCreator(Forbidden):
+    """A key never holds a permission that you lack yourself; `details.permissions` names those.
+
+    Leave them out, or have somebody who holds them make or rotate the key.
+    """
+
+    code = "API_KEY_EXCEEDS_CREATOR"
+
+
+class TooManyKeys(Conflict):
+    """This merchant has as many live API keys as it may have.
+
+    Revoke keys that are no longer used; `ISTHMUS_ACCESS__KEYS_PER_TENANT` sets the limit.
+    """
+
+    code = "TOO_MANY_API_KEYS"

@@ -18,3 +18,34 @@ class TenantStatusChanged(Event):
     """A tenant was suspended or let in again."""
 
     type: ClassVar[str] = "tenant.status_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyCreated(Event):
+    """An API key was made; it was shown once, to whoever made it."""
+
+    type: ClassVar[str] = "api_key.created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRotated(Event):
+    """An API key has a successor; both open until the overlap ends."""
+
+    type: ClassVar[str] = "api_key.rotated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRevoked(Event):
+    """An API key opens nothing any more."""
+
+    type: ClassVar[str] = "api_key.revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRegraded(Event):
+    """The roles of somebody who made API keys changed, and the reach of those keys with them."""
+
+    type: ClassVar[str] = "api_key.regraded"
+
+
+EMITS = (TenantCreated, TenantStatusChanged, ApiKeyCreated, ApiKeyRotated, ApiKeyRevoked, ApiKeyRegraded)

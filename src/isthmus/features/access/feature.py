@@ -1,7 +1,8 @@
 """Access, as the composition root sees it."""
 
 from isthmus.feature import Feature
-from isthmus.features.access.events import TenantCreated, TenantStatusChanged
+from isthmus.features.access.events import EMITS
+from isthmus.features.access.routes import keys
 from isthmus.features.access.settings import Settings
 
-FEATURE = Feature(name="access", emits=[TenantCreated, TenantStatusChanged], settings=Settings)
+FEATURE = Feature(name="access", routes=[keys.routes], emits=EMITS, permissions=[keys.MANAGE], settings=Settings)

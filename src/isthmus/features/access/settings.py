@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How long this process believes what it knows of a tenant."""
+    """How long this process believes what it knows of a tenant, and how API keys live."""
 
     tenant_check: timedelta = field(
         default=timedelta(seconds=1),
@@ -16,4 +16,18 @@ class Settings:
     )
     tenants_remembered: int = field(
         default=10_000, metadata={"help": "Most tenants whose status is remembered at a time."}
+    )
+    keys_per_tenant: int = field(default=100, metadata={"help": "Most live API keys of a tenant."})
+    key_overlap: timedelta = field(
+        default=timedelta(hours=24),
+        metadata={"help": "How long a rotated API key lives on beside its successor, unless the call says."},
+    )
+    key_overlap_most: timedelta = field(
+        default=timedelta(days=7), metadata={"help": "The longest overlap that a rotation may ask for."}
+    )
+    key_use_flush: timedelta = field(
+        default=timedelta(minutes=1), metadata={"help": "How often the times of last use of API keys are written."}
+    )
+    keys_remembered: int = field(
+        default=10_000, metadata={"help": "Most API keys whose last use waits to be written in a process."}
     )

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from isthmus.features import vault
-from isthmus.features.access import model, store
 from isthmus.features.access.errors import SlugTaken, TenantNotFound
 from isthmus.features.access.events import TenantCreated, TenantStatusChanged
-from isthmus.features.access.model import Tenant, TenantStatus
+from isthmus.features.access.model import tenants as model
+from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.settings import Settings
+from isthmus.features.access.store import tenants as store
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope, System
 

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
-from isthmus.features.access.model import Tenant, TenantStatus
+from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.tables import TENANTS as T
 
 _COLUMNS = (T.c.id, T.c.name, T.c.slug, T.c.status, T.c.created_at)

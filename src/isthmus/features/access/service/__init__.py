@@ -1,0 +1,1 @@
+"""Use cases of access: tenants, their API keys, and who is let in by them."""

@@ -1,0 +1,138 @@
+"""Every statement about API keys."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+from sqlalchemy import BindParameter, bindparam, func, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.access.model.keys import ApiKey, Mode
+from isthmus.features.access.model.tenants import TenantStatus
+from isthmus.features.access.tables import API_KEYS as K
+from isthmus.features.access.tables import TENANTS as T
+
+_COLUMNS = (
+    *(K.c.id, K.c.name, K.c.mode, K.c.prefix, K.c.last4, K.c.permissions, K.c.created_by, K.c.created_at),
+    *(K.c.expires_at, K.c.last_used_at, K.c.revoked_at, K.c.replaced_by),
+)
+_MINE = K.c.tenant_id == bindparam("tenant_id")
+_THIS = _MINE & (K.c.id == bindparam("id"))
+_NOW: BindParameter[datetime] = bindparam("now")
+_ADD = statement(insert(K).values({column.name: bindparam(column.name) for column in K.c}))
+_ONE = statement(select(*_COLUMNS).where(_THIS))
+_LOCKED = statement(select(*_COLUMNS).where(_THIS).with_for_update())
+_SOME = statement(
+    select(*_COLUMNS)
+    .where(_MINE, func.coalesce(K.c.id < bindparam("before"), true()))
+    .order_by(K.c.id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_ALIVE = statement(
+    select(func.count())
+    .select_from(K)
+    .where(_MINE, K.c.revoked_at.is_(None), K.c.expires_at.is_(None) | (K.c.expires_at > _NOW))
+)
+_REVOKE = statement(update(K).values(revoked_at=_NOW).where(_THIS, K.c.revoked_at.is_(None)))
+_REPLACE = statement(update(K).values(expires_at=bindparam("end"), replaced_by=bindparam("successor")).where(_THIS))
+_REGRADE = statement(
+    update(K)
+    .values(creator_roles=bindparam("roles"))
+    .where(_MINE, K.c.created_by == bindparam("creator"), K.c.creator_roles != bindparam("roles"))
+)
+_SHOWN = statement(
+    select(K.c.tenant_id, K.c.digest, K.c.creator_roles, T.c.status, *_COLUMNS)
+    .join(T, T.c.id == K.c.tenant_id)
+    .where(K.c.digest == bindparam("digest"))
+)
+_USED = """
+update api_keys set last_used_at = greatest(api_keys.last_used_at, seen.at)
+from unnest($1::text[], $2::text[], $3::timestamptz[]) as seen (tenant_id, id, at)
+where api_keys.tenant_id = seen.tenant_id and api_keys.id = seen.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A key behind a digest, with what its reach depends on."""
+
+    tenant_id: str
+    tenant_live: bool
+    digest: bytes
+    creator_roles: tuple[str, ...]
+    key: ApiKey
+
+
+async def insert_key(tx: Tx, key: ApiKey, *, digest: bytes, creator_roles: Sequence[str]) -> None:
+    """Add a key of the transaction's tenant."""
+    values = {column.name: getattr(key, column.name) for column in _COLUMNS}
+    values["permissions"] = list(key.permissions)
+    held = sorted(creator_roles)
+    await tx.execute(_ADD, tenant_id=tx.tenant_id, digest=digest, creator_roles=held, **values)
+
+
+async def key(tx: Tx, key_id: str, *, locked: bool = False) -> ApiKey | None:
+    """One key of the transaction's tenant."""
+    row = await tx.fetchrow(_LOCKED if locked else _ONE, tenant_id=tx.tenant_id, id=key_id)
+    return _key(row) if row else None
+
+
+async def keys(tx: Tx, *, before: str | None, offset: int, limit: int) -> list[ApiKey]:
+    """The tenant's keys below the place, the newest first."""
+    rows = await tx.fetch(_SOME, tenant_id=tx.tenant_id, before=before, offset=offset, limit=limit)
+    return [_key(row) for row in rows]
+
+
+async def alive(tx: Tx, now: datetime) -> int:
+    """How many keys of the tenant open something."""
+    return int(await tx.fetchval(_ALIVE, tenant_id=tx.tenant_id, now=now))
+
+
+async def update_revoked(tx: Tx, key_id: str, now: datetime) -> bool:
+    """Revoke a key; False when it was before."""
+    return bool(await tx.execute(_REVOKE, tenant_id=tx.tenant_id, id=key_id, now=now))
+
+
+async def update_replaced(tx: Tx, key_id: str, *, successor: str, end: datetime) -> None:
+    """Give a key its end and its successor."""
+    await tx.execute(_REPLACE, tenant_id=tx.tenant_id, id=key_id, successor=successor, end=end)
+
+
+async def update_roles(tx: Tx, creator: str, roles: Sequence[str]) -> int:
+    """Write down what a creator of keys holds now; the number of keys that it changes."""
+    return await tx.execute(_REGRADE, tenant_id=tx.tenant_id, creator=creator, roles=sorted(roles))
+
+
+async def shown(tx: Tx, digest: bytes) -> Found | None:
+    """The key behind a digest, whosever it is, with its tenant's status."""
+    row = await tx.fetchrow(_SHOWN, digest=digest)
+    if row is None:
+        return None
+    live = row["status"] == TenantStatus.ACTIVE
+    return Found(row["tenant_id"], live, row["digest"], tuple(row["creator_roles"]), _key(row))
+
+
+async def update_used(tx: Tx, seen: Mapping[tuple[str, str], datetime]) -> None:
+    """Move the times of last use forward, never back (AK-05)."""
+    tenants, keys_seen = [tenant for tenant, _ in seen], [key_id for _, key_id in seen]
+    await tx.execute_sql(_USED, tenants, keys_seen, list(seen.values()))
+
+
+def _key(row: asyncpg.Record) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        mode=Mode(row["mode"]),
+        prefix=row["prefix"],
+        last4=row["last4"],
+        permissions=tuple(row["permissions"]),
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        last_used_at=row["last_used_at"],
+        revoked_at=row["revoked_at"],
+        replaced_by=row["replaced_by"],
+    )
