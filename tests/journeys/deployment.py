@@ -163,7 +163,7 @@ async def deployment(
     async with (
         SandboxServer(products=products) as sandbox,
         open_platform(
-            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS}),
+            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS, "ISTHMUS_HTTP__FAILURES_PER_MINUTE": 100_000}),
             upgrade=False,
             public_url=address,
             on_open=no_calls,

@@ -1,0 +1,148 @@
+"""What holds for every route: its declaration, its headers, its methods, its fields (HE-09 to HE-14, MA-01)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from tests.journeys.deployment import Answer, Deployment, Merchant
+from tests.journeys.routes import BODIES, CASES, SIGNED, Asked, Case, unknown
+
+from isthmus.http import Answer as Shape
+from isthmus.http.settings import LIMITS
+from isthmus.kit.permissions import ROLES
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
+JSON = [case for case in SIGNED if case.route.takes_json]
+PATHS = sorted({case.route.path for case in CASES})
+
+
+async def _asked(running: Deployment, asked: Asked, **headers: str) -> Answer:
+    url = running.address + asked.address
+    async with (
+        aiohttp.ClientSession() as client,
+        client.request(asked.method, url, json=asked.body, headers=headers, allow_redirects=False) as answer,
+    ):
+        return Answer(answer.status, answer.headers, await answer.text())
+
+
+def test_HE_14_every_route_says_who_may_call_it_what_it_counts_against_and_what_it_answers() -> None:
+    for case in CASES:
+        declared = case.route.declaration
+        assert declared is not None, case
+        assert declared.limit in LIMITS or case.permission is None, case
+        assert case.route.summary, case
+        assert case.route.responses, case
+        assert case.permission is None or case.permission.roles <= set(ROLES), case
+        if case.method != "GET" and case.permission:
+            assert not case.permission.name.endswith(":read"), f"{case} changes something under a right to read"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_HE_09_every_answer_forbids_storing_sniffing_and_framing(running: Deployment, case: Case) -> None:
+    admin = (await _admin(running)).token
+    for token in ({}, {"authorization": f"Bearer {admin}"}):
+        if case.streams and token:
+            continue
+        answer = await _asked(running, case.call(unknown()), **token)
+        heads = answer.headers
+        assert heads["x-content-type-options"] == "nosniff"
+        assert {"Authorization", "Cookie"} <= {one.strip() for one in heads["vary"].split(",")}
+        assert "default-src 'none'" in heads["content-security-policy"]
+        assert "server" not in {name.lower() for name in heads} or not re.search(r"\d", heads["server"])
+        assert heads["x-request-id"]
+        described = case.route.path in {"/api/openapi.json", "/api/openapi.yaml"} or case.route.path.startswith("/docs")
+        assert heads["cache-control"] == ("no-cache" if described else "no-store"), answer.status
+
+
+async def _admin(running: Deployment) -> Merchant:
+    found = running.owners.get("nobody")
+    if found is None:
+        found = running.owners["nobody"] = (await running.merchant("Admin"), "")
+    return found[0]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_HE_12_other_methods_are_refused_and_options_reveals_nothing(running: Deployment, path: str) -> None:
+    real = next(case for case in CASES if case.route.path == path).call(unknown()).path
+    taken = {case.method for case in CASES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", case.route.path), real)}
+    options = await _asked(running, Asked("OPTIONS", real))
+    nowhere = await _asked(running, Asked("OPTIONS", "/api/nowhere"))
+    assert (options.status, options.body) == (nowhere.status, nowhere.body) == (204, "")
+    assert {n: v for n, v in options.headers.items() if n.lower() not in {"x-request-id", "date"}} == {
+        n: v for n, v in nowhere.headers.items() if n.lower() not in {"x-request-id", "date"}
+    }
+    for method in METHODS:
+        if method in taken:
+            continue
+        answer = await _asked(running, Asked(method, real))
+        assert answer.status == 405, (method, answer.body)
+        assert taken <= {one.strip() for one in answer.headers["allow"].split(",")}
+
+
+async def test_HE_13_what_is_open_names_no_tenant_no_version_and_no_address(running: Deployment) -> None:
+    made = [await running.merchant(f"Canary Shop {number}") for number in range(3)]
+    database = running.platform.engine.database.url
+    for path in (
+        "/health/live",
+        "/health/ready",
+        "/docs",
+        "/docs/script.js",
+        "/docs/style.css",
+        "/api/openapi.json",
+        "/api/openapi.yaml",
+        "/",
+    ):
+        text = (await _asked(running, Asked("GET", path))).body
+        assert "Canary" not in text
+        assert not [one.tenant_id for one in made if one.tenant_id in text]
+        assert database not in text
+        assert not re.search(
+            r"postgresql://|asyncpg|uvicorn|starlette|fastapi|sqlalchemy|pgqueuer|Python/3", text, re.IGNORECASE
+        ), path
+
+
+def _answers(kind: type[msgspec.Struct] = Shape) -> Iterator[type[msgspec.Struct]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _answers(child)
+
+
+def _response_fields() -> set[str]:
+    """Every field that some answer of the product has, on the wire."""
+    return {
+        name
+        for kind in _answers()
+        if kind.__module__.startswith("isthmus.features")
+        for name in kind.__struct_encode_fields__
+    }
+
+
+@pytest.mark.parametrize("case", JSON, ids=str)
+async def test_MA_01_no_field_that_belongs_to_the_server_is_taken(running: Deployment, case: Case) -> None:
+    model: Any = case.route.body_field
+    taken = {field.alias or name for name, field in model.field_info.annotation.model_fields.items()}
+    foreign = sorted(
+        (_response_fields() | {"tenantId", "status", "audience", "credentialSecretName", "createdBy"}) - taken
+    )
+    assert {"id", "createdAt", "updatedAt", "version"} <= set(foreign)
+    admin = await _admin(running)
+    asked = case.call(unknown())
+    for some in [foreign[at : at + 40] for at in range(0, len(foreign), 40)]:
+        body = {**(BODIES[str(case)]), **dict.fromkeys(some, "planted")}
+        answer = await admin.call(case.method, asked.path, body)
+        assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+        assert set(some) <= {one["path"] for one in answer.body["error"]["details"]["fields"]}
+        assert "planted" not in str(answer.body)
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=str)
+async def test_MA_01_unknown_query_names_are_refused(running: Deployment, case: Case) -> None:
+    asked = case.call(unknown())
+    admin = await _admin(running)
+    answer = await admin.call(case.method, asked.path + "?tenantId=ten_other", asked.body)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert answer.body["error"]["details"]["fields"][0]["path"] == "tenantId"
+    assert "ten_other" not in str(answer.body)
