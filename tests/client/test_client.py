@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 import pytest
+from pydantic import BaseModel
 
 from isthmus.client import (
     NEVER,
@@ -211,6 +213,23 @@ async def test_PA_12_what_is_no_json_is_named(body: bytes, reason: str) -> None:
     with pytest.raises(MalformedBody) as caught:
         Response(200, {"Content-Type": "application/json"}, body).json()
     assert caught.value.reason == reason
+
+
+def test_LO_02_a_body_that_does_not_fit_is_named_by_place_and_never_echoed() -> None:
+    class Shop(BaseModel):
+        id: int
+        name: str
+
+    fits = Response(200, {}, b'{"id": 1, "name": "a", "more": true}')
+    assert fits.decode(Shop) == Shop(id=1, name="a")
+    assert fits.decode(dict[str, object])["more"] is True
+    wrong = Response(200, {}, b'{"id": "verysecret", "name": "a"}')
+    for model in (Shop, User):
+        with pytest.raises(MalformedBody) as caught:
+            wrong.decode(model)
+        assert caught.value.reason == "shape"
+        assert "id" in caught.value.message
+        assert "verysecret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_PA_01_brackets_inside_of_strings_do_not_count() -> None:

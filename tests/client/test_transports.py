@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,8 @@ async def test_SS_12_tls_is_verified_and_a_ca_can_be_given(pool: Any, tmp_path: 
     context.set_alpn_protocols(["http/1.1"])
     wrong = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("elsewhere.test").configure_cert(wrong)
+    late = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) - timedelta(days=1)).configure_cert(late)
     ca, ca2 = tmp_path / "ca.pem", tmp_path / "ca2.pem"
     authority.cert_pem.write_to_path(ca)
     other.cert_pem.write_to_path(ca2)
@@ -124,7 +127,9 @@ async def test_SS_12_tls_is_verified_and_a_ca_can_be_given(pool: Any, tmp_path: 
 
     good = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     bad = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=wrong)
-    for server, trusted, passes in ((good, ca, True), (good, ca2, False), (bad, ca, False), (good, None, False)):
+    past = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=late)
+    cases = ((good, ca, True), (good, ca2, False), (bad, ca, False), (past, ca, False), (good, None, False))
+    for server, trusted, passes in cases:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         transport = pool(ca=str(trusted) if trusted else None)
         async with ApiClient(url, transport=transport, retry=NEVER) as api:
@@ -135,7 +140,7 @@ async def test_SS_12_tls_is_verified_and_a_ca_can_be_given(pool: Any, tmp_path: 
                 await api.get("/")
             assert not caught.value.sent
             assert "certificate" in caught.value.message
-    for server in (good, bad):
+    for server in (good, bad, past):
         server.close()
         await server.wait_closed()
 
