@@ -1,7 +1,10 @@
 """The cache: never another identity's reply, never staler than allowed, always marked."""
 
 import asyncio
+import marshal
+import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,6 +170,28 @@ async def test_writes_and_tags_invalidate(far_side: Any, respond: Replies, clock
         assert (await api.get("/x")).from_cache
         await api.invalidate("products")
         assert not (await api.get("/x")).from_cache
+
+
+class _Harm:
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (self.file, "w")
+
+
+async def test_PA_08_what_somebody_put_into_the_store_is_data_and_never_run(
+    far_side: Any, respond: Replies, clock: ManualClock, tmp_path: Path
+) -> None:
+    far_side.answer("/x", respond(Cache_Control="max-age=600"))
+    drawer, harm = Drawer(), str(tmp_path / "made")
+    async with client(far_side, clock, BlobCache(drawer)) as api:
+        for planted in (pickle.dumps(_Harm(harm)), marshal.dumps(["x"]), b"!!python/object/apply:os.system [ls]", b""):
+            assert not (await api.get("/x")).from_cache
+            (name,) = drawer.blobs
+            drawer.blobs[name] = planted
+    assert not Path(harm).exists()
+    assert len(far_side.seen) == 4
 
 
 async def test_memory_stays_under_its_bound(clock: ManualClock) -> None:

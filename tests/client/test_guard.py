@@ -76,6 +76,23 @@ def test_SS_02_SS_04_urls_that_parsers_disagree_on_are_refused(url: str) -> None
         AddressGuard().check_host(found.host, found.port)
 
 
+@pytest.mark.parametrize(
+    "url", ["http:///x", "http:/127.0.0.1", "http:x", "http://", "http:", "http://:80/x", "http://?q", "http://#"]
+)
+async def test_SS_03_an_address_without_a_host_is_refused_before_any_name_is_looked_up(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    with pytest.raises(InvalidRequest):
+        parse(url)
+    with pytest.raises(InvalidRequest):
+        async with ApiClient(url) as api:
+            await api.get("")
+    async with ApiClient("http://127.0.0.1:9/") as api:
+        with pytest.raises(InvalidRequest):
+            await api.get(url)
+
+
 def test_SS_04_one_trailing_dot_is_folded_and_names_are_lowered() -> None:
     assert str(parse("HTTPS://Example.COM.:443/A?b#c")) == "https://example.com/A?b"
     assert parse("https://bücher.example/").host == "xn--bcher-kva.example"

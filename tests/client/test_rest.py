@@ -90,11 +90,36 @@ async def test_a_single_call_sends_its_body_and_refuses_what_does_not_fit(far_si
 
 
 @pytest.mark.parametrize("value", ["..", ".", "", None])
-async def test_a_path_parameter_cannot_climb(far_side: Any, value: object) -> None:
+async def test_IN_03_a_path_parameter_cannot_climb(far_side: Any, value: object) -> None:
     async with RestConnector(far_side.url, [ORDERS]) as api:
         with pytest.raises(InvalidRequest):
             await api.call("orders", shop=value)
     assert not far_side.seen
+
+
+@pytest.mark.parametrize(
+    ("value", "segment"),
+    [
+        ("../admin", "..%2Fadmin"),
+        ("x?y", "x%3Fy"),
+        ("x#", "x%23"),
+        ("@evil.test", "%40evil.test"),
+        ("%2e%2e", "%252e%252e"),
+        ("//evil.test", "%2F%2Fevil.test"),
+        ("a\\b", "a%5Cb"),
+        ("x\r\nY: 1", "x%0D%0AY%3A%201"),
+        ("http://evil.test/", "http%3A%2F%2Fevil.test%2F"),
+    ],
+)
+async def test_IN_03_a_path_value_fills_one_segment_and_no_more(
+    far_side: Any, respond: Replies, value: str, segment: str
+) -> None:
+    far_side.fallback = respond(body=b'{"data":{"orders":[]}}')
+    async with RestConnector(far_side.url, [ORDERS]) as api:
+        await api.call("orders", shop=value)
+    (seen,) = far_side.seen
+    assert seen.target == f"/shops/{segment}/orders?status=open"
+    assert seen.headers["host"] == far_side.url.removeprefix("http://").strip("/")
 
 
 def test_a_wrong_declaration_names_the_place() -> None:

@@ -62,6 +62,7 @@ async def test_bodies_go_up_and_down(pool: Any, far_side: Any, respond: Replies)
             assert await reply.read() == b'{"a":1}'
     assert (response.status, response.body, response.headers["x-kind"]) == (201, {"a": 1}, "y")
     assert [one.body for one in far_side.seen] == [b'{"b":2}', b"onetwo", b"", b""]
+    assert "content-type" not in far_side.seen[2].headers
     assert far_side.connections == 1
     assert far_side.seen[0].headers["host"] == f"127.0.0.1:{far_side.port}"
 

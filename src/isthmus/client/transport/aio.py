@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _MAX_HEAD = 65_536
 _MAX_INTERIM = 10
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _flight: ContextVar[Flight | None] = ContextVar("flight", default=None)
 
@@ -94,7 +95,6 @@ class AioTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             request_class=_MarkedRequest,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             trust_env=False,
             requote_redirect_url=False,
         )
@@ -117,6 +117,7 @@ class AioTransport:
                 URL(str(request.url), encoded=True),
                 headers=request.headers,
                 data=request.content,
+                skip_auto_headers=_untyped(request),
                 allow_redirects=False,
                 proxy=self._proxy,
             )
@@ -162,6 +163,13 @@ class AioTransport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def _untyped(request: Request) -> tuple[str, ...] | None:
+    """aiohttp would call a body that is not there an octet stream; asked only then, because asking is dear."""
+    if request.method in _WITH_BODY and request.content is None and "Content-Type" not in request.headers:
+        return ("Content-Type",)
+    return None
 
 
 class AioExchange:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Coroutine
+from typing import Any
 
 from isthmus.client.guard import AddressGuard
 from isthmus.client.message import Request
@@ -31,7 +33,7 @@ class Lent:
         self._guard = guard
         self._pool: _Pool | None = None
 
-    async def send(self, request: Request, flight: Flight) -> AioExchange:
+    def send(self, request: Request, flight: Flight) -> Coroutine[Any, Any, AioExchange]:
         pool = self._pool
         if pool is None:
             pools = _pools.setdefault(asyncio.get_running_loop(), {})
@@ -40,7 +42,7 @@ class Lent:
                 pool = pools[self._guard] = _Pool(AioTransport(guard=self._guard))
             pool.users += 1
             self._pool = pool
-        return await pool.transport.send(request, flight)
+        return pool.transport.send(request, flight)
 
     async def aclose(self) -> None:
         """Give the hold back; the last one closes the pool."""
