@@ -1,5 +1,6 @@
 """What a feature is: everything that `app.py` needs to know of a room, as data."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ Listener = Callable[[SystemTx, Mapping[str, Any]], Awaitable[None]]
 Reconcile = Callable[[System, SystemTx], Awaitable[Sequence[Wake]]]
 #: Runs once a tick of its own length, in one process at a time.
 Periodic = Callable[[System], Awaitable[None]]
+#: Works in every worker process, side by side with the others, until the event is set; it outlives its own outages.
+Engagement = Callable[[System, asyncio.Event], Awaitable[None]]
 #: Seals up to `limit` of the scope's tenant's values behind the row id `after` under the current data key; answers the
 #: last row's id, or None when none are left (VA-09). Called again with the same `after` it must do no harm.
 Reseal = Callable[[Scope, str | None, int], Awaitable[str | None]]
@@ -38,6 +41,8 @@ class Feature:
     reconcile: Sequence[Reconcile] = ()
     #: name -> (seconds between runs, function)
     periodic: Mapping[str, tuple[float, Periodic]] = field(default_factory=dict)
+    #: name -> what goes on all the time
+    runs: Mapping[str, Engagement] = field(default_factory=dict)
     #: kind of sealed column, such as `connections.tokens` -> function
     reseals: Mapping[str, Reseal] = field(default_factory=dict)
     settings: type | None = None

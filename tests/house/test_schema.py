@@ -22,6 +22,8 @@ PLATFORM_TABLES = {
     "tenants": "a tenant is its own id; the policy compares it",
     "vault_canary": "proof of master keys, no tenant's data",
     "vault_reseals": "how far a key rotation is",
+    "webhook_due": "wake-ups of deliveries of all tenants by time; its rows stand behind policies like any tenant's",
+    "webhook_shards": "who delivers which part of all endpoints",
 }
 #: Relations of the queue hold wake-ups only and have no tenant's data (VA-16).
 QUEUE_SCHEMA = "queue"

@@ -1,5 +1,6 @@
 """Every route of the product with how to call it; one that stands in no table here fails the tests of all routes."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,7 @@ HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
     *("category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
+    *("after", "types"),
 }
 #: A body that the route takes; `{con}` and the like stand for ids.
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -53,11 +55,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/tenant/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
     "POST /api/tenant/integrations/{id}/connect/custom": {"credentials": {"a": "b"}},
     "POST /api/sync/products": {"connectionId": "{con}"},
-    "POST /api/webhooks/endpoints": {"url": "https://192.0.2.1/hook", "verify": False},
+    "POST /api/webhooks/endpoints": {"url": "https://localhost/hook", "verify": False},
     "PATCH /api/webhooks/endpoints/{id}": {"description": "changed"},
     "POST /api/webhooks/endpoints/{id}/rotate-secret": {},
     "POST /api/webhooks/endpoints/{id}/recover": {"since": "2026-01-01T00:00:00Z"},
     "PUT /api/webhooks/event-types/{type}": {"description": "Of this wall."},
+    "POST /api/events": {"type": "custom.wall", "data": {"n": 1}},
     "POST /api/merchants/{merchant_id}/api-keys": {"name": "Till", "permissions": ["products:read"]},
     "POST /api/merchants/{merchant_id}/api-keys/{id}/rotate": {},
 }
@@ -180,7 +183,9 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    made = {noun: ids.new(noun, SYSTEM) for noun in ("con", "int", "run", "prd", "lst", "ten", "key")}
+    made = {
+        noun: ids.new(noun, SYSTEM) for noun in ("whe", "dlv", "rcv", "con", "int", "run", "prd", "lst", "ten", "key")
+    }
     return {**made, "ticket": ids.token(256)}
 
 
@@ -194,6 +199,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "run": run,
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
+        **await hooks_of(amy),
         "ten": amy.tenant_id,
         "key": await key_of(amy),
         "ticket": await ticket_of(running, amy),
@@ -205,6 +211,26 @@ async def key_of(merchant: Merchant) -> str:
     path, body = f"/api/merchants/{merchant.tenant_id}/api-keys", {"name": "Wall", "permissions": ["products:read"]}
     made = await merchant.call("POST", path, body, **{"idempotency-key": "the-key-of-the-wall"})
     return str(made.body["data"]["id"])
+
+
+async def endpoint_of(merchant: Merchant) -> str:
+    """A webhook endpoint of theirs, where nobody listens."""
+    body = {"url": "https://localhost/hook", "types": ["custom.wall"], "verify": False}
+    return str((await merchant.call("POST", "/api/webhooks/endpoints", body)).body["endpoint"]["id"])
+
+
+async def hooks_of(amy: Merchant) -> dict[str, str]:
+    """An endpoint of hers, a delivery to it, and a recovery."""
+    endpoint = await endpoint_of(amy)
+    await amy.call("PUT", "/api/webhooks/event-types/custom.wall", {})
+    assert (await amy.call("POST", "/api/events", {"type": "custom.wall", "data": {}})).status == 202
+    recovery = await amy.call("POST", f"/api/webhooks/endpoints/{endpoint}/recover", {"since": "2026-01-01T00:00:00Z"})
+    async with asyncio.timeout(10):
+        while True:
+            rows = (await amy.call("GET", f"/api/webhooks/deliveries?endpointId={endpoint}")).body["items"]
+            if rows:
+                return {"whe": endpoint, "dlv": rows[0]["id"], "rcv": recovery.body["id"]}
+            await asyncio.sleep(0.05)
 
 
 async def ticket_of(running: Deployment, amy: Merchant) -> str:

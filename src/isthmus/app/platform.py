@@ -14,7 +14,7 @@ from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate, require
 from isthmus.engine.queue import PgQueue
-from isthmus.features import access, connections, vault
+from isthmus.features import access, connections, vault, webhooks_out
 from isthmus.http import Authenticator, Check, HttpSettings
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.errors import Problem
@@ -112,6 +112,7 @@ async def open_platform(
         bus = Bus(database, direct_url=places.direct, clock=clock)
         engine = Engine(database, bus, PgQueue(database, direct_url=places.direct), made)
         stack.push_async_callback(engine.part(connections.Clients).aclose)
+        stack.push_async_callback(engine.part(webhooks_out.Sender).aclose)
         await _prove(System(engine, clock), held)
         yield _platform(settings, engine, held, clock, embedded=places.embedded)
 

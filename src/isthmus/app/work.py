@@ -11,7 +11,7 @@ from isthmus.app.platform import Platform
 from isthmus.engine import budget, ledger
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Look, Reconciler, Wake
-from isthmus.feature import Job, Periodic, Reconcile
+from isthmus.feature import Engagement, Job, Periodic, Reconcile
 from isthmus.kit.errors import Problem
 from isthmus.scope import System
 
@@ -19,6 +19,7 @@ _LOG = logging.getLogger("isthmus.app.work")
 _ONE_AT_A_TIME = "select pg_try_advisory_xact_lock($1)"
 _LOCKS = 0x1574 << 32
 _SWEEP_SECONDS = 600.0
+_AGAIN_SECONDS = 1.0
 
 
 async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
@@ -35,6 +36,8 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
         group.create_task(_recur(platform, "engine.sweep", _SWEEP_SECONDS, _sweep, stop), name="engine.sweep")
         group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
         for feature in FEATURES:
+            for name, engagement in feature.runs.items():
+                group.create_task(_engage(platform, name, engagement, stop), name=name)
             for name, (seconds, periodic) in feature.periodic.items():
                 group.create_task(_recur(platform, name, seconds, periodic, stop), name=name)
 
@@ -58,6 +61,20 @@ def _look(platform: Platform, function: Reconcile) -> Look:
         return await function(platform.system, tx)
 
     return look
+
+
+async def _engage(platform: Platform, name: str, function: Engagement, stop: asyncio.Event) -> None:
+    """Go on until `stop` is set; after a failure begin anew, a little later."""
+    while not stop.is_set():
+        try:
+            await function(platform.system, stop)
+        except Problem as problem:
+            _LOG.warning("%s: %s", name, problem.message)
+        except Exception:  # noqa: BLE001 - a job runner: one room's failure must not stop the others' work
+            _LOG.exception("%s failed", name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_AGAIN_SECONDS):
+                await stop.wait()
 
 
 async def _recur(platform: Platform, name: str, seconds: float, function: Periodic, stop: asyncio.Event) -> None:

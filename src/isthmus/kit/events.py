@@ -14,6 +14,8 @@ class Event:
     public: ClassVar[bool] = False
     #: Kept by the audit log: a change made by a person or a key, not a record of a sync run.
     audited: ClassVar[bool] = True
+    #: JSON schemas of the properties of `body`, for the receivers of public events.
+    data: ClassVar[Mapping[str, Any]] = {}
 
     subject: str
     body: Mapping[str, Any] = field(default_factory=dict)

@@ -490,3 +490,148 @@ table vault_canary
   row security: none
   grant delete,insert,select,update to isthmus_system
   grant select to isthmus_tenant
+
+table webhook_attempts
+  tenant_id text not null
+  delivery_id text not null
+  id text not null
+  trigger text not null
+  at timestamp with time zone not null
+  url text not null
+  request_headers jsonb not null
+  status integer
+  response_headers jsonb
+  response bytea
+  duration_ms integer
+  error text
+  constraint webhook_attempts_pkey PRIMARY KEY (tenant_id, delivery_id, id)
+  CREATE UNIQUE INDEX webhook_attempts_pkey ON webhook_attempts USING btree (tenant_id, delivery_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_deliveries
+  tenant_id text not null
+  id text not null
+  number bigint not null
+  endpoint_id text not null
+  event_id text not null
+  type text not null
+  state text not null
+  attempts integer not null default 0
+  next_at timestamp with time zone
+  last_status integer
+  last_error text
+  created_at timestamp with time zone not null
+  done_at timestamp with time zone
+  constraint webhook_deliveries_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries USING btree (endpoint_id, number)
+  CREATE UNIQUE INDEX webhook_deliveries_pkey ON webhook_deliveries USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_due
+  shard smallint not null
+  at timestamp with time zone not null
+  number bigint not null
+  tenant_id text not null
+  endpoint_id text not null
+  delivery_id text not null
+  attempts integer not null
+  constraint webhook_due_pkey PRIMARY KEY (shard, at, number)
+  CREATE UNIQUE INDEX webhook_due_pkey ON webhook_due USING btree (shard, at, number)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_endpoints
+  tenant_id text not null
+  id text not null
+  url text not null
+  description text not null
+  types jsonb not null
+  conditions jsonb not null
+  scheme text not null
+  public_key text
+  secret bytea not null
+  previous_secret bytea
+  previous_until timestamp with time zone
+  secret_version integer not null
+  headers bytea
+  header_names jsonb not null
+  rate integer not null
+  concurrency integer not null
+  ordered boolean not null
+  state text not null
+  state_reason text
+  health text not null
+  failures integer not null default 0
+  first_failure_at timestamp with time zone
+  last_failure_at timestamp with time zone
+  last_success_at timestamp with time zone
+  last_error text
+  latency_ms double precision not null default 0
+  delivered bigint not null default 0
+  failed bigint not null default 0
+  head bigint
+  backlog bigint
+  version integer not null default 1
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint webhook_endpoints_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX webhook_endpoints_pkey ON webhook_endpoints USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_event_types
+  tenant_id text not null
+  id text not null
+  description text not null
+  schema jsonb not null
+  created_at timestamp with time zone not null
+  constraint webhook_event_types_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX webhook_event_types_pkey ON webhook_event_types USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_recoveries
+  tenant_id text not null
+  id text not null
+  endpoint_id text not null
+  since timestamp with time zone not null
+  until timestamp with time zone not null
+  state text not null
+  place bigint not null default 0
+  found bigint not null default 0
+  created_at timestamp with time zone not null
+  done_at timestamp with time zone
+  constraint webhook_recoveries_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX webhook_recoveries_pkey ON webhook_recoveries USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_shards
+  shard smallint not null
+  owner text
+  epoch bigint not null default 0
+  until timestamp with time zone not null
+  constraint webhook_shards_pkey PRIMARY KEY (shard)
+  CREATE UNIQUE INDEX webhook_shards_pkey ON webhook_shards USING btree (shard)
+  row security: none
+  grant delete,insert,select,update to isthmus_system

@@ -1,5 +1,6 @@
 """The committed event log: appended with its cause, read in commit order, delivered once to each listener."""
 
+from isthmus.engine.bus.bus import BatchListener as BatchListener
 from isthmus.engine.bus.bus import Bus as Bus
 from isthmus.engine.bus.bus import Listener as Listener
 from isthmus.engine.bus.bus import place_of as place_of

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from isthmus.engine import db
@@ -17,6 +17,8 @@ _LOG = logging.getLogger("isthmus.engine.bus")
 
 #: Called with one event, in the transaction that also moves the listener's cursor.
 Listener = Callable[[Tx, Mapping[str, Any]], Awaitable[None]]
+#: The same with a batch of events, for effects that are written set by set.
+BatchListener = Callable[[Tx, Sequence[Mapping[str, Any]]], Awaitable[None]]
 
 _BATCH: Final = 200
 _POLL: Final = 5.0
@@ -54,7 +56,9 @@ class Bus:
         """The place behind everything committed so far: where a reader without a past begins."""
         return await log.end(tx)
 
-    async def follow(self, tenant_id: str, after: Place, *, idle: float = 15.0) -> AsyncIterator[list[dict[str, Any]]]:
+    async def follow(
+        self, tenant_id: str, after: Place, *, idle: float = 15.0
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """A tenant's events from `after` on, for ever, in batches; an empty batch every `idle` quiet seconds."""
         with self._bell() as bell:
             pause = _SOON
@@ -91,20 +95,38 @@ class Bus:
         Returns how many; 0 when there are none or another process has the listener. Whatever the function
         raises undoes the whole batch.
         """
+        return await self.deliver_many(listener, types, _one_by_one(function), limit=limit)
+
+    async def deliver_many(
+        self, listener: str, types: Sequence[str], function: BatchListener, *, limit: int = _BATCH
+    ) -> int:
+        """As `deliver`, with the whole batch at once."""
         async with self._database.system() as tx:
             place = await log.hold(tx, listener)
             if place is None:
                 return 0
             horizon = await log.horizon(tx)
             rows = await log.read_all(tx, place, horizon, types, limit)
-            for row in rows:
-                await function(tx, row)
+            if rows:
+                await function(tx, rows)
             self._note(listener, behind=len(rows) < limit and await log.waiting(tx, horizon))
             if len(rows) == limit:
                 await log.move(tx, listener, place_of(rows[-1]))
             elif rows or horizon - place.xid > _FAR:
                 await log.move(tx, listener, log.before(horizon))
         return len(rows)
+
+    async def skip(self, listener: str) -> None:
+        """Move a listener past everything that is final, unread: for one that wants nothing just now."""
+        async with self._database.system() as tx:
+            if await log.hold(tx, listener) is not None:
+                await log.move(tx, listener, await log.end(tx))
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever anything was written to the log, in this process or another one."""
+        with self._bell() as bell:
+            yield bell
 
     def _note(self, listener: str, *, behind: bool) -> None:
         (self._held_back.add if behind else self._held_back.discard)(listener)
@@ -179,6 +201,14 @@ class Bus:
 def place_of(row: Mapping[str, Any]) -> Place:
     """The place of one row that was read."""
     return Place(row["xid"], row["id"])
+
+
+def _one_by_one(function: Listener) -> BatchListener:
+    async def each(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+        for row in rows:
+            await function(tx, row)
+
+    return each
 
 
 async def _rung(bell: asyncio.Event, timeout: float) -> None:

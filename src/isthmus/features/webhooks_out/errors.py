@@ -1,0 +1,72 @@
+"""Failures of outbound webhooks."""
+
+from isthmus.kit.errors import Conflict, Invalid, NotFound, Problem
+
+
+class EndpointNotFound(NotFound):
+    """There is no such webhook endpoint.
+
+    List the endpoints with `GET /api/webhooks/endpoints`; check whose token you send.
+    """
+
+    code = "WEBHOOK_ENDPOINT_NOT_FOUND"
+
+
+class DeliveryNotFound(NotFound):
+    """There is no such delivery.
+
+    List them with `GET /api/webhooks/deliveries`; they are kept for `ISTHMUS_WEBHOOKS_OUT__KEEP`.
+    """
+
+    code = "WEBHOOK_DELIVERY_NOT_FOUND"
+
+
+class EventTypeNotFound(NotFound):
+    """There is no such event type of your own.
+
+    List the types with `GET /api/webhooks/event-types`, and register yours with `PUT`.
+    """
+
+    code = "WEBHOOK_EVENT_TYPE_NOT_FOUND"
+
+
+class WrongEndpoint(Invalid):
+    """The endpoint cannot be like this; `details.fields` names the field.
+
+    Correct the field that is named, and send the request again.
+    """
+
+    code = "WEBHOOK_ENDPOINT_INVALID"
+
+    @classmethod
+    def field(cls, path: str, message: str) -> "WrongEndpoint":
+        """A failure of one field."""
+        return cls(message, details={"fields": [{"path": path, "message": message}]})
+
+
+class DeliveryUnderWay(Conflict):
+    """The delivery is planned or under way already.
+
+    Wait for its next attempt; `nextAt` of the delivery says when.
+    """
+
+    code = "WEBHOOK_DELIVERY_UNDER_WAY"
+
+
+class EndpointIdle(Conflict):
+    """The endpoint takes no messages just now.
+
+    Verify it with its test route, or activate it, then try again.
+    """
+
+    code = "WEBHOOK_ENDPOINT_IDLE"
+
+
+class TooManyEndpoints(Problem):
+    """This tenant has as many webhook endpoints as it may have.
+
+    Delete one that is no longer used, or raise `ISTHMUS_WEBHOOKS_OUT__MAX_ENDPOINTS`.
+    """
+
+    code = "TOO_MANY_WEBHOOK_ENDPOINTS"
+    status = 429

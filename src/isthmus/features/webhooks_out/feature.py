@@ -1,0 +1,29 @@
+"""Outbound webhooks, as the composition root sees them."""
+
+from isthmus.feature import Feature
+from isthmus.features.webhooks_out import jobs
+from isthmus.features.webhooks_out.events import EMITS
+from isthmus.features.webhooks_out.routes import ROUTES
+from isthmus.features.webhooks_out.routes.access import EVENTS, MANAGE, PUBLISH, READ
+from isthmus.features.webhooks_out.service import deliveries, fanning
+from isthmus.features.webhooks_out.service.endpoints import reseal
+from isthmus.features.webhooks_out.settings import Settings
+
+_SWEEP_SECONDS = 600.0
+_CATCH_UP_SECONDS = 5.0
+
+FEATURE = Feature(
+    name="webhooks_out",
+    routes=ROUTES,
+    jobs={deliveries.RECOVER: jobs.recover},
+    emits=EMITS,
+    permissions=(READ, MANAGE, PUBLISH, EVENTS),
+    reconcile=(jobs.missing,),
+    periodic={
+        "webhooks_out.sweep": (_SWEEP_SECONDS, deliveries.sweep),
+        "webhooks_out.catch_up": (_CATCH_UP_SECONDS, deliveries.catch_up),
+    },
+    runs={"webhooks_out.fan_out": fanning.run},
+    reseals={"webhook_endpoints": reseal},
+    settings=Settings,
+)

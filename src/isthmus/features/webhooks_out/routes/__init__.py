@@ -1,0 +1,5 @@
+"""Outbound webhooks over HTTP."""
+
+from isthmus.features.webhooks_out.routes import deliveries, endpoints, events, types
+
+ROUTES = (endpoints.routes, deliveries.routes, types.routes, events.routes)

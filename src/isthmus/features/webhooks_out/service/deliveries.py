@@ -1,0 +1,165 @@
+"""Deliveries: listed, looked at, sent once more, recovered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from isthmus.engine.db import Tx as SystemTx
+from isthmus.engine.queue import Wake
+from isthmus.features.webhooks_out.errors import (
+    DeliveryNotFound,
+    DeliveryUnderWay,
+    EndpointIdle,
+    EndpointNotFound,
+    WrongEndpoint,
+)
+from isthmus.features.webhooks_out.events import DeliveryRetried, RecoveryStarted
+from isthmus.features.webhooks_out.model import message_of, shard_of
+from isthmus.features.webhooks_out.service import planning
+from isthmus.features.webhooks_out.settings import Settings
+from isthmus.features.webhooks_out.store import deliveries as store
+from isthmus.features.webhooks_out.store import endpoints
+from isthmus.features.webhooks_out.store.deliveries import DeliveryFilters as DeliveryFilters
+from isthmus.kit.errors import Invalid
+from isthmus.kit.paging import Ask, Page
+from isthmus.scope import Scope, System
+
+RECOVER = "webhooks_out.recover"
+_STEP = 500
+_SWEPT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A delivery with what was to be sent and every attempt."""
+
+    delivery: Mapping[str, Any]
+    message: Mapping[str, Any] | None
+    attempts: Sequence[Mapping[str, Any]]
+
+
+async def listing(scope: Scope, ask: Ask, filters: DeliveryFilters) -> Page[Mapping[str, Any]]:
+    """The newest first."""
+    before = _number(ask.after)
+    async with scope.tx() as tx:
+        rows = await store.page(tx, filters, before, ask.offset, ask.limit + 1)
+    kept: list[Mapping[str, Any]] = [dict(row) for row in rows[: ask.limit]]
+    more = len(rows) > ask.limit
+    return Page(kept, next_after=str(kept[-1]["number"]) if more else None, has_more=more)
+
+
+def _number(place: str | None) -> int | None:
+    if place is None:
+        return None
+    if not (place.isascii() and place.isdecimal() and len(place) < 19):
+        raise Invalid.field("cursor", "This is not a place in this list.")
+    return int(place)
+
+
+async def inspect(scope: Scope, delivery_id: str) -> Inspected:
+    """One delivery with its message and its attempts. Raises DeliveryNotFound."""
+    async with scope.tx() as tx:
+        row = await store.delivery(tx, delivery_id)
+        if row is None:
+            raise DeliveryNotFound
+        event = await store.event(tx, row["event_id"])
+        attempts = [dict(one) for one in await store.attempts(tx, delivery_id)]
+    return Inspected(dict(row), message_of(event).shape if event else None, attempts)
+
+
+async def retry(scope: Scope, delivery_id: str) -> Mapping[str, Any]:
+    """Send a delivery once more, now: a dead or delivered one begins anew, one that waits goes before its time.
+
+    Raises DeliveryNotFound, DeliveryUnderWay, EndpointIdle.
+    """
+    now = scope.now
+    async with scope.tx() as tx:
+        row = await store.delivery(tx, delivery_id)
+        if row is None:
+            raise DeliveryNotFound
+        endpoint = await store.stands(tx, scope.tenant_id, row["endpoint_id"])
+        if endpoint is None or endpoint["state"] != "active":
+            raise EndpointIdle
+        if row["state"] == "pending" and row["next_at"] is not None:
+            shard = shard_of(row["endpoint_id"])
+            if await store.hasten(tx, delivery_id, now, shard) is None:
+                raise DeliveryUnderWay
+        else:
+            back = await store.put_back(tx, delivery_id)
+            if back is not None:
+                await store.note_waiting(tx, scope.tenant_id, back["endpoint_id"], back["number"])
+                await planning.advance(tx, scope.tenant_id, back["endpoint_id"], now)
+        tx.emit(DeliveryRetried(subject=delivery_id, body={"endpointId": row["endpoint_id"]}))
+    async with scope.tx() as tx:
+        again = await store.delivery(tx, delivery_id)
+    return dict(again) if again else dict(row)
+
+
+async def recover(scope: Scope, endpoint_id: str, since: datetime, until: datetime | None) -> Mapping[str, Any]:
+    """Send everything anew that the endpoint missed in this time; a job does it. Raises EndpointNotFound."""
+    end = until or scope.now
+    if since.tzinfo is None or end.tzinfo is None or since >= end:
+        raise WrongEndpoint.field("since", "A time with its offset from UTC, before the end.")
+    recovery_id = scope.id("rcv")
+    async with scope.tx() as tx:
+        if await endpoints.endpoint(tx, endpoint_id) is None:
+            raise EndpointNotFound
+        await store.insert_recovery(tx, recovery_id, endpoint_id, (since, end))
+        await tx.enqueue(RECOVER, recovery_id)
+        tx.emit(RecoveryStarted(subject=endpoint_id, body={"recoveryId": recovery_id}))
+        row = await store.recovery(tx, recovery_id)
+    if row is None:
+        raise EndpointNotFound
+    return dict(row)
+
+
+async def recovery(scope: Scope, recovery_id: str) -> Mapping[str, Any]:
+    """How far a recovery is. Raises DeliveryNotFound."""
+    async with scope.tx() as tx:
+        row = await store.recovery(tx, recovery_id)
+    if row is None:
+        raise DeliveryNotFound("There is no such recovery.")
+    return dict(row)
+
+
+async def carry_on(scope: Scope, recovery_id: str) -> None:  # house: silent - RecoveryStarted said it
+    """Recover step by step; each step is one transaction with its place."""
+    while True:
+        async with scope.tx() as tx:
+            row = await store.recovery(tx, recovery_id)
+            if row is None or row["state"] != "running":
+                return
+            step = await store.recover(tx, row, _STEP)
+            done = step["seen"] < _STEP
+            await store.move_recovery(tx, recovery_id, None if done else step["last"], step["lost"])
+            if step["first"] is not None:
+                await store.note_waiting(tx, scope.tenant_id, row["endpoint_id"], step["first"])
+                await planning.advance(tx, scope.tenant_id, row["endpoint_id"], scope.now)
+        if done:
+            return
+
+
+async def sweep(system: System) -> None:
+    """Drop what was kept long enough, in small steps."""
+    before = system.now - system.engine.part(Settings).keep
+    while True:
+        async with system.tx() as tx:
+            if await store.forget(tx, before, _SWEPT) < _SWEPT:
+                return
+
+
+async def catch_up(system: System) -> None:
+    """Plan deliveries that wait without being planned: after a pause, a recovery, or a crash in between."""
+    async with system.tx() as tx:
+        rows = await store.behind(tx, 200)
+    for row in rows:
+        more = True
+        while more:
+            async with system.tx() as tx:
+                more = await planning.advance(tx, row["tenant_id"], row["id"], system.now)
+
+
+async def unfinished(tx: SystemTx) -> list[Wake]:
+    """A wake-up for each recovery that is not done."""
+    return [Wake(RECOVER, row["id"], row["tenant_id"]) for row in await store.open_recoveries(tx)]

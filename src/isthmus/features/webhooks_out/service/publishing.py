@@ -1,0 +1,119 @@
+"""Event types, a tenant's own events, and the log as those read it who cannot receive."""
+
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isthmus.engine.bus import Place, place_of
+from isthmus.features.webhooks_out.errors import EventTypeNotFound
+from isthmus.features.webhooks_out.events import EventPublished, EventTypeRegistered, EventTypeRemoved
+from isthmus.features.webhooks_out.model import Catalogue, Message, matches, message_of
+from isthmus.features.webhooks_out.model.message import schema_of
+from isthmus.features.webhooks_out.store import endpoints as store
+from isthmus.kit.errors import Invalid
+from isthmus.scope import Scope
+
+_LOOKS: Final = 20
+_NAME: Final = re.compile(r"custom(\.[a-z0-9_]{1,40}){1,4}", re.ASCII)
+
+
+async def event_types(scope: Scope) -> list[dict[str, Any]]:
+    """Every type that an endpoint may ask for, with its JSON schema."""
+    async with scope.tx() as tx:
+        own = await store.event_types(tx)
+    found = [
+        {"type": name, "description": text, "own": False, "schema": schema}
+        for name, text, schema in scope.part(Catalogue).described()
+    ]
+    return found + [_own(row["id"], row["description"], row["schema"]) for row in own]
+
+
+async def register(scope: Scope, name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Register a type of the tenant's own, or change it. Raises Invalid."""
+    if not _NAME.fullmatch(name):
+        raise Invalid.field("type", "A name such as custom.order.paid: small letters, digits, _ and dots.")
+    async with scope.tx() as tx:
+        await store.put_event_type(tx, name, description, schema, scope.now)
+        tx.emit(EventTypeRegistered(subject=name))
+    return _own(name, description, schema)
+
+
+async def remove(scope: Scope, name: str) -> None:
+    """Remove a type of the tenant's own. Raises EventTypeNotFound."""
+    async with scope.tx() as tx:
+        if not await store.delete_event_type(tx, name):
+            raise EventTypeNotFound
+        tx.emit(EventTypeRemoved(subject=name))
+
+
+async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> None:
+    """Publish an event of a registered type. Raises EventTypeNotFound."""
+    async with scope.tx() as tx:
+        if not await store.has_event_type(tx, type_):
+            raise EventTypeNotFound
+        tx.emit(EventPublished(subject=subject, body={"type": type_, "data": dict(data)}))
+
+
+def _own(name: str, description: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    schema = schema_of(name, {})
+    if data:
+        schema["properties"]["data"] = dict(data)
+    return {"type": name, "description": description, "own": True, "schema": schema}
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """Some messages in commit order, and where to go on."""
+
+    messages: list[Message]
+    next: str
+    has_more: bool
+
+
+async def poll(scope: Scope, after: str | None, types: Sequence[str], limit: int) -> Polled:
+    """The tenant's public events behind a place. Raises Invalid for a place that was never given out."""
+    place = _place(after)
+    found: list[Message] = []
+    bus = scope.engine.bus
+    async with scope.tx() as tx:
+        for _ in range(_LOOKS):
+            rows = await bus.read(tx, scope.tenant_id, place, limit)
+            for row in rows:
+                if len(found) == limit:
+                    return Polled(found, str(place), has_more=True)
+                place = place_of(row)
+                if _wanted(row, types):
+                    found.append(message_of(row))
+            if len(rows) < limit:
+                return Polled(found, str(place), has_more=False)
+    return Polled(found, str(place), has_more=True)
+
+
+async def follow(scope: Scope, after: str | None, types: Sequence[str]) -> AsyncGenerator[tuple[str, Message], None]:
+    """The tenant's public events from a place, or from now, on, for ever. Raises Invalid."""
+    place = _place(after) if after is not None else await _now(scope)
+    async with aclosing(scope.engine.bus.follow(scope.tenant_id, place)) as batches:
+        async for rows in batches:
+            for row in rows:
+                if _wanted(row, types):
+                    yield str(place_of(row)), message_of(row)
+
+
+async def _now(scope: Scope) -> Place:
+    async with scope.tx() as tx:
+        return await scope.engine.bus.end(tx)
+
+
+def _wanted(row: Mapping[str, Any], types: Sequence[str]) -> bool:
+    return bool(row["public"]) and (not types or matches(types, (), message_of(row).type, {}))
+
+
+def _place(text: str | None) -> Place:
+    if text is None:
+        return Place()
+    try:
+        return Place.of(text)
+    except ValueError:
+        raise Invalid.field("after", "This is not a place in the event log.") from None

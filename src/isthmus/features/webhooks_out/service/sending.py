@@ -1,0 +1,207 @@
+"""One signed POST: guarded, never redirected, bounded in time and size; and the keys and headers it needs."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from multidict import CIMultiDict
+
+from isthmus.client import (
+    AddressGuard,
+    AddressRefused,
+    AioTransport,
+    ClientError,
+    ConnectFailed,
+    Disconnected,
+    InvalidRequest,
+    Request,
+    TlsFailed,
+)
+from isthmus.client.retry import retry_after
+from isthmus.client.transport.port import Exchange, Flight
+from isthmus.client.url import parse
+from isthmus.features import vault
+from isthmus.features.webhooks_out.errors import WrongEndpoint
+from isthmus.features.webhooks_out.model import Endpoint, Outcome
+from isthmus.features.webhooks_out.settings import Settings
+from isthmus.kit import webhooks
+from isthmus.kit.clock import Clock
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, Tx
+
+_KEPT: Final = 16 * 1024
+_KEPT_HEADERS: Final = 40
+_CACHED: Final = 20_000
+_CLASSES: Final = (
+    ((AddressRefused, ConnectFailed), "unreachable"),
+    ((TlsFailed,), "tls"),
+    ((Disconnected,), "disconnected"),
+    ((InvalidRequest,), "not_sendable"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What signs for an endpoint and what is sent with every message, open, for as long as its version stands."""
+
+    version: int
+    url: str
+    concurrency: int
+    rate: int
+    current: Secret
+    previous: Secret | None
+    previous_until: datetime | None
+    headers: Mapping[str, Secret]
+
+    def live(self, now: datetime) -> list[Secret]:
+        """The secrets that sign now; the replaced one as long as the overlap lasts."""
+        if self.previous is not None and self.previous_until is not None and now < self.previous_until:
+            return [self.current, self.previous]
+        return [self.current]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an attempt came to, and what of it is kept."""
+
+    outcome: Outcome
+    sent: Mapping[str, str]
+    answered: Mapping[str, str] | None
+    body: bytes | None
+    took_ms: int | None
+
+
+class Sender:
+    """The transport of this process and the keys it has opened; `app` makes one and closes it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        guard = AddressGuard(settings.allow_networks)
+        self._transport = AioTransport(guard=guard, limit=settings.slots)
+        self._guard = guard
+        self._keys: OrderedDict[tuple[str, str], Keys] = OrderedDict()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    def check_url(self, text: str) -> str:
+        """The URL. Raises WrongEndpoint for one that may never be sent to."""
+        try:
+            url = parse(text)
+            self._guard.check_host(url.host, url.port)
+        except AddressRefused:
+            raise WrongEndpoint.field("url", "This address cannot be used.") from None
+        except InvalidRequest as error:
+            raise WrongEndpoint.field("url", str(error)) from None
+        if url.scheme != "https" and not (url.scheme == "http" and self.settings.allow_http):
+            raise WrongEndpoint.field("url", "An endpoint needs https.")
+        return str(url)
+
+    def known(self, tenant_id: str, endpoint_id: str, version: int) -> Keys | None:
+        """The keys of this version of the endpoint, if they are open."""
+        found = self._keys.get((tenant_id, endpoint_id))
+        return found if found is not None and found.version == version else None
+
+    async def open(self, scope: Scope, tx: Tx, endpoint: Endpoint) -> Keys:
+        """Open an endpoint's keys. Raises Unreadable, KeyNotHeld."""
+        keys = await open_keys(scope, tx, endpoint)
+        self._keys[scope.tenant_id, endpoint.id] = keys
+        while len(self._keys) > _CACHED:
+            self._keys.popitem(last=False)
+        return keys
+
+    async def post(self, keys: Keys, message_id: str, body: bytes, clock: Clock) -> Reply:
+        """Send one message; every failure is an outcome."""
+        started, now = clock.monotonic(), clock.now()
+        headers: CIMultiDict[str] = CIMultiDict({"Content-Type": "application/json", "User-Agent": "isthmus-webhooks"})
+        headers.update(webhooks.headers(keys.live(now), message_id, int(now.timestamp()), body))
+        shown = {**headers, **dict.fromkeys(keys.headers, "***")}
+        for name, value in keys.headers.items():
+            headers[name] = value.reveal()
+        exchange: Exchange | None = None
+        status, answered, kept, wish, error = None, None, None, None, None
+        try:
+            async with asyncio.timeout(self.settings.deadline.total_seconds()):
+                request = Request("POST", parse(keys.url), headers, body)
+                exchange = await self._transport.send(request, Flight())
+                status = exchange.status
+                answered = dict(list(exchange.headers.items())[:_KEPT_HEADERS])
+                wish = retry_after(exchange.headers, now)
+                kept = await _read(exchange)
+        except TimeoutError:
+            error = "timeout"
+        except ClientError as failure:
+            error = _class_of(failure)
+        finally:
+            if exchange is not None and kept is None:
+                exchange.abort()
+        took = None if error == "unreachable" else round((clock.monotonic() - started) * 1000)
+        return Reply(Outcome(status, error, wish), shown, answered, kept, took)
+
+
+async def _read(exchange: Exchange) -> bytes:
+    """The first 16 KiB as they came, never unpacked; a longer body ends the connection."""
+    kept = bytearray()
+    async for chunk in exchange.chunks():
+        kept += chunk
+        if len(kept) > _KEPT:
+            exchange.abort()
+            return bytes(kept[:_KEPT])
+    await exchange.release()
+    return bytes(kept)
+
+
+def _class_of(failure: ClientError) -> str:
+    for kinds, name in _CLASSES:
+        if isinstance(failure, kinds):
+            return name
+    return "bad_reply"
+
+
+def secret_field(version: int) -> str:
+    """The place of one generation of the signing secret."""
+    return f"secret/{version}"
+
+
+HEADERS_FIELD: Final = "headers"
+
+
+async def open_keys(scope: Scope, tx: Tx, endpoint: Endpoint) -> Keys:
+    """What an endpoint's sealed columns hold. Raises Unreadable, KeyNotHeld."""
+    version = endpoint.secret_version
+    current = await vault.open(scope, tx, endpoint.secret, owner=endpoint.id, field=secret_field(version))
+    previous = None
+    if endpoint.previous_secret is not None:
+        field = secret_field(version - 1)
+        previous = await vault.open(scope, tx, endpoint.previous_secret, owner=endpoint.id, field=field)
+    return Keys(
+        endpoint.version,
+        endpoint.url,
+        endpoint.concurrency,
+        endpoint.rate,
+        current,
+        previous,
+        endpoint.previous_until,
+        await open_headers(scope, tx, endpoint),
+    )
+
+
+async def open_headers(scope: Scope, tx: Tx, endpoint: Endpoint) -> dict[str, Secret]:
+    """The custom headers. Raises Unreadable, KeyNotHeld."""
+    if endpoint.headers is None:
+        return {}
+    text = await vault.open(scope, tx, endpoint.headers, owner=endpoint.id, field=HEADERS_FIELD)
+    return {name: Secret(value) for name, value in msgspec.json.decode(text.reveal(), type=dict[str, str]).items()}
+
+
+async def seal_headers(scope: Scope, tx: Tx, endpoint_id: str, headers: Mapping[str, Secret]) -> bytes | None:
+    """The custom headers, sealed; None for none."""
+    if not headers:
+        return None
+    text = msgspec.json.encode({name: value.reveal() for name, value in headers.items()}).decode()
+    return await vault.seal(scope, tx, Secret(text), owner=endpoint_id, field=HEADERS_FIELD)

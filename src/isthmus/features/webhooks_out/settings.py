@@ -1,0 +1,42 @@
+"""The knobs of outbound webhooks."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How messages are sent, held back and kept."""
+
+    deadline: timedelta = field(
+        default=timedelta(seconds=15), metadata={"help": "Total time of one delivery, from the dial to the last byte."}
+    )
+    slots: int = field(default=256, metadata={"help": "Most deliveries under way in one process."})
+    waiting: int = field(default=2_000, metadata={"help": "Most due deliveries that a process holds in memory."})
+    lease: timedelta = field(
+        default=timedelta(seconds=15), metadata={"help": "A worker that is silent for so long loses its endpoints."}
+    )
+    heartbeat: timedelta = field(
+        default=timedelta(seconds=3), metadata={"help": "How often a worker says that it still holds its endpoints."}
+    )
+    poll: timedelta = field(default=timedelta(seconds=1), metadata={"help": "How often an idle worker looks for work."})
+    allow_networks: tuple[str, ...] = field(
+        default=(), metadata={"help": "Networks or names that endpoints may be at, beside the public Internet."}
+    )
+    allow_http: bool = field(
+        default=False, metadata={"help": "Whether endpoints may be at http addresses; for development only."}
+    )
+    overlap: timedelta = field(
+        default=timedelta(hours=24), metadata={"help": "How long a replaced secret still signs beside the new one."}
+    )
+    max_endpoints: int = field(default=10_000, metadata={"help": "Most endpoints of one tenant."})
+    slow_after: int = field(default=5, metadata={"help": "Failures in a row after which an endpoint is slowed."})
+    park_after: int = field(
+        default=20, metadata={"help": "Failures in a row after which an endpoint gets one delivery at a time."}
+    )
+    disable_after: timedelta = field(
+        default=timedelta(days=5), metadata={"help": "Time of nothing but failures after which it is disabled."}
+    )
+    keep: timedelta = field(
+        default=timedelta(days=30), metadata={"help": "How long finished deliveries and their attempts are kept."}
+    )

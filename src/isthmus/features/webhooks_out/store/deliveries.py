@@ -1,0 +1,299 @@
+"""Deliveries: written when an event fans out, planned, listed, recovered, forgotten."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from isthmus.engine.db import Tx
+
+_WANTS = """
+select tenant_id, id, types, conditions, state, health, ordered from webhook_endpoints where tenant_id = any($1::text[])
+"""
+_FAN_OUT = """
+with given as materialized (
+  select g.tenant_id, g.id, g.endpoint_id, g.event_id, g.type, g.state, g.due, g.shard,
+    nextval('webhook_numbers') as number
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::smallint[])
+    with ordinality as g (tenant_id, id, endpoint_id, event_id, type, state, due, shard, place)
+), kept as (
+  insert into webhook_deliveries (tenant_id, id, number, endpoint_id, event_id, type, state, next_at, created_at)
+  select tenant_id, id, number, endpoint_id, event_id, type, state, case when due then $9::timestamptz end, $9
+  from given
+), planned as (
+  insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
+  select shard, $9, number, tenant_id, endpoint_id, id, 0 from given where due
+)
+select tenant_id, endpoint_id, min(number) as number from given
+where state = 'pending' and not due group by tenant_id, endpoint_id order by tenant_id, endpoint_id
+"""
+_WAITS = """
+update webhook_endpoints set backlog = least(coalesce(backlog, $3), $3) where tenant_id = $1 and id = $2
+"""
+_STANDS = """
+select id, state, health, ordered, head, backlog from webhook_endpoints where tenant_id = $1 and id = $2 for update
+"""
+_HEAD = """
+select exists (
+  select from webhook_deliveries
+  where tenant_id = $1 and endpoint_id = $2 and number = $3 and state = 'pending' and next_at is not null) as x
+"""
+_PLAN = """
+with next as (
+  select id, number, attempts from webhook_deliveries
+  where tenant_id = $1 and endpoint_id = $2 and number >= $3 and state = 'pending' and next_at is null
+  order by number limit $4
+), marked as (
+  update webhook_deliveries d set next_at = $5 from next where d.tenant_id = $1 and d.id = next.id
+), planned as (
+  insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
+  select $6::smallint, $5::timestamptz, number, $1, $2, id, attempts from next
+)
+select number from next order by number
+"""
+_MOVE = "update webhook_endpoints set head = $3, backlog = $4 where tenant_id = $1 and id = $2"
+_COLUMNS = """
+select d.id, d.number, d.endpoint_id, d.event_id, d.type, d.state, d.attempts, d.next_at, d.last_status, d.last_error,
+  d.created_at, d.done_at
+from webhook_deliveries d
+"""
+_PAGE = (
+    _COLUMNS
+    + """
+where d.tenant_id = $1 and ($2::bigint is null or d.number < $2) and ($3::text is null or d.endpoint_id = $3)
+  and ($4::text is null or d.state = $4) and ($5::text is null or d.type = $5)
+  and ($6::text is null or d.event_id = $6)
+order by d.number desc limit $7 offset $8
+"""
+)
+_ONE = _COLUMNS + " where d.tenant_id = $1 and d.id = $2"
+_AGAIN = """
+update webhook_deliveries set state = 'pending', attempts = 0, next_at = null, done_at = null
+where tenant_id = $1 and id = $2 and (state <> 'pending' or next_at is null)
+returning number, endpoint_id
+"""
+_SOONER = """
+update webhook_deliveries set next_at = $3 where tenant_id = $1 and id = $2 and state = 'pending' and next_at > $3
+returning number, endpoint_id, attempts
+"""
+_DUE = """
+insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
+values ($1::smallint, $2, $3, $4, $5, $6, $7)
+"""
+_RECOVER = """
+with found as (
+  select id, number, state in ('dead', 'missed') as lost from webhook_deliveries
+  where tenant_id = $1 and endpoint_id = $2 and number > $3 and created_at >= $4 and created_at < $5
+  order by number limit $6
+), again as (
+  update webhook_deliveries d set state = 'pending', attempts = 0, next_at = null, done_at = null
+  from found where d.tenant_id = $1 and d.id = found.id and found.lost and d.state in ('dead', 'missed')
+)
+select count(*) as seen, max(number) as last, min(number) filter (where lost) as first,
+  count(*) filter (where lost) as lost
+from found
+"""
+_FORGET = """
+with old as (
+  select tenant_id, id from webhook_deliveries
+  where created_at < $1 and state <> 'pending' limit $2
+), gone as (
+  delete from webhook_attempts a using old where a.tenant_id = old.tenant_id and a.delivery_id = old.id
+)
+delete from webhook_deliveries d using old where d.tenant_id = old.tenant_id and d.id = old.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One message for one endpoint; `due`: planned at once."""
+
+    tenant_id: str
+    id: str
+    endpoint_id: str
+    event_id: str
+    type: str
+    state: str
+    due: bool
+    shard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilters:
+    """What to list."""
+
+    endpoint_id: str | None = None
+    state: str | None = None
+    type: str | None = None
+    event_id: str | None = None
+
+
+async def wants(tx: Tx, tenants: Sequence[str]) -> list[asyncpg.Record]:
+    """What the endpoints of some tenants want; as the system."""
+    return await tx.fetch_sql(_WANTS, list(tenants))
+
+
+async def fan_out(tx: Tx, new: Sequence[NewDelivery], at: datetime) -> list[tuple[str, str]]:
+    """Write deliveries in their order, in one statement; the endpoints where some wait without being planned."""
+    waiting = await tx.fetch_sql(
+        _FAN_OUT,
+        [one.tenant_id for one in new],
+        [one.id for one in new],
+        [one.endpoint_id for one in new],
+        [one.event_id for one in new],
+        [one.type for one in new],
+        [one.state for one in new],
+        [one.due for one in new],
+        [one.shard for one in new],
+        at,
+    )
+    for row in waiting:
+        await note_waiting(tx, row["tenant_id"], row["endpoint_id"], row["number"])
+    return [(row["tenant_id"], row["endpoint_id"]) for row in waiting]
+
+
+async def note_waiting(tx: Tx, tenant_id: str, endpoint_id: str, number: int) -> None:
+    """Note that from this number on deliveries wait without being planned."""
+    await tx.execute_sql(_WAITS, tenant_id, endpoint_id, number)
+
+
+async def stands(tx: Tx, tenant_id: str, endpoint_id: str) -> asyncpg.Record | None:
+    """How an endpoint stands, locked."""
+    rows = await tx.fetch_sql(_STANDS, tenant_id, endpoint_id)
+    return rows[0] if rows else None
+
+
+async def head_is_planned(tx: Tx, tenant_id: str, endpoint_id: str, number: int) -> bool:
+    """Whether the delivery at the head still waits for its time."""
+    return bool((await tx.fetch_sql(_HEAD, tenant_id, endpoint_id, number))[0]["x"])
+
+
+async def plan(tx: Tx, tenant_id: str, endpoint_id: str, since: int, limit: int, at: datetime, shard: int) -> list[int]:
+    """Plan the next deliveries that wait; their numbers."""
+    return [row["number"] for row in await tx.fetch_sql(_PLAN, tenant_id, endpoint_id, since, limit, at, shard)]
+
+
+async def move(tx: Tx, tenant_id: str, endpoint_id: str, head: int | None, backlog: int | None) -> None:
+    """Remember what is planned and what waits."""
+    await tx.execute_sql(_MOVE, tenant_id, endpoint_id, head, backlog)
+
+
+async def behind(tx: Tx, limit: int) -> list[asyncpg.Record]:
+    """Active endpoints with deliveries that wait without being planned; as the system."""
+    return await tx.fetch_sql(
+        "select tenant_id, id from webhook_endpoints where backlog is not null and state = 'active' limit $1", limit
+    )
+
+
+async def page(tx: Tx, filters: DeliveryFilters, before: int | None, offset: int, limit: int) -> list[asyncpg.Record]:
+    """The newest first."""
+    wanted = (filters.endpoint_id, filters.state, filters.type, filters.event_id)
+    return await tx.fetch_sql(_PAGE, tx.tenant_id, before, *wanted, limit, offset)
+
+
+async def delivery(tx: Tx, delivery_id: str) -> asyncpg.Record | None:
+    """One delivery."""
+    rows = await tx.fetch_sql(_ONE, tx.tenant_id, delivery_id)
+    return rows[0] if rows else None
+
+
+async def event(tx: Tx, event_id: str) -> Mapping[str, Any] | None:
+    """The public part of one event."""
+    rows = await tx.fetch_sql(
+        "select id, type, subject, at, body from events where tenant_id = $1 and id = $2 and public",
+        tx.tenant_id,
+        event_id,
+    )
+    return dict(rows[0]) if rows else None
+
+
+async def attempts(tx: Tx, delivery_id: str) -> list[asyncpg.Record]:
+    """Every attempt of a delivery, oldest first; the newest hundred at most."""
+    rows = await tx.fetch_sql(
+        """
+        select id, trigger, at, url, request_headers, status, response_headers, response, duration_ms, error
+        from webhook_attempts where tenant_id = $1 and delivery_id = $2 order by id desc limit 100
+        """,
+        tx.tenant_id,
+        delivery_id,
+    )
+    return rows[::-1]
+
+
+async def put_back(tx: Tx, delivery_id: str) -> asyncpg.Record | None:
+    """A finished or unplanned delivery waits anew, with all its attempts before it."""
+    rows = await tx.fetch_sql(_AGAIN, tx.tenant_id, delivery_id)
+    return rows[0] if rows else None
+
+
+async def hasten(tx: Tx, delivery_id: str, at: datetime, shard: int) -> asyncpg.Record | None:
+    """A delivery that waits for its next attempt is due now; the older due row counts for nothing from here on."""
+    rows = await tx.fetch_sql(_SOONER, tx.tenant_id, delivery_id, at)
+    if not rows:
+        return None
+    found = rows[0]
+    args = (found["number"], tx.tenant_id, found["endpoint_id"], delivery_id, found["attempts"])
+    await tx.execute_sql(_DUE, shard, at, *args)
+    return found
+
+
+async def insert_recovery(tx: Tx, recovery_id: str, endpoint_id: str, window: tuple[datetime, datetime]) -> None:
+    """Note that everything an endpoint missed in this time is wanted."""
+    await tx.execute_sql(
+        """
+        insert into webhook_recoveries (tenant_id, id, endpoint_id, since, until, state, created_at)
+        values ($1, $2, $3, $4, $5, 'running', now())
+        """,
+        tx.tenant_id,
+        recovery_id,
+        endpoint_id,
+        *window,
+    )
+
+
+async def recovery(tx: Tx, recovery_id: str) -> asyncpg.Record | None:
+    """How far a recovery is; locked, so that one worker at a time carries it on."""
+    rows = await tx.fetch_sql(
+        """
+        select id, endpoint_id, since, until, state, place, found, created_at, done_at
+        from webhook_recoveries where tenant_id = $1 and id = $2 for update
+        """,
+        tx.tenant_id,
+        recovery_id,
+    )
+    return rows[0] if rows else None
+
+
+async def recover(tx: Tx, row: asyncpg.Record, limit: int) -> asyncpg.Record:
+    """The next deliveries of the window: those that were lost wait anew."""
+    window = (row["since"], row["until"])
+    rows = await tx.fetch_sql(_RECOVER, tx.tenant_id, row["endpoint_id"], row["place"], *window, limit)
+    return rows[0]
+
+
+async def move_recovery(tx: Tx, recovery_id: str, place: int | None, found: int) -> None:
+    """Remember the place; None: it is done."""
+    await tx.execute_sql(
+        """
+        update webhook_recoveries set found = found + $4, place = coalesce($3, place),
+          state = case when $3::bigint is null then 'done' else state end,
+          done_at = case when $3::bigint is null then now() end
+        where tenant_id = $1 and id = $2
+        """,
+        tx.tenant_id,
+        recovery_id,
+        place,
+        found,
+    )
+
+
+async def open_recoveries(tx: Tx) -> list[asyncpg.Record]:
+    """Recoveries that are not done; as the system."""
+    return await tx.fetch_sql("select tenant_id, id from webhook_recoveries where state = 'running' limit 100")
+
+
+async def forget(tx: Tx, before: datetime, limit: int) -> int:
+    """Drop some finished deliveries and their attempts; how many."""
+    return await tx.execute_sql(_FORGET, before, limit)

@@ -1,0 +1,273 @@
+"""The statements of the delivery path, as the system: leases, what is due, what was done. All are set-based."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from isthmus.engine.db import Tx
+
+_RENEW = """
+update webhook_shards set until = clock_timestamp() + $2 where owner = $1 and until > clock_timestamp()
+returning shard, epoch
+"""
+_CLAIM = """
+with free as (
+  select shard from webhook_shards where until <= clock_timestamp() order by shard for update skip locked
+)
+update webhook_shards s set owner = $1, epoch = epoch + 1, until = clock_timestamp() + $2 from free
+where s.shard = free.shard returning s.shard, s.epoch
+"""
+_DUE = """
+select d.shard, d.at, d.number, d.tenant_id, d.endpoint_id, d.delivery_id, d.attempts
+from unnest($1::smallint[]) as mine (shard)
+cross join lateral (
+  select w.shard, w.at, w.number, w.tenant_id, w.endpoint_id, w.delivery_id, w.attempts from webhook_due w
+  where w.shard = mine.shard and w.at >= $2 and w.at <= $3 and w.number <> all($4::bigint[])
+  order by w.at, w.number limit $5
+) d
+order by d.at, d.number limit $5
+"""
+_NEXT = """
+select min(d.at) as at from unnest($1::smallint[]) as mine (shard)
+cross join lateral (select w.at from webhook_due w where w.shard = mine.shard and w.at > $2 order by w.at limit 1) d
+"""
+_LOAD = """
+select g.place, d.number, d.state, d.next_at, d.attempts, e.id, e.type, e.subject, e.at, e.body,
+  p.state as endpoint_state, p.health, p.ordered, p.head, p.version
+from unnest($1::text[], $2::text[]) with ordinality as g (tenant_id, id, place)
+join webhook_deliveries d on d.tenant_id = g.tenant_id and d.id = g.id
+join events e on e.tenant_id = d.tenant_id and e.id = d.event_id
+join webhook_endpoints p on p.tenant_id = d.tenant_id and p.id = d.endpoint_id
+"""
+_FENCE = """
+select shard, epoch from webhook_shards where owner = $1 and until > clock_timestamp() order by shard for share
+"""
+_ATTEMPTS = """
+insert into webhook_attempts
+  (tenant_id, delivery_id, id, trigger, at, url, request_headers, status, response_headers, response, duration_ms,
+   error)
+select g.tenant_id, g.delivery_id, g.id, 'schedule', g.at, g.url, g.sent, g.status, g.answered, g.response, g.took,
+  g.error
+from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::int[], $8::jsonb[],
+  $9::bytea[], $10::int[], $11::text[])
+  as g (tenant_id, delivery_id, id, at, url, sent, status, answered, response, took, error)
+"""
+_SETTLE = """
+with given as (
+  select g.tenant_id, g.id, g.state, g.attempts, g.next_at, g.status, g.error, g.shard, g.number, g.endpoint_id
+  from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::int[], $7::text[], $8::smallint[],
+    $9::bigint[], $10::text[])
+    as g (tenant_id, id, state, attempts, next_at, status, error, shard, number, endpoint_id)
+), settled as (
+  update webhook_deliveries d set state = g.state, attempts = g.attempts, next_at = g.next_at, last_status = g.status,
+    last_error = g.error, done_at = case when g.state <> 'pending' then $11::timestamptz end
+  from given g where d.tenant_id = g.tenant_id and d.id = g.id
+)
+insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
+select shard, next_at, number, tenant_id, endpoint_id, id, attempts from given where next_at is not null
+on conflict do nothing
+"""
+# Its keys are bounded in every column of the one index, so that dead rows of others are not walked.
+_TAKE_OUT = """
+delete from webhook_due where shard = any($1::smallint[]) and at = any($2::timestamptz[]) and number = any($3::bigint[])
+"""
+_FARE = """
+update webhook_endpoints p set
+  failures = case when g.good > 0 then g.trailing else p.failures + g.bad end,
+  first_failure_at = case when g.good = 0 then coalesce(p.first_failure_at, $8)
+                          when g.trailing > 0 then $8 end,
+  last_failure_at = case when g.bad > 0 then $8 else p.last_failure_at end,
+  last_success_at = case when g.good > 0 then $8 else p.last_success_at end,
+  last_error = case when g.bad > 0 then g.error else p.last_error end,
+  latency_ms = case when g.good = 0 then p.latency_ms when p.delivered = 0 then g.took
+                    else p.latency_ms * 0.8 + g.took * 0.2 end,
+  delivered = p.delivered + g.good, failed = p.failed + g.bad
+from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::float8[], $7::text[])
+  as g (tenant_id, id, good, bad, trailing, took, error)
+where p.tenant_id = g.tenant_id and p.id = g.id
+returning p.tenant_id, p.id, p.url, p.state, p.health, p.failures, p.first_failure_at, p.last_failure_at, p.ordered
+"""
+_POSTPONE = """
+with given as (
+  select g.shard, g.number, g.tenant_id, g.endpoint_id, g.id, g.attempts, g.at
+  from unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::timestamptz[])
+    as g (shard, number, tenant_id, endpoint_id, id, attempts, at)
+), later as (
+  update webhook_deliveries d set next_at = g.at from given g
+  where d.tenant_id = g.tenant_id and d.id = g.id and d.state = 'pending' returning d.number
+)
+insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
+select g.shard, g.at, g.number, g.tenant_id, g.endpoint_id, g.id, g.attempts from given g
+where g.at is not null and g.number in (select number from later)
+on conflict do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A row of the due table."""
+
+    shard: int
+    at: datetime
+    number: int
+    tenant_id: str
+    endpoint_id: str
+    delivery_id: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of one delivery by one attempt."""
+
+    due: Due
+    epoch: int
+    attempt_id: str
+    started: datetime
+    url: str
+    sent: Mapping[str, str]
+    status: int | None
+    answered: Mapping[str, str] | None
+    response: bytes | None
+    took_ms: int | None
+    error: str | None
+    state: str
+    attempts: int
+    next_at: datetime | None
+
+    @property
+    def good(self) -> bool:
+        """Whether it was delivered."""
+        return self.state == "delivered"
+
+
+async def lease(tx: Tx, owner: str, length: timedelta) -> dict[int, int]:
+    """Renew what is held and take what is free: shard -> epoch."""
+    held = {row["shard"]: row["epoch"] for row in await tx.fetch_sql(_RENEW, owner, length)}
+    held.update({row["shard"]: row["epoch"] for row in await tx.fetch_sql(_CLAIM, owner, length)})
+    return held
+
+
+async def release(tx: Tx, owner: str) -> None:
+    """Let go of everything, so that another worker need not wait."""
+    await tx.execute_sql("update webhook_shards set until = '-infinity' where owner = $1", owner)
+
+
+async def due(
+    tx: Tx, shards: Collection[int], low: datetime, now: datetime, held: Collection[int], limit: int
+) -> list[Due]:
+    """What is due in these shards, oldest first, without what is `held` already."""
+    rows = await tx.fetch_sql(_DUE, list(shards), low, now, list(held), limit)
+    return [Due(*row) for row in rows]
+
+
+async def next_due(tx: Tx, shards: Collection[int], now: datetime) -> datetime | None:
+    """When the next delivery becomes due."""
+    at: datetime | None = (await tx.fetch_sql(_NEXT, list(shards), now))[0]["at"]
+    return at
+
+
+async def load(tx: Tx, rows: Sequence[Due]) -> dict[int, asyncpg.Record]:
+    """What stands behind due rows, by number: delivery, event and how the endpoint stands."""
+    found = await tx.fetch_sql(_LOAD, [one.tenant_id for one in rows], [one.delivery_id for one in rows])
+    return {row["number"]: row for row in found}
+
+
+async def fence(tx: Tx, owner: str) -> dict[int, int]:
+    """What this owner holds, and goes on holding until this transaction ends."""
+    return {row["shard"]: row["epoch"] for row in await tx.fetch_sql(_FENCE, owner)}
+
+
+async def settle(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Record]:
+    """Write what was done; how the endpoints fare now."""
+    dues = [one.due for one in done]
+    await tx.execute_sql(
+        _ATTEMPTS,
+        [one.tenant_id for one in dues],
+        [one.delivery_id for one in dues],
+        [one.attempt_id for one in done],
+        [one.started for one in done],
+        [one.url for one in done],
+        [dict(one.sent) for one in done],
+        [one.status for one in done],
+        [one.answered and dict(one.answered) for one in done],
+        [one.response for one in done],
+        [one.took_ms for one in done],
+        [one.error for one in done],
+    )
+    await take_out(tx, dues)
+    await tx.execute_sql(
+        _SETTLE,
+        [one.tenant_id for one in dues],
+        [one.delivery_id for one in dues],
+        [one.state for one in done],
+        [one.attempts for one in done],
+        [one.next_at for one in done],
+        [one.status for one in done],
+        [one.error for one in done],
+        [one.shard for one in dues],
+        [one.number for one in dues],
+        [one.endpoint_id for one in dues],
+        at,
+    )
+    return await _fare(tx, done, at)
+
+
+async def take_out(tx: Tx, dues: Sequence[Due]) -> None:
+    """Remove due rows."""
+    await tx.execute_sql(
+        _TAKE_OUT,
+        sorted({one.shard for one in dues}),
+        sorted({one.at for one in dues}),
+        [one.number for one in dues],
+    )
+
+
+async def postpone(tx: Tx, dues: Sequence[tuple[Due, datetime | None]]) -> None:
+    """Plan due rows for another time; None: not at all."""
+    await take_out(tx, [one for one, _ in dues])
+    await tx.execute_sql(
+        _POSTPONE,
+        [one.shard for one, _ in dues],
+        [one.number for one, _ in dues],
+        [one.tenant_id for one, _ in dues],
+        [one.endpoint_id for one, _ in dues],
+        [one.delivery_id for one, _ in dues],
+        [one.attempts for one, _ in dues],
+        [at for _, at in dues],
+    )
+
+
+async def _fare(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Record]:
+    sums: dict[tuple[str, str], list[Any]] = {}
+    for one in done:
+        row = sums.setdefault((one.due.tenant_id, one.due.endpoint_id), [0, 0, 0, 0.0, None])
+        if one.good:
+            row[0], row[2], row[3] = row[0] + 1, 0, row[3] + (one.took_ms or 0)
+        else:
+            row[1], row[2], row[4] = row[1] + 1, row[2] + 1, one.error or str(one.status)
+    names = sorted(sums)
+    columns = [[sums[name][place] for name in names] for place in range(5)]
+    columns[3] = [total / max(1, good) for total, good in zip(columns[3], columns[0], strict=True)]
+    return await tx.fetch_sql(_FARE, [name[0] for name in names], [name[1] for name in names], *columns, at)
+
+
+async def health(tx: Tx, endpoint_id: str, before: str, health: str, state: str, reason: str | None) -> bool:
+    """Change how a tenant's endpoint stands, unless somebody else did."""
+    return bool(
+        await tx.execute_sql(
+            """
+            update webhook_endpoints set health = $4, state = $5, state_reason = $6, version = version + 1
+            where tenant_id = $1 and id = $2 and health = $3 and state = 'active'
+            """,
+            tx.tenant_id,
+            endpoint_id,
+            before,
+            health,
+            state,
+            reason,
+        )
+    )

@@ -1,0 +1,169 @@
+"""Endpoints, and a tenant's own event types."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.webhooks_out.model import Condition, Endpoint
+from isthmus.features.webhooks_out.tables import DELIVERIES, ENDPOINTS, EVENT_TYPES
+
+_E, _T = ENDPOINTS.c, EVENT_TYPES.c
+_ALL = [column for column in ENDPOINTS.c if column.name != "backlog"]
+_MINE = (_E.tenant_id == bindparam("tenant_id"), _E.id == bindparam("id"))
+_BY_ID = statement(select(*_ALL).where(*_MINE))
+_LOCKED = statement(select(*_ALL).where(*_MINE).with_for_update())
+_PAGE = statement(
+    select(*_ALL)
+    .where(_E.tenant_id == bindparam("tenant_id"), _E.id > bindparam("after"))
+    .order_by(_E.id)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_COUNT = statement(select(func.count()).select_from(ENDPOINTS).where(_E.tenant_id == bindparam("tenant_id")))
+_OWN = (
+    *("url", "description", "types", "conditions", "rate", "concurrency", "ordered", "state", "state_reason"),
+    *("scheme", "public_key", "secret", "previous_secret", "previous_until", "secret_version"),
+    *("headers", "header_names", "health", "updated_at"),
+)
+_INSERT = statement(
+    insert(ENDPOINTS).values({name: bindparam(name) for name in ("tenant_id", "id", *_OWN, "created_at")})
+)
+_UPDATE = statement(
+    update(ENDPOINTS)
+    .where(_E.tenant_id == bindparam("its_tenant"), _E.id == bindparam("its_id"))
+    .values({**{name: bindparam(name) for name in _OWN}, "version": _E.version + 1})
+)
+_DELETE = statement(delete(ENDPOINTS).where(*_MINE))
+_DELETE_DELIVERIES = statement(
+    delete(DELIVERIES).where(
+        DELIVERIES.c.tenant_id == bindparam("tenant_id"), DELIVERIES.c.endpoint_id == bindparam("id")
+    )
+)
+_TYPES = statement(
+    select(_T.id, _T.description, _T.schema).where(_T.tenant_id == bindparam("tenant_id")).order_by(_T.id)
+)
+_DELETE_TYPE = statement(delete(EVENT_TYPES).where(_T.tenant_id == bindparam("tenant_id"), _T.id == bindparam("id")))
+
+
+async def endpoint(tx: Tx, endpoint_id: str, *, lock: bool = False) -> Endpoint | None:
+    """One endpoint of the transaction's tenant."""
+    row = await tx.fetchrow(_LOCKED if lock else _BY_ID, tenant_id=tx.tenant_id, id=endpoint_id)
+    return made(row) if row else None
+
+
+async def page(tx: Tx, after: str, offset: int, limit: int) -> list[Endpoint]:
+    """Endpoints in the order of their making."""
+    rows = await tx.fetch(_PAGE, tenant_id=tx.tenant_id, after=after, limit=limit, offset=offset)
+    return [made(row) for row in rows]
+
+
+async def count(tx: Tx) -> int:
+    """How many endpoints the tenant has."""
+    return int(await tx.fetchval(_COUNT, tenant_id=tx.tenant_id))
+
+
+async def insert_endpoint(tx: Tx, values: Mapping[str, Any]) -> None:
+    """Add an endpoint."""
+    await tx.execute(_INSERT, tenant_id=tx.tenant_id, **values)
+
+
+async def update_endpoint(tx: Tx, endpoint_id: str, values: Mapping[str, Any]) -> None:
+    """Change an endpoint; its version grows, and senders notice."""
+    await tx.execute(_UPDATE, its_tenant=tx.tenant_id, its_id=endpoint_id, **values)
+
+
+async def delete_endpoint(tx: Tx, endpoint_id: str) -> bool:
+    """Remove an endpoint and its deliveries; attempts go with the sweep."""
+    if not await tx.execute(_DELETE, tenant_id=tx.tenant_id, id=endpoint_id):
+        return False
+    await tx.execute(_DELETE_DELIVERIES, tenant_id=tx.tenant_id, id=endpoint_id)
+    return True
+
+
+def columns(endpoint: Endpoint) -> dict[str, Any]:
+    """The values of an endpoint that its owner decides, ready to be changed and written."""
+    values = {name: getattr(endpoint, name) for name in _OWN}
+    values["types"], values["header_names"] = list(endpoint.types), list(endpoint.header_names)
+    values["conditions"] = [[one.field, one.operator, one.value] for one in endpoint.conditions]
+    return values
+
+
+async def sealed_page(tx: Tx, after: str, limit: int) -> list[asyncpg.Record]:
+    """Sealed columns, for sealing them anew."""
+    return await tx.fetch_sql(
+        """
+        select id, secret_version, secret, previous_secret, headers from webhook_endpoints
+        where tenant_id = $1 and id > $2 order by id limit $3 for update
+        """,
+        tx.tenant_id,
+        after,
+        limit,
+    )
+
+
+async def update_sealed(tx: Tx, endpoint_id: str, secret: bytes, previous: bytes | None, headers: bytes | None) -> None:
+    """Write sealed columns anew; what they hold stays the same."""
+    await tx.execute_sql(
+        "update webhook_endpoints set secret = $3, previous_secret = $4, headers = $5, version = version + 1"
+        " where tenant_id = $1 and id = $2",
+        tx.tenant_id,
+        endpoint_id,
+        secret,
+        previous,
+        headers,
+    )
+
+
+async def event_types(tx: Tx) -> list[asyncpg.Record]:
+    """The tenant's own event types."""
+    return await tx.fetch(_TYPES, tenant_id=tx.tenant_id)
+
+
+async def put_event_type(tx: Tx, name: str, description: str, schema: Mapping[str, Any], at: datetime) -> None:
+    """Add or change a type."""
+    await tx.execute_sql(
+        """
+        insert into webhook_event_types (tenant_id, id, description, schema, created_at) values ($1, $2, $3, $4, $5)
+        on conflict (tenant_id, id) do update set description = excluded.description, schema = excluded.schema
+        """,
+        tx.tenant_id,
+        name,
+        description,
+        dict(schema),
+        at,
+    )
+
+
+async def has_event_type(tx: Tx, name: str) -> bool:
+    """Whether the tenant registered this type."""
+    rows = await tx.fetch_sql(
+        "select exists (select from webhook_event_types where tenant_id = $1 and id = $2) as x", tx.tenant_id, name
+    )
+    return bool(rows[0]["x"])
+
+
+async def delete_event_type(tx: Tx, name: str) -> bool:
+    """Remove a type."""
+    return bool(await tx.execute(_DELETE_TYPE, tenant_id=tx.tenant_id, id=name))
+
+
+def made(row: asyncpg.Record) -> Endpoint:
+    """An endpoint of a row that holds all its columns."""
+    values = {column.name: row[column.name] for column in _ALL}
+    values["conditions"] = conditions(row["conditions"])
+    return Endpoint(**values)
+
+
+def conditions(stored: Sequence[Sequence[Any]]) -> list[Condition]:
+    """Conditions as the column keeps them."""
+    return [Condition(*one) for one in stored]
+
+
+async def any_endpoint(tx: Tx) -> bool:
+    """Whether anybody has an endpoint that messages are written for; as the system."""
+    rows = await tx.fetch_sql("select exists (select from webhook_endpoints where state <> 'unverified') as x")
+    return bool(rows[0]["x"])

@@ -1,0 +1,202 @@
+"""Endpoints, event types and the event log over HTTP."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from tests.given import vault as given_vault
+from tests.given import webhooks_out as given
+from tests.given.edge import Edge
+from tests.house_database import Copy
+
+from isthmus.engine.db import Database
+from isthmus.features import vault
+from isthmus.features.webhooks_out.routes import ROUTES
+from isthmus.features.webhooks_out.service import deliveries, endpoints, fanning
+from isthmus.kit import webhooks
+from isthmus.kit.clock import SYSTEM
+from isthmus.kit.permissions import USER
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System
+
+TENANT = "ten_a"
+ENDPOINTS = "/api/webhooks/endpoints"
+
+
+@pytest_asyncio.fixture
+async def system(database: Database, copied: Copy) -> AsyncIterator[System]:
+    async with given.process(database) as made:
+        yield made
+    await given.clear(copied)
+
+
+@pytest_asyncio.fixture
+async def edge(system: System) -> Edge:
+    return Edge(system, *ROUTES)
+
+
+@pytest_asyncio.fixture
+async def scope(system: System) -> Scope:
+    return given_vault.scope(system, TENANT)
+
+
+async def test_WH_10_an_endpoint_gets_messages_once_it_answered_a_signed_ping(edge: Edge, scope: Scope) -> None:
+    async with given.sink(status=500) as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url})).json()
+        endpoint, secret = made["endpoint"], Secret(made["secret"])
+        assert endpoint["state"] == "unverified"
+        assert webhooks.verify(sink.heads[0], sink.bodies[0], [secret], SYSTEM.now()).startswith("evt_")
+        await given.emit(scope, 1)
+        await fanning.fan_out_once(System(scope.engine))
+        assert (await edge.get("/api/webhooks/deliveries")).json()["items"] == []
+        sink.status = 204
+        tested = (await edge.call("POST", f"{ENDPOINTS}/{endpoint['id']}/test")).json()
+        assert (tested["delivered"], tested["status"], tested["state"]) == (True, 204, "active")
+    shown = (await edge.get(f"{ENDPOINTS}/{endpoint['id']}")).text
+    assert secret.reveal() not in shown
+
+
+async def test_WH_12_custom_headers_are_sent_and_never_shown(edge: Edge) -> None:
+    async with given.sink() as sink:
+        body = {"url": sink.url, "headers": {"X-Shop": "very-secret"}}
+        made = await edge.call("POST", ENDPOINTS, json=body)
+        assert sink.heads[0]["x-shop"] == "very-secret"
+        assert made.json()["endpoint"]["headerNames"] == ["X-Shop"]
+        assert "very-secret" not in made.text
+        refused = await edge.call("POST", ENDPOINTS, json={"url": sink.url, "headers": {"Host": "a"}})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "WEBHOOK_ENDPOINT_INVALID")
+
+
+async def test_SS_01_internal_addresses_are_refused_in_every_spelling(edge: Edge) -> None:
+    for url in (
+        "https://169.254.169.254/x",
+        "https://10.0.0.1/x",
+        "https://[64:ff9b::a9fe:a9fe]/",
+        "https://2130706433/",
+    ):
+        answer = await edge.call("POST", ENDPOINTS, json={"url": url})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "WEBHOOK_ENDPOINT_INVALID"), url
+    for url in ("http://u:p@a.example/", "ftp://a.example/", "https://", "https://a.example:22/"):
+        assert (await edge.call("POST", ENDPOINTS, json={"url": url})).status_code == 400, url
+
+
+async def test_WH_09_a_rotated_secret_signs_beside_the_old_one_until_the_overlap_ends(edge: Edge) -> None:
+    async with given.sink() as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url})).json()
+        path = f"{ENDPOINTS}/{made['endpoint']['id']}"
+        new = (await edge.call("POST", f"{path}/rotate-secret", json={})).json()["secret"]
+        await edge.call("POST", f"{path}/test")
+        for secret in (made["secret"], new):
+            webhooks.verify(sink.heads[-1], sink.bodies[-1], [Secret(secret)], SYSTEM.now())
+        newest = (await edge.call("POST", f"{path}/rotate-secret", json={"overlapSeconds": 0})).json()["secret"]
+        await edge.call("POST", f"{path}/test")
+        assert len(sink.heads[-1]["webhook-signature"].split(" ")) == 1
+        webhooks.verify(sink.heads[-1], sink.bodies[-1], [Secret(newest)], SYSTEM.now())
+
+
+async def test_WH_09_the_private_key_of_an_asymmetric_endpoint_never_leaves(edge: Edge) -> None:
+    async with given.sink() as sink:
+        answer = await edge.call("POST", ENDPOINTS, json={"url": sink.url, "scheme": "v1a"})
+        made = answer.json()
+        assert made["secret"] is None
+        assert "whsk_" not in answer.text
+        webhooks.verify(sink.heads[0], sink.bodies[0], [Secret(made["endpoint"]["publicKey"])], SYSTEM.now())
+
+
+async def test_VA_09_secrets_are_sealed_anew_and_still_sign(edge: Edge, scope: Scope) -> None:
+    async with given.sink() as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "headers": {"X-A": "b"}})).json()
+        async with scope.engine.database.system() as tx:
+            await tx.execute_sql("update data_keys set retired_at = now() where tenant_id = $1", TENANT)
+        vault.forget(scope, TENANT)
+        assert await endpoints.reseal(scope, None, 100) is None
+        await edge.call("POST", f"{ENDPOINTS}/{made['endpoint']['id']}/test")
+        webhooks.verify(sink.heads[-1], sink.bodies[-1], [Secret(made["secret"])], SYSTEM.now())
+        assert sink.heads[-1]["x-a"] == "b"
+
+
+async def test_an_endpoint_is_listed_changed_paused_and_deleted(edge: Edge) -> None:
+    async with given.sink() as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["shelf.*"]})).json()["endpoint"]
+        path = f"{ENDPOINTS}/{made['id']}"
+        body = {"state": "paused", "rate": 5, "conditions": [{"field": "data.n", "operator": "gt", "value": 3}]}
+        changed = (await edge.call("PATCH", path, json=body)).json()
+        assert (changed["state"], changed["rate"], changed["types"]) == ("paused", 5, ["shelf.*"])
+        assert changed["conditions"] == [{"field": "data.n", "operator": "gt", "value": 3}]
+        assert [one["id"] for one in (await edge.get(ENDPOINTS)).json()["items"]] == [made["id"]]
+        assert (await edge.get(ENDPOINTS, tenant="ten_b")).json()["items"] == []
+        assert (await edge.get(ENDPOINTS, role=USER)).status_code == 403
+        assert (await edge.call("DELETE", path)).status_code == 204
+        assert (await edge.get(path)).json()["error"]["code"] == "WEBHOOK_ENDPOINT_NOT_FOUND"
+
+
+async def test_an_event_fans_out_once_to_those_who_want_it_with_its_public_body_only(edge: Edge, scope: Scope) -> None:
+    async with given.sink() as sink:
+        wanted = (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["shelf.filled"]})).json()
+        await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["listing.*"]})
+        await given.emit(scope, 1, 2)
+        await given.emit(scope, 3, kind=given.Dusted)
+        system = System(scope.engine)
+        assert await fanning.fan_out_once(system) >= 2
+        assert await fanning.fan_out_once(system) == 0
+    items = (await edge.get("/api/webhooks/deliveries")).json()["items"]
+    assert [(one["endpointId"], one["state"], one["type"]) for one in items] == [
+        (wanted["endpoint"]["id"], "pending", "shelf.filled")
+    ] * 2
+    found = (await edge.get(f"/api/webhooks/deliveries/{items[0]['id']}")).json()
+    assert found["message"]["data"] == {"n": 2}
+    assert found["message"].keys() == {"id", "type", "timestamp", "subject", "data"}
+    assert found["attempts"] == []
+
+
+async def test_what_a_disabled_endpoint_missed_is_recovered_by_one_call(edge: Edge, scope: Scope) -> None:
+    async with given.sink() as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["shelf.filled"]})).json()
+    async with scope.tx() as tx:
+        await tx.execute_sql("update webhook_endpoints set state = 'disabled' where tenant_id = $1", TENANT)
+    await given.emit(scope, *range(7))
+    await fanning.fan_out_once(System(scope.engine))
+    path = f"{ENDPOINTS}/{made['endpoint']['id']}"
+    assert {one["state"] for one in (await edge.get("/api/webhooks/deliveries")).json()["items"]} == {"missed"}
+    assert (await edge.call("PATCH", path, json={"state": "active"})).json()["state"] == "active"
+    recovery = (await edge.call("POST", f"{path}/recover", json={"since": "2026-01-01T00:00:00Z"})).json()
+    await deliveries.carry_on(scope, recovery["id"])
+    done = (await edge.get(f"/api/webhooks/recoveries/{recovery['id']}")).json()
+    assert (done["state"], done["found"]) == ("done", 7)
+    items = (await edge.get("/api/webhooks/deliveries", query={"state": "pending"})).json()["items"]
+    assert len([one for one in items if one["nextAt"]]) == 7
+
+
+async def test_event_types_have_schemas_and_a_tenant_may_add_its_own(edge: Edge) -> None:
+    path = "/api/webhooks/event-types"
+    own = {"description": "Paid.", "dataSchema": {"type": "object", "required": ["amount"]}}
+    assert (await edge.call("PUT", f"{path}/custom.order.paid", json=own)).status_code == 200
+    assert (await edge.call("PUT", f"{path}/listing.updated", json=own)).status_code == 400
+    found = {one["type"]: one for one in (await edge.get(path)).json()["items"]}
+    assert found["shelf.filled"]["schema"]["properties"]["data"]["properties"] == {"n": {"type": "integer"}}
+    assert found["custom.order.paid"]["schema"]["properties"]["data"]["required"] == ["amount"]
+    assert "shelf.dusted" not in found
+    assert "custom.order.paid" not in (await edge.get(path, tenant="ten_b")).text
+    assert (await edge.call("DELETE", f"{path}/custom.order.paid")).status_code == 204
+
+
+async def test_the_log_is_polled_in_commit_order_without_gaps(edge: Edge, scope: Scope) -> None:
+    await edge.call("PUT", "/api/webhooks/event-types/custom.paid", json={})
+    assert (await edge.call("POST", "/api/events", json={"type": "custom.unknown"})).status_code == 404
+    for number in range(5):
+        await given.emit(scope, number)
+        body = {"type": "custom.paid", "subject": f"ord_{number}", "data": {"n": number}}
+        assert (await edge.call("POST", "/api/events", json=body)).status_code == 202
+    seen, after = [], None
+    while True:
+        query = {"limit": 3, **({"after": after} if after else {})}
+        page = (await edge.get("/api/events", query=query)).json()
+        seen += [(one["type"], one["data"]["n"]) for one in page["items"]]
+        after = page["next"]
+        if not page["hasMore"]:
+            break
+    assert seen == [(kind, number) for number in range(5) for kind in ("shelf.filled", "custom.paid")]
+    assert (await edge.get("/api/events", query={"after": after})).json()["items"] == []
+    only = (await edge.get("/api/events", query={"types": "custom.*"})).json()["items"]
+    assert len(only) == 5
+    assert (await edge.get("/api/events", query={"after": "nonsense"})).status_code == 400
+    assert (await edge.get("/api/events", tenant="ten_b")).json()["items"] == []
