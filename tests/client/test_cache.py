@@ -179,18 +179,21 @@ class _Harm:
     def __reduce__(self) -> tuple[Any, ...]:
         return open, (self.file, "w")
 
+    def done(self) -> bool:
+        return Path(self.file).exists()
+
 
 async def test_PA_08_what_somebody_put_into_the_store_is_data_and_never_run(
     far_side: Any, respond: Replies, clock: ManualClock, tmp_path: Path
 ) -> None:
     far_side.answer("/x", respond(Cache_Control="max-age=600"))
-    drawer, harm = Drawer(), str(tmp_path / "made")
+    drawer, harm = Drawer(), _Harm(str(tmp_path / "made"))
     async with client(far_side, clock, BlobCache(drawer)) as api:
-        for planted in (pickle.dumps(_Harm(harm)), marshal.dumps(["x"]), b"!!python/object/apply:os.system [ls]", b""):
+        for planted in (pickle.dumps(harm), marshal.dumps(["x"]), b"!!python/object/apply:os.system [ls]", b""):
             assert not (await api.get("/x")).from_cache
             (name,) = drawer.blobs
             drawer.blobs[name] = planted
-    assert not Path(harm).exists()
+    assert not harm.done()
     assert len(far_side.seen) == 4
 
 

@@ -84,9 +84,37 @@ def test_milliseconds_and_local_times_become_utc() -> None:
 
 
 @pytest.mark.parametrize("value", ["9999-12-31 23:59:59", "0001-01-01 00:00:00", "yesterday", "2026-13-01 00:00", 7])
-def test_times_out_of_reach_are_refused(value: object) -> None:
+def test_PA_05_times_out_of_reach_are_refused(value: object) -> None:
     with pytest.raises(Unmappable):
         reading.local(value, "time", reading.zone(14))
+
+
+@pytest.mark.parametrize("unit", [reading.seconds, reading.milliseconds])
+@pytest.mark.parametrize(
+    "value", [-1, "-86400", 1e20, "1e20", Decimal("1E+20"), 4_102_444_800_000, "soon", True, "NaN"]
+)
+def test_PA_05_a_count_outside_the_years_is_an_item_error(unit: Callable[..., datetime | None], value: object) -> None:
+    large = value * 1000 if unit is reading.milliseconds and type(value) is int else value
+    with pytest.raises(Unmappable):
+        unit(large, "time")
+
+
+def test_PA_05_the_unit_is_the_platforms_and_never_guessed_from_the_size() -> None:
+    assert reading.seconds(1_793_847_600, "time") == reading.milliseconds(1_793_847_600_000, "time")
+    assert reading.milliseconds(1_793_847_600, "time") == datetime(1970, 1, 21, 18, 17, 27, tzinfo=UTC)
+    with pytest.raises(Unmappable):
+        reading.seconds(1_793_847_600_000, "time")
+
+
+@pytest.mark.parametrize(
+    "value", ["2016-12-31 23:59:60", "0000-13-45", "2026-02-30 00:00", "1969-12-31T23:59:59Z", "2026"]
+)
+def test_PA_05_a_time_that_no_calendar_holds_is_refused_or_none(value: str) -> None:
+    if value.startswith("0000"):
+        assert reading.local(value, "time", reading.zone(0)) is None
+    else:
+        with pytest.raises(Unmappable):
+            reading.local(value, "time", reading.zone(0))
 
 
 class _One(msgspec.Struct):

@@ -20,11 +20,72 @@ PLANTED = {
 }
 
 
+IMPORTS = ("xml.etree.ElementTree", "xml.sax", "lxml", "cairosvg")
+LOADERS = ("import pickle", "import marshal", "import shelve", "import dill", "from yaml import unsafe_load")
+TO_CODE = ("eval(data)", "exec(data)", "__import__(data)", "yaml.load(data)", "yaml.unsafe_load(data)")
+BUILT = (
+    "q = f'select a from t where b = {b}'",
+    "q = 'select a from t where b = %s' % b",
+    "q = 'select a from t where b = ' + b",
+    "q = 'delete from {}'.format(b)",
+    "q = f'with x as (select 1) select a from {b}'",
+    "await tx.fetch_sql(f'values ({b})')",
+    "await tx.execute_sql('vacuum ' + b)",
+    "await tx.execute_sql(text_of(b))",
+    "q = sqlalchemy.text(f'call {b}()')",
+)
+COUNTS = (
+    "explain select 1",
+    "EXPLAIN (format json) select 1",
+    "select reltuples from pg_class",
+    "select n_live_tup from x",
+)
+STARTED = (
+    ("call", "subprocess.run(['ls'], shell=True, env={})"),
+    ("call", "subprocess.run('ls -l', env={})"),
+    ("call", "subprocess.Popen(f'ls {data}', env={})"),
+    ("call", "subprocess.getoutput('ls')"),
+    ("call", "os.system('ls')"),
+    ("call", "await asyncio.create_subprocess_shell('ls')"),
+    ("environment", "subprocess.run(['ls'])"),
+    ("environment", "await asyncio.create_subprocess_exec('ls', '-l')"),
+)
+
+
 @pytest.mark.parametrize("rule", sorted(PLANTED))
 def test_a_planted_violation_is_found(rule: str, tmp_path: Path) -> None:
     name, text = PLANTED[rule]
     source = _planted(tmp_path, name, text)
     assert rule in {finding.rule for finding in rules.broken(source)}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_PA_07_no_parser_of_xml_or_svg_is_imported(name: str, tmp_path: Path) -> None:
+    assert _found(tmp_path, f"import {name}") == {"import"}
+    package, _, part = name.rpartition(".")
+    assert not package or _found(tmp_path, f"from {package} import {part}") == {"import"}
+    assert _found(tmp_path, "from defusedxml import ElementTree") == set()
+
+
+@pytest.mark.parametrize("line", LOADERS + TO_CODE)
+def test_PA_08_nothing_turns_data_into_code(line: str, tmp_path: Path) -> None:
+    assert _found(tmp_path, line) in ({"import"}, {"call"})
+
+
+@pytest.mark.parametrize("line", BUILT)
+def test_TN_07_a_statement_that_is_built_from_texts_is_found(line: str, tmp_path: Path) -> None:
+    assert _found(tmp_path, f"async def f(tx, b):\n    {line}\n", "features/a/store.py") == {"sql"}
+
+
+@pytest.mark.parametrize("statement", COUNTS)
+def test_TN_12_plans_and_estimates_stay_away_from_tenants(statement: str, tmp_path: Path) -> None:
+    assert _found(tmp_path, f"Q = '{statement}'", "features/a/store.py") == {"estimate"}
+    assert _found(tmp_path, f"Q = '{statement}'", "engine/db/look.py") == set()
+
+
+@pytest.mark.parametrize(("rule", "line"), STARTED)
+def test_IN_06_processes_get_words_and_an_environment_and_never_a_shell(rule: str, line: str, tmp_path: Path) -> None:
+    assert _found(tmp_path, f"async def f(data):\n    {line}\n", "engine/db/start.py") == {rule}
 
 
 def test_a_star_is_found_in_any_statement(tmp_path: Path) -> None:
@@ -46,6 +107,10 @@ def test_AK_09_a_live_looking_key_and_a_machine_path_are_found(tmp_path: Path) -
 
 def test_the_house_keeps_its_rules() -> None:
     assert [str(finding) for source in sources() for finding in rules.broken(source)] == []
+
+
+def _found(root: Path, text: str, name: str = "features/a/service.py") -> set[str]:
+    return {finding.rule for finding in rules.broken(_planted(root, name, text + "\n"))}
 
 
 def _planted(root: Path, name: str, text: str) -> Source:

@@ -17,11 +17,23 @@ _RANDOM = re.compile(r"^(random|secrets)\.")
 _CLOCK_ROOMS = {"kit", "scope"}
 _SECRET_NAMES = re.compile(r"(^|_)(token|secret|password|passphrase|private_key|api_key|partner_key)$")
 _SQL_STAR = re.compile(r"\bselect\s+\*", re.IGNORECASE)
-_SQL_TEXT = re.compile(r"\b(select|insert into|update|delete from)\b", re.IGNORECASE)
+_SQL_TEXT = re.compile(r"\b(select|insert into|update|delete from|with \w+ as)\b", re.IGNORECASE)
+_SQL_CALLS = {"fetch_sql", "execute_sql"}
+#: What counts rows that row-level security hides.
+_SQL_COUNTS_ALL = re.compile(
+    r"^\s*explain\s+(analyze|verbose|select|with|insert|update|delete|\()|\b(reltuples|n_live_tup|pg_stats)\b",
+    re.IGNORECASE,
+)
+_SHOWN_TO_TENANTS = {"features", "http", "connectors", "connect", "scope"}
 _FORBIDDEN_IMPORTS = {
-    "pickle", "marshal", "shelve", "xml", "lxml", "ijson", "requests", "urllib.request", "http.client",
+    "pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle", "joblib", "xml", "lxml", "bs4", "html5lib",
+    "cairosvg", "svglib", "ijson", "requests", "urllib.request", "http.client", "yaml.load", "yaml.unsafe_load",
 }  # fmt: skip
-_FORBIDDEN_CALLS = {"eval", "exec", "__import__", "yaml.load", "os.system", "os.popen"}
+_FORBIDDEN_CALLS = {
+    "eval", "exec", "__import__", "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load", "os.system",
+    "os.popen", "pty.spawn", "subprocess.getoutput", "subprocess.getstatusoutput", "asyncio.create_subprocess_shell",
+}  # fmt: skip
+_STARTS = re.compile(r"^(subprocess\.(run|Popen|call|check_call|check_output)|asyncio\.create_subprocess_exec)$")
 _ROLES = {
     "__init__",
     "feature",
@@ -70,14 +82,42 @@ def sql_text(source: Source) -> Iterator[Finding]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SQL_STAR.search(node.value):
             yield _finding(source, node, "sql", "select * : name the columns")
-        if isinstance(node, ast.JoinedStr) and _built(node):
-            yield _finding(source, node, "sql", "a statement built with an f-string")
+        if isinstance(node, ast.expr) and _built(node):
+            yield _finding(source, node, "sql", "a statement built from texts; bind its values")
+        if isinstance(node, ast.Call) and node.args and _given_to_database(node):
+            yield _finding(source, node, "sql", "a statement that is no constant; bind its values")
 
 
-def _built(node: ast.JoinedStr) -> bool:
-    text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
-    holes = any(isinstance(part, ast.FormattedValue) for part in node.values)
-    return holes and bool(_SQL_TEXT.match(text.strip()))
+def _built(node: ast.expr) -> bool:
+    """Whether an f-string, `%`, `+` or `.format` makes a statement (TN-07)."""
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+        return any(isinstance(part, ast.FormattedValue) for part in node.values) and _is_sql(text)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.Add):
+        return isinstance(node.left, ast.Constant) and _is_sql(node.left.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"format", "join"}:
+        return isinstance(node.func.value, ast.Constant) and _is_sql(node.func.value.value)
+    return False
+
+
+def _is_sql(text: object) -> bool:
+    return isinstance(text, str) and bool(_SQL_TEXT.match(text.strip()))
+
+
+def _given_to_database(call: ast.Call) -> bool:
+    """Whether a text made on the spot goes to the database; constants and their names are read in review."""
+    called = dotted(call.func).rpartition(".")[2]
+    made = isinstance(call.args[0], ast.JoinedStr | ast.BinOp | ast.Call)
+    return made and (called in _SQL_CALLS or dotted(call.func) in {"sqlalchemy.text", "sa.text"})
+
+
+def hidden_rows(source: Source) -> Iterator[Finding]:
+    """A plan or an estimate told a tenant how many rows the others have (TN-12)."""
+    if source.room not in _SHOWN_TO_TENANTS:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SQL_COUNTS_ALL.search(node.value):
+            yield _finding(source, node, "estimate", "plans and estimates count the rows of every tenant")
 
 
 def dangerous_names(source: Source) -> Iterator[Finding]:
@@ -91,8 +131,20 @@ def dangerous_names(source: Source) -> Iterator[Finding]:
             name = dotted(node.func)
             if name in _FORBIDDEN_CALLS:
                 yield _finding(source, node, "call", f"{name}() is not used in this house")
-            if any(word.arg == "shell" for word in node.keywords) and name.startswith("subprocess."):
-                yield _finding(source, node, "call", "subprocess with a shell")
+            if _STARTS.match(name):
+                yield from _started(source, node)
+
+
+def _started(source: Source, node: ast.Call) -> Iterator[Finding]:
+    """A process gets its words as a list and its environment spelled out (IN-06)."""
+    words = {word.arg for word in node.keywords}
+    if "shell" in words:
+        yield _finding(source, node, "call", "subprocess with a shell")
+    one_text = node.args and isinstance(node.args[0], ast.Constant | ast.JoinedStr | ast.BinOp)
+    if one_text and not dotted(node.func).endswith("_exec"):
+        yield _finding(source, node, "call", "a command that is one text; give a list of words")
+    if "env" not in words:
+        yield _finding(source, node, "environment", "a process that inherits our environment; give `env`")
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -166,6 +218,7 @@ RULES: tuple[Rule, ...] = (
     clock_and_randomness,
     marketplace_names,
     sql_text,
+    hidden_rows,
     dangerous_names,
     secret_types,
     roles,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -74,8 +75,16 @@ async def emulated(products: int, catalog: Path | None) -> AsyncIterator[Mapping
     """The emulated platforms in a process of their own, so that their CPU time is not counted as ours."""
     words = ["sandbox", "--json", "--products", str(products)] + (["--catalog", str(catalog)] if catalog else [])
     pipe = asyncio.subprocess.PIPE
+    # a sandbox has no settings, and no need of the secrets among them
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "isthmus", *words, stdin=pipe, stdout=pipe, limit=_LINE, start_new_session=True
+        sys.executable,
+        *("-m", "isthmus", *words),
+        env=kept,
+        stdin=pipe,
+        stdout=pipe,
+        limit=_LINE,
+        start_new_session=True,
     )
     try:
         if process.stdout is None or not (line := await process.stdout.readline()):

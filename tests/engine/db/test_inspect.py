@@ -4,7 +4,7 @@ import pytest
 from tests.house_database import Copy
 
 from isthmus.engine.db import inspect
-from isthmus.engine.db.inspect import judge
+from isthmus.engine.db.inspect import _release, judge, shipped
 
 SOUND = {
     "super": False,
@@ -17,6 +17,8 @@ SOUND = {
     "durable": "on",
     "encrypted": True,
     "local": False,
+    "version": "18.6 (Debian 18.6-1)",
+    "shipped": "18.6.3",
 }
 
 
@@ -45,3 +47,21 @@ def test_LO_08_each_weakness_is_said_with_its_cure(fact: str, value: object, sai
     assert judge(SOUND) == []
     (warning,) = judge(SOUND | {fact: value})
     assert said in warning
+
+
+@pytest.mark.parametrize("version", ["18.5", "18.0 (Debian 18.0-2)"])
+def test_SU_07_a_server_behind_the_shipped_minor_release_is_said(version: str) -> None:
+    (warning,) = judge(SOUND | {"version": version})
+    assert "behind PostgreSQL 18.6" in warning
+
+
+@pytest.mark.parametrize("version", ["18.6", "18.7", "18.10", "17.2", "19.0", "18beta1", "unknown"])
+def test_SU_07_a_server_that_is_as_new_or_of_another_major_is_not(version: str) -> None:
+    assert judge(SOUND | {"version": version}) == []
+
+
+async def test_SU_07_the_version_is_shown_and_the_shipped_one_is_known(copied: Copy) -> None:
+    seen = await inspect(copied.url)
+    assert seen.version.split(".")[0].isdecimal()
+    assert _release(shipped()) is not None
+    assert not any("behind" in warning for warning in seen.warnings)

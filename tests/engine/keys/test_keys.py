@@ -167,6 +167,26 @@ def test_VA_08_a_source_that_gives_nothing_is_named(tmp_path: Path) -> None:
         keys.load(file=binary)
 
 
+def test_IN_06_a_key_command_gets_words_without_a_shell_and_none_of_our_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISTHMUS_AUTH__HS256", "canary")
+    monkeypatch.setenv("KEY_SERVICE", "there")
+    seen = tmp_path / "seen"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, pathlib, sys\n"
+        f"pathlib.Path({str(seen)!r}).write_text(repr((sys.argv[1:], dict(os.environ))))\n"
+        "print('ab' * 32)\n"
+    )
+    assert keys.load(command=f"{sys.executable} {program} ';' 'touch {tmp_path}/made' '$KEY_SERVICE' '|' cat")
+    said = seen.read_text()
+    assert f"[';', 'touch {tmp_path}/made', '$KEY_SERVICE', '|', 'cat']" in said
+    assert "'KEY_SERVICE': 'there'" in said
+    assert "canary" not in said
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_first_start_makes_one_private_key_and_never_replaces_one(tmp_path: Path) -> None:
     file = tmp_path / "home" / "master.key"
     ring = keys.make(file)

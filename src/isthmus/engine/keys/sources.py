@@ -119,9 +119,16 @@ def _read(file: Path) -> str:
 
 
 def _ask(command: str) -> str:
+    # the command finds its service by its own variables; ours hold secrets that it has no need of
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
     try:
         done = subprocess.run(  # noqa: S603 - the operator's own command, started without a shell
-            shlex.split(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_SECONDS, check=False
+            shlex.split(command),
+            env=theirs,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
         )
     except (OSError, ValueError) as failure:
         raise MasterKeyUnusable(f"the master key command cannot be run: {type(failure).__name__}") from None

@@ -133,7 +133,7 @@ async def reserve(tx: Tx, wanted: Claim, now: datetime, *, patience: float = 2.0
     place = (wanted.tenant_id, wanted.principal, wanted.route, wanted.key)
     await _check_count(tx, wanted)
     try:
-        await tx.execute_sql(f"set local lock_timeout = {int(patience * 1000)}")
+        await tx.execute_sql("select set_config('lock_timeout', $1, true)", str(int(patience * 1000)))
         fresh = await tx.fetch_sql(_RESERVE, *place, wanted.fingerprint, now, now - KEPT_FOR)
         await tx.execute_sql("set local lock_timeout = 0")
     except asyncpg.LockNotAvailableError:
