@@ -24,6 +24,7 @@ from isthmus.client import (
     MalformedBody,
     Missing,
     PlatformFailed,
+    RateLimit,
     Refused,
     Response,
     Retry,
@@ -125,6 +126,35 @@ async def test_a_wish_longer_than_the_deadline_ends_the_call_at_once(far_side: A
             await api.get("/x")
     assert caught.value.retry_after == 90
     assert caught.value.retry_safe
+
+
+async def test_the_far_side_s_headers_narrow_the_limit(far_side: Any, respond: Replies) -> None:
+    spent = respond(**{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "20"})
+    far_side.answer("/x", spent, respond())
+    clock = ManualClock()
+    async with ApiClient(far_side.url, clock=clock, rate_limit=RateLimit(max_requests=1000)) as api:
+        assert (await api.get("/x")).waited == 0
+        assert 20 <= (await api.get("/x")).waited <= 21
+
+
+async def test_the_platforms_own_codes_can_be_worth_another_attempt(far_side: Any, respond: Replies) -> None:
+    def judge(response: Response) -> Failure | None:
+        return Failure(kind="caller", code="BUSY") if b"BUSY" in response.content else None
+
+    far_side.answer("/x", respond(body=b'"BUSY"'), respond())
+    retry = Retry(initial_delay=0.001, codes=frozenset({"BUSY"}))
+    async with ApiClient(far_side.url, classify=judge, retry=retry) as api:
+        assert (await api.get("/x")).attempts == 2
+
+
+async def test_an_outage_is_not_multiplied_by_retries(far_side: Any, respond: Replies) -> None:
+    far_side.answer("/x", respond(500))
+    retry = Retry(max_attempts=5, initial_delay=0, max_delay=0, budget=0.1, burst=5)
+    async with ApiClient(far_side.url, retry=retry, breaker=None) as api:
+        for _ in range(50):
+            with pytest.raises(PlatformFailed):
+                await api.get("/x")
+    assert len(far_side.seen) <= 50 + 5 + 5
 
 
 async def test_the_deadline_is_total(far_side: Any) -> None:

@@ -1,6 +1,7 @@
 """Every transport keeps the same promises; recordings hold no secrets."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from isthmus.client import (
     DeadlineExceeded,
     Disconnected,
     InvalidRequest,
+    NetworkError,
     Recorder,
     Replay,
     Request,
@@ -144,6 +146,48 @@ async def test_SS_12_tls_is_verified_and_a_ca_can_be_given(pool: Any, tmp_path: 
     for server in (good, bad, past):
         server.close()
         await server.wait_closed()
+
+
+async def test_a_client_certificate_is_shown_where_it_is_asked_for(pool: Any, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(["http/1.1"])
+    mine = authority.issue_cert("client@isthmus.test")
+    mine.private_key_pem.write_to_path(tmp_path / "key.pem")
+    mine.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    shown = pool(ca=str(tmp_path / "ca.pem"), client_cert=(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")))
+    async with ApiClient(url, transport=shown, retry=NEVER) as api:
+        assert (await api.get("/")).ok
+    async with ApiClient(url, transport=pool(ca=str(tmp_path / "ca.pem")), retry=NEVER) as api:
+        with pytest.raises(NetworkError):
+            await api.get("/")
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_proxy_is_used_when_it_is_configured_and_the_guard_still_judges(far_side: Any) -> None:
+    transport = AioTransport(proxy=far_side.url, guard=AddressGuard())
+    async with ApiClient("http://api.example.test", transport=transport, retry=NEVER) as api:
+        assert (await api.get("/x", query={"a": 1})).ok
+    async with ApiClient("http://169.254.169.254", transport=transport, retry=NEVER) as api:
+        with pytest.raises(AddressRefused):
+            await api.get("/x")
+    await transport.aclose()
+    assert far_side.paths() == ["http://api.example.test/x?a=1"]
 
 
 async def test_http_2_is_spoken_where_the_far_side_does(tmp_path: Path) -> None:
