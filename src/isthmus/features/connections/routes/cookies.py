@@ -1,6 +1,9 @@
 """The cookie that ties a browser to one consent, and the pages shown when there is no address to return to."""
 
+import base64
+import hashlib
 from html import escape
+from http import HTTPStatus
 
 from starlette.responses import Response
 
@@ -8,9 +11,16 @@ from isthmus.features.connections.model import flow
 from isthmus.kit.secret import Secret
 
 _SECONDS = int(flow.LIFETIME.total_seconds())
+_STYLE = (
+    "body{font-family:system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;background:#f4f5f7;"
+    "color:#1c2330}main{background:#fff;border:1px solid #dfe2e8;border-radius:12px;padding:2rem;max-width:30rem;"
+    "line-height:1.5;overflow-wrap:anywhere}h1{font-size:1.2rem;margin:0 0 .5rem}p{margin:0}"
+)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 #: Nothing of a consent is framed (security.md OA-18); the edge adds that it is not cached or told to the next page.
 _QUIET = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'",
     "x-frame-options": "DENY",
     "x-robots-tag": "noindex",
 }
@@ -30,8 +40,10 @@ def away(address: Secret, status: int) -> Response:
 
 def page(text: str, status: int) -> Response:
     """A page of our own: a sentence, no script, nothing from outside."""
+    title = "Isthmus" if status < HTTPStatus.BAD_REQUEST else "This did not work"
     body = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Isthmus</title>'
-        f'<meta name="viewport" content="width=device-width"></head><body><p>{escape(text)}</p></body></html>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>{_STYLE}</style></head>'
+        f"<body><main><h1>{title}</h1><p>{escape(text)}</p></main></body></html>"
     )
     return Response(body, status_code=status, media_type="text/html", headers=_QUIET)
