@@ -1,0 +1,196 @@
+"""LO-03: every secret of whole journeys, good and bad, is looked for wherever it must not be."""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from tests.house_database import Copy
+from tests.journeys.deployment import KEY, MASTER, Answer, Deployment, Merchant, deployment
+
+from isthmus.engine.db import EmbeddedPostgres
+from isthmus.sandbox import walk
+
+PLATFORMS = ("lazada", "shopee", "tiki")
+#: Named by the platforms' own documents as public, or too short to mean anything.
+_PUBLIC = {"client_id", "app_key", "partner_id"}
+_QUICK = {"SYNC__BACKOFF": "PT0.02S", "SYNC__MAX_ATTEMPTS": "1"}
+
+
+class Canaries:
+    """Secrets by what they are, the answers that were given, and the lines that were logged."""
+
+    def __init__(self, running: Deployment, home: Path) -> None:
+        self.running, self.home = running, home
+        self.secrets: dict[str, str] = {KEY: "signing key", MASTER: "master key"}
+        self.shown: list[str] = []
+        self.lines: list[str] = []
+
+    def keep(self, what: str, *values: str) -> None:
+        """A secret that came up."""
+        self.secrets.update({value: what for value in values if len(value) >= 8})
+
+    def answered(self, answer: Answer, *but: str) -> None:
+        """An answer; `but` are fields that are there to hold a secret, once."""
+        body = {name: value for name, value in answer.body.items() if name not in but} if but else answer.body
+        heads = {
+            name: value for name, value in answer.headers.items() if name.lower() not in {"set-cookie", "location"}
+        }
+        self.shown.append(f"{body} {heads}")
+
+    def issued(self) -> None:
+        """All that the platforms have given out so far."""
+        for shop in self.running.sandbox.shops.values():
+            self.keep("token", *shop.ledger.tokens)
+            self.keep("code", *shop.ledger.codes)
+            for app in shop.apps:
+                self.keep("app secret", *(value for name, value in app.credentials.items() if name not in _PUBLIC))
+
+    def found(self, text: str) -> set[str]:
+        """What stands in a text, plainly or as it may be encoded; never the secrets themselves."""
+        return {
+            what
+            for secret, what in self.secrets.items()
+            if any(form in text for form in (secret, quote(secret, safe=""), secret.encode().hex()))
+        }
+
+
+class _Kept(logging.Handler):
+    """Everything of every record, whatever a formatter would show of it."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.DEBUG)
+        self._lines = lines
+        self._plain = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(f"{self._plain.format(record)} {vars(record)}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def canaries(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Canaries]:
+    home = tmp_path_factory.mktemp("home")
+    root, level = logging.getLogger(), logging.getLogger().level
+    async with deployment(database_url, home, 12, **_QUICK) as running:  # type: ignore[arg-type] # settings are texts
+        made = Canaries(running, home)
+        handler = _Kept(made.lines)
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        try:
+            for provider in PLATFORMS:
+                await _live(made, provider)
+            made.issued()
+            yield made
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
+
+
+async def _live(canaries: Canaries, provider: str) -> None:
+    """Connect, read, and all that goes wrong in between."""
+    running, shop = canaries.running, canaries.running.sandbox.shops[provider]
+    amy = await running.merchant("Canary")
+    canaries.keep("bearer token", amy.token, amy.token.rpartition(".")[2])
+    connection = await _consent(canaries, amy, provider, approve=False)
+    connection = await _consent(canaries, amy, provider)
+    for kind, times in [("html", 4), ("", 0), ("truncate", 1), ("expired_token", 1), ("server_error", 1), ("cut", 1)]:
+        if kind:
+            shop.faults.add("*product*", kind, times=times)
+        run = await amy.sync(connection)
+        canaries.shown.append(str(run))
+        shop.faults.clear()
+        for path in (f"/api/sync/runs/{run['id']}/errors", f"/api/connections/{connection}", "/api/audit"):
+            canaries.answered(await amy.call("GET", path))
+    canaries.issued()
+    shop.faults.add("*/token*", "server_error")
+    shop.ledger.revoke(shop.sellers[0].id)
+    canaries.shown.append(str(await amy.sync(connection)))
+    canaries.answered(await amy.call("POST", "/api/sync/products", {"connectionId": connection, "mode": "full"}))
+    canaries.answered(await amy.call("POST", f"/api/connections/{connection}/test"))
+    shop.faults.clear()
+    canaries.answered(await amy.call("GET", f"/api/products?access_token={amy.token}"))
+    canaries.answered(
+        await amy.call("POST", "/api/connections", {"provider": provider, "apiKey": "canary-api-key-given"})
+    )
+    canaries.answered(
+        await amy.call("POST", "/api/connections", {"provider": provider, "secret": "canary-in-no-field"})
+    )
+    canaries.keep("key given", "canary-api-key-given", "canary-in-no-field")
+    canaries.answered(await amy.call("GET", "/api/listings?limit=100"))
+    await amy.call("DELETE", f"/api/connections/{connection}")
+
+
+async def _consent(canaries: Canaries, amy: Merchant, provider: str, *, approve: bool = True) -> str:
+    opened = await amy.call("POST", "/api/connections", {"provider": provider})
+    canaries.answered(opened, "authorizationUrl", "state")
+    link = opened.body["authorizationUrl"]
+    canaries.keep("cookie", *re.findall(r"isthmus_flow_\w+=([^;]+)", str(opened.headers.get("set-cookie"))))
+    canaries.keep("link", *(value for _, value in parse_qsl(urlsplit(link).query)))
+    async with amy.browser.get(link, allow_redirects=False) as answer:
+        consent = answer.headers["location"]
+    back = await walk(consent, approve=approve)
+    given = dict(parse_qsl(urlsplit(back).query))
+    canaries.keep("code", given.get("code", ""))
+    canaries.keep("state", opened.body["state"])
+    for _ in range(2):  # the second time it is a replay
+        async with amy.browser.get(back, allow_redirects=False) as answer:
+            canaries.shown.append(f"{await answer.text()} {answer.headers.get('location', '')}")
+    return str(opened.body["id"])
+
+
+def test_LO_03_there_is_something_to_find(canaries: Canaries) -> None:
+    kinds = set(canaries.secrets.values())
+    assert kinds >= {"token", "code", "app secret", "bearer token", "state", "link", "cookie", "key given"}
+    assert len(canaries.secrets) > 40
+    assert len(canaries.lines) > 100
+    assert canaries.found("x " + next(iter(canaries.secrets)) + " y")
+
+
+def test_LO_03_no_secret_is_logged(canaries: Canaries) -> None:
+    assert [(canaries.found(line), _named(line)) for line in canaries.lines if canaries.found(line)] == []
+
+
+def _named(line: str) -> str:
+    """The logger and place of a line, without its content."""
+    return " ".join(re.findall(r"'(?:name|pathname|lineno)': ('[^']*'|\d+)", line))
+
+
+def test_LO_03_no_secret_is_answered(canaries: Canaries) -> None:
+    assert [canaries.found(text) for text in canaries.shown if canaries.found(text)] == []
+
+
+async def test_LO_03_no_secret_is_in_the_database(canaries: Canaries, copied: Copy) -> None:
+    admin = await asyncpg.connect(copied.admin_url)
+    sql = "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
+    rows = 0
+    for schema, table in await admin.fetch(sql):
+        for row in await admin.fetch(f'select to_jsonb(t)::text as row from "{schema}"."{table}" t'):  # noqa: S608
+            rows += 1
+            assert canaries.found(row["row"]) == set(), f"{schema}.{table}"
+    assert rows > 100
+    await admin.close()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (one for one in folder.rglob("*") if one.is_file())
+
+
+def test_LO_03_no_secret_is_in_a_file(canaries: Canaries) -> None:
+    for file in _files(canaries.home):
+        assert canaries.found(file.read_bytes().decode("latin-1")) == set(), file.name
+
+
+def test_LO_03_the_databases_own_log_tells_none(canaries: Canaries, postgres: EmbeddedPostgres) -> None:
+    for file in postgres.data.glob("*.log"):
+        assert canaries.found(file.read_bytes().decode("latin-1")) == set(), file.name
+
+
+def test_LO_03_what_a_program_prints_of_itself_tells_none(canaries: Canaries) -> None:
+    platform: Any = canaries.running.platform
+    printed = f"{platform!r} {platform.settings!r} {platform.engine.parts!r} {platform.signing!r}"
+    assert canaries.found(printed) == set()
