@@ -107,9 +107,9 @@ async def soak(calls: int) -> tuple[Counter[str], list[int]]:
                 try:
                     if number % 50 == 0:
                         async with asyncio.timeout(0.0005):  # cancelled at an arbitrary place
-                            await api.get(f"/{number % 500}")
+                            await api.get(f"/{number % 20_000}")
                     else:
-                        await api.request("POST" if number % 10 == 0 else "GET", f"/{number % 500}")
+                        await api.request("POST" if number % 10 == 0 else "GET", f"/{number % 20_000}")
                     outcomes["ok"] += 1
                 except (ClientError, TimeoutError) as error:
                     outcomes[type(error).__name__] += 1

@@ -27,6 +27,7 @@ from isthmus.client import (
     Replay,
     Request,
     Response,
+    Retry,
     Scripted,
     TlsFailed,
     TooLarge,
@@ -97,6 +98,24 @@ async def test_failures_have_one_meaning_in_every_transport(pool: Any, far_side:
         with pytest.raises(ConnectFailed) as failed:
             await api.get("http://127.0.0.1:1/")
         assert not failed.value.sent
+
+
+async def test_what_an_earlier_attempt_sent_does_not_colour_a_later_one(pool: Any) -> None:
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 429 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        server.close()
+
+    server = await asyncio.start_server(busy, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with ApiClient(url, transport=pool(), retry=Retry(max_attempts=2, initial_delay=0.02)) as api:
+        with pytest.raises(ConnectFailed) as caught:
+            await api.post("/")
+    assert caught.value.attempts == 2
+    assert not caught.value.sent
+    await server.wait_closed()
 
 
 async def test_the_guard_judges_the_dial_of_every_transport(pool: Any, far_side: Any) -> None:

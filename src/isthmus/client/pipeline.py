@@ -19,6 +19,7 @@ from isthmus.client.judge import ACCEPTED, Failure, Judge, by_status, error_of
 from isthmus.client.message import Request, Response
 from isthmus.client.redirect import STATUSES, follow
 from isthmus.client.retry import Again, Outcome, Retry, RetryBudget, Situation
+from isthmus.client.transport.port import Flight
 
 if TYPE_CHECKING:
     from isthmus.client.auth.port import Auth
@@ -294,7 +295,9 @@ class Pipeline:
         return response
 
     async def _exchanged(self, call: Call, request: Request) -> Response:
-        exchange = await self.transport.send(request, call.flight)
+        # Each attempt is a flight of its own: whatever was sent before was refused unread or may be repeated.
+        flight = call.flight = Flight()
+        exchange = await self.transport.send(request, flight)
         if call.streaming and exchange.status < 300:
             call.exchange = exchange
             return Response(exchange.status, exchange.headers, b"", request)
