@@ -78,3 +78,17 @@ async def test_a_denied_consent_changes_nothing(running: Deployment) -> None:
     assert "code=" not in page
     found = (await amy.call("GET", f"/api/connections/{opened.body['id']}")).body
     assert found["status"] != "connected"
+
+
+async def test_a_shop_that_was_disconnected_and_connected_again_is_not_shown_twice(running: Deployment) -> None:
+    amy, connection = await running.owner("lazada")
+    await amy.sync(connection)
+    assert len(await amy.everything("/api/listings?", "items")) == 12
+    assert (await amy.call("DELETE", f"/api/connections/{connection}")).status == 204
+    async with asyncio.timeout(20):
+        while await amy.everything("/api/listings?", "items"):
+            await asyncio.sleep(0.05)
+    again = await amy.connect("lazada")
+    running.owners["lazada"] = (amy, again)
+    assert (await amy.sync(again))["created"] == 12
+    assert len(await amy.everything("/api/products?", "items")) == 12

@@ -1,12 +1,13 @@
 """What `app.py` needs to know of this room."""
 
 from isthmus.feature import Feature
-from isthmus.features.records import routes
+from isthmus.features.records import jobs, routes
 from isthmus.features.records.events import EMITS
 
 FEATURE = Feature(
     name="records",
     routes=(routes.products, routes.listings),
+    listens={"records.disconnected": (("connection.disconnected",), jobs.disconnected)},
     emits=EMITS,
     permissions=(routes.READ,),
 )

@@ -24,6 +24,10 @@ products = Routes(prefix="/api/products", tag="Products")
 listings = Routes(prefix="/api/listings", tag="Products")
 
 
+#: A decimal that the store has made a text of already.
+_Price = Annotated[str, msgspec.Meta(extra_json_schema={"format": "decimal"})]
+
+
 class ListingOut(Answer, frozen=True):
     """A listing as lists show it; `price` is the lowest a buyer pays, `stock` what can be sold over all variants.
 
@@ -37,15 +41,12 @@ class ListingOut(Answer, frozen=True):
     external_id: str
     title: str
     status: str
-    platform_status: str
     sku: str | None
     variant_count: int
     currency: str | None
-    price: Decimal | None
+    price: _Price | None
     stock: int | None
     version: int
-    platform_updated_at: datetime | None
-    created_at: datetime
     updated_at: datetime
 
 
@@ -66,8 +67,11 @@ class VariantOut(Answer, frozen=True, kw_only=True):
 
 
 class ListingFull(ListingOut, frozen=True, kw_only=True):
-    """A listing with its canonical record, its variants and, when asked for, what the platform sent."""
+    """A listing with its history, canonical record, variants and, when asked for, what the platform sent."""
 
+    platform_status: str
+    platform_updated_at: datetime | None
+    created_at: datetime
     record: dict[str, Any]
     variants: list[VariantOut]
     raw: Any | msgspec.UnsetType = msgspec.UNSET

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from isthmus.connect.shapes import ListingStatus
+from isthmus.engine.db import Tx as SystemTx
 from isthmus.features.records import model, store
 from isthmus.features.records.errors import Unstorable
 from isthmus.features.records.events import ListingCreated, ListingDeleted, ListingUpdated
@@ -49,6 +50,11 @@ async def write_listings(tx: Tx, scope: Scope, connection: Origin, items: Sequen
             total.refused + written.refused,
         )
     return total
+
+
+async def forget(tx: SystemTx, tenant_id: str, connection_id: str) -> int:
+    """Remove the records of a shop that was disconnected; connecting it again reads them anew."""
+    return await store.forget(tx, tenant_id, connection_id)
 
 
 async def _write_batch(tx: Tx, scope: Scope, connection: Origin, items: Sequence[ListingItem]) -> Written:

@@ -16,6 +16,8 @@ from isthmus.kit.paging import Ask, Page
 _p, _l, _v = PRODUCTS.c, LISTINGS.c, VARIANTS.c
 _Condition = Callable[[], ColumnElement[bool]]
 
+# A list is read far more often than a listing, and each value of it costs: times most of all, of which it has one, and
+# prices, which go out as text and so are text from here on.
 _SHOWN = (
     _l.id,
     _l.product_id,
@@ -24,17 +26,15 @@ _SHOWN = (
     _l.external_id,
     _l.title,
     _l.status,
-    _l.platform_status,
     _l.sku,
     _l.variant_count,
     _l.currency,
-    _l.price,
+    cast(_l.price, Text).label("price"),
     _l.stock,
     _l.version,
-    _l.platform_updated_at,
-    _l.created_at,
     _l.updated_at,
 )
+_WHOLE = (*_SHOWN, _l.platform_status, _l.platform_updated_at, _l.created_at, _l.body)
 _PRODUCT_SHOWN = (
     _p.id,
     _p.title,
@@ -107,7 +107,7 @@ def _paged(query: Select[Any], key: ColumnElement[Any]) -> Select[Any]:
     return query.order_by(key.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
 
 
-_LISTING = statement(select(*_SHOWN, _l.body).where(_l.tenant_id == bindparam("tenant_id"), _l.id == bindparam("id")))
+_LISTING = statement(select(*_WHOLE).where(_l.tenant_id == bindparam("tenant_id"), _l.id == bindparam("id")))
 _RAW = statement(select(_l.raw).where(_l.tenant_id == bindparam("tenant_id"), _l.id == bindparam("id")))
 _PRODUCT = statement(select(*_PRODUCT_SHOWN).where(_p.tenant_id == bindparam("tenant_id"), _p.id == bindparam("id")))
 _LISTINGS_OF = statement(
