@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.client import ApiClient, Bearer, BlobCache, BreakerRule, Cache, MemoryCache, PlatformFailed, Retry
@@ -208,6 +208,7 @@ async def test_memory_stays_under_its_bound(clock: ManualClock) -> None:
     assert await store.get("huge") is None
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["Cache-Control", "Expires", "Date", "Age", "Last-Modified"]), st.text()))
 def test_no_header_breaks_the_rules(headers: dict[str, str]) -> None:
     said = rules.directives(headers.get("Cache-Control", ""))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.client import APIEndpoint, Bearer, InvalidRequest, Misconfigured, RestConnector, Retry
@@ -156,6 +156,7 @@ async def test_incremental_reading_looks_back_and_keeps_its_state(far_side: Any,
     assert again == [4, 5]
 
 
+@settings(deadline=None)
 @given(
     step=st.one_of(st.none(), st.floats(60, 100_000)),
     lookback=st.floats(0, 10_000),

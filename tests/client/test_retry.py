@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.client import Retry
@@ -23,6 +23,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
 
 
+@settings(deadline=None)
 @given(
     outcome=st.builds(Outcome, st.booleans(), st.booleans(), st.one_of(st.none(), st.floats(0, 500, allow_nan=False))),
     at=st.builds(
@@ -99,6 +100,7 @@ def test_every_common_way_to_ask_for_time_is_read(headers: dict[str, str], secon
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["Retry-After", "X-RateLimit-Reset", "RateLimit", "Retry-After-Ms"]), st.text()))
 def test_no_header_breaks_the_readers(headers: dict[str, str]) -> None:
     for found in (retry_after(headers, NOW), reset_after(headers, NOW)):

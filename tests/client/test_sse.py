@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.client import ApiClient, DeadlineExceeded, EventSource, MalformedBody, Missing, Retry, ServerEvent
@@ -31,6 +31,7 @@ def test_fields_are_read_by_the_letter() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_line_breaks_the_parser(raw: bytes) -> None:
     parser = EventParser()

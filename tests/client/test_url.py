@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -52,6 +52,7 @@ PIECES = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(PIECES.map(lambda rest: "http://" + rest))
 @example("http://example.com:80:80/")
 @example("http://a@b@c/")
@@ -72,6 +73,7 @@ def test_SS_04_what_is_accepted_means_the_same_to_every_parser(text: str) -> Non
     assert "@" not in standard.netloc
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=9), max_size=4))
 def test_parameters_come_back_as_they_were(query: dict[str, str]) -> None:
     try:
@@ -82,6 +84,7 @@ def test_parameters_come_back_as_they_were(query: dict[str, str]) -> None:
     assert parse_qsl(made.query, keep_blank_values=True) == [("first", "1"), *query.items()]
 
 
+@settings(deadline=None)
 @given(PIECES)
 def test_paths_stay_below_the_base(text: str) -> None:
     base = parse("https://a.test/v2")
