@@ -38,7 +38,7 @@ async def test_a_listing_makes_its_product_its_variants_and_one_event(scope: Sco
     written = await given.write(scope, two, given.listing("b"))
     assert (written.created, written.updated, written.unchanged, written.variants) == (2, 0, 0, 3)
     found = (await _all(scope))["a"]
-    assert (found["price"], found["stock"], found["currency"], found["variant_count"]) == ("10", 1, "VND", 2)
+    assert (found["price"], found["stock"], found["currency"], found["variant_count"]) == ("10.00", 1, "VND", 2)
     detail = await records.product(scope, str(found["product_id"]))
     assert [row["external_id"] for row in detail.listings] == ["a"]
     assert detail.row["title"] == "Áo thun"
