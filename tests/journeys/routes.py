@@ -12,7 +12,7 @@ from isthmus.http import App, create_app
 from isthmus.http.routes import DeclaredRoute, Public
 from isthmus.kit import ids
 from isthmus.kit.clock import SYSTEM
-from isthmus.kit.permissions import Permission
+from isthmus.kit.permissions import TENANT_ADMIN, Permission
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import walk
 
@@ -25,6 +25,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/products/{id}": "prd",
     "/api/listings/{id}": "lst",
     "/api/merchants/{merchant_id}": "ten",
+    "/api/admin/tenants/{id}": "ten",
     "/api/merchants/{merchant_id}/api-keys/{id}": "key",
     "/api/webhooks/endpoints/{id}": "whe",
     "/api/webhooks/deliveries/{id}": "dlv",
@@ -60,6 +61,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/endpoints/{id}/rotate-secret": {},
     "POST /api/webhooks/endpoints/{id}/recover": {"since": "2026-01-01T00:00:00Z"},
     "PUT /api/webhooks/event-types/{type}": {"description": "Of this wall."},
+    "POST /api/admin/tenants": {"name": "Wall"},
     "POST /api/events": {"type": "custom.wall", "data": {"n": 1}},
     "POST /api/merchants/{merchant_id}/api-keys": {"name": "Till", "permissions": ["products:read"]},
     "POST /api/merchants/{merchant_id}/api-keys/{id}/rotate": {},
@@ -117,6 +119,11 @@ class Case:
     def narrows(self) -> bool:
         """Whether what it names only narrows a list of one's own."""
         return self.method == "GET" and not any(PATHS[place] for place in self.places())
+
+    @property
+    def for_tenants(self) -> bool:
+        """Whether people of a tenant may call it; else it is for the deployment's own."""
+        return self.permission is not None and TENANT_ADMIN in self.permission.roles
 
     @property
     def streams(self) -> bool:

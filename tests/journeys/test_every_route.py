@@ -12,7 +12,7 @@ from tests.journeys.routes import BODIES, CASES, SIGNED, Asked, Case, unknown
 
 from isthmus.http import Answer as Shape
 from isthmus.http.settings import LIMITS
-from isthmus.kit.permissions import ROLES
+from isthmus.kit.permissions import PLATFORM_TENANT, ROLES, SUPER_ADMIN
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 JSON = [case for case in SIGNED if case.route.takes_json]
@@ -57,7 +57,10 @@ async def test_HE_09_every_answer_forbids_storing_sniffing_and_framing(running: 
         assert heads["cache-control"] == ("no-cache" if described else "no-store"), answer.status
 
 
-async def _admin(running: Deployment) -> Merchant:
+async def _admin(running: Deployment, case: Case | None = None) -> Merchant:
+    """Somebody who may call it: an admin of a tenant, or of the deployment."""
+    if case is not None and not case.for_tenants:
+        return running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
     found = running.owners.get("nobody")
     if found is None:
         found = running.owners["nobody"] = (await running.merchant("Admin"), "")
@@ -128,7 +131,7 @@ async def test_MA_01_no_field_that_belongs_to_the_server_is_taken(running: Deplo
         (_response_fields() | {"tenantId", "status", "audience", "credentialSecretName", "createdBy"}) - taken
     )
     assert {"id", "createdAt", "updatedAt", "version"} <= set(foreign)
-    admin = await _admin(running)
+    admin = await _admin(running, case)
     asked = case.call(unknown())
     for some in [foreign[at : at + 40] for at in range(0, len(foreign), 40)]:
         body = {**(BODIES[str(case)]), **dict.fromkeys(some, "planted")}
@@ -141,7 +144,7 @@ async def test_MA_01_no_field_that_belongs_to_the_server_is_taken(running: Deplo
 @pytest.mark.parametrize("case", SIGNED, ids=str)
 async def test_MA_01_unknown_query_names_are_refused(running: Deployment, case: Case) -> None:
     asked = case.call(unknown())
-    admin = await _admin(running)
+    admin = await _admin(running, case)
     answer = await admin.call(case.method, asked.path + "?tenantId=ten_other", asked.body)
     assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert answer.body["error"]["details"]["fields"][0]["path"] == "tenantId"

@@ -97,6 +97,30 @@ async def test_the_deployments_own_tenant_is_for_super_admins(entrance: Entrance
     assert (await entrance.running.person(PLATFORM_TENANT, [SUPER_ADMIN]).call("GET", "/api/audit")).status == 200
 
 
+async def test_SA_01_a_super_admin_opens_no_merchants_data(entrance: Entrance) -> None:
+    bob = await entrance.running.merchant("Bobs own")
+    for roles in ([SUPER_ADMIN], [SUPER_ADMIN, TENANT_ADMIN]):
+        inside = entrance.running.person(bob.tenant_id, roles, "operator")
+        assert (await inside.call("GET", "/api/products")).status == 401
+    operator = entrance.running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
+    known = (await operator.call("GET", f"/api/admin/tenants/{bob.tenant_id}")).body
+    assert set(known) == {"id", "name", "slug", "status", "createdAt"}
+    assert (await operator.call("GET", f"/api/merchants/{bob.tenant_id}/api-keys")).status == 403
+
+
+async def test_a_tenant_is_suspended_over_http_with_its_keys(entrance: Entrance) -> None:
+    bob = await entrance.running.merchant("Bob with a key")
+    body = {"name": "Till", "permissions": ["products:read"]}
+    key = (await bob.call("POST", f"/api/merchants/{bob.tenant_id}/api-keys", body)).body["data"]["key"]
+    operator = entrance.running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
+    for verb, status in (("suspend", 401), ("activate", 200)):
+        answer = await operator.call("POST", f"/api/admin/tenants/{bob.tenant_id}/{verb}")
+        assert answer.status == 200, answer.body
+        entrance.clock.advance(4.9)
+        async with bob.browser.get(entrance.running.address + "/api/products", headers={"x-api-key": key}) as shown:
+            assert shown.status == status
+
+
 @asynccontextmanager
 async def _another_process(entrance: Entrance) -> AsyncIterator[Deployment]:
     running, bound, stop = entrance.running, bind("127.0.0.1", 0), asyncio.Event()

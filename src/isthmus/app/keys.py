@@ -73,7 +73,11 @@ class MasterKeys:
 
 
 class _LiveTenants:
-    """Lets in only tokens of tenants that exist and are not suspended; for the deployment itself, super admins only."""
+    """Lets in only tokens of tenants that exist and are not suspended.
+
+    The deployment's own tenant is for super admins, and super admins are for it alone: a token of theirs opens no
+    merchant's data (security.md SA-01).
+    """
 
     def __init__(self, inner: Authenticator, guard: access.TenantGuard) -> None:
         self._inner = inner
@@ -85,11 +89,10 @@ class _LiveTenants:
         if found is None:
             return None
         who = found.principal
-        if who.tenant_id == PLATFORM_TENANT:
-            let_in = SUPER_ADMIN in who.roles
-        else:
-            let_in = await self._guard.is_live(who.tenant_id)
-        if not let_in:
+        of_deployment = who.tenant_id == PLATFORM_TENANT
+        if of_deployment != (SUPER_ADMIN in who.roles):
+            raise Unauthenticated
+        if not of_deployment and not await self._guard.is_live(who.tenant_id):
             raise Unauthenticated
         return found
 

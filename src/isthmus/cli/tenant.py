@@ -1,4 +1,4 @@
-"""`isthmus tenant`: places for merchants."""
+"""`isthmus tenant`: places for merchants, and whether their people and keys are let in."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from isthmus.features import access
 from isthmus.kit import text
 from isthmus.kit.paging import MAX_LIMIT, Ask
 
-tenant = typer.Typer(help="Make and list tenants.", no_args_is_help=True)
+tenant = typer.Typer(help="Make, list, suspend and activate tenants.", no_args_is_help=True)
 
 
 @tenant.command()
@@ -40,6 +40,31 @@ def list_all() -> None:
     for one in with_platform(_all):
         table.add_row(one.id, one.slug, text.terminal(one.name), one.status, one.created_at.date().isoformat())
     Console(highlight=False).print(table)
+
+
+@tenant.command()
+def suspend(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")]) -> None:
+    """Refuse a tenant's people and API keys, everywhere within five seconds; what it has stays."""
+    _set_status(name, access.TenantStatus.SUSPENDED)
+
+
+@tenant.command()
+def activate(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")]) -> None:
+    """Let a suspended tenant in again."""
+    _set_status(name, access.TenantStatus.ACTIVE)
+
+
+def _set_status(name: str, status: access.TenantStatus) -> None:
+    async def change(platform: Platform) -> access.Tenant:
+        return await _changed(platform, name, status)
+
+    changed = with_platform(change)
+    typer.echo(f"{changed.id}  {changed.slug}  {changed.status}")
+
+
+async def _changed(platform: Platform, name: str, status: access.TenantStatus) -> access.Tenant:
+    found = await access.find_tenant(platform.system, name)
+    return await access.set_status(at_work(platform), found.id, status=status)
 
 
 async def _all(platform: Platform) -> list[access.Tenant]:

@@ -1,6 +1,7 @@
 """Tenants, their API keys, and whether they are let in: the door of access."""
 
 from isthmus.features.access.errors import (
+    DeploymentTenant,
     KeyExceedsCreator,
     KeyNotActive,
     KeyNotFound,
@@ -36,6 +37,7 @@ from isthmus.features.access.settings import Settings
 
 __all__ = [
     "ApiKey",
+    "DeploymentTenant",
     "KeyAuthenticator",
     "KeyExceedsCreator",
     "KeyNotActive",

@@ -21,6 +21,15 @@ class SlugTaken(Conflict):
     code = "TENANT_SLUG_TAKEN"
 
 
+class DeploymentTenant(Conflict):
+    """The deployment's own tenant is always let in.
+
+    Suspend a merchant's tenant; to stop everybody, stop the service.
+    """
+
+    code = "DEPLOYMENT_TENANT"
+
+
 class MerchantNotFound(NotFound):
     """There is no such merchant, or it is not yours.
 

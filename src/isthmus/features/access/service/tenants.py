@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from isthmus.features import vault
-from isthmus.features.access.errors import SlugTaken, TenantNotFound
+from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantNotFound
 from isthmus.features.access.events import TenantCreated, TenantStatusChanged
 from isthmus.features.access.model import tenants as model
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import tenants as store
 from isthmus.kit.paging import Ask, Page
+from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope, System
 
 _DERIVED_TRIES = 3
@@ -54,18 +55,25 @@ async def find_tenant(system: System, name: str) -> Tenant:
 async def tenants(scope: Scope, *, ask: Ask = Ask()) -> Page[Tenant]:  # noqa: B008 - frozen
     """The tenants that the scope may see: all for the deployment's own, else the caller's."""
     async with scope.tx() as tx:
-        found = await store.tenants(tx, ask.after or "", ask.limit + 1)
+        found = await store.tenants(tx, ask.after or "", ask.offset, ask.limit + 1)
     kept, more = found[: ask.limit], len(found) > ask.limit
     return Page(kept, next_after=kept[-1].id if more else None, has_more=more)
 
 
 async def set_status(scope: Scope, tenant_id: str, *, status: TenantStatus) -> Tenant:
-    """Suspend a tenant or let it in again; its keys leave this process's memory. Raises TenantNotFound."""
+    """Suspend a tenant or let it in again; its data keys leave this process's memory.
+
+    Raises TenantNotFound, DeploymentTenant.
+    """
+    if tenant_id == PLATFORM_TENANT:
+        raise DeploymentTenant
     platform = scope.platform()  # house: platform - tenants belong to the deployment
     async with platform.tx() as tx:
         found = await store.tenant(tx, tenant_id)
         if found is None:
             raise TenantNotFound
+        if found.status == status:
+            return found
         await store.update_status(tx, tenant_id, status)
         tx.emit(TenantStatusChanged(subject=tenant_id, before={"status": found.status}, after={"status": status}))
     vault.forget(scope, tenant_id)

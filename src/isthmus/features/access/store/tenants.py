@@ -18,7 +18,13 @@ _ADD = statement(
 )
 _ONE = statement(select(*_COLUMNS).where(T.c.id == bindparam("id")))
 _NAMED = statement(select(*_COLUMNS).where((T.c.id == bindparam("name")) | (T.c.slug == bindparam("name"))).limit(1))
-_SOME = statement(select(*_COLUMNS).where(T.c.id > bindparam("after")).order_by(T.c.id).limit(bindparam("limit")))
+_SOME = statement(
+    select(*_COLUMNS)
+    .where(T.c.id > bindparam("after"))
+    .order_by(T.c.id)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
 _BY_SLUG = statement(select(*_COLUMNS).where(T.c.slug == bindparam("slug")))
 _SET_STATUS = statement(update(T).values(status=bindparam("status")).where(T.c.id == bindparam("id")))
 _STATUS = statement(select(T.c.status).where(T.c.id == bindparam("id")))
@@ -51,9 +57,9 @@ async def tenant_of_slug(tx: Tx, slug: str) -> Tenant | None:
     return _tenant(row) if row else None
 
 
-async def tenants(tx: Tx, after: str, limit: int) -> list[Tenant]:
+async def tenants(tx: Tx, after: str, offset: int, limit: int) -> list[Tenant]:
     """Those that this transaction may see, the oldest first."""
-    return [_tenant(row) for row in await tx.fetch(_SOME, after=after, limit=limit)]
+    return [_tenant(row) for row in await tx.fetch(_SOME, after=after, offset=offset, limit=limit)]
 
 
 async def update_status(tx: Tx, tenant_id: str, status: TenantStatus) -> None:
