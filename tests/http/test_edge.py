@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Query
+from opentelemetry import baggage, trace
 from tests.http.conftest import MakeLab
 
 from isthmus.http import PUBLIC, FactsDep, PageDep, Routes, ScopeDep, Wire, created, document, no_content
@@ -176,6 +177,38 @@ async def test_a_request_id_that_is_none_is_replaced(lab: MakeLab, given: str) -
     answer = await here.call("GET", "/api/things/open/facts", headers={"x-request-id": given})
     assert answer.headers["x-request-id"] == answer.json()["requestId"] != given
     assert answer.headers["x-request-id"].startswith("req_")
+
+
+async def test_LO_09_a_callers_trace_and_baggage_neither_reach_the_work_nor_come_back(
+    lab: MakeLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    seen: list[tuple[bool, int]] = []
+    routes = Routes(prefix="/api/traced", tag="Traced")
+
+    @routes.get("", permission=READ, limit="other", response_model=None, summary="Look")
+    async def look() -> Any:
+        seen.append((trace.get_current_span().get_span_context().is_valid, len(baggage.get_all())))
+        return document({"ok": True})
+
+    made = lab(routes)
+    foreign = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {
+        "traceparent": f"00-{foreign}-00f067aa0ba902b7-01",
+        "tracestate": "canary=1",
+        "baggage": "tenant=canary,pad=" + "c" * 8_000,
+        "b3": f"{foreign}-00f067aa0ba902b7-1",
+    }
+    answers = [await made.call("GET", "/api/traced", headers={**made.signed(), **headers}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert seen == [(False, 0)] * 2
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 2
+    shown = " ".join(str(answer.headers) + answer.text for answer in answers)
+    logged = " ".join(str(vars(record)) for record in caplog.records if record.name.startswith("isthmus"))
+    assert "/api/traced" in logged
+    for text in (shown, logged):
+        assert foreign not in text
+        assert "canary" not in text
 
 
 async def test_a_public_route_may_not_ask_for_a_scope(lab: MakeLab) -> None:

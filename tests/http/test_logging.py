@@ -85,6 +85,21 @@ def test_LO_04_secrets_are_hidden_by_name_and_shape_in_messages_extras_and_trace
         assert "page=2" in text
 
 
+def test_LO_07_a_trace_in_the_log_holds_no_local_variables() -> None:
+    def failing() -> None:
+        held = "-".join(["can", "ary"])
+        raise RuntimeError(f"a bug of {len(held)}")
+
+    for form in ("json", "text"):
+        stream, log = written(form)
+        try:
+            failing()
+        except RuntimeError:
+            log.exception("failed")
+        assert "a bug of 7" in stream.getvalue()
+        assert "can-ary" not in stream.getvalue()
+
+
 def test_a_message_that_does_not_fit_its_arguments_is_still_logged() -> None:
     stream, log = written("json")
     log.info("%d items", "many")

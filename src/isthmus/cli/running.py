@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -27,6 +28,8 @@ def settings(overrides: Mapping[str, object] | None = None) -> Settings:
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a command to its end on uvloop; of several parts that failed together the first failure is told."""
+    # a core file would hold every key of this process, and those of the processes that it starts (security.md LO-07)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         return uvloop.run(main)
     except BaseExceptionGroup as group:
