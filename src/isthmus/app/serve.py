@@ -5,13 +5,14 @@ import socket
 
 from isthmus.app.features import FEATURES
 from isthmus.app.platform import Platform
+from isthmus.engine.budget import PostgresBudget
 from isthmus.http import App, RequestFacts, Server, create_app
 from isthmus.kit.permissions import Principal
 from isthmus.scope import Scope
 
 
-def api(platform: Platform) -> App:
-    """The ASGI application."""
+def api(platform: Platform, *, shared: bool = False) -> App:
+    """The ASGI application. shared: there may be other API processes, and the limits hold for all of them together."""
 
     def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
         return Scope(principal.tenant_id, principal, platform.engine, platform.clock, facts.request_id, facts.address)
@@ -25,15 +26,17 @@ def api(platform: Platform) -> App:
         checks=platform.checks,
         system=platform.system,
         clock=platform.clock,
+        budget=PostgresBudget(platform.engine.database, clock=platform.clock) if shared else None,
     )
 
 
 async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Event, *, hear: bool = False) -> None:
     """Serve on a bound socket until `stop` is set. Raises CannotStart.
 
-    hear: listen for events of other processes; a process that also works hears them already.
+    hear: one of several processes, which listens for the events of the others and shares the limits with them; a
+    process that also works hears events already.
     """
-    server = Server(api(platform), sock=bound, settings=platform.http_settings, clock=platform.clock)
+    server = Server(api(platform, shared=hear), sock=bound, settings=platform.http_settings, clock=platform.clock)
     async with asyncio.TaskGroup() as group:
         group.create_task(platform.used.run(stop), name="last use of keys")
         if hear:
