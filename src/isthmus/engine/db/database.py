@@ -7,7 +7,7 @@ the connection and a transaction pooler in between does no harm (design/engine.m
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
@@ -85,7 +85,7 @@ class Opening:
 
     __slots__ = ("_begin", "_connection", "_hook", "_on_open", "_pool", "_timeout", "tenant_id")
 
-    def __init__(self, pool: Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen) -> None:
+    def __init__(self, pool: Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen | None) -> None:
         self._pool = pool
         self._begin = begin
         self.tenant_id = tenant_id
@@ -105,12 +105,13 @@ class Opening:
         connection = self._connection = self._pool.take() or await self._pool.acquire(self._timeout)
         try:
             await connection.execute(self._begin)
+            if self._on_open is not None:
+                self._hook = self._on_open()
+                self._hook.__enter__()
         except BaseException as failure:
             await self._abandon()
             _raise_meaning(failure)
             raise
-        self._hook = self._on_open()
-        self._hook.__enter__()
         return Tx(self)
 
     async def __aexit__(
@@ -168,7 +169,7 @@ class Database:
         self.url = url
         self._pool = pool
         self._acquire_timeout = acquire_timeout
-        self._on_open: OnOpen = on_open or nullcontext
+        self._on_open = on_open
         self._limits = (
             f"set local statement_timeout = {int(statement_timeout * 1000)}; "
             f"set local idle_in_transaction_session_timeout = {int(statement_timeout * 2000)}"
