@@ -3,6 +3,7 @@
 Usable alone: `async with ApiClient("https://api.example.com") as api: users = (await api.get("/users")).body`.
 """
 
+from isthmus.client.auth.grants import TokenEndpoint as TokenEndpoint
 from isthmus.client.auth.oauth2 import OAuth2 as OAuth2
 from isthmus.client.auth.oauth2 import RefreshFailed as RefreshFailed
 from isthmus.client.auth.oauth2 import RefreshRefused as RefreshRefused
