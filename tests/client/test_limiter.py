@@ -223,6 +223,22 @@ async def test_a_throttle_narrows_under_a_shared_quota_too_and_it_heals(virtual:
     assert clock.monotonic() - began <= 2
 
 
+async def test_a_key_that_waits_long_for_its_quota_holds_up_no_other(virtual: ManualClock) -> None:
+    class Uneven:
+        async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
+            assert rule.block <= wanted
+            return Grant(0, 500.0) if key == "spent" else Grant(wanted)
+
+    limiter = Limiter(RateLimit(max_requests=50), budget=Uneven(), clock=virtual)
+    spent = asyncio.create_task(limiter.acquire("spent"))
+    await virtual.sleep(0.01)
+    began = virtual.monotonic()
+    await limiter.acquire("other")
+    assert virtual.monotonic() - began < 1
+    spent.cancel()
+    await asyncio.gather(spent, return_exceptions=True)
+
+
 async def test_a_budget_that_fails_fails_the_calls_that_wait_for_it() -> None:
     class Broken:
         async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:

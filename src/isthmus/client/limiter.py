@@ -77,7 +77,8 @@ class _State:
     def idle(self, now: float) -> bool:
         """Whether forgetting it changes nothing."""
         whole = self.narrowing is None or self.narrowing.now(now) >= 1.0
-        return self.queue is None and self.paused <= now and not self.permits and whole
+        spent = not self.permits or now >= self.expires
+        return self.queue is None and self.paused <= now and spent and whole
 
 
 class Limiter:
@@ -108,6 +109,7 @@ class Limiter:
         self._order = itertools.count()
         self._waiting = 0
         self._pump: asyncio.Task[None] | None = None
+        self._asleep = False
 
     @property
     def waiting(self) -> int:
@@ -238,9 +240,11 @@ class Limiter:
     def _wake(self, key: str, when: float) -> None:
         earliest = not self._due or when < self._due[0][0]
         heapq.heappush(self._due, (when, next(self._order), key))
-        if self._pump is None or (earliest and self._budget is None):
+        # A pump that is drawing permits is left alone: it looks at the queues again when it has them.
+        if self._pump is None or (earliest and self._asleep):
             if self._pump is not None:
                 self._pump.cancel()
+            self._asleep = False
             self._pump = asyncio.get_running_loop().create_task(self._serve(), name="isthmus-limiter")
             self._pump.add_done_callback(self._ended)
 
@@ -260,7 +264,7 @@ class Limiter:
     def _rest(self) -> None:
         if self._pump is not None:
             self._pump.cancel()
-            self._pump = None
+            self._pump, self._asleep = None, False
         for _, _, key in self._due:
             self._state(key).queue = None
         self._due.clear()
@@ -270,7 +274,9 @@ class Limiter:
             when, _, key = self._due[0]
             wait = when - self._clock.monotonic()
             if wait > 0:
+                self._asleep = True
                 await self._clock.sleep(wait)
+                self._asleep = False
                 continue
             heapq.heappop(self._due)
             if self._budget is not None:
