@@ -107,8 +107,15 @@ def api() -> Iterator[str]:
         host, port = runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
+    async def stop() -> None:
+        await runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
     yield asyncio.run_coroutine_threadsafe(start(), loop).result(5)
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(5)
+    asyncio.run_coroutine_threadsafe(stop(), loop).result(5)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
