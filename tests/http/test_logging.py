@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -140,3 +141,11 @@ async def test_every_request_leaves_one_line_with_its_route_and_never_its_parame
     assert "s3cr3t" not in stream.getvalue()
     assert (found[0]["path"], found[0]["status"], found[0]["requestId"]) == ("/hooks/{token}", 200, "mine")
     assert found[1]["status"] == 404
+
+
+def test_a_log_that_nobody_reads_any_more_fails_no_request() -> None:
+    gone = io.StringIO()
+    lines.configure("json", stream=gone)
+    gone.close()
+    for _ in range(2):
+        lines.access({"method": "GET"}, "req_1", datetime.now(UTC))

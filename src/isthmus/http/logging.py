@@ -121,8 +121,12 @@ def access(entry: dict[str, object], request_id: str, at: datetime) -> None:
     line.update(entry)
     encoded = msgspec.json.encode(line)
     # both encoders leave no line break; only one of them escapes what is not ASCII
-    stream.write((encoded.decode() if encoded.isascii() else json.dumps(line)) + "\n")
-    stream.flush()
+    try:
+        stream.write((encoded.decode() if encoded.isascii() else json.dumps(line)) + "\n")
+        stream.flush()
+    except (OSError, ValueError):
+        # Nobody reads the log any more: a closed pipe must not fail the request that is told of.
+        _Direct.stream = None
 
 
 def configure(form: str = "auto", *, level: str = "INFO", stream: IO[str] | None = None) -> None:
