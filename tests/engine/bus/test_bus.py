@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -264,3 +264,24 @@ def test_a_place_reads_back_and_refuses_anything_else() -> None:
     for text in ("", "42", "x-evt_1", "-1-", "9" * 30 + "-", "1-evt_1'; drop", f"{1 << 63}-", "٤-"):
         with pytest.raises(ValueError, match="place"):
             Place.of(text)
+
+
+async def test_PR_03_what_nobody_wants_is_passed_over_and_nothing_else(database: Database, bus: Bus) -> None:
+    seen: list[str] = []
+
+    async def note(_: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+        seen.extend(row["subject"] for row in rows)
+
+    async def wanted_after_all(tx: Tx) -> bool:
+        await _emit(database, bus, "ten_skip", "she_late")
+        return True
+
+    async def unwanted(tx: Tx) -> bool:
+        await _emit(database, bus, "ten_skip", "she_between")
+        return False
+
+    await _emit(database, bus, "ten_skip", "she_before")
+    assert await bus.skip("skipper", unwanted)
+    assert not await bus.skip("skipper", wanted_after_all)
+    await bus.deliver_many("skipper", ["shelf.filled"], note)
+    assert seen == ["she_between", "she_late"]

@@ -116,11 +116,20 @@ class Bus:
                 await log.move(tx, listener, log.before(horizon))
         return len(rows)
 
-    async def skip(self, listener: str) -> None:
-        """Move a listener past everything that is final, unread: for one that wants nothing just now."""
+    async def skip(self, listener: str, wanted: Callable[[Tx], Awaitable[bool]]) -> bool:
+        """Move a listener past everything that is final, unread, unless something is `wanted`; whether it was moved.
+
+        What is wanted is asked after the place is taken: a wish that was committed before an event is seen before
+        that event is passed over.
+        """
         async with self._database.system() as tx:
-            if await log.hold(tx, listener) is not None:
-                await log.move(tx, listener, await log.end(tx))
+            if await log.hold(tx, listener) is None:
+                return False
+            place = await log.end(tx)
+            if await wanted(tx):
+                return False
+            await log.move(tx, listener, place)
+            return True
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[asyncio.Event]:

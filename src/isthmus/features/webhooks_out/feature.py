@@ -5,7 +5,7 @@ from isthmus.features.webhooks_out import jobs
 from isthmus.features.webhooks_out.events import EMITS
 from isthmus.features.webhooks_out.routes import ROUTES
 from isthmus.features.webhooks_out.routes.access import EVENTS, MANAGE, PUBLISH, READ
-from isthmus.features.webhooks_out.service import deliveries, fanning
+from isthmus.features.webhooks_out.service import deliveries, dispatching, fanning
 from isthmus.features.webhooks_out.service.endpoints import reseal
 from isthmus.features.webhooks_out.settings import Settings
 
@@ -23,7 +23,7 @@ FEATURE = Feature(
         "webhooks_out.sweep": (_SWEEP_SECONDS, deliveries.sweep),
         "webhooks_out.catch_up": (_CATCH_UP_SECONDS, deliveries.catch_up),
     },
-    runs={"webhooks_out.fan_out": fanning.run},
+    runs={"webhooks_out.fan_out": fanning.run, "webhooks_out.deliver": dispatching.run},
     reseals={"webhook_endpoints": reseal},
     settings=Settings,
 )

@@ -19,7 +19,7 @@ class Settings:
     heartbeat: timedelta = field(
         default=timedelta(seconds=3), metadata={"help": "How often a worker says that it still holds its endpoints."}
     )
-    poll: timedelta = field(default=timedelta(seconds=1), metadata={"help": "How often an idle worker looks for work."})
+    poll: timedelta = field(default=timedelta(seconds=5), metadata={"help": "How often an idle worker looks for work."})
     allow_networks: tuple[str, ...] = field(
         default=(), metadata={"help": "Networks or names that endpoints may be at, beside the public Internet."}
     )

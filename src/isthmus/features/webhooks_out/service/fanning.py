@@ -9,6 +9,7 @@ from typing import Any, Final
 from isthmus.engine.db import Tx
 from isthmus.features.webhooks_out.model import Catalogue, matches, message_of, shard_of
 from isthmus.features.webhooks_out.service import planning
+from isthmus.features.webhooks_out.service.sending import Sender
 from isthmus.features.webhooks_out.store import deliveries as store
 from isthmus.features.webhooks_out.store import endpoints
 from isthmus.features.webhooks_out.store.deliveries import NewDelivery
@@ -38,22 +39,24 @@ async def run(system: System, stop: asyncio.Event) -> None:
     with system.engine.bus.heard() as bell:
         while not stop.is_set():
             bell.clear()
-            if not await _anybody(system):
-                await system.engine.bus.skip(LISTENER)
+            if await system.engine.bus.skip(LISTENER, endpoints.any_endpoint):
                 await _first(stop, None, _QUIET)
                 continue
-            if await fan_out_once(system):
+            if await _told(system):
                 continue
             # The event that rang may be behind an older transaction that still runs.
             for pause in (0.01, 0.04, 0.16, _QUIET):
                 await _first(stop, bell, pause)
-                if stop.is_set() or bell.is_set() or await fan_out_once(system):
+                if stop.is_set() or bell.is_set() or await _told(system):
                     break
 
 
-async def _anybody(system: System) -> bool:
-    async with system.tx() as tx:
-        return await endpoints.any_endpoint(tx)
+async def _told(system: System) -> bool:
+    """Fan out, and tell this process's own sender."""
+    if not await fan_out_once(system):
+        return False
+    system.engine.part(Sender).planned.set()
+    return True
 
 
 async def _first(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float) -> None:

@@ -18,6 +18,8 @@ async def advance(tx: Tx, tenant_id: str, endpoint_id: str, now: datetime) -> bo
     single = row["ordered"] or row["health"] == "parked"
     if single and head is not None and await store.head_is_planned(tx, tenant_id, endpoint_id, head):
         return False
+    if not single and head is not None and await store.unplan(tx, tenant_id, endpoint_id, head):
+        backlog = head if backlog is None else min(head, backlog)  # a probe need not wait any longer
     if backlog is None:
         if head is not None:
             await store.move(tx, tenant_id, endpoint_id, None, None)

@@ -31,10 +31,10 @@ from isthmus.features.webhooks_out.settings import Settings
 from isthmus.kit import webhooks
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
+from isthmus.kit.text import storable
 from isthmus.scope import Scope, Tx
 
 _KEPT: Final = 16 * 1024
-_KEPT_HEADERS: Final = 40
 _CACHED: Final = 20_000
 _CLASSES: Final = (
     ((AddressRefused, ConnectFailed), "unreachable"),
@@ -84,6 +84,8 @@ class Sender:
         self._transport = AioTransport(guard=guard, limit=settings.slots)
         self._guard = guard
         self._keys: OrderedDict[tuple[str, str], Keys] = OrderedDict()
+        #: Rung where deliveries were planned by this process.
+        self.planned = asyncio.Event()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -130,7 +132,7 @@ class Sender:
                 request = Request("POST", parse(keys.url), headers, body)
                 exchange = await self._transport.send(request, Flight())
                 status = exchange.status
-                answered = dict(list(exchange.headers.items())[:_KEPT_HEADERS])
+                answered = _kept_headers(exchange)
                 wish = retry_after(exchange.headers, now)
                 kept = await _read(exchange)
         except TimeoutError:
@@ -142,6 +144,17 @@ class Sender:
                 exchange.abort()
         took = None if error == "unreachable" else round((clock.monotonic() - started) * 1000)
         return Reply(Outcome(status, error, wish), shown, answered, kept, took)
+
+
+def _kept_headers(exchange: Exchange) -> dict[str, str]:
+    """The first 16 KiB of them."""
+    kept, size = {}, 0
+    for name, value in exchange.headers.items():
+        size += len(name) + len(value)
+        if size > _KEPT:
+            break
+        kept[name] = storable(value)
+    return kept
 
 
 async def _read(exchange: Exchange) -> bytes:

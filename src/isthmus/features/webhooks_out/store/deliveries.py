@@ -170,6 +170,19 @@ async def head_is_planned(tx: Tx, tenant_id: str, endpoint_id: str, number: int)
     return bool((await tx.fetch_sql(_HEAD, tenant_id, endpoint_id, number))[0]["x"])
 
 
+async def unplan(tx: Tx, tenant_id: str, endpoint_id: str, number: int) -> bool:
+    """Let a planned delivery wait without a time; its due row counts for nothing from here on."""
+    return bool(
+        await tx.execute_sql(
+            "update webhook_deliveries set next_at = null"
+            " where tenant_id = $1 and endpoint_id = $2 and number = $3 and state = 'pending' and next_at is not null",
+            tenant_id,
+            endpoint_id,
+            number,
+        )
+    )
+
+
 async def plan(tx: Tx, tenant_id: str, endpoint_id: str, since: int, limit: int, at: datetime, shard: int) -> list[int]:
     """Plan the next deliveries that wait; their numbers."""
     return [row["number"] for row in await tx.fetch_sql(_PLAN, tenant_id, endpoint_id, since, limit, at, shard)]

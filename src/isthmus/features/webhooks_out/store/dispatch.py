@@ -54,6 +54,7 @@ select g.tenant_id, g.delivery_id, g.id, 'schedule', g.at, g.url, g.sent, g.stat
 from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::int[], $8::jsonb[],
   $9::bytea[], $10::int[], $11::text[])
   as g (tenant_id, delivery_id, id, at, url, sent, status, answered, response, took, error)
+on conflict do nothing
 """
 _SETTLE = """
 with given as (
@@ -76,9 +77,9 @@ delete from webhook_due where shard = any($1::smallint[]) and at = any($2::times
 """
 _FARE = """
 update webhook_endpoints p set
-  failures = case when g.good > 0 then g.trailing else p.failures + g.bad end,
+  failures = case when g.good > 0 then g.streak else p.failures + g.bad end,
   first_failure_at = case when g.good = 0 then coalesce(p.first_failure_at, $8)
-                          when g.trailing > 0 then $8 end,
+                          when g.streak > 0 then $8 end,
   last_failure_at = case when g.bad > 0 then $8 else p.last_failure_at end,
   last_success_at = case when g.good > 0 then $8 else p.last_success_at end,
   last_error = case when g.bad > 0 then g.error else p.last_error end,
@@ -86,7 +87,7 @@ update webhook_endpoints p set
                     else p.latency_ms * 0.8 + g.took * 0.2 end,
   delivered = p.delivered + g.good, failed = p.failed + g.bad
 from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::float8[], $7::text[])
-  as g (tenant_id, id, good, bad, trailing, took, error)
+  as g (tenant_id, id, good, bad, streak, took, error)
 where p.tenant_id = g.tenant_id and p.id = g.id
 returning p.tenant_id, p.id, p.url, p.state, p.health, p.failures, p.first_failure_at, p.last_failure_at, p.ordered
 """
@@ -170,7 +171,7 @@ async def next_due(tx: Tx, shards: Collection[int], now: datetime) -> datetime |
     return at
 
 
-async def load(tx: Tx, rows: Sequence[Due]) -> dict[int, asyncpg.Record]:
+async def load(tx: Tx, rows: Sequence[Due]) -> Mapping[int, Mapping[str, Any]]:
     """What stands behind due rows, by number: delivery, event and how the endpoint stands."""
     found = await tx.fetch_sql(_LOAD, [one.tenant_id for one in rows], [one.delivery_id for one in rows])
     return {row["number"]: row for row in found}
@@ -255,7 +256,7 @@ async def _fare(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Reco
     return await tx.fetch_sql(_FARE, [name[0] for name in names], [name[1] for name in names], *columns, at)
 
 
-async def health(tx: Tx, endpoint_id: str, before: str, health: str, state: str, reason: str | None) -> bool:
+async def update_health(tx: Tx, endpoint_id: str, before: str, health: str, state: str, reason: str | None) -> bool:
     """Change how a tenant's endpoint stands, unless somebody else did."""
     return bool(
         await tx.execute_sql(

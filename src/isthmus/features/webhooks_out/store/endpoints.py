@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Text, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.webhooks_out.model import Condition, Endpoint
@@ -16,6 +17,9 @@ _ALL = [column for column in ENDPOINTS.c if column.name != "backlog"]
 _MINE = (_E.tenant_id == bindparam("tenant_id"), _E.id == bindparam("id"))
 _BY_ID = statement(select(*_ALL).where(*_MINE))
 _LOCKED = statement(select(*_ALL).where(*_MINE).with_for_update())
+_SEVERAL = statement(
+    select(*_ALL).where(_E.tenant_id == bindparam("tenant_id"), _E.id == func.any(bindparam("ids", type_=ARRAY(Text))))
+)
 _PAGE = statement(
     select(*_ALL)
     .where(_E.tenant_id == bindparam("tenant_id"), _E.id > bindparam("after"))
@@ -167,3 +171,8 @@ async def any_endpoint(tx: Tx) -> bool:
     """Whether anybody has an endpoint that messages are written for; as the system."""
     rows = await tx.fetch_sql("select exists (select from webhook_endpoints where state <> 'unverified') as x")
     return bool(rows[0]["x"])
+
+
+async def several(tx: Tx, endpoint_ids: Sequence[str]) -> list[Endpoint]:
+    """Some endpoints of the tenant."""
+    return [made(row) for row in await tx.fetch(_SEVERAL, tenant_id=tx.tenant_id, ids=list(endpoint_ids))]

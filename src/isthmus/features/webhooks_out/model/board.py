@@ -1,0 +1,126 @@
+"""What waits in memory of one process, and what may be sent next: endpoints take turns, none may fill the slots."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from isthmus.features.webhooks_out.model.lanes import Lane, Slots
+
+
+class Job(Protocol):
+    """What is to be sent: to which endpoint, and whether it failed before."""
+
+    @property
+    def endpoint_id(self) -> str: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+
+J = TypeVar("J", bound=Job)
+
+
+@dataclass(slots=True)
+class _Line(Generic[J]):
+    lane: Lane
+    #: First attempts, and those that failed before.
+    waiting: tuple[deque[J], deque[J]] = field(default_factory=lambda: (deque(), deque()))
+    listed: list[bool] = field(default_factory=lambda: [False, False])
+
+    @property
+    def length(self) -> int:
+        return len(self.waiting[0]) + len(self.waiting[1])
+
+
+class Board(Generic[J]):
+    """The lines of all endpoints that something waits for."""
+
+    def __init__(self, slots: int, per_endpoint: int) -> None:
+        self.slots = Slots(slots, max(1, slots // 4))
+        self._per_endpoint = per_endpoint
+        self._lines: dict[str, _Line[J]] = {}
+        self._ready: tuple[deque[str], deque[str]] = (deque(), deque())
+        #: Endpoints that wait for their own rate, and until when.
+        self.resting: dict[str, float] = {}
+        self.length = 0
+
+    def add(self, job: J, concurrency: int, rate: int) -> bool:
+        """Put a job at the end of its endpoint's line; False where that line is full."""
+        line = self._lines.get(job.endpoint_id)
+        if line is None:
+            line = self._lines[job.endpoint_id] = _Line(Lane(concurrency, rate))
+        line.lane.concurrency, line.lane.rate = concurrency, rate
+        if line.length >= self._per_endpoint:
+            return False
+        retry = job.attempts > 0
+        line.waiting[retry].append(job)
+        self.length += 1
+        self._list(job.endpoint_id, line, retry)
+        return True
+
+    def take(self, now: float) -> Iterator[J]:
+        """The jobs that may start now; each counts as started."""
+        for endpoint_id, until in list(self.resting.items()):
+            if until <= now:
+                del self.resting[endpoint_id]
+                self._relist(endpoint_id)
+        for retry in (False, True):
+            ready = self._ready[retry]
+            while ready:
+                if not self.slots.take(retry=retry):
+                    break
+                job = self._next(ready.popleft(), retry, now)
+                if job is None:
+                    self.slots.give_back(retry=retry)
+                else:
+                    yield job
+
+    def end(self, job: J) -> None:
+        """A job has ended: its slot is free, and its endpoint may have another."""
+        self.slots.give_back(retry=job.attempts > 0)
+        line = self._lines.get(job.endpoint_id)
+        if line is None:
+            return
+        line.lane.end()
+        self._relist(job.endpoint_id)
+        if not line.length and not line.lane.running and job.endpoint_id not in self.resting and not line.lane.rate:
+            del self._lines[job.endpoint_id]
+
+    def clear(self) -> list[J]:
+        """Forget what waits; what runs goes on."""
+        dropped = [job for line in self._lines.values() for queue in line.waiting for job in queue]
+        for line in self._lines.values():
+            for queue in line.waiting:
+                queue.clear()
+        self.length = 0
+        return dropped
+
+    def _next(self, endpoint_id: str, retry: bool, now: float) -> J | None:
+        line = self._lines.get(endpoint_id)
+        if line is None:
+            return None
+        line.listed[retry] = False
+        if not line.waiting[retry]:
+            return None
+        wait = line.lane.may_start(now)
+        if wait:
+            if wait != float("inf"):
+                self.resting[endpoint_id] = now + wait
+            return None
+        line.lane.start()
+        self.length -= 1
+        job = line.waiting[retry].popleft()
+        self._list(endpoint_id, line, retry)
+        return job
+
+    def _list(self, endpoint_id: str, line: "_Line[J]", retry: bool) -> None:
+        if line.waiting[retry] and not line.listed[retry] and endpoint_id not in self.resting:
+            line.listed[retry] = True
+            self._ready[retry].append(endpoint_id)
+
+    def _relist(self, endpoint_id: str) -> None:
+        line = self._lines.get(endpoint_id)
+        if line is not None:
+            self._list(endpoint_id, line, retry=False)
+            self._list(endpoint_id, line, retry=True)
