@@ -1,11 +1,16 @@
 """The committed reference pages and snapshots are what the code says; `python -m tools.reference` writes them anew."""
 
+import re
+from pathlib import Path
+
 import asyncpg
 import pytest
 from tests.house_database import Copy
-from tools.reference import api, code, markdown, snapshots
+from tools.house.tree import Source
+from tools.reference import api, code, crypto, markdown, snapshots
 from tools.reference.__main__ import MADE, ROOT, SCHEMA
 
+from isthmus.app import FEATURES
 from isthmus.engine.db import connect
 
 
@@ -40,6 +45,26 @@ def test_every_answer_of_the_api_names_a_documented_code() -> None:
     }
     assert answered
     assert answered <= documented
+
+
+def test_VA_14_each_use_of_cryptography_is_described_and_each_description_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "new.py"
+    file.write_text("import hashlib\nfrom cryptography.hazmat.primitives import ciphers\nD = hashlib.md5(b'')\n")
+    called = crypto.primitives(Source(file, "features/new/model.py"))
+    assert called == {"hashlib.md5", "ciphers"}
+    with pytest.raises(crypto.Undescribed, match="features/new/model.py"):
+        crypto.described({**dict.fromkeys(crypto.USES, {"x"}), "features/new/model.py": called})
+    with pytest.raises(crypto.Undescribed, match="app/keys.py"):
+        crypto.described({place: {"x"} for place in crypto.USES if place != "app/keys.py"})
+
+
+def test_VA_14_the_inventory_names_algorithm_key_place_and_rotation_with_events_that_exist() -> None:
+    shown = MADE["docs/reference/crypto.md"]()
+    assert all(word in shown for word in ("AESGCM", "AES-256-GCM", "`engine/keys/sealing.py`", "vault rotate"))
+    emitted = {kind.type for feature in FEATURES for kind in feature.emits}
+    told = {one for use in crypto.USES.values() for one in re.findall(r"`([a-z_]+\.[a-z_]+)`", use.rotation)}
+    assert told
+    assert told <= emitted
 
 
 def test_a_cell_cannot_leave_its_table() -> None:

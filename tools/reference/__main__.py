@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import asyncpg
-from tools.reference import api, pages, snapshots
+from tools.reference import api, crypto, pages, snapshots
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = "docs/reference"
@@ -20,6 +20,7 @@ MADE: Mapping[str, Callable[[], str]] = {
     f"{PAGES}/errors.md": pages.errors,
     f"{PAGES}/client-errors.md": pages.client_errors,
     f"{PAGES}/permissions.md": pages.permissions,
+    f"{PAGES}/crypto.md": crypto.inventory,
     f"{PAGES}/api.md": api.text,
     f"{PAGES}/openapi.json": api.document_text,
     f"{SNAPSHOTS}/permissions.txt": snapshots.permissions,
