@@ -1,4 +1,4 @@
-"""The commands, one file each. `probe` belongs to the light install; the others appear with `isthmus[server]`."""
+"""The commands, one file each. `probe` and `webhook` belong to the light install; the rest needs `isthmus[server]`."""
 
 import importlib
 import importlib.util
@@ -6,6 +6,7 @@ import importlib.util
 import typer
 
 from isthmus.cli.probe import probe
+from isthmus.cli.webhook import webhook
 
 #: What the platform's commands need and the light install does not have.
 _SERVER_ONLY = ("asyncpg", "fastapi", "alembic", "cryptography")
@@ -21,6 +22,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command()(probe)
+    app.add_typer(webhook, name="webhook")
     if all(importlib.util.find_spec(name) for name in _SERVER_ONLY):
         # imported by name: the light install has none of what these commands import
         importlib.import_module("isthmus.cli.server").register(app)

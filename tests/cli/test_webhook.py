@@ -1,0 +1,40 @@
+"""`isthmus webhook` signs and verifies by hand, and never prints the secret."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from isthmus.cli.webhook import webhook
+from isthmus.kit import webhooks
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> str:
+    made = webhooks.new_secret().reveal()
+    monkeypatch.setenv("ISTHMUS_WEBHOOK_SECRET", made)
+    return made
+
+
+def test_what_is_signed_is_verified_and_what_was_changed_is_not(secret: str, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_bytes(b'{"n": 1}')
+    signed = runner.invoke(webhook, ["sign", str(body)])
+    assert signed.exit_code == 0, signed.output
+    assert secret not in signed.output
+    headers = [part for line in signed.output.splitlines() for part in ("-H", line)]
+    assert "genuine: msg_" in runner.invoke(webhook, ["verify", str(body), *headers]).output
+    body.write_bytes(b'{"n": 2}')
+    refused = runner.invoke(webhook, ["verify", str(body), *headers])
+    assert refused.exit_code == 1
+    assert "wrong_signature" in refused.output
+
+
+def test_a_secret_of_no_form_is_named_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ISTHMUS_WEBHOOK_SECRET", "hunter2")
+    ended = runner.invoke(webhook, ["sign", "-"], input="x")
+    assert ended.exit_code == 1
+    assert "whsec_" in ended.output
+    assert "hunter2" not in ended.output
