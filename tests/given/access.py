@@ -16,9 +16,9 @@ TRIGGER = permission("sync:trigger", "Start.", SUPER_ADMIN, TENANT_ADMIN)
 def process(database: Database, clock: ManualClock, settings: access.Settings | None = None) -> System:
     """One process whose keys can hold the permissions to read and to start."""
     rights = access.Rights([READ, TRIGGER, *FEATURE.permissions])
-    return house.process(
-        database, clock=clock, parts={access.Rights: rights, access.Settings: settings or access.Settings()}
-    )
+    held: dict[type, object] = {access.Rights: rights, access.Hasher: access.Hasher()}
+    held[access.Settings] = settings or access.Settings()
+    return house.process(database, clock=clock, parts=held)
 
 
 async def tenant(system: System, name: str = "Shop") -> Scope:

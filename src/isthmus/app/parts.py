@@ -29,6 +29,7 @@ def parts(
         reach = replace(reach, public_url=public_url)
     made: list[object] = [
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
+        access.Hasher(),
         access.Rights(each for feature in FEATURES for each in feature.permissions),
         providers,
         apps,

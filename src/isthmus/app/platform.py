@@ -67,7 +67,9 @@ class Platform:
     @property
     def authenticators(self) -> Sequence[Authenticator]:
         """Whose credentials are believed."""
-        return (*self.signing.authenticators, access.KeyAuthenticator(self.system, self.used))
+        settings = self.settings.part(access.Settings)
+        own = (access.KeyAuthenticator(self.system, self.used), access.SessionAuthenticator(self.system, settings))
+        return (*own, *self.signing.authenticators)
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -112,6 +114,7 @@ async def open_platform(
         bus = Bus(database, direct_url=places.direct, clock=clock)
         engine = Engine(database, bus, PgQueue(database, direct_url=places.direct), made)
         stack.push_async_callback(engine.part(connections.Clients).aclose)
+        stack.callback(engine.part(access.Hasher).close)
         stack.push_async_callback(engine.part(webhooks_out.Sender).aclose)
         await _prove(System(engine, clock), held)
         yield _platform(settings, engine, held, clock, embedded=places.embedded)

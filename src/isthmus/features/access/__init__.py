@@ -1,18 +1,39 @@
-"""Tenants, their API keys, and whether they are let in: the door of access."""
+"""Tenants, their people and API keys, and whether they are let in: the door of access."""
 
 from isthmus.features.access.errors import (
     DeploymentTenant,
+    EmailTaken,
+    InvitationUnknown,
     KeyExceedsCreator,
     KeyNotActive,
     KeyNotFound,
+    MemberNotFound,
     MerchantNotFound,
+    NotYourself,
+    SignInFailed,
+    SignInTooSoon,
     SlugTaken,
     TenantNotFound,
     TooManyKeys,
 )
+from isthmus.features.access.model.accounts import User, UserStatus
 from isthmus.features.access.model.keys import ApiKey, KeyStatus, Mode
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
+from isthmus.features.access.service.accounts import (
+    Shown,
+    SignIn,
+    accept,
+    change_password,
+    change_roles,
+    invite,
+    members,
+    remove_member,
+    sign_in,
+    sign_out,
+    sweep,
+)
 from isthmus.features.access.service.entering import KeyAuthenticator, LastUsed
+from isthmus.features.access.service.hashing import Hasher
 from isthmus.features.access.service.keys import (
     Made,
     Rights,
@@ -24,6 +45,7 @@ from isthmus.features.access.service.keys import (
     revoke_key,
     rotate_key,
 )
+from isthmus.features.access.service.sessions import SessionAuthenticator
 from isthmus.features.access.service.tenants import (
     TenantGuard,
     create_tenant,
@@ -38,6 +60,9 @@ from isthmus.features.access.settings import Settings
 __all__ = [
     "ApiKey",
     "DeploymentTenant",
+    "EmailTaken",
+    "Hasher",
+    "InvitationUnknown",
     "KeyAuthenticator",
     "KeyExceedsCreator",
     "KeyNotActive",
@@ -45,27 +70,45 @@ __all__ = [
     "KeyStatus",
     "LastUsed",
     "Made",
+    "MemberNotFound",
     "MerchantNotFound",
     "Mode",
+    "NotYourself",
     "Rights",
+    "SessionAuthenticator",
     "Settings",
+    "Shown",
+    "SignIn",
+    "SignInFailed",
+    "SignInTooSoon",
     "SlugTaken",
     "Tenant",
     "TenantGuard",
     "TenantNotFound",
     "TenantStatus",
     "TooManyKeys",
+    "User",
+    "UserStatus",
     "Wanted",
+    "accept",
+    "change_password",
+    "change_roles",
     "create_key",
     "create_tenant",
     "find_tenant",
+    "invite",
     "key",
     "keys",
     "live_tenants",
+    "members",
     "regrade",
+    "remove_member",
     "revoke_key",
     "rotate_key",
     "set_status",
+    "sign_in",
+    "sign_out",
+    "sweep",
     "tenant",
     "tenants",
 ]

@@ -1,6 +1,6 @@
 """Failures of access."""
 
-from isthmus.kit.errors import Conflict, Forbidden, NotFound
+from isthmus.kit.errors import Conflict, Forbidden, NotFound, Problem, Unauthenticated
 
 
 class TenantNotFound(NotFound):
@@ -73,3 +73,58 @@ class TooManyKeys(Conflict):
     """
 
     code = "TOO_MANY_API_KEYS"
+
+
+class SignInFailed(Unauthenticated):
+    """Tenant, e-mail address and password do not belong together.
+
+    Check all three; an admin of the tenant can remove and invite you again.
+    """
+
+    code = "SIGN_IN_FAILED"
+
+
+class SignInTooSoon(Problem):
+    """Too many wrong tries from here; wait before the next one.
+
+    Wait as long as `Retry-After` says. Other networks are not held up.
+    """
+
+    code = "SIGN_IN_TOO_SOON"
+    status = 429
+
+
+class InvitationUnknown(NotFound):
+    """There is no such invitation, or it was used or has run out.
+
+    Ask an admin of the tenant to remove and invite you again.
+    """
+
+    code = "INVITATION_NOT_FOUND"
+
+
+class MemberNotFound(NotFound):
+    """There is no such member.
+
+    List the members: `GET /api/tenant/members`.
+    """
+
+    code = "MEMBER_NOT_FOUND"
+
+
+class EmailTaken(Conflict):
+    """Somebody in this tenant has, or had, this e-mail address.
+
+    List the members; give the one who is there other roles.
+    """
+
+    code = "MEMBER_EMAIL_TAKEN"
+
+
+class NotYourself(Conflict):
+    """Nobody changes their own roles or removes themselves.
+
+    Ask another admin of the tenant.
+    """
+
+    code = "MEMBER_IS_YOURSELF"

@@ -48,4 +48,67 @@ class ApiKeyRegraded(Event):
     type: ClassVar[str] = "api_key.regraded"
 
 
-EMITS = (TenantCreated, TenantStatusChanged, ApiKeyCreated, ApiKeyRotated, ApiKeyRevoked, ApiKeyRegraded)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberInvited(Event):
+    """Somebody was given a place in a tenant."""
+
+    type: ClassVar[str] = "member.invited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberJoined(Event):
+    """Somebody took an invitation up with a password."""
+
+    type: ClassVar[str] = "member.joined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRolesChanged(Event):
+    """Somebody's roles changed, and the reach of their API keys with them."""
+
+    type: ClassVar[str] = "member.roles_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRemoved(Event):
+    """Somebody left; sessions and API keys of theirs open nothing any more."""
+
+    type: ClassVar[str] = "member.removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn(Event):
+    """Somebody began a session with a password."""
+
+    type: ClassVar[str] = "member.signed_in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOut(Event):
+    """Somebody ended every session of theirs."""
+
+    type: ClassVar[str] = "member.signed_out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged(Event):
+    """Somebody set another password; every session of theirs ended."""
+
+    type: ClassVar[str] = "member.password_changed"
+
+
+EMITS = (
+    TenantCreated,
+    TenantStatusChanged,
+    ApiKeyCreated,
+    ApiKeyRotated,
+    ApiKeyRevoked,
+    ApiKeyRegraded,
+    MemberInvited,
+    MemberJoined,
+    MemberRolesChanged,
+    MemberRemoved,
+    SignedIn,
+    SignedOut,
+    PasswordChanged,
+)

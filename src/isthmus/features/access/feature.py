@@ -2,13 +2,15 @@
 
 from isthmus.feature import Feature
 from isthmus.features.access.events import EMITS
-from isthmus.features.access.routes import keys, tenants
+from isthmus.features.access.routes import accounts, keys, members, tenants
+from isthmus.features.access.service.accounts import sweep
 from isthmus.features.access.settings import Settings
 
 FEATURE = Feature(
     name="access",
-    routes=[keys.routes, tenants.routes],
+    routes=[accounts.routes, members.routes, keys.routes, tenants.routes],
     emits=EMITS,
-    permissions=[keys.MANAGE, tenants.MANAGE],
+    permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE],
+    periodic={"access.sweep": (600.0, sweep)},
     settings=Settings,
 )

@@ -31,3 +31,12 @@ class Settings:
     keys_remembered: int = field(
         default=10_000, metadata={"help": "Most API keys whose last use waits to be written in a process."}
     )
+    session_idle: timedelta = field(
+        default=timedelta(hours=12), metadata={"help": "How long a session of a built-in account lives unused."}
+    )
+    session_life: timedelta = field(
+        default=timedelta(days=7), metadata={"help": "How long a session of a built-in account lives at most."}
+    )
+    invitation_life: timedelta = field(
+        default=timedelta(days=7), metadata={"help": "How long an invitation can be taken up."}
+    )

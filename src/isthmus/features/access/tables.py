@@ -1,6 +1,15 @@
 """Tables of access."""
 
-from sqlalchemy import Column, DateTime, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.db import platform_table, tenant_table
@@ -37,4 +46,37 @@ API_KEYS = tenant_table(
     Column("replaced_by", Text),
     UniqueConstraint("digest"),
     Index("api_keys_creator_idx", "tenant_id", "created_by"),
+)
+
+#: The built-in accounts of a tenant; somebody who was removed stays, for the log's sake.
+USERS = tenant_table(
+    "users",
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("invitation", LargeBinary),
+    Column("invited_until", _TIME),
+    Column("created_at", _TIME, nullable=False),
+    UniqueConstraint("tenant_id", "email"),
+    UniqueConstraint("invitation"),
+)
+SESSIONS = tenant_table(
+    "sessions",
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+    Column("ends_at", _TIME, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
+    UniqueConstraint("digest"),
+    Index("sessions_user_idx", "tenant_id", "user_id"),
+)
+SIGN_IN_FAILURES = tenant_table(
+    "sign_in_failures",
+    Column("id", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("until", _TIME, nullable=False),
 )

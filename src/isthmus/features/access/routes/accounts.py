@@ -1,0 +1,139 @@
+"""`/api/auth`: sign in with a built-in account, sign out, and who one is."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from starlette.responses import Response
+
+from isthmus.features.access.errors import InvitationUnknown, MemberNotFound, SignInFailed, SignInTooSoon
+from isthmus.features.access.routes.members import MemberOut, out
+from isthmus.features.access.service import accounts as service
+from isthmus.features.access.service.accounts import SignIn
+from isthmus.http import (
+    PUBLIC,
+    Answer,
+    FactsDep,
+    Routes,
+    ScopeDep,
+    SystemDep,
+    Wire,
+    document,
+    no_content,
+)
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+from isthmus.kit.secret import Secret
+
+OWN = permission("account:own", "See who you are, change your password, sign out.", SUPER_ADMIN, TENANT_ADMIN, USER)
+
+routes = Routes(prefix="/api/auth", tag="Accounts")
+
+Text = Annotated[str, Field(min_length=1, max_length=300)]
+Password = Annotated[SecretStr, Field(max_length=1000)]
+
+
+class SigningIn(Wire):
+    """The tenant by its id or its slug, and what its member knows."""
+
+    tenant: Text
+    email: Text
+    password: Password
+
+
+class Accepting(Wire):
+    """An invitation, and the password that its bearer wants."""
+
+    invitation: Annotated[SecretStr, Field(max_length=300)]
+    password: Password
+
+
+class Changing(Wire):
+    """The password, and the one that takes its place."""
+
+    current: Password
+    wanted: Password
+
+
+class SessionOut(Answer, frozen=True, kw_only=True):
+    """A session; `token` is sent as `Authorization: Bearer` and shown this once."""
+
+    token: str  # house: secret - the answer that shows it once
+    expires_at: datetime
+    member: MemberOut
+
+
+class PrincipalOut(Answer, frozen=True, kw_only=True):
+    """Who the credentials of this request stand for."""
+
+    id: str
+    kind: str
+    tenant_id: str
+    roles: list[str]
+    permissions: list[str]
+
+
+@routes.post(
+    "/login",
+    permission=PUBLIC,
+    limit="login",
+    response_model=SessionOut,
+    summary="Sign in with a built-in account",
+    errors=(SignInFailed, SignInTooSoon),
+)
+async def login(system: SystemDep, facts: FactsDep, body: SigningIn) -> Response:
+    """Whatever is wrong is answered alike and after as much work; wrong tries from one network have to wait."""
+    asked = SignIn(body.tenant, body.email, Secret(body.password.get_secret_value()))
+    begun = await service.sign_in(system, facts, asked)
+    return document(SessionOut(token=begun.shown.reveal(), expires_at=begun.until, member=out(begun.user)))
+
+
+@routes.post(
+    "/accept",
+    permission=PUBLIC,
+    limit="login",
+    response_model=MemberOut,
+    summary="Take an invitation up",
+    errors=(InvitationUnknown,),
+)
+async def accept(system: SystemDep, facts: FactsDep, body: Accepting) -> Response:
+    """Sets the password of the account that was made for the bearer; an invitation serves once."""
+    invitation, said = (Secret(each.get_secret_value()) for each in (body.invitation, body.password))
+    return document(out(await service.accept(system, facts, invitation, said)))
+
+
+@routes.get("/me", permission=OWN, limit="other", response_model=PrincipalOut, summary="Who you are")
+async def me(scope: ScopeDep) -> Response:
+    """The principal behind the token or key of this request."""
+    who = scope.principal
+    return document(
+        PrincipalOut(
+            id=who.id,
+            kind=who.kind,
+            tenant_id=who.tenant_id,
+            roles=sorted(who.roles),
+            permissions=sorted(who.permissions),
+        )
+    )
+
+
+@routes.post("/logout", permission=OWN, limit="other", response_model=None, summary="Sign out", status=204)
+async def logout(scope: ScopeDep) -> Response:
+    """Ends every session of yours, here within three seconds and everywhere within five."""
+    await service.sign_out(scope)
+    return no_content()
+
+
+@routes.post(
+    "/password",
+    permission=OWN,
+    limit="other",
+    response_model=None,
+    summary="Change your password",
+    status=204,
+    errors=(SignInFailed, MemberNotFound),
+)
+async def change_password(scope: ScopeDep, body: Changing) -> Response:
+    """Every session ends: sign in again with the new password."""
+    current, wanted = (Secret(each.get_secret_value()) for each in (body.current, body.wanted))
+    await service.change_password(scope, current, wanted)
+    return no_content()

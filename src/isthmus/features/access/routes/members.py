@@ -1,0 +1,129 @@
+"""`/api/tenant/members`: who of a tenant may sign in, and as what."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+from starlette.responses import Response
+
+from isthmus.features.access.errors import EmailTaken, MemberNotFound, NotYourself
+from isthmus.features.access.model.accounts import User, UserStatus
+from isthmus.features.access.service import accounts as service
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
+from isthmus.kit.paging import Page
+from isthmus.kit.permissions import TENANT_ADMIN, permission
+
+MANAGE = permission("members:manage", "Invite, change and remove members of the tenant.", TENANT_ADMIN)
+
+routes = Routes(prefix="/api/tenant/members", tag="Accounts")
+
+Roles = Annotated[list[str], Field(max_length=10)]
+
+
+class Inviting(Wire):
+    """Who is to have a place, and as what."""
+
+    email: Annotated[str, Field(max_length=300)]
+    roles: Roles
+
+
+class Roled(Wire):
+    """The roles that somebody is to have."""
+
+    roles: Roles
+
+
+class MemberOut(Answer, frozen=True, kw_only=True):
+    """Somebody of the tenant."""
+
+    id: str
+    email: str
+    roles: list[str]
+    status: UserStatus
+    created_at: datetime
+
+
+class InvitedOut(MemberOut, frozen=True, kw_only=True):
+    """Somebody new, with the invitation, which is shown this once."""
+
+    invitation: str
+    expires_at: datetime
+
+
+class MemberList(Answer, frozen=True, kw_only=True):
+    """The oldest members first."""
+
+    items: list[MemberOut]
+    limit: int
+    has_more: bool
+    offset: int | None = None
+    next_offset: int | None = None
+    next_cursor: str | None = None
+
+
+@routes.post(
+    "",
+    permission=MANAGE,
+    limit="other",
+    response_model=InvitedOut,
+    summary="Invite somebody",
+    status=201,
+    errors=(EmailTaken,),
+    secret_fields=("invitation",),
+)
+async def invite(scope: ScopeDep, body: Inviting) -> Response:
+    """Hand the invitation over by a way of your own; `POST /api/auth/accept` takes it up."""
+    made = await service.invite(scope, body.email, body.roles)
+    one = out(made.user)
+    return created(
+        InvitedOut(
+            id=one.id,
+            email=one.email,
+            roles=one.roles,
+            status=one.status,
+            created_at=one.created_at,
+            invitation=made.shown.reveal(),
+            expires_at=made.until,
+        )
+    )
+
+
+@routes.get("", permission=MANAGE, limit="other", response_model=MemberList, summary="Members of the tenant")
+async def list_members(scope: ScopeDep, paging: PageDep) -> Response:
+    """Those who joined and those who are invited."""
+    page = await service.members(scope, paging.ask)
+    shown = [out(one) for one in page.items]
+    return paging.listing("items", Page(shown, next_after=page.next_after, has_more=page.has_more))
+
+
+@routes.patch(
+    "/{id}",
+    permission=MANAGE,
+    limit="other",
+    response_model=MemberOut,
+    summary="Change somebody's roles",
+    errors=(MemberNotFound, NotYourself),
+)
+async def change_roles(scope: ScopeDep, id: str, body: Roled) -> Response:  # noqa: A002 - the parameter's name on the wire
+    """Sessions and API keys of theirs follow within five seconds."""
+    return document(out(await service.change_roles(scope, id, body.roles)))
+
+
+@routes.delete(
+    "/{id}",
+    permission=MANAGE,
+    limit="other",
+    response_model=None,
+    summary="Remove somebody",
+    status=204,
+    errors=(MemberNotFound, NotYourself),
+)
+async def remove_member(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
+    """Their sessions end, and their API keys open nothing any more."""
+    await service.remove_member(scope, id)
+    return no_content()
+
+
+def out(one: User) -> MemberOut:
+    """A member on the wire."""
+    return MemberOut(id=one.id, email=one.email, roles=list(one.roles), status=one.status, created_at=one.created_at)

@@ -1,0 +1,228 @@
+"""Every statement about people, their sessions and their wrong tries."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.access.model.accounts import User, UserStatus
+from isthmus.features.access.model.tenants import TenantStatus
+from isthmus.features.access.tables import SESSIONS as S
+from isthmus.features.access.tables import SIGN_IN_FAILURES as F
+from isthmus.features.access.tables import TENANTS as T
+from isthmus.features.access.tables import USERS as U
+
+_COLUMNS = (U.c.id, U.c.email, U.c.roles, U.c.status, U.c.created_at)
+_MINE = U.c.tenant_id == bindparam("tenant_id")
+_ADD = statement(
+    insert(U)
+    .values({column.name: bindparam(column.name) for column in U.c if column.name != "password_hash"})
+    .on_conflict_do_nothing(index_elements=[U.c.tenant_id, U.c.email])
+)
+_ONE = statement(select(*_COLUMNS).where(_MINE, U.c.id == bindparam("id")))
+_SOME = statement(
+    select(*_COLUMNS)
+    .where(_MINE, U.c.status != bindparam("removed"), U.c.id > bindparam("after"))
+    .order_by(U.c.id)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_BY_EMAIL = statement(select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.email == bindparam("email")))
+_BY_ID = statement(select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.id == bindparam("id")))
+_INVITED = statement(
+    select(U.c.tenant_id, U.c.invited_until, T.c.status.label("tenant_status"), *_COLUMNS)
+    .join(T, T.c.id == U.c.tenant_id)
+    .where(U.c.invitation == bindparam("digest"))
+)
+_ACCEPT = statement(
+    update(U)
+    .values(password_hash=bindparam("hash"), status=bindparam("status"), invitation=None, invited_until=None)
+    .where(_MINE, U.c.invitation == bindparam("digest"))
+)
+_HASH = statement(update(U).values(password_hash=bindparam("hash")).where(_MINE, U.c.id == bindparam("id")))
+_ROLES = statement(update(U).values(roles=bindparam("roles")).where(_MINE, U.c.id == bindparam("id")))
+_REMOVE = statement(
+    update(U)
+    .values(
+        status=bindparam("removed"), password_hash=None, invitation=None, invited_until=None, roles=bindparam("roles")
+    )
+    .where(_MINE, U.c.id == bindparam("id"), U.c.status != bindparam("removed"))
+)
+_START = statement(insert(S).values({column.name: bindparam(column.name) for column in S.c}))
+_END = statement(delete(S).where(S.c.tenant_id == bindparam("tenant_id"), S.c.user_id == bindparam("user_id")))
+_SHOWN = statement(
+    select(S.c.tenant_id, S.c.digest, S.c.seen_at, S.c.ends_at, S.c.id.label("session_id"), *_COLUMNS)
+    .add_columns(T.c.status.label("tenant_status"))
+    .join(U, (U.c.tenant_id == S.c.tenant_id) & (U.c.id == S.c.user_id))
+    .join(T, T.c.id == S.c.tenant_id)
+    .where(S.c.digest == bindparam("digest"))
+)
+_SEEN = statement(
+    update(S)
+    .values(seen_at=func.greatest(S.c.seen_at, bindparam("now")))
+    .where(S.c.tenant_id == bindparam("tenant_id"), S.c.id == bindparam("id"))
+)
+_FAILED = statement(
+    select(F.c.failures, F.c.until).where(F.c.tenant_id == bindparam("tenant_id"), F.c.id == bindparam("id"))
+)
+_FAIL = statement(
+    insert(F)
+    .values({column.name: bindparam(column.name) for column in F.c})
+    .on_conflict_do_update(
+        index_elements=[F.c.tenant_id, F.c.id], set_={"failures": F.c.failures + 1, "until": bindparam("until")}
+    )
+)
+_FORGIVE = statement(delete(F).where(F.c.tenant_id == bindparam("tenant_id"), F.c.id == bindparam("id")))
+_SWEEP_SESSIONS = "delete from sessions where ends_at < $1 or seen_at < $2"
+_SWEEP_FAILURES = "delete from sign_in_failures where until < $1"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Known:
+    """Somebody, with the hash of the password, if there is one yet."""
+
+    user: User
+    hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Whose invitation it is."""
+
+    tenant_id: str
+    tenant_live: bool
+    until: datetime
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session behind a digest."""
+
+    tenant_id: str
+    tenant_live: bool
+    id: str
+    digest: bytes
+    seen_at: datetime
+    ends_at: datetime
+    user: User
+
+
+async def insert_user(tx: Tx, user: User, *, invitation: bytes, until: datetime) -> bool:
+    """Add somebody invited; False when the address is taken."""
+    values = {column.name: getattr(user, column.name) for column in _COLUMNS} | {"roles": list(user.roles)}
+    done = await tx.execute(_ADD, tenant_id=tx.tenant_id, invitation=invitation, invited_until=until, **values)
+    return bool(done)
+
+
+async def user(tx: Tx, user_id: str) -> User | None:
+    """Somebody of the tenant."""
+    row = await tx.fetchrow(_ONE, tenant_id=tx.tenant_id, id=user_id)
+    return _user(row) if row else None
+
+
+async def users(tx: Tx, *, after: str, offset: int, limit: int) -> list[User]:
+    """Those who were not removed, the oldest first."""
+    rows = await tx.fetch(
+        _SOME, tenant_id=tx.tenant_id, removed=UserStatus.REMOVED, after=after, offset=offset, limit=limit
+    )
+    return [_user(row) for row in rows]
+
+
+async def known(tx: Tx, *, email: str | None = None, user_id: str | None = None) -> Known | None:
+    """Somebody by the address or the id, with the hash."""
+    row = (
+        await tx.fetchrow(_BY_EMAIL, tenant_id=tx.tenant_id, email=email)
+        if user_id is None
+        else await tx.fetchrow(_BY_ID, tenant_id=tx.tenant_id, id=user_id)
+    )
+    return Known(_user(row), row["password_hash"]) if row else None
+
+
+async def invited(tx: Tx, digest: bytes) -> Invited | None:
+    """Whose invitation it is, in whichever tenant."""
+    row = await tx.fetchrow(_INVITED, digest=digest)
+    if row is None:
+        return None
+    return Invited(row["tenant_id"], row["tenant_status"] == TenantStatus.ACTIVE, row["invited_until"], _user(row))
+
+
+async def update_accepted(tx: Tx, digest: bytes, hashed: str) -> bool:
+    """Use an invitation up; False when it was."""
+    status = UserStatus.ACTIVE
+    return bool(await tx.execute(_ACCEPT, tenant_id=tx.tenant_id, digest=digest, hash=hashed, status=status))
+
+
+async def update_hash(tx: Tx, user_id: str, hashed: str) -> None:
+    """Keep another hash."""
+    await tx.execute(_HASH, tenant_id=tx.tenant_id, id=user_id, hash=hashed)
+
+
+async def update_roles(tx: Tx, user_id: str, roles: tuple[str, ...]) -> None:
+    """Give somebody these roles."""
+    await tx.execute(_ROLES, tenant_id=tx.tenant_id, id=user_id, roles=list(roles))
+
+
+async def update_removed(tx: Tx, user_id: str) -> bool:
+    """Remove somebody; False when that was done before."""
+    removed = UserStatus.REMOVED
+    return bool(await tx.execute(_REMOVE, tenant_id=tx.tenant_id, id=user_id, removed=removed, roles=[]))
+
+
+async def insert_session(
+    tx: Tx, session_id: str, *, user_id: str, digest: bytes, now: datetime, ends: datetime
+) -> None:
+    """Begin a session."""
+    times = {"created_at": now, "seen_at": now, "ends_at": ends}
+    await tx.execute(_START, tenant_id=tx.tenant_id, id=session_id, user_id=user_id, digest=digest, **times)
+
+
+async def delete_sessions(tx: Tx, user_id: str) -> int:
+    """End every session of somebody; how many there were."""
+    return await tx.execute(_END, tenant_id=tx.tenant_id, user_id=user_id)
+
+
+async def session(tx: Tx, digest: bytes) -> Session | None:
+    """The session behind a digest, in whichever tenant."""
+    row = await tx.fetchrow(_SHOWN, digest=digest)
+    if row is None:
+        return None
+    live = row["tenant_status"] == TenantStatus.ACTIVE
+    times = row["seen_at"], row["ends_at"]
+    return Session(row["tenant_id"], live, row["session_id"], row["digest"], *times, _user(row))
+
+
+async def update_seen(tx: Tx, tenant_id: str, session_id: str, now: datetime) -> None:
+    """The session is in use."""
+    await tx.execute(_SEEN, tenant_id=tenant_id, id=session_id, now=now)
+
+
+async def failures(tx: Tx, place: str) -> tuple[int, datetime | None]:
+    """How many wrong tries there were from here, and until when to wait."""
+    row = await tx.fetchrow(_FAILED, tenant_id=tx.tenant_id, id=place)
+    return (row["failures"], row["until"]) if row else (0, None)
+
+
+async def upsert_failure(tx: Tx, place: str, until: datetime) -> None:
+    """One more wrong try."""
+    await tx.execute(_FAIL, tenant_id=tx.tenant_id, id=place, failures=1, until=until)
+
+
+async def delete_failures(tx: Tx, place: str) -> None:
+    """A right one."""
+    await tx.execute(_FORGIVE, tenant_id=tx.tenant_id, id=place)
+
+
+async def sweep(tx: Tx, now: datetime, idle: timedelta) -> None:
+    """Forget sessions that are over and wrong tries of long ago, of all tenants."""
+    await tx.execute_sql(_SWEEP_SESSIONS, now, now - idle)
+    await tx.execute_sql(_SWEEP_FAILURES, now - timedelta(days=1))
+
+
+def _user(row: asyncpg.Record) -> User:
+    status = UserStatus(row["status"])
+    roles = tuple(row["roles"])
+    return User(id=row["id"], email=row["email"], roles=roles, status=status, created_at=row["created_at"])

@@ -1,0 +1,265 @@
+"""Built-in accounts: passwords, invitations, sessions, wrong tries (security.md SE-*)."""
+
+import asyncio
+import statistics
+import time
+from datetime import timedelta
+
+import pytest
+from tests.given import access as given
+
+from isthmus.engine.db import Database
+from isthmus.features import access
+from isthmus.features.access import Hasher, SessionAuthenticator, SignIn, Wanted
+from isthmus.features.access.model import accounts as model
+from isthmus.features.access.service.hashing import NOBODY, is_old
+from isthmus.http import Credentials, RequestFacts
+from isthmus.kit.clock import ManualClock
+from isthmus.kit.errors import Invalid, Unauthenticated, Unavailable
+from isthmus.kit.paging import Ask
+from isthmus.kit.permissions import TENANT_ADMIN, USER, Principal
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System
+
+GOOD = Secret("plenty of dew on the meadow")
+HOME = RequestFacts("req_1", "203.0.113.9")
+AWAY = RequestFacts("req_2", "198.51.100.7")
+
+
+@pytest.fixture(scope="module")
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="module")
+def system(database: Database, clock: ManualClock) -> System:
+    return given.process(database, clock)
+
+
+@pytest.fixture(scope="module")
+async def boss(system: System) -> Scope:
+    return await given.tenant(system, "People")
+
+
+async def _join(system: System, boss: Scope, email: str, *roles: str) -> access.User:
+    invited = await access.invite(boss, email, roles or [USER])
+    return await access.accept(system, HOME, invited.shown, GOOD)
+
+
+async def _enter(system: System, boss: Scope, email: str, said: Secret = GOOD, facts: RequestFacts = HOME) -> Secret:
+    return (await access.sign_in(system, facts, SignIn(boss.tenant_id, email, said))).shown
+
+
+async def _who(system: System, shown: Secret) -> Principal:
+    door = SessionAuthenticator(system, access.Settings())
+    found = await door.verify(Credentials("bearer", shown.reveal()))
+    assert found is not None
+    return found.principal
+
+
+def test_SE_01_a_password_is_kept_whole_and_in_one_form() -> None:
+    assert model.read_password(Secret("e\u0301" * 5 + "abcdefg")) == Secret("\u00e9" * 5 + "abcdefg")
+    long = "abcdefgh" * 16
+    assert model.read_password(Secret(long)) == Secret(long)
+    for wrong in (long + "i", "abcdefghijk", "aaaaaaaaaaaaaaa", "Password1234", "amy.smith plus more"):
+        with pytest.raises(Invalid):
+            model.read_password(Secret(wrong), model.near("amy.smith@example.com"))
+
+
+@pytest.mark.parametrize("email", ["", "a", "a@b", "a b@example.com", "a@@example.com", "@example.com", "a@example.c"])
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(Invalid):
+        model.read_email(email)
+
+
+@pytest.mark.parametrize("roles", [[], ["super_admin"], ["user", "nobody"]])
+def test_no_member_is_a_super_admin(roles: list[str]) -> None:
+    with pytest.raises(Invalid):
+        model.read_roles(roles)
+
+
+def test_SE_04_the_wait_grows_with_every_wrong_try_and_is_bounded() -> None:
+    waits = [model.delay(tries).total_seconds() for tries in range(40)]
+    assert waits[:6] == [0, 0, 0, 1, 2, 4]
+    assert waits == sorted(waits)
+    assert waits[-1] == 900
+
+
+async def test_SE_01_a_hash_is_argon2id_and_an_old_one_is_made_anew(system: System, boss: Scope) -> None:
+    user = await _join(system, boss, "old@example.com")
+    old = "$argon2id$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
+    hasher = system.engine.part(Hasher)
+    fresh = await hasher.hash(GOOD)
+    assert (is_old(fresh), is_old(old), is_old(NOBODY)) == (False, True, False)
+    assert not await hasher.fits(GOOD, NOBODY)
+    assert fresh != await hasher.hash(GOOD)
+    await _enter(system, boss, "OLD@example.com ")
+    assert user.status == "active"
+
+
+async def test_SE_02_a_crowd_is_told_to_come_back(system: System) -> None:
+    hasher = Hasher()
+    try:
+        many = await asyncio.gather(*[hasher.fits(GOOD, "$no$hash") for _ in range(110)], return_exceptions=True)
+    finally:
+        hasher.close()
+    assert sum(isinstance(one, Unavailable) for one in many) == 6
+
+
+async def test_SE_03_whoever_is_not_there_costs_as_much(system: System, boss: Scope, clock: ManualClock) -> None:
+    await _join(system, boss, "there@example.com")
+    took: dict[str, list[float]] = {"there@example.com": [], "nowhere@example.com": []}
+    for _ in range(7):
+        for email, times in took.items():
+            clock.advance(1000)
+            began = time.perf_counter()
+            with pytest.raises(access.SignInFailed):
+                await _enter(system, boss, email, Secret("some other words here"))
+            times.append(time.perf_counter() - began)
+    one, other = (statistics.median(each) for each in took.values())
+    assert abs(one - other) < max(one, other) / 2
+
+
+async def test_every_refusal_of_a_sign_in_is_the_same(system: System, boss: Scope, clock: ManualClock) -> None:
+    await _join(system, boss, "same@example.com")
+    await access.invite(boss, "invited@example.com", [USER])
+    said = set()
+    for tenant, email, word in (
+        (boss.tenant_id, "same@example.com", "wrong words altogether"),
+        (boss.tenant_id, "invited@example.com", GOOD.reveal()),
+        (boss.tenant_id, "nobody@example.com", GOOD.reveal()),
+        ("ten_nowhere", "same@example.com", GOOD.reveal()),
+        ("platform", "same@example.com", GOOD.reveal()),
+    ):
+        with pytest.raises(access.SignInFailed) as refused:
+            await access.sign_in(system, HOME, SignIn(tenant, email, Secret(word)))
+        said.add((refused.value.message, str(refused.value.details)))
+    assert len(said) == 1
+
+
+async def test_SE_04_wrong_tries_hold_up_their_own_network_and_nobody_else(
+    system: System, boss: Scope, clock: ManualClock
+) -> None:
+    await _join(system, boss, "target@example.com")
+    for _ in range(3):
+        with pytest.raises(access.SignInFailed):
+            await _enter(system, boss, "target@example.com", Secret("guess guess guess"), AWAY)
+    with pytest.raises(access.SignInTooSoon) as held:
+        await _enter(system, boss, "target@example.com", GOOD, AWAY)
+    assert held.value.retry_after == 1
+    assert await _enter(system, boss, "target@example.com")
+    clock.advance(1)
+    assert await _enter(system, boss, "target@example.com", GOOD, AWAY)
+
+
+async def test_an_invitation_serves_once_and_not_for_ever(system: System, boss: Scope, clock: ManualClock) -> None:
+    once = await access.invite(boss, "once@example.com", [USER])
+    with pytest.raises(Invalid):
+        await access.accept(system, HOME, once.shown, Secret("short"))
+    await access.accept(system, HOME, once.shown, GOOD)
+    late = await access.invite(boss, "late@example.com", [USER])
+    clock.advance(7 * 86400)
+    for shown in (once.shown, late.shown, Secret("isi_" + "A" * 43), Secret("x")):
+        with pytest.raises(access.InvitationUnknown):
+            await access.accept(system, HOME, shown, GOOD)
+    with pytest.raises(access.EmailTaken):
+        await access.invite(boss, "ONCE@example.com", [USER])
+
+
+async def test_SE_05_a_session_is_kept_as_a_digest_and_is_new_at_every_sign_in(system: System, boss: Scope) -> None:
+    user = await _join(system, boss, "session@example.com", TENANT_ADMIN)
+    one, two = await _enter(system, boss, "session@example.com"), await _enter(system, boss, "session@example.com")
+    assert one != two
+    who = await _who(system, one)
+    assert (who.id, who.tenant_id) == (f"user:isthmus:{user.id}", boss.tenant_id)
+    assert who.roles == {TENANT_ADMIN}
+    async with boss.tx() as tx:
+        rows = await tx.fetch_sql("select s::text as row from sessions s union all select u::text from users u")
+        events = await tx.fetch_sql("select e::text as row from events e")
+    kept = " ".join(row["row"] for row in (*rows, *events))
+    assert one.reveal() not in kept
+    assert GOOD.reveal() not in kept
+
+
+async def test_SE_05_a_session_ends_unused_after_hours_and_used_after_days(
+    system: System, boss: Scope, clock: ManualClock
+) -> None:
+    await _join(system, boss, "idle@example.com")
+    shown = await _enter(system, boss, "idle@example.com")
+    for _ in range(16):
+        clock.advance(10 * 3600)
+        await _who(system, shown)
+    clock.advance(9 * 3600)
+    with pytest.raises(Unauthenticated):
+        await _who(system, shown)
+    unused = await _enter(system, boss, "idle@example.com")
+    clock.advance(12 * 3600)
+    with pytest.raises(Unauthenticated):
+        await _who(system, unused)
+
+
+async def test_SE_05_signing_out_a_new_password_and_removal_end_every_session(system: System, boss: Scope) -> None:
+    user = await _join(system, boss, "ends@example.com")
+    own = Scope(boss.tenant_id, Principal("user", user.id, "isthmus", boss.tenant_id), boss.engine, boss.clock)
+    other = Secret("another meadow entirely")
+
+    async def leaves(word: Secret, end: object) -> None:
+        shown = [await _enter(system, boss, "ends@example.com", word) for _ in range(2)]
+        await end  # type: ignore[misc] # a coroutine
+        for each in shown:
+            with pytest.raises(Unauthenticated):
+                await _who(system, each)
+
+    await leaves(GOOD, access.sign_out(own))
+    with pytest.raises(access.SignInFailed):
+        await access.change_password(own, other, GOOD)
+    await leaves(GOOD, access.change_password(own, GOOD, other))
+    await leaves(other, access.remove_member(boss, user.id))
+    with pytest.raises(access.SignInFailed):
+        await _enter(system, boss, "ends@example.com", other)
+
+
+async def test_AK_04_a_demoted_members_session_and_keys_shrink_and_a_removed_ones_are_void(
+    system: System, boss: Scope
+) -> None:
+    user = await _join(system, boss, "maker@example.com", TENANT_ADMIN)
+    who = Principal("user", user.id, "isthmus", boss.tenant_id, frozenset({TENANT_ADMIN}))
+    maker = Scope(boss.tenant_id, who, boss.engine, boss.clock)
+    made = await access.create_key(maker, Wanted(name="Till", permissions=["products:read", "sync:trigger"]))
+    door = access.KeyAuthenticator(system, access.LastUsed(system, access.Settings()))
+    session = await _enter(system, boss, "maker@example.com")
+
+    async def reach() -> frozenset[str]:
+        found = await door.verify(Credentials("key", made.shown.reveal()))
+        assert found is not None
+        return found.principal.permissions
+
+    assert await reach() == {"products:read", "sync:trigger"}
+    await access.change_roles(boss, user.id, [USER])
+    assert await reach() == {"products:read"}
+    assert (await _who(system, session)).roles == {USER}
+    await access.remove_member(boss, user.id)
+    assert await reach() == set()
+
+
+async def test_nobody_changes_or_removes_themselves_or_a_strangers_member(system: System, boss: Scope) -> None:
+    user = await _join(system, boss, "self@example.com", TENANT_ADMIN)
+    own = Scope(boss.tenant_id, Principal("user", user.id, "isthmus", boss.tenant_id), boss.engine, boss.clock)
+    stranger = await given.tenant(system, "Strangers")
+    for scope, refusal in ((own, access.NotYourself), (stranger, access.MemberNotFound)):
+        with pytest.raises(refusal):
+            await access.change_roles(scope, user.id, [USER])
+        with pytest.raises(refusal):
+            await access.remove_member(scope, user.id)
+    assert (await access.members(stranger, Ask())).items == []
+    assert user.id in [one.id for one in (await access.members(boss, Ask(limit=100))).items]
+
+
+async def test_what_is_over_is_forgotten(system: System, boss: Scope, clock: ManualClock) -> None:
+    await _join(system, boss, "swept@example.com")
+    await _enter(system, boss, "swept@example.com")
+    clock.advance(timedelta(days=8).total_seconds())
+    await access.sweep(system)
+    async with boss.tx() as tx:
+        rows = await tx.fetch_sql("select count(*) from sessions union all select count(*) from sign_in_failures")
+    assert [row["count"] for row in rows] == [0, 0]
