@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
-from isthmus.http import Routes
+from isthmus.http import Front, Routes
 from isthmus.kit.events import Event
 from isthmus.kit.permissions import Permission
 from isthmus.scope import Scope, System
@@ -33,6 +33,8 @@ class Feature:
 
     name: str
     routes: Sequence[Routes] = ()
+    #: path prefix -> what answers there in front of all routes
+    fronts: Mapping[str, Callable[[System], Front]] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     #: listener name -> (event types, function)
     listens: Mapping[str, tuple[Sequence[str], Listener]] = field(default_factory=dict)

@@ -23,7 +23,9 @@ PLATFORM_TABLES = {
     "vault_canary": "proof of master keys, no tenant's data",
     "vault_reseals": "how far a key rotation is",
     "webhook_due": "wake-ups of deliveries of all tenants by time; its rows stand behind policies like any tenant's",
+    "webhook_seen": "digests of events that were accepted, which tell nothing of their tenant",
     "webhook_shards": "who delivers which part of all endpoints",
+    "webhook_tokens": "hashes of unguessable tokens, by which the intake learns whose request it is",
 }
 #: Relations of the queue hold wake-ups only and have no tenant's data (VA-16).
 QUEUE_SCHEMA = "queue"
@@ -31,8 +33,6 @@ QUEUE_SCHEMA = "queue"
 
 #: Unique over all tenants by nature; what a conflict answers does not tell whose the other row is (TN-09).
 PLATFORM_WIDE = {
-    "sessions_digest_key": "the hash of an unguessable token, which a caller is looked up by",
-    "users_invitation_key": "the hash of an unguessable invitation, which its bearer is looked up by",
     "api_keys_digest_key": "the hash of an unguessable key, which a caller is looked up by",
     "oauth_flows_key": "the hash of an unguessable state, which a callback is looked up by",
     "account_claims_holder": "a shop belongs to one tenant of this deployment",

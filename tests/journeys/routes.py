@@ -26,12 +26,14 @@ PATHS: Mapping[str, str | None] = {
     "/api/listings/{id}": "lst",
     "/api/merchants/{merchant_id}": "ten",
     "/api/admin/tenants/{id}": "ten",
-    "/api/tenant/members/{id}": "usr",
     "/api/merchants/{merchant_id}/api-keys/{id}": "key",
     "/api/webhooks/endpoints/{id}": "whe",
     "/api/webhooks/deliveries/{id}": "dlv",
     "/api/webhooks/recoveries/{id}": "rcv",
     "/api/webhooks/event-types/{type}": None,
+    "/api/webhooks/sources/{source_id}": "src",
+    "/api/webhooks/replay/{replay_id}": "rpl",
+    "/api/webhooks/{delivery_id}": "inb",
     "/api/integrations/{category}": None,
     "/api/integrations/{category}/{id}": None,
     "/api/integrations/{provider}": None,
@@ -39,12 +41,18 @@ PATHS: Mapping[str, str | None] = {
 }
 PLAIN = {"category": "marketplace", "provider": "tiki", "id": "tiki", "registration": "nobodys", "type": "custom.wall"}
 #: Query parameters that name something of a tenant.
-QUERIES: Mapping[str, str] = {"connectionId": "con", "subject": "con", "endpointId": "whe", "eventId": "dlv"}
+QUERIES: Mapping[str, str] = {
+    "connectionId": "con",
+    "subject": "con",
+    "endpointId": "whe",
+    "eventId": "dlv",
+    "sourceId": "src",
+}
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
     *("category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
-    *("after", "types"),
+    *("after", "types", "event"),
 }
 #: A body that the route takes; `{con}` and the like stand for ids.
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -62,20 +70,18 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/endpoints/{id}/rotate-secret": {},
     "POST /api/webhooks/endpoints/{id}/recover": {"since": "2026-01-01T00:00:00Z"},
     "PUT /api/webhooks/event-types/{type}": {"description": "Of this wall."},
+    "POST /api/webhooks/sources": {"provider": "github", "secret": "of-this-wall"},
+    "PATCH /api/webhooks/sources/{source_id}": {"name": "changed"},
+    "POST /api/webhooks/sources/{source_id}/rotate": {"address": True},
+    "POST /api/webhooks/simulate": {"sourceId": "{src}"},
+    "POST /api/webhooks/replay": {"since": "2026-01-01T00:00:00Z", "plan": True},
     "POST /api/admin/tenants": {"name": "Wall"},
-    "POST /api/auth/login": {"tenant": "t", "email": "a@example.com", "password": "p"},
-    "POST /api/auth/accept": {"invitation": "isi_x", "password": "p"},
-    "POST /api/auth/password": {"current": "p", "wanted": "q"},
-    "POST /api/tenant/members": {"email": "a@example.com", "roles": ["user"]},
-    "PATCH /api/tenant/members/{id}": {"roles": ["user"]},
     "POST /api/events": {"type": "custom.wall", "data": {"n": 1}},
     "POST /api/merchants/{merchant_id}/api-keys": {"name": "Till", "permissions": ["products:read"]},
     "POST /api/merchants/{merchant_id}/api-keys/{id}/rotate": {},
 }
 #: Nobody signs in for these; each has its own proof of who may use it, or nothing to hide.
 OPEN = {
-    "/api/auth/login",
-    "/api/auth/accept",
     "/api/integrations/oauth/start",
     "/api/integrations/oauth/callback",
     "/api/integrations/oauth/callback/{registration}",
@@ -198,10 +204,8 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    made = {
-        noun: ids.new(noun, SYSTEM)
-        for noun in ("whe", "dlv", "rcv", "con", "int", "run", "prd", "lst", "ten", "key", "usr")
-    }
+    nouns = ("whe", "dlv", "rcv", "src", "inb", "rpl", "con", "int", "run", "prd", "lst", "ten", "key")
+    made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
 
@@ -216,9 +220,9 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
         **await hooks_of(amy),
+        **await inbound_of(amy),
         "ten": amy.tenant_id,
         "key": await key_of(amy),
-        "usr": await member_of(amy),
         "ticket": await ticket_of(running, amy),
     }
 
@@ -228,6 +232,20 @@ async def key_of(merchant: Merchant) -> str:
     path, body = f"/api/merchants/{merchant.tenant_id}/api-keys", {"name": "Wall", "permissions": ["products:read"]}
     made = await merchant.call("POST", path, body, **{"idempotency-key": "the-key-of-the-wall"})
     return str(made.body["data"]["id"])
+
+
+async def source_of(merchant: Merchant) -> str:
+    """A webhook source of theirs."""
+    body = {"provider": "github", "secret": "of-this-wall"}
+    return str((await merchant.call("POST", "/api/webhooks/sources", body)).body["id"])
+
+
+async def inbound_of(amy: Merchant) -> dict[str, str]:
+    """A source of hers, a delivery that came in there, and a replay."""
+    source = await source_of(amy)
+    taken = await amy.call("POST", "/api/webhooks/simulate", {"sourceId": source})
+    replay = await amy.call("POST", "/api/webhooks/replay", {"since": "2026-01-01T00:00:00Z"})
+    return {"src": source, "inb": taken.body["id"], "rpl": replay.body["id"]}
 
 
 async def endpoint_of(merchant: Merchant) -> str:
@@ -248,13 +266,6 @@ async def hooks_of(amy: Merchant) -> dict[str, str]:
             if rows:
                 return {"whe": endpoint, "dlv": rows[0]["id"], "rcv": recovery.body["id"]}
             await asyncio.sleep(0.05)
-
-
-async def member_of(merchant: Merchant) -> str:
-    """The id of somebody they invited: the same one whenever it is asked for."""
-    body = {"email": "wall@example.com", "roles": ["user"]}
-    made = await merchant.call("POST", "/api/tenant/members", body, **{"idempotency-key": "the-member-of-the-wall"})
-    return str(made.body["id"])
 
 
 async def ticket_of(running: Deployment, amy: Merchant) -> str:

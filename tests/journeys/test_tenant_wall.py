@@ -26,7 +26,7 @@ from tests.journeys.routes import (
     belongings,
     endpoint_of,
     key_of,
-    member_of,
+    source_of,
     unknown,
 )
 
@@ -218,8 +218,9 @@ async def test_TN_01_another_tenants_cursor_answers_as_an_invented_one(wall: Wal
 
 async def _his(wall: Wall) -> dict[str, str]:
     run = (await wall.bob.call("GET", "/api/sync/runs")).body["items"][0]
-    own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob), "usr": await member_of(wall.bob)}
-    return {"run": run["id"], "con": run["connectionId"], "whe": await endpoint_of(wall.bob), **own}
+    own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob)}
+    hooks = {"whe": await endpoint_of(wall.bob), "src": await source_of(wall.bob)}
+    return {"run": run["id"], "con": run["connectionId"], **hooks, **own}
 
 
 async def test_TN_01_the_stream_goes_on_behind_a_foreign_event_with_ones_own_only(wall: Wall) -> None:

@@ -27,6 +27,7 @@ def api(platform: Platform, *, shared: bool = False) -> App:
         system=platform.system,
         clock=platform.clock,
         budget=PostgresBudget(platform.engine.database, clock=platform.clock) if shared else None,
+        fronts={prefix: made(platform.system) for feature in FEATURES for prefix, made in feature.fronts.items()},
     )
 
 

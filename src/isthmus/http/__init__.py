@@ -6,6 +6,7 @@ from isthmus.http.auth import Authenticator, Credentials, Verified
 from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
 from isthmus.http.errors import problem_responses
 from isthmus.http.exchange import RequestFacts
+from isthmus.http.fronts import Arrival, Departure, Front
 from isthmus.http.health import Check
 from isthmus.http.jwks import JwksKeys
 from isthmus.http.live import Live, LiveDep, Sent
@@ -19,12 +20,15 @@ __all__ = [
     "PUBLIC",
     "Answer",
     "App",
+    "Arrival",
     "Authenticator",
     "Check",
     "Credentials",
     "Declaration",
+    "Departure",
     "Document",
     "FactsDep",
+    "Front",
     "HttpSettings",
     "Issuer",
     "JwksKeys",

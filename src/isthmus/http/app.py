@@ -14,6 +14,7 @@ from isthmus.http.described import description_routes
 from isthmus.http.edge import Edge, Parts
 from isthmus.http.errors import CannotStart
 from isthmus.http.exchange import RequestFacts
+from isthmus.http.fronts import Front
 from isthmus.http.health import Check, health_routes
 from isthmus.http.limits import Limiter
 from isthmus.http.live import Streams
@@ -76,6 +77,8 @@ class Wiring(TypedDict, total=False):
     clock: Clock
     #: Shares the limits with other processes; without one each process counts for itself.
     budget: Budget | None
+    #: Path prefix -> what answers there in front of all routes, such as `/hooks/`.
+    fronts: Mapping[str, Front]
 
 
 def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
@@ -100,6 +103,7 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
         doorkeeper=app.doorkeeper,
         limiter=Limiter(settings, clock, wiring.get("budget")),
         clock=clock,
+        fronts=wiring.get("fronts") or {},
     )
     app.edge = Edge(parts)
     return app

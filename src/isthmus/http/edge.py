@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -40,6 +40,7 @@ from isthmus.http.errors import (
 )
 from isthmus.http.errors import retry_seconds as whole_seconds
 from isthmus.http.exchange import Exchange, given_id
+from isthmus.http.fronts import Arrival, Front
 from isthmus.http.idempotency import Requested, Taking, claim_of, once
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.logging import access as log_access
@@ -66,6 +67,8 @@ class Parts:
     doorkeeper: Doorkeeper
     limiter: Limiter
     clock: Clock
+    #: Path prefix -> what answers there in front of all routes.
+    fronts: Mapping[str, Front] = field(default_factory=dict)
 
 
 class Link(Protocol):
@@ -91,6 +94,7 @@ class Edge:
         self._doorkeeper = parts.doorkeeper
         self._limiter = parts.limiter
         self._clock = parts.clock
+        self._fronts = tuple(parts.fronts.items())
         self._hosts = Hosts(parts.settings.hosts)
         self._callers = Callers(parts.settings.trusted_proxies)
         self.cors = Cors(parts.settings.cors_origins)
@@ -135,6 +139,8 @@ class Edge:
         exchange.cors = self.cors.answer(origin)
         if len(headers) != len(scope["headers"]):
             _check_once(scope)
+        if self._fronts and await self._passed(exchange, scope, receive, send):
+            return
         route, scope["path_params"] = self._route(scope)
         exchange.route = route
         declaration = _declaration(route)
@@ -148,7 +154,8 @@ class Edge:
         for name, value in pairs:
             query.setdefault(name, []).append(value)
         exchange.query = pairs
-        body = self._body(exchange, declaration, receive)
+        cap = declaration.body_cap if declaration.body_cap is not None else self._settings.body_bytes
+        body = self._body(exchange, cap, receive)
         seconds = None if declaration.stream else declaration.deadline or self._settings.request_seconds
         async with asyncio.timeout(seconds):
             response = await _run(route, scope, body, send, query)
@@ -205,9 +212,46 @@ class Edge:
         finally:
             exchange.standing = self._limiter.failures(address)
 
-    def _body(self, exchange: Exchange, declaration: Declaration, receive: Receive) -> CappedBody:
+    async def _passed(self, exchange: Exchange, scope: AsgiScope, receive: Receive, send: Send) -> bool:
+        """Whether something in front of the routes has answered."""
+        for prefix, front in self._fronts:
+            if scope["path"].startswith(prefix):
+                await self._pass(exchange, front, prefix, scope, receive, send)
+                return True
+        return False
+
+    async def _pass(
+        self, exchange: Exchange, front: Front, prefix: str, scope: AsgiScope, receive: Receive, send: Send
+    ) -> None:
+        """Hand the whole request to what stands in front of the routes; only what it refuses is counted (WH-08)."""
+        exchange.shown = front.shown
+        if not is_plain(scope.get("raw_path") or b"", scope["path"]):
+            raise NotFound("There is nothing at this address.")
+        address = f"front {limit_key(exchange.address)}"
+        strained = self._limiter.failures(address).remaining == 0
+        async with asyncio.timeout(self._settings.request_seconds):
+            body = await self._body(exchange, front.body_cap, receive).read()
+            arrival = Arrival(
+                method=scope["method"],
+                path=scope["path"].removeprefix(prefix),
+                query=scope["query_string"],
+                headers=exchange.headers,
+                body=body,
+                address=exchange.address,
+                request_id=exchange.request_id,
+                strained=strained,
+            )
+            reply = await front.answer(arrival)
+        if reply.refused:
+            self._limiter.count_failure(address)
+            self._limiter.check_failures(address)
+        length, kind = b"%d" % len(reply.body), reply.content_type.encode()
+        headers = [(b"content-length", length), *([(b"content-type", kind)] if kind else [])]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    def _body(self, exchange: Exchange, cap: int, receive: Receive) -> CappedBody:
         headers = exchange.headers
-        cap = declaration.body_cap if declaration.body_cap is not None else self._settings.body_bytes
         length = declared_length(headers)
         if length is not None or b"transfer-encoding" in headers:
             check_encoding(headers)
@@ -265,6 +309,8 @@ def _check_once(scope: AsgiScope) -> None:
 
 def _shown_path(exchange: Exchange, scope: AsgiScope) -> str:
     """The route's own path: parameters may be secrets, such as a hook's token (LO-04)."""
+    if exchange.shown:
+        return exchange.shown
     return exchange.route.path if exchange.route is not None else redact.text(str(scope["path"])[:200])
 
 

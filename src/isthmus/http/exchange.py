@@ -47,6 +47,8 @@ class Exchange:
     faults: Sequence[dict[str, Any]] = ()
     #: The request's idempotency key, while its effect has yet to take it.
     taking: Taking | None = None
+    #: The path as logs show it, where no route has one.
+    shown: str = ""
     status: int = 0
 
     @property

@@ -348,39 +348,6 @@ table return_origins
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
-table sessions
-  tenant_id text not null
-  id text not null
-  user_id text not null
-  digest bytea not null
-  created_at timestamp with time zone not null
-  seen_at timestamp with time zone not null
-  ends_at timestamp with time zone not null
-  constraint sessions_digest_key UNIQUE (digest)
-  constraint sessions_pkey PRIMARY KEY (tenant_id, id)
-  constraint sessions_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
-  CREATE INDEX sessions_user_idx ON sessions USING btree (tenant_id, user_id)
-  CREATE UNIQUE INDEX sessions_digest_key ON sessions USING btree (digest)
-  CREATE UNIQUE INDEX sessions_pkey ON sessions USING btree (tenant_id, id)
-  row security: forced
-  policy system for isthmus_system: using true check true
-  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
-  grant delete,insert,select,update to isthmus_system
-  grant delete,insert,select,update to isthmus_tenant
-
-table sign_in_failures
-  tenant_id text not null
-  id text not null
-  failures integer not null
-  until timestamp with time zone not null
-  constraint sign_in_failures_pkey PRIMARY KEY (tenant_id, id)
-  CREATE UNIQUE INDEX sign_in_failures_pkey ON sign_in_failures USING btree (tenant_id, id)
-  row security: forced
-  policy system for isthmus_system: using true check true
-  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
-  grant delete,insert,select,update to isthmus_system
-  grant delete,insert,select,update to isthmus_tenant
-
 table sync_cursors
   tenant_id text not null
   connection_id text not null
@@ -484,28 +451,6 @@ table tenants
   policy update_by_platform for isthmus_tenant: using (((current_setting('isthmus.tenant'::text))::tenant_key)::text = 'ten_platform'::text) check -
   grant delete,insert,select,update to isthmus_system
   grant insert,select,update to isthmus_tenant
-
-table users
-  tenant_id text not null
-  id text not null
-  email text not null
-  password_hash text
-  roles text[] not null
-  status text not null
-  invitation bytea
-  invited_until timestamp with time zone
-  created_at timestamp with time zone not null
-  constraint users_invitation_key UNIQUE (invitation)
-  constraint users_pkey PRIMARY KEY (tenant_id, id)
-  constraint users_tenant_id_email_key UNIQUE (tenant_id, email)
-  CREATE UNIQUE INDEX users_invitation_key ON users USING btree (invitation)
-  CREATE UNIQUE INDEX users_pkey ON users USING btree (tenant_id, id)
-  CREATE UNIQUE INDEX users_tenant_id_email_key ON users USING btree (tenant_id, email)
-  row security: forced
-  policy system for isthmus_system: using true check true
-  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
-  grant delete,insert,select,update to isthmus_system
-  grant delete,insert,select,update to isthmus_tenant
 
 table variants
   tenant_id text not null
@@ -662,6 +607,61 @@ table webhook_event_types
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table webhook_inbox
+  tenant_id text not null
+  id text not null
+  source_id text not null
+  provider text not null
+  received_at timestamp with time zone not null
+  request_id text not null
+  address text not null
+  method text not null
+  query text not null
+  headers jsonb not null
+  body bytea not null
+  verdict jsonb not null
+  topic text not null
+  event text not null
+  entity text not null
+  account text not null
+  object text not null
+  occurred_at timestamp with time zone
+  simulated boolean not null
+  connection_id text
+  state text not null
+  attempts integer not null default 0
+  next_at timestamp with time zone
+  lease_until timestamp with time zone
+  reason text
+  run_id text
+  replays integer not null default 0
+  done_at timestamp with time zone
+  constraint webhook_inbox_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX webhook_inbox_connection ON webhook_inbox USING btree (connection_id, id)
+  CREATE INDEX webhook_inbox_due ON webhook_inbox USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'handling'::text]))
+  CREATE INDEX webhook_inbox_received ON webhook_inbox USING btree (source_id, id) WHERE (state = 'received'::text)
+  CREATE UNIQUE INDEX webhook_inbox_pkey ON webhook_inbox USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_mail
+  tenant_id text not null
+  source_id text not null
+  wanted bigint not null default 0
+  seen bigint not null default 0
+  repeats bigint not null default 0
+  last_at timestamp with time zone
+  constraint webhook_mail_pkey PRIMARY KEY (tenant_id, source_id)
+  CREATE UNIQUE INDEX webhook_mail_pkey ON webhook_mail USING btree (tenant_id, source_id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table webhook_recoveries
   tenant_id text not null
   id text not null
@@ -681,6 +681,70 @@ table webhook_recoveries
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table webhook_refused
+  tenant_id text not null
+  source_id text not null
+  id text not null
+  at timestamp with time zone not null
+  reason text not null
+  message text not null
+  address text not null
+  headers jsonb not null
+  body bytea not null
+  constraint webhook_refused_pkey PRIMARY KEY (tenant_id, source_id, id)
+  CREATE UNIQUE INDEX webhook_refused_pkey ON webhook_refused USING btree (tenant_id, source_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_replays
+  tenant_id text not null
+  id text not null
+  filters jsonb not null
+  state text not null
+  place text not null
+  last text not null
+  total bigint not null
+  done bigint not null default 0
+  requested_by text not null
+  created_at timestamp with time zone not null
+  done_at timestamp with time zone
+  constraint webhook_replays_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX webhook_replays_pkey ON webhook_replays USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_secrets
+  tenant_id text not null
+  id text not null
+  source_id text not null
+  sealed bytea not null
+  expires_at timestamp with time zone
+  created_at timestamp with time zone not null
+  constraint webhook_secrets_pkey PRIMARY KEY (tenant_id, id)
+  constraint webhook_secrets_source FOREIGN KEY (tenant_id, source_id) REFERENCES webhook_sources(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX webhook_secrets_of_source ON webhook_secrets USING btree (tenant_id, source_id)
+  CREATE UNIQUE INDEX webhook_secrets_pkey ON webhook_secrets USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_seen
+  digest bytea not null
+  at timestamp with time zone not null
+  constraint webhook_seen_pkey PRIMARY KEY (digest)
+  CREATE INDEX webhook_seen_at ON webhook_seen USING brin (at)
+  CREATE UNIQUE INDEX webhook_seen_pkey ON webhook_seen USING btree (digest)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
+
 table webhook_shards
   shard smallint not null
   owner text
@@ -688,5 +752,57 @@ table webhook_shards
   until timestamp with time zone not null
   constraint webhook_shards_pkey PRIMARY KEY (shard)
   CREATE UNIQUE INDEX webhook_shards_pkey ON webhook_shards USING btree (shard)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
+
+table webhook_sources
+  tenant_id text not null
+  id text not null
+  provider text not null
+  name text not null
+  connection_id text
+  uses_app boolean not null
+  app jsonb not null
+  paused boolean not null
+  first_verified_at timestamp with time zone
+  version integer not null default 1
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint webhook_sources_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX webhook_sources_pkey ON webhook_sources USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_steps
+  tenant_id text not null
+  delivery_id text not null
+  id text not null
+  at timestamp with time zone not null
+  what text not null
+  outcome text not null
+  message text
+  run_id text
+  constraint webhook_steps_pkey PRIMARY KEY (tenant_id, delivery_id, id)
+  CREATE UNIQUE INDEX webhook_steps_pkey ON webhook_steps USING btree (tenant_id, delivery_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_tokens
+  token_hash bytea not null
+  tenant_id text not null
+  source_id text not null
+  hint text not null
+  expires_at timestamp with time zone
+  created_at timestamp with time zone not null
+  constraint webhook_tokens_pkey PRIMARY KEY (token_hash)
+  constraint webhook_tokens_source FOREIGN KEY (tenant_id, source_id) REFERENCES webhook_sources(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX webhook_tokens_of_source ON webhook_tokens USING btree (tenant_id, source_id)
+  CREATE UNIQUE INDEX webhook_tokens_pkey ON webhook_tokens USING btree (token_hash)
   row security: none
   grant delete,insert,select,update to isthmus_system

@@ -10,6 +10,7 @@ from isthmus.features.connections.events import Cleared, Connected, Created, Dis
 from isthmus.features.connections.model.connection import Connection, Filters, Status
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.finishing import redeem
+from isthmus.features.connections.service.locating import holder
 from isthmus.features.connections.service.managing import (
     Trial,
     connections,
@@ -46,6 +47,7 @@ __all__ = [
     "connection",
     "connections",
     "disconnect",
+    "holder",
     "reconnect",
     "redeem",
     "return_origins",

@@ -1,5 +1,7 @@
 """Sync runs: durable, resumable, one at a time for each connection and entity."""
 
+from isthmus.features.sync.errors import NotReadable as NotReadable
+from isthmus.features.sync.errors import RunInProgress as RunInProgress
 from isthmus.features.sync.model import Mode as Mode
 from isthmus.features.sync.model import Run as Run
 from isthmus.features.sync.model import State as State

@@ -5,7 +5,7 @@ from alembic import op
 from isthmus.engine.db.migrations.ddl import protect
 
 revision = "0007"
-down_revision: str | None = "0005"
+down_revision: str | None = "0006"
 branch_labels = None
 depends_on = None
 

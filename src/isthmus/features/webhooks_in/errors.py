@@ -1,0 +1,57 @@
+"""Failures of inbound webhooks."""
+
+from isthmus.kit.errors import Conflict, NotFound
+
+
+class SourceNotFound(NotFound):
+    """There is no such webhook source.
+
+    List the sources with `GET /api/webhooks/sources`; check whose token you send.
+    """
+
+    code = "WEBHOOK_SOURCE_NOT_FOUND"
+
+
+class DeliveryNotFound(NotFound):
+    """There is no such inbound delivery.
+
+    List the deliveries with `GET /api/webhooks`; they are kept for as long as `ISTHMUS_WEBHOOKS_IN__LOG_FOR` says.
+    """
+
+    code = "WEBHOOK_NOT_FOUND"
+
+
+class ReplayNotFound(NotFound):
+    """There is no such replay.
+
+    Use the id that `POST /api/webhooks/replay` answered with.
+    """
+
+    code = "WEBHOOK_REPLAY_NOT_FOUND"
+
+
+class PushesNothing(Conflict):
+    """This provider pushes nothing that could be verified here.
+
+    Read its data with a sync instead.
+    """
+
+    code = "WEBHOOKS_NOT_SUPPORTED"
+
+
+class NotRetryable(Conflict):
+    """The delivery is being worked off already, or no connection of yours is known for it.
+
+    Wait until it is done, or connect the account that it is about first.
+    """
+
+    code = "WEBHOOK_NOT_RETRYABLE"
+
+
+class CannotSimulate(Conflict):
+    """This platform signs with a key of its own, so nobody else can make a delivery that is believed.
+
+    Let the platform send a test event instead.
+    """
+
+    code = "WEBHOOK_CANNOT_BE_SIMULATED"

@@ -1,0 +1,20 @@
+"""What `app.py` needs to know of this room."""
+
+from isthmus.feature import Feature
+from isthmus.features.webhooks_in import jobs, routes
+from isthmus.features.webhooks_in.events import EMITS
+from isthmus.features.webhooks_in.service import intake, managing, replaying, routing, working
+from isthmus.features.webhooks_in.settings import Settings
+
+FEATURE = Feature(
+    name="webhooks_in",
+    routes=(routes.sources, routes.deliveries),
+    fronts={intake.PREFIX: intake.front},
+    jobs={intake.ROUTE: jobs.route, routing.HANDLE: jobs.handle, replaying.REPLAY: jobs.replay},
+    emits=EMITS,
+    permissions=(routes.READ, routes.MANAGE),
+    reconcile=(working.missing, replaying.missing),
+    periodic={"webhooks_in.due": (2.0, jobs.wake), "webhooks_in.sweep": (600.0, jobs.sweep)},
+    reseals={"webhooks_in.secrets": managing.reseal},
+    settings=Settings,
+)

@@ -1,0 +1,167 @@
+"""What a source and a delivery are, and what happens to a delivery next."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from isthmus.connect.webhooks import Signature, Webhooks
+from isthmus.features.webhooks_in.model.verifying import LiveSecret, Verdict
+
+#: Bits of the token in an address (WH-05).
+TOKEN_BITS = 160
+_HIDDEN = "***"
+_HEADER_CHARACTERS = 4_000
+
+
+class State(StrEnum):
+    """Where a delivery stands."""
+
+    RECEIVED = "received"
+    UNROUTED = "unrouted"
+    WAITING = "waiting"
+    HANDLING = "handling"
+    DONE = "done"
+    IGNORED = "ignored"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An address for a provider's pushes."""
+
+    id: str
+    provider: str
+    name: str
+    connection_id: str | None
+    uses_app: bool
+    app: Mapping[str, str]
+    paused: bool
+    first_verified_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """A source as the intake needs it: whose it is, and what is believed."""
+
+    tenant_id: str
+    id: str
+    provider: str
+    scheme: Webhooks
+    secrets: Sequence[LiveSecret]
+    app: Mapping[str, str]
+    paused: bool
+    verified_before: bool
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A verified delivery, ready to be made durable."""
+
+    digest: bytes
+    tenant_id: str
+    id: str
+    source_id: str
+    provider: str
+    received_at: datetime
+    request_id: str
+    address: str
+    method: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    verdict: Mapping[str, Any]
+    topic: str
+    event: str
+    entity: str
+    account: str
+    object: str
+    occurred_at: datetime | None
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was not believed."""
+
+    tenant_id: str
+    source_id: str
+    id: str
+    at: datetime
+    reason: str
+    message: str
+    address: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A delivery in the log."""
+
+    id: str
+    source_id: str
+    provider: str
+    received_at: datetime
+    request_id: str
+    address: str
+    method: str
+    topic: str
+    event: str
+    entity: str
+    account: str
+    object: str
+    occurred_at: datetime | None
+    simulated: bool
+    verdict: Mapping[str, Any]
+    connection_id: str | None
+    state: str
+    attempts: int
+    next_at: datetime | None
+    reason: str | None
+    run_id: str | None
+    replays: int
+    done_at: datetime | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
+    body: bytes = b""
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def kept_headers(headers: Mapping[str, str], scheme: Webhooks) -> dict[str, str]:
+    """The headers as the log keeps them: what opens a door by itself is hidden."""
+    hidden = {"cookie"} | {name for one in scheme.signatures if (name := _token_header(one))}
+    return {
+        name: _HIDDEN if name in hidden or _opens(name, value) else value[:_HEADER_CHARACTERS]
+        for name, value in headers.items()
+    }
+
+
+def _token_header(one: Signature) -> str:
+    return one.where.partition(":")[2] if one.kind == "token" else ""
+
+
+def _opens(name: str, value: str) -> bool:
+    return name == "authorization" and value.lower().startswith(("basic ", "bearer "))
+
+
+def told(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as the log keeps it."""
+    return {"accepted": verdict.accepted, "reason": verdict.reason, "message": verdict.text, "way": verdict.way}
+
+
+def next_attempt(attempts: int, retries: Sequence[float], now: datetime) -> datetime | None:
+    """When to try again after so many failed attempts; None: never."""
+    if attempts > len(retries) or attempts < 1:
+        return None
+    return now + timedelta(seconds=retries[attempts - 1])

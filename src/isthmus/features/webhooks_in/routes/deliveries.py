@@ -1,0 +1,172 @@
+"""The log of deliveries over HTTP: look, retry, replay, simulate."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import Query
+from starlette.responses import Response
+
+from isthmus.features.webhooks_in.errors import (
+    CannotSimulate,
+    DeliveryNotFound,
+    NotRetryable,
+    ReplayNotFound,
+    SourceNotFound,
+)
+from isthmus.features.webhooks_in.routes.shapes import (
+    MANAGE,
+    READ,
+    InboundList,
+    Replay,
+    ReplayOut,
+    Simulate,
+    SimulatedOut,
+    WholeOut,
+    delivery_out,
+    replay_out,
+    whole_out,
+)
+from isthmus.features.webhooks_in.service import looking, replaying, simulating
+from isthmus.features.webhooks_in.service.looking import Filters
+from isthmus.features.webhooks_in.service.simulating import Wish
+from isthmus.http import PageDep, Routes, ScopeDep, accepted, document
+from isthmus.kit.errors import Invalid
+from isthmus.kit.paging import Page
+
+routes = Routes(prefix="/api/webhooks", tag="Webhooks in")
+_STATES = Literal["received", "unrouted", "waiting", "handling", "done", "ignored", "dead"]
+_LONG_AGO = timedelta(days=3650)
+
+
+@routes.get("", permission=READ, limit="other", response_model=InboundList, summary="What the platforms pushed")
+async def list_deliveries(  # noqa: PLR0913 - a query parameter each
+    scope: ScopeDep,
+    paging: PageDep,
+    *,
+    source_id: Annotated[str | None, Query(alias="sourceId")] = None,
+    connection_id: Annotated[str | None, Query(alias="connectionId")] = None,
+    provider: Annotated[str | None, Query()] = None,
+    event: Annotated[str | None, Query()] = None,
+    state: Annotated[_STATES | None, Query()] = None,
+    since: Annotated[datetime | None, Query(alias="from")] = None,
+    until: Annotated[datetime | None, Query(alias="to")] = None,
+) -> Response:
+    """Newest first."""
+    filters = Filters(
+        since=_aware("from", since) or scope.now - _LONG_AGO,
+        until=_aware("to", until) or scope.now + _LONG_AGO,
+        source_id=source_id,
+        connection_id=connection_id,
+        provider=provider,
+        event=event,
+        state=state,
+    )
+    page = await looking.deliveries(scope, filters, paging.ask)
+    shown = Page([delivery_out(one) for one in page.items], page.next_after, has_more=page.has_more)
+    return paging.listing("items", shown)
+
+
+def _aware(name: str, given: datetime | None) -> datetime | None:
+    if given is not None and given.tzinfo is None:
+        raise Invalid.field(name, "A time with its zone, such as 2026-01-31T12:00:00Z.")
+    return given
+
+
+@routes.get(
+    "/{delivery_id}",
+    permission=READ,
+    limit="other",
+    response_model=WholeOut,
+    summary="One delivery with its verdict and timeline",
+    errors=(DeliveryNotFound,),
+)
+async def get_delivery(scope: ScopeDep, delivery_id: str) -> Response:
+    """Headers that open doors are hidden."""
+    return document(whole_out(await looking.delivery(scope, delivery_id)))
+
+
+@routes.post(
+    "/{delivery_id}/retry",
+    permission=MANAGE,
+    limit="other",
+    response_model=WholeOut,
+    status=202,
+    summary="Work a delivery off once more",
+    errors=(DeliveryNotFound, NotRetryable),
+)
+async def retry_delivery(scope: ScopeDep, delivery_id: str) -> Response:
+    """Its schedule begins anew."""
+    return accepted(whole_out(await looking.retry(scope, delivery_id)))
+
+
+@routes.post(
+    "/replay",
+    permission=MANAGE,
+    limit="other",
+    response_model=ReplayOut,
+    status=202,
+    summary="Count, or work off once more, what fits a filter",
+)
+async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
+    """With `plan` nothing is done; without it the replay goes on by itself."""
+    filters = Filters(
+        since=_aware("since", body.since) or scope.now,
+        until=_aware("until", body.until) or scope.now,
+        source_id=body.source_id,
+        connection_id=body.connection_id,
+        provider=body.provider,
+        event=body.event,
+        state=body.state,
+    )
+    if body.plan:
+        return accepted(ReplayOut(id=None, state="planned", total=await replaying.plan(scope, filters), done=0))
+    return accepted(replay_out(await replaying.begin(scope, filters)))
+
+
+@routes.get(
+    "/replay/{replay_id}",
+    permission=READ,
+    limit="other",
+    response_model=ReplayOut,
+    summary="How far a replay is",
+    errors=(ReplayNotFound,),
+)
+async def get_replay(scope: ScopeDep, replay_id: str) -> Response:
+    """Done counts what has been handed out."""
+    return document(replay_out(await replaying.replay(scope, replay_id)))
+
+
+@routes.post(
+    "/replay/{replay_id}/cancel",
+    permission=MANAGE,
+    limit="other",
+    response_model=ReplayOut,
+    summary="Stop a replay",
+    errors=(ReplayNotFound,),
+)
+async def cancel_replay(scope: ScopeDep, replay_id: str) -> Response:
+    """What it has handed out already is worked off."""
+    return document(replay_out(await replaying.cancel(scope, replay_id)))
+
+
+@routes.post(
+    "/simulate",
+    permission=MANAGE,
+    limit="other",
+    response_model=SimulatedOut,
+    summary="Send a signed sample through a source",
+    errors=(SourceNotFound, CannotSimulate),
+)
+async def simulate(scope: ScopeDep, body: Simulate) -> Response:
+    """It is marked as simulated and reaches no handler."""
+    taken = await simulating.simulate(scope, body.source_id, Wish(body.topic, body.body, body.headers))
+    verdict = taken.verdict
+    return document(
+        SimulatedOut(
+            status=taken.reply.status,
+            accepted=verdict is not None and verdict.accepted,
+            reason=verdict.reason if verdict else "not_judged",
+            repeated=taken.repeated,
+            id=taken.id,
+        )
+    )

@@ -1,0 +1,292 @@
+"""What inbound webhooks look like on the wire."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from pydantic import SecretStr
+
+from isthmus.features.webhooks_in.model.deliveries import Delivery
+from isthmus.features.webhooks_in.service.looking import Whole
+from isthmus.features.webhooks_in.service.managing import Seen
+from isthmus.http import Answer, Wire
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+
+READ = permission("webhook_log:read", "See inbound webhooks and their sources", SUPER_ADMIN, TENANT_ADMIN, USER)
+MANAGE = permission("webhook_log:manage", "Change webhook sources, retry and replay", SUPER_ADMIN, TENANT_ADMIN)
+
+
+class AddSource(Wire):
+    """A new source. Without a secret the app registration's own counts, where the provider has one."""
+
+    provider: str
+    name: str = ""
+    connection_id: str | None = None
+    secret: SecretStr | None = None
+    app: dict[str, str] | None = None
+
+
+class ChangeSource(Wire):
+    """What is to be changed."""
+
+    name: str | None = None
+    paused: bool | None = None
+
+
+class RotateSource(Wire):
+    """A new address, a new secret, or both; the old ones count for the overlap."""
+
+    address: bool = False
+    secret: SecretStr | None = None
+
+
+class Simulate(Wire):
+    """Which sample to send; a body of your own takes the place of the sample's."""
+
+    source_id: str
+    topic: str | None = None
+    body: str | None = None
+    headers: dict[str, str] | None = None
+
+
+class Replay(Wire):
+    """Which deliveries to work off once more; with `plan` they are only counted."""
+
+    since: datetime
+    until: datetime | None = None
+    source_id: str | None = None
+    connection_id: str | None = None
+    provider: str | None = None
+    event: str | None = None
+    state: str | None = None
+    plan: bool = False
+
+
+class AddressOut(Answer, frozen=True, kw_only=True):
+    """What may be shown of an address: the token's beginning, and until when it answers."""
+
+    token_begins: str
+    expires_at: datetime | None
+    created_at: datetime
+
+
+class SecretOut(Answer, frozen=True, kw_only=True):
+    """What may be shown of a secret."""
+
+    id: str
+    expires_at: datetime | None
+    created_at: datetime
+
+
+class SourceOut(Answer, frozen=True, kw_only=True):
+    """A source. `url` is the whole address, shown once: enter it at the provider as `setup` says."""
+
+    id: str
+    provider: str
+    name: str
+    connection_id: str | None
+    uses_app_secret: bool
+    paused: bool
+    first_verified_at: datetime | None
+    received: int
+    repeated: int
+    last_received_at: datetime | None
+    addresses: list[AddressOut]
+    secrets: list[SecretOut]
+    setup: str
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    created_at: datetime
+    updated_at: datetime
+
+
+class SourceList(Answer, frozen=True, kw_only=True):
+    """A page of sources."""
+
+    items: list[SourceOut]
+    limit: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class VerdictOut(Answer, frozen=True, kw_only=True):
+    """Whether a delivery was believed, and why."""
+
+    accepted: bool
+    reason: str
+    message: str
+
+
+class InboundOut(Answer, frozen=True, kw_only=True):
+    """A delivery. `event` is our name for what `topic` says; it is a hint, the truth is read from the platform."""
+
+    id: str
+    source_id: str
+    provider: str
+    connection_id: str | None
+    topic: str
+    event: str
+    object: str
+    account: str
+    state: str
+    reason: str | None
+    attempts: int
+    replays: int
+    simulated: bool
+    verdict: VerdictOut
+    run_id: str | None
+    address: str
+    occurred_at: datetime | None
+    received_at: datetime
+    next_attempt_at: datetime | None
+    done_at: datetime | None
+
+
+class InboundList(Answer, frozen=True, kw_only=True):
+    """A page of deliveries."""
+
+    items: list[InboundOut]
+    limit: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class StepOut(Answer, frozen=True, kw_only=True):
+    """A line of the timeline."""
+
+    at: datetime
+    what: str
+    outcome: str
+    message: str | None
+    run_id: str | None
+
+
+class WholeOut(Answer, frozen=True, kw_only=True):
+    """A delivery with what was sent, and what became of it."""
+
+    delivery: InboundOut
+    method: str
+    query: str
+    headers: dict[str, str]
+    body: str
+    steps: list[StepOut]
+
+
+class RefusedOut(Answer, frozen=True, kw_only=True):
+    """A request that was not believed; kept for a day."""
+
+    id: str
+    at: datetime
+    reason: str
+    message: str
+    address: str
+    headers: dict[str, str]
+    body: str
+
+
+class RefusedList(Answer, frozen=True, kw_only=True):
+    """A page of refused requests."""
+
+    items: list[RefusedOut]
+    limit: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class ReplayOut(Answer, frozen=True, kw_only=True):
+    """How far a replay is. `state` is `planned`, `running`, `done` or `cancelled`."""
+
+    id: str | None
+    state: str
+    total: int
+    done: int
+    created_at: datetime | None = None
+    done_at: datetime | None = None
+
+
+class SimulatedOut(Answer, frozen=True, kw_only=True):
+    """How our own intake answered the sample; `id` is the delivery it became."""
+
+    status: int
+    accepted: bool
+    reason: str
+    repeated: bool
+    id: str | None
+
+
+def source_out(seen: Seen) -> SourceOut:
+    """A source as it is shown."""
+    one = seen.source
+    return SourceOut(
+        id=one.id,
+        provider=one.provider,
+        name=one.name,
+        connection_id=one.connection_id,
+        uses_app_secret=one.uses_app,
+        paused=one.paused,
+        first_verified_at=one.first_verified_at,
+        received=seen.received,
+        repeated=seen.repeated,
+        last_received_at=seen.last_at,
+        addresses=[
+            AddressOut(token_begins=row["hint"], expires_at=row["expires_at"], created_at=row["created_at"])
+            for row in seen.addresses
+        ],
+        secrets=[SecretOut(**row) for row in seen.secrets],
+        setup=seen.setup,
+        url=seen.url.reveal() if seen.url is not None else msgspec.UNSET,
+        created_at=one.created_at,
+        updated_at=one.updated_at,
+    )
+
+
+def delivery_out(one: Delivery) -> InboundOut:
+    """A delivery as lists show it."""
+    verdict = one.verdict
+    return InboundOut(
+        id=one.id,
+        source_id=one.source_id,
+        provider=one.provider,
+        connection_id=one.connection_id,
+        topic=one.topic,
+        event=one.event,
+        object=one.object,
+        account=one.account,
+        state=one.state,
+        reason=one.reason,
+        attempts=one.attempts,
+        replays=one.replays,
+        simulated=one.simulated,
+        verdict=VerdictOut(accepted=verdict["accepted"], reason=verdict["reason"], message=verdict["message"]),
+        run_id=one.run_id,
+        address=one.address,
+        occurred_at=one.occurred_at,
+        received_at=one.received_at,
+        next_attempt_at=one.next_at,
+        done_at=one.done_at,
+    )
+
+
+def whole_out(whole: Whole) -> WholeOut:
+    """A delivery as it is shown alone."""
+    one = whole.delivery
+    names = ("at", "what", "outcome", "message", "run_id")
+    return WholeOut(
+        delivery=delivery_out(one),
+        method=one.method,
+        query=one.query,
+        headers=dict(one.headers),
+        body=one.body.decode("utf-8", "replace"),
+        steps=[StepOut(**{name: row[name] for name in names}) for row in whole.steps],
+    )
+
+
+def refused_out(row: Mapping[str, Any]) -> RefusedOut:
+    """A refused request as it is shown."""
+    return RefusedOut(**{**row, "body": row["body"].decode("utf-8", "replace")})
+
+
+def replay_out(row: Mapping[str, Any]) -> ReplayOut:
+    """A replay as it is shown."""
+    names = ("id", "state", "total", "done", "created_at", "done_at")
+    return ReplayOut(**{name: row[name] for name in names})

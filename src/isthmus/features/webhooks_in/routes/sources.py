@@ -1,0 +1,123 @@
+"""Sources over HTTP."""
+
+from starlette.responses import Response
+
+from isthmus.features.catalog import ProviderNotFound
+from isthmus.features.connections import ConnectionNotFound
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.routes.shapes import (
+    MANAGE,
+    READ,
+    AddSource,
+    ChangeSource,
+    RefusedList,
+    RotateSource,
+    SourceList,
+    SourceOut,
+    refused_out,
+    source_out,
+)
+from isthmus.features.webhooks_in.service import looking, managing
+from isthmus.features.webhooks_in.service.managing import Wanted
+from isthmus.http import PageDep, Routes, ScopeDep, created, document, no_content
+from isthmus.kit.paging import Page
+from isthmus.kit.secret import Secret
+
+routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
+
+
+@routes.post(
+    "",
+    permission=MANAGE,
+    limit="other",
+    response_model=SourceOut,
+    status=201,
+    summary="Make an address for a provider's pushes",
+    errors=(ProviderNotFound, PushesNothing, ConnectionNotFound),
+    secret_fields=("url",),
+)
+async def add_source(scope: ScopeDep, body: AddSource) -> Response:
+    """The address is shown once."""
+    secret = Secret(body.secret.get_secret_value()) if body.secret else None
+    wanted = Wanted(body.provider, body.name, body.connection_id, secret, body.app)
+    seen = await managing.add(scope, wanted)
+    return created(source_out(seen), location=f"/api/webhooks/sources/{seen.source.id}")
+
+
+@routes.get("", permission=READ, limit="other", response_model=SourceList, summary="The addresses for pushes")
+async def list_sources(scope: ScopeDep, paging: PageDep) -> Response:
+    """Oldest first."""
+    page = await managing.sources(scope, paging.ask)
+    shown = Page([source_out(one) for one in page.items], page.next_after, has_more=page.has_more)
+    return paging.listing("items", shown)
+
+
+@routes.get(
+    "/{source_id}",
+    permission=READ,
+    limit="other",
+    response_model=SourceOut,
+    summary="One address for pushes",
+    errors=(SourceNotFound,),
+)
+async def get_source(scope: ScopeDep, source_id: str) -> Response:
+    """With what came in there."""
+    return document(source_out(await managing.source(scope, source_id)))
+
+
+@routes.patch(
+    "/{source_id}",
+    permission=MANAGE,
+    limit="other",
+    response_model=SourceOut,
+    summary="Rename, pause or resume a source",
+    errors=(SourceNotFound,),
+)
+async def change_source(scope: ScopeDep, source_id: str, body: ChangeSource) -> Response:
+    """A paused source answers 503, so that platforms come again later."""
+    return document(source_out(await managing.change(scope, source_id, name=body.name, paused=body.paused)))
+
+
+@routes.post(
+    "/{source_id}/rotate",
+    permission=MANAGE,
+    limit="other",
+    response_model=SourceOut,
+    summary="Give a source a new address or a new secret",
+    errors=(SourceNotFound,),
+    secret_fields=("url",),
+)
+async def rotate_source(scope: ScopeDep, source_id: str, body: RotateSource) -> Response:
+    """The old ones count for the overlap."""
+    secret = Secret(body.secret.get_secret_value()) if body.secret else None
+    return document(source_out(await managing.rotate(scope, source_id, token=body.address, secret=secret)))
+
+
+@routes.delete(
+    "/{source_id}",
+    permission=MANAGE,
+    limit="other",
+    response_model=None,
+    status=204,
+    summary="Remove a source",
+    errors=(SourceNotFound,),
+)
+async def remove_source(scope: ScopeDep, source_id: str) -> Response:
+    """What it brought stays in the log."""
+    await managing.remove(scope, source_id)
+    return no_content()
+
+
+@routes.get(
+    "/{source_id}/refused",
+    permission=READ,
+    limit="other",
+    response_model=RefusedList,
+    summary="What a source refused of late, and why",
+    errors=(SourceNotFound,),
+)
+async def list_refused(scope: ScopeDep, paging: PageDep, source_id: str) -> Response:
+    """Newest first; the last thousand, for a day."""
+    page = await looking.refused(scope, source_id, paging.ask)
+    shown = Page([refused_out(one) for one in page.items], page.next_after, has_more=page.has_more)
+    return paging.listing("items", shown)

@@ -1,0 +1,114 @@
+"""Finds the source behind a token, and remembers it for a few seconds; what is unknown is remembered too (WH-08)."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isthmus.features import catalog, connections, vault
+from isthmus.features.webhooks_in.model import deliveries
+from isthmus.features.webhooks_in.model.deliveries import LiveSource, Source
+from isthmus.features.webhooks_in.model.verifying import LiveSecret
+from isthmus.features.webhooks_in.settings import Settings
+from isthmus.features.webhooks_in.store import sources as store
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System
+
+PART = "webhooks_in"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}", re.ASCII)
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    source: LiveSource | None
+    until: float
+
+
+class Finder:
+    """What one process knows of the sources."""
+
+    def __init__(self, system: System, settings: Settings) -> None:
+        self._system, self._settings = system, settings
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+
+    def address(self, token: str) -> str:
+        """The public address of a source with this token."""
+        return address(self._system, token)
+
+    async def by_token(self, token: str, *, known_only: bool = False) -> LiveSource | None:
+        """The source behind a token that still counts."""
+        if not _TOKEN.fullmatch(token):
+            return None
+        key, clock = deliveries.token_hash(token), self._system.clock
+        known = self._known.get(key)
+        if known is None or known.until <= clock.monotonic():
+            if known_only and known is None:
+                return None
+            known = _Known(await self._load(key), clock.monotonic() + self._settings.source_cache.total_seconds())
+            self._known[key] = known
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        source = known.source
+        if source is None or (source.expires_at is not None and source.expires_at <= self._system.now):
+            return None
+        return source
+
+    async def _load(self, key: bytes) -> LiveSource | None:
+        async with self._system.tx() as tx:
+            row = await store.token(tx, key)
+        if row is None:
+            return None
+        found = await live(self._system.scope(row["tenant_id"], PART), row["source_id"])
+        if found is None or row["expires_at"] is None:
+            return found
+        return LiveSource(
+            found.tenant_id, found.id, found.provider, found.scheme, found.secrets, found.app, found.paused,
+            found.verified_before, row["expires_at"],
+        )  # fmt: skip
+
+
+def address(system: System, token: str) -> str:
+    """The public address of a source with this token."""
+    return f"{system.engine.part(connections.Settings).public_url.rstrip('/')}/hooks/{token}"
+
+
+async def live(scope: Scope, source_id: str) -> LiveSource | None:
+    """A source of the scope's tenant with everything that is believed at it."""
+    async with scope.tx() as tx:
+        found = await store.source(tx, scope.tenant_id, source_id)
+        if found is None:
+            return None
+        rows = await store.secrets(tx, scope.tenant_id, source_id)
+        sealed = [vault.Sealed(row["sealed"], source_id, secret_field(row["id"])) for row in rows]
+        opened = await vault.open_many(scope, tx, sealed)
+    scheme = scope.part(catalog.Providers).found(found.provider).manifest.webhooks
+    if scheme is None:
+        return None
+    secrets = [LiveSecret(secret, row["expires_at"]) for secret, row in zip(opened, rows, strict=True)]
+    app, own = await _app(scope, found, scheme.secret_field, scheme.app_fields)
+    return LiveSource(
+        scope.tenant_id, found.id, found.provider, scheme, [*secrets, *own], {**app, **found.app}, found.paused,
+        found.first_verified_at is not None,
+    )  # fmt: skip
+
+
+async def _app(
+    scope: Scope, source: Source, secret_name: str, shown: tuple[str, ...]
+) -> tuple[Mapping[str, str], list[LiveSecret]]:
+    """What the app registration adds: its own id, and its secret where the source uses that."""
+    if not secret_name:
+        return {}, []
+    try:
+        registration = await catalog.registration(scope, source.provider)
+    except (catalog.AppMissing, catalog.ProviderNotConnectable):
+        return {}, []
+    held: Mapping[str, Secret] = registration.app.credentials
+    app = {name: held[name].reveal() for name in shown if name in held}
+    own = [LiveSecret(held[secret_name])] if source.uses_app and secret_name in held else []
+    return app, own
+
+
+def secret_field(secret_id: str) -> str:
+    """The name that a source's secret is sealed under."""
+    return f"webhook_secret.{secret_id}"

@@ -1,0 +1,180 @@
+"""Sources: made, looked at, given new addresses and secrets, removed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from isthmus.features import catalog, connections, vault
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.events import SourceAdded, SourceChanged, SourceRemoved, SourceRotated
+from isthmus.features.webhooks_in.model import deliveries
+from isthmus.features.webhooks_in.model.deliveries import Source
+from isthmus.features.webhooks_in.service import finding
+from isthmus.features.webhooks_in.settings import Settings
+from isthmus.features.webhooks_in.store import sources as store
+from isthmus.kit import ids
+from isthmus.kit.errors import Invalid
+from isthmus.kit.paging import Ask, Page
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a new source is to be."""
+
+    provider: str
+    name: str = ""
+    connection_id: str | None = None
+    secret: Secret | None = None
+    app: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A source with what may be shown of its addresses and secrets."""
+
+    source: Source
+    addresses: Sequence[Mapping[str, Any]]
+    secrets: Sequence[Mapping[str, Any]]
+    received: int
+    repeated: int
+    last_at: datetime | None
+    setup: str
+    #: The whole address, in the answer that made it and never again (WH-05).
+    url: Secret | None = None
+
+
+async def add(scope: Scope, wanted: Wanted) -> Seen:
+    """Make a source. Without a secret the app registration's own counts, where the provider has one.
+
+    Raises ProviderNotFound, PushesNothing, Invalid, ConnectionNotFound.
+    """
+    manifest = scope.part(catalog.Providers).found(wanted.provider).manifest
+    if manifest.webhooks is None:
+        raise PushesNothing
+    if wanted.connection_id is not None:
+        connection = await connections.connection(scope, wanted.connection_id)
+        if connection.provider != wanted.provider:
+            raise Invalid.field("connectionId", "This connection is one to another provider.")
+    uses_app = wanted.secret is None and bool(manifest.webhooks.secret_field)
+    if wanted.secret is None and not uses_app:
+        raise Invalid.field("secret", "This provider signs with a secret of its own; enter it here.")
+    app = {name: value for name, value in (wanted.app or {}).items() if name in manifest.webhooks.app_fields}
+    made = Source(
+        scope.id("src"), wanted.provider, wanted.name or manifest.name, wanted.connection_id, uses_app, app,
+        paused=False, first_verified_at=None, version=1, created_at=scope.now, updated_at=scope.now,
+    )  # fmt: skip
+    token = ids.token(deliveries.TOKEN_BITS)
+    async with scope.tx() as tx:
+        await store.insert_source(tx, scope.tenant_id, made)
+        if wanted.secret is not None:
+            await _put_secret(scope, tx, made.id, wanted.secret)
+        tx.emit(SourceAdded(subject=made.id, after={"provider": made.provider, "name": made.name}))
+    await _put_token(scope, made.id, token, until=None)
+    return await _seen(scope, made, Secret(finding.address(System(scope.engine, scope.clock), token)))
+
+
+async def _put_secret(scope: Scope, tx: Tx, source_id: str, secret: Secret) -> None:
+    id_ = scope.id("whs")
+    sealed = await vault.seal(scope, tx, secret, owner=source_id, field=finding.secret_field(id_))
+    await store.insert_secret(tx, scope.tenant_id, source_id, id_, sealed, scope.now)
+
+
+async def _put_token(scope: Scope, source_id: str, token: str, until: datetime | None) -> None:
+    """Tokens span tenants: the intake looks one up before it knows whose it is."""
+    async with System(scope.engine, scope.clock).tx() as tx:
+        if until is not None:
+            await store.expire_tokens(tx, scope.tenant_id, source_id, until)
+        hashed = deliveries.token_hash(token)
+        await store.insert_token(tx, scope.tenant_id, source_id, hashed, token[:6], scope.now)
+
+
+async def sources(scope: Scope, ask: Ask) -> Page[Seen]:
+    """The tenant's sources, oldest first."""
+    async with scope.tx() as tx:
+        page = await store.sources(tx, scope.tenant_id, ask)
+    items = [await _seen(scope, one) for one in page.items]
+    return Page(items, page.next_after, has_more=page.has_more)
+
+
+async def source(scope: Scope, source_id: str) -> Seen:
+    """One source. Raises SourceNotFound."""
+    return await _seen(scope, await own(scope, source_id))
+
+
+async def own(scope: Scope, source_id: str) -> Source:
+    """The row of one source. Raises SourceNotFound."""
+    async with scope.tx() as tx:
+        found = await store.source(tx, scope.tenant_id, source_id)
+    if found is None:
+        raise SourceNotFound
+    return found
+
+
+async def _seen(scope: Scope, one: Source, url: Secret | None = None) -> Seen:
+    async with scope.tx() as tx:
+        secrets = await store.secrets(tx, scope.tenant_id, one.id)
+        counts = (await store.counts(tx, scope.tenant_id, [one.id])).get(one.id, {})
+    async with System(scope.engine, scope.clock).tx() as tx:
+        hints = await store.hints(tx, scope.tenant_id, [one.id])
+    webhooks = scope.part(catalog.Providers).found(one.provider).manifest.webhooks
+    return Seen(
+        one,
+        [dict(row) for row in hints],
+        [{name: row[name] for name in ("id", "expires_at", "created_at")} for row in secrets],
+        counts.get("wanted", 0),
+        counts.get("repeats", 0),
+        counts.get("last_at"),
+        webhooks.setup if webhooks else "",
+        url,
+    )
+
+
+async def change(scope: Scope, source_id: str, *, name: str | None = None, paused: bool | None = None) -> Seen:
+    """Rename, pause or resume a source. Raises SourceNotFound."""
+    async with scope.tx() as tx:
+        changed = await store.update_source(tx, scope.tenant_id, source_id, scope.now, name=name, paused=paused)
+        if changed is None:
+            raise SourceNotFound
+        tx.emit(SourceChanged(subject=source_id, after={"name": changed.name, "paused": changed.paused}))
+    return await _seen(scope, changed)
+
+
+async def rotate(scope: Scope, source_id: str, *, token: bool, secret: Secret | None) -> Seen:
+    """Give a source a new address, a new secret, or both; the old ones count for the overlap. Raises SourceNotFound."""
+    found = await own(scope, source_id)
+    until = scope.now + scope.part(Settings).overlap
+    fresh = ids.token(deliveries.TOKEN_BITS)
+    async with scope.tx() as tx:
+        if secret is not None:
+            await store.expire_secrets(tx, scope.tenant_id, source_id, until)
+            await _put_secret(scope, tx, source_id, secret)
+        tx.emit(SourceRotated(subject=source_id, after={"address": token, "secret": secret is not None}))
+    if not token:
+        return await _seen(scope, found)
+    await _put_token(scope, source_id, fresh, until)
+    return await _seen(scope, found, Secret(finding.address(System(scope.engine, scope.clock), fresh)))
+
+
+async def remove(scope: Scope, source_id: str) -> None:
+    """Remove a source; what it brought stays in the log. Raises SourceNotFound."""
+    async with scope.tx() as tx:
+        if not await store.delete_source(tx, scope.tenant_id, source_id):
+            raise SourceNotFound
+        tx.emit(SourceRemoved(subject=source_id))
+
+
+async def reseal(  # house: silent - the secrets stay what they are
+    scope: Scope, after: str | None, limit: int
+) -> str | None:
+    """Seal some secrets anew under the tenant's current data key (VA-09)."""
+    async with scope.tx() as tx:
+        rows = await store.to_reseal(tx, scope.tenant_id, after, limit)
+        for row in rows:
+            place = {"owner": row["source_id"], "field": finding.secret_field(row["id"])}
+            sealed = await vault.reseal(scope, tx, row["sealed"], **place)
+            if sealed is not None:
+                await store.update_sealed(tx, scope.tenant_id, row["id"], row["sealed"], sealed)
+    return str(rows[-1]["id"]) if len(rows) == limit else None

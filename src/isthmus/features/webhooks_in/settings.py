@@ -1,0 +1,33 @@
+"""The knobs of inbound webhooks."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How deliveries are taken in, worked off and kept."""
+
+    body_bytes: int = field(default=1024 * 1024, metadata={"help": "Largest body that is taken in."})
+    batch: int = field(default=64, metadata={"help": "Most deliveries that one commit makes durable."})
+    linger: timedelta = field(
+        default=timedelta(milliseconds=2), metadata={"help": "How long a commit waits for company."}
+    )
+    source_cache: timedelta = field(
+        default=timedelta(seconds=5), metadata={"help": "How long a process goes on with what it knows of a source."}
+    )
+    overlap: timedelta = field(
+        default=timedelta(hours=24), metadata={"help": "How long an old address or secret counts after a rotation."}
+    )
+    refused_kept: int = field(default=1_000, metadata={"help": "Most refused requests kept per source."})
+    refused_for: timedelta = field(default=timedelta(days=1), metadata={"help": "How long refused requests are kept."})
+    ledger_for: timedelta = field(default=timedelta(days=30), metadata={"help": "How long repeats are recognised."})
+    log_for: timedelta = field(default=timedelta(days=30), metadata={"help": "How long deliveries are kept."})
+    retries: tuple[float, ...] = field(
+        default=(5.0, 30.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0),
+        metadata={"help": "Seconds between the attempts to work a delivery off; then it is a dead letter."},
+    )
+    lease: timedelta = field(
+        default=timedelta(seconds=60), metadata={"help": "After this a delivery whose worker died is taken up again."}
+    )
+    replays_per_second: int = field(default=100, metadata={"help": "Most deliveries that a replay hands out a second."})

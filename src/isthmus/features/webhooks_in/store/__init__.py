@@ -1,0 +1,1 @@
+"""All statements over inbound webhooks."""

@@ -1,0 +1,121 @@
+"""Statements that make deliveries durable, several in one commit, and that keep what was refused for a while."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from isthmus.engine.db import Tx
+from isthmus.features.webhooks_in.model.deliveries import Entry, Refusal
+
+_KEEP = """
+with given as (
+  select g.digest, g.tenant_id, g.id, g.source_id, g.provider, g.received_at, g.request_id, g.address, g.method,
+         g.query, g.headers, g.body, g.verdict, g.topic, g.event, g.entity, g.account, g.object, g.occurred_at,
+         g.simulated
+  from unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
+              $9::text[], $10::text[], $11::jsonb[], $12::bytea[], $13::jsonb[], $14::text[], $15::text[], $16::text[],
+              $17::text[], $18::text[], $19::timestamptz[], $20::boolean[])
+    as g (digest, tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body,
+          verdict, topic, event, entity, account, object, occurred_at, simulated)
+), fresh as (
+  insert into webhook_seen (digest, at) select digest, received_at from given order by digest
+  on conflict do nothing returning digest
+)
+insert into webhook_inbox (tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers,
+                           body, verdict, topic, event, entity, account, object, occurred_at, simulated, state)
+select tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body, verdict,
+       topic, event, entity, account, object, occurred_at, simulated, 'received'
+from given join fresh using (digest)
+returning id
+"""
+_FIELDS = tuple(Entry.__slots__)
+_MAIL = """
+insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at)
+select g.tenant_id, g.source_id, g.wanted, g.repeats, $5
+from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as g (tenant_id, source_id, wanted, repeats)
+order by g.tenant_id, g.source_id
+on conflict (tenant_id, source_id) do update
+  set wanted = m.wanted + excluded.wanted, repeats = m.repeats + excluded.repeats, last_at = excluded.last_at
+returning m.tenant_id, m.source_id, m.wanted, m.seen
+"""
+_FIRST = """
+update webhook_sources s set first_verified_at = $3
+from unnest($1::text[], $2::text[]) as g (tenant_id, id)
+where s.tenant_id = g.tenant_id and s.id = g.id and s.first_verified_at is null
+"""
+_REFUSE = """
+insert into webhook_refused (tenant_id, source_id, id, at, reason, message, address, headers, body)
+select g.tenant_id, g.source_id, g.id, g.at, g.reason, g.message, g.address, g.headers, g.body
+from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::jsonb[],
+            $9::bytea[]) as g (tenant_id, source_id, id, at, reason, message, address, headers, body)
+"""
+_TRIM = """
+delete from webhook_refused r using (
+  select tenant_id, source_id, id from (
+    select tenant_id, source_id, id, row_number() over (partition by tenant_id, source_id order by id desc) as place
+    from webhook_refused
+    where (tenant_id, source_id) in (select t, s from unnest($1::text[], $2::text[]) as g (t, s))
+  ) as ranked where place > $3
+) as old
+where r.tenant_id = old.tenant_id and r.source_id = old.source_id and r.id = old.id
+"""
+_SWEEP_REFUSED = "delete from webhook_refused where at < $1"
+_SWEEP_SEEN = """
+delete from webhook_seen where digest in (select digest from webhook_seen where at < $1 limit 5000)
+"""
+_SWEEP_STEPS = """
+delete from webhook_steps s using (
+  select tenant_id, id from webhook_inbox where received_at < $1 and state not in ('waiting', 'handling')
+  limit 5000
+) as old
+where s.tenant_id = old.tenant_id and s.delivery_id = old.id
+"""
+_SWEEP_INBOX = """
+delete from webhook_inbox i using (
+  select tenant_id, id from webhook_inbox where received_at < $1 and state not in ('waiting', 'handling')
+  limit 5000
+) as old
+where i.tenant_id = old.tenant_id and i.id = old.id
+"""
+
+
+async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
+    """Write those whose digest was never seen, and answer their ids; no two entries may have the same digest."""
+    columns = [[getattr(entry, name) for entry in entries] for name in _FIELDS]
+    return {row["id"] for row in await tx.fetch_sql(_KEEP, *columns)}
+
+
+async def count(
+    tx: Tx, fresh: Counter[tuple[str, str]], repeats: Counter[tuple[str, str]], now: datetime
+) -> list[tuple[str, str]]:
+    """Count what came in by (tenant, source); answers the sources whose router sleeps and must be woken."""
+    keys = sorted(set(fresh) | set(repeats))
+    columns = ([key[0] for key in keys], [key[1] for key in keys], [fresh[key] for key in keys])
+    rows = await tx.fetch_sql(_MAIL, *columns, [repeats[key] for key in keys], now)
+    asleep = []
+    for row in rows:
+        key = (row["tenant_id"], row["source_id"])
+        if fresh[key] and row["wanted"] - fresh[key] <= row["seen"]:
+            asleep.append(key)
+    return asleep
+
+
+async def mark_verified(tx: Tx, keys: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Note the first verified delivery of these (tenant, source)."""
+    await tx.execute_sql(_FIRST, [key[0] for key in keys], [key[1] for key in keys], now)
+
+
+async def refuse(tx: Tx, refusals: Sequence[Refusal], most: int) -> None:
+    """Keep what was refused, at most so many per source."""
+    names = ("tenant_id", "source_id", "id", "at", "reason", "message", "address", "headers", "body")
+    await tx.execute_sql(_REFUSE, *([getattr(one, name) for one in refusals] for name in names))
+    keys = sorted({(one.tenant_id, one.source_id) for one in refusals})
+    await tx.execute_sql(_TRIM, [key[0] for key in keys], [key[1] for key in keys], most)
+
+
+async def sweep(tx: Tx, *, refused: datetime, seen: datetime, log: datetime) -> None:
+    """Forget what is older than each of these."""
+    await tx.execute_sql(_SWEEP_REFUSED, refused)
+    await tx.execute_sql(_SWEEP_SEEN, seen)
+    await tx.execute_sql(_SWEEP_STEPS, log)
+    await tx.execute_sql(_SWEEP_INBOX, log)

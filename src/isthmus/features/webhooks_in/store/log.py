@@ -1,0 +1,217 @@
+"""Statements that read the log of deliveries, and that put deliveries back to work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from sqlalchemy import DateTime, Text, and_, bindparam, cast, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.webhooks_in.model.deliveries import Delivery, State
+from isthmus.features.webhooks_in.tables import INBOX, REFUSED, REPLAYS, STEPS
+from isthmus.kit.paging import Ask, Page
+
+_i, _s, _r, _p = INBOX.c, STEPS.c, REFUSED.c, REPLAYS.c
+_TENANT = _i.tenant_id == bindparam("tenant_id")
+_NAMES = (
+    "id", "source_id", "provider", "received_at", "request_id", "address", "method", "topic", "event", "entity",
+    "account", "object", "occurred_at", "simulated", "verdict", "connection_id", "state", "attempts", "next_at",
+    "reason", "run_id", "replays", "done_at",
+)  # fmt: skip
+_WHOLE = (*_NAMES, "headers", "query", "body")
+
+
+def _optional(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    given = cast(bindparam(name), Text)
+    return or_(given.is_(None), column == given)
+
+
+_FILTER = and_(
+    _TENANT,
+    _optional("source_id", _i.source_id),
+    _optional("connection_id", _i.connection_id),
+    _optional("provider", _i.provider),
+    _optional("event", _i.event),
+    _optional("state", _i.state),
+    _i.received_at >= cast(bindparam("since"), DateTime(timezone=True)),
+    _i.received_at < cast(bindparam("until"), DateTime(timezone=True)),
+)
+_MANY = statement(
+    select(*(_i[name] for name in _NAMES))
+    .where(_FILTER, or_(cast(bindparam("after"), Text).is_(None), _i.id < cast(bindparam("after"), Text)))
+    .order_by(_i.id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_ONE = statement(select(*(_i[name] for name in _WHOLE)).where(_TENANT, _i.id == bindparam("id")))
+_STEPS = statement(
+    select(_s.id, _s.at, _s.what, _s.outcome, _s.message, _s.run_id)
+    .where(_s.tenant_id == bindparam("tenant_id"), _s.delivery_id == bindparam("id"))
+    .order_by(_s.id)
+    .limit(200)
+)
+_REFUSED = statement(
+    select(_r.id, _r.at, _r.reason, _r.message, _r.address, _r.headers, _r.body)
+    .where(
+        _r.tenant_id == bindparam("tenant_id"),
+        _r.source_id == bindparam("source_id"),
+        or_(cast(bindparam("after"), Text).is_(None), _r.id < cast(bindparam("after"), Text)),
+    )
+    .order_by(_r.id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_ENDED = or_(*(_i.state == str(state) for state in (State.DONE, State.IGNORED, State.DEAD, State.WAITING)))
+_AGAIN = statement(
+    update(INBOX)
+    .where(_TENANT, _i.id == bindparam("id"), _ENDED)
+    .values(state="waiting", attempts=0, next_at=bindparam("now"), reason=None, done_at=None, replays=_i.replays + 1)
+    .returning(_i.connection_id, _i.source_id)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which deliveries are meant; None means any."""
+
+    since: datetime
+    until: datetime
+    source_id: str | None = None
+    connection_id: str | None = None
+    provider: str | None = None
+    event: str | None = None
+    state: str | None = None
+
+
+async def deliveries(tx: Tx, tenant_id: str, wanted: Filters, ask: Ask) -> Page[Delivery]:
+    """Newest first, without headers and bodies."""
+    place = {"after": ask.after, "limit": ask.limit + 1, "offset": ask.offset}
+    rows = await tx.fetch(_MANY, tenant_id=tenant_id, **asdict(wanted), **place)
+    items = [Delivery(**dict(row)) for row in rows[: ask.limit]]
+    more = len(rows) > ask.limit
+    return Page(items, items[-1].id if more else None, has_more=more)
+
+
+async def delivery(tx: Tx, tenant_id: str, id_: str) -> Delivery | None:
+    """One, whole."""
+    row = await tx.fetchrow(_ONE, tenant_id=tenant_id, id=id_)
+    return None if row is None else Delivery(**dict(row))
+
+
+async def steps(tx: Tx, tenant_id: str, id_: str) -> list[asyncpg.Record]:
+    """The timeline of one."""
+    return await tx.fetch(_STEPS, tenant_id=tenant_id, id=id_)
+
+
+async def refused(tx: Tx, tenant_id: str, source_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
+    """What a source refused of late, newest first."""
+    place = {"after": ask.after, "limit": ask.limit + 1, "offset": ask.offset}
+    rows = await tx.fetch(_REFUSED, tenant_id=tenant_id, source_id=source_id, **place)
+    items: list[Mapping[str, Any]] = [dict(row) for row in rows[: ask.limit]]
+    more = len(rows) > ask.limit
+    return Page(items, items[-1]["id"] if more else None, has_more=more)
+
+
+async def again(tx: Tx, tenant_id: str, id_: str, now: datetime) -> str | None:
+    """Put one back to work; the key of its worker, None when it is at work or has nowhere to go."""
+    row = await tx.fetchrow(_AGAIN, tenant_id=tenant_id, id=id_, now=now)
+    return None if row is None else row["connection_id"] or row["source_id"]
+
+
+_REPLAYABLE = """
+select id from webhook_inbox
+where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
+  and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
+  and ($7::text is null or event = $7) and ($8::text is null or state = $8)
+  and state in ('done', 'ignored', 'dead') and not simulated and id > $9 and id <= $10
+order by id limit $11
+"""
+_COUNT = """
+select count(id) as found, coalesce(max(id), '') as last from webhook_inbox
+where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
+  and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
+  and ($7::text is null or event = $7) and ($8::text is null or state = $8)
+  and state in ('done', 'ignored', 'dead') and not simulated
+"""
+_REPLAY_ROWS = """
+update webhook_inbox set state = 'waiting', attempts = 0, next_at = $3, reason = null, done_at = null,
+  replays = replays + 1
+where tenant_id = $1 and id = any($2::text[]) and state in ('done', 'ignored', 'dead')
+returning coalesce(connection_id, source_id) as key
+"""
+_NEW = """
+insert into webhook_replays (tenant_id, id, filters, state, place, last, total, requested_by, created_at)
+values ($1, $2, $3, 'running', '', $4, $5, $6, $7)
+"""
+_REPLAY = """
+select id, filters, state, place, last, total, done, requested_by, created_at, done_at from webhook_replays
+where tenant_id = $1 and id = $2
+"""
+_LOCKED = """
+select id, filters, state, place, last, total, done, requested_by, created_at, done_at from webhook_replays
+where tenant_id = $1 and id = $2 for update
+"""
+_MOVE = """
+update webhook_replays set place = $3, done = done + $4, state = $5, done_at = $6
+where tenant_id = $1 and id = $2 and state = 'running'
+"""
+_STOP = """
+update webhook_replays set state = 'cancelled', done_at = $3 where tenant_id = $1 and id = $2 and state = 'running'
+"""
+_RUNNING = "select tenant_id, id from webhook_replays where state = 'running' limit $1"
+
+
+def _values(wanted: Filters) -> list[object]:
+    return [
+        wanted.since, wanted.until, wanted.source_id, wanted.connection_id, wanted.provider, wanted.event, wanted.state,
+    ]  # fmt: skip
+
+
+async def count_replayable(tx: Tx, tenant_id: str, wanted: Filters) -> tuple[int, str]:
+    """How many a replay would take, and the last of them."""
+    row = (await tx.fetch_sql(_COUNT, tenant_id, *_values(wanted)))[0]
+    return int(row["found"]), str(row["last"])
+
+
+async def replay_some(
+    tx: Tx, tenant_id: str, wanted: Filters, span: tuple[str, str], limit: int, now: datetime
+) -> tuple[str | None, int, Sequence[str]]:
+    """Put the next ones back to work: the last one's id, how many, and the keys of their workers."""
+    rows = await tx.fetch_sql(_REPLAYABLE, tenant_id, *_values(wanted), *span, limit)
+    if not rows:
+        return None, 0, ()
+    found = await tx.fetch_sql(_REPLAY_ROWS, tenant_id, [row["id"] for row in rows], now)
+    return rows[-1]["id"], len(found), sorted({row["key"] for row in found})
+
+
+async def insert_replay(
+    tx: Tx, tenant_id: str, id_: str, filters: Mapping[str, Any], found: tuple[int, str], by: tuple[str, datetime]
+) -> None:
+    """A new replay of so many up to the last."""
+    await tx.execute_sql(_NEW, tenant_id, id_, dict(filters), found[1], found[0], *by)
+
+
+async def replay(tx: Tx, tenant_id: str, id_: str, *, locked: bool = False) -> Mapping[str, Any] | None:
+    """One replay."""
+    rows = await tx.fetch_sql(_LOCKED if locked else _REPLAY, tenant_id, id_)
+    return dict(rows[0]) if rows else None
+
+
+async def update_replay(
+    tx: Tx, tenant_id: str, id_: str, place: str, done: int, state: str, done_at: datetime | None
+) -> None:
+    """Move a replay on."""
+    await tx.execute_sql(_MOVE, tenant_id, id_, place, done, state, done_at)
+
+
+async def update_cancelled(tx: Tx, tenant_id: str, id_: str, now: datetime) -> bool:
+    """Stop a replay that runs."""
+    return await tx.execute_sql(_STOP, tenant_id, id_, now) > 0
+
+
+async def running(tx: Tx, limit: int) -> list[tuple[str, str]]:
+    """Replays that run: (tenant, id); as the system."""
+    return [(row["tenant_id"], row["id"]) for row in await tx.fetch_sql(_RUNNING, limit)]

@@ -1,0 +1,41 @@
+"""What answers in front of all routes: it is given the whole request as bytes and gives the whole answer as bytes.
+
+Host names, sizes, times, doubled headers and the one shape of failures are the edge's business there too.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A whole request. `path` is what follows the front's prefix."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    address: str
+    request_id: str
+    #: So much of this address was refused of late that nothing should be spent on what is not known already.
+    strained: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """The whole answer; what was `refused` counts against its address."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = ""
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """Who answers, how large a body may be, and what logs show instead of the path."""
+
+    answer: Callable[[Arrival], Awaitable[Departure]]
+    body_cap: int
+    shown: str

@@ -1,0 +1,289 @@
+"""Nothing is acknowledged before it is kept, nothing is kept that was not believed, and repeats take no effect."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from tests.given import webhooks_in as given
+from tests.given.webhooks_in import World
+
+from isthmus.engine.db import Database
+from isthmus.features import connections, vault
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.service import looking, managing, simulating
+from isthmus.features.webhooks_in.service.managing import Wanted
+from isthmus.features.webhooks_in.service.simulating import Wish
+from isthmus.kit.clock import ManualClock
+from isthmus.kit.errors import Invalid
+from isthmus.kit.paging import Ask
+from isthmus.kit.secret import Secret
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(database: Database) -> AsyncIterator[World]:
+    made = given.world(database)
+    await vault.check_canary(made.system)
+    yield made
+    await made.intake.settle()
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def emptied(world: World) -> None:
+    await world.intake.settle()
+    async with world.system.tx() as tx:
+        for table in ("webhook_inbox", "webhook_seen", "webhook_mail", "webhook_refused", "webhook_sources"):
+            await tx.connection.execute(f"delete from {table}")  # noqa: S608 - names of ours
+
+
+async def kept(world: World) -> int:
+    return int((await world.rows("select count(id) as n from webhook_inbox"))[0]["n"])
+
+
+async def test_a_believed_delivery_is_kept_with_its_verdict_and_answered(world: World) -> None:
+    seen, token = await world.source()
+    body = b'{"repository":{"full_name":"octo/hello"}}'
+    answer = await world.push(
+        "ten_one", seen, token, body, x_github_event="push", x_github_delivery="d-1", cookie="a=b"
+    )
+    assert (answer.status, answer.body, answer.refused) == (200, b"", False)
+    rows = await world.rows("select tenant_id, topic, event, object, verdict, headers, body, state from webhook_inbox")
+    assert len(rows) == 1
+    row = rows[0]
+    assert (row["tenant_id"], row["topic"], row["object"]) == ("ten_one", "push", "octo/hello")
+    assert (row["body"], row["state"], row["verdict"]["reason"]) == (body, "received", "verified")
+    assert row["headers"]["cookie"] == "***"
+    assert given.GITHUB.reveal() not in json.dumps(row["headers"])
+    again = await managing.source(world.scope("ten_one"), seen.source.id)
+    assert again.source.first_verified_at is not None
+    assert (again.received, again.repeated) == (1, 0)
+
+
+async def test_PR_02_a_repeat_is_acknowledged_and_counted_and_kept_once(world: World) -> None:
+    seen, token = await world.source()
+    for ray in ("1", "2", "3"):
+        answer = await world.push("ten_one", seen, token, b"{}", x_github_delivery="d-1", cf_ray=ray)
+        assert answer.status == 200
+    assert await kept(world) == 1
+    await asyncio.gather(
+        *(world.push("ten_one", seen, token, b"{}", x_github_delivery=f"d-{n % 10}", n=str(n)) for n in range(50))
+    )
+    assert await kept(world) == 10
+    again = await managing.source(world.scope("ten_one"), seen.source.id)
+    assert (again.received, again.repeated) == (10, 43)
+
+
+async def test_PR_02_two_intakes_keep_one_event_once(world: World, database: Database) -> None:
+    seen, token = await world.source()
+    other = given.world(database)
+    both = [
+        one.push("ten_one", seen, token, b"{}", x_github_delivery=f"d-{n}") for n in range(30) for one in (world, other)
+    ]
+    assert {answer.status for answer in await asyncio.gather(*both)} == {200}
+    assert await kept(world) == 30
+
+
+async def test_a_delivery_id_over_another_product_is_another_event(world: World) -> None:
+    seen, token = await world.source(provider="woocommerce", secret=Secret("wc_secret"))
+    headers = {"x_wc_webhook_topic": "product.updated", "x_wc_webhook_delivery_id": "same"}
+    for body in (b'{"id":1}', b'{"id":2}', b'{"id":1}'):
+        await world.push("ten_one", seen, token, body, **headers)
+    assert await kept(world) == 2
+
+
+async def test_a_burst_shares_commits_and_wakes_the_router_once(world: World) -> None:
+    seen, token = await world.source()
+    before = (await world.rows("select count(id) as n from queue.pgqueuer where entrypoint = 'webhooks_in.route'"))[0][
+        "n"
+    ]
+    sent = [world.push("ten_one", seen, token, b"{}", x_github_delivery=f"d-{n}") for n in range(200)]
+    assert {answer.status for answer in await asyncio.gather(*sent)} == {200}
+    assert await kept(world) == 200
+    commits = await world.rows("select count(distinct xmin::text) as n from webhook_inbox")
+    assert commits[0]["n"] <= 25
+    after = (await world.rows("select count(id) as n from queue.pgqueuer where entrypoint = 'webhooks_in.route'"))[0][
+        "n"
+    ]
+    assert after - before == 1
+
+
+async def test_WH_08_what_is_not_believed_leaves_only_a_refusal(world: World) -> None:
+    seen, token = await world.source()
+    for forged in range(40):
+        answer = await world.send(
+            token, b"{}", {"x-hub-signature-256": f"sha256={forged:064x}", "authorization": "Bearer x"}
+        )
+        assert (answer.status, answer.refused, answer.body) == (401, True, b"")
+    await world.intake.settle()
+    assert await kept(world) == 0
+    assert await world.rows("select digest from webhook_seen") == []
+    page = await looking.refused(world.scope("ten_one"), seen.source.id, Ask(limit=100))
+    assert 0 < len(page.items) <= 40
+    assert page.items[0]["reason"] == "wrong_signature"
+    assert page.items[0]["headers"]["authorization"] == "***"
+    with pytest.raises(SourceNotFound):
+        await looking.refused(world.scope("ten_two"), seen.source.id, Ask())
+
+
+async def test_WH_08_the_refusals_are_a_short_ring(database: Database) -> None:
+    small = given.world(database, refused_kept=5)
+    _, token = await small.source()
+    for round_ in range(4):
+        for forged in range(4):
+            await small.send(token, b"{}", {"x-hub-signature-256": f"sha256={round_ * 4 + forged:064x}"})
+        await small.intake.settle()
+    assert (await small.rows("select count(id) as n from webhook_refused"))[0]["n"] == 5
+
+
+async def test_WH_05_an_unknown_address_is_refused_and_no_row_is_written(world: World) -> None:
+    for token in ("", "x", "../etc", "A" * 27, "A" * 10_000, "é" * 27):
+        assert (await world.send(token, b"{}", {})).status == 401
+    assert await world.rows("select id from webhook_refused") == []
+
+
+async def test_WH_05_a_rotated_address_answers_until_the_overlap_ends(database: Database) -> None:
+    clock = ManualClock()
+    world = given.world(database, clock, overlap=timedelta(hours=1))
+    seen, old = await world.source()
+    rotated = await managing.rotate(world.scope("ten_one"), seen.source.id, token=True, secret=None)
+    assert rotated.url is not None
+    new = rotated.url.reveal().rpartition("/")[2]
+    for number, token in enumerate((old, new)):
+        assert (await world.push("ten_one", seen, token, b"{}", x_github_delivery=str(number))).status == 200
+    clock.advance(3600)
+    assert (await world.push("ten_one", seen, old, b"{}", x_github_delivery="9")).status == 401
+    assert (await world.push("ten_one", seen, new, b"{}", x_github_delivery="10")).status == 200
+
+
+async def test_a_rotated_secret_counts_until_the_overlap_ends(database: Database) -> None:
+    clock = ManualClock()
+    world = given.world(database, clock, overlap=timedelta(hours=1))
+    seen, token = await world.source()
+    scope = world.scope("ten_one")
+    known = {"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}
+    await managing.rotate(scope, seen.source.id, token=False, secret=Secret("another secret of ours"))
+    assert (await world.send(token, b"Hello, World!", known)).status == 200
+    clock.advance(3600)
+    assert (await world.send(token, b"Hello, World!", known)).status == 401
+
+
+async def test_secrets_are_sealed_and_never_shown(world: World) -> None:
+    seen, _ = await world.source()
+    rows = await world.rows("select sealed from webhook_secrets")
+    assert given.GITHUB.reveal().encode() not in rows[0]["sealed"]
+    assert given.GITHUB.reveal() not in repr(await managing.source(world.scope("ten_one"), seen.source.id))
+    tokens = await world.rows("select token_hash, hint from webhook_tokens")
+    assert len(tokens[0]["token_hash"]) == 32
+    assert seen.url is not None
+    assert seen.url.reveal() not in repr(seen)
+
+
+async def test_a_secret_moves_to_a_new_data_key(world: World) -> None:
+    seen, token = await world.source()
+    before = await world.rows("select sealed from webhook_secrets")
+    await vault.rotate(world.system, data=True)
+    assert await managing.reseal(world.scope("ten_one"), None, 100) is None
+    assert await world.rows("select sealed from webhook_secrets") != before
+    assert (await world.push("ten_one", seen, token, b"{}", x_github_delivery="d")).status == 200
+
+
+async def test_what_cannot_be_verified_gets_no_source(world: World) -> None:
+    scope = world.scope("ten_one")
+    with pytest.raises(PushesNothing):
+        await managing.add(scope, Wanted("tiki"))
+    with pytest.raises(Invalid):
+        await managing.add(scope, Wanted("github"))
+    with pytest.raises(connections.ConnectionNotFound):
+        await managing.add(scope, Wanted("github", connection_id="con_0", secret=Secret("x")))
+
+
+async def test_a_paused_source_asks_the_platform_to_come_again(world: World) -> None:
+    seen, token = await world.source()
+    await managing.change(world.scope("ten_one"), seen.source.id, paused=True)
+    assert (await world.push("ten_one", seen, token, b"{}")).status == 503
+    await managing.change(world.scope("ten_one"), seen.source.id, paused=False)
+    assert (await world.push("ten_one", seen, token, b"{}")).status == 200
+
+
+async def test_a_removed_source_answers_nobody(world: World) -> None:
+    seen, token = await world.source()
+    with pytest.raises(SourceNotFound):
+        await managing.remove(world.scope("ten_two"), seen.source.id)
+    await managing.remove(world.scope("ten_one"), seen.source.id)
+    assert (await world.send(token, b"{}", {})).status == 401
+
+
+async def test_PR_01_without_a_commit_there_is_no_acknowledgement(world: World) -> None:
+    seen, token = await world.source()
+    async with world.system.tx() as tx:
+        await tx.execute_sql("lock table webhook_inbox in access exclusive mode")
+        waiting = asyncio.create_task(world.push("ten_one", seen, token, b"{}", x_github_delivery="d-1"))
+        done, _ = await asyncio.wait({waiting}, timeout=0.15)
+        assert not done
+    assert (await waiting).status == 200
+    assert await kept(world) == 1
+
+
+SLACK = Secret("slack-signing-secret")
+
+
+async def test_WH_06_challenges_are_answered_and_leave_no_row(world: World) -> None:
+    slack, token = await world.source(provider="slack", secret=SLACK)
+    asked = {"type": "url_verification", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}
+    answer = await world.push("ten_one", slack, token, json.dumps(asked).encode())
+    assert (answer.status, answer.body.decode()) == (200, asked["challenge"])
+    assert answer.content_type.startswith("text/plain")
+    evil = {"type": "url_verification", "challenge": "<script>alert(1)</script>"}
+    assert (await world.push("ten_one", slack, token, json.dumps(evil).encode())).status == 401
+    assert (await world.send(token, json.dumps(asked).encode(), {})).status == 401
+    _, meta = await world.source(provider="meta_webhooks", secret=Secret("verify-me"))
+    for query, status, body in (
+        ("hub.mode=subscribe&hub.verify_token=verify-me&hub.challenge=1158201444", 200, b"1158201444"),
+        ("hub.mode=subscribe&hub.verify_token=wrong&hub.challenge=1158201444", 401, b""),
+        ("hub.mode=subscribe&hub.challenge=1158201444", 401, b""),
+        ("hub.mode=subscribe&hub.verify_token=verify-me&hub.challenge=%3Cscript%3E", 401, b""),
+    ):
+        answer = await world.send(meta, b"", {}, "GET", query)
+        assert (answer.status, answer.body) == (status, body)
+    _, crc = await world.source(provider="x_webhooks", secret=Secret("consumer"))
+    answer = await world.send(crc, b"", {}, "GET", "crc_token=foo")
+    assert json.loads(answer.body) == {"response_token": "sha256=" + _mac(b"consumer", b"foo")}
+    assert await kept(world) == 0
+
+
+def _mac(key: bytes, message: bytes) -> str:
+    return base64.b64encode(hmac.digest(key, message, "sha256")).decode()
+
+
+async def test_a_shops_unsigned_ping_is_answered_and_nothing_else_unsigned_is(world: World) -> None:
+    _, token = await world.source(provider="woocommerce", secret=Secret("wc_secret"))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert (await world.send(token, b"webhook_id=17", form)).status == 200
+    for body in (b"webhook_id=17&x=1", b"webhook_id=", b"id=1", b""):
+        assert (await world.send(token, body, form)).status == 401
+    assert await kept(world) == 0
+
+
+async def test_each_platform_reads_the_answer_it_wants(world: World) -> None:
+    adyen, token = await world.source(provider="adyen", secret=Secret("ab" * 32))
+    assert (await world.push("ten_one", adyen, token, b"{}")).body == b"[accepted]"
+    push, token = await world.source(provider="shopee", secret=Secret("partner-key"))
+    assert (await world.send(token, b"", {})).status == 200
+    answer = await world.push("ten_one", push, token, b'{"code":3,"shop_id":1,"timestamp":1}')
+    assert (answer.status, answer.body, answer.content_type) == (200, b"", "")
+
+
+async def test_WH_13_a_simulated_delivery_is_marked_and_goes_through_the_same_intake(world: World) -> None:
+    seen, _ = await world.source()
+    taken = await simulating.simulate(world.scope("ten_one"), seen.source.id, Wish())
+    assert taken.verdict is not None
+    assert (taken.verdict.accepted, taken.reply.status) == (True, 200)
+    assert taken.id is not None
+    whole = await looking.delivery(world.scope("ten_one"), taken.id)
+    assert whole.delivery.simulated
+    with pytest.raises(SourceNotFound):
+        await simulating.simulate(world.scope("ten_two"), seen.source.id, Wish())

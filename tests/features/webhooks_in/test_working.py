@@ -1,0 +1,283 @@
+"""Deliveries are hints: routed by the platform's own ids to whoever holds the account, worked off by reading anew."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.given import sync as shops
+from tests.given import webhooks_in as given
+from tests.given.webhooks_in import World
+
+from isthmus.engine.db import Database
+from isthmus.features import sync
+from isthmus.features.sync.settings import Settings as SyncSettings
+from isthmus.features.webhooks_in.errors import DeliveryNotFound, NotRetryable, ReplayNotFound
+from isthmus.features.webhooks_in.service import looking, replaying, routing, simulating, working
+from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
+from isthmus.features.webhooks_in.service.intake import ROUTE
+from isthmus.features.webhooks_in.service.looking import Filters
+from isthmus.features.webhooks_in.service.simulating import Wish
+from isthmus.kit.clock import ManualClock
+from isthmus.kit.errors import NotFound
+from isthmus.kit.paging import Ask
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope
+
+KEY = Secret("partner-key")
+_CONNECTION = """
+insert into connections (tenant_id, id, integration_id, provider, auth, registration_id, external_account_id, status,
+                         created_at, updated_at)
+values ($1, $2, $3, 'shopee', 'oauth2', 'reg_own', $4, 'connected', now(), now())
+"""
+_INTEGRATION = """
+insert into integrations (tenant_id, id, provider, name, settings, status, created_at, updated_at)
+values ($1, $2, 'shopee', 'Shop', '{}', 'connected', now(), now())
+"""
+_CLAIM = """
+insert into account_claims (tenant_id, provider, external_account_id, connection_id, created_at)
+values ($1, 'shopee', $3, $2, now())
+"""
+
+
+class Calls:
+    """What a registered handler was told; it fails for events about these ids."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.broken = False
+
+    async def __call__(self, _: Scope, told: Told) -> None:
+        self.told.append(told)
+        if self.broken:
+            raise KeyError("a mistake of the handler")
+
+
+CALLS = Calls()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(database: Database) -> AsyncIterator[World]:
+    async def shop(asking: Scope, connection_id: str, entity: str) -> sync.Shop:
+        await asyncio.sleep(0)
+        if connection_id == "con_gone":
+            raise NotFound
+        return sync.Shop(connection_id, "shopee", timedelta(minutes=10))
+
+    parts: dict[type, object] = {
+        sync.Sources: sync.Sources(shop, _never),
+        SyncSettings: shops.QUICK,
+        Handlers: Handlers([Handler("own", "order.*", CALLS)]),
+    }
+    made = given.world(database, ManualClock(), parts)
+    async with made.system.tx() as tx:
+        for tenant, name, account in (("ten_one", "one", "111"), ("ten_two", "two", "222"), ("ten_one", "gone", "333")):
+            await tx.execute_sql(_INTEGRATION, tenant, f"int_{name}")
+            await tx.execute_sql(_CONNECTION, tenant, f"con_{name}", f"int_{name}", account)
+            await tx.execute_sql(_CLAIM, tenant, f"con_{name}", account)
+    yield made
+
+
+def _never(*_: object) -> Any:
+    raise AssertionError("nothing is read here")
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def emptied(world: World) -> None:
+    CALLS.told.clear()
+    CALLS.broken = False
+    async with world.system.tx() as tx:
+        for table in ("webhook_inbox", "webhook_seen", "webhook_mail", "webhook_steps", "webhook_sources", "sync_runs"):
+            await tx.connection.execute(f"delete from {table}")  # noqa: S608 - names of ours
+
+
+def news(account: int, code: int = 8, number: int = 0) -> bytes:
+    return json.dumps({"data": {"item_id": number}, "shop_id": account, "code": code, "timestamp": 1767225600}).encode()
+
+
+async def pushed(world: World, *bodies: bytes, tenant: str = "ten_one") -> str:
+    """These deliveries, routed; the id of the source."""
+    seen, token = await world.source(tenant, provider="shopee", secret=KEY)
+    for body in bodies:
+        world.system.clock.advance(0.01)  # type: ignore[attr-defined] # the clock of this world is moved by hand
+        assert (await world.push(tenant, seen, token, body)).status == 200
+    await routing.route(world.scope(tenant), seen.source.id)
+    return seen.source.id
+
+
+async def log(world: World) -> list[dict[str, Any]]:
+    return await world.rows(
+        "select id, tenant_id, connection_id, state, reason, attempts, run_id, next_at from webhook_inbox order by id"
+    )
+
+
+async def test_a_burst_about_one_shop_shares_one_run(world: World) -> None:
+    await pushed(world, *(news(111, number=n) for n in range(30)))
+    await working.work(world.scope("ten_one"), "con_one")
+    rows = await log(world)
+    assert {row["state"] for row in rows} == {"done"}
+    runs = await world.rows("select id, tenant_id, connection_id, mode from sync_runs")
+    assert [(row["connection_id"], row["mode"]) for row in runs] == [("con_one", "full")]  # the first one reads everything
+    assert {row["run_id"] for row in rows} == {runs[0]["id"]}
+    whole = await looking.delivery(world.scope("ten_one"), rows[0]["id"])
+    assert [(step["what"], step["outcome"], step["run_id"]) for step in whole.steps] == [
+        ("sync products", "done", runs[0]["id"])
+    ]
+
+
+async def test_a_hint_during_a_run_waits_for_the_next_one_without_counting(world: World) -> None:
+    await pushed(world, news(111, number=1))
+    await working.work(world.scope("ten_one"), "con_one")
+    await pushed(world, news(111, number=2))
+    await working.work(world.scope("ten_one"), "con_one")
+    waiting = (await log(world))[1]
+    assert (waiting["state"], waiting["attempts"]) == ("waiting", 0)
+    async with world.system.tx() as tx:
+        await tx.execute_sql("update sync_runs set state = 'succeeded'")
+        world.system.clock.advance(5)  # type: ignore[attr-defined] # the clock of this world is moved by hand
+        assert {wake.key for wake in await working.missing(world.system, tx)} == {"con_one"}
+    await working.work(world.scope("ten_one"), "con_one")
+    assert {row["state"] for row in await log(world)} == {"done"}
+
+
+async def test_WH_04_one_address_of_an_app_serves_every_shop(world: World) -> None:
+    await pushed(world, news(111), news(222), news(999), tenant="ten_platform")
+    rows = {(row["tenant_id"], row["connection_id"], row["state"]) for row in await log(world)}
+    assert rows == {
+        ("ten_one", "con_one", "waiting"),
+        ("ten_two", "con_two", "waiting"),
+        ("ten_platform", None, "unrouted"),
+    }
+    mine = await looking.deliveries(world.scope("ten_two"), every(world), Ask())
+    assert [one.connection_id for one in mine.items] == ["con_two"]
+
+
+async def test_WH_04_news_of_another_tenants_shop_at_ones_own_address_go_nowhere(world: World) -> None:
+    await pushed(world, news(222))
+    row = (await log(world))[0]
+    assert (row["tenant_id"], row["connection_id"], row["state"]) == ("ten_one", None, "unrouted")
+    with pytest.raises(NotRetryable):
+        await looking.retry(world.scope("ten_one"), row["id"])
+    await working.work(world.scope("ten_two"), "con_two")
+    assert await world.rows("select id from sync_runs") == []
+
+
+async def test_WH_07_nothing_in_a_body_but_its_ids_takes_effect(world: World) -> None:
+    forged = json.loads(news(111)) | {"data": {"item_id": 5, "price": 1, "stock": 9}}
+    await pushed(world, json.dumps(forged).encode())
+    await working.work(world.scope("ten_one"), "con_one")
+    assert await world.rows("select id from listings") == []
+    assert len(await world.rows("select id from sync_runs")) == 1
+
+
+def every(world: World, **more: Any) -> Filters:
+    now = world.system.now
+    return Filters(since=now - timedelta(days=9), until=now + timedelta(days=9), **more)
+
+
+async def test_a_failing_handler_follows_its_schedule_into_the_dead_letters_and_harms_no_other(world: World) -> None:
+    CALLS.broken = True
+    await pushed(world, news(111, code=3, number=1), news(111, code=8, number=2))
+    for _ in range(12):
+        await working.work(world.scope("ten_one"), "con_one")
+        world.system.clock.advance(30_000)  # type: ignore[attr-defined] # as above
+    dead, fine = await log(world)
+    assert (dead["state"], fine["state"]) == ("dead", "done")
+    assert "KeyError" in dead["reason"]
+    assert "a mistake" not in dead["reason"]
+    assert len(CALLS.told) == 8
+    events = await world.rows("select subject from events where type = 'webhook.dead'")
+    assert [row["subject"] for row in events] == [dead["id"]]
+    CALLS.broken = False
+    await looking.retry(world.scope("ten_one"), dead["id"])
+    await working.work(world.scope("ten_one"), "con_one")
+    assert (await log(world))[0]["state"] == "done"
+
+
+async def test_what_ends_its_worker_again_and_again_becomes_a_dead_letter(world: World) -> None:
+    await pushed(world, news(111, code=3))
+    async with world.system.tx() as tx:
+        await tx.execute_sql("update webhook_inbox set attempts = 40, state = 'handling'")
+    await working.work(world.scope("ten_one"), "con_one")
+    row = (await log(world))[0]
+    assert (row["state"], CALLS.told) == ("dead", [])
+
+
+async def test_what_nobody_wants_is_kept_and_said(world: World) -> None:
+    await pushed(world, news(111, code=10))
+    row = (await log(world))[0]
+    assert (row["state"], row["reason"]) == ("ignored", "No handler wants this event.")
+
+
+async def test_a_connection_that_is_gone_is_tried_again_later(world: World) -> None:
+    await pushed(world, news(333))
+    await working.work(world.scope("ten_one"), "con_gone")
+    row = (await log(world))[0]
+    assert (row["state"], row["attempts"]) == ("waiting", 1)
+    assert row["next_at"] == world.system.now + timedelta(seconds=5)
+
+
+async def test_PR_01_a_lost_wake_up_is_made_again(world: World) -> None:
+    seen, token = await world.source(provider="shopee", secret=KEY)
+    await world.push("ten_one", seen, token, news(111))
+    world.system.clock.advance(10)  # type: ignore[attr-defined] # as above
+    async with world.system.tx() as tx:
+        found = [(wake.job, wake.key) for wake in await working.missing(world.system, tx)]
+    assert found == [(ROUTE, seen.source.id)]
+
+
+async def test_WH_13_a_simulated_delivery_reaches_no_handler(world: World) -> None:
+    seen, _ = await world.source(provider="shopee", secret=KEY)
+    body = news(111, code=3).decode()
+    taken = await simulating.simulate(world.scope("ten_one"), seen.source.id, Wish(body=body))
+    assert taken.id is not None
+    await routing.route(world.scope("ten_one"), seen.source.id)
+    await working.work(world.scope("ten_one"), "con_one")
+    row = (await log(world))[0]
+    assert (row["state"], CALLS.told) == ("ignored", [])
+
+
+async def test_a_replay_is_counted_first_then_handed_out_and_can_be_stopped(world: World) -> None:
+    await pushed(world, *(news(111, code=3, number=n) for n in range(25)))
+    await working.work(world.scope("ten_one"), "con_one")
+    scope = world.scope("ten_one")
+    assert await replaying.plan(scope, every(world, state="done")) == 25
+    assert await replaying.plan(scope, every(world, provider="lazada")) == 0
+    assert await replaying.plan(world.scope("ten_two"), every(world)) == 0
+    begun = await replaying.begin(scope, every(world))
+    assert (begun["state"], begun["total"]) == ("running", 25)
+    async with world.system.tx() as tx:
+        assert [wake.key for wake in await replaying.missing(world.system, tx)] == [begun["id"]]
+    for _ in range(2):
+        await replaying.carry_on(scope, begun["id"])
+    ended = await replaying.replay(scope, begun["id"])
+    assert (ended["state"], ended["done"]) == ("done", 25)
+    CALLS.told.clear()
+    await working.work(scope, "con_one")
+    assert len(CALLS.told) == 25
+    stopped = await replaying.begin(scope, every(world))
+    assert (await replaying.cancel(scope, stopped["id"]))["state"] == "cancelled"
+    await replaying.carry_on(scope, stopped["id"])
+    assert (await replaying.replay(scope, stopped["id"]))["done"] == 0
+    with pytest.raises(ReplayNotFound):
+        await replaying.replay(world.scope("ten_two"), stopped["id"])
+
+
+async def test_another_tenant_sees_nothing(world: World) -> None:
+    await pushed(world, news(111))
+    row = (await log(world))[0]
+    with pytest.raises(DeliveryNotFound):
+        await looking.delivery(world.scope("ten_two"), row["id"])
+    with pytest.raises(DeliveryNotFound):
+        await looking.retry(world.scope("ten_two"), row["id"])
+
+
+async def test_what_is_old_is_forgotten(world: World) -> None:
+    await pushed(world, news(111, code=10), news(111, code=3))
+    world.system.clock.advance(40 * 86_400)  # type: ignore[attr-defined] # as above
+    await working.sweep(world.system)
+    assert [row["state"] for row in await log(world)] == ["waiting"]
+    assert await world.rows("select digest from webhook_seen") == []
