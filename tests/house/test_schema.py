@@ -33,6 +33,8 @@ QUEUE_SCHEMA = "queue"
 
 #: Unique over all tenants by nature; what a conflict answers does not tell whose the other row is (TN-09).
 PLATFORM_WIDE = {
+    "sessions_digest_key": "the hash of an unguessable token, which a caller is looked up by",
+    "users_invitation_key": "the hash of an unguessable invitation, which its bearer is looked up by",
     "api_keys_digest_key": "the hash of an unguessable key, which a caller is looked up by",
     "oauth_flows_key": "the hash of an unguessable state, which a callback is looked up by",
     "account_claims_holder": "a shop belongs to one tenant of this deployment",

@@ -26,6 +26,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/listings/{id}": "lst",
     "/api/merchants/{merchant_id}": "ten",
     "/api/admin/tenants/{id}": "ten",
+    "/api/tenant/members/{id}": "usr",
     "/api/merchants/{merchant_id}/api-keys/{id}": "key",
     "/api/webhooks/endpoints/{id}": "whe",
     "/api/webhooks/deliveries/{id}": "dlv",
@@ -51,8 +52,8 @@ QUERIES: Mapping[str, str] = {
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
     *("category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
-    *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
     *("after", "types", "event"),
+    *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: A body that the route takes; `{con}` and the like stand for ids.
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -75,13 +76,20 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/sources/{source_id}/rotate": {"address": True},
     "POST /api/webhooks/simulate": {"sourceId": "{src}"},
     "POST /api/webhooks/replay": {"since": "2026-01-01T00:00:00Z", "plan": True},
-    "POST /api/admin/tenants": {"name": "Wall"},
     "POST /api/events": {"type": "custom.wall", "data": {"n": 1}},
+    "POST /api/admin/tenants": {"name": "Wall"},
+    "POST /api/auth/login": {"tenant": "t", "email": "a@example.com", "password": "p"},
+    "POST /api/auth/accept": {"invitation": "isi_x", "password": "p"},
+    "POST /api/auth/password": {"current": "p", "wanted": "q"},
+    "POST /api/tenant/members": {"email": "a@example.com", "roles": ["user"]},
+    "PATCH /api/tenant/members/{id}": {"roles": ["user"]},
     "POST /api/merchants/{merchant_id}/api-keys": {"name": "Till", "permissions": ["products:read"]},
     "POST /api/merchants/{merchant_id}/api-keys/{id}/rotate": {},
 }
 #: Nobody signs in for these; each has its own proof of who may use it, or nothing to hide.
 OPEN = {
+    "/api/auth/login",
+    "/api/auth/accept",
     "/api/integrations/oauth/start",
     "/api/integrations/oauth/callback",
     "/api/integrations/oauth/callback/{registration}",
@@ -204,7 +212,7 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    nouns = ("whe", "dlv", "rcv", "src", "inb", "rpl", "con", "int", "run", "prd", "lst", "ten", "key")
+    nouns = ("whe", "dlv", "rcv", "src", "inb", "rpl", "con", "int", "run", "prd", "lst", "ten", "key", "usr")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
@@ -223,6 +231,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         **await inbound_of(amy),
         "ten": amy.tenant_id,
         "key": await key_of(amy),
+        "usr": await member_of(amy),
         "ticket": await ticket_of(running, amy),
     }
 
@@ -266,6 +275,13 @@ async def hooks_of(amy: Merchant) -> dict[str, str]:
             if rows:
                 return {"whe": endpoint, "dlv": rows[0]["id"], "rcv": recovery.body["id"]}
             await asyncio.sleep(0.05)
+
+
+async def member_of(merchant: Merchant) -> str:
+    """The id of somebody they invited: the same one whenever it is asked for."""
+    body = {"email": "wall@example.com", "roles": ["user"]}
+    made = await merchant.call("POST", "/api/tenant/members", body, **{"idempotency-key": "the-member-of-the-wall"})
+    return str(made.body["id"])
 
 
 async def ticket_of(running: Deployment, amy: Merchant) -> str:

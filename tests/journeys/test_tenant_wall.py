@@ -26,6 +26,7 @@ from tests.journeys.routes import (
     belongings,
     endpoint_of,
     key_of,
+    member_of,
     source_of,
     unknown,
 )
@@ -218,7 +219,7 @@ async def test_TN_01_another_tenants_cursor_answers_as_an_invented_one(wall: Wal
 
 async def _his(wall: Wall) -> dict[str, str]:
     run = (await wall.bob.call("GET", "/api/sync/runs")).body["items"][0]
-    own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob)}
+    own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob), "usr": await member_of(wall.bob)}
     hooks = {"whe": await endpoint_of(wall.bob), "src": await source_of(wall.bob)}
     return {"run": run["id"], "con": run["connectionId"], **hooks, **own}
 

@@ -348,6 +348,39 @@ table return_origins
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table sessions
+  tenant_id text not null
+  id text not null
+  user_id text not null
+  digest bytea not null
+  created_at timestamp with time zone not null
+  seen_at timestamp with time zone not null
+  ends_at timestamp with time zone not null
+  constraint sessions_digest_key UNIQUE (digest)
+  constraint sessions_pkey PRIMARY KEY (tenant_id, id)
+  constraint sessions_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX sessions_user_idx ON sessions USING btree (tenant_id, user_id)
+  CREATE UNIQUE INDEX sessions_digest_key ON sessions USING btree (digest)
+  CREATE UNIQUE INDEX sessions_pkey ON sessions USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table sign_in_failures
+  tenant_id text not null
+  id text not null
+  failures integer not null
+  until timestamp with time zone not null
+  constraint sign_in_failures_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX sign_in_failures_pkey ON sign_in_failures USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table sync_cursors
   tenant_id text not null
   connection_id text not null
@@ -451,6 +484,28 @@ table tenants
   policy update_by_platform for isthmus_tenant: using (((current_setting('isthmus.tenant'::text))::tenant_key)::text = 'ten_platform'::text) check -
   grant delete,insert,select,update to isthmus_system
   grant insert,select,update to isthmus_tenant
+
+table users
+  tenant_id text not null
+  id text not null
+  email text not null
+  password_hash text
+  roles text[] not null
+  status text not null
+  invitation bytea
+  invited_until timestamp with time zone
+  created_at timestamp with time zone not null
+  constraint users_invitation_key UNIQUE (invitation)
+  constraint users_pkey PRIMARY KEY (tenant_id, id)
+  constraint users_tenant_id_email_key UNIQUE (tenant_id, email)
+  CREATE UNIQUE INDEX users_invitation_key ON users USING btree (invitation)
+  CREATE UNIQUE INDEX users_pkey ON users USING btree (tenant_id, id)
+  CREATE UNIQUE INDEX users_tenant_id_email_key ON users USING btree (tenant_id, email)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table variants
   tenant_id text not null
