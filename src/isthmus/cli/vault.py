@@ -1,17 +1,21 @@
 """`isthmus vault`: where the keys stand, and new ones while calls go on."""
 
+import os
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.app import Platform
+from isthmus.app import Platform, open_platform
 from isthmus.cli.operator import at_work
-from isthmus.cli.running import settings, with_platform
+from isthmus.cli.running import run, settings, with_platform
 from isthmus.engine import keys
 from isthmus.features import vault as room
 from isthmus.kit.errors import Conflict
+from isthmus.kit.secret import Secret
 
 vault = typer.Typer(help="Show and rotate the keys that seal credentials.", no_args_is_help=True)
 
@@ -91,3 +95,56 @@ def _renew() -> None:
         raise NoKeyFile
     ring = keys.renew(file)
     typer.echo(f"{file} holds a new master key, {ring.primary.id}; keep a copy elsewhere")
+
+
+class NotWritten(Conflict):
+    """The copy of the master key could not be written; a file that is there is never replaced.
+
+    Name a new file in a folder that you may write to.
+    """
+
+    code = "KEY_COPY_NOT_WRITTEN"
+
+
+@vault.command("export-key")
+def export_key(
+    to: Annotated[Path | None, typer.Option(help="A new file, for you alone, instead of the terminal.")] = None,
+) -> None:
+    """Write the master keys out once, for a copy apart from the database. The audit log tells who did it.
+
+    The copy is read as it is by ISTHMUS_MASTER_KEY_FILE. Whoever has it and the database can read every credential.
+    """
+    exported = with_platform(lambda platform: room.export_key(platform.system, at_work(platform)))
+    if to is None:
+        sys.stdout.write(exported.reveal())
+    else:
+        _keep(to, exported)
+        typer.echo(f"{to} holds the master key; keep it apart from the database and its backups", err=True)
+
+
+def _keep(file: Path, exported: Secret) -> None:
+    try:
+        held = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(held, "w", encoding="ascii") as out:
+            out.write(exported.reveal())
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as failure:
+        raise NotWritten(f"The copy could not be written to {file}: {failure.strerror}.") from failure
+
+
+@vault.command("start-over")
+def start_over(
+    lost: Annotated[str, typer.Argument(help="The id of the lost key, as the refused start names it.")],
+) -> None:
+    """Go on with a new master key after the old one is lost for good. Stop every process first.
+
+    No stored credential can be read again: set every app and connect every shop anew. Everything else stays.
+    """
+
+    async def main() -> int:
+        async with open_platform(settings(), upgrade=False, prove=False) as platform:
+            return await room.start_over(platform.system, lost, at_work(platform))
+
+    count = run(main())
+    typer.echo(f"{count} data keys were given up; set every app anew, then reconnect every connection")

@@ -206,7 +206,7 @@ async def test_setting_an_app_twice_keeps_its_id_and_is_logged_without_values(sy
     assert (one.id, one.version, two.version) == (two.id, 1, 2)
     assert (await catalog.registration(scope, "lazada")).app.secret("partner_key") == "second"
     async with scope.tx() as tx:
-        rows = await tx.fetch_sql("select subject, after from events where type = 'provider.app_set' order by id")
+        rows = await tx.fetch_sql("select subject, after from events where type = 'provider.app_set' order by xid, id")
     assert [(row["subject"], row["after"]["version"]) for row in rows] == [(one.id, 1), (one.id, 2)]
 
 

@@ -13,3 +13,4 @@ from isthmus.engine.keys.sources import MasterKeyUnusable as MasterKeyUnusable
 from isthmus.engine.keys.sources import load as load
 from isthmus.engine.keys.sources import make as make
 from isthmus.engine.keys.sources import master_key as master_key
+from isthmus.engine.keys.sources import written as written

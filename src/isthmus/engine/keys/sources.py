@@ -79,6 +79,12 @@ def load(
     return KeyRing(keys, sources) if sources else None
 
 
+def written(ring: KeyRing) -> Secret:
+    """The keys of a ring as a text that `load` reads, the first one first."""
+    held = [key for name in ring.ids if (key := ring.get(name)) is not None]
+    return Secret("".join(f"{base64.b64encode(key.material).decode()}\n" for key in held))
+
+
 def make(file: Path) -> KeyRing:
     """Make a master key in a new file that only this user can read; a file that is there is never touched.
 

@@ -1,8 +1,17 @@
 """Sealed secrets and the keys behind them: the door of the vault."""
 
-from isthmus.features.vault.errors import KeyNotHeld, RotationStuck, Unreadable, WrongMasterKey
+from isthmus.features.vault.errors import KeyNotHeld, NotLost, RotationStuck, Unreadable, WrongMasterKey
 from isthmus.features.vault.model import Status
-from isthmus.features.vault.service.rotation import Reseals, Rotated, check_canary, finish_reseals, rotate, status
+from isthmus.features.vault.service.rotation import (
+    Reseals,
+    Rotated,
+    check_canary,
+    export_key,
+    finish_reseals,
+    rotate,
+    start_over,
+    status,
+)
 from isthmus.features.vault.service.safe import (
     Sealed,
     ToSeal,
@@ -18,6 +27,7 @@ from isthmus.features.vault.settings import Settings
 
 __all__ = [
     "KeyNotHeld",
+    "NotLost",
     "Reseals",
     "Rotated",
     "RotationStuck",
@@ -29,6 +39,7 @@ __all__ = [
     "Vault",
     "WrongMasterKey",
     "check_canary",
+    "export_key",
     "finish_reseals",
     "forget",
     "open",
@@ -37,5 +48,6 @@ __all__ = [
     "rotate",
     "seal",
     "seal_many",
+    "start_over",
     "status",
 ]

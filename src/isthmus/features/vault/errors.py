@@ -1,6 +1,6 @@
 """Failures of the vault; none of them destroys or changes anything."""
 
-from isthmus.kit.errors import Problem, Unavailable
+from isthmus.kit.errors import Conflict, Problem, Unavailable
 
 
 class WrongMasterKey(Problem):
@@ -10,6 +10,15 @@ class WrongMasterKey(Problem):
     """
 
     code = "WRONG_MASTER_KEY"
+
+
+class NotLost(Conflict):
+    """This is not the master key that the database wants, or it is held here; nothing was changed.
+
+    `isthmus vault status` names the key in use. A key that is held needs no new start: rotate instead.
+    """
+
+    code = "MASTER_KEY_NOT_LOST"
 
 
 class KeyNotHeld(Unavailable):

@@ -14,6 +14,20 @@ class MasterKeyRotated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MasterKeyExported(Event):
+    """An operator had the master key written out, for a copy elsewhere."""
+
+    type: ClassVar[str] = "vault.master_key_exported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterKeyLost(Event):
+    """An operator gave up a lost master key; what was sealed under it cannot be read again."""
+
+    type: ClassVar[str] = "vault.master_key_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataKeyMade(Event):
     """A tenant has a new data key, for age, use or at an operator's wish."""
 

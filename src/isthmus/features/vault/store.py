@@ -143,6 +143,11 @@ async def wrapped_by(tx: Tx) -> dict[str, int]:
     return {row["master_key_id"]: row["keys"] for row in rows}
 
 
+async def delete_keys_of_others(tx: Tx, held: Sequence[str]) -> int:
+    """Let go of every data key that none of these master keys wraps; how many there were."""
+    return await tx.execute_sql("delete from data_keys where master_key_id <> all($1::text[])", list(held))
+
+
 async def counts(tx: Tx) -> tuple[int, int, int]:
     """Current data keys, retired ones, and re-sealings that are not done."""
     rows = await tx.fetch_sql(

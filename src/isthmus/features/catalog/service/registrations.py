@@ -72,7 +72,7 @@ async def registration(scope: Scope, provider: str, registration_id: str | None 
         async with held.tx() as tx:
             row = await _row(tx, held, provider, registration_id)
             if row is not None and row.provider == provider and row.usable(found.manifest):
-                credentials = await _opened(held, tx, row)
+                credentials = await _opened(held, tx, row, strict=True)
                 if model.complete(found.manifest.app_fields, credentials):
                     app = App(credentials, row.effective(found.manifest))
                     path = row.redirect_path
@@ -153,10 +153,16 @@ async def _sealed(scope: Scope, tx: Tx, provider: str, old: StoredApp | None, de
     )
 
 
-async def _opened(scope: Scope, tx: Tx, row: StoredApp) -> dict[str, Secret]:
+async def _opened(scope: Scope, tx: Tx, row: StoredApp, *, strict: bool = False) -> dict[str, Secret]:
+    """The credentials. What does not open any more is as good as not set, where it is set anew or only listed."""
     if row.credentials is None:
         return {}
-    text = await vault.open(scope, tx, row.credentials, owner=row.id, field=_field(row.bound_to))
+    try:
+        text = await vault.open(scope, tx, row.credentials, owner=row.id, field=_field(row.bound_to))
+    except vault.Unreadable:
+        if strict:
+            raise
+        return {}
     return {name: Secret(value) for name, value in json.loads(text.reveal()).items()}
 
 

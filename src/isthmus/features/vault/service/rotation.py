@@ -11,12 +11,13 @@ from datetime import datetime
 from isthmus.engine import keys
 from isthmus.engine.db import Tx
 from isthmus.features.vault import model, store
-from isthmus.features.vault.errors import RotationStuck, WrongMasterKey
-from isthmus.features.vault.events import DataKeysRotated, MasterKeyRotated
+from isthmus.features.vault.errors import NotLost, RotationStuck, WrongMasterKey
+from isthmus.features.vault.events import DataKeysRotated, MasterKeyExported, MasterKeyLost, MasterKeyRotated
 from isthmus.features.vault.model import Canary, DataKey, Status
 from isthmus.features.vault.service.safe import Vault, fill
 from isthmus.kit.events import Event
 from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
 Reseal = Callable[[Scope, str | None, int], Awaitable[str | None]]
@@ -176,6 +177,35 @@ async def _new_data_keys(system: System, log: Scope) -> int:
     vault.cache.forget()
     await _tell(log, DataKeysRotated(subject=master, body={"tenants": len(tenants)}))
     return len(tenants)
+
+
+async def export_key(system: System, by: Scope) -> Secret:
+    """The master keys held here, one a line, in the form that every source takes; the audit log tells who asked.
+
+    Raises WrongMasterKey, so that no useless copy is kept.
+    """
+    await check_canary(system)
+    ring = _vault(system).ring
+    await _tell(by, MasterKeyExported(subject=ring.primary.id, body={"keys": list(ring.ids)}))
+    return keys.written(ring)
+
+
+async def start_over(system: System, lost: str, by: Scope) -> int:  # house: silent - tells in the operator's scope
+    """Go on with the ring's first key after the master key `lost` is gone for good; the data keys given up.
+
+    What was sealed under it answers Unreadable from now on, until it is given anew. Nothing else changes. Other
+    processes must have stopped. Raises NotLost.
+    """
+    vault = _vault(system)
+    async with system.tx() as tx:
+        await store.change_master(tx)
+        if await store.current_master(tx) != lost or vault.ring.get(lost) is not None:
+            raise NotLost
+        count = await store.delete_keys_of_others(tx, vault.ring.ids)
+        await store.put_canary(tx, _canary(vault, system.now))
+    vault.cache.forget()
+    await _tell(by, MasterKeyLost(subject=lost, body={"dataKeys": count}))
+    return count
 
 
 async def finish_reseals(system: System) -> tuple[int, int]:
