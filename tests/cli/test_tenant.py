@@ -1,4 +1,4 @@
-"""`isthmus tenant suspend` and `activate`."""
+"""`isthmus tenant suspend`, `activate` and `invite`."""
 
 from typing import cast
 
@@ -10,7 +10,9 @@ from isthmus.cli import tenant
 from isthmus.engine.db import Database
 from isthmus.features import access
 from isthmus.features.access import TenantStatus
-from isthmus.kit.permissions import Principal
+from isthmus.http import RequestFacts
+from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, Principal
+from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
 
@@ -26,7 +28,8 @@ class Open:
 
 @pytest.fixture(scope="module")
 def platform(database: Database) -> Platform:
-    return cast("Platform", Open(house.process(database)))
+    parts: dict[type, object] = {access.Settings: access.Settings(), access.Hasher: access.Hasher()}
+    return cast("Platform", Open(house.process(database, parts=parts)))
 
 
 async def test_SA_05_a_tenant_is_suspended_by_its_slug_and_the_log_names_the_operator(platform: Platform) -> None:
@@ -49,3 +52,20 @@ async def test_an_unknown_tenant_is_named(platform: Platform) -> None:
 async def test_the_deployments_own_tenant_is_not_suspended_from_here_either(platform: Platform) -> None:
     with pytest.raises(access.DeploymentTenant):
         await tenant._changed(platform, "platform", TenantStatus.SUSPENDED)
+
+
+async def test_the_first_admin_of_a_tenant_is_invited_from_the_machine(platform: Platform) -> None:
+    made = await access.create_tenant(house.platform(platform.system), "First", "first")
+    invited = await tenant._invited(platform, "first", "amy@example.com", [TENANT_ADMIN])
+    here, words = RequestFacts("req_1", "203.0.113.9"), Secret("plenty of dew on the meadow")
+    await access.accept(platform.system, here, invited.shown, words)
+    begun = await access.sign_in(platform.system, here, access.SignIn("first", "amy@example.com", words))
+    assert (begun.user.id, begun.user.roles) == (invited.user.id, (TENANT_ADMIN,))
+    async with platform.system.tx() as tx:
+        rows = await tx.fetch_sql("select tenant_id, actor from events where type = 'member.invited'")
+    assert [(row["tenant_id"], row["actor"].split(":")[0]) for row in rows] == [(made.id, "operator")]
+
+
+async def test_nobody_is_invited_into_the_deployments_own_tenant(platform: Platform) -> None:
+    with pytest.raises(access.DeploymentTenant):
+        await tenant._invited(platform, PLATFORM_TENANT, "amy@example.com", [TENANT_ADMIN])

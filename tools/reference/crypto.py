@@ -54,8 +54,7 @@ USES: Mapping[str, Use] = {
     "http/jwks.py": Use("Reads an issuer's published keys", "the issuer's public keys", "by the issuer; read anew"),
     "http/auth.py": Use("Remembers a checked credential by its digest only, for seconds"),
     "features/access/": Use(
-        "API keys, sessions and invitations are stored as digests of 190 random bits and more, compared in constant time; "
-        "passwords as argon2id",
+        "API keys, sessions and invitations are kept as digests of 190 random bits or more; passwords as argon2id",
         "the API key",
         "`POST .../api-keys/{id}/rotate`; event `api_key.rotated`",
     ),

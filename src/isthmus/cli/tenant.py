@@ -12,8 +12,9 @@ from isthmus.cli.running import with_platform
 from isthmus.features import access
 from isthmus.kit import text
 from isthmus.kit.paging import MAX_LIMIT, Ask
+from isthmus.kit.permissions import TENANT_ADMIN
 
-tenant = typer.Typer(help="Make, list, suspend and activate tenants.", no_args_is_help=True)
+tenant = typer.Typer(help="Make, list, suspend and activate tenants; invite their first people.", no_args_is_help=True)
 
 
 @tenant.command()
@@ -52,6 +53,25 @@ def suspend(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its
 def activate(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")]) -> None:
     """Let a suspended tenant in again."""
     _set_status(name, access.TenantStatus.ACTIVE)
+
+
+@tenant.command()
+def invite(
+    name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")],
+    email: Annotated[str, typer.Argument(help="Whom to invite.")],
+    role: Annotated[list[str] | None, typer.Option(help="Role, may be repeated; tenant_admin by default.")] = None,
+) -> None:
+    """Make an account for somebody and print the invitation, which `POST /api/auth/accept` takes up once."""
+
+    async def make(platform: Platform) -> access.Shown:
+        return await _invited(platform, name, email, role or [TENANT_ADMIN])
+
+    typer.echo(with_platform(make).shown.reveal())
+
+
+async def _invited(platform: Platform, name: str, email: str, roles: list[str]) -> access.Shown:
+    found = await access.find_tenant(platform.system, name)
+    return await access.invite(at_work(platform, found.id), email, roles)
 
 
 def _set_status(name: str, status: access.TenantStatus) -> None:

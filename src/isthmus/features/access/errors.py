@@ -22,9 +22,9 @@ class SlugTaken(Conflict):
 
 
 class DeploymentTenant(Conflict):
-    """The deployment's own tenant is always let in.
+    """The deployment's own tenant is never suspended, and has no built-in accounts.
 
-    Suspend a merchant's tenant; to stop everybody, stop the service.
+    Name a merchant's tenant; to stop everybody, stop the service.
     """
 
     code = "DEPLOYMENT_TENANT"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from isthmus.features.access.errors import (
+    DeploymentTenant,
     EmailTaken,
     InvitationUnknown,
     MemberNotFound,
@@ -58,7 +59,12 @@ class SignIn:
 
 
 async def invite(scope: Scope, email: str, roles: Collection[str]) -> Shown:
-    """Make a place for somebody; whoever brings the invitation sets its password. Raises Invalid, EmailTaken."""
+    """Make a place for somebody; whoever brings the invitation sets its password.
+
+    Raises Invalid, EmailTaken, DeploymentTenant: the deployment's own tenant has no built-in accounts.
+    """
+    if scope.tenant_id == PLATFORM_TENANT:
+        raise DeploymentTenant
     made = User(
         id=scope.id("usr"),
         email=model.read_email(email),
