@@ -120,7 +120,9 @@ async def test_a_burst_about_one_shop_shares_one_run(world: World) -> None:
     rows = await log(world)
     assert {row["state"] for row in rows} == {"done"}
     runs = await world.rows("select id, tenant_id, connection_id, mode from sync_runs")
-    assert [(row["connection_id"], row["mode"]) for row in runs] == [("con_one", "full")]  # the first one reads everything
+    assert [(row["connection_id"], row["mode"]) for row in runs] == [
+        ("con_one", "full")
+    ]  # the first one reads everything
     assert {row["run_id"] for row in rows} == {runs[0]["id"]}
     whole = await looking.delivery(world.scope("ten_one"), rows[0]["id"])
     assert [(step["what"], step["outcome"], step["run_id"]) for step in whole.steps] == [

@@ -1,0 +1,173 @@
+"""Inbound webhooks over HTTP: the address in front of the routes, and the routes that manage it."""
+
+import hmac
+import logging
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.given import webhooks_in
+from tests.given.edge import Edge
+from tests.given.webhooks_in import World
+
+from isthmus.engine.db import Database
+from isthmus.features import vault
+from isthmus.features.webhooks_in.feature import FEATURE
+from isthmus.features.webhooks_in.service import intake
+from isthmus.http import App, HttpSettings, create_app
+from isthmus.kit.permissions import USER
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope
+
+SECRET = "It's a Secret to Everybody"
+CAP = 10_000
+_NAMES = st.sampled_from([b"content-type", b"x-github-event", b"cookie"])
+_VALUES = st.binary(max_size=80).filter(lambda value: not set(value) & {0, 10, 13, 127} and value.strip() == value)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(database: Database) -> World:
+    made = webhooks_in.world(database, body_bytes=CAP)
+    await vault.check_canary(made.system)
+    return made
+
+
+@pytest.fixture(scope="module")
+def edge(world: World) -> Edge:
+    return Edge(world.system, *FEATURE.routes)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door(world: World) -> AsyncIterator[httpx2.AsyncClient]:
+    """The address that platforms call, as a deployment mounts it."""
+    app: App = create_app(
+        [],
+        open_scope=_nobody,
+        authenticators=[],
+        secret=Secret("k" * 40),
+        settings=HttpSettings(failures_per_minute=10_000),
+        fronts={intake.PREFIX: intake.front(world.system)},
+    )
+    transport = httpx2.ASGITransport(app=app, client=("203.0.113.9", 4711))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+def _nobody(*_: object) -> Scope:
+    raise AssertionError("nobody signs in here")
+
+
+async def made(edge: Edge) -> dict[str, str]:
+    answer = await edge.call("POST", "/api/webhooks/sources", json={"provider": "github", "secret": SECRET})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def signed(body: bytes, **headers: str) -> dict[str, str]:
+    mark = "sha256=" + hmac.digest(SECRET.encode(), body, "sha256").hex()
+    return {"x-hub-signature-256": mark, **{name.replace("_", "-"): value for name, value in headers.items()}}
+
+
+async def test_a_source_is_made_once_shown_and_its_secret_never(edge: Edge) -> None:
+    source = await made(edge)
+    assert source["url"].startswith("https://hooks.example.com/hooks/")
+    shown = await edge.get(f"/api/webhooks/sources/{source['id']}")
+    assert "url" not in shown.json()
+    assert SECRET not in shown.text
+    assert source["url"].rpartition("/")[2] not in shown.text
+    assert shown.json()["setup"].startswith("Repository or organization")
+    listed = (await edge.get("/api/webhooks/sources")).json()["items"]
+    assert source["id"] in {one["id"] for one in listed}
+    assert (await edge.call("POST", "/api/webhooks/sources", role=USER, json={"provider": "github"})).status_code == 403
+    assert (await edge.get(f"/api/webhooks/sources/{source['id']}", tenant="ten_b")).status_code == 404
+
+
+async def test_a_delivery_shows_what_came_and_what_became_of_it(edge: Edge, door: httpx2.AsyncClient) -> None:
+    source = await made(edge)
+    path = "/hooks/" + source["url"].rpartition("/")[2]
+    body = b'{"repository":{"full_name":"octo/hello"}}'
+    answer = await door.post(path, content=body, headers=signed(body, x_github_event="push", x_github_delivery="1"))
+    assert (answer.status_code, answer.content) == (200, b"")
+    page = (await edge.get("/api/webhooks", query={"sourceId": source["id"]})).json()
+    assert [(one["event"], one["state"]) for one in page["items"]] == [("github.push", "received")]
+    whole = (await edge.get(f"/api/webhooks/{page['items'][0]['id']}")).json()
+    assert whole["body"].encode() == body
+    assert whole["headers"]["x-github-event"] == "push"
+    assert whole["delivery"]["verdict"] == {"accepted": True, "reason": "verified", "message": "A live secret fits."}
+    assert (await edge.get("/api/webhooks", tenant="ten_b")).json()["items"] == []
+    assert (await edge.get(f"/api/webhooks/{page['items'][0]['id']}", tenant="ten_b")).status_code == 404
+
+
+async def test_HE_03_what_is_too_large_or_compressed_is_not_read(edge: Edge, door: httpx2.AsyncClient) -> None:
+    path = "/hooks/" + (await made(edge))["url"].rpartition("/")[2]
+    large = b"x" * (CAP + 1)
+    assert (await door.post(path, content=large, headers=signed(large))).status_code == 413
+    assert (
+        await door.post(path, content=b"x", headers={**signed(b"x"), "content-encoding": "gzip"})
+    ).status_code == 415
+    assert (await door.post(path, content=b"x", headers={**signed(b"x"), "host": "elsewhere"})).status_code == 421
+    assert (await door.put(path, content=b"x", headers=signed(b"x"))).status_code == 405
+    for odd in (f"{path}/..", f"{path}%2f..", f"{path};a", "/hooks/", "/hooks/%00"):
+        assert (await door.post(odd, content=b"x", headers=signed(b"x"))).status_code in {401, 404}, odd
+
+
+async def test_LO_04_the_token_stands_in_no_log_line(
+    edge: Edge, door: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = (await made(edge))["url"].rpartition("/")[2]
+    with caplog.at_level(logging.DEBUG, logger="isthmus"):
+        await door.post(f"/hooks/{token}", content=b"{}", headers=signed(b"{}"))
+        await door.post(f"/hooks/{token}", content=b"{}")
+    assert token not in caplog.text
+
+
+async def test_WH_08_an_address_that_is_refused_too_often_has_to_wait_and_the_believed_need_not(
+    edge: Edge, world: World
+) -> None:
+    token = (await made(edge))["url"].rpartition("/")[2]
+    few = HttpSettings(failures_per_minute=5)
+    app = create_app(
+        [], open_scope=_nobody, authenticators=[], secret=Secret("k" * 40), settings=few,
+        fronts={intake.PREFIX: intake.front(world.system)},
+    )  # fmt: skip
+    transport = httpx2.ASGITransport(app=app, client=("203.0.113.9", 4711))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        first = await client.post(f"/hooks/{token}", content=b"{}", headers=signed(b"{}", x_github_delivery="v"))
+        assert first.status_code == 200
+        statuses = [(await client.post(f"/hooks/{'x' * 27}", content=b"{}")).status_code for _ in range(7)]
+        assert (statuses[0], statuses[-1]) == (401, 429)
+        again = await client.post(f"/hooks/{token}", content=b"{}", headers=signed(b"{}", x_github_delivery="w"))
+        assert again.status_code == 200
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=300), names=st.lists(_NAMES, unique=True), value=_VALUES)
+async def test_whatever_is_sent_is_answered_and_never_with_a_failure_of_ours(
+    edge: Edge, door: httpx2.AsyncClient, body: bytes, names: list[bytes], value: bytes
+) -> None:
+    if "token" not in _KNOWN:
+        _KNOWN["token"] = (await made(edge))["url"].rpartition("/")[2]
+    mark = signed(body)["x-hub-signature-256"].encode()
+    for proof in (mark, value):
+        headers = {**dict.fromkeys(names, value), b"x-hub-signature-256": proof}
+        answer = await door.post(f"/hooks/{_KNOWN['token']}", content=body, headers=headers)
+        assert answer.status_code in {200, 401}, answer.text
+
+
+_KNOWN: dict[str, str] = {}
+
+
+async def test_the_simulator_and_a_plan_answer_over_http(edge: Edge) -> None:
+    source = await made(edge)
+    taken = await edge.call("POST", "/api/webhooks/simulate", json={"sourceId": source["id"], "topic": "push"})
+    assert (taken.status_code, taken.json()["accepted"]) == (200, True)
+    unknown = await edge.call("POST", "/api/webhooks/simulate", json={"sourceId": source["id"], "topic": "nothing"})
+    assert unknown.status_code == 400
+    plan = {"since": "2020-01-01T00:00:00Z", "plan": True}
+    answer = await edge.call("POST", "/api/webhooks/replay", json=plan)
+    assert (answer.status_code, answer.json()["state"]) == (202, "planned")
+    naive = await edge.call("POST", "/api/webhooks/replay", json={"since": "2020-01-01T00:00:00"})
+    assert naive.status_code == 400
