@@ -32,6 +32,8 @@ _SETTLED_AT_ONCE: Final = 256
 _LAG: Final = timedelta(seconds=60)
 _RESCAN: Final = 120.0
 _ECHO: Final = 0.03
+#: What is done within this time is written together.
+_GATHER: Final = 0.01
 _PATIENCE: Final = 5.0
 
 
@@ -289,6 +291,8 @@ class Dispatcher:
     async def _keep_settling(self) -> None:
         while not (self._closing and not self._done):
             await self._settle.wait()
+            if len(self._done) < _SETTLED_AT_ONCE and not self._closing:
+                await asyncio.sleep(_GATHER)
             self._settle.clear()
             try:
                 await self._settle_some()
@@ -300,10 +304,12 @@ class Dispatcher:
         """Write what is done, in batches; what cannot be written stays for the next time."""
         while self._done:
             batch = self._done[:_SETTLED_AT_ONCE]
-            await settling.settle(self._system, self.owner, batch)
+            advanced = await settling.settle(self._system, self.owner, batch)
+            full = len(self._held) >= self._settings.waiting
             del self._done[: len(batch)]
             self._held.difference_update(one.due.number for one in batch)
-            self._sender.planned.set()
+            if advanced or full:
+                self._sender.planned.set()
 
 
 def _in_turn(found: Mapping[str, Any]) -> bool:

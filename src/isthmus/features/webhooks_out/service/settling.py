@@ -35,8 +35,8 @@ def next_state(
     return ("dead" if wait is None else "pending"), attempts + 1, wait
 
 
-async def settle(system: System, owner: str, done: Sequence[Done]) -> int:
-    """Write a batch; how many of it were refused because another worker has their shard."""
+async def settle(system: System, owner: str, done: Sequence[Done]) -> bool:
+    """Write a batch, without what belongs to another worker by now; whether something else was planned by it."""
     now = system.now
     async with system.tx() as tx:
         held = await store.fence(tx, owner)
@@ -50,7 +50,7 @@ async def settle(system: System, owner: str, done: Sequence[Done]) -> int:
         await _judge(system, row, now, gone=row["id"] in gone)
     if len(mine) < len(done):
         _LOG.warning("%d deliveries belong to another worker by now", len(done) - len(mine))
-    return len(done) - len(mine)
+    return any(row["ordered"] or row["health"] != "healthy" for row in fares)
 
 
 async def _judge(system: System, row: Mapping[str, Any], now: datetime, *, gone: bool) -> None:

@@ -1,0 +1,1 @@
+"""The far sides of the webhook benchmark."""
