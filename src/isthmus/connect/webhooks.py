@@ -8,6 +8,7 @@ stand with `|` between them: the first that is there counts.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -128,6 +129,7 @@ class Webhooks(Strict, frozen=True):
     deadline_ms: int = 5000
 
 
+@lru_cache(maxsize=4096)
 def expressions(text: str) -> tuple[str, ...]:
     """The alternatives of an expression, in order."""
     return tuple(part for part in text.split("|") if part)
