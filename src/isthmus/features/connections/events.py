@@ -1,9 +1,12 @@
 """Facts about connections; no secret is ever in one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from isthmus.kit.events import Event
+
+_TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class Connected(Event):
 
     type: ClassVar[str] = "connection.connected"
     public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {"provider": _TEXT, "accountId": _TEXT, "accountName": _TEXT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class Expired(Event):
 
     type: ClassVar[str] = "connection.expired"
     public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {"reason": _TEXT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,7 @@ class Uncertain(Event):
 
     type: ClassVar[str] = "connection.uncertain"
     public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {"reason": _TEXT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

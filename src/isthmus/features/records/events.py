@@ -1,8 +1,14 @@
 """Facts about listings; written by sync runs, so public but not part of the audit log."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from isthmus.kit.events import Event
+
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_LISTING: Mapping[str, Any] = dict.fromkeys(
+    ("id", "productId", "connectionId", "provider", "externalId", "status"), _TEXT
+)
 
 
 class ListingCreated(Event):
@@ -11,6 +17,7 @@ class ListingCreated(Event):
     type: ClassVar[str] = "listing.created"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _LISTING
 
 
 class ListingUpdated(Event):
@@ -19,6 +26,7 @@ class ListingUpdated(Event):
     type: ClassVar[str] = "listing.updated"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _LISTING
 
 
 class ListingDeleted(Event):
@@ -27,6 +35,7 @@ class ListingDeleted(Event):
     type: ClassVar[str] = "listing.deleted"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _LISTING
 
 
 EMITS: tuple[type[Event], ...] = (ListingCreated, ListingUpdated, ListingDeleted)

@@ -1,8 +1,17 @@
 """Facts about sync runs."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from isthmus.kit.events import Event
+
+_TEXT: Mapping[str, Any] = {"type": "string"}
+_COUNT: Mapping[str, Any] = {"type": "integer", "minimum": 0}
+_RUN: Mapping[str, Any] = {
+    **dict.fromkeys(("runId", "connectionId", "provider", "entity", "mode", "state"), _TEXT),
+    **dict.fromkeys(("pages", "records", "listings", "variants", "created", "updated", "unchanged", "failed"), _COUNT),
+    "error": {"type": "object", "properties": {"code": _TEXT, "message": {"type": ["string", "null"]}}},
+}
 
 
 class SyncRequested(Event):
@@ -23,6 +32,7 @@ class SyncStarted(Event):
     type: ClassVar[str] = "sync.started"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RUN
 
 
 class SyncCompleted(Event):
@@ -31,6 +41,7 @@ class SyncCompleted(Event):
     type: ClassVar[str] = "sync.completed"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RUN
 
 
 class SyncFailed(Event):
@@ -39,6 +50,7 @@ class SyncFailed(Event):
     type: ClassVar[str] = "sync.failed"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RUN
 
 
 class SyncParked(Event):
@@ -47,6 +59,7 @@ class SyncParked(Event):
     type: ClassVar[str] = "sync.parked"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RUN
 
 
 class SyncCancelled(Event):
@@ -55,6 +68,7 @@ class SyncCancelled(Event):
     type: ClassVar[str] = "sync.cancelled"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RUN
 
 
 class WatermarkLost(Event):
@@ -63,6 +77,7 @@ class WatermarkLost(Event):
     type: ClassVar[str] = "sync.watermark_lost"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RUN
 
 
 EMITS: tuple[type[Event], ...] = (
