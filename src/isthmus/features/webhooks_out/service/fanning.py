@@ -19,6 +19,8 @@ from isthmus.scope import System
 LISTENER: Final = "webhooks_out"
 _BATCH: Final = 500
 _QUIET: Final = 1.0
+#: What the log's bell could not tell is found after so long.
+_POLL: Final = 5.0
 _MOST_ROWS: Final = 5_000
 #: What becomes of a message in each state of an endpoint; unverified ones get nothing (WH-10).
 _STATES: Final = {"active": "pending", "paused": "pending", "disabled": "missed"}
@@ -45,7 +47,7 @@ async def run(system: System, stop: asyncio.Event) -> None:
             if await _told(system):
                 continue
             # The event that rang may be behind an older transaction that still runs.
-            for pause in (0.01, 0.04, 0.16, _QUIET):
+            for pause in (0.01, 0.04, 0.16, _POLL):
                 await _first(stop, bell, pause)
                 if stop.is_set() or bell.is_set() or await _told(system):
                     break
