@@ -266,3 +266,21 @@ async def test_ten_thousand_waiting_calls_cost_little_and_one_task() -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert limiter.waiting == 0
+
+
+@pytest.mark.parametrize("strategy", ["sliding", "fixed", "token_bucket"])
+async def test_who_queues_again_in_the_moment_the_queue_empties_is_woken(strategy: Strategy) -> None:
+    limiter = Limiter(RateLimit(max_requests=10, window=0.2, strategy=strategy))
+    passed = 0
+
+    async def caller() -> None:
+        nonlocal passed
+        while passed < 40:
+            passed += 1
+            await limiter.acquire("shop")
+            if passed in (5, 6):
+                limiter.narrow("shop", throttled=True)
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(caller() for _ in range(5)))
+    assert limiter.waiting == 0

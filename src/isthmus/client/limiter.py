@@ -240,8 +240,9 @@ class Limiter:
     def _wake(self, key: str, when: float) -> None:
         earliest = not self._due or when < self._due[0][0]
         heapq.heappush(self._due, (when, next(self._order), key))
-        # A pump that is drawing permits is left alone: it looks at the queues again when it has them.
-        if self._pump is None or (earliest and self._asleep):
+        # A pump that is drawing permits is left alone: it looks at the queues again when it has them. One that has
+        # ended looks at nothing any more, although its last callback may not have run yet.
+        if self._pump is None or self._pump.done() or (earliest and self._asleep):
             if self._pump is not None:
                 self._pump.cancel()
             self._asleep = False
