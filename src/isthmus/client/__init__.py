@@ -30,7 +30,6 @@ from isthmus.client.cache.cache import Cache as Cache
 from isthmus.client.cache.stores import BlobCache as BlobCache
 from isthmus.client.cache.stores import CacheStore as CacheStore
 from isthmus.client.cache.stores import MemoryCache as MemoryCache
-from isthmus.client.call import CallOptions as CallOptions
 from isthmus.client.call import calls_forbidden as calls_forbidden
 from isthmus.client.client import ApiClient as ApiClient
 from isthmus.client.errors import AddressRefused as AddressRefused
@@ -79,6 +78,7 @@ from isthmus.client.limits import RateLimit as RateLimit
 from isthmus.client.log import CallLog as CallLog
 from isthmus.client.message import Request as Request
 from isthmus.client.message import Response as Response
+from isthmus.client.options import CallOptions as CallOptions
 from isthmus.client.pages import Cursor as Cursor
 from isthmus.client.pages import LinkHeader as LinkHeader
 from isthmus.client.pages import NextUrl as NextUrl

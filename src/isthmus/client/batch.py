@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Generic, Protocol, TypeVar, Unpack
 
-from isthmus.client.call import Call, CallOptions
+from isthmus.client.call import Call
 from isthmus.client.errors import ClientError, DeadlineExceeded, Missing
 from isthmus.client.message import Response
+from isthmus.client.options import CallOptions
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -9,9 +9,10 @@ from multidict import CIMultiDict
 import isthmus
 from isthmus.client import json as _json
 from isthmus.client.body import ACCEPT_ENCODING, multipart
-from isthmus.client.call import Call, CallOptions
+from isthmus.client.call import Call
 from isthmus.client.errors import InvalidRequest
 from isthmus.client.message import Body, Request, check_headers
+from isthmus.client.options import CallOptions
 from isthmus.client.retry import IDEMPOTENT
 from isthmus.client.transform import Transformer, apply
 from isthmus.client.url import add_query, encode, join, parse

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
 from contextvars import ContextVar
-from typing import TypedDict
 
 from isthmus.client.auth.tokens import Tokens
-from isthmus.client.body import Part
 from isthmus.client.errors import ClientError
 from isthmus.client.message import Request, Response
 from isthmus.client.transport.port import Exchange, Flight
-from isthmus.client.url import Query, Scalar
 
 #: Set to a reason while outbound calls must not be made, such as an open database transaction.
 calls_forbidden: ContextVar[str | None] = ContextVar("calls_forbidden", default=None)
@@ -22,33 +18,6 @@ def forbid() -> None:
     reason = calls_forbidden.get()
     if reason is not None:
         raise RuntimeError(f"no outbound calls here: {reason}")
-
-
-class CallOptions(TypedDict, total=False):
-    """What one call may say.
-
-    query: parameters. json, form, multipart, content: the body, at most one of them; content is bytes, text or an
-    async iterable of bytes. headers: added to the client's. deadline: total seconds, attempts and waits included.
-    idempotency_key: sent in the client's idempotency header, which makes a POST safe to send again. idempotent:
-    overrides what the method says about that. weight: how many permits the call takes. route: the name of the
-    endpoint for breaker, limits and metrics. share: whose turn it is in a queue shared by several. tags: names by
-    which a cached reply can be invalidated. max_body: bytes, instead of the client's.
-    """
-
-    query: Query | None
-    json: object
-    form: Query | None
-    multipart: Mapping[str, Scalar | bytes | Part] | None
-    content: bytes | str | AsyncIterable[bytes] | None
-    headers: Mapping[str, str] | None
-    deadline: float | None
-    idempotency_key: str | None
-    idempotent: bool | None
-    weight: int
-    route: str | None
-    share: str
-    tags: Iterable[str]
-    max_body: int
 
 
 class Call:

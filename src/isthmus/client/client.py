@@ -14,7 +14,7 @@ from isthmus.client.batch import Batch, Coalescer
 from isthmus.client.breaker import Breaker, BreakerRule
 from isthmus.client.build import Builder
 from isthmus.client.cache.cache import Cache
-from isthmus.client.call import Call, CallOptions, forbid
+from isthmus.client.call import Call, forbid
 from isthmus.client.deadline import Deadline
 from isthmus.client.errors import (
     BreakerOpen,
@@ -33,6 +33,7 @@ from isthmus.client.judge import Judge
 from isthmus.client.limiter import Limiter
 from isthmus.client.limits import RateLimit
 from isthmus.client.message import Response
+from isthmus.client.options import CallOptions
 from isthmus.client.pages import Paging, Walk
 from isthmus.client.pipeline import Gate, Pipeline
 from isthmus.client.retry import Retry

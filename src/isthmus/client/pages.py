@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, Unpack
 
-from isthmus.client.call import CallOptions
 from isthmus.client.errors import InvalidRequest, PagesRefused
 from isthmus.client.message import Response
+from isthmus.client.options import CallOptions
 from isthmus.client.paths import dig, records
 from isthmus.client.url import Scalar, resolve
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Unpack
 
-from isthmus.client.call import CallOptions
 from isthmus.client.client import ApiClient
 from isthmus.client.errors import ClientError, DeadlineExceeded, MalformedBody, NetworkError, PlatformFailed, TooLarge
+from isthmus.client.options import CallOptions
 from isthmus.client.retry import Retry
 from isthmus.client.stream import Streamed
 from isthmus.kit import chance

@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from isthmus.client.batch import Batch
-from isthmus.client.call import CallOptions, forbid
+from isthmus.client.call import forbid
 from isthmus.client.client import ApiClient, Items
 from isthmus.client.errors import ClientError
 from isthmus.client.message import Response
+from isthmus.client.options import CallOptions
 from isthmus.client.pages import Page, Paging, Walk
 from isthmus.client.stream import Streamed
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 from isthmus.client import json as _json
 from isthmus.client.auth.oauth2 import RefreshFailed, RefreshRefused
 from isthmus.client.auth.tokens import Tokens
-from isthmus.client.call import CallOptions
 from isthmus.client.errors import MalformedBody, PlatformError, Throttled
 from isthmus.client.message import Response
+from isthmus.client.options import CallOptions
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.secret import Secret
 

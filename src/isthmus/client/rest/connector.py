@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from isthmus.client.call import CallOptions
 from isthmus.client.client import ApiClient
 from isthmus.client.errors import InvalidRequest
 from isthmus.client.limiter import Limiter
 from isthmus.client.limits import RateLimit
 from isthmus.client.message import Response
+from isthmus.client.options import CallOptions
 from isthmus.client.pages import Paging, SinglePage, Walk
 from isthmus.client.paths import records
 from isthmus.client.pipeline import Gate

@@ -78,7 +78,7 @@ class TooManyKeys(Conflict):
 class SignInFailed(Unauthenticated):
     """Tenant, e-mail address and password do not belong together.
 
-    Check all three; an admin of the tenant can remove and invite you again.
+    Check all three. An admin of the tenant can invite you anew with another address.
     """
 
     code = "SIGN_IN_FAILED"
@@ -97,7 +97,7 @@ class SignInTooSoon(Problem):
 class InvitationUnknown(NotFound):
     """There is no such invitation, or it was used or has run out.
 
-    Ask an admin of the tenant to remove and invite you again.
+    Ask an admin of the tenant for a new invitation.
     """
 
     code = "INVITATION_NOT_FOUND"

@@ -19,6 +19,8 @@ _SHOWN_LETTERS = 4
 _NAME_LIMIT = 100
 #: Managing keys takes a person: a key that made keys would outlive its own revocation.
 MANAGE = "keys:manage"
+MEMBERS = "members:manage"
+_PEOPLE_ONLY = frozenset({MANAGE, MEMBERS})
 _LETTERS = frozenset(BASE62)
 
 
@@ -115,9 +117,14 @@ def read_name(name: str) -> str:
 
 
 def grantable(registered: Iterable[Permission]) -> dict[str, Permission]:
-    """The permissions that a key may hold: those of a tenant's own people, but for managing keys."""
+    """The permissions that a key may hold: those of a tenant's own people, but for managing keys and members.
+
+    A key that could make either would outlive its own revocation.
+    """
     roles = {TENANT_ADMIN, USER}
-    return {each.name: each for each in registered if each.name != MANAGE and not roles.isdisjoint(each.roles)}
+    return {
+        each.name: each for each in registered if each.name not in _PEOPLE_ONLY and not roles.isdisjoint(each.roles)
+    }
 
 
 def read_permissions(wanted: Collection[str], known: Collection[str]) -> tuple[str, ...]:

@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from isthmus.features.access.errors import EmailTaken, MemberNotFound, NotYourself
 from isthmus.features.access.model.accounts import User, UserStatus
+from isthmus.features.access.model.keys import MEMBERS
 from isthmus.features.access.service import accounts as service
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import TENANT_ADMIN, permission
 
-MANAGE = permission("members:manage", "Invite, change and remove members of the tenant.", TENANT_ADMIN)
+MANAGE = permission(MEMBERS, "Invite, change and remove members of the tenant.", TENANT_ADMIN)
 
 routes = Routes(prefix="/api/tenant/members", tag="Accounts")
 
