@@ -1,6 +1,7 @@
-"""The data beside the checkout (`ISTHMUS_SHARED`): what needs it is left out without it, and named; never in CI."""
+"""What lies beside the checkout: without the data or Node, tests are left out and named; never in CI."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ _left_out: set[str] = set()
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what cannot run; in CI the absence is a failure, so nothing is left out there."""
-    if SHARED.is_dir() or os.environ.get("CI"):
+    if os.environ.get("CI"):
         return
-    without = [item for item in items if item.get_closest_marker("shared")]
+    there = {"shared": SHARED.is_dir(), "node": shutil.which("node") is not None}
+    missing = [name for name, found in there.items() if not found]
+    without = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
+    if not without:
+        return
     _left_out.update(item.nodeid for item in without)
     config.hook.pytest_deselected(items=without)
     items[:] = [item for item in items if item not in without]
@@ -38,4 +43,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name them last."""
     if _left_out:
         names = ", ".join(sorted(_left_out))
-        terminalreporter.write_line(f"left out, there is no {SHARED.name} beside the checkout: {names}")
+        terminalreporter.write_line(f"left out, there is no {SHARED.name} beside the checkout or no node: {names}")

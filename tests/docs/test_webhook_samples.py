@@ -75,7 +75,7 @@ def _by_node(cases: list[dict[str, Any]]) -> list[str | None]:
     return told
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here")
+@pytest.mark.node
 def test_WH_09_the_node_sample_gives_the_same_reasons() -> None:
     assert _by_node(VECTORS) == [one["reason"] for one in VECTORS]
 
