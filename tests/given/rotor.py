@@ -36,6 +36,8 @@ class Far:
     mode: str = "ok"
     revoke_mode: str = "ok"
     delay: float = 0.0
+    #: What the next calls of an account are answered before they are looked at.
+    statuses: list[int] = field(default_factory=list)
     #: While there is one, answers of the token endpoint wait for it.
     gate: asyncio.Event | None = None
     keys: dict[str, str] = field(default_factory=dict)
@@ -85,6 +87,8 @@ class Far:
 
     async def me(self, request: web.Request) -> web.StreamResponse:
         self.counts["me"] += 1
+        if self.statuses:
+            return web.json_response({}, status=self.statuses.pop(0), headers={"Retry-After": "0"})
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
         account = self._access.get(sent) or self.keys.get(sent)
         if account is None:

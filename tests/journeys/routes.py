@@ -52,7 +52,7 @@ QUERIES: Mapping[str, str] = {
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
     *("category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
-    *("after", "types", "event"),
+    *("after", "types", "event", "level"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: A body that the route takes; `{con}` and the like stand for ids.

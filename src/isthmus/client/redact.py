@@ -62,8 +62,18 @@ def text(given: str, limit: int = 2048) -> str:
     cut = given[:limit]
     cut = _USER_INFO.sub(rf"\1{HIDDEN}@", cut)
     cut = _SHAPES.sub(HIDDEN, cut)
-    cut = _PAIR.sub(lambda pair: pair[1] + pair[2] + HIDDEN if secret_name(pair[1]) else pair[0], cut)
-    return terminal(_HOOK.sub(r"\1..", cut)) + ("..." if len(given) > limit else "")
+    return terminal(_HOOK.sub(r"\1..", _without_pairs(cut))) + ("..." if len(given) > limit else "")
+
+
+def _without_pairs(given: str) -> str:
+    parts: list[str] = []
+    at = 0
+    while (pair := _PAIR.search(given, at)) is not None:
+        hide = secret_name(pair[1])
+        parts += [given[at : pair.start(3)], HIDDEN if hide else ""]
+        # What stands behind a harmless name may be a pair itself, as in `refused: token=...`.
+        at = pair.end() if hide else pair.start(3)
+    return "".join((*parts, given[at:]))
 
 
 def value(given: object, depth: int = 0) -> object:

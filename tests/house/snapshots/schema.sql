@@ -70,6 +70,49 @@ table bus_cursors
   row security: none
   grant delete,insert,select,update to isthmus_system
 
+table connection_calls
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  at timestamp with time zone not null
+  level text not null
+  method text not null
+  route text not null
+  status integer
+  code text not null
+  message text not null
+  attempts integer not null
+  duration_ms bigint not null
+  constraint connection_calls_pkey PRIMARY KEY (tenant_id, id)
+  constraint connection_calls_tenant_id_connection_id_fkey FOREIGN KEY (tenant_id, connection_id) REFERENCES connections(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX connection_calls_of ON connection_calls USING btree (connection_id, tenant_id, id)
+  CREATE UNIQUE INDEX connection_calls_pkey ON connection_calls USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table connection_hours
+  tenant_id text not null
+  connection_id text not null
+  hour timestamp with time zone not null
+  calls bigint not null
+  attempts bigint not null
+  failed bigint not null
+  throttled bigint not null
+  waited_ms bigint not null
+  duration_ms bigint not null
+  constraint connection_hours_pkey PRIMARY KEY (tenant_id, connection_id, hour)
+  constraint connection_hours_tenant_id_connection_id_fkey FOREIGN KEY (tenant_id, connection_id) REFERENCES connections(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX connection_hours_hour ON connection_hours USING btree (hour)
+  CREATE UNIQUE INDEX connection_hours_pkey ON connection_hours USING btree (tenant_id, connection_id, hour)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table connections
   tenant_id text not null
   id text not null

@@ -112,3 +112,33 @@ return_origins = tenant_table(
     Column("origin", Text, primary_key=True),
     Column("created_at", _TIME, nullable=False),
 )
+
+# Sums of a connection's calls by the hour, and the newest of its calls that are worth a look. Indexes beside the key
+# begin with another column than the tenant: a table that has no statistics yet would be walked by tenant.
+connection_hours = tenant_table(
+    "connection_hours",
+    Column("connection_id", Text, primary_key=True),
+    Column("hour", _TIME, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in ("calls", "attempts", "failed", "throttled")),
+    *(Column(name, BigInteger, nullable=False) for name in ("waited_ms", "duration_ms")),
+    ForeignKeyConstraint(
+        ["tenant_id", "connection_id"], ["connections.tenant_id", "connections.id"], ondelete="CASCADE"
+    ),
+    Index("connection_hours_hour", "hour"),
+)
+
+connection_calls = tenant_table(
+    "connection_calls",
+    Column("id", Text, primary_key=True),
+    Column("connection_id", Text, nullable=False),
+    Column("at", _TIME, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("level", "method", "route")),
+    Column("status", Integer),
+    *(Column(name, Text, nullable=False) for name in ("code", "message")),
+    Column("attempts", Integer, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "connection_id"], ["connections.tenant_id", "connections.id"], ondelete="CASCADE"
+    ),
+    Index("connection_calls_of", "connection_id", "tenant_id", "id"),
+)

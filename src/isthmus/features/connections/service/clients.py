@@ -24,15 +24,18 @@ from isthmus.client import (
     Tokens,
     tell_listener,
 )
+from isthmus.client.events import Hook
 from isthmus.client.url import parse
 from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Connector, Session
 from isthmus.features.catalog import Registration
+from isthmus.features.connections.service.recording import Recorder
 from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.features.connections.settings import Settings
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
+from isthmus.scope import Scope
 
 #: Largest token reply (security.md OA-13).
 _TOKEN_REPLY = 256 * 1024
@@ -133,6 +136,8 @@ class Binding:
     account: Account
     generation: int = 0
     keys: Mapping[str, Secret] = field(default_factory=dict)
+    #: The room's own scope, in which calls are written down; without one they are not.
+    own: Scope | None = None
 
     @property
     def name(self) -> tuple[str, str]:
@@ -169,6 +174,8 @@ class Clients:
     def __init__(self, settings: Settings, *, budget: Budget | None = None) -> None:
         self._settings = settings
         self._budget = budget
+        #: Hears the calls of all connections.
+        self.recorder = Recorder()
         self._pool: OrderedDict[tuple[str, str], _Pooled] = OrderedDict()
         self._limiters: dict[tuple[str, int, int, float], Limiter] = {}
         self._guards: dict[frozenset[str], AddressGuard] = {}
@@ -210,10 +217,11 @@ class Clients:
             await self._retire(pooled)
 
     async def aclose(self) -> None:
-        """Close every client."""
+        """Close every client, and write down what their calls came to."""
         pool, self._pool = self._pool, OrderedDict()
         for pooled in pool.values():
             await pooled.aclose()
+        await self.recorder.aclose()
 
     async def _retire(self, pooled: _Pooled) -> None:
         pooled.dropped = True
@@ -255,10 +263,15 @@ class Clients:
             classify=known.connector.classify,
             hosts=known.app.hosts.values(),
             idempotency_header=None,
-            hooks=(tell_listener,),
+            hooks=self._hooks(binding),
             clock=clock,
         )
         return _Pooled(binding.print, Session(client, known.app.hosts, binding.account, clock), tokens)
+
+    def _hooks(self, binding: Binding) -> tuple[Hook, ...]:
+        if binding.own is None:
+            return (tell_listener,)
+        return (tell_listener, self.recorder.hook(binding.own, binding.connection_id))
 
     def _token_client(self, known: Registration, clock: Clock) -> ApiClient:
         return ApiClient(

@@ -17,11 +17,12 @@ from isthmus.features.connections.model import flow as rules
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import WrongAccount, hosts_digest
 from isthmus.features.connections.model.flow import Flow, Outcome
+from isthmus.features.connections.model.recording import COUNTERS_KEPT
 from isthmus.features.connections.service import settling, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
-from isthmus.features.connections.store import connections, flows
+from isthmus.features.connections.store import connections, flows, recording
 from isthmus.kit import ids
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
@@ -142,10 +143,11 @@ async def redeem(scope: Scope, ticket: Secret) -> Settled:
 
 
 async def sweep(system: System) -> None:
-    """Remove consents that ran out, and connections that were begun long ago and never got credentials."""
+    """Remove what ran out, and connections that were begun long ago and never got credentials."""
     before = system.now - system.engine.part(Settings).abandoned_after
     async with system.tx() as tx:
         await flows.sweep(tx, system.now)
+        await recording.sweep(tx, system.now - COUNTERS_KEPT)
         found = await connections.abandoned(tx, before)
     for tenant_id, connection_id in found:
         async with system.scope(tenant_id, "connections").tx() as own:

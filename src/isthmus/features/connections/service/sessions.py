@@ -32,18 +32,18 @@ async def session(scope: Scope, connection_id: str) -> AsyncIterator[Session]:
     if connection.hosts_digest != hosts_digest(registration.app.hosts):
         await _clear(scope, connection)
         raise ConnectionPending(HOSTS_CHANGED)
-    binding = bind(scope, connection, registration, keys)
-    # Clients outlive requests, so their store works in the room's own name and not in a person's.
+    # Clients outlive requests, so what they write is written in the room's own name and not in a person's.
     own = System(scope.engine, scope.clock).scope(scope.tenant_id, "connections")
+    binding = bind(own, connection, registration, keys)
     tokens = VaultTokenStore(own, connection_id) if connection.auth == OAUTH else None
     async with scope.part(Clients).bound(binding, tokens, scope.clock) as found:
         yield found
 
 
-def bind(scope: Scope, connection: Connection, registration: Registration, keys: Mapping[str, Secret]) -> Binding:
+def bind(own: Scope, connection: Connection, registration: Registration, keys: Mapping[str, Secret]) -> Binding:
     """What a client of this connection is bound to."""
     generation = 0 if connection.auth == OAUTH else connection.token_version
-    return Binding(scope.tenant_id, connection.id, registration, account_of(connection), generation, keys)
+    return Binding(own.tenant_id, connection.id, registration, account_of(connection), generation, keys, own)
 
 
 def account_of(connection: Connection) -> Account:
