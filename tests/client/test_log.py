@@ -44,6 +44,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlc2lnbmF0dXJl"
         "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----",
         "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9w",
         f"client_secret={CANARY}&grant_type=x",
+        f"refused: token={CANARY}",
     ],
 )
 def test_LO_04_secrets_are_hidden_by_name_and_by_shape(text: str) -> None:

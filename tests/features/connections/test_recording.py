@@ -16,7 +16,6 @@ from isthmus.features import connections
 from isthmus.features.connections.feature import FEATURE
 from isthmus.features.connections.model import recording as model
 from isthmus.features.connections.service import recording
-from isthmus.scope import Scope
 
 UNKNOWN = "con_00000000000000000000000000"
 
@@ -151,7 +150,7 @@ async def test_a_question_spans_a_month_at_most(world: World) -> None:
 async def test_what_cannot_be_written_is_kept_up_to_a_bound_and_written_later(world: World, copied: Copy) -> None:
     made = await world.rotor("ten_later", "a")
     own = world.system.scope("ten_later", "connections")
-    unwell = Scope("not a tenant" * 100, own.principal, own.engine, own.clock)
+    other = world.system.scope("ten_later2", "connections")
     apart = recording.Recorder(seconds=3600)
     owner = await connect(copied.owner_url)
     await owner.execute("alter table connection_hours rename to hours_away")
@@ -161,7 +160,7 @@ async def test_what_cannot_be_written_is_kept_up_to_a_bound_and_written_later(wo
         await apart.flush()
         assert apart.waiting == (1, model.KEPT)
         for number in range(recording.MOST_LOGS + 50):
-            apart.hook(unwell, f"con_{number}")(ended(PlatformError("no")))
+            apart.hook(other, f"con_{number}")(ended(PlatformError("no")))
         assert apart.waiting[1] == model.KEPT + recording.MOST_LOGS - 1
     finally:
         await owner.execute("alter table hours_away rename to connection_hours")
