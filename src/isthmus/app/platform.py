@@ -128,6 +128,7 @@ async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Databa
         size=core.database_connections,
         statement_cache_size=core.database_statement_cache,
         on_open=on_open,
+        direct=places.embedded,
     )
 
 

@@ -34,21 +34,36 @@ class Tx:
 
     @property
     def connection(self) -> asyncpg.Connection:
-        """The connection. Raises RuntimeError once the transaction has ended: it may be somebody else's by then."""
+        """The connection. Raises RuntimeError once the transaction has ended: it may be somebody else's by then.
+
+        Nobody watches what is done on it: such a transaction counts as one that wrote.
+        """
+        self._opening.only_reads = False
         return self._opening.connection
 
     async def fetch(self, st: Statement, /, **parameters: object) -> list[asyncpg.Record]:
         """All rows."""
-        rows: list[asyncpg.Record] = await self.connection.fetch(st.sql, *st.bind(parameters))
+        opening = self._opening
+        reads, opening.only_reads = opening.only_reads and st.only_reads, False
+        rows: list[asyncpg.Record] = await opening.connection.fetch(st.sql, *st.bind(parameters))
+        opening.only_reads = reads  # not before it has come back: a failed statement spoils the transaction
         return rows
 
     async def fetchrow(self, st: Statement, /, **parameters: object) -> asyncpg.Record | None:
         """The first row, or None."""
-        return await self.connection.fetchrow(st.sql, *st.bind(parameters))
+        opening = self._opening
+        reads, opening.only_reads = opening.only_reads and st.only_reads, False
+        row: asyncpg.Record | None = await opening.connection.fetchrow(st.sql, *st.bind(parameters))
+        opening.only_reads = reads
+        return row
 
     async def fetchval(self, st: Statement, /, **parameters: object) -> Any:  # noqa: ANN401 - a column of any type
         """The first value of the first row, or None."""
-        return await self.connection.fetchval(st.sql, *st.bind(parameters))
+        opening = self._opening
+        reads, opening.only_reads = opening.only_reads and st.only_reads, False
+        value = await opening.connection.fetchval(st.sql, *st.bind(parameters))
+        opening.only_reads = reads
+        return value
 
     async def execute(self, st: Statement, /, **parameters: object) -> int:
         """The number of rows touched."""
@@ -73,6 +88,14 @@ def _count(status: str) -> int:
     return int(last) if last.isdecimal() else 0
 
 
+def _limits(statement_timeout: float) -> tuple[tuple[str, int], ...]:
+    """The server's own time limits, in milliseconds."""
+    return (
+        ("statement_timeout", int(statement_timeout * 1000)),
+        ("idle_in_transaction_session_timeout", int(statement_timeout * 2000)),
+    )
+
+
 def _raise_meaning(failure: BaseException) -> None:
     """Raise what a failure of the driver means; a failure that means itself is left to the caller."""
     meaning = connections.translate(failure)
@@ -83,13 +106,17 @@ def _raise_meaning(failure: BaseException) -> None:
 class Opening:
     """Opens a transaction, commits it on a clean exit, rolls it back on any other, cancellation included."""
 
-    __slots__ = ("_begin", "_connection", "_hook", "_on_open", "_pool", "_timeout", "tenant_id")
+    __slots__ = ("_begin", "_connection", "_hook", "_on_open", "_pool", "_timeout", "only_reads", "tenant_id")
 
-    def __init__(self, pool: Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen | None) -> None:
+    def __init__(
+        self, pool: Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen | None, *, lazy: bool
+    ) -> None:
         self._pool = pool
         self._begin = begin
         self.tenant_id = tenant_id
         self._timeout = timeout
+        #: Whether nothing but reads was done, so that the end may wait for whoever takes the connection next.
+        self.only_reads = lazy
         self._on_open = on_open
         self._connection: asyncpg.Connection | None = None
         self._hook: AbstractContextManager[object] | None = None
@@ -104,7 +131,8 @@ class Opening:
     async def __aenter__(self) -> Tx:
         connection = self._connection = self._pool.take() or await self._pool.acquire(self._timeout)
         try:
-            await connection.execute(self._begin)
+            begin = "commit; " + self._begin if connection.is_in_transaction() else self._begin
+            await connection.execute(begin)
             if self._on_open is not None:
                 self._hook = self._on_open()
                 self._hook.__enter__()
@@ -127,6 +155,10 @@ class Opening:
 
     async def _commit(self) -> None:
         connection = self.connection
+        if self.only_reads:
+            self._connection = None
+            self._pool.release(connection, read=True)
+            return
         try:
             status = await connection.execute("commit")
         except BaseException as failure:
@@ -165,16 +197,16 @@ class Database:
         acquire_timeout: float,
         statement_timeout: float,
         on_open: OnOpen | None = None,
+        direct: bool = False,
     ) -> None:
         self.url = url
         self._pool = pool
         self._acquire_timeout = acquire_timeout
         self._on_open = on_open
-        self._limits = (
-            f"set local statement_timeout = {int(statement_timeout * 1000)}; "
-            f"set local idle_in_transaction_session_timeout = {int(statement_timeout * 2000)}"
-        )
-        self._as_system = f"begin; set local role {SYSTEM_ROLE}; {self._limits}"
+        self._lazy = direct
+        limits = "" if direct else "".join(f"; set local {name} = {ms}" for name, ms in _limits(statement_timeout))
+        self._limits = limits
+        self._as_system = f"begin; set local role {SYSTEM_ROLE}{limits}"
 
     @classmethod
     async def connect(
@@ -186,11 +218,15 @@ class Database:
         statement_timeout: float = 30.0,
         statement_cache_size: int = 400,
         on_open: OnOpen | None = None,
+        direct: bool = False,
     ) -> Self:
         """Open the pool. `statement_cache_size=0` behind a transaction pooler that knows no prepared statements.
 
-        Raises DatabaseUnavailable or DatabaseUnsuitable when the first connection fails.
+        direct: nothing stands between this pool and PostgreSQL, so a connection is one session for life. Time limits are
+        then made once, and a transaction that only read ends in the trip that opens the next one on its connection, or
+        after a moment. Raises DatabaseUnavailable or DatabaseUnsuitable when the first connection fails.
         """
+        limits = {name: str(ms) for name, ms in _limits(statement_timeout)} if direct else None
 
         async def open_one() -> asyncpg.Connection:
             connection = await asyncpg.connect(
@@ -199,6 +235,7 @@ class Database:
                 command_timeout=statement_timeout + 5.0,
                 statement_cache_size=statement_cache_size,
                 max_cached_statement_lifetime=0,
+                server_settings=limits,
             )
             try:
                 await connections.prepare(connection)
@@ -210,18 +247,25 @@ class Database:
         with connections.translated(url):
             first = await open_one()
         pool = Pool(open_one, size, first)
-        return cls(url, pool, acquire_timeout=acquire_timeout, statement_timeout=statement_timeout, on_open=on_open)
+        return cls(
+            url,
+            pool,
+            acquire_timeout=acquire_timeout,
+            statement_timeout=statement_timeout,
+            on_open=on_open,
+            direct=direct,
+        )
 
     def tenant(self, tenant_id: str) -> Opening:
         """A transaction that sees one tenant's rows, by row-level security. Raises ValueError for a malformed id."""
         if not _TENANT.fullmatch(tenant_id):
             raise ValueError("not a tenant id")
-        begin = f"begin; set local role {TENANT_ROLE}; set local isthmus.tenant = '{tenant_id}'; {self._limits}"
-        return Opening(self._pool, begin, tenant_id, self._acquire_timeout, self._on_open)
+        begin = f"begin; set local role {TENANT_ROLE}; set local isthmus.tenant = '{tenant_id}'{self._limits}"
+        return Opening(self._pool, begin, tenant_id, self._acquire_timeout, self._on_open, lazy=self._lazy)
 
     def system(self) -> Opening:
         """A transaction for statements that span tenants by nature; every caller is on a list a check holds."""
-        return Opening(self._pool, self._as_system, None, self._acquire_timeout, self._on_open)
+        return Opening(self._pool, self._as_system, None, self._acquire_timeout, self._on_open, lazy=self._lazy)
 
     async def ping(self, timeout: float = 2.0) -> None:
         """Whether the database answers. Raises DatabaseUnavailable."""
@@ -229,7 +273,7 @@ class Database:
             async with asyncio.timeout(timeout):
                 connection = await self._pool.acquire(timeout)
                 try:
-                    await connection.execute("select")
+                    await connection.execute("commit" if connection.is_in_transaction() else "select")
                 except BaseException:
                     connection.terminate()
                     raise

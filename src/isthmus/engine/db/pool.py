@@ -12,6 +12,9 @@ import asyncpg
 from isthmus.engine.db import connections
 
 _IDLE_SECONDS = 300.0
+#: How long a transaction that only read may wait for the next one, whose opening trip ends it.
+_READ_SECONDS = 0.01
+_END_DEADLINE = 5.0
 
 
 class Pool:
@@ -29,6 +32,8 @@ class Pool:
         self._line: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
         self._loop = asyncio.get_running_loop()
         self._sweep: asyncio.TimerHandle | None = None
+        self._ender: asyncio.TimerHandle | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         self._closing = False
         self._returned = asyncio.Event()
         self.release(first)
@@ -54,10 +59,14 @@ class Pool:
                         connection = await self._open()
         return connection
 
-    def release(self, connection: asyncpg.Connection) -> None:
-        """Take a connection back; one that is not clean is cut."""
+    def release(self, connection: asyncpg.Connection, *, read: bool = False) -> None:
+        """Take a connection back; one that is not clean is cut.
+
+        read: its transaction is open and has only read. Who takes the connection next ends it, in the same trip that
+        opens theirs; when nobody comes, the pool does.
+        """
         self._lent.discard(connection)
-        if self._closing or connection.is_closed() or connection.is_in_transaction():
+        if self._closing or connection.is_closed() or (connection.is_in_transaction() and not read):
             self._drop(connection)
             return
         waiting = self._next_in_line()
@@ -68,6 +77,8 @@ class Pool:
         self._idle.append((self._loop.time(), connection))
         if self._sweep is None:
             self._sweep = self._loop.call_later(_IDLE_SECONDS, self._drop_old)
+        if read and self._ender is None:
+            self._ender = self._loop.call_later(_READ_SECONDS, self._end_reads)
 
     async def close(self) -> None:
         """Lend no more, wait until all have come back, and say goodbye to them."""
@@ -118,7 +129,7 @@ class Pool:
     def _pass_on(self, unused: asyncpg.Connection | None) -> None:
         """What was meant for somebody who has gone: a connection, or a place."""
         if unused is not None:
-            self.release(unused)
+            self.release(unused, read=unused.is_in_transaction())  # nobody has used it since it rested
             return
         waiting = self._next_in_line()
         if waiting is not None:
@@ -146,8 +157,33 @@ class Pool:
         if self._idle:
             self._sweep = self._loop.call_at(self._idle[0][0] + _IDLE_SECONDS, self._drop_old)
 
+    def _end_reads(self) -> None:
+        """End the reads that nobody has followed up; the younger ones have until the next time."""
+        self._ender = None
+        waiting = [rest for rest in self._idle if rest[1].is_in_transaction()]
+        oldest = self._loop.time() - _READ_SECONDS
+        for rest in waiting:
+            if rest[0] <= oldest:
+                self._idle.remove(rest)
+                self._lent.add(rest[1])
+                ending = self._loop.create_task(self._end(rest[1]))
+                self._endings.add(ending)
+                ending.add_done_callback(self._endings.discard)
+        if waiting:
+            self._ender = self._loop.call_later(_READ_SECONDS, self._end_reads)
+
+    async def _end(self, connection: asyncpg.Connection) -> None:
+        try:
+            await connection.execute("commit", timeout=_END_DEADLINE)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+        finally:
+            self.release(connection)
+
     def _shut(self) -> None:
         self._closing = True
+        if self._ender is not None:
+            self._ender.cancel()
         if self._sweep is not None:
             self._sweep.cancel()
         while (waiting := self._next_in_line()) is not None:

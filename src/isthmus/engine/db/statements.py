@@ -1,20 +1,34 @@
 """Statements are built by SQLAlchemy Core and compiled once, at import; asyncpg runs them."""
 
+import re
 from collections.abc import Mapping
 
 from sqlalchemy.dialects.postgresql import asyncpg as _asyncpg
 from sqlalchemy.sql.elements import CompilerElement
 
 _DIALECT = _asyncpg.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves its dialects untyped
+_CALLED = re.compile(r"(\w+)\s*\(")
+_LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+|key\s+)?(?:update|share)\b|\binto\b", re.IGNORECASE)
+#: What may stand before a parenthesis in a statement that only reads: words of SQL, and functions without effect.
+_HARMLESS = frozenset(
+    "and any cast clock_timestamp coalesce count exists in lower max min not on or strpos sum".split()
+)
+
+
+def _only_reads(sql: str) -> bool:
+    """Whether a statement surely changes nothing and locks no row; in doubt it does."""
+    called = {name.lower() for name in _CALLED.findall(sql)}
+    return sql.startswith("SELECT") and called <= _HARMLESS and _LOCKS.search(sql) is None
 
 
 class Statement:
     """One compiled statement: its text, and its parameters in order."""
 
-    __slots__ = ("_fixed", "_wanted", "names", "sql")
+    __slots__ = ("_fixed", "_wanted", "names", "only_reads", "sql")
 
     def __init__(self, sql: str, names: tuple[str, ...], fixed: Mapping[str, object]) -> None:
         self.sql = sql
+        self.only_reads = _only_reads(sql)
         self.names = names
         self._fixed = dict(fixed)
         self._wanted = frozenset(names) - self._fixed.keys()
