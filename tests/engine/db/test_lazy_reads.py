@@ -137,6 +137,7 @@ async def test_who_waits_in_line_or_pings_ends_the_read_before(pool: Database) -
 
     names = ["ten_a", "ten_b"] * 20
     assert await asyncio.gather(*map(read, names)) == [["one"], ["two"]] * 20
+    await read("ten_a")
     assert await _state(pool)
     await pool.ping()
     assert not await _state(pool)

@@ -222,7 +222,7 @@ class Database:
     ) -> Self:
         """Open the pool. `statement_cache_size=0` behind a transaction pooler that knows no prepared statements.
 
-        direct: nothing stands between this pool and PostgreSQL, so a connection is one session for life. Time limits are
+        direct: nothing stands between this pool and PostgreSQL, so a connection is one session for life. Limits are
         then made once, and a transaction that only read ends in the trip that opens the next one on its connection, or
         after a moment. Raises DatabaseUnavailable or DatabaseUnsuitable when the first connection fails.
         """

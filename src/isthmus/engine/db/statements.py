@@ -11,7 +11,24 @@ _CALLED = re.compile(r"(\w+)\s*\(")
 _LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+|key\s+)?(?:update|share)\b|\binto\b", re.IGNORECASE)
 #: What may stand before a parenthesis in a statement that only reads: words of SQL, and functions without effect.
 _HARMLESS = frozenset(
-    "and any cast clock_timestamp coalesce count exists in lower max min not on or strpos sum".split()
+    (
+        "and",
+        "any",
+        "cast",
+        "clock_timestamp",
+        "coalesce",
+        "count",
+        "exists",
+        "in",
+        "lower",
+        "max",
+        "min",
+        "not",
+        "on",
+        "or",
+        "strpos",
+        "sum",
+    )
 )
 
 
