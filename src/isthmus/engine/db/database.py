@@ -131,7 +131,9 @@ class Opening:
     async def __aenter__(self) -> Tx:
         connection = self._connection = self._pool.take() or await self._pool.acquire(self._timeout)
         try:
-            begin = "commit; " + self._begin if connection.is_in_transaction() else self._begin
+            begin = (
+                self._begin.replace("begin", "commit and chain", 1) if connection.is_in_transaction() else self._begin
+            )
             await connection.execute(begin)
             if self._on_open is not None:
                 self._hook = self._on_open()
