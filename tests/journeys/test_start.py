@@ -136,6 +136,7 @@ async def test_JT_11_the_development_key_never_serves_a_public_address(home: Pat
     code, _, said = await _isthmus(home, "up", "--port", "0", "--host", "0.0.0.0")
     assert code == 1
     assert "development key" in said
+    assert "listens on" not in said
 
 
 async def test_VA_08_a_missing_master_key_destroys_nothing(home: Path) -> None:

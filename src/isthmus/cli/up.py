@@ -49,7 +49,7 @@ async def _processes(overrides: Mapping[str, object], *, api: bool, worker: bool
                 group.create_task(_until(work_queue(platform, stop), stop), name="worker")
             if bound:
                 group.create_task(_until(serve_api(platform, bound, stop, hear=not worker), stop), name="api")
-            _announce(platform, address)
+            group.create_task(_announce(platform, address, stop))
 
 
 async def _until(part: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
@@ -60,7 +60,10 @@ async def _until(part: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _announce(platform: Platform, address: str | None) -> None:
+async def _announce(platform: Platform, address: str | None, stop: asyncio.Event) -> None:
+    """Say where, once the parts before it had their first turn and none refused to start."""
+    if stop.is_set():
+        return
     console = Console(stderr=True, highlight=False)
     if address is None:
         console.print("A worker is at work. Ctrl-C ends it.")
