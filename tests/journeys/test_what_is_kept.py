@@ -194,7 +194,7 @@ async def test_MA_03_a_new_column_appears_in_no_answer(
 
 
 async def _settled(amy: Merchant, known: dict[str, str]) -> dict[str, Any]:
-    """What every read answers once nothing of hers is under way: her endpoint is paused, so no attempt is made again."""
+    """What every read answers once nothing of hers is under way: her endpoint is paused and attempts nothing."""
     assert (await amy.call("PATCH", f"/api/webhooks/endpoints/{known['whe']}", {"state": "paused"})).status == 200
     async with asyncio.timeout(60):
         answers = await _answers(amy, known)
