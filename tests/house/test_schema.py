@@ -19,6 +19,7 @@ PLATFORM_TABLES = {
     "budget_windows": "quotas by a key that holds no tenant's data",
     "bus_cursors": "where in-process listeners stand in the log of all tenants",
     "provider_overrides": "facts about providers, shown to every tenant",
+    "provider_versions": "the history of facts about providers, which the deployment's own tenant sees",
     "tenants": "a tenant is its own id; the policy compares it",
     "vault_canary": "proof of master keys, no tenant's data",
     "vault_reseals": "how far a key rotation is",

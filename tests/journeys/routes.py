@@ -8,10 +8,13 @@ from typing import Any
 from tests.journeys.deployment import Deployment, Merchant
 
 from isthmus.app import FEATURES
+from isthmus.connect.record import Record
+from isthmus.features import records
 from isthmus.http import App, create_app
 from isthmus.http.routes import DeclaredRoute, Public
 from isthmus.kit import ids
 from isthmus.kit.clock import SYSTEM
+from isthmus.kit.paging import Ask
 from isthmus.kit.permissions import TENANT_ADMIN, Permission
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import walk
@@ -24,6 +27,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/sync/runs/{run_id}": "run",
     "/api/products/{id}": "prd",
     "/api/listings/{id}": "lst",
+    "/api/records/{id}": "rec",
     "/api/merchants/{merchant_id}": "ten",
     "/api/admin/tenants/{id}": "ten",
     "/api/tenant/members/{id}": "usr",
@@ -51,7 +55,7 @@ QUERIES: Mapping[str, str] = {
 }
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
-    *("category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
+    *("shardType", "category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
     *("after", "types", "event", "level"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
@@ -102,6 +106,14 @@ OPEN = {
     "/docs/script.js",
     "/",
 }
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """A connection, as far as records know one."""
+
+    id: str = "con_wall"
+    provider: str = "wall"
 
 
 @dataclass(frozen=True)
@@ -212,7 +224,7 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    nouns = ("whe", "dlv", "rcv", "src", "inb", "rpl", "con", "int", "run", "prd", "lst", "ten", "key", "usr")
+    nouns = ("whe", "dlv", "rcv", "src", "inb", "rpl", "con", "int", "run", "prd", "lst", "rec", "ten", "key", "usr")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
@@ -227,6 +239,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "run": run,
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
+        "rec": await record_of(running, amy),
         **await hooks_of(amy),
         **await inbound_of(amy),
         "ten": amy.tenant_id,
@@ -234,6 +247,16 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "usr": await member_of(amy),
         "ticket": await ticket_of(running, amy),
     }
+
+
+async def record_of(running: Deployment, amy: Merchant) -> str:
+    """A record of hers, of a kind that no marketplace has; the same one whenever it is asked for."""
+    scope = running.platform.system.scope(amy.tenant_id, "records")
+    item = records.record_item(Record("of-this-wall", "Wall"))
+    async with scope.tx() as tx:
+        await records.write_records(tx, scope, _Origin(), records.Kind("contact", "contact"), [item])
+    page = await records.entries(scope, records.RecordFilter(entity="contact"), Ask(limit=1))
+    return str(page.items[0]["id"])
 
 
 async def key_of(merchant: Merchant) -> str:

@@ -1,6 +1,6 @@
 """Tables of the catalog: what an operator changed of a provider, and app registrations."""
 
-from sqlalchemy import BigInteger, Column, DateTime, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from isthmus.engine.db import platform_table, tenant_table
@@ -14,6 +14,22 @@ PROVIDER_OVERRIDES = platform_table(
     Column("fields", JSONB, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    #: The whole manifest of a provider that was made at run time; none for one that came as a folder.
+    Column("definition", JSONB),
+    #: Taken out of the catalog; connections that use it go on.
+    Column("removed", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", DateTime(timezone=True)),
+)
+
+#: What an operator made of a provider, step by step; only the deployment's own tenant sees and adds rows.
+PROVIDER_VERSIONS = platform_table(
+    "provider_versions",
+    Column("id", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("state", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
 )
 
 REGISTRATIONS = tenant_table(

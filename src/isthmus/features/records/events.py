@@ -1,4 +1,4 @@
-"""Facts about listings; written by sync runs, so public but not part of the audit log."""
+"""Facts about listings and other records; written by sync runs, so public but not part of the audit log."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,6 +8,9 @@ from isthmus.kit.events import Event
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _LISTING: Mapping[str, Any] = dict.fromkeys(
     ("id", "productId", "connectionId", "provider", "externalId", "status"), _TEXT
+)
+_RECORD: Mapping[str, Any] = dict.fromkeys(
+    ("id", "connectionId", "provider", "entity", "shardType", "externalId"), _TEXT
 )
 
 
@@ -38,4 +41,38 @@ class ListingDeleted(Event):
     data: ClassVar[Mapping[str, Any]] = _LISTING
 
 
-EMITS: tuple[type[Event], ...] = (ListingCreated, ListingUpdated, ListingDeleted)
+class RecordCreated(Event):
+    """A record of an entity was seen for the first time."""
+
+    type: ClassVar[str] = "record.created"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RECORD
+
+
+class RecordUpdated(Event):
+    """A record's mapped content changed."""
+
+    type: ClassVar[str] = "record.updated"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RECORD
+
+
+class RecordDeleted(Event):
+    """The far side no longer has the record; it is gone here too."""
+
+    type: ClassVar[str] = "record.deleted"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _RECORD
+
+
+EMITS: tuple[type[Event], ...] = (
+    ListingCreated,
+    ListingUpdated,
+    ListingDeleted,
+    RecordCreated,
+    RecordUpdated,
+    RecordDeleted,
+)

@@ -6,8 +6,8 @@ from isthmus.features.records.events import EMITS
 
 FEATURE = Feature(
     name="records",
-    routes=(routes.products, routes.listings),
+    routes=(routes.products, routes.listings, routes.entries),
     listens={"records.disconnected": (("connection.disconnected",), jobs.disconnected)},
     emits=EMITS,
-    permissions=(routes.READ,),
+    permissions=(routes.READ, routes.READ_RECORDS),
 )

@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from isthmus.connect.record import Record
 from isthmus.connect.shapes import Listing, ListingStatus, Variant
 from isthmus.features.records.errors import Unstorable
 
@@ -23,6 +24,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _DIGEST_BYTES = 16
 _ID_LENGTH = 200
 _TITLE_LENGTH = 2_000
+_RECORD_BYTES = 1_000_000
 _VARIANTS = 5_000
 _STOCK_LIMIT = 10**12
 _PRICE_LIMIT = Decimal(10) ** 20
@@ -38,12 +40,20 @@ class ListingItem(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     hash: bytes
 
+    @property
+    def external_id(self) -> str:
+        """The listing's id at its platform."""
+        return self.listing.external_id
 
-class Known(msgspec.Struct, frozen=True, gc=False):
-    """Enough of a stored listing to tell that the same bytes have come again."""
+    @property
+    def whole(self) -> bool:
+        """False for one sibling of a listing that comes variant by variant."""
+        return self.listing.variants_complete
 
-    raw_hash: bytes
-    variants: int
+    @property
+    def changed_at(self) -> datetime | None:
+        """When the platform last changed it."""
+        return self.listing.platform_updated_at
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -54,26 +64,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     hash: bytes
     raw_hash: bytes
     status: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A record that was not written, and why."""
-
-    external_id: str
-    raw: bytes
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What one write did; `variants` counts those of every item that was handed over, `refused` those left out."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    variants: int = 0
-    refused: tuple[Refused, ...] = ()
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +81,48 @@ class ListingFilter:
     max_stock: int | None = None
     min_price: Decimal | None = None
     max_price: Decimal | None = None
+
+
+class RecordItem(msgspec.Struct, frozen=True, gc=False):
+    """One record of any kind, ready to be compared: checked, encoded and hashed outside of any transaction."""
+
+    record: Record
+    body: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What records are of: the provider's entity, and the canonical type that it is mapped to."""
+
+    entity: str
+    shard_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFilter:
+    """Which records a caller wants; None means any, `shard_types` empty too."""
+
+    connection_id: str | None = None
+    provider: str | None = None
+    entity: str | None = None
+    shard_type: str | None = None
+    shard_types: tuple[str, ...] | None = None
+    search: str | None = None
+    updated_since: datetime | None = None
+
+
+def record_item(record: Record) -> RecordItem:
+    """Check, encode and hash a record; a title that is too long is cut. Raises Unstorable."""
+    if not _is_id(record.external_id):
+        raise Unstorable("the record has no usable id")
+    if record.updated_at is not None and record.updated_at.tzinfo is None:
+        raise Unstorable("the time of change names no zone")
+    kept = msgspec.structs.replace(record, title=record.title[:_TITLE_LENGTH])
+    whole = _json(kept, "record")
+    if len(whole) > _RECORD_BYTES:
+        raise Unstorable(f"the record is larger than {_RECORD_BYTES} bytes")
+    return RecordItem(kept, _json(kept.body, "record"), blake2b(whole, digest_size=_DIGEST_BYTES).digest())
 
 
 def item(listing: Listing, raw: bytes, raw_hash: bytes) -> ListingItem:
@@ -111,12 +144,16 @@ def raw_hash(raw: bytes, reading: bytes) -> bytes:
 
 def encode(listing: Listing) -> bytes:
     """The canonical JSON of a listing. Raises Unstorable for text that no UTF-8 store can hold (PA-03)."""
+    return _json(listing, "listing")
+
+
+def _json(value: object, what: str) -> bytes:
     try:
-        body = _ENCODER.encode(listing)
+        body = _ENCODER.encode(value)
     except UnicodeEncodeError:
         raise Unstorable("a text holds half of a UTF-16 surrogate pair") from None
     except (TypeError, ValueError, OverflowError, RecursionError):
-        raise Unstorable("the listing has no JSON form") from None
+        raise Unstorable(f"the {what} has no JSON form") from None
     if b"\\u0000" in body and _NUL.search(body):
         raise Unstorable("a text holds the character U+0000")
     return body

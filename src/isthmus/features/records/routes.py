@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from isthmus.connect.shapes import ListingStatus
 from isthmus.features.records import service
-from isthmus.features.records.model import ListingFilter
+from isthmus.features.records.model import ListingFilter, RecordFilter
 from isthmus.features.records.service import ListingDetail, ProductDetail, Row
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
 from isthmus.kit.errors import NotFound
@@ -22,6 +22,8 @@ from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 READ = permission("products:read", "Read products and listings", SUPER_ADMIN, TENANT_ADMIN, USER)
 products = Routes(prefix="/api/products", tag="Products")
 listings = Routes(prefix="/api/listings", tag="Products")
+READ_RECORDS = permission("records:read", "Read records of every kind", SUPER_ADMIN, TENANT_ADMIN, USER)
+entries = Routes(prefix="/api/records", tag="Records")
 
 
 #: A decimal that the store has made a text of already.
@@ -127,6 +129,33 @@ class DuplicateSkuList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class RecordOut(Answer, frozen=True, kw_only=True):
+    """A record of any kind, with the fields that its provider's mapping gives it."""
+
+    id: str
+    connection_id: str
+    provider: str
+    entity: str
+    shard_type: str
+    external_id: str
+    title: str
+    url: str | None
+    body: dict[str, Any]
+    version: int
+    source_updated_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class RecordList(Answer, frozen=True, kw_only=True):
+    """A page of records."""
+
+    items: list[RecordOut]
+    limit: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
 async def _bounds(
     min_stock: Annotated[int | None, Query(alias="minStock", ge=-(10**12), le=10**12)] = None,
     max_stock: Annotated[int | None, Query(alias="maxStock", ge=-(10**12), le=10**12)] = None,
@@ -206,6 +235,34 @@ async def get_listing(
 ) -> Response:
     """The listing with its canonical record and its variants."""
     return document(_full(await service.listing(scope, id, with_raw=include == "raw")))
+
+
+async def _records_wanted(
+    connection_id: Annotated[str | None, Query(alias="connectionId", max_length=64)] = None,
+    provider: Annotated[str | None, Query(max_length=64)] = None,
+    entity: Annotated[str | None, Query(max_length=100)] = None,
+    shard_type: Annotated[str | None, Query(alias="shardType", max_length=100)] = None,
+    search: Annotated[str | None, Query(max_length=200, description="A part of the title.")] = None,
+    updated_since: Annotated[AwareDatetime | None, Query(alias="updatedSince")] = None,
+) -> RecordFilter:
+    return RecordFilter(connection_id, provider, entity, shard_type, None, search, updated_since)
+
+
+@entries.get("", permission=READ_RECORDS, limit="other", response_model=RecordList, summary="Records of every kind")
+async def list_records(
+    scope: ScopeDep, paging: PageDep, wanted: Annotated[RecordFilter, Depends(_records_wanted)]
+) -> Response:
+    """Newest first. Listings and orders have lists of their own."""
+    page = await service.entries(scope, wanted, paging.ask)
+    return paging.listing("items", _mapped(page, lambda row: RecordOut(**row)))
+
+
+@entries.get(
+    "/{id}", permission=READ_RECORDS, limit="other", response_model=RecordOut, summary="One record", errors=(NotFound,)
+)
+async def get_record(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path's own word
+    """One record of any kind."""
+    return document(RecordOut(**await service.entry(scope, id)))
 
 
 def _mapped(page: Page[Any], shape: Any) -> Page[Any]:  # noqa: ANN401 - any row into any answer

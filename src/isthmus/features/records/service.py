@@ -2,15 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from isthmus.connect.keeping import Known, Origin, Refused, Written
 from isthmus.connect.shapes import ListingStatus
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features.records import model, store
 from isthmus.features.records.errors import Unstorable
-from isthmus.features.records.events import ListingCreated, ListingDeleted, ListingUpdated
-from isthmus.features.records.model import Known, ListingFilter, ListingItem, Refused, Stored, Written
-from isthmus.features.records.store import Change
+from isthmus.features.records.events import (
+    ListingCreated,
+    ListingDeleted,
+    ListingUpdated,
+    RecordCreated,
+    RecordDeleted,
+    RecordUpdated,
+)
+from isthmus.features.records.model import Kind, ListingFilter, ListingItem, RecordFilter, RecordItem, Stored
+from isthmus.features.records.store import Change, Shard, shards
 from isthmus.kit import ids
 from isthmus.kit.errors import NotFound
 from isthmus.kit.events import Event
@@ -23,30 +31,20 @@ Row = Mapping[str, Any]
 _BATCH = 1_000
 
 
-class Origin(Protocol):
-    """Where records come from: a connection, as far as the store needs to know it."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def provider(self) -> str: ...
-
-
 async def write_listings(tx: Tx, scope: Scope, connection: Origin, items: Sequence[ListingItem]) -> Written:
     """Write what differs from the store and emit one event for each real change, all in the caller's transaction.
 
     Fragments are merged with what is stored. Two writers of one connection must be kept apart by the caller.
     """
     folded = list(model.fold(items).values())
-    total = Written(variants=sum(len(item.listing.variants) for item in items))
+    total = Written(parts=sum(len(item.listing.variants) for item in items))
     for start in range(0, len(folded), _BATCH):
         written = await _write_batch(tx, scope, connection, folded[start : start + _BATCH])
         total = Written(
             total.created + written.created,
             total.updated + written.updated,
             total.unchanged + written.unchanged,
-            total.variants,
+            total.parts,
             total.refused + written.refused,
         )
     return total
@@ -68,8 +66,12 @@ async def _write_batch(tx: Tx, scope: Scope, connection: Origin, items: Sequence
 
 
 def _differs(item: ListingItem, known: dict[str, Stored]) -> bool:
+    """Whether the item is news: other content, and not from before what is stored (fragments bear their own times)."""
     before = known.get(item.listing.external_id)
-    return before is None or before.hash != item.hash
+    if before is None or before.hash == item.hash:
+        return before is None
+    changed = item.changed_at
+    return not item.whole or changed is None or before.changed_at is None or changed >= before.changed_at
 
 
 async def _completed(
@@ -210,3 +212,62 @@ async def duplicate_skus(scope: Scope, connection_id: str, ask: Ask) -> Page[Row
     """SKUs that one connection sells more than once, with how many variants bear each."""
     async with scope.tx() as tx:
         return await store.duplicate_skus(tx, connection_id, ask)
+
+
+async def write_records(tx: Tx, scope: Scope, connection: Origin, kind: Kind, items: Sequence[RecordItem]) -> Written:
+    """Write the records of one entity that differ from the store, remove those that the far side calls deleted.
+
+    One event for each real change, all in the caller's transaction. Two writers of one connection must be kept apart
+    by the caller.
+    """
+    latest = {item.record.external_id: item for item in items}
+    known = await shards.stored(tx, connection.id, kind.entity, list(latest))
+    gone = [known[id_].id for id_, item in latest.items() if item.record.deleted and id_ in known]
+    changed = [item for id_, item in latest.items() if not item.record.deleted and _is_news(item, known.get(id_))]
+    fresh = iter(ids.many(len(changed), scope.clock))
+    written = [_shard(item, known.get(item.record.external_id), fresh) for item in changed]
+    if written:
+        await shards.write(tx, (connection.id, connection.provider), kind, written, scope.now)
+    if gone:
+        await shards.drop(tx, gone)
+    for shard in written:
+        event = RecordCreated if shard.created else RecordUpdated
+        tx.emit(event(subject=shard.id, body=_told(connection, kind, shard.id, shard.item.record.external_id)))
+    names = {one.id: id_ for id_, one in known.items()}
+    tx.emit(*(RecordDeleted(subject=id_, body=_told(connection, kind, id_, names[id_])) for id_ in gone))
+    created = sum(shard.created for shard in written)
+    return Written(created, len(written) - created + len(gone), len(latest) - len(written) - len(gone))
+
+
+def _is_news(item: RecordItem, known: shards.StoredShard | None) -> bool:
+    return known is None or known.hash != item.hash
+
+
+def _shard(item: RecordItem, known: shards.StoredShard | None, fresh: Iterator[str]) -> Shard:
+    return Shard(item, known.id if known else f"rec_{next(fresh)}", created=known is None)
+
+
+def _told(connection: Origin, kind: Kind, id_: str, external_id: str) -> dict[str, object]:
+    return {
+        "id": id_,
+        "connectionId": connection.id,
+        "provider": connection.provider,
+        "entity": kind.entity,
+        "shardType": kind.shard_type,
+        "externalId": external_id,
+    }
+
+
+async def entries(scope: Scope, wanted: RecordFilter, ask: Ask) -> Page[Row]:
+    """Records of any kind, newest first."""
+    async with scope.tx() as tx:
+        return await shards.page(tx, wanted, ask)
+
+
+async def entry(scope: Scope, id_: str) -> Row:
+    """One record of any kind. Raises NotFound."""
+    async with scope.tx() as tx:
+        row: Row | None = await shards.one(tx, id_)
+    if row is None:
+        raise NotFound("There is no such record.")
+    return row

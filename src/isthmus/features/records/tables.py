@@ -1,4 +1,4 @@
-"""The canonical store: products of the merchant, listings of the marketplaces, and the variants that are sold."""
+"""The canonical store: products, listings, the variants that are sold, and records of every other kind."""
 
 from sqlalchemy import (
     BigInteger,
@@ -90,4 +90,26 @@ VARIANTS = tenant_table(
         ondelete="CASCADE",
     ),
     Index("variants_sku", "sku", "tenant_id", "connection_id", postgresql_where=text("sku is not null")),
+)
+
+#: Records that have no table of their own, such as contacts or tickets: mapped fields in `body`, compared by `hash`.
+SHARDS = tenant_table(
+    "shards",
+    Column("id", Text, primary_key=True),
+    Column("connection_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("shard_type", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("url", Text),
+    Column("body", JSONB, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("source_updated_at", _TIME),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    UniqueConstraint("tenant_id", "connection_id", "entity", "external_id", name="shards_external"),
+    Index("shards_kind", "shard_type", "tenant_id", "id"),
+    Index("shards_updated", "updated_at"),
 )

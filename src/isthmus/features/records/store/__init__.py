@@ -10,6 +10,7 @@ from isthmus.features.records.store.read import products as products
 from isthmus.features.records.store.read import raw as raw
 from isthmus.features.records.store.read import twins as twins
 from isthmus.features.records.store.read import variants_of as variants_of
+from isthmus.features.records.store.shards import Shard as Shard
 from isthmus.features.records.store.write import Change as Change
 from isthmus.features.records.store.write import bodies as bodies
 from isthmus.features.records.store.write import drop_variants as drop_variants

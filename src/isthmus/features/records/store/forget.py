@@ -16,11 +16,20 @@ _PRODUCTS: Final = """
 delete from products p where p.tenant_id = $1 and p.id = any($2::text[])
   and not exists (select from listings l where l.tenant_id = p.tenant_id and l.product_id = p.id)
 """
+_SHARDS: Final = """
+delete from shards s using (
+  select tenant_id, id from shards where tenant_id = $1 and connection_id = $2 limit $3
+) gone
+where s.tenant_id = gone.tenant_id and s.id = gone.id
+returning s.id
+"""
 
 
 async def forget(tx: Tx, tenant_id: str, connection_id: str) -> int:
-    """Remove a connection's listings, their variants, and products that no other listing shows; how many listings."""
+    """Remove a connection's records, and products that no listing shows any more; how many listings and records."""
     count = 0
+    while rows := await tx.fetch_sql(_SHARDS, tenant_id, connection_id, _BATCH):
+        count += len(rows)
     while True:
         rows = await tx.fetch_sql(_LISTINGS, tenant_id, connection_id, _BATCH)
         await tx.execute_sql(_PRODUCTS, tenant_id, list({row["product_id"] for row in rows}))

@@ -7,9 +7,10 @@ import msgspec
 from sqlalchemy import Text, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from isthmus.connect.keeping import Known
 from isthmus.connect.shapes import Listing, Variant
 from isthmus.engine.db import Tx, statement
-from isthmus.features.records.model import Known, ListingItem, Stored, decode, summary
+from isthmus.features.records.model import ListingItem, Stored, decode, summary
 from isthmus.features.records.tables import LISTINGS, VARIANTS
 
 _l, _v = LISTINGS.c, VARIANTS.c
@@ -28,10 +29,10 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 #: One look-up per id, kept apart by `offset 0`: without statistics, as in a first sync, `= any(...)` may walk another
 #: index over the whole connection (design/engine.md 4).
 _STORED = """
-select l.external_id, l.id, l.product_id, l.hash, l.raw_hash, l.status
+select l.external_id, l.id, l.product_id, l.hash, l.raw_hash, l.status, l.platform_updated_at
 from unnest($3::text[]) as w(external_id)
 cross join lateral (
-  select external_id, id, product_id, hash, raw_hash, status from listings
+  select external_id, id, product_id, hash, raw_hash, status, platform_updated_at from listings
   where tenant_id = $1 and connection_id = $2 and external_id = w.external_id offset 0
 ) as l
 """
@@ -105,10 +106,7 @@ on conflict (tenant_id, listing_id, external_id) do update set
 async def stored(tx: Tx, connection_id: str, external_ids: Sequence[str]) -> dict[str, Stored]:
     """What is known of these listings, by external id."""
     rows = await tx.fetch_sql(_STORED, tx.tenant_id, connection_id, external_ids)
-    return {
-        external_id: Stored(id_, product_id, hash_, raw_hash, status)
-        for external_id, id_, product_id, hash_, raw_hash, status in rows
-    }
+    return {row[0]: Stored(*row[1:]) for row in map(tuple, rows)}
 
 
 async def raw_hashes(tx: Tx, connection_id: str, external_ids: Sequence[str]) -> dict[str, Known]:
