@@ -1,0 +1,98 @@
+"""Opens a deployment inside a Python service: the same parts as `isthmus up`, without the HTTP server."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from isthmus.app import SECTIONS, Platform, open_platform, work_queue
+from isthmus.features import access
+from isthmus.kit import ids
+from isthmus.kit.permissions import PLATFORM_TENANT, system
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope
+from isthmus.settings import load
+
+_PART = "library"
+_KEY_BITS = 256
+_SIGNING = ("ISTHMUS_AUTH__HS256", "ISTHMUS_AUTH__JWKS_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """An open deployment and the tenant in whose name this service works."""
+
+    platform: Platform
+    tenant_id: str
+
+    @property
+    def scope(self) -> Scope:
+        """Work of this service, for its tenant."""
+        return self.platform.scope(self.tenant_id, system(self.tenant_id, _PART))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What `open_house` is told; `None` leaves it to the settings of the environment.
+
+    database_url: a PostgreSQL of your own; without one a server is started and kept in `home`. tenant: the slug of
+    the tenant to work for, made when there is none. master_key: 64 hexadecimal digits that seal all credentials; with
+    a database of your own it is needed, here or as `ISTHMUS_MASTER_KEY`. work: also do what is due in the background,
+    such as scheduled tests; one of several processes is enough. settings: further settings by variable name.
+    """
+
+    database_url: str | None = None
+    home: Path | str | None = None
+    tenant: str = "own"
+    master_key: str | None = None
+    work: bool = True
+    settings: Mapping[str, str] | None = None
+
+
+_NOTHING = Given()
+
+
+@asynccontextmanager
+async def open_house(given: Given = _NOTHING) -> AsyncIterator[House]:
+    """Open the deployment, bring its schema up to date, and close it at the end.
+
+    Raises Problems that name what is missing: WrongSetting, MasterKeyUnusable, WrongMasterKey, DatabaseUnavailable.
+    """
+    environment = {**os.environ, **(given.settings or {})}
+    async with open_platform(load(SECTIONS, environment, _overrides(given, environment)), upgrade=True) as platform:
+        house = House(platform, await _tenant(platform, given.tenant))
+        if not given.work:
+            yield house
+            return
+        stop = asyncio.Event()
+        worker = asyncio.create_task(work_queue(platform, stop), name="isthmus library")
+        try:
+            yield house
+        finally:
+            stop.set()
+            await worker
+
+
+def _overrides(given: Given, environment: Mapping[str, str]) -> dict[str, object]:
+    made: dict[str, object] = {}
+    if given.database_url is not None:
+        made["ISTHMUS_DATABASE_URL"] = Secret(given.database_url)
+    if given.home is not None:
+        made["ISTHMUS_HOME"] = Path(given.home)
+    if given.master_key is not None:
+        made["ISTHMUS_MASTER_KEY"] = Secret(given.master_key)
+    if not any(environment.get(name) for name in _SIGNING):
+        # Nobody signs in where nothing is served; a key that nobody knows keeps it so.
+        made["ISTHMUS_AUTH__HS256"] = Secret(ids.token(_KEY_BITS))
+    return made
+
+
+async def _tenant(platform: Platform, slug: str) -> str:
+    try:
+        found = await access.find_tenant(platform.system, slug)
+    except access.TenantNotFound:
+        operator = platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, _PART))
+        found = await access.create_tenant(operator, slug, slug)
+    return found.id
