@@ -15,11 +15,13 @@ from isthmus.engine.db import connect
 
 #: Tables without a tenant, and why each may be.
 PLATFORM_TABLES = {
+    "audit_checkpoints": "hashes of the log of all tenants, which tell nothing of what they commit to",
     "alembic_version": "the schema's own step",
     "budget_windows": "quotas by a key that holds no tenant's data",
     "bus_cursors": "where in-process listeners stand in the log of all tenants",
     "provider_overrides": "facts about providers, shown to every tenant",
     "provider_versions": "the history of facts about providers, which the deployment's own tenant sees",
+    "tenant_erasures": "which tenants are being deleted, seen by the deployment's own hand only",
     "tenants": "a tenant is its own id; the policy compares it",
     "vault_canary": "proof of master keys, no tenant's data",
     "vault_reseals": "how far a key rotation is",
@@ -35,6 +37,7 @@ QUEUE_SCHEMA = "queue"
 #: Unique over all tenants by nature; what a conflict answers does not tell whose the other row is (TN-09).
 PLATFORM_WIDE = {
     "sessions_digest_key": "the hash of an unguessable token, which a caller is looked up by",
+    "password_resets_digest_key": "the hash of an unguessable token, which its bearer is looked up by",
     "users_invitation_key": "the hash of an unguessable invitation, which its bearer is looked up by",
     "api_keys_digest_key": "the hash of an unguessable key, which a caller is looked up by",
     "oauth_flows_key": "the hash of an unguessable state, which a callback is looked up by",
@@ -169,6 +172,13 @@ async def test_TN_05_the_service_roles_own_nothing_and_may_do_little(admin: asyn
 
 
 async def test_AU_02_the_event_log_is_append_only(admin: asyncpg.Connection) -> None:
-    query = "select has_table_privilege($1, 'events', 'UPDATE') or has_table_privilege($1, 'events', 'DELETE')"
+    query = "select has_table_privilege($1, 'events', $2)"
+    for role, right in (("isthmus_tenant", "UPDATE"), ("isthmus_tenant", "DELETE"), ("isthmus_system", "UPDATE")):
+        assert await admin.fetchval(query, role, right) is False
+    # the system deletes behind a restrictive policy only: rows of a tenant that is being deleted
+    policies = "select permissive, roles::text[], cmd from pg_policies where tablename = 'events' and policyname = $1"
+    assert tuple(await admin.fetchrow(policies, "erasure")) == ("RESTRICTIVE", ["isthmus_system"], "DELETE")
+    checkpoints = "select has_table_privilege($1, 'audit_checkpoints', $2)"
     for role in ("isthmus_tenant", "isthmus_system"):
-        assert await admin.fetchval(query, role) is False
+        for right in ("UPDATE", "DELETE", "TRUNCATE"):
+            assert await admin.fetchval(checkpoints, role, right) is False

@@ -82,6 +82,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/replay": {"since": "2026-01-01T00:00:00Z", "plan": True},
     "POST /api/events": {"type": "custom.wall", "data": {"n": 1}},
     "POST /api/admin/tenants": {"name": "Wall"},
+    "PATCH /api/admin/tenants/{id}": {"plan": "pro"},
     "POST /api/auth/login": {"tenant": "t", "email": "a@example.com", "password": "p"},
     "POST /api/auth/accept": {"invitation": "isi_x", "password": "p"},
     "POST /api/auth/password": {"current": "p", "wanted": "q"},

@@ -21,11 +21,12 @@ tenant = typer.Typer(help="Make, list, suspend and activate tenants; invite thei
 def create(
     name: Annotated[str, typer.Argument(help="The merchant's name.")],
     slug: Annotated[str | None, typer.Option(help="Short name for addresses; made of the name by default.")] = None,
+    plan: Annotated[str | None, typer.Option(help="The plan it has, such as pro; none by default.")] = None,
 ) -> None:
     """Make a tenant and print its id."""
 
     async def make(platform: Platform) -> access.Tenant:
-        return await access.create_tenant(at_work(platform), name, slug)
+        return await access.create_tenant(at_work(platform), name, slug, plan)
 
     made = with_platform(make)
     typer.echo(f"{made.id}  {made.slug}")
@@ -36,11 +37,28 @@ def list_all() -> None:
     """List all tenants."""
     table = Table()
     table.add_column("id", no_wrap=True)
-    for heading in ("slug", "name", "status", "since"):
+    for heading in ("slug", "name", "plan", "status", "since"):
         table.add_column(heading, overflow="fold")
     for one in with_platform(_all):
-        table.add_row(one.id, one.slug, text.terminal(one.name), one.status, one.created_at.date().isoformat())
+        table.add_row(
+            one.id, one.slug, text.terminal(one.name), one.plan or "", one.status, one.created_at.date().isoformat()
+        )
     Console(highlight=False).print(table)
+
+
+@tenant.command()
+def plan(
+    name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")],
+    wanted: Annotated[str | None, typer.Argument(help="The plan; left out, the tenant has none.")] = None,
+) -> None:
+    """Give a tenant a plan, or take it away; providers may ask for one."""
+
+    async def change(platform: Platform) -> access.Tenant:
+        found = await access.find_tenant(platform.system, name)
+        return await access.change_tenant(at_work(platform), found.id, changes={"plan": wanted})
+
+    changed = with_platform(change)
+    typer.echo(f"{changed.id}  {changed.slug}  {changed.plan or 'no plan'}")
 
 
 @tenant.command()

@@ -33,11 +33,24 @@ async def test_SA_01_a_tenant_is_shown_by_its_metadata_only(edge: Edge) -> None:
     made = await _do(edge, "POST", json={"name": "Cửa hàng Đồ Gỗ"})
     shown = made.json()
     assert (made.status_code, made.headers["location"]) == (201, f"{PATH}/{shown['id']}")
-    assert set(shown) == {"id", "name", "slug", "status", "createdAt"}
+    assert set(shown) == {"id", "name", "slug", "status", "createdAt", "plan"}
     assert (shown["slug"], shown["status"]) == ("cua-hang-do-go", "active")
     for name in (shown["id"], shown["slug"]):
         assert (await _do(edge, "GET", f"/{name}")).json() == shown
     assert shown in (await _do(edge, "GET")).json()["items"]
+
+
+async def test_a_tenant_is_given_a_plan_and_another_name_and_the_log_keeps_both(edge: Edge) -> None:
+    made = (await _do(edge, "POST", json={"name": "Planned", "plan": "starter"})).json()
+    assert made["plan"] == "starter"
+    changed = await _do(edge, "PATCH", f"/{made['id']}", json={"plan": "pro"})
+    assert (changed.json()["plan"], changed.json()["name"]) == ("pro", "Planned")
+    renamed = await _do(edge, "PATCH", f"/{made['id']}", json={"name": "Renamed", "plan": None})
+    assert (renamed.json()["plan"], renamed.json()["name"]) == (None, "Renamed")
+    for body in ({"plan": "No Plan"}, {"name": ""}, {"name": None}, {"slug": "x"}):
+        assert (await _do(edge, "PATCH", f"/{made['id']}", json=body)).status_code == 400
+    assert (await _do(edge, "PATCH", "/ten_nowhere", json={"plan": "pro"})).status_code == 404
+    assert (await _do(edge, "PATCH", f"/{PLATFORM_TENANT}", json={"plan": "pro"})).status_code == 409
 
 
 async def test_a_slug_is_given_once(edge: Edge) -> None:

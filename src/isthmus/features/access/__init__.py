@@ -48,6 +48,7 @@ from isthmus.features.access.service.keys import (
 from isthmus.features.access.service.sessions import SessionAuthenticator
 from isthmus.features.access.service.tenants import (
     TenantGuard,
+    change_tenant,
     create_tenant,
     find_tenant,
     live_tenants,
@@ -93,6 +94,7 @@ __all__ = [
     "accept",
     "change_password",
     "change_roles",
+    "change_tenant",
     "create_key",
     "create_tenant",
     "find_tenant",

@@ -14,6 +14,13 @@ class TenantCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantChanged(Event):
+    """A tenant has another name or plan."""
+
+    type: ClassVar[str] = "tenant.changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TenantStatusChanged(Event):
     """A tenant was suspended or let in again."""
 
@@ -99,6 +106,7 @@ class PasswordChanged(Event):
 
 EMITS = (
     TenantCreated,
+    TenantChanged,
     TenantStatusChanged,
     ApiKeyCreated,
     ApiKeyRotated,

@@ -10,7 +10,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from isthmus.engine.db import platform_table, tenant_table
 
@@ -24,6 +24,7 @@ TENANTS = platform_table(
     Column("slug", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("plan", Text),
     UniqueConstraint("slug"),
 )
 
@@ -73,6 +74,23 @@ SESSIONS = tenant_table(
     ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
     UniqueConstraint("digest"),
     Index("sessions_user_idx", "tenant_id", "user_id"),
+)
+PASSWORD_RESETS = tenant_table(
+    "password_resets",
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("until", _TIME, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
+    UniqueConstraint("digest"),
+)
+#: Tenants that are being deleted: how many rows of each table went so far. The row goes last, with the tenant's own.
+ERASURES = platform_table(
+    "tenant_erasures",
+    Column("id", Text, primary_key=True),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", _TIME, nullable=False),
+    Column("erased", JSONB, nullable=False),
 )
 SIGN_IN_FAILURES = tenant_table(
     "sign_in_failures",

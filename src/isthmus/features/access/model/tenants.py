@@ -11,6 +11,7 @@ from isthmus.kit.errors import Invalid
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _GAPS = re.compile(r"[^a-z0-9]+")
+_PLAN = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?")
 _NAME_LIMIT = 200
 _SLUG_LIMIT = 63
 #: Letters that decomposition does not turn into a Latin one.
@@ -33,6 +34,8 @@ class Tenant:
     slug: str
     status: TenantStatus
     created_at: datetime
+    #: What the deployment sells it, such as `pro`; providers may ask for one.
+    plan: str | None = None
 
 
 def read_name(name: str) -> str:
@@ -49,6 +52,15 @@ def read_slug(slug: str | None, name: str) -> str:
     if not _SLUG.fullmatch(kept):
         raise Invalid.field("slug", "A slug is made of a-z, 0-9 and inner hyphens, at most 63 characters.")
     return kept
+
+
+def read_plan(plan: str | None) -> str | None:
+    """The plan as it is kept. Raises Invalid when it has not the shape of a plan's name."""
+    if plan is not None and not _PLAN.fullmatch(plan):
+        raise Invalid.field(
+            "plan", "A plan is made of a-z, 0-9 and inner hyphens or underscores, at most 40 characters."
+        )
+    return plan
 
 
 def _slug_of(name: str) -> str:

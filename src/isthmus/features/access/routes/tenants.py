@@ -21,6 +21,14 @@ class NewTenant(Wire):
 
     name: str
     slug: str | None = None
+    plan: str | None = None
+
+
+class ChangedTenant(Wire):
+    """Another name or plan; what is left out stays, and `null` takes the plan away."""
+
+    name: str | None = None
+    plan: str | None = None
 
 
 class TenantOut(Answer, frozen=True, kw_only=True):
@@ -31,6 +39,7 @@ class TenantOut(Answer, frozen=True, kw_only=True):
     slug: str
     status: TenantStatus
     created_at: datetime
+    plan: str | None
 
 
 class TenantList(Answer, frozen=True, kw_only=True):
@@ -55,7 +64,7 @@ class TenantList(Answer, frozen=True, kw_only=True):
 )
 async def create_tenant(scope: ScopeDep, body: NewTenant) -> Response:
     """A place for a merchant."""
-    made = await service.create_tenant(scope, body.name, body.slug)
+    made = await service.create_tenant(scope, body.name, body.slug, body.plan)
     return created(_out(made), location=f"/api/admin/tenants/{made.id}")
 
 
@@ -73,6 +82,20 @@ async def list_tenants(scope: ScopeDep, paging: PageDep) -> Response:
 async def get_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the parameter's name on the wire
     """By its id or its slug."""
     return document(_out(await service.tenant(scope, id)))
+
+
+@routes.patch(
+    "/{id}",
+    permission=MANAGE,
+    limit="other",
+    response_model=TenantOut,
+    summary="Change a tenant's name or plan",
+    errors=(TenantNotFound, DeploymentTenant),
+)
+async def change_tenant(scope: ScopeDep, id: str, body: ChangedTenant) -> Response:  # noqa: A002 - as above
+    """The plan decides which providers the tenant may connect; it counts at once."""
+    given = {name: getattr(body, name) for name in body.model_fields_set}
+    return document(_out(await service.change_tenant(scope, id, changes=given)))
 
 
 @routes.post(
@@ -102,4 +125,6 @@ async def activate_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 -
 
 
 def _out(one: Tenant) -> TenantOut:
-    return TenantOut(id=one.id, name=one.name, slug=one.slug, status=one.status, created_at=one.created_at)
+    return TenantOut(
+        id=one.id, name=one.name, slug=one.slug, status=one.status, created_at=one.created_at, plan=one.plan
+    )

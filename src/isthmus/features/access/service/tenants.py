@@ -1,12 +1,12 @@
 """Tenants: made and looked at by operators, checked by every request."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from isthmus.features import vault
 from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantNotFound
-from isthmus.features.access.events import TenantCreated, TenantStatusChanged
+from isthmus.features.access.events import TenantChanged, TenantCreated, TenantStatusChanged
 from isthmus.features.access.model import tenants as model
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.settings import Settings
@@ -18,19 +18,19 @@ from isthmus.scope import Scope, System
 _DERIVED_TRIES = 3
 
 
-async def create_tenant(scope: Scope, name: str, slug: str | None = None) -> Tenant:
+async def create_tenant(scope: Scope, name: str, slug: str | None = None, plan: str | None = None) -> Tenant:
     """A place for a merchant. Without a slug one is made of the name. Raises Invalid, SlugTaken."""
     platform = scope.platform()  # house: platform - tenants belong to the deployment
     kept, wanted = model.read_name(name), model.read_slug(slug, name)
     async with platform.tx() as tx:
-        made = Tenant(scope.id("ten"), kept, wanted, TenantStatus.ACTIVE, scope.now)
+        made = Tenant(scope.id("ten"), kept, wanted, TenantStatus.ACTIVE, scope.now, model.read_plan(plan))
         for attempt in range(_DERIVED_TRIES):
             if await store.insert_tenant(tx, made):
                 break
             if slug is not None or attempt == _DERIVED_TRIES - 1:
                 raise SlugTaken(details={"slug": wanted})
             made = replace(made, slug=f"{wanted[:50]}-{scope.id('ten')[-8:]}")
-        tx.emit(TenantCreated(subject=made.id, after={"name": made.name, "slug": made.slug}))
+        tx.emit(TenantCreated(subject=made.id, after=_told(made) | {"slug": made.slug}))
     return made
 
 
@@ -60,6 +60,27 @@ async def tenants(scope: Scope, *, ask: Ask = Ask()) -> Page[Tenant]:  # noqa: B
     return Page(kept, next_after=kept[-1].id if more else None, has_more=more)
 
 
+async def change_tenant(scope: Scope, tenant_id: str, *, changes: Mapping[str, str | None]) -> Tenant:
+    """Give a tenant another `name` or `plan`; what `changes` leaves out stays.
+
+    Raises TenantNotFound, DeploymentTenant, Invalid.
+    """
+    if tenant_id == PLATFORM_TENANT:
+        raise DeploymentTenant
+    platform = scope.platform()  # house: platform - tenants belong to the deployment
+    async with platform.tx() as tx:
+        found = await store.tenant(tx, tenant_id)
+        if found is None:
+            raise TenantNotFound
+        name = model.read_name(changes["name"] or "") if "name" in changes else found.name
+        plan = model.read_plan(changes["plan"]) if "plan" in changes else found.plan
+        changed = replace(found, name=name, plan=plan)
+        if changed != found:
+            await store.update_tenant(tx, changed)
+            tx.emit(TenantChanged(subject=tenant_id, before=_told(found), after=_told(changed)))
+    return changed
+
+
 async def set_status(scope: Scope, tenant_id: str, *, status: TenantStatus) -> Tenant:
     """Suspend a tenant or let it in again; its data keys leave this process's memory.
 
@@ -78,6 +99,10 @@ async def set_status(scope: Scope, tenant_id: str, *, status: TenantStatus) -> T
         tx.emit(TenantStatusChanged(subject=tenant_id, before={"status": found.status}, after={"status": status}))
     vault.forget(scope, tenant_id)
     return replace(found, status=status)
+
+
+def _told(one: Tenant) -> dict[str, object]:
+    return {"name": one.name, "plan": one.plan}
 
 
 async def live_tenants(system: System, tenant_ids: Iterable[str]) -> frozenset[str]:

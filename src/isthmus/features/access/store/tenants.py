@@ -10,7 +10,7 @@ from isthmus.engine.db import Tx, statement
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.tables import TENANTS as T
 
-_COLUMNS = (T.c.id, T.c.name, T.c.slug, T.c.status, T.c.created_at)
+_COLUMNS = (T.c.id, T.c.name, T.c.slug, T.c.status, T.c.created_at, T.c.plan)
 _ADD = statement(
     insert(T)
     .values({column.name: bindparam(column.name) for column in _COLUMNS})
@@ -26,17 +26,16 @@ _SOME = statement(
     .offset(bindparam("offset"))
 )
 _BY_SLUG = statement(select(*_COLUMNS).where(T.c.slug == bindparam("slug")))
+_CHANGE = statement(
+    update(T).values(name=bindparam("name"), plan=bindparam("plan")).where(T.c.id == bindparam("id"))
+)
 _SET_STATUS = statement(update(T).values(status=bindparam("status")).where(T.c.id == bindparam("id")))
 _STATUS = statement(select(T.c.status).where(T.c.id == bindparam("id")))
 
 
 async def insert_tenant(tx: Tx, tenant: Tenant) -> bool:
     """Add a tenant; False when the slug is taken."""
-    return bool(
-        await tx.execute(
-            _ADD, id=tenant.id, name=tenant.name, slug=tenant.slug, status=tenant.status, created_at=tenant.created_at
-        )
-    )
+    return bool(await tx.execute(_ADD, **{column.name: getattr(tenant, column.name) for column in _COLUMNS}))
 
 
 async def tenant(tx: Tx, tenant_id: str) -> Tenant | None:
@@ -67,6 +66,11 @@ async def update_status(tx: Tx, tenant_id: str, status: TenantStatus) -> None:
     await tx.execute(_SET_STATUS, id=tenant_id, status=status)
 
 
+async def update_tenant(tx: Tx, tenant: Tenant) -> None:
+    """Keep another name and plan."""
+    await tx.execute(_CHANGE, id=tenant.id, name=tenant.name, plan=tenant.plan)
+
+
 async def status(tx: Tx, tenant_id: str) -> str | None:
     """A tenant's status, None when there is no such tenant."""
     found: str | None = await tx.fetchval(_STATUS, id=tenant_id)
@@ -75,4 +79,4 @@ async def status(tx: Tx, tenant_id: str) -> str | None:
 
 def _tenant(row: asyncpg.Record) -> Tenant:
     created: datetime = row["created_at"]
-    return Tenant(row["id"], row["name"], row["slug"], TenantStatus(row["status"]), created)
+    return Tenant(row["id"], row["name"], row["slug"], TenantStatus(row["status"]), created, row["plan"])
