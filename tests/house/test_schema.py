@@ -41,6 +41,7 @@ PLATFORM_WIDE = {
     "users_invitation_key": "the hash of an unguessable invitation, which its bearer is looked up by",
     "api_keys_digest_key": "the hash of an unguessable key, which a caller is looked up by",
     "oauth_flows_key": "the hash of an unguessable state, which a callback is looked up by",
+    "connect_sessions_token": "the hash of an unguessable token, which its bearer is looked up by",
     "account_claims_holder": "a shop belongs to one tenant of this deployment",
 }
 

@@ -1,6 +1,7 @@
 """Integrations, connections, consents under way, and which tenant holds which account."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -17,6 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from isthmus.engine.db import tenant_table
 
 _TIME = DateTime(timezone=True)
+_TEXTS = ARRAY(Text)
 
 integrations = tenant_table(
     "integrations",
@@ -27,6 +29,30 @@ integrations = tenant_table(
     Column("status", Text, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    Column("description", Text, nullable=False, server_default=text("''")),
+    Column("icon", Text),
+    #: What may be read through it; empty for everything.
+    Column("allowed_types", _TEXTS, nullable=False, server_default=text("'{}'")),
+    Column("search_enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("searchable", _TEXTS, nullable=False, server_default=text("'{}'")),
+    Column("user_scoped", Boolean, nullable=False, server_default=text("false")),
+    Column("allowed_roles", _TEXTS, nullable=False, server_default=text("'{}'")),
+    Column("allowed_users", _TEXTS, nullable=False, server_default=text("'{}'")),
+    Column("proxy_enabled", Boolean, nullable=False, server_default=text("false")),
+    #: `status` tells of the connection; what a person switched off is shown as disabled whatever that says.
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("enabled_at", _TIME),
+    Column("enabled_by", Text),
+    Column("last_sync_at", _TIME),
+    Index("integrations_name", "tenant_id", text("lower(name)")),
+)
+
+# How many integrations a tenant has, by provider and by what is shown of them; a trigger on the integrations keeps it.
+integration_counts = tenant_table(
+    "integration_counts",
+    Column("provider", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("total", BigInteger, nullable=False),
 )
 
 connections = tenant_table(
@@ -58,9 +84,29 @@ connections = tenant_table(
     Column("last_tested_at", _TIME),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    #: Whose it is, where it is one person's: the subject for showing, the whole principal for deciding.
+    Column("user_id", Text),
+    Column("owner_id", Text),
+    Column("connected_at", _TIME),
+    #: The credentials before a rotation, while the far side may still know only them.
+    Column("previous_credentials", LargeBinary),
+    Column("previous_until", _TIME),
+    Column("next_test_at", _TIME),
+    Column("test_failures", Integer, nullable=False, server_default=text("0")),
+    Column("test_error", Text),
     ForeignKeyConstraint(["tenant_id", "integration_id"], ["integrations.tenant_id", "integrations.id"]),
     Index("connections_account", "tenant_id", "provider", "external_account_id", unique=True),
     Index("connections_integration", "tenant_id", "integration_id"),
+    Index("connections_owner", "owner_id", "tenant_id", postgresql_where=text("owner_id is not null")),
+    Index(
+        "connections_person",
+        "tenant_id",
+        "integration_id",
+        "owner_id",
+        unique=True,
+        postgresql_where=text("owner_id is not null"),
+    ),
+    Index("connections_test", "next_test_at"),
 )
 
 oauth_flows = tenant_table(
@@ -141,4 +187,26 @@ connection_calls = tenant_table(
         ["tenant_id", "connection_id"], ["connections.tenant_id", "connections.id"], ondelete="CASCADE"
     ),
     Index("connection_calls_of", "connection_id", "tenant_id", "id"),
+)
+
+# A token by which the tenant's own front end connects one integration, once (security.md OA-02, OA-11).
+connect_sessions = tenant_table(
+    "connect_sessions",
+    Column("id", Text, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("integration_id", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("return_url", Text),
+    Column("principal", JSONB, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("connection_id", Text),
+    Column("created_at", _TIME, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "integration_id"], ["integrations.tenant_id", "integrations.id"], ondelete="CASCADE"
+    ),
+    Index("connect_sessions_token", "token_hash", unique=True),
+    Index("connect_sessions_expiry", "expires_at"),
 )
