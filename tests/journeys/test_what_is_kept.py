@@ -194,10 +194,17 @@ async def test_MA_03_a_new_column_appears_in_no_answer(
 
 
 async def _settled(amy: Merchant, known: dict[str, str]) -> dict[str, Any]:
-    """What every read answers once nothing of hers is under way: her endpoint is paused and attempts nothing."""
+    """What every read answers once nothing of hers is under way: her endpoint is paused, and no attempt is planned."""
     assert (await amy.call("PATCH", f"/api/webhooks/endpoints/{known['whe']}", {"state": "paused"})).status == 200
     async with asyncio.timeout(60):
+        while await _planned(amy, known["whe"]):
+            await asyncio.sleep(0.2)
         answers = await _answers(amy, known)
         while (again := await _answers(amy, known)) != answers:
             answers = again
     return answers
+
+
+async def _planned(amy: Merchant, endpoint: str) -> list[str]:
+    deliveries = (await amy.call("GET", f"/api/webhooks/deliveries?endpointId={endpoint}")).body["items"]
+    return [one["id"] for one in deliveries if one["nextAt"]]
