@@ -197,12 +197,11 @@ async def _settled(amy: Merchant, known: dict[str, str]) -> dict[str, Any]:
     """What every read answers once nothing of hers is under way: her endpoint is paused, and no attempt is planned."""
     assert (await amy.call("PATCH", f"/api/webhooks/endpoints/{known['whe']}", {"state": "paused"})).status == 200
     async with asyncio.timeout(60):
-        while await _planned(amy, known["whe"]):
+        while True:
+            answers = await _answers(amy, known)
+            if not await _planned(amy, known["whe"]) and await _answers(amy, known) == answers:
+                return answers
             await asyncio.sleep(0.2)
-        answers = await _answers(amy, known)
-        while (again := await _answers(amy, known)) != answers:
-            answers = again
-    return answers
 
 
 async def _planned(amy: Merchant, endpoint: str) -> list[str]:
