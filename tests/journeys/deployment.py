@@ -59,7 +59,7 @@ class Merchant:
         url = self.deployment.address + path
         async with self.browser.request(method, url, json=body, headers=signed_in, allow_redirects=False) as answer:
             raw = await answer.read()
-            parsed = await answer.json() if raw and "json" in answer.headers.get("content-type", "") else raw
+            parsed = await answer.json() if raw and answer.headers.get("content-type", "") == "application/json" else raw
             return Answer(answer.status, answer.headers, parsed)
 
     async def connect(self, provider: str, seller: str | None = None) -> str:

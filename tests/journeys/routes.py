@@ -56,7 +56,7 @@ QUERIES: Mapping[str, str] = {
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
     *("shardType", "category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
-    *("after", "types", "event", "level"),
+    *("after", "types", "event", "level", "format"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: A body that the route takes; `{con}` and the like stand for ids.
@@ -70,6 +70,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/tenant/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
     "POST /api/tenant/integrations/{id}/connect/custom": {"credentials": {"a": "b"}},
     "POST /api/sync/products": {"connectionId": "{con}"},
+    "POST /api/sync/orders": {"connectionId": "{con}"},
+    "POST /api/sync": {"connectionId": "{con}"},
+    "POST /api/sync/refresh": {"connectionId": "{con}", "entity": "products", "externalId": "1"},
     "POST /api/webhooks/endpoints": {"url": "https://localhost/hook", "verify": False},
     "PATCH /api/webhooks/endpoints/{id}": {"description": "changed"},
     "POST /api/webhooks/endpoints/{id}/rotate-secret": {},

@@ -58,6 +58,11 @@ USES: Mapping[str, Use] = {
         "the API key",
         "`POST .../api-keys/{id}/rotate`; event `api_key.rotated`",
     ),
+    "features/audit/": Use(
+        "Merkle trees over the audit log (RFC 6962, SHA-256), signed with Ed25519",
+        "a signing key of the deployment, sealed by the vault",
+        "`isthmus audit rotate-key`; event `audit.signing_key_made`",
+    ),
     "features/connections/": Use(
         "States, links, cookies and tickets of consents are stored as digests; PKCE challenges (S256)",
         "256 random bits each",

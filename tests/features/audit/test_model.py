@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.features.audit import model
-from isthmus.features.audit.model import Filters
+from isthmus.features.audit.model import entries as model
+from isthmus.features.audit.model.entries import Filters
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
 

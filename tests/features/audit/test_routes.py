@@ -1,5 +1,8 @@
 """`GET /api/audit`."""
 
+import csv
+import io
+import json
 from datetime import timedelta
 
 import pytest
@@ -77,6 +80,10 @@ async def test_filters_on_the_wire(edge: Edge) -> None:
         ({"actor": "user:test:usr_2"}, 0),
         ({"type": "tenant.status_changed"}, 5),
         ({"from": START.isoformat(), "to": ends}, 2),
+        ({"search": "STATUS_chang"}, 5),
+        ({"search": "ten_3"}, 1),
+        ({"search": "100%"}, 0),
+        ({"search": "canary"}, 0),
     ):
         assert len((await edge.get("/api/audit", query=query)).json()["items"]) == count
 
@@ -90,3 +97,28 @@ async def test_a_wrong_filter_is_a_validation_error(edge: Edge, query: dict[str,
 async def test_TN_01_a_mere_user_and_another_tenant_learn_nothing(edge: Edge) -> None:
     assert (await edge.get("/api/audit", role=USER)).status_code == 403
     assert (await edge.get("/api/audit", tenant="ten_b")).json()["items"] == []
+
+
+async def test_the_log_is_exported_as_lines_of_json_with_every_filter_and_no_secret(edge: Edge) -> None:
+    answer = await edge.get("/api/audit/export", query={"search": "ten_", "type": "tenant.status_changed"})
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.headers["content-disposition"].startswith('attachment; filename="audit-')
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    listed = (await edge.get("/api/audit", query={"limit": 100})).json()["items"]
+    assert lines == listed
+    assert "canary" not in answer.text
+
+
+async def test_the_log_is_exported_as_csv_that_reads_back(edge: Edge) -> None:
+    answer = await edge.get("/api/audit/export", query={"format": "csv", "subject": "ten_4"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert (row["subject"], json.loads(row["after"])) == ("ten_4", {"status": "suspended", "apiKey": "***"})
+
+
+async def test_an_export_is_refused_like_a_list_and_shows_nothing_of_others(edge: Edge) -> None:
+    wrong = await edge.get("/api/audit/export", query={"format": "xls"})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert (await edge.get("/api/audit/export", query={"from": "2026-01-01T00:00:00"})).status_code == 400
+    assert (await edge.get("/api/audit/export", tenant="ten_b")).text == ""
+    assert (await edge.get("/api/audit/export", role=USER)).status_code == 403

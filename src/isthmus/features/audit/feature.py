@@ -1,6 +1,18 @@
 """The audit log, as the composition root sees it."""
 
 from isthmus.feature import Feature
+from isthmus.features.audit.events import EMITS
+from isthmus.features.audit.jobs import RUNS
 from isthmus.features.audit.routes import READ, routes
+from isthmus.features.audit.service.signing import reseal
+from isthmus.features.audit.settings import Settings
 
-FEATURE = Feature(name="audit", routes=[routes], permissions=[READ])
+FEATURE = Feature(
+    name="audit",
+    routes=[routes],
+    emits=EMITS,
+    permissions=[READ],
+    runs=RUNS,
+    reseals={"audit.signing_keys": reseal},
+    settings=Settings,
+)

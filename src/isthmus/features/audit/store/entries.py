@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 
 from isthmus.engine.db import Tx
-from isthmus.features.audit.model import Entry, Filters
+from isthmus.features.audit.model.entries import Entry, Filters
 
 
 async def entries(tx: Tx, filters: Filters, *, before: str | None, offset: int, limit: int) -> list[Entry]:
@@ -22,7 +22,9 @@ async def entries(tx: Tx, filters: Filters, *, before: str | None, offset: int, 
           and ($5::text is null or subject = $5)
           and ($6::timestamptz is null or at >= $6)
           and ($7::timestamptz is null or at < $7)
-        order by id desc limit $8 offset $9
+          and ($8::text is null or strpos(lower(concat_ws(' ', type, actor, subject, address, request_id,
+            before ->> 'name', after ->> 'name', body ->> 'name')), $8) > 0)
+        order by id desc limit $9 offset $10
         """,
         tx.tenant_id,
         before,
@@ -31,6 +33,7 @@ async def entries(tx: Tx, filters: Filters, *, before: str | None, offset: int, 
         filters.subject,
         filters.starts,
         filters.ends,
+        filters.text and filters.text.lower(),
         limit,
         offset,
     )

@@ -39,11 +39,18 @@ class Filters:
     subject: str | None = None
     starts: datetime | None = None
     ends: datetime | None = None
+    #: Part of the type, the actor, the subject, the address, the request's id or the name, in any case.
+    text: str | None = None
 
 
 def check(filters: Filters) -> Filters:
     """The same filters. Raises Invalid when they cannot be meant."""
-    for name, value in (("type", filters.type), ("actor", filters.actor), ("subject", filters.subject)):
+    for name, value in (
+        ("type", filters.type),
+        ("actor", filters.actor),
+        ("subject", filters.subject),
+        ("search", filters.text),
+    ):
         if value is not None and (not value or len(value) > _TEXT_LIMIT):
             raise Invalid.field(name, f"Between 1 and {_TEXT_LIMIT} characters.")
     for name, time in (("from", filters.starts), ("to", filters.ends)):

@@ -1,0 +1,1 @@
+"""What the audit log shows, and how it is sealed, without I/O."""

@@ -1,0 +1,108 @@
+"""Seals the log behind its writers' backs: a checkpoint for each second with something new (AU-03 to AU-05)."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from isthmus.features.audit.model import checkpoints as model
+from isthmus.features.audit.model.checkpoints import Checkpoint, Head
+from isthmus.features.audit.service import signing
+from isthmus.features.audit.settings import Settings
+from isthmus.features.audit.store import checkpoints as store
+from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.scope import System
+
+_LOG = logging.getLogger("isthmus.audit")
+_BEGINNING = (0, "")
+_LOOK_SECONDS = 30.0
+
+
+class Teller:
+    """Takes the newest checkpoint out of the database: to a file for each one, to the log now and then (AU-04)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._file = settings.head_file
+        self._pause = settings.head_log
+        self._told: datetime | None = None
+
+    async def tell(self, one: Checkpoint) -> None:
+        """Tell of this one. A file that cannot be written is logged; sealing goes on."""
+        head = Head(one.number, one.digest)
+        if self._file is not None:
+            try:
+                await asyncio.to_thread(_append, self._file, f"{head} {one.made_at.isoformat()}\n")
+            except OSError as failure:
+                _LOG.error("the head of the audit log could not be written to %s: %s", self._file, failure.strerror)
+        if self._told is None or one.made_at - self._told >= self._pause:
+            self._told = one.made_at
+            _LOG.info("audit log sealed up to checkpoint %s", head)
+
+
+async def seal_on(system: System, stop: asyncio.Event) -> None:
+    """Seal what is new until `stop` is set; of several processes one does it at a time."""
+    settings = system.engine.part(Settings)
+    teller = Teller(settings)
+    warned = False
+    with system.engine.bus.heard() as bell:
+        while not stop.is_set():
+            bell.clear()
+            for one in await seal(system):
+                await teller.tell(one)
+            held_back = await lag(system)
+            if held_back > settings.late and not warned:
+                _LOG.warning("the audit log is unsealed since %d seconds: a transaction is open", held_back.seconds)
+            warned = held_back > settings.late
+            wait = settings.gather.total_seconds() if held_back else _LOOK_SECONDS
+            await _either(stop, bell, wait)
+            if not held_back:
+                await _either(stop, None, settings.gather.total_seconds())
+
+
+async def seal(system: System) -> list[Checkpoint]:  # house: silent - a checkpoint speaks of the log's facts
+    """Seal everything that is final and new; the checkpoints that were made, none when another process is at it.
+
+    Raises KeyNotHeld, Unreadable.
+    """
+    batch = system.engine.part(Settings).batch
+    made: list[Checkpoint] = []
+    while await lag(system):
+        key = await signing.current_key(system.scope(PLATFORM_TENANT, "audit"))
+        async with system.tx() as tx:
+            if not await store.lock(tx):
+                return made
+            before = await store.newest(tx)
+            rows = await store.unsealed_rows(tx, before.last if before else _BEGINNING, batch)
+            if not rows:
+                return made
+            one = model.signed(model.sealed(rows, before, system.now, key.id), key.private)
+            await store.insert_checkpoint(tx, one)
+        made.append(one)
+    return made
+
+
+async def lag(system: System) -> timedelta:
+    """How long the oldest entry that is not sealed has waited; zero when all are."""
+    async with system.tx() as tx:
+        before = await store.newest(tx)
+        found = await store.unsealed(tx, before.last if before else _BEGINNING)
+    if not found["count"]:
+        return timedelta()
+    oldest: datetime = found["oldest"]
+    return max(system.now - oldest, timedelta(microseconds=1))
+
+
+def _append(file: Path, line: str) -> None:
+    with file.open("a", encoding="ascii") as out:
+        out.write(line)
+
+
+async def _either(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float) -> None:
+    waits = [asyncio.ensure_future(one.wait()) for one in (stop, bell) if one is not None]
+    try:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()

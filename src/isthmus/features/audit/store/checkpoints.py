@@ -1,0 +1,137 @@
+"""Every statement about checkpoints, signing keys and the rows that are sealed."""
+
+import asyncpg
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.audit.model import merkle
+from isthmus.features.audit.model.checkpoints import Checkpoint, Row
+from isthmus.features.audit.tables import KEYS as K
+
+_LOCK = "select pg_try_advisory_xact_lock($1) as mine"
+_SEALER = 0x15744 << 20
+_CHECKPOINT = """
+select number, made_at, first_xid, first_id, last_xid, last_id, leaves, tenants, root, previous, key_id, signature
+from audit_checkpoints
+"""
+_NEWEST_ONE = _CHECKPOINT + "order by number desc limit 1"
+_SOME = _CHECKPOINT + "where number > $1 order by number limit $2"
+_ADD = """
+insert into audit_checkpoints
+  (number, made_at, first_xid, first_id, last_xid, last_id, leaves, tenants, root, previous, key_id, signature)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""
+#: Every column in the database's own words, so that an entry has the same bytes whoever reads it.
+_ROWS = """
+select xid, id, tenant_id, convert_to(jsonb_build_array(
+    tenant_id, id, xid::text, type, subject, floor(extract(epoch from at) * 1000000)::bigint::text, public, audited,
+    body, actor, address, request_id, before, after)::text, 'UTF8') as entry
+from events
+where audited and (xid, id) > ($1, $2)
+"""
+_NEW = _ROWS + "and xid < pg_snapshot_xmin(pg_current_snapshot()) order by xid, id limit $3"
+_BETWEEN = _ROWS + "and (xid, id) <= ($3, $4) order by xid, id"
+_UNSEALED = "select count(*) as count, min(at) as oldest from events where audited and (xid, id) > ($1, $2)"
+#: Who is, or was, being deleted says the deployment's own part of the log, which is sealed like all of it.
+_ERASED = "select distinct subject from events where tenant_id = $1 and type = $2 and audited"
+_COLUMNS = (K.c.id, K.c.public, K.c.sealed, K.c.created_at)
+_MINE = K.c.tenant_id == bindparam("tenant_id")
+_KEYS = statement(select(*_COLUMNS).where(_MINE).order_by(K.c.id))
+_NEWEST = statement(select(*_COLUMNS).where(_MINE).order_by(K.c.id.desc()).limit(1))
+_MAKE = statement(insert(K).values({column.name: bindparam(column.name) for column in K.c}))
+
+
+async def lock(tx: Tx) -> bool:
+    """Become the one who seals, for this transaction; False when another process does."""
+    return bool((await tx.fetch_sql(_LOCK, _SEALER))[0]["mine"])
+
+
+async def newest(tx: Tx) -> Checkpoint | None:
+    """The newest checkpoint."""
+    rows = await tx.fetch_sql(_NEWEST_ONE)
+    return _checkpoint(rows[0]) if rows else None
+
+
+async def checkpoints(tx: Tx, after: int, limit: int) -> list[Checkpoint]:
+    """Those behind a number, in their order."""
+    rows = await tx.fetch_sql(_SOME, after, limit)
+    return [_checkpoint(row) for row in rows]
+
+
+async def insert_checkpoint(tx: Tx, one: Checkpoint) -> None:
+    """Keep a checkpoint."""
+    await tx.execute_sql(
+        _ADD,
+        one.number,
+        one.made_at,
+        *one.first,
+        *one.last,
+        b"".join(one.leaves),
+        list(one.tenants),
+        one.root,
+        one.previous,
+        one.key_id,
+        one.signature,
+    )
+
+
+async def unsealed_rows(tx: Tx, after: tuple[int, str], limit: int) -> list[Row]:
+    """Entries behind a place that nothing can come before any more, in their order."""
+    return [_row(row) for row in await tx.fetch_sql(_NEW, *after, limit)]
+
+
+async def sealed_rows(tx: Tx, after: tuple[int, str], last: tuple[int, str]) -> list[Row]:
+    """Entries behind a place, up to and with another one."""
+    return [_row(row) for row in await tx.fetch_sql(_BETWEEN, *after, *last)]
+
+
+async def unsealed(tx: Tx, after: tuple[int, str]) -> asyncpg.Record:
+    """`count` and time of the `oldest` entry behind a place."""
+    return (await tx.fetch_sql(_UNSEALED, *after))[0]
+
+
+async def subjects(tx: Tx, tenant_id: str, kind: str) -> frozenset[str]:
+    """What a tenant's audited events of one type are about."""
+    return frozenset(row["subject"] for row in await tx.fetch_sql(_ERASED, tenant_id, kind))
+
+
+async def signing_keys(tx: Tx) -> list[asyncpg.Record]:
+    """The tenant's keys, the oldest first."""
+    return await tx.fetch(_KEYS, tenant_id=tx.tenant_id)
+
+
+async def newest_key(tx: Tx) -> asyncpg.Record | None:
+    """The key in use."""
+    return await tx.fetchrow(_NEWEST, tenant_id=tx.tenant_id)
+
+
+async def insert_key(tx: Tx, values: dict[str, object]) -> None:
+    """Keep a key: its `id`, `public` half, `sealed` private half, and `created_at`."""
+    await tx.execute(_MAKE, tenant_id=tx.tenant_id, **values)
+
+
+async def update_sealed(tx: Tx, key_id: str, sealed: bytes) -> None:
+    """The same private key under another data key."""
+    await tx.execute_sql(
+        "update audit_keys set sealed = $3 where tenant_id = $1 and id = $2", tx.tenant_id, key_id, sealed
+    )
+
+
+def _row(row: asyncpg.Record) -> Row:
+    return Row(row["xid"], row["id"], row["tenant_id"], bytes(row["entry"]))
+
+
+def _checkpoint(row: asyncpg.Record) -> Checkpoint:
+    return Checkpoint(
+        number=row["number"],
+        made_at=row["made_at"],
+        first=(row["first_xid"], row["first_id"]),
+        last=(row["last_xid"], row["last_id"]),
+        leaves=tuple(merkle.split(bytes(row["leaves"]))),
+        tenants=tuple(row["tenants"]),
+        root=bytes(row["root"]),
+        previous=bytes(row["previous"]),
+        key_id=row["key_id"],
+        signature=bytes(row["signature"]),
+    )
