@@ -41,7 +41,7 @@ select count(*) from (
 ) theirs using (id, sku, title, price, currency, stock, at)
 where ours.id is null or theirs.id is null
 """
-_EMPTY = "truncate products, listings, variants, events, sync_runs, sync_errors, sync_cursors"
+_EMPTY = "truncate products, listings, variants, events, sync_runs, sync_errors, sync_cursors cascade"
 
 
 @dataclass

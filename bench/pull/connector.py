@@ -66,6 +66,10 @@ class ShopSource:
         found = [RawRecord(str(_KEY.decode(raw).id), bytes(raw)) for raw in page.products]
         return RecordPage(found, None if page.next is None else str(page.next), page.total)
 
+    async def fetch(self, external_id: str) -> RawRecord | None:
+        """The shop shows pages alone."""
+        raise LookupError(external_id)
+
     def map(self, record: RawRecord) -> Listing:
         one = _PRODUCT.decode(record.payload)
         price = one.price

@@ -30,7 +30,7 @@ async def pull(url: str, port: int, size: int) -> dict[str, object]:
     """Start a full run and carry it to its end."""
 
     @asynccontextmanager
-    async def opened(scope: Scope, connection_id: str, tally: Tally) -> AsyncIterator[ShopSource]:  # noqa: ARG001
+    async def opened(scope: Scope, connection_id: str, entity: str, tally: Tally) -> AsyncIterator[ShopSource]:  # noqa: ARG001
         async with ApiClient(f"http://127.0.0.1:{port}", hooks=[tally]) as client:
             yield ShopSource(client, size)
 

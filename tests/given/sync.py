@@ -39,6 +39,7 @@ class Shelf:
     asked: list[str | None] = field(default_factory=list)
     tally: Tally | None = None
     windows: list[Window] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
 
     async def pull(self, window: Window, cursor: str | None) -> RecordPage:
         """A page by position."""
@@ -50,6 +51,13 @@ class Shelf:
         shown = [RawRecord(id_, msgspec.json.encode([id_, title])) for id_, title in found[start:][: self.page_size]]
         end = start + self.page_size
         return RecordPage(shown, str(end) if end < len(found) else None, len(found))
+
+    async def fetch(self, external_id: str) -> RawRecord | None:
+        """One record."""
+        await self.before(external_id)
+        self.fetched.append(external_id)
+        title = self.titles.get(external_id)
+        return None if title is None else RawRecord(external_id, msgspec.json.encode([external_id, title]))
 
     def map(self, record: RawRecord) -> Listing:
         """Titles that begin with a question mark cannot be read; one with two marks is not even expected."""
@@ -76,7 +84,7 @@ def scope(database: Database, shops: dict[str, Shelf], tenant_id: str = "ten_one
         return sync.Shop(connection_id, "shelf", timedelta(minutes=10))
 
     @asynccontextmanager
-    async def opened(asking: Scope, connection_id: str, tally: Tally) -> AsyncIterator[Shelf]:
+    async def opened(asking: Scope, connection_id: str, entity: str, tally: Tally) -> AsyncIterator[Shelf]:
         shops[connection_id].tally = tally
         yield shops[connection_id]
 

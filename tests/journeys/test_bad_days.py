@@ -104,7 +104,7 @@ async def test_a_grant_ended_at_the_platform_expires_the_connection_at_once(
     assert (await amy.sync(connection))["state"] == "succeeded"
     shop.ledger.revoke(seller)
     run = await amy.sync(connection)
-    assert (run["state"], run["error"]["code"]) == ("failed", "CONNECTION_EXPIRED"), run
+    assert (run["state"], run["error"]["code"]) == ("parked", "CONNECTION_EXPIRED"), run
     found = (await amy.call("GET", f"/api/connections/{connection}")).body
     assert (found["status"], bool(found["statusReason"])) == ("expired", True)
     async with running.platform.system.tx() as tx:

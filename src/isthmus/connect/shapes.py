@@ -128,3 +128,190 @@ class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
     platform_created_at: datetime | None = None
     platform_updated_at: datetime | None = None
     variants_complete: bool = True
+
+
+class OrderStatus(StrEnum):
+    """Canonical states of an order and of its lines (marketplaces.md 10.1)."""
+
+    PENDING_PAYMENT = "pending_payment"
+    ON_HOLD = "on_hold"
+    READY_TO_FULFIL = "ready_to_fulfil"
+    PROCESSING = "processing"
+    READY_TO_SHIP = "ready_to_ship"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    COMPLETED = "completed"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCELLED = "cancelled"
+    RETURN_REQUESTED = "return_requested"
+    RETURNED = "returned"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class PaymentStatus(StrEnum):
+    """Whether an order is paid for (marketplaces.md 10.4)."""
+
+    PENDING = "pending"
+    COD_PENDING = "cod_pending"
+    PAID = "paid"
+    PARTIALLY_PAID = "partially_paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    VOIDED = "voided"
+    UNKNOWN = "unknown"
+
+
+class FulfilmentStatus(StrEnum):
+    """How far an order's goods have got (marketplaces.md 10.4)."""
+
+    UNFULFILLED = "unfulfilled"
+    PARTIAL = "partial"
+    FULFILLED = "fulfilled"
+    DELIVERED = "delivered"
+    RETURNED = "returned"
+    UNKNOWN = "unknown"
+
+
+class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who bought: personal data but for the id. `is_masked`: the platform shows stars instead of letters."""
+
+    external_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    email_is_relay: bool = False
+    phone: str | None = None
+    is_masked: bool = False
+
+
+class Address(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where goods or a bill go: personal data. `codes` are the platform's own codes of places."""
+
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    line1: str | None = None
+    line2: str | None = None
+    ward: str | None = None
+    district: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postcode: str | None = None
+    country: str | None = None
+    full_text: str | None = None
+    codes: dict[str, str] = {}
+    is_masked: bool = False
+
+
+class OrderLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was bought; units that a platform lists one by one are one line with all their ids.
+
+    `line_total` is `quantity` times `unit_price`, which is what the buyer pays for one before the order's own
+    discounts.
+    """
+
+    external_id: str
+    title: str
+    quantity: int
+    unit_price: Decimal
+    line_total: Decimal
+    external_ids: tuple[str, ...] = ()
+    product_external_id: str | None = None
+    variant_external_id: str | None = None
+    sku: str | None = None
+    variant_title: str | None = None
+    image_url: str | None = None
+    unit_list_price: Decimal | None = None
+    discount_seller: Decimal | None = None
+    discount_platform: Decimal | None = None
+    tax: Decimal | None = None
+    status: OrderStatus = OrderStatus.UNKNOWN
+    platform_status: str = ""
+    cancelled_quantity: int = 0
+    returned_quantity: int = 0
+    location_external_id: str | None = None
+    shipment_ids: tuple[str, ...] = ()
+
+
+class Shipment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One parcel of an order; `quantities` says how many of which line are in it, by the line's id."""
+
+    external_id: str
+    status: FulfilmentStatus = FulfilmentStatus.UNKNOWN
+    platform_status: str = ""
+    carrier: str | None = None
+    carrier_code: str | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    method: str | None = None
+    quantities: dict[str, int] = {}
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An order's money. What a platform does not say is None and counts as nothing.
+
+    The parts add up: items - discount_seller - discount_platform + shipping + tax + other_fees = grand_total.
+    `shipping` is what the buyer pays for it; `shipping_discount`, `cod_amount` and `seller_income` tell more and are no
+    parts.
+    """
+
+    items: Decimal
+    grand_total: Decimal
+    discount_seller: Decimal | None = None
+    discount_platform: Decimal | None = None
+    shipping: Decimal | None = None
+    shipping_discount: Decimal | None = None
+    tax: Decimal | None = None
+    other_fees: Decimal | None = None
+    cod_amount: Decimal | None = None
+    seller_income: Decimal | None = None
+
+
+class Cancellation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an order was, or is to be, cancelled; `requested` says that the seller has yet to answer."""
+
+    by: str | None = None
+    reason_code: str | None = None
+    reason: str | None = None
+    requested: bool = False
+
+
+class Related(msgspec.Struct, frozen=True):
+    """Another order that this one came from or led to."""
+
+    kind: str
+    external_id: str
+
+
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One order as a marketplace shows it. `customer`, the addresses and `buyer_note` are personal data."""
+
+    external_id: str
+    number: str
+    status: OrderStatus
+    platform_status: str
+    currency: str
+    totals: Totals
+    lines: tuple[OrderLine, ...]
+    payment_status: PaymentStatus = PaymentStatus.UNKNOWN
+    fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNKNOWN
+    placed_at: datetime | None = None
+    paid_at: datetime | None = None
+    ship_by: datetime | None = None
+    completed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    platform_updated_at: datetime | None = None
+    payment_method: str | None = None
+    is_cod: bool = False
+    fulfilment_type: str = "seller"
+    country: str | None = None
+    customer: Customer | None = None
+    shipping_address: Address | None = None
+    billing_address: Address | None = None
+    buyer_note: str | None = None
+    seller_note: str | None = None
+    cancellation: Cancellation | None = None
+    related: tuple[Related, ...] = ()
+    shipments: tuple[Shipment, ...] = ()

@@ -7,13 +7,13 @@ the connection's hosts, credentials, limits and clock. Functions whose name begi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from isthmus.client import ApiClient, Failure, Request, Response, Tokens
 from isthmus.connect.manifest import Manifest
-from isthmus.connect.shapes import Listing
+from isthmus.connect.shapes import Listing, Order
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
 
@@ -178,4 +178,42 @@ class Connector(Protocol):
 
     def map_listing(self, record: RawRecord, account: Account) -> Listing:
         """Read one record (pure); raises Unmappable."""
+        ...
+
+
+@runtime_checkable
+class ReadsOrders(Protocol):
+    """A connector that reads orders too; its manifest says so by the entity `orders`."""
+
+    async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
+        """One page of orders with their lines. Calling again with the same cursor must be safe."""
+        ...
+
+    def map_order(self, record: RawRecord, account: Account) -> Order:
+        """Read one record (pure); raises Unmappable. A status it does not know is `unknown` and kept as it came."""
+        ...
+
+
+@runtime_checkable
+class ReadsOne(Protocol):
+    """A connector that can ask for a single record: after a webhook, or to learn whether something is really gone."""
+
+    async def fetch(self, session: Session, entity: str, external_id: str) -> RawRecord | None:
+        """The record as a pull would hand it over; None only where the platform says that there is none.
+
+        Raises client errors, and LookupError for an entity of which it can read no single record.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsEntities(Protocol):
+    """A connector whose entities have no shape of their own in the platform: it reads them by name."""
+
+    async def pull(self, session: Session, entity: str, window: Window, cursor: str | None) -> RecordPage:
+        """One page of the entity. Calling again with the same cursor must be safe."""
+        ...
+
+    def map(self, entity: str, record: RawRecord, account: Account) -> object:
+        """Read one record (pure) into what the entity's store takes; raises Unmappable."""
         ...

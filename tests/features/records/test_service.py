@@ -36,7 +36,7 @@ async def _all(scope: Scope, wanted: ListingFilter = ALL) -> dict[str, dict[str,
 async def test_a_listing_makes_its_product_its_variants_and_one_event(scope: Scope) -> None:
     two = given.listing("a", given.variant("a1", "S1", price="12.50", stock=2), given.variant("a2", "S2", stock=-1))
     written = await given.write(scope, two, given.listing("b"))
-    assert (written.created, written.updated, written.unchanged, written.variants) == (2, 0, 0, 3)
+    assert (written.created, written.updated, written.unchanged, written.parts) == (2, 0, 0, 3)
     found = (await _all(scope))["a"]
     assert (found["price"], found["stock"], found["currency"], found["variant_count"]) == ("10.00", 1, "VND", 2)
     detail = await records.product(scope, str(found["product_id"]))

@@ -248,7 +248,7 @@ async def test_an_expired_connection_ends_the_run_with_a_clear_code(base: Databa
 
     shop.before = expired
     run = await _read(given.scope(base, {"con_one": shop}))
-    assert (run.state, run.error_code) == ("failed", "CONNECTION_EXPIRED")
+    assert (run.state, run.error_code) == ("parked", "CONNECTION_EXPIRED")
 
 
 async def test_a_queued_run_is_cancelled_at_once_and_an_ended_one_not_at_all(base: Database) -> None:

@@ -5,12 +5,16 @@ from isthmus.features.sync.errors import RunInProgress as RunInProgress
 from isthmus.features.sync.model import Mode as Mode
 from isthmus.features.sync.model import Run as Run
 from isthmus.features.sync.model import State as State
+from isthmus.features.sync.service import ORDERS as ORDERS
+from isthmus.features.sync.service import PRODUCTS as PRODUCTS
 from isthmus.features.sync.service import RunFilter as RunFilter
 from isthmus.features.sync.service import Shop as Shop
 from isthmus.features.sync.service import Source as Source
 from isthmus.features.sync.service import Sources as Sources
 from isthmus.features.sync.service import cancel as cancel
+from isthmus.features.sync.service import refresh as refresh
 from isthmus.features.sync.service import run as run
 from isthmus.features.sync.service import runs as runs
 from isthmus.features.sync.service import start as start
+from isthmus.features.sync.service import start_all as start_all
 from isthmus.features.sync.service import work as work

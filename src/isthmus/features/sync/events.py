@@ -54,7 +54,7 @@ class SyncFailed(Event):
 
 
 class SyncParked(Event):
-    """A run was set aside because it ended its worker again and again."""
+    """A run was set aside: its sign-in died and it waits for a new one, or it ended its worker again and again."""
 
     type: ClassVar[str] = "sync.parked"
     public: ClassVar[bool] = True
@@ -80,6 +80,13 @@ class WatermarkLost(Event):
     data: ClassVar[Mapping[str, Any]] = _RUN
 
 
+class RefreshFailed(Event):
+    """A single record that was wanted could not be read or is gone."""
+
+    type: ClassVar[str] = "sync.refresh_failed"
+    audited: ClassVar[bool] = False
+
+
 EMITS: tuple[type[Event], ...] = (
     SyncRequested,
     SyncCancelRequested,
@@ -89,4 +96,5 @@ EMITS: tuple[type[Event], ...] = (
     SyncParked,
     SyncCancelled,
     WatermarkLost,
+    RefreshFailed,
 )

@@ -8,7 +8,11 @@ from isthmus.features.sync.settings import Settings
 FEATURE = Feature(
     name="sync",
     routes=(routes.routes,),
-    jobs={service.JOB: jobs.run},
+    jobs={service.JOB: jobs.run, service.REFRESH: jobs.read},
+    listens={
+        "sync.connected": (("connection.connected",), jobs.connected),
+        "sync.disconnected": (("connection.disconnected",), jobs.disconnected),
+    },
     emits=EMITS,
     permissions=(routes.READ, routes.TRIGGER),
     reconcile=(service.missing,),

@@ -1,5 +1,9 @@
-"""What the queue wakes in this room."""
+"""What the queue and other rooms' events wake in this room."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from isthmus.engine.db import Tx
 from isthmus.features.sync import service
 from isthmus.scope import Scope, System
 
@@ -9,6 +13,21 @@ async def run(scope: Scope, run_id: str) -> None:
     await service.work(scope, run_id)
 
 
+async def read(scope: Scope, key: str) -> None:
+    """Read single records."""
+    await service.read(scope, key)
+
+
 async def wake(system: System) -> None:
-    """Find runs whose worker died."""
+    """Find runs whose worker died, and single records that nobody reads."""
     await service.wake(system)
+
+
+async def connected(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A sign-in works again: what waited for it goes on."""
+    await service.connected(tx, event["tenant_id"], event["subject"])
+
+
+async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A connection has ended: nothing of it is wanted any more."""
+    await service.disconnected(tx, event["tenant_id"], event["subject"])

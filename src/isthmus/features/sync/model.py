@@ -7,11 +7,23 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Final
 
+import msgspec
+
 from isthmus.features.sync.errors import Endless
 from isthmus.features.sync.settings import Settings
 
 #: A watermark further ahead than this was written by a clock that has been set back since.
 _FUTURE = timedelta(minutes=10)
+#: What reading a strange record may raise in a connector that did not expect it: that record's own failure.
+DATA_FAULTS: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    msgspec.MsgspecError,
+)
 
 
 class State(StrEnum):
@@ -77,6 +89,8 @@ class Run:
     started_at: datetime | None
     finished_at: datetime | None
     changed_at: datetime
+    dry_run: bool
+    retry_of: str | None
 
 
 RUN_COLUMNS: Final = tuple(one.name for one in fields(Run))

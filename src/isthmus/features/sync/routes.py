@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query
+from pydantic import Field
 from starlette.responses import Response
 
 from isthmus.features.connections import ConnectionNotFound
@@ -27,11 +28,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class StartSync(Wire):
+class StartEntity(Wire):
     """Which connection to read, and how much of it."""
 
     connection_id: str
     mode: Literal["full", "incremental"] = "incremental"
+
+
+class StartSync(StartEntity):
+    """Which connection to read, which of its entities (all that it offers by default), and how much of them."""
+
+    entities: Annotated[list[str], Field(max_length=20)] | None = None
+
+
+class RefreshRecord(Wire):
+    """Which record to read anew, by the platform's own id."""
+
+    connection_id: str
+    entity: str
+    external_id: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class RunError(Answer, frozen=True, kw_only=True):
@@ -86,6 +101,12 @@ class RunList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class StartedOut(Answer, frozen=True, kw_only=True):
+    """The runs of a connection that now wait or are under way."""
+
+    items: list[RunOut]
+
+
 class ItemErrorOut(Answer, frozen=True, kw_only=True):
     """A record that could not be read, with what the platform sent."""
 
@@ -131,10 +152,55 @@ class StatusList(Answer, frozen=True, kw_only=True):
     status=202,
     errors=(ConnectionNotFound, RunInProgress, TooManyRuns, NotReadable),
 )
-async def start_products(scope: ScopeDep, body: StartSync) -> Response:
+async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     """Answers the queued run; 409 with the run that is under way where there is one."""
     run = await service.start(scope, body.connection_id, mode=Mode(body.mode))
     return accepted(_out(scope, run))
+
+
+@routes.post(
+    "/orders",
+    permission=TRIGGER,
+    limit="other",
+    response_model=RunOut,
+    summary="Read a connection's orders",
+    status=202,
+    errors=(ConnectionNotFound, RunInProgress, TooManyRuns, NotReadable),
+)
+async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
+    """As for products."""
+    run = await service.start(scope, body.connection_id, entity=service.ORDERS, mode=Mode(body.mode))
+    return accepted(_out(scope, run))
+
+
+@routes.post(
+    "",
+    permission=TRIGGER,
+    limit="other",
+    response_model=StartedOut,
+    summary="Read a connection",
+    status=202,
+    errors=(ConnectionNotFound, TooManyRuns, NotReadable),
+)
+async def start_all(scope: ScopeDep, body: StartSync) -> Response:
+    """One run for each entity; one that is under way already is answered as it stands."""
+    runs = await service.start_all(scope, body.connection_id, body.entities, mode=Mode(body.mode))
+    return accepted(StartedOut(items=[_out(scope, run) for run in runs]))
+
+
+@routes.post(
+    "/refresh",
+    permission=TRIGGER,
+    limit="other",
+    response_model=None,
+    summary="Read one record anew",
+    status=202,
+    errors=(ConnectionNotFound, NotReadable),
+)
+async def refresh_record(scope: ScopeDep, body: RefreshRecord) -> Response:
+    """The record is read soon; what it holds then shows in its list, and a failure as `sync.refresh_failed`."""
+    await service.refresh(scope, body.connection_id, body.entity, body.external_id)
+    return Response(status_code=202)
 
 
 @routes.post(

@@ -1,6 +1,21 @@
-"""Sync runs with their place and progress, what they could not read, and how far each connection has been read."""
+"""Sync runs with their place and progress, what they could not read, and how far each connection has been read.
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, Index, Integer, LargeBinary, Text, text
+Beside them: single records that somebody wants read anew, and what full reads no longer found.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.db import tenant_table
 
@@ -56,6 +71,10 @@ SYNC_RUNS = tenant_table(
     Column("finished_at", _TIME),
     #: The database's own clock: the place of a progress stream.
     Column("changed_at", _TIME, nullable=False),
+    #: A rehearsal: what it would have written is counted and listed, nothing is changed.
+    Column("dry_run", Boolean, nullable=False, server_default=text("false")),
+    #: The run whose failed records alone are read.
+    Column("retry_of", Text),
     Index("sync_runs_live", "tenant_id", "connection_id", "entity", unique=True, postgresql_where=_LIVE),
     Index("sync_runs_connection", "connection_id", "entity", "id"),
     Index("sync_runs_changed", "changed_at"),
@@ -86,4 +105,70 @@ SYNC_CURSORS = tenant_table(
     Column("watermark", _TIME),
     Column("run_id", Text, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+)
+
+SYNC_REFRESHES = tenant_table(
+    "sync_refreshes",
+    Column("connection_id", Text, primary_key=True),
+    Column("entity", Text, primary_key=True),
+    Column("external_id", Text, primary_key=True),
+    #: The newest time of change that anybody has heard of, by the platform's clock.
+    Column("seen", _TIME),
+    #: Grows with each request, so that one made while the record is being read is not taken for answered.
+    Column("asked", BigInteger, nullable=False, server_default=text("1")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    #: Null while the connection's sign-in is dead.
+    Column("due_at", _TIME),
+    Column("lease_until", _TIME),
+    Column("created_at", _TIME, nullable=False),
+    Index("sync_refreshes_due", "due_at", postgresql_where=text("due_at is not null")),
+)
+
+SYNC_SEEN = tenant_table(
+    "sync_seen",
+    Column("run_id", Text, primary_key=True),
+    Column("page", BigInteger, primary_key=True),
+    #: What a full read has met, page by page; gone when the run has ended.
+    Column("external_ids", ARRAY(Text), nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "run_id"], ["sync_runs.tenant_id", "sync_runs.id"], name="sync_seen_run", ondelete="CASCADE"
+    ),
+)
+
+SYNC_SUSPECTS = tenant_table(
+    "sync_suspects",
+    Column("id", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("connection_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("decided_by", Text),
+    Column("created_at", _TIME, nullable=False),
+    Column("decided_at", _TIME),
+    Index(
+        "sync_suspects_open",
+        "tenant_id",
+        "connection_id",
+        "entity",
+        "external_id",
+        unique=True,
+        postgresql_where=text("state in ('open', 'waiting')"),
+    ),
+    Index("sync_suspects_run", "run_id", "id"),
+)
+
+SYNC_CHANGES = tenant_table(
+    "sync_changes",
+    Column("run_id", Text, primary_key=True),
+    Column("page", BigInteger, primary_key=True),
+    Column("external_id", Text, primary_key=True),
+    #: What a rehearsed run would have done: created or updated.
+    Column("change", Text, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "run_id"], ["sync_runs.tenant_id", "sync_runs.id"], name="sync_changes_run", ondelete="CASCADE"
+    ),
 )

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
+from isthmus.connect.keeping import Item, Unstorable
 from isthmus.connect.spi import RawRecord, RecordPage, Unmappable, Window
 from isthmus.features import records
-from isthmus.features.records import ListingItem, Unstorable
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import CancelWanted, Stale
 from isthmus.features.sync.events import SyncCompleted
 from isthmus.features.sync.model import (
+    DATA_FAULTS,
     ItemError,
     PageCount,
     PageGuard,
@@ -21,6 +20,7 @@ from isthmus.features.sync.model import (
     event_body,
     worth_looking,
 )
+from isthmus.features.sync.service.entities import Keeper
 from isthmus.features.sync.service.sources import Source
 from isthmus.features.sync.service.tally import Tally
 from isthmus.features.sync.settings import Settings
@@ -28,17 +28,6 @@ from isthmus.features.sync.store import Checkpoint
 from isthmus.kit import ids
 from isthmus.kit.text import storable
 from isthmus.scope import Scope, Tx
-
-#: What reading a strange record may raise in a connector that did not expect it: that record's own failure.
-_DATA_FAULTS = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    msgspec.MsgspecError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +40,10 @@ class _Origin:
 class _Ready:
     """A page as it is after mapping: what to compare with the store, what is known to be the same, what is bad."""
 
-    items: Sequence[ListingItem]
+    items: Sequence[Item]
     errors: Sequence[ItemError]
     same: int
-    same_variants: int
+    same_parts: int
     size: int
 
 
@@ -65,9 +54,10 @@ class Pull:
     scope: Scope
     run: Run
     source: Source
+    keeper: Keeper
     tally: Tally
     settings: Settings
-    #: Listings that came in parts and were counted already, by the hash of their ids.
+    #: Records that came in parts and were counted already, by the hash of their ids.
     counted: set[int] = field(default_factory=set)
 
     async def pages(self) -> None:
@@ -95,7 +85,7 @@ class Pull:
         spent = self.tally.spent()
         async with self.scope.tx() as tx:
             await self._still_mine(tx)
-            parts = {hash(one.listing.external_id) for one in ready.items if not one.listing.variants_complete}
+            parts = {hash(one.external_id) for one in ready.items if not one.whole}
             count, errors = await self._write(tx, ready, len(parts - self.counted))
             await self._keep_errors(tx, errors)
             mark = Checkpoint(page.cursor, page.total, count, spent.retries, spent.throttled, spent.waited_ms)
@@ -111,30 +101,30 @@ class Pull:
         reading = self.source.reading
         hashes = [records.raw_hash(record.payload, reading) for record in raw]
         known = (
-            await records.known_raw(self.scope, self.run.connection_id, [record.external_id for record in raw])
+            await self.keeper.known(self.scope, self.run.connection_id, [record.external_id for record in raw])
             if look and raw
             else {}
         )
-        items, errors, same, same_variants = [], [], 0, 0
+        items, errors, same, same_parts = [], [], 0, 0
         for record, hash_ in zip(raw, hashes, strict=True):
             found = known.get(record.external_id)
             if found is not None and found.raw_hash == hash_:
                 same += 1
-                same_variants += found.variants
+                same_parts += found.parts
                 continue
             read = self._item(record, hash_)
-            if isinstance(read, ListingItem):
-                items.append(read)
-            else:
+            if isinstance(read, ItemError):
                 errors.append(read)
-        return _Ready(items, errors, same, same_variants, len(raw))
+            else:
+                items.append(read)
+        return _Ready(items, errors, same, same_parts, len(raw))
 
-    def _item(self, record: RawRecord, raw_hash: bytes) -> ListingItem | ItemError:
+    def _item(self, record: RawRecord, raw_hash: bytes) -> Item | ItemError:
         try:
-            return records.item(self.source.map(record), record.payload, raw_hash)
+            return self.keeper.item(self.source.map(record), record.payload, raw_hash)
         except (Unmappable, Unstorable) as failure:
             reason = failure.reason
-        except _DATA_FAULTS as failure:
+        except DATA_FAULTS as failure:
             reason = f"The record could not be read ({type(failure).__name__})."
         return ItemError(record.external_id, reason, record.payload)
 
@@ -147,12 +137,12 @@ class Pull:
 
     async def _write(self, tx: Tx, ready: _Ready, parted: int) -> tuple[PageCount, list[ItemError]]:
         origin = _Origin(self.run.connection_id, self.run.provider)
-        written = await records.write_listings(tx, self.scope, origin, ready.items)
+        written = await self.keeper.write(tx, self.scope, origin, ready.items)
         errors = [*ready.errors, *(ItemError(one.external_id, one.reason, one.raw) for one in written.refused)]
         count = PageCount(
             records=ready.size,
-            listings=ready.same + sum(one.listing.variants_complete for one in ready.items) + parted,
-            variants=written.variants + ready.same_variants,
+            listings=ready.same + sum(one.whole for one in ready.items) + parted,
+            variants=written.parts + ready.same_parts,
             created=written.created,
             updated=written.updated,
             unchanged=written.unchanged + ready.same,

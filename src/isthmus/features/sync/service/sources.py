@@ -1,6 +1,6 @@
 """Where a run's pages come from: a connection's bound client and its connector."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,16 +8,17 @@ from typing import Protocol
 
 import isthmus
 from isthmus.client import listener
-from isthmus.connect.shapes import Listing
-from isthmus.connect.spi import Connector, RawRecord, RecordPage, Session, Window
+from isthmus.connect.spi import Connector, RawRecord, ReadsOne, RecordPage, Session, Window
 from isthmus.features import catalog, connections, records
 from isthmus.features.sync.errors import NotReadable
+from isthmus.features.sync.service import entities
+from isthmus.features.sync.service.entities import Entity
 from isthmus.features.sync.service.tally import Tally
 from isthmus.scope import Scope
 
 
 class Source(Protocol):
-    """One connection, ready to be read."""
+    """One entity of one connection, ready to be read."""
 
     @property
     def reading(self) -> bytes:
@@ -28,8 +29,12 @@ class Source(Protocol):
         """One page; the same cursor may be asked for again."""
         ...
 
-    def map(self, record: RawRecord) -> Listing:
-        """Read one record (pure). Raises Unmappable."""
+    async def fetch(self, external_id: str) -> RawRecord | None:
+        """One record; None where the platform says that there is none. Raises LookupError where it cannot be asked."""
+        ...
+
+    def map(self, record: RawRecord) -> object:
+        """Read one record (pure) into its canonical shape. Raises Unmappable."""
         ...
 
 
@@ -42,12 +47,17 @@ class Shop:
     overlap: timedelta
 
 
+async def _products_alone(scope: Scope, connection_id: str) -> Sequence[str]:  # noqa: ARG001 - a part's form
+    return (entities.PRODUCTS,)
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """How to look at a connection, and how to open it; `Tally` is told of waits and repeated calls."""
+    """How to look at an entity of a connection, and how to open it; `Tally` is told of waits and repeated calls."""
 
     shop: Callable[[Scope, str, str], Awaitable[Shop]]
-    open: Callable[[Scope, str, Tally], AbstractAsyncContextManager[Source]]
+    open: Callable[[Scope, str, str, Tally], AbstractAsyncContextManager[Source]]
+    offered: Callable[[Scope, str], Awaitable[Sequence[str]]] = _products_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +66,20 @@ class _Connected:
 
     session: Session
     connector: Connector
+    name: str
+    entity: Entity
     reading: bytes
 
     async def pull(self, window: Window, cursor: str | None) -> RecordPage:
-        return await self.connector.pull_listings(self.session, window, cursor)
+        return await self.entity.reader.pull(self.connector, self.session, window, cursor)
 
-    def map(self, record: RawRecord) -> Listing:
-        return self.connector.map_listing(record, self.session.account)
+    async def fetch(self, external_id: str) -> RawRecord | None:
+        if not isinstance(self.connector, ReadsOne):
+            raise LookupError(self.name)
+        return await self.connector.fetch(self.session, self.name, external_id)
+
+    def map(self, record: RawRecord) -> object:
+        return self.entity.reader.map(self.connector, record, self.session.account)
 
 
 async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
@@ -80,7 +97,7 @@ async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
 
 
 @asynccontextmanager
-async def _open(scope: Scope, connection_id: str, tally: Tally) -> AsyncIterator[Source]:
+async def _open(scope: Scope, connection_id: str, entity: str, tally: Tally) -> AsyncIterator[Source]:
     connection = await connections.connection(scope, connection_id)
     found = scope.part(catalog.Providers)[connection.provider]
     if found.connector is None:
@@ -89,12 +106,19 @@ async def _open(scope: Scope, connection_id: str, tally: Tally) -> AsyncIterator
     async with connections.session(scope, connection_id) as session:
         before = listener.set(tally)
         try:
-            yield _Connected(session, found.connector, reading)
+            yield _Connected(session, found.connector, entity, entities.entity(entity), reading)
         finally:
             listener.reset(before)
 
 
-_CONNECTIONS = Sources(_shop, _open)
+async def _offered(scope: Scope, connection_id: str) -> Sequence[str]:
+    """The entities of its provider that runs can read. Raises ConnectionNotFound."""
+    connection = await connections.connection(scope, connection_id)
+    declared = scope.part(catalog.Providers)[connection.provider].manifest.entities
+    return [one.name for one in declared if one.name in entities.OWN]
+
+
+_CONNECTIONS = Sources(_shop, _open, _offered)
 
 
 def sources(scope: Scope) -> Sources:

@@ -1,16 +1,17 @@
 """What people and schedules ask of runs: begin one, stop one."""
 
+from collections.abc import Sequence
+
 from isthmus.features.sync import store
-from isthmus.features.sync.errors import RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.errors import NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
 from isthmus.features.sync.events import SyncCancelled, SyncCancelRequested, SyncRequested, WatermarkLost
 from isthmus.features.sync.model import Mode, Plan, Run, State, event_body, plan
+from isthmus.features.sync.service.entities import PRODUCTS
 from isthmus.features.sync.service.sources import Shop, sources
 from isthmus.features.sync.service.working import JOB
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import Opening
 from isthmus.scope import Scope, Tx
-
-PRODUCTS = "products"
 
 
 async def start(scope: Scope, connection_id: str, *, entity: str = PRODUCTS, mode: Mode = Mode.INCREMENTAL) -> Run:
@@ -35,6 +36,30 @@ async def start(scope: Scope, connection_id: str, *, entity: str = PRODUCTS, mod
         if planned.lost:
             tx.emit(WatermarkLost(subject=run.id, body=event_body(run)))
     return run
+
+
+async def start_all(
+    scope: Scope, connection_id: str, entities: Sequence[str] | None = None, *, mode: Mode = Mode.INCREMENTAL
+) -> list[Run]:
+    """Begin a run of each of these entities, of all that the connection offers by default; live ones are answered.
+
+    Raises what `start` raises, but for RunInProgress.
+    """
+    offered = entities or await sources(scope).offered(scope, connection_id)
+    if not offered:
+        raise NotReadable
+    return [await _started(scope, connection_id, entity, mode) for entity in dict.fromkeys(offered)]
+
+
+async def _started(scope: Scope, connection_id: str, entity: str, mode: Mode) -> Run:
+    try:
+        return await start(scope, connection_id, entity=entity, mode=mode)
+    except RunInProgress:
+        async with scope.tx() as tx:
+            live = await store.live_run(tx, connection_id, entity)
+        if live is None:
+            raise
+        return live
 
 
 async def _refuse_second(tx: Tx, shop: Shop, entity: str) -> None:

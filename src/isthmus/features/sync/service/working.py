@@ -5,23 +5,13 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
-from isthmus.client import (
-    BreakerOpen,
-    ClientError,
-    MalformedBody,
-    NetworkError,
-    PlatformError,
-    PlatformFailed,
-    RateLimited,
-    ReauthorizationRequired,
-    RefreshUnavailable,
-    Throttled,
-    TokenRejected,
-)
+from isthmus.client import ClientError
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import CancelWanted, Endless, Stale
 from isthmus.features.sync.events import SyncCancelled, SyncFailed, SyncParked, SyncStarted
 from isthmus.features.sync.model import Fault, Run, State, after_fault, event_body, is_poison
+from isthmus.features.sync.service import entities
+from isthmus.features.sync.service.faults import EXPIRED, fault_of, fault_of_problem
 from isthmus.features.sync.service.pulling import Pull
 from isthmus.features.sync.service.sources import sources
 from isthmus.features.sync.service.tally import Tally
@@ -34,12 +24,6 @@ from isthmus.scope import Scope
 
 JOB = "sync.run"
 _MESSAGE = 500
-_SERVER_FAULT = 500
-_PASSING = (
-    NetworkError, RateLimited, BreakerOpen, RefreshUnavailable, MalformedBody, Throttled, PlatformFailed,
-)  # fmt: skip
-#: Codes that connectors give in their own words, and that tell more than the kind of failure.
-_NAMED = frozenset({"clock_skew", "not_json"})
 _ENDINGS: dict[State, type[Event]] = {
     State.FAILED: SyncFailed,
     State.CANCELLED: SyncCancelled,
@@ -111,8 +95,9 @@ async def _beat(scope: Scope, run: Run, tally: Tally, settings: Settings) -> Sta
 async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> State | Fault | None:
     """How the pull ended: with the run, with a wish to cancel it, with a fault, or (None) because it is not ours."""
     try:
-        async with sources(scope).open(scope, run.connection_id, tally) as source:
-            await Pull(scope, run, source, tally, settings).pages()
+        keeper = entities.entity(run.entity).keeper
+        async with sources(scope).open(scope, run.connection_id, run.entity, tally) as source:
+            await Pull(scope, run, source, keeper, tally, settings).pages()
     except Stale:
         return None
     except CancelWanted:
@@ -122,30 +107,17 @@ async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> Sta
     except ClientError as failure:
         return fault_of(failure)
     except Problem as failure:
-        passing = failure.status >= _SERVER_FAULT
-        return Fault(failure.code, failure.message, passing, failure.retry_after)
+        return fault_of_problem(failure)
     except ValueError as failure:
         return Fault("CURSOR_UNREADABLE", f"The connector cannot go on from the run's place: {failure}", passing=False)
     return State.SUCCEEDED
-
-
-def fault_of(failure: ClientError) -> Fault:
-    """A failed call in the run's own words. Reading again is always safe, so only hopeless calls end a run at once."""
-    if isinstance(failure, ReauthorizationRequired | TokenRejected):
-        return Fault("CONNECTION_EXPIRED", "The platform ended the grant; connect the account again.", passing=False)
-    passing, tried = isinstance(failure, _PASSING), not isinstance(failure, RateLimited | BreakerOpen | Throttled)
-    if not isinstance(failure, PlatformError):
-        return Fault(failure.kind.upper(), failure.message, passing, failure.retry_after, tried)
-    code = failure.code if failure.code in _NAMED else failure.kind
-    message = f"{failure.message or 'The platform gave no reason'} ({failure.code})"
-    return Fault(code.upper(), message, passing, failure.retry_after, tried)
 
 
 async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> None:
     attempts = (0 if tally.pages else run.attempts) + fault.tried
     again = after_fault(fault, attempts, draw(), scope.part(Settings))
     if again is None:
-        await _end(scope, run, State.FAILED, fault)
+        await _end(scope, run, State.PARKED if fault.code == EXPIRED else State.FAILED, fault)
     else:
         await _give_back(scope, run, tally, attempts=attempts, after=again.after, reason=fault.code)
 

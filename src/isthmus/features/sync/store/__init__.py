@@ -6,6 +6,7 @@ from isthmus.features.sync.store.holding import finish as finish
 from isthmus.features.sync.store.holding import hand_back as hand_back
 from isthmus.features.sync.store.holding import hold as hold
 from isthmus.features.sync.store.holding import stalled as stalled
+from isthmus.features.sync.store.holding import unpark as unpark
 from isthmus.features.sync.store.opening import Opening as Opening
 from isthmus.features.sync.store.opening import ask_cancel as ask_cancel
 from isthmus.features.sync.store.opening import has_succeeded as has_succeeded
@@ -27,3 +28,12 @@ from isthmus.features.sync.store.reading import latest as latest
 from isthmus.features.sync.store.reading import run as run
 from isthmus.features.sync.store.reading import runs as runs
 from isthmus.features.sync.store.reading import watermarks as watermarks
+from isthmus.features.sync.store.refreshing import Wanted as Wanted
+from isthmus.features.sync.store.refreshing import ask as ask
+from isthmus.features.sync.store.refreshing import claim_wanted as claim_wanted
+from isthmus.features.sync.store.refreshing import due as due
+from isthmus.features.sync.store.refreshing import forget_wanted as forget_wanted
+from isthmus.features.sync.store.refreshing import later as later
+from isthmus.features.sync.store.refreshing import lock as lock
+from isthmus.features.sync.store.refreshing import resume_wanted as resume_wanted
+from isthmus.features.sync.store.refreshing import settle as settle

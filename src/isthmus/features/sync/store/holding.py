@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, bindparam, case, cast, func, or_, select, update
+from sqlalchemy import DateTime, bindparam, case, cast, func, or_, update
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.sync.model import Run, State
@@ -50,7 +50,12 @@ _BEAT = statement(
     )
     .returning(_r.state)
 )
-_HOLD = statement(select(_r.state).where(*MINE).with_for_update())
+#: Locks the run, and keeps other writers of the same records away until the transaction ends.
+_HOLD = """
+select state, pg_advisory_xact_lock(hashtextextended(tenant_id || chr(10) || connection_id || chr(10) || entity, 17))
+from sync_runs
+where tenant_id = $1 and id = $2 and fence = $3 and state in ('running', 'cancelling') for update
+"""
 _HAND_BACK = statement(
     update(SYNC_RUNS)
     .where(*MINE)
@@ -96,6 +101,17 @@ order by turn limit $2
 """
 
 
+_UNPARK = """
+update sync_runs r set state = 'queued', finished_at = null, error_code = null, error_message = null, attempts = 0,
+  deaths = 0, retry_at = null, changed_at = clock_timestamp()
+from (
+  select distinct on (entity) id, state, error_code from sync_runs
+  where tenant_id = $1 and connection_id = $2 order by entity, id desc
+) newest
+where r.tenant_id = $1 and r.id = newest.id and newest.state = 'parked' and newest.error_code = $3
+"""
+
+
 async def claim(tx: Tx, id_: str, owner: str, lease: timedelta, now: datetime) -> Run | None:
     """Take a run that nobody holds; None when somebody does, or when there is nothing left to do."""
     keys = {"tenant_id": tx.tenant_id, "id": id_, "owner": owner}
@@ -113,8 +129,8 @@ async def beat(
 
 async def hold(tx: Tx, run: Run) -> State | None:
     """Lock the run for the rest of the transaction; None when it is not ours any more."""
-    found = await tx.fetchval(_HOLD, tenant_id=tx.tenant_id, id=run.id, fence=run.fence)
-    return None if found is None else State(found)
+    rows = await tx.fetch_sql(_HOLD, tx.tenant_id, run.id, run.fence)
+    return State(rows[0]["state"]) if rows else None
 
 
 async def hand_back(
@@ -132,6 +148,11 @@ async def finish(
     keys = {"tenant_id": tx.tenant_id, "id": run.id, "fence": run.fence}
     error = {"error_code": error_code, "error_message": error_message}
     return as_run(await tx.fetchrow(_FINISH, **keys, state=state, now=now, **error))
+
+
+async def unpark(tx: Tx, tenant_id: str, connection_id: str, error_code: str) -> None:
+    """Queue a connection's newest runs again that were parked for this reason, unless others have taken their place."""
+    await tx.execute_sql(_UNPARK, tenant_id, connection_id, error_code)
 
 
 async def stalled(tx: Tx, quiet: timedelta, limit: int) -> list[tuple[str, str]]:

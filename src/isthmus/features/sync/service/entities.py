@@ -1,0 +1,71 @@
+"""What a run can read: for each kind of record, how a connector hands it over and which store keeps it.
+
+An entity is found by its name; one more line in `OWN` is one more kind of record that runs, retries, single reads and
+webhooks know.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isthmus.connect.keeping import Item, Known, Origin, Written
+from isthmus.connect.shapes import Listing
+from isthmus.connect.spi import Account, Connector, RawRecord, RecordPage, Session, Window
+from isthmus.features import records
+from isthmus.features.sync.errors import NotReadable
+from isthmus.scope import Scope, Tx
+
+PRODUCTS: Final = "products"
+ORDERS: Final = "orders"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a connector hands an entity over: pages of it, and one record as the canonical shape (pure)."""
+
+    pull: Callable[[Connector, Session, Window, str | None], Awaitable[RecordPage]]
+    map: Callable[[Connector, RawRecord, Account], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Where records of an entity go: checked one by one (pure), compared and written as a page.
+
+    `personal` says that raw records name persons: then nothing of them is kept outside the store.
+    """
+
+    item: Callable[[Any, bytes, bytes], Item]
+    known: Callable[[Scope, str, Sequence[str]], Awaitable[Mapping[str, Known]]]
+    write: Callable[[Tx, Scope, Origin, Sequence[Any]], Awaitable[Written]]
+    personal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One kind of record: how it is read and how it is kept."""
+
+    reader: Reader
+    keeper: Keeper
+
+
+def _map_listing(connector: Connector, record: RawRecord, account: Account) -> Listing:
+    return connector.map_listing(record, account)
+
+
+def _pull_listings(connector: Connector, session: Session, window: Window, cursor: str | None) -> Awaitable[RecordPage]:
+    return connector.pull_listings(session, window, cursor)
+
+
+OWN: Mapping[str, Entity] = {
+    PRODUCTS: Entity(
+        Reader(_pull_listings, _map_listing), Keeper(records.item, records.known_raw, records.write_listings)
+    ),
+}
+
+
+def entity(name: str) -> Entity:
+    """The entity of that name. Raises NotReadable."""
+    found = OWN.get(name)
+    if found is None:
+        raise NotReadable
+    return found

@@ -1,0 +1,184 @@
+"""Single records read anew: after a webhook, or by hand. Wishes are durable, and many for one record are one read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from isthmus.client import ClientError
+from isthmus.connect.keeping import Unstorable
+from isthmus.connect.spi import RawRecord, Unmappable
+from isthmus.features import records
+from isthmus.features.sync import store
+from isthmus.features.sync.errors import NotReadable
+from isthmus.features.sync.events import RefreshFailed
+from isthmus.features.sync.model import DATA_FAULTS, Fault, after_fault
+from isthmus.features.sync.service import entities
+from isthmus.features.sync.service.faults import EXPIRED, fault_of, fault_of_problem
+from isthmus.features.sync.service.sources import Source, sources
+from isthmus.features.sync.service.tally import Tally
+from isthmus.features.sync.settings import Settings
+from isthmus.features.sync.store import Wanted
+from isthmus.kit.chance import draw
+from isthmus.kit.errors import Problem
+from isthmus.kit.text import storable
+from isthmus.scope import Scope, Tx
+
+REFRESH = "sync.refresh"
+_AT_ONCE = 20
+_LEASE = timedelta(seconds=60)
+#: How often a platform may answer an older state than the one we were told of, before that is taken for the truth.
+_BEHIND = 3
+_BEHIND_WAIT = timedelta(seconds=5)
+_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    id: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One worker's reading of single records of one entity of one connection."""
+
+    scope: Scope
+    origin: _Origin
+    entity: str
+    source: Source
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.origin.id, self.entity
+
+    async def one(self, wanted: Wanted) -> None:
+        """Read one record and write it, unless what is stored is newer; the newest time of the platform wins."""
+        try:
+            raw = await self.source.fetch(wanted.external_id)
+        except ClientError as failure:
+            await self._again(wanted, fault_of(failure))
+        except LookupError:
+            await self._end(wanted, Fault("SYNC_NOT_SUPPORTED", "The provider cannot show a single record.", False))
+        else:
+            await self._keep(wanted, raw)
+
+    async def _keep(self, wanted: Wanted, raw: RawRecord | None) -> None:
+        if raw is None:
+            await self._end(wanted, Fault("RECORD_GONE", "The platform says that there is no such record.", False))
+            return
+        keeper = entities.entity(self.entity).keeper
+        try:
+            item = keeper.item(self.source.map(raw), raw.payload, records.raw_hash(raw.payload, self.source.reading))
+        except (Unmappable, Unstorable) as failure:
+            await self._end(wanted, Fault("RECORD_UNREADABLE", failure.reason, False))
+            return
+        except DATA_FAULTS as failure:
+            await self._end(wanted, Fault("RECORD_UNREADABLE", type(failure).__name__, False))
+            return
+        behind = wanted.seen is not None and item.changed_at is not None and item.changed_at < wanted.seen
+        async with self.scope.tx() as tx:
+            await store.lock(tx, *self.place)
+            written = await keeper.write(tx, self.scope, self.origin, [item])
+            if behind and wanted.attempts < _BEHIND:
+                await self._later(tx, wanted, self.scope.now + _BEHIND_WAIT, wanted.attempts + 1)
+            else:
+                await self._settle(tx, wanted)
+            for refused in written.refused:
+                self._tell(tx, wanted, Fault("RECORD_UNREADABLE", refused.reason, False))
+
+    async def _again(self, wanted: Wanted, fault: Fault) -> None:
+        attempts = wanted.attempts + fault.tried
+        retry = after_fault(fault, attempts, draw(), self.scope.part(Settings))
+        if fault.code != EXPIRED and retry is None:
+            await self._end(wanted, fault)
+            return
+        async with self.scope.tx() as tx:
+            await self._later(tx, wanted, self.scope.now + retry.after if retry else None, attempts)
+
+    async def _later(self, tx: Tx, wanted: Wanted, due: datetime | None, attempts: int) -> None:
+        await store.later(tx, self.place, wanted, due, attempts)
+        if due is not None:
+            await tx.enqueue(REFRESH, key_of(*self.place), after=due - self.scope.now)
+
+    async def _end(self, wanted: Wanted, fault: Fault) -> None:
+        async with self.scope.tx() as tx:
+            await self._settle(tx, wanted)
+            self._tell(tx, wanted, fault)
+
+    async def _settle(self, tx: Tx, wanted: Wanted) -> None:
+        if not await store.settle(tx, self.place, wanted):
+            await self._later(tx, wanted, self.scope.now, 0)
+
+    def _tell(self, tx: Tx, wanted: Wanted, fault: Fault) -> None:
+        body = {
+            "connectionId": self.origin.id,
+            "provider": self.origin.provider,
+            "entity": self.entity,
+            "externalId": storable(wanted.external_id),
+            "error": {"code": fault.code, "message": storable(fault.message)[:_REASON]},
+        }
+        tx.emit(RefreshFailed(subject=self.origin.id, body=body))
+
+
+def key_of(connection_id: str, entity: str) -> str:
+    """The wake-up's key."""
+    return f"{connection_id} {entity}"
+
+
+async def refresh(
+    scope: Scope, connection_id: str, entity: str, external_id: str, seen: datetime | None = None
+) -> None:
+    """Read one record anew, soon and durably; asking again before it was read costs nothing.
+
+    `seen` is the platform's time of the change that somebody heard of: a stored record that is newer stays, and an
+    answer that is older is asked for again a few times. A record that cannot be read ends in `sync.refresh_failed`.
+    Raises NotReadable, and what the connections raise.
+    """
+    shop = await sources(scope).shop(scope, connection_id, entity)
+    entities.entity(entity)
+    async with scope.tx() as tx:
+        await store.ask(tx, (shop.id, entity), external_id, seen, scope.now)
+        await tx.enqueue(REFRESH, key_of(shop.id, entity))
+
+
+async def read(scope: Scope, key: str) -> None:
+    """Read what is wanted of one entity of one connection, until nothing is due."""
+    connection_id, _, entity = key.partition(" ")
+    place = (connection_id, entity)
+    wanted = await _claim(scope, place)
+    if not wanted:
+        return
+    try:
+        shop = await sources(scope).shop(scope, *place)
+        async with sources(scope).open(scope, connection_id, entity, Tally(scope.clock)) as source:
+            reading = _Reading(scope, _Origin(shop.id, shop.provider), entity, source)
+            while wanted:
+                for one in wanted:
+                    await reading.one(one)
+                wanted = await _claim(scope, place)
+    except NotReadable:
+        await _drop(scope, place, wanted)
+    except Problem as failure:
+        await _put_off(scope, place, wanted, fault_of_problem(failure))
+
+
+async def _claim(scope: Scope, place: tuple[str, str]) -> Sequence[Wanted]:
+    async with scope.tx() as tx:
+        return await store.claim_wanted(tx, place, _LEASE, scope.now, _AT_ONCE)
+
+
+async def _drop(scope: Scope, place: tuple[str, str], wanted: Sequence[Wanted]) -> None:
+    async with scope.tx() as tx:
+        for one in wanted:
+            await store.settle(tx, place, one)
+
+
+async def _put_off(scope: Scope, place: tuple[str, str], wanted: Sequence[Wanted], fault: Fault) -> None:
+    """The connection itself cannot be opened: later, or once it has been signed in anew."""
+    retry = after_fault(fault, 1, draw(), scope.part(Settings))
+    due = scope.now + retry.after if retry else None
+    async with scope.tx() as tx:
+        for one in wanted:
+            await store.later(tx, place, one, due, one.attempts)
+        if retry:
+            await tx.enqueue(REFRESH, key_of(*place), after=retry.after)

@@ -1,0 +1,16 @@
+"""What a connection's fate means for what waits for it."""
+
+from isthmus.engine.db import Tx
+from isthmus.features.sync import store
+from isthmus.features.sync.service.faults import EXPIRED
+
+
+async def connected(tx: Tx, tenant_id: str, connection_id: str) -> None:  # house: silent - the run itself tells
+    """Signed in anew: parked runs go on from their cursors and waiting records are due; the reconciler wakes them."""
+    await store.unpark(tx, tenant_id, connection_id, EXPIRED)
+    await store.resume_wanted(tx, tenant_id, connection_id)
+
+
+async def disconnected(tx: Tx, tenant_id: str, connection_id: str) -> None:  # house: silent - the cause was told
+    """Disconnected: nobody will read what was wanted of it."""
+    await store.forget_wanted(tx, tenant_id, connection_id)

@@ -1,0 +1,215 @@
+"""Single records read anew: coalesced, durable, and never back in time."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.given import records as given_records
+from tests.given import sync as given
+from tests.house_database import Copy
+
+from isthmus.client import Disconnected, ReauthorizationRequired
+from isthmus.connect.shapes import Listing
+from isthmus.connect.spi import RawRecord
+from isthmus.engine.db import Database
+from isthmus.features import records, sync
+from isthmus.features.records import ListingFilter
+from isthmus.features.sync import Mode, service
+from isthmus.features.sync.errors import NotReadable
+from isthmus.features.sync.service.refreshing import key_of
+from isthmus.features.sync.service.waking import missing
+from isthmus.kit.errors import NotFound
+from isthmus.kit.paging import Ask
+from isthmus.scope import Scope, System
+
+_KEY = key_of("con_one", "products")
+_NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)
+
+
+@pytest_asyncio.fixture
+async def base(database: Database, copied: Copy) -> AsyncIterator[Database]:
+    yield database
+    await given_records.clear(copied)
+
+
+def _dated(shop: given.Shelf, times: dict[str, datetime]) -> None:
+    """Let the platform tell when its records changed."""
+    plain = shop.map
+
+    def mapped(record: RawRecord) -> Listing:
+        one = plain(record)
+        return given_records.listing(
+            one.external_id, title=one.title, platform_updated_at=times.get(one.external_id, _NOON)
+        )
+
+    shop.map = mapped  # type: ignore[method-assign]
+
+
+async def _titles(scope: Scope) -> dict[str, str]:
+    page = await records.listings(scope, ListingFilter(), Ask(1000))
+    return {row["external_id"]: row["title"] for row in page.items}
+
+
+async def _waiting(scope: Scope) -> list[dict[str, Any]]:
+    async with scope.tx() as tx:
+        return [dict(row) for row in await tx.fetch_sql("select * from sync_refreshes order by external_id")]
+
+
+async def test_many_wishes_for_one_record_are_one_read(base: Database) -> None:
+    shop = given.shelf(3)
+    scope = given.scope(base, {"con_one": shop})
+    for _ in range(5):
+        await sync.refresh(scope, "con_one", "products", "p0001")
+    await sync.refresh(scope, "con_one", "products", "p0002")
+    await service.read(scope, _KEY)
+    assert sorted(shop.fetched) == ["p0001", "p0002"]
+    assert sorted(await _titles(scope)) == ["p0001", "p0002"]
+    assert await _waiting(scope) == []
+    await service.read(scope, _KEY)
+    assert len(shop.fetched) == 2
+
+
+async def test_a_wish_made_while_its_record_is_read_is_read_again(base: Database) -> None:
+    shop = given.shelf(1)
+    scope = given.scope(base, {"con_one": shop})
+
+    async def ask_again(_: str | None) -> None:
+        if not shop.fetched:
+            await sync.refresh(scope, "con_one", "products", "p0000")
+
+    shop.before = ask_again
+    await sync.refresh(scope, "con_one", "products", "p0000")
+    await service.read(scope, _KEY)
+    assert shop.fetched == ["p0000", "p0000"]
+    assert await _waiting(scope) == []
+
+
+async def test_an_older_answer_never_replaces_a_newer_record(base: Database) -> None:
+    shop, times = given.shelf(1), {"p0000": _NOON}
+    scope = given.scope(base, {"con_one": shop})
+    _dated(shop, times)
+    await sync.refresh(scope, "con_one", "products", "p0000")
+    await service.read(scope, _KEY)
+    times["p0000"], shop.titles["p0000"] = _NOON - timedelta(minutes=1), "older"
+    await sync.refresh(scope, "con_one", "products", "p0000")
+    await service.read(scope, _KEY)
+    run = await sync.start(scope, "con_one", mode=Mode.FULL)
+    await sync.work(scope, run.id)
+    assert await _titles(scope) == {"p0000": "Áo 0"}
+    times["p0000"], shop.titles["p0000"] = _NOON, "as new, other content"
+    await sync.refresh(scope, "con_one", "products", "p0000")
+    await service.read(scope, _KEY)
+    assert await _titles(scope) == {"p0000": "as new, other content"}
+
+
+async def test_an_answer_behind_the_news_is_kept_and_asked_for_again(base: Database) -> None:
+    shop = given.shelf(1)
+    scope = given.scope(base, {"con_one": shop})
+    _dated(shop, {})
+    await sync.refresh(scope, "con_one", "products", "p0000", _NOON + timedelta(seconds=5))
+    await sync.refresh(scope, "con_one", "products", "p0000", _NOON - timedelta(hours=5))
+    for attempts in (1, 2, 3):
+        await service.read(scope, _KEY)
+        (waiting,) = await _waiting(scope)
+        assert (waiting["attempts"], waiting["seen"]) == (attempts, _NOON + timedelta(seconds=5))
+        async with scope.tx() as tx:
+            await tx.execute_sql("update sync_refreshes set due_at = now() - interval '1 second'")
+    await service.read(scope, _KEY)
+    assert await _waiting(scope) == []
+    assert len(shop.fetched) == 4
+    assert await _titles(scope) == {"p0000": "Áo 0"}
+
+
+async def test_a_record_that_is_gone_or_unreadable_is_told_once(base: Database) -> None:
+    shop = given.shelf(1)
+    shop.titles["p0000"] = "?"
+    scope = given.scope(base, {"con_one": shop})
+    for id_ in ("p0000", "nobody"):
+        await sync.refresh(scope, "con_one", "products", id_)
+    await service.read(scope, _KEY)
+    told = await given_records.events(scope, "sync.refresh_failed")
+    assert {(one["body"]["externalId"], one["body"]["error"]["code"]) for one in told} == {
+        ("p0000", "RECORD_UNREADABLE"),
+        ("nobody", "RECORD_GONE"),
+    }
+    assert await _waiting(scope) == []
+
+
+async def test_an_outage_is_waited_out_and_the_reconciler_wakes_what_is_due(base: Database) -> None:
+    shop = given.shelf(1)
+    scope = given.scope(base, {"con_one": shop})
+
+    async def down(_: str | None) -> None:
+        raise Disconnected("gone")
+
+    shop.before = down
+    await sync.refresh(scope, "con_one", "products", "p0000")
+    await service.read(scope, _KEY)
+    (waiting,) = await _waiting(scope)
+    assert waiting["attempts"] == 1
+    shop.before = given._nothing
+    async with scope.tx() as tx:
+        await tx.execute_sql("update sync_refreshes set due_at = now() - interval '1 second'")
+    system = System(scope.engine)
+    async with system.tx() as across:
+        wakes = await missing(system, across)
+    assert [(wake.job, wake.key, wake.tenant_id) for wake in wakes] == [(service.REFRESH, _KEY, "ten_one")]
+    await service.read(scope, wakes[0].key)
+    assert await _titles(scope) == {"p0000": "Áo 0"}
+
+
+async def test_a_dead_sign_in_parks_reads_and_runs_until_the_connection_works_again(base: Database) -> None:
+    shop = given.shelf(5)
+    scope = given.scope(base, {"con_one": shop})
+
+    async def expired(place: str | None) -> None:
+        if place not in {None, "2"}:
+            raise ReauthorizationRequired
+
+    shop.before = expired
+    run = await sync.start(scope, "con_one")
+    await sync.work(scope, run.id)
+    parked = await sync.run(scope, run.id)
+    assert (parked.state, parked.error_code, parked.pages) == ("parked", "CONNECTION_EXPIRED", 2)
+    await sync.refresh(scope, "con_one", "products", "p0004")
+    await service.read(scope, _KEY)
+    assert [one["due_at"] for one in await _waiting(scope)] == [None]
+    shop.before = given._nothing
+    async with System(scope.engine).tx() as tx:
+        await service.connected(tx, "ten_one", "con_one")
+    again = await sync.run(scope, run.id)
+    assert (again.state, again.cursor, again.error_code) == ("queued", parked.cursor, None)
+    shop.asked.clear()
+    await sync.work(scope, run.id)
+    await service.read(scope, _KEY)
+    assert ((await sync.run(scope, run.id)).state, shop.asked) == ("succeeded", ["4"])
+    assert await _waiting(scope) == []
+    assert len(await given_records.events(scope, "sync.parked")) == 1
+    assert len(await _titles(scope)) == 5
+
+
+async def test_a_disconnected_shop_is_not_read_any_more(base: Database) -> None:
+    shop = given.shelf(1)
+    scope = given.scope(base, {"con_one": shop})
+    await sync.refresh(scope, "con_one", "products", "p0000")
+    async with System(scope.engine).tx() as tx:
+        await service.disconnected(tx, "ten_one", "con_one")
+    await service.read(scope, _KEY)
+    assert shop.fetched == []
+
+
+async def test_nobody_else_and_nothing_unknown_can_be_asked_for(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(1)})
+    with pytest.raises(NotReadable):
+        await sync.refresh(scope, "con_one", "nonsense", "1")
+    with pytest.raises(NotFound):
+        await sync.refresh(given.scope(base, {"con_one": given.shelf(1)}, "ten_two"), "con_one", "products", "1")
+
+
+async def test_a_run_of_everything_begins_what_is_offered_and_answers_what_is_under_way(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(1)})
+    (first,) = await sync.start_all(scope, "con_one")
+    (same,) = await sync.start_all(scope, "con_one", ["products", "products"])
+    assert (first.id, first.entity) == (same.id, "products")
