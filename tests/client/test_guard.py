@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from isthmus.client import NEVER, AddressGuard, AddressRefused, AioTransport, ApiClient, InvalidRequest, RedirectRefused
+from isthmus.client import (
+    NEVER,
+    AddressGuard,
+    AddressRefused,
+    AioTransport,
+    ApiClient,
+    InvalidRequest,
+    LeanTransport,
+    RedirectRefused,
+)
 from isthmus.client.url import parse
 
 Replies = Callable[..., bytes]
@@ -146,6 +155,26 @@ async def guarded(names: Names, guard: AddressGuard, url: str) -> None:
 async def test_SS_01_any_bad_answer_refuses_the_name(answer: tuple[str, ...]) -> None:
     with pytest.raises(AddressRefused):
         await guarded(Names(answer), AddressGuard(), "http://shop.test")
+
+
+async def test_SS_01_SS_05_the_lean_transport_judges_every_answer_and_every_dial(
+    far_side: Any, respond: Replies
+) -> None:
+    far_side.answer("/", respond(Connection="close"))
+    answers = [("127.0.0.1",), ("127.0.0.2",), ("127.0.0.1", "10.0.0.1"), ()]
+
+    async def resolve(_host: str, port: int) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (one, port)) for one in answers.pop(0)]
+
+    transport = LeanTransport(guard=AddressGuard(allow=("127.0.0.1",)), resolver=resolve)
+    async with ApiClient(f"http://shop.test:{far_side.port}", transport=transport, retry=NEVER) as api:
+        assert (await api.get("/")).ok
+        assert far_side.seen[0].headers["host"] == f"shop.test:{far_side.port}"
+        for _ in range(3):
+            with pytest.raises(AddressRefused):
+                await api.get("/")
+    await transport.aclose()
+    assert (answers, far_side.connections) == ([], 1)
 
 
 async def test_SS_02_literals_do_not_slip_past_the_resolver(far_side: Any) -> None:

@@ -14,22 +14,31 @@ import pytest
 
 from isthmus.client import (
     NEVER,
+    AioTransport,
     ApiClient,
     BadReply,
     ClientError,
     DeadlineExceeded,
     Disconnected,
+    LeanTransport,
     MalformedBody,
     RedirectRefused,
     Retry,
     Throttled,
     TooLarge,
 )
+from isthmus.client.transport import shared
 
 Replies = Callable[..., bytes]
 Answer = Callable[[Any, asyncio.StreamWriter], Awaitable[None]]
 QUICK = Retry(max_attempts=3, initial_delay=0.001, max_delay=0.002, budget=1)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(autouse=True, params=[AioTransport, LeanTransport], ids=["aio", "lean"])
+def _shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every client uses that brings no transport of its own."""
+    monkeypatch.setattr(shared, "AioTransport", request.param)
 
 
 def says(*pieces: bytes, pause: float = 0.0, end: str = "close") -> Answer:

@@ -22,6 +22,7 @@ from isthmus.client import (
     DeadlineExceeded,
     Disconnected,
     InvalidRequest,
+    LeanTransport,
     NetworkError,
     Recorder,
     Replay,
@@ -35,10 +36,10 @@ from isthmus.client import (
 from isthmus.client.transport.http2 import Http2Transport
 
 Replies = Callable[..., bytes]
-KINDS: list[Any] = [AioTransport, Http2Transport]
+KINDS: list[Any] = [AioTransport, LeanTransport, Http2Transport]
 
 
-@pytest.fixture(params=KINDS, ids=["aio", "http2"])
+@pytest.fixture(params=KINDS, ids=["aio", "lean", "http2"])
 async def pool(request: Any) -> AsyncIterator[Callable[..., Any]]:
     opened: list[Any] = []
 
