@@ -247,7 +247,7 @@ async def test_OA_16_disconnecting_destroys_our_copy_whatever_the_platform_says(
 async def test_keys_are_tried_before_they_are_stored(world: World) -> None:
     side = world.side("ten_keys")
     wrong = await side("POST", "/api/connections", {"provider": "keys", "apiKey": "canary-wrong"})
-    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "CREDENTIALS_REFUSED")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "INVALID_CREDENTIALS")
     assert "canary" not in wrong.text
     assert (await side("GET", "/api/connections")).json()["total"] == 0
     world.far.keys["canary-key"] = "acct"

@@ -12,14 +12,17 @@ _LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+|key\s+)?(?:update|share)\b|\binto\b
 #: What may stand before a parenthesis in a statement that only reads: words of SQL, and functions without effect.
 _HARMLESS = frozenset(
     (
+        "all",
         "and",
         "any",
+        "array",
         "cast",
         "clock_timestamp",
         "coalesce",
         "count",
         "exists",
         "in",
+        "lateral",
         "lower",
         "max",
         "min",

@@ -1,6 +1,6 @@
 """Failures of connections."""
 
-from isthmus.kit.errors import Conflict, Invalid, NotFound, Problem
+from isthmus.kit.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 
 
 class ConnectionNotFound(NotFound):
@@ -15,7 +15,7 @@ class ConnectionNotFound(NotFound):
 class IntegrationNotFound(NotFound):
     """There is no such integration.
 
-    Take the integration's id from one of its connections.
+    Take the id from `GET /api/tenant/integrations`; check whose token you send.
     """
 
     code = "INTEGRATION_NOT_FOUND"
@@ -54,7 +54,7 @@ class CredentialsRefused(Invalid):
     Check the credentials at the platform, and that they are for the hosts that are set.
     """
 
-    code = "CREDENTIALS_REFUSED"
+    code = "INVALID_CREDENTIALS"
 
 
 class PlatformUnreachable(Problem):
@@ -63,7 +63,7 @@ class PlatformUnreachable(Problem):
     Try again shortly; if it stays, look at the platform's status and at the hosts that are set.
     """
 
-    code = "PLATFORM_UNREACHABLE"
+    code = "CONNECTION_FAILED"
     status = 502
 
 
@@ -111,3 +111,130 @@ class ConsentFailed(Conflict):
     """
 
     code = "CONSENT_FAILED"
+
+
+class NameTaken(Conflict):
+    """Another integration has this name already; `details.name` tells it.
+
+    Choose another name, or use the integration that has it.
+    """
+
+    code = "INTEGRATION_NAME_TAKEN"
+
+
+class IntegrationDisabled(Conflict):
+    """The integration is switched off; nothing goes through it.
+
+    Switch it on with `POST /api/tenant/integrations/{id}/activate`.
+    """
+
+    code = "INTEGRATION_DISABLED"
+
+
+class IntegrationNotConnected(Conflict):
+    """The integration has no connection that works, so it cannot be activated.
+
+    Connect it first with one of `POST /api/tenant/integrations/{id}/connect/...`, then activate it.
+    """
+
+    code = "INTEGRATION_NOT_CONNECTED"
+
+
+class ShardTypeForbidden(Forbidden):
+    """The integration may not read records of this type; `details` names the type and those that are allowed.
+
+    An admin adds the type to `allowedShardTypes` with `PATCH /api/tenant/integrations/{id}`.
+    """
+
+    code = "SHARD_TYPE_FORBIDDEN"
+
+
+class UserScopeDenied(Forbidden):
+    """Connections of people serve those people only: another `userId` than your own is refused.
+
+    Leave `userId` out, or send your own.
+    """
+
+    code = "USER_SCOPE_DENIED"
+
+
+class PersonRequired(Forbidden):
+    """This is for a person with connections of their own; an API key is none.
+
+    Sign in as the person whose connection it is.
+    """
+
+    code = "PERSON_REQUIRED"
+
+
+class NotForYou(Forbidden):
+    """This integration is limited to some roles or people, and you are not among them.
+
+    Ask an admin of your tenant to add your role or you to the integration.
+    """
+
+    code = "INTEGRATION_LIMITED"
+
+
+class NotUserScoped(Conflict):
+    """This integration has one connection for the whole tenant; there are none of single people.
+
+    Use the routes under `/api/tenant/integrations`, or an integration with `userScoped`.
+    """
+
+    code = "NOT_USER_SCOPED"
+
+
+class UserScoped(Conflict):
+    """Each person connects this integration alone; there is no connection of the whole tenant.
+
+    Connect your own account under `/api/user/integrations/{id}`.
+    """
+
+    code = "USER_SCOPED"
+
+
+class ScopeFixed(Conflict):
+    """Whether an integration is the tenant's or each person's own can change only while nothing is connected.
+
+    Disconnect it first, or make another integration.
+    """
+
+    code = "INTEGRATION_CONNECTED"
+
+
+class ConnectSessionNotFound(NotFound):
+    """There is no such connect session.
+
+    Take the id from `GET /api/connect-sessions`; sessions are kept for a day after their end.
+    """
+
+    code = "CONNECT_SESSION_NOT_FOUND"
+
+
+class ConnectSessionInvalid(Problem):
+    """This connect session is unknown, was used or revoked, or ran out.
+
+    Ask your own server for a new one, made with `POST /api/connect-sessions`.
+    """
+
+    code = "CONNECT_SESSION_INVALID"
+    status = 401
+
+
+class OriginRefused(Forbidden):
+    """This connect session belongs to another web origin.
+
+    Call from a page of the origin that the session was made for, or make a session for this origin.
+    """
+
+    code = "CONNECT_ORIGIN_REFUSED"
+
+
+class TransferInvalid(Invalid):
+    """The document cannot be imported; `details.fields` names each place and what is wrong there.
+
+    Take an exported document as the pattern; credentials are never part of one.
+    """
+
+    code = "IMPORT_INVALID"

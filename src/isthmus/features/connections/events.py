@@ -115,7 +115,104 @@ class ReturnOriginsChanged(Event):
     type: ClassVar[str] = "connection.return_origins_changed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing(Event):
+    """Two tests of a connection in a row failed."""
+
+    type: ClassVar[str] = "connection.failing"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = {"error": _TEXT, "integrationId": _TEXT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Event):
+    """A connection whose tests had failed works again."""
+
+    type: ClassVar[str] = "connection.recovered"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = {"integrationId": _TEXT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsRotated(Event):
+    """A connection has new credentials; the ones before stay known until `overlapUntil`."""
+
+    type: ClassVar[str] = "connection.credentials_rotated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationCreated(Event):
+    """A tenant uses a provider from now on; it may still wait for its connection."""
+
+    type: ClassVar[str] = "integration.created"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {"provider": _TEXT, "name": _TEXT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationUpdated(Event):
+    """What is said of an integration changed."""
+
+    type: ClassVar[str] = "integration.updated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationLimited(Event):
+    """Types of records may not pass any more: what was read of them is hidden, and removed by a job."""
+
+    type: ClassVar[str] = "integration.types_forbidden"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationActivated(Event):
+    """An integration was switched on."""
+
+    type: ClassVar[str] = "integration.activated"
+    public: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationDeactivated(Event):
+    """An integration was switched off: nothing goes through it until it is switched on again."""
+
+    type: ClassVar[str] = "integration.deactivated"
+    public: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationDeleted(Event):
+    """An integration was removed with its connections."""
+
+    type: ClassVar[str] = "integration.deleted"
+    public: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectSessionCreated(Event):
+    """A token was made by which a front end may connect one integration, once."""
+
+    type: ClassVar[str] = "connect_session.created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectSessionUsed(Event):
+    """A connect session was used up."""
+
+    type: ClassVar[str] = "connect_session.used"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectSessionRevoked(Event):
+    """A connect session was revoked before it was used."""
+
+    type: ClassVar[str] = "connect_session.revoked"
+
+
 EMITS = (
     Created, ConsentStarted, ConsentOpened, ConsentHeld, ConsentFailed, Connected, Expired, Uncertain, Refreshed,
-    Cleared, Disconnected, Tested, ClaimedElsewhere, ReturnOriginsChanged,
+    Cleared, Disconnected, Tested, ClaimedElsewhere, ReturnOriginsChanged, Failing, Recovered, CredentialsRotated,
+    IntegrationCreated, IntegrationUpdated, IntegrationLimited, IntegrationActivated, IntegrationDeactivated,
+    IntegrationDeleted, ConnectSessionCreated, ConnectSessionUsed, ConnectSessionRevoked,
 )  # fmt: skip

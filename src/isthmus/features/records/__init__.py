@@ -19,6 +19,8 @@ from isthmus.features.records.service import listing as listing
 from isthmus.features.records.service import listings as listings
 from isthmus.features.records.service import product as product
 from isthmus.features.records.service import products as products
+from isthmus.features.records.service import purge_hidden as purge_hidden
+from isthmus.features.records.service import set_hidden as set_hidden
 from isthmus.features.records.service import write_listings as write_listings
 from isthmus.features.records.service import write_records as write_records
 from isthmus.features.records.store.changes import listings_behind as listings_behind

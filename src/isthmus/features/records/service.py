@@ -55,6 +55,16 @@ async def forget(tx: SystemTx, tenant_id: str, connection_id: str) -> int:
     return await store.forget(tx, tenant_id, connection_id)
 
 
+async def set_hidden(tx: Tx, connection_ids: Sequence[str], types: Sequence[str]) -> None:
+    """Show nobody these types of records of these connections, and every other type; counts from this commit on."""
+    await store.hidden.set_hidden(tx, connection_ids, types)
+
+
+async def purge_hidden(tx: Tx, connection_id: str) -> int:
+    """Remove what is hidden of a connection; how many listings and records."""
+    return await store.hidden.purge(tx, str(tx.tenant_id), connection_id)
+
+
 async def _write_batch(tx: Tx, scope: Scope, connection: Origin, items: Sequence[ListingItem]) -> Written:
     known = await store.stored(tx, connection.id, [item.listing.external_id for item in items])
     whole, refused = await _completed(tx, items, known)

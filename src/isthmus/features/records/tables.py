@@ -92,6 +92,13 @@ VARIANTS = tenant_table(
     Index("variants_sku", "sku", "tenant_id", "connection_id", postgresql_where=text("sku is not null")),
 )
 
+#: What the integration of a connection may not read any more: shown to nobody from then on, and removed by a job.
+HIDDEN = tenant_table(
+    "hidden_records",
+    Column("connection_id", Text, primary_key=True),
+    Column("shard_type", Text, primary_key=True),
+)
+
 #: Records that have no table of their own, such as contacts or tickets: mapped fields in `body`, compared by `hash`.
 SHARDS = tenant_table(
     "shards",

@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from isthmus.features.connections.model.integration import usable_by
 from isthmus.kit.errors import Conflict
+from isthmus.kit.permissions import Principal
 
 
 class Status(StrEnum):
@@ -31,6 +33,7 @@ class Fact(StrEnum):
     UNCERTAIN = "uncertain"
     HOSTS_CHANGED = "hosts_changed"
     RECOVERED = "recovered"
+    FAILING = "failing"
 
 
 _MOVES: Mapping[tuple[Status, Fact], Status] = {
@@ -42,6 +45,8 @@ _MOVES: Mapping[tuple[Status, Fact], Status] = {
     (Status.CONNECTED, Fact.UNCERTAIN): Status.ERROR,
     (Status.ERROR, Fact.UNCERTAIN): Status.ERROR,
     (Status.ERROR, Fact.RECOVERED): Status.CONNECTED,
+    (Status.CONNECTED, Fact.FAILING): Status.ERROR,
+    (Status.ERROR, Fact.FAILING): Status.ERROR,
 }
 
 
@@ -51,6 +56,14 @@ def move(status: Status, fact: Fact) -> Status:
     if after is None:
         raise Conflict(f"A connection that is {status} cannot become {fact}.")
     return after
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The person whose connection it is: the subject for showing, the whole principal for deciding."""
+
+    user_id: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,31 @@ class Connection:
     updated_at: datetime
     scope: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    #: Whose it is, where it is one person's.
+    user_id: str | None = None
+    owner_id: str | None = None
+    connected_at: datetime | None = None
+    test_failures: int = 0
+    test_error: str | None = None
+    #: Of its integration: whether it is switched on, and who and what may pass.
+    enabled: bool = True
+    user_scoped: bool = False
+    proxy_enabled: bool = False
+    allowed_types: tuple[str, ...] = ()
+    allowed_roles: tuple[str, ...] = ()
+    allowed_users: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> Owner | None:
+        """The person whose it is; None for the tenant's."""
+        return None if self.owner_id is None else Owner(self.user_id or "", self.owner_id)
+
+
+def reachable(connection: Connection, who: Principal) -> bool:
+    """Whether a connection is there for this caller: a person's own for that person, others as far as limits say."""
+    if connection.owner_id is not None and connection.owner_id != who.id:
+        return False
+    return usable_by(connection, who)
 
 
 @dataclass(frozen=True, slots=True)

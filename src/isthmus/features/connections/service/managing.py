@@ -30,7 +30,7 @@ async def connections(
 ) -> Page[Connection]:
     """Some of the tenant's connections."""
     async with scope.tx() as tx:
-        items, total = await store.page(tx, filters, ask, sort, descending=descending)
+        items, total = await store.page(tx, scope.principal, filters, ask, sort, descending=descending)
     return Page(items, total=total, has_more=ask.offset + len(items) < total)
 
 
@@ -51,8 +51,8 @@ async def test(scope: Scope, connection_id: str) -> Trial:
 
     A person asking is worth one more try: a postponed or uncertain refresh is not held back by what was before.
     """
-    await _forgive(scope, connection_id)
     connection = await starting.get(scope, connection_id)
+    await _forgive(scope, connection_id)
     began = scope.clock.monotonic()
     error, details = await _tried(scope, connection)
     seconds = scope.clock.monotonic() - began
@@ -100,7 +100,12 @@ async def disconnect(scope: Scope, connection_id: str) -> str:
 
     Answers how the far side took it: `revoked`, `not_supported`, `failed` or `nothing_to_revoke`.
     """
-    connection = await starting.get(scope, connection_id)
+    return await end(scope, await starting.get(scope, connection_id))
+
+
+async def end(scope: Scope, connection: Connection) -> str:
+    """The same for a connection that was looked up, whosever it is."""
+    connection_id = connection.id
     revoked = await _revoke(scope, connection)
     async with scope.tx() as tx:
         integration_id = await store.delete_connection(tx, connection_id)

@@ -11,13 +11,14 @@ from isthmus.client import AttemptEnded, CallEnded
 from isthmus.client.events import Hook
 from isthmus.features.connections.errors import ConnectionNotFound
 from isthmus.features.connections.model import recording as model
+from isthmus.features.connections.model.connection import reachable
 from isthmus.features.connections.model.recording import KEPT, Counts, Entry, Hour
 from isthmus.features.connections.service import hearing
 from isthmus.features.connections.store import connections
 from isthmus.features.connections.store import recording as store
 from isthmus.kit import ids
 from isthmus.kit.paging import Ask, Page
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
 
 _LOG = logging.getLogger("isthmus.connections")
 _FLUSH_SECONDS = 3.0
@@ -131,12 +132,17 @@ async def _write(waiting: _Waiting) -> None:
         await store.insert_calls(tx, [entry for log in waiting.logs.values() for entry in log])
 
 
+async def _there(scope: Scope, tx: Tx, connection_id: str) -> None:
+    found = await connections.by_id(tx, connection_id)
+    if found is None or not reachable(found, scope.principal):
+        raise ConnectionNotFound
+
+
 async def hours(scope: Scope, connection_id: str, starts: datetime | None, ends: datetime | None) -> list[Hour]:
     """The sums of a connection's hours, the oldest first. Raises ConnectionNotFound, Invalid."""
     since, until = model.span(starts, ends, scope.now)
     async with scope.tx() as tx:
-        if await connections.by_id(tx, connection_id) is None:
-            raise ConnectionNotFound
+        await _there(scope, tx, connection_id)
         return await store.hours(tx, connection_id, since, until)
 
 
@@ -144,8 +150,7 @@ async def calls(scope: Scope, connection_id: str, level: str | None, ask: Ask) -
     """The log of a connection, the newest first. Raises ConnectionNotFound, Invalid."""
     model.check_place(ask.after)
     async with scope.tx() as tx:
-        if await connections.by_id(tx, connection_id) is None:
-            raise ConnectionNotFound
+        await _there(scope, tx, connection_id)
         found = await store.calls(tx, connection_id, level, ask)
     kept, more = found[: ask.limit], len(found) > ask.limit
     return Page(kept, next_after=kept[-1].id if more else None, has_more=more)

@@ -6,9 +6,14 @@ from contextlib import asynccontextmanager
 from isthmus.connect.spi import Account, Session
 from isthmus.features import catalog
 from isthmus.features.catalog import Registration
-from isthmus.features.connections.errors import ConnectionExpired, ConnectionNotFound, ConnectionPending
+from isthmus.features.connections.errors import (
+    ConnectionExpired,
+    ConnectionNotFound,
+    ConnectionPending,
+    IntegrationDisabled,
+)
 from isthmus.features.connections.events import Cleared
-from isthmus.features.connections.model.connection import Connection, Fact, Status, hosts_digest, move
+from isthmus.features.connections.model.connection import Connection, Fact, Status, hosts_digest, move, reachable
 from isthmus.features.connections.service import sealing
 from isthmus.features.connections.service.clients import Binding, Clients
 from isthmus.features.connections.service.tokens import VaultTokenStore
@@ -24,10 +29,18 @@ HOSTS_CHANGED = "the hosts of the provider have changed; connect again"
 async def session(scope: Scope, connection_id: str) -> AsyncIterator[Session]:
     """One connection, ready to call: hosts, credentials, refresh, limits and the platform's verdicts are bound.
 
-    Raises ConnectionNotFound, ConnectionPending, ConnectionExpired, and what `catalog.registration` raises. Calls raise
-    the client's errors; `ReauthorizationRequired` among them means that the connection is expired or uncertain.
+    Raises ConnectionNotFound, also for another person's, ConnectionPending, ConnectionExpired, IntegrationDisabled, and
+    what `catalog.registration` raises. Calls raise the client's errors; `ReauthorizationRequired` among them means that
+    the connection is expired or uncertain.
     """
-    connection, keys = await _ready(scope, connection_id)
+    async with trusted(scope, connection_id, walled=True) as found:
+        yield found
+
+
+@asynccontextmanager
+async def trusted(scope: Scope, connection_id: str, *, walled: bool = False) -> AsyncIterator[Session]:
+    """The same for this room's own tests of connections, whosever they are and whether or not they are switched on."""
+    connection, keys = await _ready(scope, connection_id, walled=walled)
     registration = await catalog.registration(scope, connection.provider, connection.registration_id)
     if connection.hosts_digest != hosts_digest(registration.app.hosts):
         await _clear(scope, connection)
@@ -54,11 +67,13 @@ def account_of(connection: Connection) -> Account:
     )
 
 
-async def _ready(scope: Scope, connection_id: str) -> tuple[Connection, Mapping[str, Secret]]:
+async def _ready(scope: Scope, connection_id: str, *, walled: bool) -> tuple[Connection, Mapping[str, Secret]]:
     async with scope.tx() as tx:
         connection = await store.by_id(tx, connection_id)
-        if connection is None:
+        if connection is None or (walled and not reachable(connection, scope.principal)):
             raise ConnectionNotFound
+        if walled and not connection.enabled:
+            raise IntegrationDisabled
         if connection.status is Status.PENDING:
             raise ConnectionPending
         if connection.status is Status.EXPIRED:

@@ -10,7 +10,7 @@ from isthmus.features.connections.errors import ConnectionNotFound
 from isthmus.features.connections.events import ClaimedElsewhere, Connected, Created
 from isthmus.features.connections.model import connection as model
 from isthmus.features.connections.model import lease
-from isthmus.features.connections.model.connection import Connection, Place, Status
+from isthmus.features.connections.model.connection import Connection, Owner, Place, Placement, Status
 from isthmus.features.connections.service import sealing
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.store import connections as store
@@ -35,6 +35,8 @@ class Target:
     name: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     integration_id: str | None = None
+    #: The person whose connection it becomes; None for the tenant's.
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,10 @@ async def _settle(
         start = await store.by_id(tx, connection_id, lock=True)
         if start is None:
             raise ConnectionNotFound
-        existing = await store.by_accounts(tx, registration.provider, list(by_account))
+        existing = await store.by_accounts(tx, registration.provider, list(by_account), start.owner_id)
         places = model.place(start.id, start.account_id, [grant.account.id for grant in grants], existing)
         # In one order everywhere: two tenants that want the same accounts wait for each other and never in a ring.
-        for place in sorted(places, key=lambda one: one.account_id):
+        for place in sorted(_wanted(start, places), key=lambda one: one.account_id):
             grant = by_account[place.account_id]
             target = place.connection_id or await _sibling(scope, tx, registration, grant.account)
             if place.place is Place.START and start.account_id is None:
@@ -94,6 +96,11 @@ async def _settle(
             await _drop_placeholder(tx, start)
     connected.sort(key=lambda one: one != connection_id)
     return Settled(tuple(connected), tuple(held)), rivals
+
+
+def _wanted(start: Connection, places: Sequence[Placement]) -> list[Placement]:
+    """A person connects one account; further ones that the consent covers are no shops of the tenant."""
+    return [one for one in places if start.owner_id is None or one.place is not Place.CREATE]
 
 
 async def take(scope: Scope, tx: Tx, registration: Registration, connection_id: str, grant: Granted) -> bool:
@@ -125,7 +132,7 @@ async def _take(
     seal: Seal,
 ) -> bool:
     holder = await store.claim(tx, registration.provider, account.id, connection_id, scope.now)
-    if holder is None:
+    if holder is None or not await store.of_one_owner(tx, holder, connection_id):
         await store.update_status(tx, connection_id, [Status.PENDING], Status.PENDING, REVIEW, scope.now)
         return False
     before = await tokens.load(tx, connection_id, lock=True)
@@ -156,7 +163,7 @@ async def create(  # house: silent - create_on emits
 ) -> str:
     """A new connection that waits for its credentials, on a free integration of the provider or on a new one."""
     if target.integration_id is not None:
-        return await create_on(scope, tx, registration, target.integration_id)
+        return await create_on(scope, tx, registration, target.integration_id, target.owner)
     provider, shown = registration.provider, target.name or registration.manifest.name
     integration_id = await store.free_integration(tx, provider, target.name)
     if integration_id is None:
@@ -170,11 +177,14 @@ async def create(  # house: silent - create_on emits
     return await create_on(scope, tx, registration, integration_id)
 
 
-async def create_on(scope: Scope, tx: Tx, registration: Registration, integration_id: str) -> str:
-    """A new connection of this integration."""
+async def create_on(
+    scope: Scope, tx: Tx, registration: Registration, integration_id: str, owner: Owner | None = None
+) -> str:
+    """A new connection of this integration: the tenant's, or one person's."""
     connection_id = scope.id("con")
     auth, provider = registration.manifest.auth, registration.provider
-    await store.insert_connection(tx, connection_id, integration_id, provider, auth, registration.id, scope.now)
+    fresh = store.Fresh(connection_id, integration_id, provider, auth, registration.id)
+    await store.insert_connection(tx, fresh, owner, scope.now)
     tx.emit(Created(subject=connection_id, body={"provider": provider, "integrationId": integration_id}))
     return connection_id
 

@@ -17,6 +17,7 @@ from isthmus.features.connections.errors import (
     IntegrationNotFound,
     PlatformUnreachable,
     TooManyFlows,
+    UserScoped,
     WrongAccountGiven,
     WrongKind,
 )
@@ -24,14 +25,15 @@ from isthmus.features.connections.events import ConsentStarted
 from isthmus.features.connections.model import connection as model
 from isthmus.features.connections.model import flow as rules
 from isthmus.features.connections.model import returns
-from isthmus.features.connections.model.connection import Connection
+from isthmus.features.connections.model.connection import Connection, Owner, reachable
 from isthmus.features.connections.model.flow import Flow
+from isthmus.features.connections.model.integration import setting_faults
 from isthmus.features.connections.service import settling
 from isthmus.features.connections.service.clients import Binding, Clients
 from isthmus.features.connections.service.sessions import OAUTH
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
-from isthmus.features.connections.store import flows
+from isthmus.features.connections.store import flows, integrations
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
 from isthmus.kit.secret import Secret
@@ -74,16 +76,17 @@ async def start(
     CredentialsRefused, PlatformUnreachable.
     """
     await catalog.provider(scope, provider)
-    return await _start(scope, provider, settling.Target(name, settings or {}), return_url, keys)
+    return await start_for(scope, provider, settling.Target(name, settings or {}), return_url, keys)
 
 
-async def _start(
+async def start_for(
     scope: Scope,
     provider: str,
     target: settling.Target,
     return_url: str | None,
     keys: Mapping[str, Secret] | None,
 ) -> Started:
+    """A first connection for what `target` names. Raises what `start` raises."""
     registration = await catalog.registration(scope, provider)
     _check_settings(registration.manifest.settings_fields, target.settings)
     if registration.manifest.auth == OAUTH:
@@ -96,7 +99,7 @@ async def _start(
     given = _checked(registration, keys, return_url)
     account = await _try(scope, registration, given, "")
     async with _held_by_one(), scope.tx() as tx:
-        await _not_connected(tx, provider, account)
+        await _not_connected(tx, provider, account, target.owner)
         named = replace(target, name=target.name or account.name or None)
         made = await settling.create(scope, tx, registration, named)
         await settling.take_keys(scope, tx, registration, made, account, given)
@@ -121,7 +124,7 @@ async def reconnect(
         if connection.account_id not in (None, account.id):
             raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
         if connection.account_id is None:
-            await _not_connected(tx, connection.provider, account)
+            await _not_connected(tx, connection.provider, account, connection.owner)
         await settling.take_keys(scope, tx, registration, connection.id, account, given)
     await scope.part(Clients).drop(scope.tenant_id, connection.id)
     return Started(await get(scope, connection.id))
@@ -137,15 +140,17 @@ async def connect_integration(  # house: silent - what it calls emits
 ) -> Started:
     """Connect an integration that exists (002's `/connect/*`): its connection, or a new one if it has none."""
     async with scope.tx() as tx:
-        integration = await store.integration(tx, integration_id)
+        integration = await integrations.one(tx, integration_id)
         if integration is None:
             raise IntegrationNotFound
         connection = await store.by_integration(tx, integration_id)
+    if integration.user_scoped:
+        raise UserScoped
     if connection is not None:
         started = await reconnect(scope, connection.id, return_url=return_url, keys=keys)
     else:
-        target = settling.Target(integration.name, {}, integration_id)
-        started = await _start(scope, integration.provider, target, return_url, keys)
+        target = settling.Target(integration.name, integration.settings, integration_id)
+        started = await start_for(scope, integration.provider, target, return_url, keys)
     if name is None or started.consent is not None:
         return started
     async with scope.tx() as tx:
@@ -156,19 +161,19 @@ async def connect_integration(  # house: silent - what it calls emits
 async def of_integration(scope: Scope, integration_id: str) -> Connection:
     """The tenant's connection of an integration. Raises IntegrationNotFound, ConnectionNotFound."""
     async with scope.tx() as tx:
-        if await store.integration(tx, integration_id) is None:
+        if await integrations.one(tx, integration_id) is None:
             raise IntegrationNotFound
         found = await store.by_integration(tx, integration_id)
-    if found is None:
+    if found is None or not reachable(found, scope.principal):
         raise ConnectionNotFound
     return found
 
 
 async def get(scope: Scope, connection_id: str) -> Connection:
-    """One connection. Raises ConnectionNotFound."""
+    """One connection; another person's own is not there. Raises ConnectionNotFound."""
     async with scope.tx() as tx:
         found = await store.by_id(tx, connection_id)
-    if found is None:
+    if found is None or not reachable(found, scope.principal):
         raise ConnectionNotFound
     return found
 
@@ -242,10 +247,8 @@ async def allowed_origins(scope: Scope) -> frozenset[str]:
 
 
 def _check_settings(fields: tuple[Field, ...], given: Mapping[str, Any]) -> None:
-    wanted = [(field.name, False) for field in fields]
-    _, unknown = model.missing_fields(wanted, given)
-    if unknown:
-        wrong = [{"path": f"settings.{name}", "message": "The provider has no such setting."} for name in unknown]
+    wrong = [{"path": path, "message": message} for path, message in setting_faults(fields, given)]
+    if wrong:
         raise Invalid("The settings are not valid.", details={"fields": wrong})
 
 
@@ -295,7 +298,7 @@ async def _held_by_one() -> AsyncIterator[None]:
         raise AlreadyConnected from race
 
 
-async def _not_connected(tx: Tx, provider: str, account: Account) -> None:
-    existing = await store.by_accounts(tx, provider, [account.id])
+async def _not_connected(tx: Tx, provider: str, account: Account, owner: Owner | None) -> None:
+    existing = await store.by_accounts(tx, provider, [account.id], owner.id if owner else None)
     if existing:
         raise AlreadyConnected(details={"connectionId": existing[account.id]})

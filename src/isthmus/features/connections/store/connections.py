@@ -1,38 +1,61 @@
 """Statements over integrations, connections and the accounts they hold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import ARRAY, Select, Text, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from isthmus.engine.db import Statement, Tx, statement
-from isthmus.features.connections.model.connection import Connection, Filters, Status
+from isthmus.features.connections.model.connection import Connection, Filters, Owner, Status
+from isthmus.features.connections.model.integration import sees_all
 from isthmus.features.connections.tables import account_claims as claims
 from isthmus.features.connections.tables import connections as c
 from isthmus.features.connections.tables import integrations as i
 from isthmus.features.connections.tables import oauth_flows as f
 from isthmus.kit.paging import Ask
+from isthmus.kit.permissions import Principal
 
 _TENANT: BindParameter[str] = bindparam("tenant_id")
 _COLUMNS = (
     c.c.id, c.c.integration_id, i.c.name, c.c.provider, c.c.auth, c.c.registration_id, c.c.status, c.c.status_reason,
     c.c.external_account_id, c.c.account, c.c.hosts_digest, c.c.token_version, c.c.expires_at, c.c.refresh_expires_at,
-    c.c.last_tested_at, c.c.created_at, c.c.updated_at, i.c.settings, c.c.scope,
+    c.c.last_tested_at, c.c.created_at, c.c.updated_at, i.c.settings, c.c.scope, c.c.user_id, c.c.owner_id,
+    c.c.connected_at, c.c.test_failures, c.c.test_error, i.c.enabled, i.c.user_scoped, i.c.proxy_enabled,
+    i.c.allowed_types, i.c.allowed_roles, i.c.allowed_users,
 )  # fmt: skip
 _JOINED = c.join(i, and_(i.c.tenant_id == c.c.tenant_id, i.c.id == c.c.integration_id))
 _OWN = and_(c.c.tenant_id == _TENANT, c.c.id == bindparam("id"))
+
+#: The tenant's own connections, or those of one person.
+_OF_OWNER = c.c.owner_id.is_not_distinct_from(bindparam("owner", type_=Text))
 
 _BY_ID = statement(select(*_COLUMNS).select_from(_JOINED).where(_OWN))
 _BY_ID_LOCKED = statement(select(*_COLUMNS).select_from(_JOINED).where(_OWN).with_for_update(of=c))
 _BY_INTEGRATION = statement(
     select(*_COLUMNS)
     .select_from(_JOINED)
-    .where(c.c.tenant_id == _TENANT, c.c.integration_id == bindparam("integration_id"))
+    .where(c.c.tenant_id == _TENANT, c.c.integration_id == bindparam("integration_id"), _OF_OWNER)
     .order_by(c.c.created_at)
     .limit(1)
 )
@@ -41,11 +64,7 @@ _BY_ACCOUNTS = statement(
         c.c.tenant_id == _TENANT,
         c.c.provider == bindparam("provider"),
         c.c.external_account_id == func.any(bindparam("accounts", type_=ARRAY(Text))),
-    )
-)
-_INTEGRATION = statement(
-    select(i.c.id, i.c.provider, i.c.name, i.c.settings, i.c.status).where(
-        i.c.tenant_id == _TENANT, i.c.id == bindparam("id")
+        _OF_OWNER,
     )
 )
 _FREE_INTEGRATION = statement(
@@ -53,7 +72,13 @@ _FREE_INTEGRATION = statement(
     .where(
         i.c.tenant_id == _TENANT,
         i.c.provider == bindparam("provider"),
-        or_(bindparam("name", type_=Text).is_(None), i.c.name == bindparam("name", type_=Text)),
+        # What a person made keeps its name; what a consent made takes the name of the next shop.
+        or_(
+            and_(bindparam("name", type_=Text).is_(None), i.c.enabled_by.is_(None)),
+            i.c.name == bindparam("name", type_=Text),
+        ),
+        i.c.enabled,
+        ~i.c.user_scoped,
         ~select(c.c.id).where(c.c.tenant_id == i.c.tenant_id, c.c.integration_id == i.c.id).exists(),
     )
     .order_by(i.c.created_at)
@@ -68,7 +93,7 @@ _CHANGE_INTEGRATION = statement(
     update(i)
     .where(i.c.tenant_id == _TENANT, i.c.id == bindparam("integration_id"))
     .values(
-        status=bindparam("new_status"),
+        status=case((i.c.user_scoped, i.c.status), else_=bindparam("new_status")),
         name=func.coalesce(bindparam("new_name"), i.c.name),
         settings=func.coalesce(bindparam("new_settings"), i.c.settings),
         updated_at=bindparam("now"),
@@ -80,6 +105,7 @@ _FOLLOW = statement(
         i.c.tenant_id == _TENANT,
         i.c.id
         == select(c.c.integration_id).where(c.c.tenant_id == _TENANT, c.c.id == bindparam("id")).scalar_subquery(),
+        ~i.c.user_scoped,
     )
     .values(status=bindparam("new_status"), updated_at=bindparam("now"))
 )
@@ -88,6 +114,7 @@ _ADD = statement(
     .values(
         {name: bindparam(name) for name in ("tenant_id", "id", "integration_id", "provider", "auth", "registration_id")}
     )
+    .values(user_id=bindparam("user_id"), owner_id=bindparam("owner_id"))
     .values(status=bindparam("status"), created_at=bindparam("now"), updated_at=bindparam("now"))
 )
 _SET_STATUS = statement(
@@ -111,6 +138,7 @@ _DELETE_UNUSED = statement(
     delete(i).where(
         i.c.tenant_id == _TENANT,
         i.c.id == bindparam("integration_id"),
+        i.c.enabled_by.is_(None),
         ~select(c.c.id).where(c.c.tenant_id == i.c.tenant_id, c.c.integration_id == i.c.id).exists(),
     )
 )
@@ -139,11 +167,28 @@ _OWN_CLAIM = statement(
         claims.c.external_account_id == bindparam("external_account_id"),
     )
 )
+_OWNERS = statement(
+    select(c.c.id, c.c.owner_id).where(
+        c.c.tenant_id == _TENANT, c.c.id == func.any(bindparam("ids", type_=ARRAY(Text)))
+    )
+)
 _HOLDER = statement(
     select(claims.c.tenant_id, claims.c.connection_id).where(
         claims.c.provider == bindparam("provider"), claims.c.external_account_id == bindparam("external_account_id")
     )
 )
+
+
+def for_some(integration: Table) -> ColumnElement[bool]:
+    """Whether an integration may be used by this caller, as `model.integration.usable_by` says it."""
+    nobody: ColumnElement[Any] = literal_column("'{}'::text[]")
+    return or_(
+        bindparam("sees_all", type_=Boolean),
+        and_(integration.c.allowed_roles == nobody, integration.c.allowed_users == nobody),
+        integration.c.allowed_roles.op("&&")(bindparam("roles", type_=ARRAY(Text))),
+        bindparam("subject", type_=Text) == func.any(integration.c.allowed_users),
+    )
+
 
 _FILTERS: tuple[ColumnElement[bool], ...] = (
     c.c.tenant_id == _TENANT,
@@ -154,6 +199,8 @@ _FILTERS: tuple[ColumnElement[bool], ...] = (
         func.strpos(func.lower(i.c.name), bindparam("search")) > 0,
         func.strpos(func.lower(func.coalesce(c.c.external_account_id, "")), bindparam("search")) > 0,
     ),
+    or_(c.c.owner_id.is_(None), c.c.owner_id == bindparam("owner", type_=Text)),
+    for_some(i),
 )
 _TOTAL = statement(select(func.count()).select_from(_JOINED).where(*_FILTERS))
 SORTABLE = {"createdAt": c.c.created_at, "updatedAt": c.c.updated_at, "name": i.c.name, "status": c.c.status}
@@ -172,21 +219,12 @@ _LISTINGS: Mapping[tuple[str, bool], Statement] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Integration:
-    """A tenant's use of a provider."""
-
-    id: str
-    provider: str
-    name: str
-    settings: Mapping[str, Any]
-    status: str
-
-
 def _connection(row: asyncpg.Record) -> Connection:
     values = dict(row)
     values["account_id"] = values.pop("external_account_id")
     values["status"] = Status(values["status"])
+    for name in ("allowed_types", "allowed_roles", "allowed_users"):
+        values[name] = tuple(values[name])
     return Connection(**values)
 
 
@@ -196,22 +234,29 @@ async def by_id(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection
     return _connection(found) if found else None
 
 
-async def by_integration(tx: Tx, integration_id: str) -> Connection | None:
-    """The tenant's connection of an integration."""
-    found = await tx.fetchrow(_BY_INTEGRATION, tenant_id=tx.tenant_id, integration_id=integration_id)
+async def by_integration(tx: Tx, integration_id: str, owner: str | None = None) -> Connection | None:
+    """The tenant's connection of an integration, or that of one person."""
+    found = await tx.fetchrow(_BY_INTEGRATION, tenant_id=tx.tenant_id, integration_id=integration_id, owner=owner)
     return _connection(found) if found else None
 
 
-async def by_accounts(tx: Tx, provider: str, accounts: Sequence[str]) -> dict[str, str]:
-    """Which of these accounts this tenant has connected, and by which connection."""
-    rows = await tx.fetch(_BY_ACCOUNTS, tenant_id=tx.tenant_id, provider=provider, accounts=list(accounts))
+async def by_accounts(tx: Tx, provider: str, accounts: Sequence[str], owner: str | None) -> dict[str, str]:
+    """Which of these accounts this tenant, or this person in it, has connected, and by which connection."""
+    narrowed = {"provider": provider, "accounts": list(accounts), "owner": owner}
+    rows = await tx.fetch(_BY_ACCOUNTS, tenant_id=tx.tenant_id, **narrowed)
     return {row["external_account_id"]: row["id"] for row in rows}
 
 
-async def page(tx: Tx, filters: Filters, ask: Ask, sort: str, *, descending: bool) -> tuple[list[Connection], int]:
-    """Some connections and how many there are in all."""
+async def page(
+    tx: Tx, who: Principal, filters: Filters, ask: Ask, sort: str, *, descending: bool
+) -> tuple[list[Connection], int]:
+    """Some of the connections that are there for this caller, and how many there are in all."""
     narrowed = {
         "tenant_id": tx.tenant_id,
+        "owner": who.id,
+        "subject": who.subject,
+        "roles": sorted(who.roles),
+        "sees_all": sees_all(who),
         "provider": filters.provider,
         "status": filters.status,
         "search": filters.search.lower() if filters.search else None,
@@ -220,12 +265,6 @@ async def page(tx: Tx, filters: Filters, ask: Ask, sort: str, *, descending: boo
     rows = await tx.fetch(listing, limit=ask.limit, offset=ask.offset, **narrowed)
     total: int = await tx.fetchval(_TOTAL, **narrowed)
     return [_connection(row) for row in rows], total
-
-
-async def integration(tx: Tx, integration_id: str) -> Integration | None:
-    """One integration."""
-    found = await tx.fetchrow(_INTEGRATION, tenant_id=tx.tenant_id, id=integration_id)
-    return Integration(**dict(found)) if found else None
 
 
 async def free_integration(tx: Tx, provider: str, name: str | None) -> str | None:
@@ -265,13 +304,22 @@ async def update_integration_of(tx: Tx, connection_id: str, status: str, now: da
     await tx.execute(_FOLLOW, tenant_id=tx.tenant_id, id=connection_id, new_status=status, now=now)
 
 
-async def insert_connection(
-    tx: Tx, connection_id: str, integration_id: str, provider: str, auth: str, registration_id: str, now: datetime
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What is known of a connection before it has credentials."""
+
+    id: str
+    integration_id: str
+    provider: str
+    auth: str
+    registration_id: str
+
+
+async def insert_connection(tx: Tx, fresh: Fresh, owner: Owner | None, now: datetime) -> None:
     """A new connection that waits for its credentials."""
     await tx.execute(
-        _ADD, tenant_id=tx.tenant_id, id=connection_id, integration_id=integration_id, provider=provider, auth=auth,
-        registration_id=registration_id, status=Status.PENDING.value, now=now,
+        _ADD, tenant_id=tx.tenant_id, **asdict(fresh), status=Status.PENDING.value, now=now,
+        user_id=owner and owner.user_id, owner_id=owner and owner.id,
     )  # fmt: skip
 
 
@@ -319,6 +367,14 @@ async def claim(tx: Tx, provider: str, account_id: str, connection_id: str, now:
     if taken is None:
         taken = await tx.fetchval(_OWN_CLAIM, **names)
     return taken
+
+
+async def of_one_owner(tx: Tx, one: str, other: str) -> bool:
+    """Whether both connections are the tenant's, or both the same person's."""
+    if one == other:
+        return True
+    rows = await tx.fetch(_OWNERS, tenant_id=tx.tenant_id, ids=[one, other])
+    return len({row["owner_id"] for row in rows}) == 1
 
 
 async def abandoned(system_tx: Tx, before: datetime) -> list[tuple[str, str]]:

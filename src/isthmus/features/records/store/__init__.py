@@ -1,5 +1,6 @@
 """Every statement of the canonical store."""
 
+from isthmus.features.records.store import hidden as hidden
 from isthmus.features.records.store.forget import forget as forget
 from isthmus.features.records.store.read import duplicate_skus as duplicate_skus
 from isthmus.features.records.store.read import listing as listing

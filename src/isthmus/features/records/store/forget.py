@@ -25,10 +25,10 @@ returning s.id
 """
 
 
-async def forget(tx: Tx, tenant_id: str, connection_id: str) -> int:
+async def forget(tx: Tx, tenant_id: str, connection_id: str, *, listings_only: bool = False) -> int:
     """Remove a connection's records, and products that no listing shows any more; how many listings and records."""
     count = 0
-    while rows := await tx.fetch_sql(_SHARDS, tenant_id, connection_id, _BATCH):
+    while not listings_only and (rows := await tx.fetch_sql(_SHARDS, tenant_id, connection_id, _BATCH)):
         count += len(rows)
     while True:
         rows = await tx.fetch_sql(_LISTINGS, tenant_id, connection_id, _BATCH)

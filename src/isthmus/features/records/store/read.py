@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.db import Statement, Tx, statement
 from isthmus.features.records.model import ListingFilter
+from isthmus.features.records.store.hidden import listing_shown, product_shown
 from isthmus.features.records.tables import LISTINGS, PRODUCTS, VARIANTS
 from isthmus.kit.paging import Ask, Page
 
@@ -86,7 +87,7 @@ _OWN_PRODUCT_CONDITIONS: Mapping[str, _Condition] = {
 
 @cache
 def _listings(names: frozenset[str]) -> Statement:
-    query = select(*_SHOWN).where(_l.tenant_id == bindparam("tenant_id"))
+    query = select(*_SHOWN).where(_l.tenant_id == bindparam("tenant_id"), listing_shown())
     query = query.where(*(_LISTING_CONDITIONS[name]() for name in sorted(names)))
     return statement(_paged(query, _l.id))
 
@@ -95,10 +96,10 @@ def _listings(names: frozenset[str]) -> Statement:
 def _products(names: frozenset[str]) -> Statement:
     own = sorted(names & _OWN_PRODUCT_CONDITIONS.keys())
     of_listings = sorted(names - _OWN_PRODUCT_CONDITIONS.keys())
-    query = select(*_PRODUCT_SHOWN).where(_p.tenant_id == bindparam("tenant_id"))
+    query = select(*_PRODUCT_SHOWN).where(_p.tenant_id == bindparam("tenant_id"), product_shown(PRODUCTS))
     query = query.where(*(_OWN_PRODUCT_CONDITIONS[name]() for name in own))
     if of_listings:
-        link = (_l.tenant_id == _p.tenant_id, _l.product_id == _p.id)
+        link = (_l.tenant_id == _p.tenant_id, _l.product_id == _p.id, listing_shown())
         query = query.where(exists(select(_l.id).where(*link, *(_LISTING_CONDITIONS[one]() for one in of_listings))))
     return statement(_paged(query, _p.id))
 
@@ -107,14 +108,20 @@ def _paged(query: Select[Any], key: ColumnElement[Any]) -> Select[Any]:
     return query.order_by(key.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
 
 
-_LISTING = statement(select(*_WHOLE).where(_l.tenant_id == bindparam("tenant_id"), _l.id == bindparam("id")))
-_RAW = statement(select(_l.raw).where(_l.tenant_id == bindparam("tenant_id"), _l.id == bindparam("id")))
-_PRODUCT = statement(select(*_PRODUCT_SHOWN).where(_p.tenant_id == bindparam("tenant_id"), _p.id == bindparam("id")))
+_ONE_LISTING = (_l.tenant_id == bindparam("tenant_id"), _l.id == bindparam("id"), listing_shown())
+_LISTING = statement(select(*_WHOLE).where(*_ONE_LISTING))
+_RAW = statement(select(_l.raw).where(*_ONE_LISTING))
+_PRODUCT = statement(
+    select(*_PRODUCT_SHOWN).where(
+        _p.tenant_id == bindparam("tenant_id"), _p.id == bindparam("id"), product_shown(PRODUCTS)
+    )
+)
 _LISTINGS_OF = statement(
     select(*_SHOWN)
     .where(
         _l.tenant_id == bindparam("tenant_id"),
         _l.product_id == func.any(cast(bindparam("product_ids"), ARRAY(Text))),
+        listing_shown(),
     )
     .order_by(_l.id)
 )

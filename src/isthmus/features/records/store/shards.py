@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.db import Statement, Tx, statement
 from isthmus.features.records.model import Kind, RecordFilter, RecordItem
+from isthmus.features.records.store.hidden import shard_shown
 from isthmus.features.records.tables import SHARDS
 from isthmus.kit.paging import Ask, Page
 
@@ -57,7 +58,9 @@ on conflict (tenant_id, connection_id, entity, external_id) do update set
 _DROP = statement(
     delete(SHARDS).where(_s.tenant_id == bindparam("tenant_id"), _s.id == func.any(cast(bindparam("ids"), ARRAY(Text))))
 )
-_ONE = statement(select(*_SHOWN).where(_s.tenant_id == bindparam("tenant_id"), _s.id == bindparam("id")))
+_ONE = statement(
+    select(*_SHOWN).where(_s.tenant_id == bindparam("tenant_id"), _s.id == bindparam("id"), shard_shown(SHARDS))
+)
 _CONDITIONS: Mapping[str, Callable[[], ColumnElement[bool]]] = {
     "connection_id": lambda: _s.connection_id == bindparam("connection_id"),
     "provider": lambda: _s.provider == bindparam("provider"),
@@ -72,7 +75,7 @@ _CONDITIONS: Mapping[str, Callable[[], ColumnElement[bool]]] = {
 
 @cache
 def _page(names: frozenset[str]) -> Statement:
-    query = select(*_SHOWN).where(_s.tenant_id == bindparam("tenant_id"))
+    query = select(*_SHOWN).where(_s.tenant_id == bindparam("tenant_id"), shard_shown(SHARDS))
     query = query.where(*(_CONDITIONS[name]() for name in sorted(names)))
     return statement(query.order_by(_s.id.desc()).limit(bindparam("limit")).offset(bindparam("offset")))
 

@@ -68,10 +68,18 @@ _TABLES = (
       foreign key (tenant_id, integration_id) references integrations (tenant_id, id) on delete cascade
     )
     """,
+    """
+    create table hidden_records (
+      tenant_id text not null,
+      connection_id text not null,
+      shard_type text not null,
+      primary key (tenant_id, connection_id, shard_type)
+    )
+    """,
     "create unique index connect_sessions_token on connect_sessions (token_hash)",
     "create index connect_sessions_expiry on connect_sessions (expires_at)",
 )
-_NAMES = ("integration_counts", "connect_sessions")
+_NAMES = ("integration_counts", "connect_sessions", "hidden_records")
 
 # In the order of the states, whatever the move: two moves in opposite directions never wait for each other in a ring.
 _COUNT = """

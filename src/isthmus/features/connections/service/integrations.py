@@ -1,0 +1,198 @@
+"""Integrations as tenants see them: made, changed, switched on and off, removed (document 002, Tenant Integration)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from isthmus.features import catalog, records
+from isthmus.features.connections.errors import (
+    ConnectionNotFound,
+    IntegrationNotConnected,
+    IntegrationNotFound,
+    NameTaken,
+    ScopeFixed,
+)
+from isthmus.features.connections.events import (
+    IntegrationActivated,
+    IntegrationCreated,
+    IntegrationDeactivated,
+    IntegrationDeleted,
+    IntegrationLimited,
+    IntegrationUpdated,
+)
+from isthmus.features.connections.model import integration as model
+from isthmus.features.connections.model.connection import Status
+from isthmus.features.connections.model.integration import Facts, Integration, Wanted
+from isthmus.features.connections.service import managing
+from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.store import connections
+from isthmus.features.connections.store import integrations as store
+from isthmus.kit.paging import Ask, Page
+from isthmus.kit.permissions import ROLES, SUPER_ADMIN
+from isthmus.scope import Scope, Tx
+
+PURGE = "connections.purge"
+SORTS = tuple(store.SORTABLE)
+_FIRST = Ask()
+_EVERYTHING = Wanted()
+_ROLES = frozenset(ROLES) - {SUPER_ADMIN}
+
+
+async def integrations(
+    scope: Scope, *, wanted: Wanted = _EVERYTHING, ask: Ask = _FIRST, sort: str = "createdAt", descending: bool = True
+) -> Page[Integration]:
+    """Some of the tenant's integrations."""
+    async with scope.tx() as tx:
+        items, total = await store.page(tx, wanted, ask, sort, descending=descending)
+    return Page(items, total=total, has_more=ask.offset + len(items) < total)
+
+
+async def integration(scope: Scope, integration_id: str) -> Integration:
+    """One integration. Raises IntegrationNotFound."""
+    async with scope.tx() as tx:
+        return await _one(tx, integration_id)
+
+
+async def _one(tx: Tx, integration_id: str, *, lock: bool = False) -> Integration:
+    found = await store.one(tx, integration_id, lock=lock)
+    if found is None:
+        raise IntegrationNotFound
+    return found
+
+
+async def create(scope: Scope, provider: str, facts: Facts) -> Integration:
+    """A tenant uses a provider; it waits for its connection, unless each person connects it alone.
+
+    Raises ProviderNotFound, Invalid naming each wrong field, NameTaken.
+    """
+    known = await catalog.provider(scope, provider)
+    kept = model.check(facts, known.settings_fields, known.entities, _ROLES)
+    now = scope.now
+    made = Integration(
+        **{name: getattr(kept, name) for name in Facts.__slots__},
+        id=scope.id("int"),
+        provider=provider,
+        status=(Status.CONNECTED if kept.user_scoped else Status.PENDING).value,
+        enabled=True,
+        enabled_at=now,
+        enabled_by=scope.principal.id,
+        last_sync_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    async with scope.tx() as tx:
+        await _free(tx, made.name, made.id)
+        await store.insert_one(tx, made)
+        body = {"provider": provider, "name": made.name}
+        tx.emit(IntegrationCreated(subject=made.id, body=body, after=_told(made)))
+    return made
+
+
+async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) -> Integration:
+    """Change what is given, by the names of `Facts`; the rest stays.
+
+    A type of record that is not allowed any more is hidden with this commit and removed by a job. Raises
+    IntegrationNotFound, ProviderNotFound, Invalid, NameTaken, ScopeFixed.
+    """
+    provider = (await integration(scope, integration_id)).provider
+    known = await catalog.provider(scope, provider, hidden=True)
+    async with scope.tx() as tx:
+        before = await _one(tx, integration_id, lock=True)
+        after = replace(before, **given)
+        kept = model.check(Facts(**after.facts), known.settings_fields, known.entities, _ROLES)
+        after = replace(after, **{name: getattr(kept, name) for name in Facts.__slots__}, updated_at=scope.now)
+        if after.facts == before.facts:
+            return before
+        if after.name != before.name:
+            await _free(tx, after.name, integration_id)
+        if after.user_scoped != before.user_scoped and await store.connections_of(tx, integration_id):
+            raise ScopeFixed
+        await store.update_facts(tx, integration_id, kept, scope.now)
+        tx.emit(IntegrationUpdated(subject=integration_id, before=_told(before), after=_told(after)))
+        was, now = model.forbidden(before, known.entities), model.forbidden(after, known.entities)
+        if was != now:
+            await _limit(tx, integration_id, was, now)
+        return await _one(tx, integration_id)
+
+
+async def _limit(tx: Tx, integration_id: str, was: tuple[str, ...], now: tuple[str, ...]) -> None:
+    """Hide what may not pass any more, in all its connections; what may pass again is shown and read anew."""
+    ids = [one for one, _, _ in await store.connections_of(tx, integration_id)]
+    await records.set_hidden(tx, ids, now)
+    await tx.enqueue(PURGE, integration_id)
+    changed = {"connectionIds": ids, "forbidden": list(now), "allowedAgain": sorted(set(was) - set(now))}
+    tx.emit(IntegrationLimited(subject=integration_id, body=changed))
+
+
+async def purge(scope: Scope, integration_id: str) -> None:
+    """Remove the records that an integration may not read; they are hidden already."""
+    async with scope.tx() as tx:
+        found = await store.one(tx, integration_id)
+        ids = [one for one, _, _ in await store.connections_of(tx, integration_id)] if found else []
+    for connection_id in ids:
+        async with scope.tx() as tx:
+            await records.purge_hidden(tx, connection_id)
+
+
+async def activate(scope: Scope, integration_id: str) -> Integration:
+    """Switch it on. Raises IntegrationNotFound, IntegrationNotConnected."""
+    async with scope.tx() as tx:
+        found = await _one(tx, integration_id, lock=True)
+        if found.status != Status.CONNECTED.value:
+            raise IntegrationNotConnected(details={"status": found.status})
+        if found.enabled:
+            return found
+        await store.update_enabled(tx, integration_id, scope.principal.id, scope.now, on=True)
+        tx.emit(IntegrationActivated(subject=integration_id, before=_told(found)))
+        return await _one(tx, integration_id)
+
+
+async def deactivate(scope: Scope, integration_id: str) -> Integration:
+    """Switch it off: from this commit on nothing begins to go through it; the credentials stay.
+
+    Raises IntegrationNotFound.
+    """
+    async with scope.tx() as tx:
+        found = await _one(tx, integration_id, lock=True)
+        if not found.enabled:
+            return found
+        ids = [one for one, _, _ in await store.connections_of(tx, integration_id)]
+        await store.update_enabled(tx, integration_id, scope.principal.id, scope.now, on=False)
+        tx.emit(IntegrationDeactivated(subject=integration_id, body={"connectionIds": ids}, before=_told(found)))
+        after = await _one(tx, integration_id)
+    for connection_id in ids:
+        await scope.part(Clients).drop(scope.tenant_id, connection_id)
+    return after
+
+
+async def remove(scope: Scope, integration_id: str) -> None:
+    """End every connection of it, those of people too, and remove it. Raises IntegrationNotFound."""
+    async with scope.tx() as tx:
+        found = await _one(tx, integration_id)
+        ids = [one for one, _, _ in await store.connections_of(tx, integration_id)]
+    for connection_id in ids:
+        await end(scope, connection_id)
+    async with scope.tx() as tx:
+        if await store.delete_one(tx, integration_id):
+            tx.emit(IntegrationDeleted(subject=integration_id, before=_told(found)))
+
+
+async def end(scope: Scope, connection_id: str) -> str | None:
+    """End a connection, whosever it is; None when it is gone already. Only for callers who may end it."""
+    async with scope.tx() as tx:
+        connection = await connections.by_id(tx, connection_id)
+    if connection is None:
+        return None
+    try:
+        return await managing.end(scope, connection)
+    except ConnectionNotFound:
+        return None
+
+
+async def _free(tx: Tx, name: str, but: str) -> None:
+    if await store.name_taken(tx, name, but):
+        raise NameTaken(details={"name": name})
+
+
+def _told(one: Integration) -> dict[str, Any]:
+    return {**one.facts, "settings": dict(one.settings), "provider": one.provider, "status": one.state}
