@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 from tests.given import vault
@@ -11,11 +12,12 @@ from isthmus.connect import registry
 from isthmus.engine.db import Database
 from isthmus.features import catalog, connections
 from isthmus.features.webhooks_in.model import signing
-from isthmus.features.webhooks_in.service import finding, managing
+from isthmus.features.webhooks_in.service import finding, managing, working
 from isthmus.features.webhooks_in.service.finding import Finder
 from isthmus.features.webhooks_in.service.intake import Intake
 from isthmus.features.webhooks_in.service.managing import Seen, Wanted
 from isthmus.features.webhooks_in.settings import Settings
+from isthmus.features.webhooks_in.store import tasks
 from isthmus.http import Arrival, Departure
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.secret import Secret
@@ -24,6 +26,11 @@ from isthmus.scope import Scope, System
 PUBLIC = "https://hooks.example.com"
 QUICK = Settings(linger=timedelta(milliseconds=1), source_cache=timedelta(0))
 GITHUB = Secret("It's a Secret to Everybody")
+
+
+def _later(now: datetime) -> datetime:
+    """`due` is told when something must have been due; what is due just now counts too."""
+    return now + timedelta(milliseconds=1)
 
 
 @dataclass
@@ -66,9 +73,19 @@ class World:
         source = await finding.live(self.scope(tenant_id), seen.source.id)
         assert source is not None
         unsigned = signing.request("POST", finding.address(self.system, token), named, body)
-        secret = source.secrets[0].secret
-        signed = signing.sign(unsigned, source.scheme, secret, self.system.now, app=source.app, message_id="msg_1")
+        secret, named_so = source.secrets[0].secret, f"msg_{blake2b(body, digest_size=8).hexdigest()}"
+        signed = signing.sign(unsigned, source.scheme, secret, self.system.now, app=source.app, message_id=named_so)
         return await self.send(token, body, signed.headers)
+
+    async def work(self, tenant_id: str) -> None:
+        """Work off what is due, as the queue would have it done, until nothing is."""
+        for _ in range(20):
+            async with self.system.tx() as tx:
+                keys = [key for tenant, key in await tasks.due(tx, _later(self.system.now), 100) if tenant == tenant_id]
+            if not keys:
+                return
+            for key in keys:
+                await working.work(self.scope(tenant_id), key)
 
     async def rows(self, sql: str) -> list[dict[str, Any]]:
         """What stands in the database."""

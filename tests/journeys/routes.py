@@ -37,6 +37,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/webhooks/recoveries/{id}": "rcv",
     "/api/webhooks/event-types/{type}": None,
     "/api/webhooks/sources/{source_id}": "src",
+    "/api/webhooks/handlers/{handler_id}": "hdl",
     "/api/webhooks/replay/{replay_id}": "rpl",
     "/api/webhooks/{delivery_id}": "inb",
     "/api/integrations/{category}": None,
@@ -56,7 +57,7 @@ QUERIES: Mapping[str, str] = {
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
     *("shardType", "category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
-    *("after", "types", "event", "level", "format"),
+    *("after", "types", "event", "level", "format", "handler"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: A body that the route takes; `{con}` and the like stand for ids.
@@ -81,6 +82,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/sources": {"provider": "github", "secret": "of-this-wall"},
     "PATCH /api/webhooks/sources/{source_id}": {"name": "changed"},
     "POST /api/webhooks/sources/{source_id}/rotate": {"address": True},
+    "POST /api/webhooks/handlers": {},
+    "PATCH /api/webhooks/handlers/{handler_id}": {"name": "changed"},
     "POST /api/webhooks/simulate": {"sourceId": "{src}"},
     "POST /api/webhooks/replay": {"since": "2026-01-01T00:00:00Z", "plan": True},
     "POST /api/events": {"type": "custom.wall", "data": {"n": 1}},
@@ -228,7 +231,7 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    nouns = ("whe", "dlv", "rcv", "src", "inb", "rpl", "con", "int", "run", "prd", "lst", "rec", "ten", "key", "usr")
+    nouns = "whe dlv rcv src hdl inb rpl con int run prd lst rec ten key usr".split()
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
@@ -281,7 +284,8 @@ async def inbound_of(amy: Merchant) -> dict[str, str]:
     source = await source_of(amy)
     taken = await amy.call("POST", "/api/webhooks/simulate", {"sourceId": source})
     replay = await amy.call("POST", "/api/webhooks/replay", {"since": "2026-01-01T00:00:00Z"})
-    return {"src": source, "inb": taken.body["id"], "rpl": replay.body["id"]}
+    handler = (await amy.call("POST", "/api/webhooks/handlers", {"pattern": "none.*"})).body["id"]
+    return {"src": source, "hdl": handler, "inb": taken.body["id"], "rpl": replay.body["id"]}
 
 
 async def endpoint_of(merchant: Merchant) -> str:

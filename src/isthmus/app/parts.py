@@ -7,7 +7,7 @@ from isthmus.app.features import FEATURES
 from isthmus.client import Budget
 from isthmus.connect import registry
 from isthmus.engine.keys import KeyRing
-from isthmus.features import access, catalog, connections, vault, webhooks_out
+from isthmus.features import access, catalog, connections, vault, webhooks_in, webhooks_out
 from isthmus.settings import Settings, WrongSetting
 
 #: What an operator says goes before the address that was bound: browsers may come through a proxy.
@@ -36,6 +36,7 @@ def parts(
         vault.Vault(reload(), settings.part(vault.Settings), reload=reload),
         vault.Reseals({name: given for feature in FEATURES for name, given in feature.reseals.items()}),
         connections.Clients(reach, budget=budget),
+        webhooks_in.Handlers(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
         reach,

@@ -37,7 +37,7 @@ async def emptied(world: World) -> None:
     await world.intake.settle()
     async with world.system.tx() as tx:
         for table in ("webhook_inbox", "webhook_seen", "webhook_mail", "webhook_refused", "webhook_sources"):
-            await tx.connection.execute(f"delete from {table}")  # noqa: S608 - names of ours
+            await (await tx.connection()).execute(f"delete from {table}")  # noqa: S608 - names of ours
 
 
 async def kept(world: World) -> int:
@@ -203,9 +203,9 @@ async def test_what_cannot_be_verified_gets_no_source(world: World) -> None:
 
 async def test_a_paused_source_asks_the_platform_to_come_again(world: World) -> None:
     seen, token = await world.source()
-    await managing.change(world.scope("ten_one"), seen.source.id, paused=True)
+    await managing.change(world.scope("ten_one"), seen.source.id, {"paused": True})
     assert (await world.push("ten_one", seen, token, b"{}")).status == 503
-    await managing.change(world.scope("ten_one"), seen.source.id, paused=False)
+    await managing.change(world.scope("ten_one"), seen.source.id, {"paused": False})
     assert (await world.push("ten_one", seen, token, b"{}")).status == 200
 
 

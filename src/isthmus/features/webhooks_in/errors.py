@@ -55,3 +55,21 @@ class CannotSimulate(Conflict):
     """
 
     code = "WEBHOOK_CANNOT_BE_SIMULATED"
+
+
+class HandlerNotFound(NotFound):
+    """There is no such handler.
+
+    List the handlers with `GET /api/webhooks/handlers`.
+    """
+
+    code = "WEBHOOK_HANDLER_NOT_FOUND"
+
+
+class TooManyHandlers(Conflict):
+    """A tenant may set up only so many handlers.
+
+    Remove one, or widen the pattern of another.
+    """
+
+    code = "TOO_MANY_WEBHOOK_HANDLERS"

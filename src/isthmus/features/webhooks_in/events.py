@@ -1,8 +1,11 @@
 """Facts about inbound webhooks."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from isthmus.kit.events import Event
+
+_TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 class SourceAdded(Event):
@@ -30,11 +33,56 @@ class SourceRemoved(Event):
 
 
 class DeliveryDied(Event):
-    """A delivery could not be worked off within its schedule."""
+    """A handler could not work a delivery off within its schedule."""
 
     type: ClassVar[str] = "webhook.dead"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = {"handler": _TEXT, "reason": {"type": ["string", "null"]}}
+
+
+class WebhookReceived(Event):
+    """A platform pushed something that a handler forwards; `payload` is its body, or what was made of it."""
+
+    type: ClassVar[str] = "webhook.received"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("provider", "sourceId", "event", "topic", "object"), _TEXT),
+        "connectionId": {"type": ["string", "null"]},
+        "hops": {"type": "integer", "description": "How often it has passed through a forwarder like this one."},
+        "payload": {},
+        "payloadOmitted": {"type": "boolean", "description": "The body was too large to be forwarded whole."},
+        "receivedAt": {"type": "string", "format": "date-time"},
+        "occurredAt": {"type": ["string", "null"], "format": "date-time"},
+    }
+
+
+class LoopStopped(Event):
+    """A message had passed through here so often that it was dropped: two forwarders send to each other."""
+
+    type: ClassVar[str] = "webhook.loop_stopped"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = {"hops": {"type": "integer"}, "sourceId": _TEXT}
+
+
+class HandlerAdded(Event):
+    """Somebody set up what is to happen with deliveries."""
+
+    type: ClassVar[str] = "webhook_handler.added"
+
+
+class HandlerChanged(Event):
+    """Somebody changed, paused or resumed a handler."""
+
+    type: ClassVar[str] = "webhook_handler.changed"
+
+
+class HandlerRemoved(Event):
+    """Somebody removed a handler; what it still had to do is dropped."""
+
+    type: ClassVar[str] = "webhook_handler.removed"
 
 
 class DeliveryRetried(Event):
@@ -66,6 +114,11 @@ EMITS: tuple[type[Event], ...] = (
     SourceChanged,
     SourceRotated,
     SourceRemoved,
+    WebhookReceived,
+    LoopStopped,
+    HandlerAdded,
+    HandlerChanged,
+    HandlerRemoved,
     DeliveryDied,
     DeliveryRetried,
     ReplayRequested,

@@ -8,7 +8,7 @@ from isthmus.features.webhooks_in.settings import Settings
 
 FEATURE = Feature(
     name="webhooks_in",
-    routes=(routes.sources, routes.deliveries),
+    routes=(routes.sources, routes.handlers, routes.deliveries),
     fronts={intake.PREFIX: intake.front},
     jobs={intake.ROUTE: jobs.route, routing.HANDLE: jobs.handle, replaying.REPLAY: jobs.replay},
     emits=EMITS,

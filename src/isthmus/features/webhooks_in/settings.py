@@ -27,6 +27,8 @@ class Settings:
         default=(5.0, 30.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0),
         metadata={"help": "Seconds between the attempts to work a delivery off; then it is a dead letter."},
     )
+    calls_at_once: int = field(default=16, metadata={"help": "Most calls of one registered function at a time."})
+    handlers: int = field(default=50, metadata={"help": "Most handlers that one tenant may set up."})
     lease: timedelta = field(
         default=timedelta(seconds=60), metadata={"help": "After this a delivery whose worker died is taken up again."}
     )

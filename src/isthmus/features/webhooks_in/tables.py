@@ -27,6 +27,9 @@ SOURCES = tenant_table(
     Column("uses_app", Boolean, nullable=False),
     Column("app", JSONB, nullable=False),
     Column("paused", Boolean, nullable=False),
+    #: JMESPath over the body: what is not true of it reaches no handler, and what handlers are given instead of it.
+    Column("filter", Text),
+    Column("transform", Text),
     Column("first_verified_at", _TIME),
     Column("version", Integer, nullable=False, server_default=sql("1")),
     Column("created_at", _TIME, nullable=False),
@@ -99,14 +102,103 @@ INBOX = tenant_table(
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=sql("0")),
     Column("next_at", _TIME),
-    Column("lease_until", _TIME),
     Column("reason", Text),
     Column("run_id", Text),
     Column("replays", Integer, nullable=False, server_default=sql("0")),
     Column("done_at", _TIME),
     Index("webhook_inbox_received", "source_id", "id", postgresql_where=sql("state = 'received'")),
-    Index("webhook_inbox_due", "next_at", postgresql_where=sql("state in ('waiting', 'handling')")),
-    Index("webhook_inbox_connection", "connection_id", "id"),
+    Index("webhook_inbox_connection", "connection_id", "id", postgresql_where=sql("connection_id is not null")),
+    Index("webhook_inbox_at", "received_at", postgresql_using="brin"),
+)
+
+_OPEN = sql("state in ('waiting', 'handling')")
+
+
+def _of_source(table: str) -> ForeignKeyConstraint:
+    ends = ["webhook_sources.tenant_id", "webhook_sources.id"]
+    return ForeignKeyConstraint(["tenant_id", "source_id"], ends, name=f"{table}_source", ondelete="CASCADE")
+
+
+#: What a tenant wants done with deliveries, besides what is built in.
+HANDLERS = tenant_table(
+    "webhook_handlers",
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("source_id", Text),
+    Column("pattern", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("filter", Text),
+    Column("transform", Text),
+    #: Seconds between attempts; null: those of the settings.
+    Column("retries", JSONB),
+    Column("ordered_by", Text),
+    Column("paused", Boolean, nullable=False),
+    Column("version", Integer, nullable=False, server_default=sql("1")),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    _of_source("webhook_handlers"),
+    Index("webhook_handlers_of_source", "tenant_id", "source_id"),
+)
+
+#: What one handler has to do with one delivery, and how far it is. `key` is what wakes its worker; tasks of one lane
+#: are worked off one after the other; a gated one waits for the first attempt of those with a lower priority number.
+TASKS = tenant_table(
+    "webhook_tasks",
+    Column("delivery_id", Text, primary_key=True),
+    Column("handler", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("lane", Text),
+    Column("gated", Boolean, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=sql("0")),
+    #: When it is due; while it is handled: when its worker is believed dead.
+    Column("next_at", _TIME),
+    Column("reason", Text),
+    Column("run_id", Text),
+    Column("result", JSONB),
+    Column("done_at", _TIME),
+    Index("webhook_tasks_open", "tenant_id", "key", "delivery_id", postgresql_where=_OPEN),
+    Index("webhook_tasks_due", "next_at", postgresql_where=_OPEN),
+    Index("webhook_tasks_done", "done_at", postgresql_using="brin"),
+)
+
+#: What a platform was asked to push, for each connection, and what it said when it was last asked.
+SUBSCRIPTIONS = tenant_table(
+    "webhook_subscriptions",
+    Column("connection_id", Text, primary_key=True),
+    Column("source_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("topics", JSONB, nullable=False),
+    Column("far_id", Text, nullable=False),
+    Column("sealed_url", LargeBinary),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("attempts", Integer, nullable=False, server_default=sql("0")),
+    Column("next_at", _TIME),
+    Column("checked_at", _TIME),
+    Column("repaired_at", _TIME),
+    Column("created_at", _TIME, nullable=False),
+    _of_source("webhook_subscriptions"),
+    Index("webhook_subscriptions_of_source", "tenant_id", "source_id"),
+    Index("webhook_subscriptions_due", "next_at"),
+)
+
+#: How far a queue of a platform has been read; moved with the commit of what was read, acknowledged after it.
+PULLS = tenant_table(
+    "webhook_pulls",
+    Column("source_id", Text, primary_key=True),
+    Column("connection_id", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    _count("taken"),
+    Column("attempts", Integer, nullable=False, server_default=sql("0")),
+    Column("next_at", _TIME, nullable=False),
+    Column("pulled_at", _TIME),
+    Column("reason", Text),
+    Column("created_at", _TIME, nullable=False),
+    _of_source("webhook_pulls"),
+    Index("webhook_pulls_due", "next_at"),
 )
 
 STEPS = tenant_table(

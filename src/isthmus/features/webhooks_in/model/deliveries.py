@@ -39,6 +39,8 @@ class Source:
     uses_app: bool
     app: Mapping[str, str]
     paused: bool
+    filter: str | None
+    transform: str | None
     first_verified_at: datetime | None
     version: int
     created_at: datetime

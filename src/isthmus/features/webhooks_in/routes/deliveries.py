@@ -34,7 +34,7 @@ from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 
 routes = Routes(prefix="/api/webhooks", tag="Webhooks in")
-_STATES = Literal["received", "unrouted", "waiting", "handling", "done", "ignored", "dead"]
+_STATES = Literal["received", "unrouted", "waiting", "done", "ignored", "dead"]
 _LONG_AGO = timedelta(days=3650)
 
 
@@ -94,9 +94,11 @@ async def get_delivery(scope: ScopeDep, delivery_id: str) -> Response:
     summary="Work a delivery off once more",
     errors=(DeliveryNotFound, NotRetryable),
 )
-async def retry_delivery(scope: ScopeDep, delivery_id: str) -> Response:
-    """Its schedule begins anew."""
-    return accepted(whole_out(await looking.retry(scope, delivery_id)))
+async def retry_delivery(
+    scope: ScopeDep, delivery_id: str, *, handler: Annotated[str | None, Query()] = None
+) -> Response:
+    """What failed, of all handlers or of one; where nothing failed, everything. The schedule begins anew."""
+    return accepted(whole_out(await looking.retry(scope, delivery_id, handler)))
 
 
 @routes.post(

@@ -25,13 +25,17 @@ class AddSource(Wire):
     connection_id: str | None = None
     secret: SecretStr | None = None
     app: dict[str, str] | None = None
+    filter: str | None = None
+    transform: str | None = None
 
 
 class ChangeSource(Wire):
-    """What is to be changed."""
+    """What is to be changed. `filter` and `transform` are JMESPath over the body; null takes one away."""
 
     name: str | None = None
     paused: bool | None = None
+    filter: str | None = None
+    transform: str | None = None
 
 
 class RotateSource(Wire):
@@ -88,6 +92,8 @@ class SourceOut(Answer, frozen=True, kw_only=True):
     connection_id: str | None
     uses_app_secret: bool
     paused: bool
+    filter: str | None
+    transform: str | None
     first_verified_at: datetime | None
     received: int
     repeated: int
@@ -161,6 +167,26 @@ class StepOut(Answer, frozen=True, kw_only=True):
     run_id: str | None
 
 
+class TaskOut(Answer, frozen=True, kw_only=True):
+    """How far one handler is with a delivery; `sync` is the built-in reader."""
+
+    handler: str
+    state: str
+    attempts: int
+    next_attempt_at: datetime | None
+    reason: str | None
+    run_id: str | None
+    result: dict[str, Any] | None
+    done_at: datetime | None
+
+
+class RunOut(Answer, frozen=True, kw_only=True):
+    """A sync run that a delivery started."""
+
+    id: str
+    state: str
+
+
 class WholeOut(Answer, frozen=True, kw_only=True):
     """A delivery with what was sent, and what became of it."""
 
@@ -169,7 +195,9 @@ class WholeOut(Answer, frozen=True, kw_only=True):
     query: str
     headers: dict[str, str]
     body: str
+    handlers: list[TaskOut]
     steps: list[StepOut]
+    runs: list[RunOut]
 
 
 class RefusedOut(Answer, frozen=True, kw_only=True):
@@ -224,6 +252,8 @@ def source_out(seen: Seen) -> SourceOut:
         connection_id=one.connection_id,
         uses_app_secret=one.uses_app,
         paused=one.paused,
+        filter=one.filter,
+        transform=one.transform,
         first_verified_at=one.first_verified_at,
         received=seen.received,
         repeated=seen.repeated,
@@ -277,8 +307,15 @@ def whole_out(whole: Whole) -> WholeOut:
         query=one.query,
         headers=dict(one.headers),
         body=one.body.decode("utf-8", "replace"),
+        handlers=[_task_out(row) for row in whole.tasks],
         steps=[StepOut(**{name: row[name] for name in names}) for row in whole.steps],
+        runs=[RunOut(id=run.id, state=run.state) for run in whole.runs],
     )
+
+
+def _task_out(row: Mapping[str, Any]) -> TaskOut:
+    names = ("handler", "state", "attempts", "reason", "run_id", "result", "done_at")
+    return TaskOut(**{name: row[name] for name in names}, next_attempt_at=row["next_at"])
 
 
 def refused_out(row: Mapping[str, Any]) -> RefusedOut:

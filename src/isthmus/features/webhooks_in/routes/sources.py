@@ -39,7 +39,7 @@ routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
 async def add_source(scope: ScopeDep, body: AddSource) -> Response:
     """The address is shown once."""
     secret = Secret(body.secret.get_secret_value()) if body.secret else None
-    wanted = Wanted(body.provider, body.name, body.connection_id, secret, body.app)
+    wanted = Wanted(body.provider, body.name, body.connection_id, secret, body.app, body.filter, body.transform)
     seen = await managing.add(scope, wanted)
     return created(source_out(seen), location=f"/api/webhooks/sources/{seen.source.id}")
 
@@ -75,7 +75,7 @@ async def get_source(scope: ScopeDep, source_id: str) -> Response:
 )
 async def change_source(scope: ScopeDep, source_id: str, body: ChangeSource) -> Response:
     """A paused source answers 503, so that platforms come again later."""
-    return document(source_out(await managing.change(scope, source_id, name=body.name, paused=body.paused)))
+    return document(source_out(await managing.change(scope, source_id, body.model_dump(exclude_unset=True))))
 
 
 @routes.post(

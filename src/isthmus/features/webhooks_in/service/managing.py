@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.events import SourceAdded, SourceChanged, SourceRemoved, SourceRotated
-from isthmus.features.webhooks_in.model import deliveries
+from isthmus.features.webhooks_in.model import deliveries, expressions
 from isthmus.features.webhooks_in.model.deliveries import Source
 from isthmus.features.webhooks_in.service import finding
 from isthmus.features.webhooks_in.settings import Settings
@@ -18,6 +18,8 @@ from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
+
+_EXPRESSIONS = ("filter", "transform")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Wanted:
     connection_id: str | None = None
     secret: Secret | None = None
     app: Mapping[str, str] | None = None
+    filter: str | None = None
+    transform: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,21 @@ class Seen:
     url: Secret | None = None
 
 
+def check_expressions(given: Mapping[str, Any]) -> None:
+    """Raise Invalid for a filter or a transformation that is no JMESPath."""
+    for field in _EXPRESSIONS:
+        try:
+            expressions.check(given.get(field) or "@")
+        except expressions.ExpressionFailed as failure:
+            raise Invalid.field(field, str(failure)) from None
+
+
 async def add(scope: Scope, wanted: Wanted) -> Seen:
     """Make a source. Without a secret the app registration's own counts, where the provider has one.
 
     Raises ProviderNotFound, PushesNothing, Invalid, ConnectionNotFound.
     """
+    check_expressions({"filter": wanted.filter, "transform": wanted.transform})
     manifest = scope.part(catalog.Providers).found(wanted.provider).manifest
     if manifest.webhooks is None:
         raise PushesNothing
@@ -64,7 +78,8 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
     app = {name: value for name, value in (wanted.app or {}).items() if name in manifest.webhooks.app_fields}
     made = Source(
         scope.id("src"), wanted.provider, wanted.name or manifest.name, wanted.connection_id, uses_app, app,
-        paused=False, first_verified_at=None, version=1, created_at=scope.now, updated_at=scope.now,
+        paused=False, filter=wanted.filter, transform=wanted.transform, first_verified_at=None, version=1,
+        created_at=scope.now, updated_at=scope.now,
     )  # fmt: skip
     token = ids.token(deliveries.TOKEN_BITS)
     async with scope.tx() as tx:
@@ -132,13 +147,17 @@ async def _seen(scope: Scope, one: Source, url: Secret | None = None) -> Seen:
     )
 
 
-async def change(scope: Scope, source_id: str, *, name: str | None = None, paused: bool | None = None) -> Seen:
-    """Rename, pause or resume a source. Raises SourceNotFound."""
+async def change(scope: Scope, source_id: str, changes: Mapping[str, Any]) -> Seen:
+    """Change what is named of name, paused, filter and transform. Raises SourceNotFound, Invalid."""
+    check_expressions(changes)
+    found = await own(scope, source_id)
+    given = {name: value for name, value in changes.items() if value is not None or name in _EXPRESSIONS}
+    values = {name: given.get(name, getattr(found, name)) for name in ("name", "paused", *_EXPRESSIONS)}
     async with scope.tx() as tx:
-        changed = await store.update_source(tx, scope.tenant_id, source_id, scope.now, name=name, paused=paused)
+        changed = await store.update_source(tx, scope.tenant_id, source_id, scope.now, values)
         if changed is None:
             raise SourceNotFound
-        tx.emit(SourceChanged(subject=source_id, after={"name": changed.name, "paused": changed.paused}))
+        tx.emit(SourceChanged(subject=source_id, after=values))
     return await _seen(scope, changed)
 
 

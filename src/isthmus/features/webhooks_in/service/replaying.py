@@ -9,6 +9,7 @@ from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.errors import ReplayNotFound
 from isthmus.features.webhooks_in.events import ReplayCancelled, ReplayRequested
+from isthmus.features.webhooks_in.service import planning
 from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import log as store
@@ -65,9 +66,11 @@ async def carry_on(scope: Scope, id_: str) -> None:  # house: silent - a step of
             return
         wanted = _filters(found["filters"])
         span = (str(found["place"]), str(found["last"]))
-        place, count, keys = await store.replay_some(tx, scope.tenant_id, wanted, span, limit, scope.now)
+        rows = await store.replayable(tx, scope.tenant_id, wanted, span, limit)
+        keys = await planning.again(scope, tx, rows, scope.now) if rows else []
+        place = str(rows[-1]["id"]) if rows else None
         state, done_at = ("running", None) if place is not None else ("done", scope.now)
-        await store.update_replay(tx, scope.tenant_id, id_, place or span[0], count, state, done_at)
+        await store.update_replay(tx, scope.tenant_id, id_, place or span[0], len(rows), state, done_at)
         for key in keys:
             await tx.enqueue(HANDLE, key)
         if place is not None:

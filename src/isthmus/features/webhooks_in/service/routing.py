@@ -4,14 +4,18 @@ A signature proves the app, not the tenant (security.md WH-04): what a source of
 another tenant goes nowhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from typing import Any
 
+from isthmus.engine.db import Tx
 from isthmus.features import catalog, connections
 from isthmus.features.webhooks_in.model.deliveries import Source, State
-from isthmus.features.webhooks_in.service.handlers import handlers
+from isthmus.features.webhooks_in.model.handling import Planned, Subject
+from isthmus.features.webhooks_in.service import planning
+from isthmus.features.webhooks_in.service.planning import Expressions
 from isthmus.features.webhooks_in.store import sources as holding
+from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store import working as store
 from isthmus.features.webhooks_in.store.working import Routed
 from isthmus.kit.permissions import PLATFORM_TENANT
@@ -21,7 +25,6 @@ HANDLE = "webhooks_in.handle"
 PART = "webhooks_in"
 _AT_ONCE = 200
 _NOBODY = "No connection of yours holds the account that this is about."
-_UNWANTED = "No handler wants this event."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +56,38 @@ async def _some(system: System, scope: Scope, source_id: str) -> bool:
     if not rows or source is None:
         return False
     targets = {account: await _target(system, scope, source, account) for account in {row["account"] for row in rows}}
-    routed = [_routed(scope, row, targets[row["account"]]) for row in rows]
     async with system.tx() as tx:
-        await store.route(tx, scope.tenant_id, routed, system.now)
-        for tenant_id, key in sorted({(one.tenant_id, one.connection_id or source_id) for one in _waiting(routed)}):
-            await scope.engine.queue.enqueue(tx, HANDLE, key, tenant_id=tenant_id)
+        await _send(system, tx, source, scope.tenant_id, [(row, targets[row["account"]]) for row in rows])
     return True
 
 
-def _waiting(routed: list[Routed]) -> list[Routed]:
-    return [one for one in routed if one.state == State.WAITING]
+async def _send(
+    system: System, tx: Tx, source: Source, tenant_id: str, rows: Sequence[tuple[Mapping[str, Any], _Target]]
+) -> None:
+    """Give each delivery to its tenant, with what that tenant's handlers have to do."""
+    own = {source.id: Expressions(source.filter, source.transform)}
+    routed = [
+        Routed(row["id"], tenant_id, None, State.UNROUTED, target.reason)
+        for row, target in rows
+        if target.reason is not None
+    ]
+    wakes: set[tuple[str, str]] = set()
+    for owner in sorted({target.tenant_id for _, target in rows if target.reason is None}):
+        mine = {row["id"]: (row, target) for row, target in rows if target.tenant_id == owner and not target.reason}
+        subjects = [Subject(**row, connection_id=target.connection_id) for row, target in mine.values()]
+        found = await planning.planned(system.scope(owner, PART), tx, tenant_id, subjects, own)
+        every = [task for one in found.values() for task in one.tasks]
+        if every:
+            await tasks.add(tx, owner, every, system.now)
+        routed += [_routed(id_, mine[id_][1], one) for id_, one in found.items()]
+        wakes |= {(owner, task.key) for task in every}
+    await store.route(tx, tenant_id, routed, system.now)
+    for owner, key in sorted(wakes):
+        await system.engine.queue.enqueue(tx, HANDLE, key, tenant_id=owner)
 
 
-def _routed(scope: Scope, row: Mapping[str, str], target: _Target) -> Routed:
-    if target.reason is not None:
-        return Routed(row["id"], scope.tenant_id, None, State.UNROUTED, target.reason)
-    wanted = bool(row["entity"] and target.connection_id) or any(
-        fnmatchcase(row["event"], one.pattern) for one in handlers(scope)
-    )
-    state, reason = (State.WAITING, None) if wanted else (State.IGNORED, _UNWANTED)
-    return Routed(row["id"], target.tenant_id, target.connection_id, state, reason)
+def _routed(id_: str, target: _Target, planned: Planned) -> Routed:
+    return Routed(id_, target.tenant_id, target.connection_id, planned.state, planned.reason)
 
 
 async def _target(system: System, scope: Scope, source: Source, account: str) -> _Target:

@@ -1,155 +1,200 @@
-"""Works deliveries off as hints: something changed, so the connection is read anew (security.md WH-07).
+"""Works deliveries off as hints: something changed, so it is read anew, forwarded, or told to a function (WH-07).
 
-A burst for one connection shares one run. Every failure follows its delivery's own schedule and harms no other; what
-ends its worker again and again becomes a dead letter as well.
+Each handler has its own tasks, worker, schedule and dead letters, so that none waits for another's failures. What ends
+its worker is taken up again alone: it can harm nothing but itself, and becomes a dead letter as well.
 """
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
-from isthmus.features import sync
 from isthmus.features.webhooks_in.events import DeliveryDied
 from isthmus.features.webhooks_in.model.deliveries import State, next_attempt
-from isthmus.features.webhooks_in.service.handlers import Handler, Told, handlers
+from isthmus.features.webhooks_in.model.handling import READER, RESERVED, Action, Rule, Subject
+from isthmus.features.webhooks_in.service import acting, planning
+from isthmus.features.webhooks_in.service.acting import Job, Outcome
+from isthmus.features.webhooks_in.service.handlers import Handler, handlers
 from isthmus.features.webhooks_in.service.intake import ROUTE
+from isthmus.features.webhooks_in.service.planning import Expressions
 from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
-from isthmus.features.webhooks_in.store import intake as keeping
+from isthmus.features.webhooks_in.store import handlers as keeping
+from isthmus.features.webhooks_in.store import intake, tasks
+from isthmus.features.webhooks_in.store import planning as plans
 from isthmus.features.webhooks_in.store import working as store
-from isthmus.features.webhooks_in.store.working import Ended, Step
-from isthmus.kit.errors import Problem
+from isthmus.features.webhooks_in.store.tasks import Ended
+from isthmus.features.webhooks_in.store.working import Step
 from isthmus.scope import Scope, System
+from isthmus.scope import Tx as ScopeTx
 
-_LOG = logging.getLogger("isthmus.features.webhooks_in")
 _AT_ONCE = 100
 _MOST = 500
 _QUIET = timedelta(seconds=3)
 _AGAIN = timedelta(seconds=2)
-_TEXT = 500
+_ELSEWHERE = timedelta(seconds=60)
+_ORDINARY = ("id", "source_id", "connection_id", "provider", "event", "topic", "entity", "object", "account")
+
+
+class _Overtaken(Exception):
+    """This worker was believed dead and another one has done its work."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    """How one handler fared with one delivery: done, again (does not count), or failed."""
+class _Known:
+    """What one look at the database says of a batch."""
 
-    what: str
-    kind: str
-    message: str | None = None
-    run_id: str | None = None
+    rule: Rule | None
+    function: Handler | None
+    jobs: Sequence[Job]
+    sources: Mapping[str, Expressions]
 
-
-@dataclass(frozen=True, slots=True)
-class _Claimed:
-    id: str
-    attempts: int
-    connection_id: str | None
-    entity: str
-    event: str
-    simulated: bool
+    @property
+    def retries(self) -> tuple[float, ...] | None:
+        return self.rule.retries if self.rule else None
 
 
 async def work(scope: Scope, key: str) -> None:
-    """Work off what is due for a connection, or for a source without one."""
+    """Work off what is due for a handler at a connection, or at a source without one."""
     lease = scope.part(Settings).lease
     while True:
+        span = (scope.now, lease)
         async with scope.tx() as tx:
-            rows = await store.claim(tx, scope.tenant_id, key, lease, _AT_ONCE, scope.now)
-        if not rows:
+            owner = (scope.tenant_id, key)
+            rows = await tasks.claim(tx, owner, span, limit=_AT_ONCE, dropped=False)
+            if not rows:
+                # what ended its worker once is taken up alone
+                rows = await tasks.claim(tx, owner, span, limit=1, dropped=True)
+            known = await _known(scope, tx, rows) if rows else None
+        if known is None:
             return
-        names = ("id", "attempts", "connection_id", "entity", "event", "simulated")
-        await _handle(scope, [_Claimed(*(row[name] for name in names)) for row in rows])
+        try:
+            await _attempt(scope, known, rows)
+        except _Overtaken:
+            return
 
 
-async def _handle(scope: Scope, claimed: Sequence[_Claimed]) -> None:
-    retries = scope.part(Settings).retries
-    worn = [one for one in claimed if one.attempts > len(retries) + 1]
-    fine = [one for one in claimed if one.attempts <= len(retries) + 1]
-    outcomes = {one.id: [_Outcome("worker", "failed", "Its worker ended again and again.")] for one in worn}
-    outcomes |= {one.id: [] for one in fine}
-    for connection_id, entity in sorted({(one.connection_id, one.entity) for one in fine if _reads(one)}, key=str):
-        outcome = await _read(scope, connection_id or "", entity)
-        for one in fine:
-            if _reads(one) and (one.connection_id, one.entity) == (connection_id, entity):
-                outcomes[one.id].append(outcome)
-    for one in fine:
-        for handler in handlers(scope):
-            if not one.simulated and fnmatchcase(one.event, handler.pattern):
-                outcomes[one.id].append(await _call(scope, handler, one))
-    await _write(scope, [(one, outcomes[one.id]) for one in claimed])
+async def _known(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> _Known:
+    name = str(rows[0]["handler"])
+    function = next((one for one in handlers(scope) if one.name == name), None)
+    rule = READER if name == READER.name else function.rule if function else None
+    if rule is None:
+        found = await keeping.handler(tx, scope.tenant_id, name)
+        rule = planning.rule_of(found) if found is not None else None
+    whole = await plans.told(tx, scope.tenant_id, [row["delivery_id"] for row in rows])
+    jobs = [_job(whole[row["delivery_id"]], row["attempts"]) for row in rows if row["delivery_id"] in whole]
+    sources = await planning.expressions(tx, scope.tenant_id, {job.subject.source_id for job in jobs})
+    return _Known(rule, function, jobs, sources)
 
 
-def _reads(one: _Claimed) -> bool:
-    return bool(one.entity and one.connection_id) and not one.simulated
+def _job(row: Mapping[str, Any], attempt: int) -> Job:
+    given = {name: row[name] for name in (*_ORDINARY, "simulated", "body", "headers", "query")}
+    return Job(Subject(**given), attempt, row)
 
 
-async def _read(scope: Scope, connection_id: str, entity: str) -> _Outcome:
-    what = f"sync {entity}"
-    try:
-        run = await sync.start(scope, connection_id, entity=entity, mode=sync.Mode.INCREMENTAL)
-    except sync.RunInProgress:
-        return _Outcome(what, "again", "Another run is under way; one begins after it.")
-    except sync.NotReadable as problem:
-        return _Outcome(what, "done", problem.message)
-    except Problem as problem:
-        return _Outcome(what, "failed", f"{problem.code}: {problem.message}"[:_TEXT])
-    return _Outcome(what, "done", None, run.id)
+async def _attempt(scope: Scope, known: _Known, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One attempt of each; then everything is written down in one transaction."""
+    most = len(_retries(scope, known)) + 1
+    worn = {job.subject.id for job in known.jobs if job.attempt > most}
+    fine = [job for job in known.jobs if job.subject.id not in worn]
+    outcomes = {id_: Outcome("failed", "Its worker ended again and again.") for id_ in worn}
+    publishing: list[Job] = []
+    if known.function is not None:
+        outcomes |= await _call(scope, known, fine)
+    elif known.rule is None:
+        outcomes |= {job.subject.id: _orphan(str(rows[0]["handler"])) for job in fine}
+    elif known.rule.action == Action.SYNC:
+        outcomes |= await acting.read(scope, fine)
+    else:
+        publishing = fine
+    await _write(scope, known, rows, outcomes, publishing)
 
 
-async def _call(scope: Scope, handler: Handler, one: _Claimed) -> _Outcome:
-    try:
-        await handler.function(scope, Told(one.id, one.event, one.connection_id, one.entity))
-    except Problem as problem:
-        return _Outcome(handler.name, "failed", f"{problem.code}: {problem.message}"[:_TEXT])
-    except Exception as failure:  # noqa: BLE001 - a job runner: one handler's mistake must not stop the others
-        _LOG.exception("the webhook handler %s failed", handler.name)
-        return _Outcome(handler.name, "failed", f"{type(failure).__name__} in the handler; the log has more.")
-    return _Outcome(handler.name, "done")
+def _orphan(name: str) -> Outcome:
+    if name.startswith(RESERVED):
+        return Outcome("ignored", "The handler was removed.")
+    return Outcome("again", "No process that knows this handler has come by.")
 
 
-async def _write(scope: Scope, handled: Sequence[tuple[_Claimed, Sequence[_Outcome]]]) -> None:
-    ended = [_ended(scope, one, outcomes) for one, outcomes in handled]
-    steps = [
-        Step(one.id, scope.id("stp"), each.what, each.kind, each.message, each.run_id)
-        for one, outcomes in handled
-        for each in outcomes
-        if each.kind != "again"
-    ]
+async def _call(scope: Scope, known: _Known, jobs: Sequence[Job]) -> dict[str, Outcome]:
+    """Several at a time: they are independent, or their lane let only one through."""
+    function = known.function
+    assert function is not None  # noqa: S101 - the caller looked
+    slots = asyncio.Semaphore(scope.part(Settings).calls_at_once)
+
+    async def one(job: Job) -> tuple[str, Outcome]:
+        async with slots:
+            source = known.sources.get(job.subject.source_id)
+            return job.subject.id, await acting.call(scope, function, source, job)
+
+    return dict(await asyncio.gather(*(one(job) for job in jobs)))
+
+
+async def _write(
+    scope: Scope,
+    known: _Known,
+    rows: Sequence[Mapping[str, Any]],
+    outcomes: dict[str, Outcome],
+    publishing: Sequence[Job],
+) -> None:
     async with scope.tx() as tx:
-        await store.finish(tx, scope.tenant_id, ended)
-        if steps:
-            await store.note(tx, scope.tenant_id, steps, scope.now)
-        for one in ended:
-            if one.state == State.DEAD:
-                tx.emit(DeliveryDied(subject=one.id, body={"reason": one.reason}))
+        if known.rule is not None:
+            for job in publishing:
+                source = known.sources.get(job.subject.source_id)
+                outcomes[job.subject.id] = acting.forward(tx, known.rule, source, job)
+        ended = [_ended(scope, known, row, outcomes.get(row["delivery_id"])) for row in rows]
+        theirs = await tasks.finish(tx, scope.tenant_id, ended, scope.now)
+        if publishing and len(theirs) < len(ended):
+            # somebody else took them up meanwhile: nothing of this attempt may count
+            raise _Overtaken
+        await _note(scope, tx, [one for one in ended if (one.delivery_id, one.handler) in theirs], outcomes)
+        for key in await tasks.opened(tx, scope.tenant_id, [one.delivery_id for one in ended], scope.now):
+            await tx.enqueue(HANDLE, key)
 
 
-def _ended(scope: Scope, one: _Claimed, outcomes: Sequence[_Outcome]) -> Ended:
-    run_id = next((each.run_id for each in outcomes if each.run_id), None)
-    failed = next((each for each in outcomes if each.kind == "failed"), None)
-    done = Ended(one.id, State.DONE, 0, None, None, run_id, scope.now)
-    if failed is not None:
-        at = next_attempt(one.attempts, scope.part(Settings).retries, scope.now)
-        if at is None:
-            return replace(done, state=State.DEAD, reason=failed.message)
-        return replace(done, state=State.WAITING, next_at=at, reason=failed.message, done_at=None)
-    again = next((each for each in outcomes if each.kind == "again"), None)
-    if again is not None:
-        return Ended(one.id, State.WAITING, 1, scope.now + _AGAIN, again.message, run_id, None)
-    if not outcomes:
-        reason = "A simulated delivery reaches no handler." if one.simulated else "No handler wants this event."
-        return replace(done, state=State.IGNORED, reason=reason)
-    return done
+async def _note(scope: Scope, tx: ScopeTx, ended: Sequence[Ended], outcomes: Mapping[str, Outcome]) -> None:
+    steps = [_step(scope, one, outcomes.get(one.delivery_id)) for one in ended if not one.free]
+    if steps:
+        await store.note(tx, scope.tenant_id, steps, scope.now)
+    for one in ended:
+        if one.state == State.DEAD:
+            tx.emit(DeliveryDied(subject=one.delivery_id, body={"handler": one.handler, "reason": one.reason}))
+
+
+def _step(scope: Scope, one: Ended, outcome: Outcome | None) -> Step:
+    kind = outcome.kind if outcome else "ignored"
+    message = outcome.message if outcome else one.reason
+    return Step(one.delivery_id, scope.id("stp"), one.handler, kind, message, outcome.run_id if outcome else None)
+
+
+def _retries(scope: Scope, known: _Known) -> Sequence[float]:
+    return known.retries if known.retries is not None else scope.part(Settings).retries
+
+
+def _ended(scope: Scope, known: _Known, row: Mapping[str, Any], outcome: Outcome | None) -> Ended:
+    """A delivery that was forgotten meanwhile has no outcome."""
+    outcome = outcome or Outcome("ignored", "The delivery was forgotten meanwhile.")
+    make = partial(Ended, row["delivery_id"], row["handler"], row["attempts"])
+    if outcome.kind == "again":
+        pause = _AGAIN if known.rule is not None else _ELSEWHERE
+        return make(State.WAITING, 1, scope.now + pause, outcome.message, None, None, None)
+    if outcome.kind == "failed":
+        at = next_attempt(row["attempts"], _retries(scope, known), scope.now)
+        if at is not None:
+            return make(State.WAITING, 0, at, outcome.message, None, outcome.result, None)
+        return make(State.DEAD, 0, None, outcome.message, None, outcome.result, scope.now)
+    state = State.DONE if outcome.kind == "done" else State.IGNORED
+    return make(state, 0, None, outcome.message, outcome.run_id, outcome.result, scope.now)
 
 
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:
     """The wake-ups of what nobody works on: lost ones, dead workers, and retries that have come due."""
     routes = [Wake(ROUTE, source, tenant) for tenant, source in await store.forgotten(tx, system.now - _QUIET, _MOST)]
-    due = [Wake(HANDLE, key, tenant) for tenant, key in await store.due(tx, system.now, _MOST)]
+    due = [Wake(HANDLE, key, tenant) for tenant, key in await tasks.due(tx, system.now, _MOST)]
     return [*routes, *due]
 
 
@@ -163,6 +208,6 @@ async def sweep(system: System) -> None:
     """Forget what is older than its time."""
     settings, now = system.engine.part(Settings), system.now
     async with system.tx() as tx:
-        await keeping.sweep(
+        await intake.sweep(
             tx, refused=now - settings.refused_for, seen=now - settings.ledger_for, log=now - settings.log_for
         )

@@ -63,19 +63,15 @@ _SWEEP_REFUSED = "delete from webhook_refused where at < $1"
 _SWEEP_SEEN = """
 delete from webhook_seen where digest in (select digest from webhook_seen where at < $1 limit 5000)
 """
-_SWEEP_STEPS = """
-delete from webhook_steps s using (
-  select tenant_id, id from webhook_inbox where received_at < $1 and state not in ('waiting', 'handling')
-  limit 5000
-) as old
-where s.tenant_id = old.tenant_id and s.delivery_id = old.id
-"""
-_SWEEP_INBOX = """
-delete from webhook_inbox i using (
-  select tenant_id, id from webhook_inbox where received_at < $1 and state not in ('waiting', 'handling')
-  limit 5000
-) as old
-where i.tenant_id = old.tenant_id and i.id = old.id
+_SWEEP_LOG = """
+with old as (
+  select tenant_id, id from webhook_inbox where received_at < $1 and state <> 'waiting' limit 5000
+), steps as (
+  delete from webhook_steps s using old where s.tenant_id = old.tenant_id and s.delivery_id = old.id
+), tasks as (
+  delete from webhook_tasks t using old where t.tenant_id = old.tenant_id and t.delivery_id = old.id
+)
+delete from webhook_inbox i using old where i.tenant_id = old.tenant_id and i.id = old.id
 """
 
 
@@ -117,5 +113,4 @@ async def sweep(tx: Tx, *, refused: datetime, seen: datetime, log: datetime) -> 
     """Forget what is older than each of these."""
     await tx.execute_sql(_SWEEP_REFUSED, refused)
     await tx.execute_sql(_SWEEP_SEEN, seen)
-    await tx.execute_sql(_SWEEP_STEPS, log)
-    await tx.execute_sql(_SWEEP_INBOX, log)
+    await tx.execute_sql(_SWEEP_LOG, log)

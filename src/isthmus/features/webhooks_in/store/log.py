@@ -1,16 +1,16 @@
 """Statements that read the log of deliveries, and that put deliveries back to work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import DateTime, Text, and_, bindparam, cast, or_, select, update
+from sqlalchemy import DateTime, Text, and_, bindparam, cast, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from isthmus.engine.db import Tx, statement
-from isthmus.features.webhooks_in.model.deliveries import Delivery, State
+from isthmus.features.webhooks_in.model.deliveries import Delivery
 from isthmus.features.webhooks_in.tables import INBOX, REFUSED, REPLAYS, STEPS
 from isthmus.kit.paging import Ask, Page
 
@@ -64,13 +64,6 @@ _REFUSED = statement(
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
-_ENDED = or_(*(_i.state == str(state) for state in (State.DONE, State.IGNORED, State.DEAD, State.WAITING)))
-_AGAIN = statement(
-    update(INBOX)
-    .where(_TENANT, _i.id == bindparam("id"), _ENDED)
-    .values(state="waiting", attempts=0, next_at=bindparam("now"), reason=None, done_at=None, replays=_i.replays + 1)
-    .returning(_i.connection_id, _i.source_id)
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,19 +108,14 @@ async def refused(tx: Tx, tenant_id: str, source_id: str, ask: Ask) -> Page[Mapp
     return Page(items, items[-1]["id"] if more else None, has_more=more)
 
 
-async def again(tx: Tx, tenant_id: str, id_: str, now: datetime) -> str | None:
-    """Put one back to work; the key of its worker, None when it is at work or has nowhere to go."""
-    row = await tx.fetchrow(_AGAIN, tenant_id=tenant_id, id=id_, now=now)
-    return None if row is None else row["connection_id"] or row["source_id"]
-
-
 _REPLAYABLE = """
-select id from webhook_inbox
+select id, source_id, connection_id, provider, event, topic, entity, object, account, simulated
+from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
   and ($7::text is null or event = $7) and ($8::text is null or state = $8)
   and state in ('done', 'ignored', 'dead') and not simulated and id > $9 and id <= $10
-order by id limit $11
+order by id limit $11 for update
 """
 _COUNT = """
 select count(id) as found, coalesce(max(id), '') as last from webhook_inbox
@@ -135,12 +123,6 @@ where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
   and ($7::text is null or event = $7) and ($8::text is null or state = $8)
   and state in ('done', 'ignored', 'dead') and not simulated
-"""
-_REPLAY_ROWS = """
-update webhook_inbox set state = 'waiting', attempts = 0, next_at = $3, reason = null, done_at = null,
-  replays = replays + 1
-where tenant_id = $1 and id = any($2::text[]) and state in ('done', 'ignored', 'dead')
-returning coalesce(connection_id, source_id) as key
 """
 _NEW = """
 insert into webhook_replays (tenant_id, id, filters, state, place, last, total, requested_by, created_at)
@@ -176,15 +158,11 @@ async def count_replayable(tx: Tx, tenant_id: str, wanted: Filters) -> tuple[int
     return int(row["found"]), str(row["last"])
 
 
-async def replay_some(
-    tx: Tx, tenant_id: str, wanted: Filters, span: tuple[str, str], limit: int, now: datetime
-) -> tuple[str | None, int, Sequence[str]]:
-    """Put the next ones back to work: the last one's id, how many, and the keys of their workers."""
-    rows = await tx.fetch_sql(_REPLAYABLE, tenant_id, *_values(wanted), *span, limit)
-    if not rows:
-        return None, 0, ()
-    found = await tx.fetch_sql(_REPLAY_ROWS, tenant_id, [row["id"] for row in rows], now)
-    return rows[-1]["id"], len(found), sorted({row["key"] for row in found})
+async def replayable(
+    tx: Tx, tenant_id: str, wanted: Filters, span: tuple[str, str], limit: int
+) -> list[dict[str, Any]]:
+    """The next ones that a replay takes, as the planner wants to know them."""
+    return [dict(row) for row in await tx.fetch_sql(_REPLAYABLE, tenant_id, *_values(wanted), *span, limit)]
 
 
 async def insert_replay(

@@ -15,8 +15,8 @@ from isthmus.kit.paging import Ask, Page
 _s, _k, _t, _m = SOURCES.c, SECRETS.c, TOKENS.c, MAIL.c
 _TENANT = _s.tenant_id == bindparam("tenant_id")
 _NAMES = (
-    "id", "provider", "name", "connection_id", "uses_app", "app", "paused", "first_verified_at", "version",
-    "created_at", "updated_at",
+    "id", "provider", "name", "connection_id", "uses_app", "app", "paused", "filter", "transform",
+    "first_verified_at", "version", "created_at", "updated_at",
 )  # fmt: skip
 _COLUMNS = tuple(_s[name] for name in _NAMES)
 _ONE = statement(select(*_COLUMNS).where(_TENANT, _s.id == bindparam("id")))
@@ -32,8 +32,9 @@ _CHANGE = statement(
     update(SOURCES)
     .where(_TENANT, _s.id == bindparam("id"))
     .values(
-        name=func.coalesce(bindparam("new_name"), _s.name),
-        paused=func.coalesce(bindparam("new_paused"), _s.paused),
+        {name: bindparam(f"new_{name}") for name in ("name", "paused", "filter", "transform")},
+    )
+    .values(
         version=_s.version + 1,
         updated_at=bindparam("now"),
     )
@@ -123,11 +124,9 @@ async def insert_source(tx: Tx, tenant_id: str, made: Source) -> None:
     await tx.execute(_ADD, tenant_id=tenant_id, **{name: getattr(made, name) for name in _NAMES})
 
 
-async def update_source(
-    tx: Tx, tenant_id: str, id_: str, now: datetime, *, name: str | None, paused: bool | None
-) -> Source | None:
-    """Change what is given; None without such a source."""
-    values = {"new_name": name, "new_paused": paused, "now": now}
+async def update_source(tx: Tx, tenant_id: str, id_: str, now: datetime, changes: Mapping[str, Any]) -> Source | None:
+    """Give one this name, filter, transformation and pause; None without such a source."""
+    values = {**{f"new_{name}": value for name, value in changes.items()}, "now": now}
     return _source(await tx.fetchrow(_CHANGE, tenant_id=tenant_id, id=id_, **values))
 
 

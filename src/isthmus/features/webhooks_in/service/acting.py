@@ -1,0 +1,162 @@
+"""What a handler does with a delivery: read anew, forward, or call a function of this process."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from isthmus.connect.spi import ReadsOne
+from isthmus.features import catalog, sync
+from isthmus.features.webhooks_in.events import LoopStopped, WebhookReceived
+from isthmus.features.webhooks_in.model.expressions import ExpressionFailed
+from isthmus.features.webhooks_in.model.handling import MOST_HOPS, RECEIVED, Rule, Subject, forwarded
+from isthmus.features.webhooks_in.service.handlers import Handler, Told
+from isthmus.features.webhooks_in.service.planning import Expressions
+from isthmus.kit.errors import Problem
+from isthmus.scope import Scope, Tx
+
+_LOG = logging.getLogger("isthmus.features.webhooks_in")
+_TEXT = 500
+_RESULT_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt went: done, ignored, again (does not count), or failed."""
+
+    kind: str
+    message: str | None = None
+    run_id: str | None = None
+    result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One delivery at one handler. `told` is the delivery's row, whole."""
+
+    subject: Subject
+    attempt: int
+    told: Mapping[str, Any]
+
+
+async def read(scope: Scope, jobs: Sequence[Job]) -> dict[str, Outcome]:
+    """Have read anew what changed: the object itself, or all changes where it is not named or cannot be read alone.
+
+    Many deliveries about one object are one reading; many about one shop's changes are one run.
+    """
+    about: dict[tuple[str, str, str], list[Job]] = defaultdict(list)
+    for job in jobs:
+        alone = job.subject.object if _reads_one(scope, job.subject) else ""
+        about[job.subject.connection_id or "", job.subject.entity, alone].append(job)
+    outcomes: dict[str, Outcome] = {}
+    for place, those in about.items():
+        times = [at for job in those if (at := job.told["occurred_at"]) is not None]
+        begun = await (_refresh(scope, place, max(times, default=None)) if place[2] else _run(scope, *place[:2]))
+        outcomes |= {job.subject.id: begun for job in those}
+    return outcomes
+
+
+def _reads_one(scope: Scope, subject: Subject) -> bool:
+    connector = scope.part(catalog.Providers).found(subject.provider).connector
+    return bool(subject.object) and isinstance(connector, ReadsOne)
+
+
+async def _refresh(scope: Scope, place: tuple[str, str, str], seen: datetime | None) -> Outcome:
+    connection_id, entity, external_id = place
+    try:
+        await sync.refresh(scope, connection_id, entity, external_id, seen)
+    except sync.NotReadable as problem:
+        return Outcome("done", problem.message)
+    except Problem as problem:
+        return Outcome("failed", f"{problem.code}: {problem.message}"[:_TEXT])
+    return Outcome("done", None, None, {"readAnew": entity, "externalId": external_id})
+
+
+async def _run(scope: Scope, connection_id: str, entity: str) -> Outcome:
+    try:
+        run = await sync.start(scope, connection_id, entity=entity, mode=sync.Mode.INCREMENTAL)
+    except sync.RunInProgress:
+        return Outcome("again", "Another run is under way; one begins after it.")
+    except sync.NotReadable as problem:
+        return Outcome("done", problem.message)
+    except Problem as problem:
+        return Outcome("failed", f"{problem.code}: {problem.message}"[:_TEXT])
+    return Outcome("done", None, run.id)
+
+
+def forward(tx: Tx, rule: Rule, source: Expressions | None, job: Job) -> Outcome:
+    """Publish a delivery to the tenant's own endpoints, in the transaction that ends the attempt."""
+    subject = job.subject
+    if subject.hops >= MOST_HOPS:
+        tx.emit(LoopStopped(subject=subject.id, body={"hops": subject.hops, "sourceId": subject.source_id}))
+        return Outcome("ignored", f"It came through here {subject.hops} times: two forwarders send to each other.")
+    try:
+        body = forwarded(rule, source.transform if source else None, subject)
+    except ExpressionFailed as failure:
+        return Outcome("failed", str(failure)[:_TEXT])
+    times = {name: job.told[name] for name in ("received_at", "occurred_at")}
+    body |= {"receivedAt": _iso(times["received_at"]), "occurredAt": _iso(times["occurred_at"])}
+    tx.emit(WebhookReceived(subject=subject.id, body=body))
+    return Outcome("done", None, None, {"published": RECEIVED})
+
+
+def _iso(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def call(scope: Scope, handler: Handler, source: Expressions | None, job: Job) -> Outcome:
+    """Call a function of this process; its mistakes are its own."""
+    try:
+        told = _told(job, source, handler)
+        async with asyncio.timeout(handler.seconds):
+            answer = await handler.function(scope, told)
+    except Problem as problem:
+        return Outcome("failed", f"{problem.code}: {problem.message}"[:_TEXT])
+    except ExpressionFailed as failure:
+        return Outcome("failed", str(failure)[:_TEXT])
+    except TimeoutError:
+        return Outcome("failed", f"The handler took longer than {handler.seconds:g} s.")
+    except Exception as failure:  # noqa: BLE001 - a job runner: one handler's mistake must not stop the others
+        _LOG.exception("the webhook handler %s failed", handler.name)
+        return Outcome("failed", f"{type(failure).__name__} in the handler; the log has more.")
+    return Outcome("done", None, None, _kept(answer))
+
+
+def _kept(answer: object) -> Mapping[str, Any] | None:
+    """A handler's answer as the log keeps it; what is no small JSON object is left out."""
+    if not isinstance(answer, Mapping):
+        return None
+    try:
+        encoded = msgspec.json.encode(answer)
+    except (TypeError, ValueError):
+        return {"note": "The answer is no JSON."}
+    if len(encoded) > _RESULT_BYTES:
+        return {"note": f"The answer is larger than {_RESULT_BYTES} bytes."}
+    kept: dict[str, Any] = msgspec.json.decode(encoded)
+    return kept
+
+
+def _told(job: Job, source: Expressions | None, handler: Handler) -> Told:
+    subject = job.subject
+    rule = Rule(name=handler.name, action=handler.rule.action)
+    return Told(
+        id=subject.id,
+        event=subject.event,
+        provider=subject.provider,
+        topic=subject.topic,
+        connection_id=subject.connection_id,
+        entity=subject.entity,
+        object=subject.object,
+        account=subject.account,
+        received_at=job.told["received_at"],
+        occurred_at=job.told["occurred_at"],
+        attempt=job.attempt,
+        payload=forwarded(rule, source.transform if source else None, subject)["payload"],
+        headers=subject.headers,
+        body=subject.body,
+    )

@@ -1,0 +1,96 @@
+"""Turns deliveries into tasks: one for each handler that wants them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from isthmus.engine.db import Tx
+from isthmus.features.webhooks_in.model.handling import (
+    READER,
+    Action,
+    OrderedBy,
+    Planned,
+    Rule,
+    Subject,
+    matching,
+    plan,
+)
+from isthmus.features.webhooks_in.service.handlers import handlers
+from isthmus.features.webhooks_in.store import handlers as keeping
+from isthmus.features.webhooks_in.store import planning as store
+from isthmus.features.webhooks_in.store import tasks
+from isthmus.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Expressions:
+    """A source's own filter and transformation."""
+
+    filter: str | None = None
+    transform: str | None = None
+
+
+async def rules(scope: Scope, tx: Tx) -> list[Rule]:
+    """What is built in, what this process registers, and what the tenant has set up."""
+    own = [rule_of(row) for row in await keeping.live(tx, scope.tenant_id)]
+    return [READER, *(one.rule for one in handlers(scope)), *own]
+
+
+def rule_of(row: Mapping[str, Any]) -> Rule:
+    """A row of a tenant's handler as the planner sees it."""
+    return Rule(
+        name=row["id"],
+        action=Action(row["action"]),
+        pattern=row["pattern"],
+        priority=row["priority"],
+        source_id=row["source_id"],
+        filter=row["filter"],
+        transform=row["transform"],
+        retries=None if row["retries"] is None else tuple(row["retries"]),
+        ordered_by=None if row["ordered_by"] is None else OrderedBy(row["ordered_by"]),
+    )
+
+
+async def planned(
+    scope: Scope, tx: Tx, held_by: str, subjects: Sequence[Subject], sources: Mapping[str, Expressions]
+) -> dict[str, Planned]:
+    """What the scope's tenant wants done with each.
+
+    held_by: whose rows they are, which is the source's tenant until they are routed. sources: the expressions of the
+    sources that they came in at.
+    """
+    known = await rules(scope, tx)
+    judged = [one.id for one in subjects if _needs_body(matching(known, one), sources.get(one.source_id))]
+    whole = {row["id"]: row for row in await store.contents(tx, held_by, judged)} if judged else {}
+    found: dict[str, Planned] = {}
+    for one in subjects:
+        content = whole.get(one.id)
+        if content is not None:
+            one = replace(one, **content)  # noqa: PLW2901 - the same delivery, read whole
+        source = sources.get(one.source_id)
+        found[one.id] = plan(known, source.filter if source else None, one)
+    return found
+
+
+def _needs_body(wanted: Sequence[Rule], source: Expressions | None) -> bool:
+    filtered = source is not None and source.filter is not None
+    return bool(wanted) and (filtered or any(rule.filter for rule in wanted))
+
+
+async def again(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[str]:
+    """Plan deliveries of the scope's tenant anew, with the handlers of today; the keys of the workers to wake."""
+    subjects = [Subject(**row) for row in rows]
+    sources = await expressions(tx, scope.tenant_id, {one.source_id for one in subjects})
+    found = await planned(scope, tx, scope.tenant_id, subjects, sources)
+    every = [task for one in found.values() for task in one.tasks]
+    if every:
+        await tasks.add(tx, scope.tenant_id, every, now)
+    await store.replan(tx, scope.tenant_id, {id_: (one.state, one.reason) for id_, one in found.items()}, now)
+    return sorted({task.key for task in every})
+
+
+async def expressions(tx: Tx, tenant_id: str, source_ids: set[str]) -> dict[str, Expressions]:
+    """The filters and transformations of these sources."""
+    rows = await store.expressions(tx, tenant_id, sorted(source_ids))
+    return {row["id"]: Expressions(row["filter"], row["transform"]) for row in rows}

@@ -1,0 +1,151 @@
+"""Statements over tasks: what each handler has to do with each delivery, and how it went."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from isthmus.engine.db import Tx
+from isthmus.features.webhooks_in.model.handling import Task
+
+_ADD = """
+insert into webhook_tasks (tenant_id, delivery_id, handler, key, priority, lane, gated, state, next_at)
+select $1, g.delivery_id, g.handler, g.key, g.priority, g.lane, g.gated, 'waiting', $8
+from unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::boolean[])
+  as g (delivery_id, handler, key, priority, lane, gated)
+on conflict (tenant_id, delivery_id, handler) do update
+  set key = excluded.key, priority = excluded.priority, lane = excluded.lane, gated = excluded.gated,
+      state = 'waiting', next_at = excluded.next_at, attempts = 0, reason = null, done_at = null
+  where webhook_tasks.state <> 'handling'
+"""
+# An open task of a lane that came earlier goes first; a gated one waits for the first attempts of the others.
+_CLAIM = """
+with due as materialized (
+  select w.tenant_id, w.delivery_id, w.handler from webhook_tasks w
+  where w.tenant_id = $1 and w.key = $2 and w.state = $6 and w.state in ('waiting', 'handling') and w.next_at <= $3
+    and (w.lane is null or not exists (
+      select from webhook_tasks e
+      where e.tenant_id = $1 and e.key = w.key and e.lane = w.lane and e.delivery_id < w.delivery_id
+        and e.state in ('waiting', 'handling')))
+    and (not w.gated or not exists (
+      select from webhook_tasks s
+      where s.tenant_id = $1 and s.delivery_id = w.delivery_id and s.priority < w.priority
+        and (s.state = 'waiting' and s.attempts = 0 or s.state = 'handling' and s.attempts = 1)))
+  order by w.delivery_id limit $5 for update skip locked
+)
+update webhook_tasks t set state = 'handling', attempts = t.attempts + 1, next_at = $4 from due
+where t.tenant_id = due.tenant_id and t.delivery_id = due.delivery_id and t.handler = due.handler
+returning t.delivery_id, t.handler, t.key, t.attempts
+"""
+_LOCK = "select id from webhook_inbox where tenant_id = $1 and id = any($2::text[]) order by id for update"
+# The number of the attempt is the fence: a worker that was believed dead ends nothing.
+_FINISH = """
+update webhook_tasks t set state = g.state, attempts = t.attempts - g.free, next_at = g.next_at, reason = g.reason,
+  run_id = coalesce(g.run_id, t.run_id), result = coalesce(g.result, t.result), done_at = g.done_at
+from unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::integer[], $7::timestamptz[], $8::text[],
+            $9::text[], $10::jsonb[], $11::timestamptz[])
+  as g (delivery_id, handler, attempt, state, free, next_at, reason, run_id, result, done_at)
+where t.tenant_id = $1 and t.delivery_id = g.delivery_id and t.handler = g.handler and t.state = 'handling'
+  and t.attempts = g.attempt
+returning t.delivery_id, t.handler
+"""
+_SETTLE = """
+update webhook_inbox i set state = s.state, attempts = s.attempts, next_at = s.next_at, reason = s.reason,
+  run_id = coalesce(s.run_id, i.run_id), done_at = case when s.state <> 'waiting' then $3::timestamptz end
+from (
+  select delivery_id, max(attempts) as attempts, max(run_id) as run_id,
+    min(next_at) filter (where state in ('waiting', 'handling')) as next_at,
+    (array_agg(reason order by (state = 'dead') desc, (state = 'waiting') desc, handler)
+      filter (where reason is not null))[1] as reason,
+    case when bool_or(state in ('waiting', 'handling')) then 'waiting' when bool_or(state = 'dead') then 'dead'
+      when bool_or(state = 'done') then 'done' else 'ignored' end as state
+  from webhook_tasks where tenant_id = $1 and delivery_id = any($2::text[]) group by delivery_id
+) as s
+where i.tenant_id = $1 and i.id = s.delivery_id
+"""
+_OPENED = """
+select distinct key from webhook_tasks
+where tenant_id = $1 and delivery_id = any($2::text[]) and gated and state = 'waiting' and next_at <= $3
+"""
+_OF = """
+select handler, state, attempts, next_at, reason, run_id, result, done_at, priority from webhook_tasks
+where tenant_id = $1 and delivery_id = $2 order by priority, handler
+"""
+_AGAIN = """
+update webhook_tasks set state = 'waiting', attempts = 0, next_at = $3, reason = null, done_at = null
+where tenant_id = $1 and delivery_id = $2 and state in ('dead', 'waiting') and ($4::text is null or handler = $4)
+returning key
+"""
+_DUE = """
+select tenant_id, key from webhook_tasks
+where state in ('waiting', 'handling') and next_at < $1 group by 1, 2 limit $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended; `free` is 1 where it does not count."""
+
+    delivery_id: str
+    handler: str
+    attempt: int
+    state: str
+    free: int
+    next_at: datetime | None
+    reason: str | None
+    run_id: str | None
+    result: Mapping[str, Any] | None
+    done_at: datetime | None
+
+
+async def add(tx: Tx, tenant_id: str, tasks: Sequence[Task], now: datetime) -> None:
+    """Write tasks down; one that is there already begins anew, unless it is being handled."""
+    names = ("delivery_id", "handler", "key", "priority", "lane", "gated")
+    await tx.execute_sql(_ADD, tenant_id, *([getattr(one, name) for one in tasks] for name in names), now)
+
+
+async def claim(
+    tx: Tx, owner: tuple[str, str], span: tuple[datetime, timedelta], *, limit: int, dropped: bool
+) -> list[asyncpg.Record]:
+    """Take what is due for a (tenant, key), in the order in which it came.
+
+    dropped: those that another worker has held for too long. `span` is now and for how long they are held.
+    """
+    now, lease = span
+    state = "handling" if dropped else "waiting"
+    rows = await tx.fetch_sql(_CLAIM, *owner, now, now + lease, limit, state)
+    return sorted(rows, key=lambda row: str(row["delivery_id"]))
+
+
+async def finish(tx: Tx, tenant_id: str, ended: Sequence[Ended], now: datetime) -> set[tuple[str, str]]:
+    """Write down how attempts ended, and where their deliveries stand now; answers what was still theirs to end."""
+    ids = sorted({one.delivery_id for one in ended})
+    await tx.fetch_sql(_LOCK, tenant_id, ids)
+    columns = [[getattr(one, name) for one in ended] for name in Ended.__slots__]
+    rows = await tx.fetch_sql(_FINISH, tenant_id, *columns)
+    await tx.execute_sql(_SETTLE, tenant_id, ids, now)
+    return {(row["delivery_id"], row["handler"]) for row in rows}
+
+
+async def opened(tx: Tx, tenant_id: str, ids: Sequence[str], now: datetime) -> list[str]:
+    """The keys of the workers whose turn may have come with the end of these attempts."""
+    return [row["key"] for row in await tx.fetch_sql(_OPENED, tenant_id, list(ids), now)]
+
+
+async def of(tx: Tx, tenant_id: str, delivery_id: str) -> list[asyncpg.Record]:
+    """The tasks of one delivery, in the order in which they begin."""
+    return await tx.fetch_sql(_OF, tenant_id, delivery_id)
+
+
+async def again(tx: Tx, tenant_id: str, delivery_id: str, now: datetime, handler: str | None) -> list[str]:
+    """Begin what failed anew, of all handlers or of one; the keys of their workers."""
+    rows = await tx.fetch_sql(_AGAIN, tenant_id, delivery_id, now, handler)
+    await tx.execute_sql(_SETTLE, tenant_id, [delivery_id], now)
+    return [row["key"] for row in rows]
+
+
+async def due(tx: Tx, before: datetime, limit: int) -> list[tuple[str, str]]:
+    """Workers with something to do: (tenant, key); as the system."""
+    return [(row["tenant_id"], row["key"]) for row in await tx.fetch_sql(_DUE, before, limit)]

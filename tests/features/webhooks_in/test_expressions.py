@@ -1,0 +1,36 @@
+"""Expressions of strangers: an answer or a refusal, within a budget of steps and bytes."""
+
+import time
+
+import pytest
+from hypothesis import given as cases
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from isthmus.features.webhooks_in.model import expressions
+from isthmus.features.webhooks_in.model.expressions import ExpressionFailed
+
+TOWER = "[@,@]" + "|[@,@]" * 30
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        TOWER, f"{TOWER}|to_string(@)", f"({TOWER})==({TOWER})", f"contains({TOWER}, @)", "[`0`]" + "|[@,@][]" * 30,
+        "'ab'" + "|join('',[@,@])" * 40, "(" * 900 + "a" + ")" * 900, "a[", "`1`" + "|[@]" * 60,
+    ],
+)  # fmt: skip
+def test_IN_04_an_expression_ends_within_its_budget(bomb: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(ExpressionFailed):
+        expressions.evaluate(bomb, {"a": 1})
+    assert time.process_time() - begun < 2
+
+
+@cases(st.text(max_size=60), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=20))
+@settings(deadline=None, max_examples=200)
+def test_IN_04_any_text_over_any_document_is_an_answer_or_a_refusal(expression: str, document: object) -> None:
+    try:
+        expressions.holds(expression, document)
+    except ExpressionFailed as failure:
+        assert str(failure)  # noqa: PT017 - either outcome is fine, another exception is not
