@@ -173,3 +173,56 @@ async def test_time_limits_of_a_direct_connection_are_made_once(copied: Copy) ->
         )
     assert tuple(found[0]) == ("7s", "14s")
     await made.close()
+
+
+async def _beginning(pool: Database, tenant: str, *, written: bool = False) -> tuple[str, list[str]]:
+    """What the connection was last begun by, and what a reader sees; a writer has a beginning of its own."""
+    async with pool.tenant(tenant) as tx:
+        seen = [row["id"] for row in await tx.fetch(_IDS)]
+        if written:
+            return str((await tx.fetch_sql("select now()::text"))[0][0]), seen
+    connection = pool._pool.take()
+    assert connection is not None
+    begun = str(await connection.fetchval("select now()::text"))
+    pool._pool.release(connection, read=True)
+    return begun, seen
+
+
+async def test_readers_of_one_tenant_share_a_beginning_for_a_moment_and_see_what_others_commit(
+    pool: Database, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.engine.db.pool._SHARED_SECONDS", 60.0)
+    monkeypatch.setattr("isthmus.engine.db.pool._READ_SECONDS", 60.0)
+    first = await _beginning(pool, "ten_a")
+    await owner.execute("insert into lines values ('ten_a', 'three')")
+    second = await _beginning(pool, "ten_a")
+    assert second == (first[0], ["one", "three"])
+    written = await _beginning(pool, "ten_a", written=True)
+    assert written[0] != first[0]
+    third = await _beginning(pool, "ten_a")
+    assert third[0] != written[0]
+    monkeypatch.setattr("isthmus.engine.db.pool._SHARED_SECONDS", 0.0)
+    assert (await _beginning(pool, "ten_a"))[0] != third[0]
+
+
+async def test_TN_06_another_tenant_or_the_system_never_goes_on_in_a_read(
+    pool: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.engine.db.pool._SHARED_SECONDS", 60.0)
+    first = await _beginning(pool, "ten_a")
+    other = await _beginning(pool, "ten_b")
+    assert other[0] != first[0]
+    assert other[1] == ["two"]
+    async with pool.system() as tx:
+        assert await tx.fetchval(_COUNT) == 2
+    assert (await _beginning(pool, "ten_a"))[1] == ["one"]
+
+
+async def test_a_write_that_fails_in_a_gone_on_read_leaves_nothing(pool: Database, owner: asyncpg.Connection) -> None:
+    await _beginning(pool, "ten_a")
+    with pytest.raises(LookupError):
+        async with pool.tenant("ten_a") as tx:
+            await tx.fetch(_IDS)
+            await tx.execute(_ADD, tenant_id="ten_a", id="never")
+            raise LookupError
+    assert await owner.fetchval("select count(*) from lines") == 2

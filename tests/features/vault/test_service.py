@@ -105,7 +105,7 @@ async def test_with_the_key_in_memory_neither_sealing_nor_opening_asks_the_datab
     sealed = await sealed_for(scope)
     asked: list[str] = []
     async with scope.tx() as tx:
-        tx.connection.add_query_logger(lambda record: asked.append(record.query))
+        (await tx.connection()).add_query_logger(lambda record: asked.append(record.query))
         for _ in range(100):
             await vault.open(scope, tx, sealed, owner="con_1", field="access_token")
             await vault.seal(scope, tx, SECRET, owner="con_1", field="access_token")

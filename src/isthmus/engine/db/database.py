@@ -32,55 +32,56 @@ class Tx:
         self._opening = opening
         self.tenant_id = opening.tenant_id
 
-    @property
-    def connection(self) -> asyncpg.Connection:
+    async def connection(self) -> asyncpg.Connection:
         """The connection. Raises RuntimeError once the transaction has ended: it may be somebody else's by then.
 
         Nobody watches what is done on it: such a transaction counts as one that wrote.
         """
-        self._opening.only_reads = False
-        return self._opening.connection
+        return await self._opening.to_write()
 
     async def fetch(self, st: Statement, /, **parameters: object) -> list[asyncpg.Record]:
         """All rows."""
         opening = self._opening
-        reads, opening.only_reads = opening.only_reads and st.only_reads, False
-        rows: list[asyncpg.Record] = await opening.connection.fetch(st.sql, *st.bind(parameters))
+        connection = opening.connection if st.only_reads else await opening.to_write()
+        reads, opening.only_reads = opening.only_reads, False
+        rows: list[asyncpg.Record] = await connection.fetch(st.sql, *st.bind(parameters))
         opening.only_reads = reads  # not before it has come back: a failed statement spoils the transaction
         return rows
 
     async def fetchrow(self, st: Statement, /, **parameters: object) -> asyncpg.Record | None:
         """The first row, or None."""
         opening = self._opening
-        reads, opening.only_reads = opening.only_reads and st.only_reads, False
-        row: asyncpg.Record | None = await opening.connection.fetchrow(st.sql, *st.bind(parameters))
+        connection = opening.connection if st.only_reads else await opening.to_write()
+        reads, opening.only_reads = opening.only_reads, False
+        row: asyncpg.Record | None = await connection.fetchrow(st.sql, *st.bind(parameters))
         opening.only_reads = reads
         return row
 
     async def fetchval(self, st: Statement, /, **parameters: object) -> Any:  # noqa: ANN401 - a column of any type
         """The first value of the first row, or None."""
         opening = self._opening
-        reads, opening.only_reads = opening.only_reads and st.only_reads, False
-        value = await opening.connection.fetchval(st.sql, *st.bind(parameters))
+        connection = opening.connection if st.only_reads else await opening.to_write()
+        reads, opening.only_reads = opening.only_reads, False
+        value = await connection.fetchval(st.sql, *st.bind(parameters))
         opening.only_reads = reads
         return value
 
     async def execute(self, st: Statement, /, **parameters: object) -> int:
         """The number of rows touched."""
-        return _count(await self.connection.execute(st.sql, *st.bind(parameters)))
+        return _count(await (await self.connection()).execute(st.sql, *st.bind(parameters)))
 
     async def execute_many(self, st: Statement, rows: Sequence[Mapping[str, object]]) -> None:
         """The same statement for many rows, in one trip."""
-        await self.connection.executemany(st.sql, [st.bind(row) for row in rows])
+        await (await self.connection()).executemany(st.sql, [st.bind(row) for row in rows])
 
     async def fetch_sql(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """A hand-written, set-based statement; `sql` is a literal constant."""
-        rows: list[asyncpg.Record] = await self.connection.fetch(sql, *arguments)
+        rows: list[asyncpg.Record] = await (await self.connection()).fetch(sql, *arguments)
         return rows
 
     async def execute_sql(self, sql: str, *arguments: object) -> int:
         """A hand-written, set-based statement; the number of rows touched."""
-        return _count(await self.connection.execute(sql, *arguments))
+        return _count(await (await self.connection()).execute(sql, *arguments))
 
 
 def _count(status: str) -> int:
@@ -106,7 +107,17 @@ def _raise_meaning(failure: BaseException) -> None:
 class Opening:
     """Opens a transaction, commits it on a clean exit, rolls it back on any other, cancellation included."""
 
-    __slots__ = ("_begin", "_connection", "_hook", "_on_open", "_pool", "_timeout", "only_reads", "tenant_id")
+    __slots__ = (
+        "_begin",
+        "_connection",
+        "_goes_on",
+        "_hook",
+        "_on_open",
+        "_pool",
+        "_timeout",
+        "only_reads",
+        "tenant_id",
+    )
 
     def __init__(
         self, pool: Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen | None, *, lazy: bool
@@ -118,6 +129,8 @@ class Opening:
         #: Whether nothing but reads was done, so that the end may wait for whoever takes the connection next.
         self.only_reads = lazy
         self._on_open = on_open
+        #: Whether the transaction is one that a reader before began: good enough to read in, not to write in.
+        self._goes_on = False
         self._connection: asyncpg.Connection | None = None
         self._hook: AbstractContextManager[object] | None = None
 
@@ -131,10 +144,9 @@ class Opening:
     async def __aenter__(self) -> Tx:
         connection = self._connection = self._pool.take() or await self._pool.acquire(self._timeout)
         try:
-            begin = (
-                self._begin.replace("begin", "commit and chain", 1) if connection.is_in_transaction() else self._begin
-            )
-            await connection.execute(begin)
+            self._goes_on = self.only_reads and self._pool.goes_on(connection, self._begin)
+            if not self._goes_on:
+                await self._open(connection)
             if self._on_open is not None:
                 self._hook = self._on_open()
                 self._hook.__enter__()
@@ -143,6 +155,22 @@ class Opening:
             _raise_meaning(failure)
             raise
         return Tx(self)
+
+    async def to_write(self) -> asyncpg.Connection:
+        """The connection in a transaction of our own: it has a beginning, and a time, that nobody else had."""
+        connection = self.connection
+        self.only_reads = False
+        if self._goes_on:
+            self._goes_on = False
+            await self._open(connection)
+        return connection
+
+    async def _open(self, connection: asyncpg.Connection) -> None:
+        """Begin, in the same trip that ends the read of somebody before."""
+        open_still = connection.is_in_transaction()
+        await connection.execute(self._begin.replace("begin", "commit and chain", 1) if open_still else self._begin)
+        if self.only_reads:
+            self._pool.began(connection, self._begin)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -225,8 +253,9 @@ class Database:
         """Open the pool. `statement_cache_size=0` behind a transaction pooler that knows no prepared statements.
 
         direct: nothing stands between this pool and PostgreSQL, so a connection is one session for life. Limits are
-        then made once, and a transaction that only read ends in the trip that opens the next one on its connection, or
-        after a moment. Raises DatabaseUnavailable or DatabaseUnsuitable when the first connection fails.
+        then made once, and a transaction that only read is gone on in by readers of the same tenant for a moment; it
+        ends in the trip that opens another one on its connection, or when nobody comes. Raises DatabaseUnavailable or
+        DatabaseUnsuitable when the first connection fails.
         """
         limits = {name: str(ms) for name, ms in _limits(statement_timeout)} if direct else None
 

@@ -14,6 +14,9 @@ from isthmus.engine.db import connections
 _IDLE_SECONDS = 300.0
 #: How long a transaction that only read may wait for the next one, whose opening trip ends it.
 _READ_SECONDS = 0.01
+#: How long readers of one role and tenant may go on in a transaction that the first of them began. Each statement sees
+#: what is committed when it starts, as in a transaction of its own.
+_SHARED_SECONDS = 0.05
 _END_DEADLINE = 5.0
 
 
@@ -28,6 +31,8 @@ class Pool:
         #: Connections at rest and since when, the longest first.
         self._idle: deque[tuple[float, asyncpg.Connection]] = deque()
         self._lent: set[asyncpg.Connection] = set()
+        #: By which words the transaction on a connection was begun, and when.
+        self._begun: dict[asyncpg.Connection, tuple[str, float]] = {}
         #: Who waits: for a connection, or for None, which is a place to open one.
         self._line: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
         self._loop = asyncio.get_running_loop()
@@ -80,6 +85,17 @@ class Pool:
         if read and self._ender is None:
             self._ender = self._loop.call_later(_READ_SECONDS, self._end_reads)
 
+    def began(self, connection: asyncpg.Connection, words: str) -> None:
+        """Note by which words the transaction on a lent connection has just been begun."""
+        self._begun[connection] = (words, self._loop.time())
+
+    def goes_on(self, connection: asyncpg.Connection, words: str) -> bool:
+        """Whether a read that was begun a moment ago by the very same words, role and tenant among them, is open."""
+        known = self._begun.get(connection)
+        if known is None or known[0] != words or not connection.is_in_transaction():
+            return False
+        return self._loop.time() - known[1] < _SHARED_SECONDS
+
     async def close(self) -> None:
         """Lend no more, wait until all have come back, and say goodbye to them."""
         self._shut()
@@ -97,6 +113,7 @@ class Pool:
             connection.terminate()
         self._lent.clear()
         self._idle.clear()
+        self._begun.clear()
 
     async def _reserve(self) -> asyncpg.Connection | None:
         """A place to open a connection, or a connection that came back first."""
@@ -138,6 +155,7 @@ class Pool:
             self._places += 1
 
     def _drop(self, connection: asyncpg.Connection) -> None:
+        self._begun.pop(connection, None)
         connection.terminate()
         self._pass_on(None)
         self._returned.set()
