@@ -25,7 +25,7 @@ def manifest(name: str, **changes: object) -> Manifest:
         "id": name,
         "names": {"en": name.capitalize()},
         "category": "marketplace",
-        "integration_type": "marketplace",
+        "integration_type": "rest_api",
         "description": f"Listings and orders of {name}.",
         "auth": "oauth2",
         "oauth": {"scopes": ["read"]},
@@ -53,3 +53,66 @@ def providers(folder: Path, *manifests: Manifest, without_connector: str = "") -
 def parts(shelf: catalog.Providers, environment: Mapping[str, str] | None = None) -> dict[type, object]:
     """What the composition root gives the catalog."""
     return {catalog.Providers: shelf, catalog.GivenApps: catalog.read_apps(environment or {})}
+
+
+def document(name: str) -> dict[str, Any]:
+    """A provider made at run time, in 002's words: a CRM with an API key, whose people can be read and searched."""
+    return {
+        "provider": name,
+        "name": name,
+        "displayName": "Acme CRM",
+        "description": "People and companies.",
+        "category": "crm",
+        "integrationType": "crm",
+        "status": "active",
+        "audience": "tenant",
+        "capabilities": ["contacts"],
+        "supportedSyncDirections": ["pull"],
+        "supportsRealtime": False,
+        "supportsWebhooks": False,
+        "supportsNotifications": False,
+        "supportsSearch": True,
+        "searchableEntities": ["people"],
+        "searchCapabilities": {"fullText": True, "fieldSpecific": False, "filtered": False},
+        "requiresUserScoping": False,
+        "authType": "api_key",
+        "availableEntities": [
+            {
+                "name": "people",
+                "displayName": "People",
+                "shardType": "contact",
+                "operations": ["list", "read"],
+                "fields": ["email"],
+                "pageSize": 2,
+                "endpoint": {
+                    "path": "/people",
+                    "items": "data",
+                    "paging": {"style": "cursor", "param": "after", "cursor": "next", "sizeParam": "limit"},
+                    "since": "changed_since",
+                    "search": {"path": "/people/search", "param": "q", "items": "found"},
+                },
+            }
+        ],
+        "entityMappings": [
+            {
+                "entity": "people",
+                "shardType": "contact",
+                "fieldMappings": [
+                    {"from": "id", "to": "id", "transform": "text"},
+                    {"from": "full_name", "to": "title"},
+                    {"from": "link", "to": "url"},
+                    {"from": "changed", "to": "updatedAt", "transform": "epoch"},
+                    {"from": "mail", "to": "email", "transform": "lower"},
+                    {"from": "gone", "to": "deleted", "transform": "boolean"},
+                ],
+            }
+        ],
+        "icon": "acme",
+        "color": "#123456",
+        "version": "1",
+        "hosts": {"api": "https://api.acme.example"},
+        "service": {
+            "attach": [{"place": "header", "name": "Authorization", "value": "Bearer {api_key}"}],
+            "verify": {"path": "/me", "account": "account.id", "name": "account.name"},
+        },
+    }

@@ -23,6 +23,8 @@ from isthmus.sandbox import walk
 PATHS: Mapping[str, str | None] = {
     "/api/connections/{id}": "con",
     "/api/tenant/integrations/{id}": "int",
+    "/api/tenant/integrations/{id}/users/{user_id}": None,
+    "/api/user/integrations/{id}": "int",
     "/api/sync/{run_id}": "run",
     "/api/sync/runs/{run_id}": "run",
     "/api/products/{id}": "prd",
@@ -40,12 +42,22 @@ PATHS: Mapping[str, str | None] = {
     "/api/webhooks/handlers/{handler_id}": "hdl",
     "/api/webhooks/replay/{replay_id}": "rpl",
     "/api/webhooks/{delivery_id}": "inb",
+    "/api/admin/integrations/{category}": None,
+    "/api/admin/integrations/{category}/{id}": None,
+    "/api/admin/integrations/{category}/{id}/versions/{version}": None,
     "/api/integrations/{category}": None,
     "/api/integrations/{category}/{id}": None,
     "/api/integrations/{provider}": None,
     "/api/integrations/oauth/callback/{registration}": None,
 }
-PLAIN = {"category": "marketplace", "provider": "tiki", "id": "tiki", "registration": "nobodys", "type": "custom.wall"}
+PLAIN = {
+    "category": "marketplace",
+    "provider": "tiki",
+    "id": "tiki",
+    "version": "1",
+    "registration": "nobodys",
+    "type": "custom.wall",
+}
 #: Query parameters that name something of a tenant.
 QUERIES: Mapping[str, str] = {
     "connectionId": "con",
@@ -55,8 +67,24 @@ QUERIES: Mapping[str, str] = {
     "sourceId": "src",
 }
 HARMLESS = {
-    *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link"),
-    *("shardType", "category", "provider", "entity", "state", "status", "type", "actor", "from", "to", "updatedSince"),
+    *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link", "against"),
+    *(
+        "shardType",
+        "audience",
+        "integrationType",
+        "authType",
+        "featured",
+        "category",
+        "provider",
+        "entity",
+        "state",
+        "status",
+        "type",
+        "actor",
+        "from",
+        "to",
+        "updatedSince",
+    ),
     *("after", "types", "event", "level", "format", "handler"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
@@ -66,6 +94,12 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections/flows": {"ticket": "{ticket}"},
     "PUT /api/connections/return-origins": {"origins": ["https://app.example.com"]},
     "POST /api/connections/{id}/reconnect": {},
+    "POST /api/tenant/integrations": {"integrationId": "tiki", "name": "Of the wall"},
+    "PATCH /api/tenant/integrations/{id}": {"description": "changed"},
+    "POST /api/user/integrations/{id}/connect/oauth": {"returnUrl": "https://app.example.com/done"},
+    "POST /api/user/integrations/{id}/connect/api-key": {"apiKey": "k"},
+    "POST /api/user/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
+    "POST /api/user/integrations/{id}/connect/custom": {"credentials": {"a": "b"}},
     "POST /api/tenant/integrations/{id}/connect/oauth": {"returnUrl": "https://app.example.com/done"},
     "POST /api/tenant/integrations/{id}/connect/api-key": {"apiKey": "k"},
     "POST /api/tenant/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
@@ -87,6 +121,20 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/simulate": {"sourceId": "{src}"},
     "POST /api/webhooks/replay": {"since": "2026-01-01T00:00:00Z", "plan": True},
     "POST /api/events": {"type": "custom.wall", "data": {"n": 1}},
+    "POST /api/admin/integrations": {
+        "provider": "wall",
+        "name": "wall",
+        "displayName": "Wall",
+        "category": "custom",
+        "status": "beta",
+        "audience": "system",
+        "authType": "none",
+    },
+    "PATCH /api/admin/integrations/{category}/{id}": {"description": "Of this wall."},
+    "PATCH /api/admin/integrations/{category}/{id}/status": {"status": "active"},
+    "PATCH /api/admin/integrations/{category}/{id}/audience": {"audience": "tenant"},
+    "PUT /api/admin/integrations/{category}/{id}/app": {},
+    "POST /api/admin/integrations/import": {"yaml": "provider: wall", "dryRun": True},
     "POST /api/admin/tenants": {"name": "Wall"},
     "PATCH /api/admin/tenants/{id}": {"plan": "pro"},
     "POST /api/auth/login": {"tenant": "t", "email": "a@example.com", "password": "p"},
@@ -231,7 +279,8 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    nouns = "whe dlv rcv src hdl inb rpl con int run prd lst rec ten key usr".split()
+    hooks = ("whe", "dlv", "rcv", "src", "hdl", "inb", "rpl")
+    nouns = (*hooks, "con", "int", "run", "prd", "lst", "rec", "ten", "key", "usr")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 

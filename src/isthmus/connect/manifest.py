@@ -6,12 +6,18 @@ from typing import Literal
 
 import msgspec
 
+from isthmus.connect.service import Endpoint, EntityMapping, SearchAbilities, Service, Variable
 from isthmus.connect.strict import Strict
 from isthmus.connect.webhooks import Webhooks, check
 
 Category = Literal[
     "crm", "communication", "data_source", "storage", "custom",
     "marketplace", "payment", "accounting", "support", "analytics",
+]  # fmt: skip
+#: Document 003's twelve; the kind selects the form, the test and the abilities that are shown.
+IntegrationType = Literal[
+    "rest_api", "graphql", "webhook", "database", "storage", "messaging",
+    "payment", "email", "sms", "analytics", "crm", "custom",
 ]  # fmt: skip
 AuthKind = Literal["oauth2", "api_key", "basic", "custom", "none"]
 
@@ -39,6 +45,11 @@ class OAuth(Strict, frozen=True):
     refresh: bool = True
     #: The issuer that callbacks must name (RFC 9207); empty where the platform names none.
     issuer: str = ""
+    #: For providers without code: how scopes are joined, how the app proves itself, and how forms are sent.
+    scope_separator: str = " "
+    client_auth: Literal["basic", "body"] = "body"
+    body_format: Literal["form", "json"] = "form"
+    authorize_params: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Limit(Strict, frozen=True):
@@ -62,6 +73,10 @@ class Entity(Strict, frozen=True):
     #: Seconds read again before the watermark, and the longest window one read may cover (marketplaces.md 9.5).
     overlap_seconds: int = 600
     window_days: int | None = None
+    #: Names of the fields that records have, for showing.
+    fields: tuple[str, ...] = ()
+    #: Where it is read, for providers without code of their own.
+    endpoint: Endpoint | None = None
 
 
 class Quality(Strict, frozen=True):
@@ -78,7 +93,7 @@ class Manifest(Strict, frozen=True):
     id: str
     names: dict[str, str]
     category: Category
-    integration_type: str
+    integration_type: IntegrationType
     description: str
     auth: AuthKind
     api_version: str
@@ -98,6 +113,23 @@ class Manifest(Strict, frozen=True):
     quality: tuple[Quality, ...] = ()
     #: How the provider signs what it pushes to us; none where it pushes nothing, or nothing that we read.
     webhooks: Webhooks | None = None
+    #: How it is called where it has no code of its own; hosts are then whole addresses: `api`, and for OAuth `consent`,
+    #: `token`, `refresh` and `revoke`.
+    service: Service | None = None
+    variables: tuple[Variable, ...] = ()
+    mappings: tuple[EntityMapping, ...] = ()
+    search: SearchAbilities | None = None
+    #: What no operation of an entity says: further abilities, and how records may flow.
+    capabilities: tuple[str, ...] = ()
+    sync_directions: tuple[Literal["pull", "push", "bidirectional"], ...] = ()
+    realtime: bool = False
+    notifications: bool = False
+    user_scoping: bool = False
+    premium: bool = False
+    required_plan: str | None = None
+    #: Shown first in the catalog.
+    featured: bool = False
+    icon: str = ""
 
     @property
     def name(self) -> str:

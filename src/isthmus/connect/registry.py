@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
+from isthmus.connect.declarative import Declared
 from isthmus.connect.manifest import Manifest, read
 from isthmus.connect.spi import Connector
 
@@ -27,6 +28,8 @@ class Found:
     connector: Connector | None
     folder: Path
     third_party: str | None = None
+    #: The behaviour is made of the manifest's facts: there is no code in the folder.
+    declared: bool = False
 
 
 def discover(allowed: Iterable[str] = ()) -> Mapping[str, Found]:
@@ -59,7 +62,8 @@ def load(folder: Path, package: str, third_party: str | None = None) -> Found:
     """Read one folder; its `connector` (a file or a folder) must define `CONNECTOR(manifest)`. Raises ValueError."""
     manifest = read(folder / "manifest.toml")
     if not any((folder / place).is_file() for place in ("connector.py", "connector/__init__.py")):
-        return Found(manifest, None, folder, third_party)
+        declared = manifest.service is not None
+        return Found(manifest, Declared(manifest) if declared else None, folder, third_party, declared)
     module = importlib.import_module(f"{package}.connector")
     return Found(manifest, _instance(module, manifest), folder, third_party)
 

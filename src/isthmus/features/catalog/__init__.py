@@ -1,12 +1,20 @@
 """Providers and the apps to connect with: the door of the catalog."""
 
-from isthmus.features.catalog.errors import AppChanged, AppMissing, ProviderNotConnectable, ProviderNotFound
+from isthmus.features.catalog.errors import (
+    AppChanged,
+    AppMissing,
+    PlanRequired,
+    ProviderInUse,
+    ProviderNotConnectable,
+    ProviderNotFound,
+)
 from isthmus.features.catalog.model.providers import Provider
+from isthmus.features.catalog.service.changing import change_provider, checked, create_provider, remove_provider
 from isthmus.features.catalog.service.providers import (
     Filters,
     Providers,
     all_providers,
-    change_provider,
+    found,
     provider,
     providers,
 )
@@ -29,7 +37,9 @@ __all__ = [
     "Filters",
     "GivenApp",
     "GivenApps",
+    "PlanRequired",
     "Provider",
+    "ProviderInUse",
     "ProviderNotConnectable",
     "ProviderNotFound",
     "Providers",
@@ -38,9 +48,13 @@ __all__ = [
     "apps",
     "change_provider",
     "check_given",
+    "checked",
+    "create_provider",
+    "found",
     "provider",
     "providers",
     "read_apps",
     "registration",
+    "remove_provider",
     "set_app",
 ]

@@ -1,6 +1,6 @@
 """Failures of the catalog."""
 
-from isthmus.kit.errors import Conflict, NotFound
+from isthmus.kit.errors import Conflict, Forbidden, NotFound
 
 
 class ProviderNotFound(NotFound):
@@ -37,3 +37,48 @@ class AppChanged(Conflict):
     """
 
     code = "PROVIDER_APP_CHANGED"
+
+
+class ProviderExists(Conflict):
+    """There is a provider of this id already, or one comes with the product under it.
+
+    Choose another id, change the one that is there, or bring a removed one back with its `/reset`.
+    """
+
+    code = "PROVIDER_EXISTS"
+
+
+class ProviderChangedMeanwhile(Conflict):
+    """The provider was changed by somebody else just now; `details.revision` is the newest.
+
+    Read the provider again, and repeat the change with its `revision` if it still makes sense.
+    """
+
+    code = "PROVIDER_CHANGED"
+
+
+class ProviderInUse(Conflict):
+    """Integrations use this provider; `details.integrations` lists them.
+
+    Set its status to `deprecated` first: it can then be deleted, and connections that use it go on.
+    """
+
+    code = "PROVIDER_IN_USE"
+
+
+class VersionNotFound(NotFound):
+    """The provider has no such version.
+
+    Take a number from its `/versions`.
+    """
+
+    code = "PROVIDER_VERSION_NOT_FOUND"
+
+
+class PlanRequired(Forbidden):
+    """This provider needs a higher plan; `details.requiredPlan` names it.
+
+    Ask the operator for the plan, or choose a provider that your plan includes.
+    """
+
+    code = "PLAN_REQUIRED"

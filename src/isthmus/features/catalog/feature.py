@@ -1,14 +1,14 @@
 """The catalog, as the composition root sees it."""
 
 from isthmus.feature import Feature
-from isthmus.features.catalog.events import AppRegistered, ProviderChanged
-from isthmus.features.catalog.routes import READ, routes
+from isthmus.features.catalog.events import AppRegistered, ProviderChanged, ProviderCreated, ProviderRemoved
+from isthmus.features.catalog.routes import MANAGE, READ, ROUTES
 from isthmus.features.catalog.service.registrations import reseal
 
 FEATURE = Feature(
     name="catalog",
-    routes=[routes],
-    emits=[AppRegistered, ProviderChanged],
-    permissions=[READ],
+    routes=ROUTES,
+    emits=[AppRegistered, ProviderChanged, ProviderCreated, ProviderRemoved],
+    permissions=[READ, MANAGE],
     reseals={"catalog.registrations": reseal},
 )

@@ -1,28 +1,51 @@
 """Every statement of the catalog."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import asyncpg
-from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.catalog.model.apps import StoredApp
+from isthmus.features.catalog.model.history import Version
 from isthmus.features.catalog.model.providers import Override
 from isthmus.features.catalog.tables import PROVIDER_OVERRIDES as O
+from isthmus.features.catalog.tables import PROVIDER_VERSIONS as V
 from isthmus.features.catalog.tables import REGISTRATIONS as R
 
-_OVERRIDE = (O.c.id, O.c.status, O.c.audience, O.c.fields, O.c.version, O.c.updated_at)
-_OVERRIDES = statement(select(*_OVERRIDE))
-_OVERRIDE_BY_ID = statement(select(*_OVERRIDE).where(O.c.id == bindparam("id")))
-_PUT_OVERRIDE = insert(O).values({column.name: bindparam(column.name) for column in _OVERRIDE})
+_OVERRIDE = (O.c.id, O.c.status, O.c.audience, O.c.fields, O.c.version, O.c.updated_at, O.c.removed, O.c.created_at)
+_DECLARED = O.c.definition.is_not(None).label("declared")
+_OVERRIDES = statement(select(*_OVERRIDE, _DECLARED))
+_OVERRIDE_BY_ID = statement(select(*_OVERRIDE, _DECLARED).where(O.c.id == bindparam("id")))
+_WRITTEN = ("status", "audience", "fields", "version", "updated_at", "removed", "definition")
+_PUT_OVERRIDE = insert(O).values({name: bindparam(name) for name in ("id", "created_at", *_WRITTEN)})
 _PUT_OVERRIDE_IF = statement(
     _PUT_OVERRIDE.on_conflict_do_update(
         index_elements=[O.c.id],
-        set_={name: _PUT_OVERRIDE.excluded[name] for name in ("status", "audience", "fields", "version", "updated_at")},
+        set_={name: _PUT_OVERRIDE.excluded[name] for name in _WRITTEN},
         where=O.c.version == _PUT_OVERRIDE.excluded.version - 1,
     )
 )
+
+_DEFINITIONS = statement(
+    select(O.c.id, O.c.version, O.c.definition).where(
+        O.c.definition.is_not(None), O.c.id == func.any(cast(bindparam("ids"), ARRAY(Text)))
+    )
+)
+_STEP = (V.c.version, V.c.action, V.c.actor, V.c.at)
+_PUT_VERSION = statement(
+    V.insert().values({column: bindparam(column) for column in ("id", "version", "action", "state", "actor", "at")})
+)
+_VERSIONS = statement(
+    select(*_STEP)
+    .where(V.c.id == bindparam("id"), V.c.version < bindparam("before"))
+    .order_by(V.c.version.desc())
+    .limit(bindparam("limit"))
+)
+_VERSION = statement(select(*_STEP, V.c.state).where(V.c.id == bindparam("id"), V.c.version == bindparam("version")))
+_NEWEST = statement(select(func.max(V.c.version)).where(V.c.id == bindparam("id")))
 
 _APP = (
     R.c.id, R.c.tenant_id, R.c.provider, R.c.kind, R.c.credentials_sealed, R.c.hosts,
@@ -43,7 +66,7 @@ _PUT_APP_IF = statement(
         index_elements=[R.c.tenant_id, R.c.provider],
         set_={
             name: _PUT_APP.excluded[name]
-            for name in ("credentials_sealed", "hosts", "bound_to", "redirect_path", "version", "updated_at")
+            for name in ("kind", "credentials_sealed", "hosts", "bound_to", "redirect_path", "version", "updated_at")
         },
         where=R.c.version == _PUT_APP.excluded.version - 1,
     )
@@ -66,10 +89,40 @@ async def override(tx: Tx, provider: str) -> Override | None:
     return _override(row) if row else None
 
 
-async def put_override(tx: Tx, row: Override) -> bool:
+async def put_override(tx: Tx, row: Override, definition: Mapping[str, Any] | None = None) -> bool:
     """Write an override row whose version follows the stored one; False when somebody else was first."""
-    values = {"status": row.status, "audience": row.audience, "fields": dict(row.fields), "version": row.version}
-    return bool(await tx.execute(_PUT_OVERRIDE_IF, id=row.id, updated_at=row.updated_at, **values))
+    values: dict[str, Any] = {name: getattr(row, name) for name in _WRITTEN if name != "definition"}
+    values |= {"id": row.id, "created_at": row.created_at, "fields": dict(row.fields), "definition": definition}
+    return bool(await tx.execute(_PUT_OVERRIDE_IF, **values))
+
+
+async def definitions(tx: Tx, providers: Sequence[str]) -> dict[str, tuple[int, Mapping[str, Any]]]:
+    """The manifests of providers that were made at run time, each with its version."""
+    rows = await tx.fetch(_DEFINITIONS, ids=providers)
+    return {row["id"]: (row["version"], row["definition"]) for row in rows}
+
+
+async def put_version(tx: Tx, provider: str, step: Version) -> None:
+    """Add a step to a provider's history."""
+    told = {"version": step.version, "action": step.action, "actor": step.actor, "at": step.at}
+    await tx.execute(_PUT_VERSION, id=provider, state=dict(step.state), **told)
+
+
+async def versions(tx: Tx, provider: str, before: int, limit: int) -> list[Version]:
+    """Steps of a provider's history before a version, the newest first, without their states."""
+    rows = await tx.fetch(_VERSIONS, id=provider, before=before, limit=limit)
+    return [Version(row["version"], row["action"], row["actor"], row["at"], {}) for row in rows]
+
+
+async def version(tx: Tx, provider: str, number: int) -> Version | None:
+    """One step with its state."""
+    row = await tx.fetchrow(_VERSION, id=provider, version=number)
+    return Version(row["version"], row["action"], row["actor"], row["at"], row["state"]) if row else None
+
+
+async def newest_version(tx: Tx, provider: str) -> int:
+    """The number of the last step that was ever made of this id; 0 for none."""
+    return await tx.fetchval(_NEWEST, id=provider) or 0
 
 
 async def app_of(tx: Tx, tenant_id: str, provider: str) -> StoredApp | None:
@@ -121,7 +174,17 @@ async def reseal(tx: Tx, app: StoredApp, sealed: bytes) -> bool:
 
 def _override(row: asyncpg.Record) -> Override:
     fields: Mapping[str, object] = row["fields"]
-    return Override(row["id"], row["status"], row["audience"], fields, row["version"], row["updated_at"])
+    return Override(
+        row["id"],
+        row["status"],
+        row["audience"],
+        fields,
+        row["version"],
+        row["updated_at"],
+        declared=row["declared"],
+        removed=row["removed"],
+        created_at=row["created_at"],
+    )
 
 
 def _app(row: asyncpg.Record) -> StoredApp:

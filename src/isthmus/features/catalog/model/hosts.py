@@ -15,18 +15,19 @@ def read_hosts(known: Mapping[str, str], given: Mapping[str, str]) -> dict[str, 
     wrong: list[dict[str, str]] = []
     kept: dict[str, str] = {}
     for name, address in sorted(given.items()):
-        complaint = (
-            f"The provider has no host of this name, only {sorted(known)}." if name not in known else _bad(address)
+        wrongness = (
+            f"The provider has no host of this name, only {sorted(known)}." if name not in known else complaint(address)
         )
-        if complaint:
-            wrong.append({"path": f"hosts.{name}", "message": complaint})
+        if wrongness:
+            wrong.append({"path": f"hosts.{name}", "message": wrongness})
         kept[name] = address.rstrip("/")
     if wrong:
         raise Invalid("A host is not usable.", details={"fields": wrong})
     return kept
 
 
-def _bad(address: str) -> str | None:
+def complaint(address: str) -> str | None:
+    """What is wrong with the address of a host; None if nothing is."""
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port

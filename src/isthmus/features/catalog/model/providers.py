@@ -49,15 +49,23 @@ class Provider:
     connectable: bool
     since: datetime
     updated_at: datetime
+    manifest: Manifest
     premium: bool = False
     required_plan: str | None = None
+    featured: bool = False
+    user_scoping: bool = False
     version: int = 0
     overridden: tuple[str, ...] = ()
+    #: Made at run time and not by a folder.
+    declared: bool = False
+    removed: bool = False
 
     @property
     def operations(self) -> frozenset[str]:
         """What can be done with any of its entities."""
-        return frozenset(name for entity in self.entities for name in entity.operations)
+        return frozenset(name for entity in self.entities for name in entity.operations) | set(
+            self.manifest.capabilities
+        )
 
     @property
     def capabilities(self) -> list[str]:
@@ -66,7 +74,9 @@ class Provider:
 
     @property
     def sync_directions(self) -> list[str]:
-        """002's directions, derived from the operations."""
+        """002's directions: as the manifest says, else derived from the operations."""
+        if self.manifest.sync_directions:
+            return list(self.manifest.sync_directions)
         pulls, pushes = bool(self.operations & _READING), bool(self.operations & _WRITING)
         found = [name for name, is_there in (("pull", pulls), ("push", pushes)) if is_there]
         return [*found, "bidirectional"] if pulls and pushes else found
@@ -79,7 +89,7 @@ class Provider:
     @property
     def listed(self) -> bool:
         """Whether merchants see it (document 002: audience tenant, status active)."""
-        return self.audience == "tenant" and self.status == "active"
+        return self.audience == "tenant" and self.status == "active" and not self.removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +102,20 @@ class Override:
     fields: Mapping[str, object]
     version: int
     updated_at: datetime
+    #: A provider made at run time; its whole manifest is kept apart.
+    declared: bool = False
+    removed: bool = False
+    created_at: datetime | None = None
+
+    @property
+    def state(self) -> dict[str, object]:
+        """What the row changes, for the history."""
+        own = {"status": self.status, "audience": self.audience, **self.fields}
+        return {name: value for name, value in own.items() if value is not None}
 
 
-def of_manifest(manifest: Manifest, *, connectable: bool, since: datetime) -> Provider:
-    """The provider as its folder describes it."""
+def of_manifest(manifest: Manifest, *, connectable: bool, since: datetime, declared: bool = False) -> Provider:
+    """The provider as its folder, or the definition that was made at run time, describes it."""
     return Provider(
         id=manifest.id,
         names=MappingProxyType(manifest.names),
@@ -108,7 +128,7 @@ def of_manifest(manifest: Manifest, *, connectable: bool, since: datetime) -> Pr
         auth=manifest.auth,
         api_version=manifest.api_version,
         documentation_url=manifest.documentation_url,
-        icon=manifest.id,
+        icon=manifest.icon or manifest.id,
         color=manifest.color,
         uptime=manifest.uptime,
         regions=manifest.regions,
@@ -121,6 +141,12 @@ def of_manifest(manifest: Manifest, *, connectable: bool, since: datetime) -> Pr
         connectable=connectable,
         since=since,
         updated_at=since,
+        manifest=manifest,
+        premium=manifest.premium,
+        required_plan=manifest.required_plan,
+        featured=manifest.featured,
+        user_scoping=manifest.user_scoping,
+        declared=declared,
     )
 
 
@@ -130,9 +156,29 @@ _KINDS: Mapping[str, type] = {
     "description": str,
     "documentation_url": str,
     "color": str,
+    "icon": str,
+    "category": str,
+    "api_version": str,
     "uptime": str,
     "required_plan": str,
     "premium": bool,
+    "featured": bool,
+    "user_scoping": bool,
+}
+#: The document's names of these fields.
+OVERRIDABLE: Mapping[str, str] = {
+    "displayName": "display_name",
+    "description": "description",
+    "documentationUrl": "documentation_url",
+    "color": "color",
+    "icon": "icon",
+    "category": "category",
+    "version": "api_version",
+    "uptime": "uptime",
+    "requiredPlan": "required_plan",
+    "isPremium": "premium",
+    "featured": "featured",
+    "requiresUserScoping": "user_scoping",
 }
 
 
@@ -157,8 +203,10 @@ def overlay(provider: Provider, row: Override | None) -> Provider:
         found["status"] = row.status
     if row.audience:
         found["audience"] = row.audience
-    overridden = tuple(sorted(found))
-    return replace(provider, **found, version=row.version, updated_at=row.updated_at, overridden=overridden)
+    overridden = () if row.declared else tuple(sorted(found))
+    since = row.created_at if row.declared and row.created_at else provider.since
+    found |= {"version": row.version, "updated_at": row.updated_at, "removed": row.removed, "since": since}
+    return replace(provider, **found, overridden=overridden)
 
 
 def sort(providers: Sequence[Provider], by: str, order: str) -> list[Provider]:
@@ -178,5 +226,19 @@ def _by_update(provider: Provider) -> str:
     return provider.updated_at.isoformat()
 
 
-_SORTS = {"name": _by_name, "category": _by_category, "updatedAt": _by_update}
+def _by_creation(provider: Provider) -> str:
+    return provider.since.isoformat()
+
+
+def _by_status(provider: Provider) -> str:
+    return provider.status
+
+
+_SORTS = {
+    "name": _by_name,
+    "category": _by_category,
+    "updatedAt": _by_update,
+    "createdAt": _by_creation,
+    "status": _by_status,
+}
 SORTS = tuple(_SORTS)

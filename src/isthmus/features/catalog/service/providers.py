@@ -1,27 +1,38 @@
 """Looking providers up, and changing single facts of one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+import msgspec
+
+from isthmus.connect.declarative import Declared
+from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
 from isthmus.features.catalog import store
-from isthmus.features.catalog.errors import AppChanged, ProviderNotFound
-from isthmus.features.catalog.events import ProviderChanged
+from isthmus.features.catalog.errors import ProviderNotFound
 from isthmus.features.catalog.model import providers as model
 from isthmus.features.catalog.model import search
 from isthmus.features.catalog.model.providers import Override, Provider
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Providers(Mapping[str, Found]):
-    """The folders that were found at start, by provider; each also as the catalog shows it without overrides."""
+    """The providers by id: folders that were found at start, and those made at run time that this process has met.
+
+    The latter stand in the database; `load` brings them up to date, and everything asynchronous here calls it first.
+    """
 
     def __init__(self, found: Mapping[str, Found]) -> None:
         self._found = dict(found)
         self._shown = {name: _shown(one) for name, one in self._found.items()}
+        self._own = frozenset(self._found)
+        self._versions: dict[str, int] = {}
 
     def __getitem__(self, provider: str) -> Found:
         return self._found[provider]
@@ -32,8 +43,12 @@ class Providers(Mapping[str, Found]):
     def __len__(self) -> int:
         return len(self._found)
 
+    def is_own(self, provider: str) -> bool:
+        """Whether it came as a folder."""
+        return provider in self._own
+
     def found(self, provider: str) -> Found:
-        """One folder. Raises ProviderNotFound."""
+        """One provider. Raises ProviderNotFound."""
         if provider not in self._found:
             raise ProviderNotFound
         return self._found[provider]
@@ -44,6 +59,23 @@ class Providers(Mapping[str, Found]):
             raise ProviderNotFound
         return self._shown[provider]
 
+    async def load(self, tx: Tx, rows: Iterable[Override]) -> None:
+        """Read the definitions of these rows that were made or changed since."""
+        stale = [row.id for row in rows if row.declared and self._versions.get(row.id) != row.version]
+        if not stale:
+            return
+        for name, (version, definition) in (await store.definitions(tx, stale)).items():
+            if name not in self._own:
+                self.put(name, version, msgspec.convert(definition, Manifest))
+
+    def put(self, provider: str, version: int, manifest: Manifest) -> None:
+        """Hold a definition that was made at run time."""
+        connector = Declared(manifest) if manifest.service is not None else None
+        found = Found(manifest, connector, Path(provider), declared=True)
+        self._found[provider], self._versions[provider] = found, version
+        connectable = connector is not None
+        self._shown[provider] = model.of_manifest(manifest, connectable=connectable, since=_LONG_AGO, declared=True)
+
 
 def _shown(found: Found) -> Provider:
     place = found.folder / "manifest.toml"
@@ -51,11 +83,31 @@ def _shown(found: Found) -> Provider:
     return model.of_manifest(found.manifest, connectable=found.connector is not None, since=since)
 
 
+async def found(scope: Scope, slug: str) -> Found:
+    """One provider with its behaviour, as it is now, one that was taken out of the catalog included.
+
+    Raises ProviderNotFound.
+    """
+    shelf = scope.part(Providers)
+    if not shelf.is_own(slug):
+        async with scope.tx() as tx:
+            row = await store.override(tx, slug)
+            if row is None or not row.declared:
+                raise ProviderNotFound
+            await shelf.load(tx, [row])
+    return shelf.found(slug)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     """What a list of providers is narrowed to; without `sort_by` a search answers the best first."""
 
     category: str | None = None
+    status: str | None = None
+    audience: str | None = None
+    integration_type: str | None = None
+    auth: str | None = None
+    featured: bool | None = None
     search: str = ""
     sort_by: str | None = None
     sort_order: str = "asc"
@@ -64,8 +116,21 @@ class Filters:
 async def providers(scope: Scope, *, filters: Filters = Filters(), ask: Ask = Ask()) -> Page[Provider]:  # noqa: B008
     """Those that merchants see: audience `tenant`, status `active`. Raises Invalid."""
     _check(filters)
-    every = [one for one in await all_providers(scope) if one.listed]
-    found = [one for one in every if filters.category in (None, one.category)]
+    return _page([one for one in await all_providers(scope) if one.listed], filters, ask)
+
+
+async def every_provider(scope: Scope, *, filters: Filters, ask: Ask) -> Page[Provider]:
+    """Those of the whole deployment, hidden ones too. Raises Invalid."""
+    _check(filters)
+    return _page(await all_providers(scope), filters, ask)
+
+
+_NARROW = ("category", "status", "audience", "integration_type", "auth", "featured")
+
+
+def _page(every: Iterable[Provider], filters: Filters, ask: Ask) -> Page[Provider]:
+    wanted = [(name, getattr(filters, name)) for name in _NARROW if getattr(filters, name) is not None]
+    found = [one for one in every if all(getattr(one, name) == value for name, value in wanted)]
     found = search.find(found, filters.search) if filters.search.strip() else model.sort(found, "name", "asc")
     if filters.sort_by is not None:
         found = model.sort(found, filters.sort_by, filters.sort_order)
@@ -88,53 +153,21 @@ async def all_providers(scope: Scope) -> list[Provider]:
     shelf = scope.part(Providers)
     async with scope.tx() as tx:
         rows = await store.overrides(tx)
-    return [model.overlay(shelf.shown(name), rows.get(name)) for name in shelf]
+        await shelf.load(tx, rows.values())
+    known = [name for name in shelf if shelf.is_own(name) or name in rows]
+    every = [model.overlay(shelf.shown(name), rows.get(name)) for name in sorted(known)]
+    return [one for one in every if not one.removed]
 
 
 async def provider(scope: Scope, slug: str, *, hidden: bool = False) -> Provider:
     """One provider. Raises ProviderNotFound, also for one that merchants do not see unless `hidden` is asked for."""
-    shown = scope.part(Providers).shown(slug)
+    shelf = scope.part(Providers)
     async with scope.tx() as tx:
-        found = model.overlay(shown, await store.override(tx, slug))
-    if not found.listed and not hidden:
+        row = await store.override(tx, slug)
+        await shelf.load(tx, [row] if row else [])
+    if row is None and not shelf.is_own(slug):
         raise ProviderNotFound
-    return found
-
-
-async def change_provider(
-    scope: Scope,
-    slug: str,
-    *,
-    status: str | None = None,
-    audience: str | None = None,
-    fields: Mapping[str, object] | None = None,
-) -> Provider:
-    """Lay these facts over the manifest's; what is not given stays. Raises ProviderNotFound, Invalid, AppChanged."""
-    _check_states(status, audience)
-    given = model.read_override(fields or {})
-    shown = scope.part(Providers).shown(slug)
-    async with scope.platform().tx() as tx:  # house: platform - override rows belong to the deployment
-        old = await store.override(tx, slug)
-        row = Override(
-            id=slug,
-            status=status or (old.status if old else None),
-            audience=audience or (old.audience if old else None),
-            fields={**(old.fields if old else {}), **given},
-            version=(old.version if old else 0) + 1,
-            updated_at=scope.now,
-        )
-        if not await store.put_override(tx, row):
-            raise AppChanged("The provider was changed by somebody else just now; look again and repeat the change.")
-        tx.emit(ProviderChanged(subject=slug, before=_facts(old), after=_facts(row)))
-    return model.overlay(shown, row)
-
-
-def _check_states(status: str | None, audience: str | None) -> None:
-    if status is not None and status not in model.STATUSES:
-        raise Invalid.field("status", f"One of {', '.join(model.STATUSES)}.")
-    if audience is not None and audience not in model.AUDIENCES:
-        raise Invalid.field("audience", f"One of {', '.join(model.AUDIENCES)}.")
-
-
-def _facts(row: Override | None) -> dict[str, object] | None:
-    return None if row is None else {"status": row.status, "audience": row.audience, **row.fields}
+    shown = model.overlay(shelf.shown(slug), row)
+    if shown.removed or not (shown.listed or hidden):
+        raise ProviderNotFound
+    return shown

@@ -6,7 +6,7 @@ manifest, they are not opened any more and the registration waits for new ones (
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
@@ -19,6 +19,7 @@ from isthmus.features.catalog.model import apps as model
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.apps import AppChange, StoredApp
 from isthmus.features.catalog.service.providers import Providers
+from isthmus.features.catalog.service.providers import found as found_of
 from isthmus.features.catalog.settings import GivenApp, GivenApps
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.kit.secret import Secret
@@ -30,7 +31,11 @@ _FROM_ENVIRONMENT, _WITHOUT_APP = "env-", "none-"
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """An app at a provider, ready to be used. `kind`: tenant, platform, environment, or none where none is needed."""
+    """An app at a provider, ready to be used.
+
+    `kind`: tenant, platform, remote (the deployment's too, with hosts given over the API), environment, or none where
+    none is needed.
+    """
 
     id: str
     provider: str
@@ -40,6 +45,8 @@ class Registration:
     manifest: Manifest
     redirect_path: str
     version: int
+    #: The provider was made at run time: its addresses are judged like a tenant's own.
+    declared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ async def registration(scope: Scope, provider: str, registration_id: str | None 
 
     Raises ProviderNotFound, ProviderNotConnectable, AppMissing.
     """
-    found = scope.part(Providers).found(provider)
+    found = await found_of(scope, provider)
     connector = _connector(found)
     for held in (scope, scope.platform()):  # house: platform - apps that the deployment lends to its tenants
         async with held.tx() as tx:
@@ -76,7 +83,17 @@ async def registration(scope: Scope, provider: str, registration_id: str | None 
                 if model.complete(found.manifest.app_fields, credentials):
                     app = App(credentials, row.effective(found.manifest))
                     path = row.redirect_path
-                    return Registration(row.id, provider, row.kind, app, connector, found.manifest, path, row.version)
+                    return Registration(
+                        row.id,
+                        provider,
+                        row.kind,
+                        app,
+                        connector,
+                        found.manifest,
+                        path,
+                        row.version,
+                        found.declared and not scope.part(Providers).is_own(provider),
+                    )
     lent = _unstored(scope, found, connector)
     if lent is None or registration_id not in (None, lent.id):
         raise AppMissing(details={"provider": provider})
@@ -107,7 +124,8 @@ def _unstored(scope: Scope, found: Found, connector: Connector) -> Registration 
     hosts = rules.effective(manifest.hosts, rules.read_hosts(manifest.hosts, given.hosts))
     identity = f"{prefix}{manifest.id}"
     path = f"{CALLBACK_PATH}/{identity}"
-    return Registration(identity, manifest.id, kind, App(credentials, hosts), connector, manifest, path, 0)
+    declared = found.declared and not scope.part(Providers).is_own(manifest.id)
+    return Registration(identity, manifest.id, kind, App(credentials, hosts), connector, manifest, path, 0, declared)
 
 
 async def set_app(
@@ -116,22 +134,34 @@ async def set_app(
     *,
     credentials: Mapping[str, Secret] | None = None,
     hosts: Mapping[str, str] | None = None,
+    remote: bool = False,
 ) -> AppState:
     """Set the app of the scope's tenant; in the platform's scope that of the whole deployment.
+
+    remote: the hosts came over the API and not by a hand on this machine, so calls reach the public Internet only.
 
     Given credentials are laid over the stored ones; given hosts replace the operator's earlier ones, and clear every
     credential that is not given anew. Raises ProviderNotFound, Invalid, AppChanged.
     """
-    manifest = scope.part(Providers).found(provider).manifest
+    manifest = (await found_of(scope, provider)).manifest
     async with scope.tx() as tx:
         old = await store.app_of(tx, scope.tenant_id, provider)
         known = await _opened(scope, tx, old) if old and old.usable(manifest) else {}
         decided = model.change(manifest, old, known, credentials, hosts)
-        row = await _sealed(scope, tx, provider, old, decided)
+        row = replace(await _sealed(scope, tx, provider, old, decided), kind=_kind(scope, old, hosts, remote=remote))
         if not await store.put_app(tx, row):
             raise AppChanged
         tx.emit(AppRegistered(subject=row.id, before=_facts(old), after=_facts(row) | {"cleared": decided.cleared}))
     return _state(manifest, row, decided.credentials or {})
+
+
+def _kind(scope: Scope, old: StoredApp | None, hosts: Mapping[str, str] | None, *, remote: bool) -> str:
+    """Whose app it is, and whether its hosts were given from afar."""
+    if scope.tenant_id != PLATFORM_TENANT:
+        return "tenant"
+    if hosts is None and old is not None:
+        return old.kind
+    return "remote" if remote and hosts else "platform"
 
 
 async def _sealed(scope: Scope, tx: Tx, provider: str, old: StoredApp | None, decided: AppChange) -> StoredApp:
@@ -143,7 +173,7 @@ async def _sealed(scope: Scope, tx: Tx, provider: str, old: StoredApp | None, de
         id=identity,
         tenant_id=scope.tenant_id,
         provider=provider,
-        kind="platform" if scope.tenant_id == PLATFORM_TENANT else "tenant",
+        kind="tenant",
         credentials=sealed,
         hosts=decided.hosts,
         bound_to=decided.bound_to,
@@ -180,6 +210,7 @@ async def apps(scope: Scope) -> list[AppState]:
     shelf = scope.part(Providers)
     states: list[AppState] = []
     async with scope.tx() as tx:
+        await shelf.load(tx, (await store.overrides(tx)).values())
         for row in await store.apps(tx, scope.tenant_id):
             if row.provider in shelf:
                 manifest = shelf[row.provider].manifest

@@ -26,6 +26,7 @@ from isthmus.client import (
 )
 from isthmus.client.events import Hook
 from isthmus.client.url import parse
+from isthmus.connect import declarative
 from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Connector, Session
 from isthmus.features.catalog import Registration
@@ -33,14 +34,17 @@ from isthmus.features.connections.service.recording import Recorder
 from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.features.connections.settings import Settings
 from isthmus.kit.clock import Clock
-from isthmus.kit.errors import Problem
+from isthmus.kit.errors import Invalid, Problem
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
 #: Largest token reply (security.md OA-13).
 _TOKEN_REPLY = 256 * 1024
 _NO_TOKENS = Tokens(Secret(""))
-_TENANT_APP = "tenant"
+#: A provider whose every address has a part to be filled in has none before an account is known.
+_NOWHERE = "https://invalid.invalid"
+#: Kinds of registrations whose hosts may lead to the public Internet only.
+_GUARDED = frozenset({"tenant", "remote"})
 
 
 class _Plain:
@@ -245,7 +249,8 @@ class Clients:
         known = binding.registration
         identity = "/".join(binding.name)
         tokens = self._token_client(known, clock)
-        app = App({**known.app.credentials, **binding.keys}, known.app.hosts)
+        hosts = _filled(binding)
+        app = App({**known.app.credentials, **binding.keys}, hosts)
         auth: OAuth2 | _Keys
         if store is None:
             auth = _Keys(known.connector, app, binding.account, identity)
@@ -254,19 +259,19 @@ class Clients:
             refresh = _Refresh(known.connector, app, binding.account, tokens, store, clock, deadline)
             auth = _Grant(store, refresh, identity)
         client = ApiClient(
-            _base(known.app.hosts),
+            _base(hosts),
             auth=auth,
             retry=Retry(max_attempts=self._settings.call_attempts),
             rate_limit=self._gates(binding, clock),
             deadline=self._settings.call_deadline.total_seconds(),
             guard=self._guard(known),
             classify=known.connector.classify,
-            hosts=known.app.hosts.values(),
+            hosts=hosts.values(),
             idempotency_header=None,
             hooks=self._hooks(binding),
             clock=clock,
         )
-        return _Pooled(binding.print, Session(client, known.app.hosts, binding.account, clock), tokens)
+        return _Pooled(binding.print, Session(client, hosts, binding.account, clock), tokens)
 
     def _hooks(self, binding: Binding) -> tuple[Hook, ...]:
         if binding.own is None:
@@ -274,8 +279,9 @@ class Clients:
         return (tell_listener, self.recorder.hook(binding.own, binding.connection_id))
 
     def _token_client(self, known: Registration, clock: Clock) -> ApiClient:
+        hosts = declarative.static(known.app.hosts)
         return ApiClient(
-            _base(known.app.hosts),
+            _base(hosts),
             auth=_Plain(),
             retry=NEVER,
             breaker=None,
@@ -283,7 +289,7 @@ class Clients:
             max_body=_TOKEN_REPLY,
             guard=self._guard(known),
             classify=known.connector.classify,
-            hosts=known.app.hosts.values(),
+            hosts=hosts.values(),
             redirects=0,
             clock=clock,
         )
@@ -308,10 +314,13 @@ class Clients:
         return found
 
     def _guard(self, known: Registration) -> AddressGuard:
-        """A tenant's own app reaches the public Internet only; hosts that an operator set are let through by name."""
+        """Hosts that came with the house or by an operator's hand are let through by name; all others are judged.
+
+        Those are a tenant's own, those that were given over the API, and addresses with a part that a person filled in.
+        """
         allowed = set(self._settings.allow_networks)
-        if known.kind != _TENANT_APP:
-            allowed |= {parse(address).host for address in known.app.hosts.values()}
+        if known.kind not in _GUARDED and not known.declared:
+            allowed |= {parse(address).host for address in declarative.static(known.app.hosts).values()}
         names = frozenset(allowed)
         found = self._guards.get(names)
         if found is None:
@@ -321,5 +330,19 @@ class Clients:
         return found
 
 
+def _filled(binding: Binding) -> dict[str, str]:
+    """The addresses of this account. Raises Invalid where a part of one does not fit."""
+    hosts = binding.registration.app.hosts
+    if len(declarative.static(hosts)) == len(hosts):
+        return dict(hosts)
+    values = {**binding.account.extra, **{name: key.reveal() for name, key in binding.keys.items()}}
+    try:
+        return declarative.fill(hosts, values)
+    except ValueError as error:
+        raise Invalid.field("credentials", f"{error}.") from None
+
+
 def _base(hosts: Mapping[str, str]) -> str:
+    if not hosts:
+        return _NOWHERE
     return hosts["api"] if "api" in hosts else next(iter(hosts.values()))

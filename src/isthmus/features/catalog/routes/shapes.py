@@ -1,28 +1,11 @@
-"""The catalog as merchants see it (document 002, Tenant Integration Endpoints)."""
+"""What goes over the wire about providers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
-
-from fastapi import Query
-from starlette.responses import Response
+from typing import Any
 
 from isthmus.connect.manifest import Entity, Field, OAuth
-from isthmus.features.catalog.errors import ProviderNotFound
 from isthmus.features.catalog.model.providers import Provider
-from isthmus.features.catalog.service import providers as service
-from isthmus.features.catalog.service.providers import Filters
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
-from isthmus.kit.paging import Page
-from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
-
-READ = permission("catalog:read", "See which providers can be connected.", SUPER_ADMIN, TENANT_ADMIN, USER)
-
-routes = Routes(prefix="/api/integrations", tag="Catalog")
-
-Category = Literal[
-    "crm", "communication", "data_source", "storage", "custom",
-    "marketplace", "payment", "accounting", "support", "analytics",
-]  # fmt: skip
+from isthmus.http import Answer
 
 
 class EntityOut(Answer, frozen=True):
@@ -35,11 +18,12 @@ class EntityOut(Answer, frozen=True):
     fields: list[str]
 
 
-class FieldMappingOut(Answer, frozen=True):
+class FieldMappingOut(Answer, frozen=True, rename={"source": "from", "target": "to"}):
     """One field's way from the provider's record to ours."""
 
     source: str
     target: str
+    transform: str | None
 
 
 class MappingOut(Answer, frozen=True):
@@ -122,7 +106,12 @@ class ProviderOut(Answer, frozen=True):
     regions: list[str]
     limits: list[LimitOut]
     connectable: bool
+    featured: bool
+    hosts: dict[str, str]
+    origin: str
+    revision: int
     overridden: list[str]
+    overridden_fields: list[str]
     created_at: datetime
     updated_at: datetime
 
@@ -146,61 +135,16 @@ class ProviderList(Answer, frozen=True):
     next_offset: int | None = None
 
 
-@routes.get("", permission=READ, limit="integration", response_model=ProviderList, summary="The catalog")
-async def list_providers(
-    scope: ScopeDep,
-    paging: PageDep,
-    category: Annotated[Category | None, Query()] = None,
-    search: Annotated[str, Query(max_length=200, description="Forgives accents and typing errors.")] = "",
-    sort_by: Annotated[Literal["name", "category", "updatedAt"] | None, Query(alias="sortBy")] = None,
-    sort_order: Annotated[Literal["asc", "desc"], Query(alias="sortOrder")] = "asc",
-) -> Response:
-    """Providers that can be connected: audience `tenant`, status `active`."""
-    filters = Filters(category=category, search=search, sort_by=sort_by, sort_order=sort_order)
-    page = await service.providers(scope, filters=filters, ask=paging.ask)
-    shown = Page([ProviderOut(**_facts(one)) for one in page.items], total=page.total, has_more=page.has_more)
-    return paging.listing("providers", shown)
-
-
-@routes.get(
-    "/{category}/{id}",
-    permission=READ,
-    limit="integration",
-    response_model=ProviderDetail,
-    summary="One provider",
-    errors=(ProviderNotFound,),
-)
-async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A002 - the path's name
-    """One provider with its form fields; the category is part of its address."""
-    found = await service.provider(scope, id)
-    if found.category != category:
-        raise ProviderNotFound
-    return document(_detail(found))
-
-
-@routes.get(
-    "/{provider}",
-    permission=READ,
-    limit="integration",
-    response_model=ProviderDetail,
-    summary="One provider by its id alone",
-    errors=(ProviderNotFound,),
-)
-async def get_provider_by_id(scope: ScopeDep, provider: str) -> Response:
-    """The same as with the category in the address."""
-    return document(_detail(await service.provider(scope, provider)))
-
-
-def _detail(provider: Provider) -> ProviderDetail:
+def detail_of(provider: Provider) -> ProviderDetail:
     return ProviderDetail(
-        **_facts(provider),
+        **facts_of(provider),
         credential_fields=[_field(one) for one in provider.credential_fields],
         settings_fields=[_field(one) for one in provider.settings_fields],
         app_fields=[_field(one) for one in provider.app_fields],
     )
 
 
-def _facts(provider: Provider) -> dict[str, Any]:
+def facts_of(provider: Provider) -> dict[str, Any]:
     return {
         "id": provider.id,
         "name": provider.id,
@@ -226,6 +170,11 @@ def _facts(provider: Provider) -> dict[str, Any]:
             LimitOut(requests=x.requests, seconds=x.seconds, per=x.per, source=x.source) for x in provider.limits
         ],
         "connectable": provider.connectable,
+        "featured": provider.featured,
+        "hosts": dict(provider.manifest.hosts),
+        "origin": "declared" if provider.declared else "shipped",
+        "revision": provider.version,
+        "overridden_fields": list(provider.overridden),
         "overridden": list(provider.overridden),
         "created_at": provider.since,
         "updated_at": provider.updated_at,
@@ -234,21 +183,19 @@ def _facts(provider: Provider) -> dict[str, Any]:
 
 
 def _abilities(provider: Provider) -> dict[str, Any]:
-    searches = bool(provider.searchable)
+    searches, manifest = bool(provider.searchable), provider.manifest
     return {
         "capabilities": provider.capabilities,
         "supported_sync_directions": provider.sync_directions,
-        "supports_realtime": "subscribe" in provider.operations,
-        "supports_webhooks": "webhook" in provider.operations,
-        "supports_notifications": "notify" in provider.operations,
+        "supports_realtime": manifest.realtime or "subscribe" in provider.operations,
+        "supports_webhooks": manifest.webhooks is not None or "webhook" in provider.operations,
+        "supports_notifications": manifest.notifications or "notify" in provider.operations,
         "supports_search": searches,
         "searchable_entities": provider.searchable,
-        "search_capabilities": SearchOut(full_text=searches, field_specific=False, filtered=False),
-        "requires_user_scoping": False,
+        "search_capabilities": _search(provider),
+        "requires_user_scoping": provider.user_scoping,
         "available_entities": [_entity(one) for one in provider.entities],
-        "entity_mappings": [
-            MappingOut(entity=one.name, shard_type=one.shard_type, field_mappings=[]) for one in provider.entities
-        ],
+        "entity_mappings": [_mapping(provider, one) for one in provider.entities],
     }
 
 
@@ -258,8 +205,22 @@ def _entity(entity: Entity) -> EntityOut:
         display_name=entity.display_name,
         shard_type=entity.shard_type,
         operations=list(entity.operations),
-        fields=[],
+        fields=list(entity.fields),
     )
+
+
+def _mapping(provider: Provider, entity: Entity) -> MappingOut:
+    own = next((one for one in provider.manifest.mappings if one.entity == entity.name), None)
+    fields = own.field_mappings if own is not None else ()
+    shown = [FieldMappingOut(source=one.source, target=one.target, transform=one.transform) for one in fields]
+    return MappingOut(entity=entity.name, shard_type=entity.shard_type, field_mappings=shown)
+
+
+def _search(provider: Provider) -> SearchOut:
+    told, searches = provider.manifest.search, bool(provider.searchable)
+    if told is None:
+        return SearchOut(full_text=searches, field_specific=False, filtered=False)
+    return SearchOut(full_text=told.full_text, field_specific=told.field_specific, filtered=told.filtered)
 
 
 def _oauth(oauth: OAuth | None) -> OAuthOut | None:

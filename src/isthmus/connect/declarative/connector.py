@@ -1,0 +1,302 @@
+"""The connector that acts on a manifest's facts alone; its far side may be anything, so little is believed."""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+
+import msgspec
+
+from isthmus.client import ApiClient, Failure, PlatformError, RefreshFailed, RefreshRefused, Request, Response, Tokens
+from isthmus.client.errors import MalformedBody
+from isthmus.client.url import Scalar
+from isthmus.connect import granting, judging, reading
+from isthmus.connect.declarative import fields, pages
+from isthmus.connect.declarative.fields import Mapper
+from isthmus.connect.expressions import find, items
+from isthmus.connect.manifest import Entity, Manifest, OAuth
+from isthmus.connect.record import Record
+from isthmus.connect.service import Endpoint, Service, Verify, names_in
+from isthmus.connect.shapes import Listing
+from isthmus.connect.spi import (
+    Account,
+    App,
+    Callback,
+    Consent,
+    Granted,
+    RawRecord,
+    RecordPage,
+    Session,
+    Unmappable,
+    Window,
+)
+from isthmus.kit import ids
+from isthmus.kit.clock import Clock
+
+#: OAuth codes that end a grant, and those that say the app itself is wrong (RFC 6749 section 5.2).
+_DEAD = frozenset({"invalid_grant"})
+_APP_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
+_CODE = "error.code || error || code || errors[0].code"
+_MESSAGE = "error_description || error.message || message || errors[0].message || errors[0].detail || detail || error"
+_NO_ACCOUNT_BITS = 96
+_NAME = re.compile(r"\{([a-z0-9_]+)\}")
+
+
+class Declared:
+    """A provider by its facts. One instance serves every tenant; nothing is kept between calls."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._service = manifest.service or Service()
+        self._mappers = {
+            entity.name: Mapper.of(next((one for one in manifest.mappings if one.entity == entity.name), None))
+            for entity in manifest.entities
+        }
+
+    def consent_url(self, app: App, consent: Consent, now: datetime) -> str:  # noqa: ARG002 - the link carries no time
+        """The standard authorization request (RFC 6749 section 4.1.1), with PKCE where the facts ask for it."""
+        oauth = self._oauth()
+        query = {
+            "response_type": "code",
+            "client_id": app.secret("client_id"),
+            "redirect_uri": consent.redirect_uri,
+            "state": consent.state,
+            **oauth.authorize_params,
+        }
+        if oauth.scopes:
+            query["scope"] = oauth.scope_separator.join(oauth.scopes)
+        if consent.challenge:
+            query |= {"code_challenge": consent.challenge, "code_challenge_method": "S256"}
+        return f"{app.hosts['consent']}?{urlencode(query)}"
+
+    def read_callback(self, query: Mapping[str, str], redirect_uri: str) -> Callback:
+        """`code`, or `error` after a refusal."""
+        return granting.callback(query, redirect_uri)
+
+    async def exchange(self, app: App, callback: Callback, client: ApiClient, clock: Clock) -> Sequence[Granted]:
+        """One code, one account: the verification call says whose it is."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": callback.code.reveal(),
+            "redirect_uri": callback.redirect_uri,
+        }
+        if callback.verifier:
+            form["code_verifier"] = callback.verifier.reveal()
+        answer = await self._token(app, form, client, app.hosts["token"])
+        tokens = granting.tokens(answer, clock.now())
+        extra = self._variables(answer)
+        account = await self._owner(app, tokens, client, extra)
+        return [Granted(account, tokens)]
+
+    async def refresh(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> Tokens:  # noqa: ARG002
+        """The refresh token for the next pair; one that is not answered with a new one stays as it is."""
+        if tokens.refresh_token is None:
+            raise RefreshRefused("the grant holds no refresh token")
+        form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token.reveal()}
+        try:
+            answer = await self._token(app, form, client, app.hosts.get("refresh") or app.hosts["token"])
+        except PlatformError as error:
+            if error.code in _DEAD:
+                raise RefreshRefused(f"{error.message} ({error.code})") from error
+            raise RefreshFailed(str(error)) from error
+        fresh = granting.tokens(answer, clock.now())
+        if fresh.refresh_token is not None:
+            return fresh
+        return Tokens(
+            fresh.access_token, tokens.refresh_token, fresh.expires_at, tokens.refresh_expires_at, fresh.scope
+        )
+
+    async def _token(self, app: App, form: dict[str, str], client: ApiClient, address: str) -> Response:
+        oauth, headers = self._oauth(), {"Accept": "application/json"}
+        name, secret = (
+            app.secret("client_id"),
+            app.secret("client_secret") if "client_secret" in app.credentials else "",
+        )
+        if oauth.client_auth == "basic":
+            headers["Authorization"] = f"Basic {b64encode(f'{name}:{secret}'.encode()).decode()}"
+        else:
+            form |= {"client_id": name} | ({"client_secret": secret} if secret else {})
+        if oauth.body_format == "json":
+            return await client.post(address, json=form, headers=headers)
+        return await client.post(address, form=form, headers=headers)
+
+    async def revoke(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> bool:  # noqa: ARG002
+        """RFC 7009, where the facts name an address for it."""
+        if "revoke" not in app.hosts:
+            return False
+        held = tokens.refresh_token or tokens.access_token
+        await self._token(app, {"token": held.reveal()}, client, app.hosts["revoke"])
+        return True
+
+    def attach(self, app: App, account: Account, request: Request, tokens: Tokens, now: datetime) -> Request:  # noqa: ARG002
+        """Credentials where the facts want them."""
+        headers, query = self._credentials(app, tokens)
+        signed = request.with_headers(headers)
+        return signed.with_query(query) if query else signed
+
+    def _credentials(self, app: App, tokens: Tokens) -> tuple[dict[str, str], dict[str, Scalar]]:
+        known = {name: secret.reveal() for name, secret in app.credentials.items()}
+        known["access_token"] = tokens.access_token.reveal()
+        headers, query = dict(self._service.headers), dict[str, Scalar]()
+        for one in self._service.attach:
+            value = _filled(one.value, known)
+            if one.place == "query":
+                query[one.name] = value
+            elif one.place == "basic":
+                headers["Authorization"] = f"Basic {b64encode(value.encode()).decode()}"
+            else:
+                headers[one.name] = value
+        return headers, query
+
+    def classify(self, response: Response) -> Failure | None:
+        """By HTTP status and OAuth's codes, and by what the facts call a failure with status 200."""
+        body = _body(response)
+        failing = self._service.failing
+        if response.ok:
+            if failing is None or not find(failing.when, body):
+                return None
+            code, message = _line(find(failing.code, body)), _line(find(failing.message, body))
+            return Failure(kind="refused", code=code or "failed", message=message or "The platform said no.")
+        code, message = _line(find(_CODE, body)), _line(find(_MESSAGE, body))
+        if code in _APP_FAULTS:
+            return Failure(kind="configuration", code=code, message=message)
+        if code in _DEAD:
+            return Failure(kind="token", code=code, message=message)
+        return judging.by_status(response, message, code)
+
+    async def test(self, session: Session) -> Account:
+        """The verification call, and whose account it shows; an account that was known stays the same."""
+        verify = self._service.verify
+        if verify is None:
+            return _known(session.account)
+        answer = await session.client.request(verify.method, _address(session.app_hosts, verify.host, verify.path))
+        return _account(verify, answer, session.account)
+
+    async def _owner(self, app: App, tokens: Tokens, client: ApiClient, extra: Mapping[str, str]) -> Account:
+        verify, unknown = self._service.verify, Account("", extra=extra)
+        base = app.hosts.get(verify.host, "") if verify else ""
+        if verify is None or names_in(base):
+            return _known(unknown)
+        headers, query = self._credentials(app, tokens)
+        answer = await client.request(verify.method, base + verify.path, headers=headers, query=query)
+        return _account(verify, answer, unknown)
+
+    def _variables(self, answer: Response) -> dict[str, str]:
+        wanted = [one.name for one in self.manifest.variables if one.source == "token"]
+        body = _body(answer)
+        found = {name: find(name, body) for name in wanted}
+        return {name: str(value) for name, value in found.items() if isinstance(value, str | int)}
+
+    def _oauth(self) -> OAuth:
+        return self.manifest.oauth or OAuth()
+
+    def _entity(self, name: str) -> tuple[Entity, Endpoint]:
+        entity = self.manifest.entity(name)
+        if entity is None or entity.endpoint is None:
+            raise Unmappable(f"The provider has no way to read {name}.")
+        return entity, entity.endpoint
+
+    async def pull(self, session: Session, entity: str, window: Window, cursor: str | None) -> RecordPage:
+        """One page of an entity. Calling again with the same cursor is safe. Raises Unmappable without an endpoint."""
+        described, endpoint = self._entity(entity)
+        paging = pages.of(endpoint.paging, described.page_size)
+        step = pages.read(cursor) if cursor else paging.first()
+        if step.url is not None:
+            answer = await session.client.get(step.url)
+        else:
+            query = {**endpoint.query, **pages.since(endpoint, window), **step.query}
+            address = _address(session.app_hosts, endpoint.host, endpoint.path)
+            answer = await session.client.get(address, query=query)
+        body = _required(answer)
+        found = items(endpoint.items, body)
+        following = paging.after(step, answer, found)
+        mapper = self._mappers[entity]
+        records = [RawRecord(_id(mapper, one), msgspec.json.encode(one)) for one in found]
+        total = find(endpoint.paging.total, body) if endpoint.paging.total else None
+        return RecordPage(records, pages.written(following), total if isinstance(total, int) else None)
+
+    def map(self, entity: str, record: RawRecord, account: Account) -> Record:  # noqa: ARG002 - records name no account
+        """Read one record (pure); raises Unmappable."""
+        if entity not in self._mappers:
+            raise Unmappable(f"The provider has no {entity}.")
+        try:
+            return self._mappers[entity].record(msgspec.json.decode(record.payload))
+        except msgspec.DecodeError:
+            raise Unmappable("The record is not valid JSON.") from None
+
+    async def search(self, session: Session, entity: str, words: str, limit: int) -> list[Record]:
+        """What the far side's own search finds, without what cannot be read. Raises Unmappable where it has none."""
+        _, endpoint = self._entity(entity)
+        known = endpoint.search
+        if known is None:
+            raise Unmappable(f"The provider cannot search {entity}.")
+        query: dict[str, Scalar] = {known.param: words}
+        if known.size_param:
+            query[known.size_param] = limit
+        answer = await session.client.get(_address(session.app_hosts, endpoint.host, known.path), query=query)
+        found = items(known.items or endpoint.items, _required(answer))
+        return [one for one in (self._readable(entity, value) for value in found[:limit]) if one is not None]
+
+    def _readable(self, entity: str, value: object) -> Record | None:
+        try:
+            return self._mappers[entity].record(value)
+        except Unmappable:
+            return None
+
+    async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:  # noqa: ARG002
+        """Its records have no listings' shape: it holds none."""
+        return RecordPage([], None, 0)
+
+    def map_listing(self, record: RawRecord, account: Account) -> Listing:  # noqa: ARG002 - it reads none
+        """Raises Unmappable: facts alone do not make a listing."""
+        raise Unmappable("This provider's records are not listings.")
+
+
+def _filled(template: str, known: Mapping[str, str]) -> str:
+    """In one go: a value that looks like a name in braces stays what it is."""
+    return _NAME.sub(lambda found: known.get(found[1], ""), template)
+
+
+def _address(hosts: Mapping[str, str], host: str, path: str) -> str:
+    return hosts.get(host, "") + path
+
+
+def _body(response: Response) -> object:
+    try:
+        return response.json()
+    except MalformedBody:
+        return None
+
+
+def _required(response: Response) -> object:
+    """The body. Raises MalformedBody."""
+    return response.json()
+
+
+def _line(value: object) -> str:
+    return reading.line(value)[:500] if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def _known(account: Account) -> Account:
+    """Where the far side does not say who we are, a connection gets a name of our own, which it keeps."""
+    return account if account.id else Account(ids.token(_NO_ACCOUNT_BITS), account.name, account.region, account.extra)
+
+
+def _account(verify: Verify, answer: Response, known: Account) -> Account:
+    body = _body(answer)
+    found, name = (find(verify.account, body) if verify.account else None), find(verify.name, body)
+    shown = _line(name) if verify.name else ""
+    if isinstance(found, str | int) and not isinstance(found, bool) and str(found):
+        return Account(reading.ident(found, "account"), shown, known.region, known.extra)
+    if verify.account:
+        raise MalformedBody("the answer names no account", reason="shape")
+    kept = _known(known)
+    return Account(kept.id, shown or kept.name, kept.region, kept.extra)
+
+
+def _id(mapper: Mapper, value: object) -> str:
+    try:
+        return reading.ident(fields.changed(mapper.columns["id"], value), "id")
+    except Unmappable:
+        return ""

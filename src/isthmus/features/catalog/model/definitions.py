@@ -1,0 +1,353 @@
+"""A provider's document and its manifest, each made of the other, and the rules between their fields (pure)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from isthmus.connect.expressions import expression
+from isthmus.connect.manifest import Field, Manifest
+from isthmus.connect.service import names_in
+from isthmus.features.catalog.model import hosts as rules
+from isthmus.features.catalog.model.document import NewProvider, OAuthPart, ServicePart
+from isthmus.kit.errors import Invalid
+
+Fault = dict[str, str]
+#: Words that stand in an address of the catalog and so are no provider's.
+_TAKEN = frozenset({"oauth", "search", "categories"})
+_OPERATIONS = frozenset(
+    {"list", "read", "create", "update", "delete", "write", "push", "search", "subscribe", "notify"}
+)
+_WEBHOOK = "webhook"
+_OAUTH_HOSTS = (
+    ("consent", "authorize_url"),
+    ("token", "token_url"),
+    ("refresh", "refresh_url"),
+    ("revoke", "revoke_url"),
+)
+#: The fields that each way of signing in asks for, unless the document names its own.
+_FORMS: Mapping[str, tuple[Field, ...]] = {
+    "api_key": (Field(name="api_key", label="API key", secret=True),),
+    "basic": (Field(name="username", label="User name"), Field(name="password", label="Password", secret=True)),
+}
+_APP = (
+    Field(name="client_id", label="Client id"),
+    Field(name="client_secret", label="Client secret", secret=True, required=False),
+)
+
+
+def manifest_of(document: NewProvider) -> Manifest:
+    """The manifest that a document describes. Raises Invalid naming everything that does not go together."""
+    faults = list(_faults(document))
+    if faults:
+        raise Invalid("The provider's fields do not go together.", details={"fields": faults})
+    return msgspec.convert(_plain(document), Manifest)
+
+
+def _plain(document: NewProvider) -> dict[str, Any]:
+    given = document.model_dump(exclude_none=True)
+    names = given.get("names") or {}
+    searched = set(given.get("searchable_entities", ()))
+    plain = {
+        "id": document.provider,
+        "names": {**names, "en": document.display_name},
+        "description": given.get("description", ""),
+        "category": document.category,
+        "integration_type": given.get("integration_type", "custom"),
+        "auth": document.auth_type,
+        "api_version": given.get("version", ""),
+        "documentation_url": given.get("documentation_url", ""),
+        "hosts": _hosts(document),
+        "status": document.status,
+        "audience": document.audience,
+        "capabilities": _capabilities(document),
+        "sync_directions": given.get("supported_sync_directions", ()),
+        "realtime": given.get("supports_realtime", False),
+        "notifications": given.get("supports_notifications", False),
+        "user_scoping": given.get("requires_user_scoping", False),
+        "premium": given.get("is_premium", False),
+        "entities": [_entity(one, searched) for one in given.get("available_entities", ())],
+        "mappings": [_mapping(one) for one in given.get("entity_mappings", ())],
+        "search": given.get("search_capabilities"),
+        **_forms(document, given),
+    }
+    same = ("icon", "color", "uptime", "regions", "featured", "required_plan", "limits", "variables", "service")
+    plain |= {name: given[name] for name in same if name in given}
+    if document.oauth_config is not None:
+        plain["oauth"] = _oauth(document.oauth_config)
+    return plain
+
+
+def _hosts(document: NewProvider) -> dict[str, str]:
+    oauth = document.oauth_config
+    named = {host: getattr(oauth, name) for host, name in _OAUTH_HOSTS} if oauth is not None else {}
+    given = {name: address for name, address in named.items() if address}
+    return {name: address.rstrip("/") for name, address in {**(document.hosts or {}), **given}.items()}
+
+
+def _capabilities(document: NewProvider) -> list[str]:
+    given = list(document.capabilities or ())
+    return [*given, _WEBHOOK] if document.supports_webhooks and _WEBHOOK not in given else given
+
+
+def _entity(given: dict[str, Any], searched: set[str]) -> dict[str, Any]:
+    operations = [one for one in given["operations"] if one != "search"]
+    found = [*operations, "search"] if given["name"] in searched else operations
+    return {**given, "display_name": given["display_name"] or given["name"], "operations": found}
+
+
+def _mapping(given: dict[str, Any]) -> dict[str, Any]:
+    fields = [
+        {"from": one["source"], "to": one["target"], "transform": one.get("transform")}
+        for one in given["field_mappings"]
+    ]
+    return {**given, "field_mappings": fields}
+
+
+def _forms(document: NewProvider, given: Mapping[str, Any]) -> dict[str, Any]:
+    usual = _FORMS.get(document.auth_type, ())
+    parts = [
+        Field(name=one.name, label=one.name.replace("_", " ").capitalize())
+        for one in document.variables or ()
+        if one.source == "credential" and one.name not in {field.name for field in usual}
+    ]
+    app = _APP if document.auth_type == "oauth2" else ()
+    usual_fields = msgspec.to_builtins([*parts, *usual]) if document.auth_type != "oauth2" else []
+    fields = {name: given[name] for name in ("app_fields", "credential_fields", "settings_fields") if name in given}
+    labelled = {
+        name: [{**one, "label": one["label"] or one["name"]} for one in several] for name, several in fields.items()
+    }
+    return {"app_fields": msgspec.to_builtins(app), "credential_fields": usual_fields, **labelled}
+
+
+def _oauth(given: OAuthPart) -> dict[str, Any]:
+    plain = given.model_dump(exclude={"authorize_url", "token_url", "refresh_url", "revoke_url"})
+    plain["refresh"], plain["authorize_params"] = plain.pop("refreshable"), plain.pop("extra_params")
+    return plain
+
+
+def document_of(manifest: Manifest, status: str, audience: str) -> dict[str, Any]:
+    """The document that makes this manifest, camelCase, without anything that only we write."""
+    plain = msgspec.json.decode(msgspec.json.encode(manifest))
+    searched = [one.name for one in manifest.entities if "search" in one.operations]
+    document = {
+        "provider": manifest.id,
+        "name": manifest.id,
+        "displayName": manifest.name,
+        "names": dict(manifest.names),
+        "description": manifest.description,
+        "category": manifest.category,
+        "integrationType": manifest.integration_type,
+        "status": status,
+        "audience": audience,
+        "capabilities": list(manifest.capabilities),
+        "supportedSyncDirections": list(manifest.sync_directions),
+        "supportsRealtime": manifest.realtime,
+        "supportsWebhooks": manifest.webhooks is not None or _WEBHOOK in manifest.capabilities,
+        "supportsNotifications": manifest.notifications,
+        "supportsSearch": bool(searched),
+        "searchableEntities": searched,
+        "searchCapabilities": _camel(plain["search"]),
+        "requiresUserScoping": manifest.user_scoping,
+        "authType": manifest.auth,
+        "oauthConfig": _oauth_document(manifest),
+        "availableEntities": _camel([_keep(one, _ENTITY) for one in plain["entities"]]),
+        "entityMappings": _camel(plain["mappings"]),
+        "icon": manifest.icon,
+        "color": manifest.color,
+        "version": manifest.api_version,
+        "isPremium": manifest.premium,
+        "requiredPlan": manifest.required_plan,
+        "documentationUrl": manifest.documentation_url,
+        **{name: _camel(plain[name]) for name in ("uptime", "regions", "featured", "service", "variables", "limits")},
+        "hosts": {name: at for name, at in manifest.hosts.items() if name not in dict(_OAUTH_HOSTS)},
+        "appFields": plain["app_fields"],
+        "credentialFields": plain["credential_fields"],
+        "settingsFields": plain["settings_fields"],
+    }
+    return {name: value for name, value in document.items() if value not in (None, "", [], {}, ())}
+
+
+_ENTITY = ("name", "display_name", "shard_type", "operations", "fields", "page_size", "endpoint")
+#: Maps whose keys are data and not names of ours.
+_DATA = frozenset({"query", "headers", "names", "extra_params"})
+
+
+def _keep(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: given[name] for name in names if given.get(name) is not None}
+
+
+def _camel(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        kept = {name: one for name, one in value.items() if one is not None}
+        return {_camelled(name): one if name in _DATA else _camel(one) for name, one in kept.items()}
+    return [_camel(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _camelled(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _oauth_document(manifest: Manifest) -> dict[str, Any] | None:
+    oauth = manifest.oauth
+    if oauth is None:
+        return None
+    at = {_camelled(name): manifest.hosts[host] for host, name in _OAUTH_HOSTS if host in manifest.hosts}
+    return {
+        **(at if manifest.service is not None else {}),
+        "scopes": list(oauth.scopes),
+        "scopeSeparator": oauth.scope_separator,
+        "clientAuth": oauth.client_auth,
+        "bodyFormat": oauth.body_format,
+        "pkce": oauth.pkce,
+        "refreshable": oauth.refresh,
+        "extraParams": dict(oauth.authorize_params),
+    }
+
+
+def _fault(path: str, message: str) -> Fault:
+    return {"path": path, "message": message}
+
+
+def _faults(document: NewProvider) -> Iterator[Fault]:
+    if document.provider in _TAKEN:
+        yield _fault("provider", "This word stands in an address of the catalog already.")
+    if bool(document.is_premium) != (document.required_plan is not None):
+        yield _fault("requiredPlan", "A premium provider names the plan that it needs, and no other one does.")
+    yield from _search_faults(document)
+    yield from _auth_faults(document)
+    yield from _entity_faults(document)
+    yield from _mapping_faults(document)
+    yield from _host_faults(document)
+    yield from _expression_faults(document)
+
+
+def _search_faults(document: NewProvider) -> Iterator[Fault]:
+    wanted, named = bool(document.supports_search), document.searchable_entities or ()
+    if wanted and not named:
+        yield _fault("searchableEntities", "A provider that supports search names the entities that can be searched.")
+    if not wanted and named:
+        yield _fault("supportsSearch", "There are searchable entities, so this is true.")
+    if not wanted and document.search_capabilities and any(document.search_capabilities.model_dump().values()):
+        yield _fault("searchCapabilities", "A provider that does not support search has none.")
+    known = {one.name for one in document.available_entities or ()}
+    yield from (
+        _fault(f"searchableEntities.{at}", "There is no such entity in availableEntities.")
+        for at, name in enumerate(named)
+        if name not in known
+    )
+
+
+def _auth_faults(document: NewProvider) -> Iterator[Fault]:
+    oauth = document.oauth_config
+    if (document.auth_type == "oauth2") != (oauth is not None):
+        yield _fault("oauthConfig", "It belongs to authType oauth2, and to no other one.")
+    if oauth is not None and document.service is not None:
+        for name, address in (("authorizeUrl", oauth.authorize_url), ("tokenUrl", oauth.token_url)):
+            if not address:
+                yield _fault(f"oauthConfig.{name}", "A provider that is called by its facts needs this address.")
+    if document.service is not None:
+        yield from _service_faults(document, document.service)
+
+
+def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fault]:
+    if document.auth_type != "none" and not service.attach:
+        yield _fault("service.attach", "Say where the credentials go.")
+    known = {
+        one["name"]
+        for several in _forms(document, document.model_dump(exclude_none=True)).values()
+        for one in several or ()
+    }
+    for at, one in enumerate(service.attach):
+        if (one.place == "basic") == bool(one.name):
+            yield _fault(f"service.attach.{at}.name", "A header or a parameter has a name, Basic has none.")
+        for name in names_in(one.value):
+            if name not in known | {"access_token"}:
+                yield _fault(f"service.attach.{at}.value", f"There is no credential named {name}.")
+
+
+def _entity_faults(document: NewProvider) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for at, entity in enumerate(document.available_entities or ()):
+        place = f"availableEntities.{at}"
+        if entity.name in seen:
+            yield _fault(f"{place}.name", "Two entities have this name.")
+        seen.add(entity.name)
+        for operation in sorted(set(entity.operations) - _OPERATIONS):
+            yield _fault(f"{place}.operations", f"{operation[:50]!r} is none of {', '.join(sorted(_OPERATIONS))}.")
+        endpoint = entity.endpoint
+        if endpoint is None:
+            continue
+        if document.service is None:
+            yield _fault(f"{place}.endpoint", "Endpoints belong to a provider with a service.")
+        if not endpoint.path.startswith("/"):
+            yield _fault(f"{place}.endpoint.path", "A path begins with a slash.")
+        if document.service is not None and endpoint.host not in _hosts(document):
+            yield _fault(f"{place}.endpoint.host", "There is no host of this name.")
+    directions = set(document.supported_sync_directions or ())
+    if directions & {"pull", "bidirectional"} and not seen:
+        yield _fault("supportedSyncDirections", "There is no entity that could be pulled.")
+
+
+def _mapping_faults(document: NewProvider) -> Iterator[Fault]:
+    types = {one.name: one.shard_type for one in document.available_entities or ()}
+    seen: set[str] = set()
+    for at, mapping in enumerate(document.entity_mappings or ()):
+        place = f"entityMappings.{at}"
+        if mapping.entity not in types:
+            yield _fault(f"{place}.entity", "There is no such entity in availableEntities.")
+        elif types[mapping.entity] != mapping.shard_type:
+            yield _fault(f"{place}.shardType", f"The entity says {types[mapping.entity]}.")
+        if mapping.entity in seen:
+            yield _fault(f"{place}.entity", "The entity has a mapping already.")
+        seen.add(mapping.entity)
+        targets = [one.target for one in mapping.field_mappings]
+        for target in sorted({one for one in targets if targets.count(one) > 1}):
+            yield _fault(f"{place}.fieldMappings", f"{target} is mapped twice.")
+
+
+def _host_faults(document: NewProvider) -> Iterator[Fault]:
+    hosts = _hosts(document)
+    if document.service is not None and "api" not in hosts:
+        yield _fault("hosts.api", "A provider that is called by its facts needs this address.")
+    variables = {one.name: one for one in document.variables or ()}
+    for name, address in sorted(hosts.items()):
+        plain = address
+        for part in names_in(address):
+            if part not in variables:
+                yield _fault(f"hosts.{name}", f"{part[:50]} is not among the variables.")
+            whole = address.startswith(f"{{{part}}}")
+            plain = plain.replace(f"{{{part}}}", "https://part.example" if whole else "part")
+        complaint = rules.complaint(plain)
+        if complaint:
+            yield _fault(f"hosts.{name}", complaint)
+
+
+def _expression_faults(document: NewProvider) -> Iterator[Fault]:
+    for path, source in _expressions(document):
+        try:
+            expression(source)
+        except ValueError as error:
+            yield _fault(path, f"This is not an expression: {error}.")
+
+
+def _expressions(document: NewProvider) -> Iterator[tuple[str, str]]:
+    service = document.service
+    found: list[tuple[str, str]] = []
+    if service is not None and service.verify is not None:
+        found += [("service.verify.account", service.verify.account), ("service.verify.name", service.verify.name)]
+    if service is not None and service.failing is not None:
+        failing = service.failing
+        found += [("service.failing.when", failing.when), ("service.failing.code", failing.code)]
+        found += [("service.failing.message", failing.message)]
+    for at, entity in enumerate(document.available_entities or ()):
+        if entity.endpoint is not None:
+            place = f"availableEntities.{at}.endpoint"
+            found.append((f"{place}.items", entity.endpoint.items))
+            found.append((f"{place}.search.items", entity.endpoint.search.items if entity.endpoint.search else ""))
+    for at, mapping in enumerate(document.entity_mappings or ()):
+        found += [
+            (f"entityMappings.{at}.fieldMappings.{n}.from", one.source) for n, one in enumerate(mapping.field_mappings)
+        ]
+    yield from ((path, source) for path, source in found if source)

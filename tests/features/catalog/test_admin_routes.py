@@ -1,0 +1,290 @@
+"""Providers over HTTP for the deployment's own people: 002's routes, their refusals, and the way back."""
+
+from typing import Any
+
+import pytest
+from tests.given import catalog as given
+from tests.given import vault as house
+from tests.given.edge import Edge
+
+from isthmus.engine.db import Database
+from isthmus.features import vault
+from isthmus.features.catalog.feature import FEATURE
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER
+from isthmus.scope import System
+
+AT = "/api/admin/integrations"
+
+
+@pytest.fixture(scope="module")
+async def system(database: Database, tmp_path_factory: pytest.TempPathFactory) -> System:
+    shelf = given.providers(
+        tmp_path_factory.mktemp("providers"),
+        given.manifest("shopee"),
+        given.manifest("hubspot", category="crm", status="beta"),
+    )
+    made = house.process(database, parts=given.parts(shelf))
+    await vault.check_canary(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+async def edge(system: System) -> Edge:
+    return Edge(system, *FEATURE.routes)
+
+
+class Operator:
+    """Somebody of the deployment."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    async def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        given_body = {} if body is None else {"json": body}
+        return await self._edge.call(
+            method, AT + path, tenant=PLATFORM_TENANT, role=SUPER_ADMIN, **given_body, **options
+        )
+
+
+@pytest.fixture
+def operator(edge: Edge) -> Operator:
+    return Operator(edge)
+
+
+async def test_a_provider_in_002s_words_is_made_read_and_listed(operator: Operator) -> None:
+    answer = await operator("POST", "", given.document("acme_crm"))
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["location"] == f"{AT}/crm/acme_crm"
+    made = answer.json()
+    sent = given.document("acme_crm")
+    same = ("provider", "displayName", "category", "status", "audience", "supportsSearch", "color")
+    assert {name: made[name] for name in same} == {name: sent[name] for name in same}
+    assert made["capabilities"] == ["contacts", "list", "read", "search"]
+    assert (made["id"], made["connectable"], made["origin"], made["revision"]) == ("acme_crm", True, "declared", 1)
+    assert made["entityMappings"][0]["fieldMappings"][0] == {"from": "id", "to": "id", "transform": "text"}
+    assert made["createdAt"] == made["updatedAt"]
+    assert (await operator("GET", "/crm/acme_crm")).json() == made
+    found = (await operator("GET", "?search=akme&category=crm&authType=api_key")).json()
+    assert [one["id"] for one in found["providers"]] == ["acme_crm"]
+
+
+async def test_lists_are_filtered_sorted_and_paged(operator: Operator) -> None:
+    async def ids(query: str) -> list[str]:
+        return [one["id"] for one in (await operator("GET", f"?{query}")).json()["providers"]]
+
+    assert await ids("status=beta") == ["hubspot"]
+    assert await ids("audience=system") == []
+    assert (await ids("sortBy=name&sortOrder=desc"))[0] == "shopee"
+    assert len(await ids("limit=1")) == 1
+    page = (await operator("GET", "?limit=1&offset=1")).json()
+    assert page["total"] >= 2
+    for wrong in ("status=gone", "limit=101", "sortBy=x", "nope=1"):
+        answer = await operator("GET", f"?{wrong}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_every_field_that_does_not_go_with_another_is_told_at_once(operator: Operator) -> None:
+    wrong = given.document("wrong_one") | {
+        "searchableEntities": ["nobody"],
+        "isPremium": True,
+        "oauthConfig": {"scopes": ["read"]},
+        "hosts": {"api": "http://api.example.com", "eu": "https://{region}.example.com"},
+        "entityMappings": [
+            {"entity": "ghosts", "shardType": "x"},
+            {"entity": "people", "shardType": "account", "fieldMappings": [{"from": "a[", "to": "b"}]},
+        ],
+        "service": {"attach": [{"place": "header", "value": "Bearer {nothing}"}]},
+    }
+    answer = await operator("POST", "", wrong)
+    assert answer.status_code == 400
+    told = {one["path"] for one in answer.json()["error"]["details"]["fields"]}
+    assert told == {
+        "searchableEntities.0", "requiredPlan", "oauthConfig", "hosts.api", "hosts.eu", "entityMappings.0.entity",
+        "entityMappings.1.shardType", "entityMappings.1.fieldMappings.0.from", "service.attach.0.name",
+        "service.attach.0.value", "oauthConfig.authorizeUrl", "oauthConfig.tokenUrl",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"supportsSearch": True, "searchableEntities": []}, "searchableEntities"),
+        ({"supportsSearch": False}, "supportsSearch"),
+        ({"authType": "oauth2"}, "oauthConfig"),
+        ({"isPremium": True}, "requiredPlan"),
+        ({"requiredPlan": "pro"}, "requiredPlan"),
+        ({"provider": "search"}, "provider"),
+        ({"availableEntities": [], "searchableEntities": [], "supportsSearch": False}, "supportedSyncDirections"),
+    ],
+)
+async def test_each_rule_between_fields_is_kept(operator: Operator, change: dict[str, Any], path: str) -> None:
+    answer = await operator("POST", "", given.document("ruled") | change)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert path in {one["path"] for one in answer.json()["error"]["details"]["fields"]}
+
+
+async def test_several_wrong_types_are_told_at_once(operator: Operator) -> None:
+    wrong = given.document("typed") | {"category": "toys", "color": "red", "isPremium": "perhaps", "unknown": 1}
+    answer = await operator("POST", "", wrong)
+    told = {one["path"].rpartition(".")[2] for one in answer.json()["error"]["details"]["fields"]}
+    assert told == {"category", "color", "isPremium", "unknown"}
+
+
+async def test_an_id_that_is_taken_is_a_conflict(operator: Operator) -> None:
+    await operator("POST", "", given.document("twice"))
+    for taken in ("twice", "shopee"):
+        answer = await operator("POST", "", given.document(taken))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "PROVIDER_EXISTS")
+
+
+@pytest.mark.parametrize("path", ["/crm/nothing", "/storage/shopee", "/marketplace/hubspot"])
+async def test_an_address_that_is_nobodys_is_not_found(operator: Operator, path: str) -> None:
+    for method, body in (("GET", None), ("PATCH", {"description": "x"})):
+        answer = await operator(method, path, body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "PROVIDER_NOT_FOUND")
+    answer = await operator("PATCH", f"{path}/status", {"status": "active"})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("role", [TENANT_ADMIN, USER, ""])
+async def test_MA_01_nobody_but_the_deployments_own_people_looks_after_providers(edge: Edge, role: str) -> None:
+    for method, path in (("GET", AT), ("POST", AT), ("GET", f"{AT}/marketplace/shopee/app")):
+        answer = await edge.call(method, path, role=role, json={} if method == "POST" else None)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "PERMISSION_DENIED")
+    answer = await edge.call("GET", AT, headers={"authorization": ""})
+    assert answer.status_code == 401
+
+
+async def test_what_is_overridden_shows_and_can_be_reset(operator: Operator, edge: Edge) -> None:
+    changed = (await operator("PATCH", "/crm/hubspot", {"displayName": "Hub", "featured": True})).json()
+    assert (changed["displayName"], changed["overriddenFields"]) == ("Hub", ["display_name", "featured"])
+    status = await operator("PATCH", "/crm/hubspot/status", {"status": "active"})
+    assert {name: status.json()[name] for name in ("id", "status")} == {"id": "hubspot", "status": "active"}
+    assert (await edge.get("/api/integrations/hubspot")).json()["displayName"] == "Hub"
+    audience = await operator("PATCH", "/crm/hubspot/audience", {"audience": "system"})
+    assert audience.json()["audience"] == "system"
+    assert (await edge.get("/api/integrations/hubspot")).status_code == 404
+    reset = (await operator("POST", "/crm/hubspot/reset")).json()
+    assert (reset["displayName"], reset["status"], reset["overriddenFields"]) == ("Hubspot", "beta", [])
+
+
+async def test_what_a_providers_code_lives_by_cannot_be_overridden(operator: Operator) -> None:
+    wrong = {"authType": "basic", "availableEntities": [], "hosts": {"api": "https://evil.example"}}
+    answer = await operator("PATCH", "/marketplace/shopee", wrong)
+    assert answer.status_code == 400
+    assert {one["path"] for one in answer.json()["error"]["details"]["fields"]} == {
+        "availableEntities",
+        "hosts",
+        "authType",
+    }
+
+
+async def test_read_only_fields_that_say_what_is_stored_are_ignored(operator: Operator) -> None:
+    read = (await operator("GET", "/marketplace/shopee")).json()
+    sent = {name: read[name] for name in ("id", "provider", "createdAt", "origin", "connectable")}
+    answer = await operator("PATCH", "/marketplace/shopee", sent | {"description": "Seller centre."})
+    assert (answer.status_code, answer.json()["description"]) == (200, "Seller centre.")
+    assert (await operator("PATCH", "/marketplace/shopee", {"id": "other"})).status_code == 400
+
+
+async def test_a_change_of_what_was_read_too_early_is_a_conflict(operator: Operator) -> None:
+    await operator("POST", "", given.document("raced"))
+    first = await operator("PATCH", "/crm/raced", {"description": "One.", "revision": 1})
+    assert first.json()["revision"] == 2
+    late = await operator("PATCH", "/crm/raced", {"description": "Two.", "revision": 1})
+    assert (late.status_code, late.json()["error"]["code"]) == (409, "PROVIDER_CHANGED")
+    assert late.json()["error"]["details"]["revision"] == 2
+
+
+async def test_versions_are_listed_compared_and_gone_back_to(operator: Operator) -> None:
+    await operator("POST", "", given.document("storied"))
+    await operator("PATCH", "/crm/storied", {"color": "#112233"})
+    await operator("PATCH", "/crm/storied", {"description": "Changed.", "status": "beta"})
+    rows = (await operator("GET", "/crm/storied/versions")).json()["items"]
+    assert [(one["version"], one["action"]) for one in rows] == [(3, "changed"), (2, "changed"), (1, "created")]
+    assert rows[0]["actor"].startswith("user:")
+    paged = (await operator("GET", "/crm/storied/versions?limit=2")).json()
+    rest = (await operator("GET", f"/crm/storied/versions?limit=2&cursor={paged['nextCursor']}")).json()
+    assert [one["version"] for one in paged["items"] + rest["items"]] == [3, 2, 1]
+    step = (await operator("GET", "/crm/storied/versions/2/diff")).json()["items"]
+    assert step == [{"path": "color", "before": "#123456", "after": "#112233"}]
+    whole = (await operator("GET", "/crm/storied/versions/3/diff?against=1")).json()["items"]
+    assert [one["path"] for one in whole] == ["color", "description", "status"]
+    back = (await operator("POST", "/crm/storied/versions/1/rollback")).json()
+    assert (back["color"], back["status"], back["revision"]) == ("#123456", "active", 4)
+    for path, method in (("/versions/9/diff", "GET"), ("/versions/9/rollback", "POST")):
+        answer = await operator(method, f"/crm/storied{path}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "PROVIDER_VERSION_NOT_FOUND")
+
+
+async def test_a_folders_provider_goes_back_too(operator: Operator) -> None:
+    await operator("PATCH", "/marketplace/shopee", {"uptime": "99.9"})
+    number = (await operator("GET", "/marketplace/shopee")).json()["revision"]
+    await operator("PATCH", "/marketplace/shopee", {"uptime": "98", "color": "#000000"})
+    back = (await operator("POST", f"/marketplace/shopee/versions/{number}/rollback")).json()
+    assert (back["uptime"], back["color"]) == ("99.9", "")
+
+
+async def test_VA_01_an_app_by_api_shows_no_credential_and_a_changed_host_clears_them(operator: Operator) -> None:
+    at = "/marketplace/shopee/app"
+    before = (await operator("GET", at)).json()
+    assert (before["status"], before["missing"]) == ("missing", ["partner_id", "partner_key"])
+    credentials = {"partner_id": "4711", "partner_key": "canary-of-admin"}
+    answer = await operator("PUT", at, {"credentials": credentials})
+    assert (answer.json()["status"], answer.json()["given"]) == ("ready", ["partner_id", "partner_key"])
+    assert "canary" not in answer.text
+    moved = (await operator("PUT", at, {"hosts": {"api": "https://other.example"}})).json()
+    assert (moved["status"], moved["given"], moved["hosts"]["api"]) == ("pending", [], "https://other.example")
+    assert (await operator("GET", at)).json()["missing"] == ["partner_id", "partner_key"]
+    for wrong in (
+        {"credentials": {"nope": "x"}},
+        {"hosts": {"api": "http://10.0.0.1"}},
+        {"hosts": {"x": "https://a.b"}},
+    ):
+        assert (await operator("PUT", at, wrong)).status_code == 400
+
+
+async def test_a_provider_goes_out_as_yaml_and_comes_in_the_same(operator: Operator) -> None:
+    await operator("POST", "", given.document("travels"))
+    text = (await operator("GET", "/crm/travels/export")).text
+    assert text.startswith("provider: travels")
+    same = (await operator("POST", "/import", {"yaml": text, "dryRun": True})).json()
+    assert same == {"provider": "travels", "outcome": "unchanged", "dryRun": True, "differences": []}
+    other = text.replace("#123456", "#654321").replace("provider: travels", "provider: arrived", 1)
+    trial = (await operator("POST", "/import", {"yaml": other, "dryRun": True})).json()
+    assert trial["outcome"] == "created"
+    assert (await operator("GET", "/crm/arrived")).status_code == 404
+    assert (await operator("POST", "/import", {"yaml": other})).json()["outcome"] == "created"
+    assert (await operator("GET", "/crm/arrived")).json()["color"] == "#654321"
+    changed = text.replace("#123456", "#abcdef")
+    said = (await operator("POST", "/import", {"yaml": changed})).json()
+    assert said["differences"] == [{"path": "color", "before": "#123456", "after": "#abcdef"}]
+    assert (await operator("GET", "/crm/travels")).json()["color"] == "#abcdef"
+
+
+@pytest.mark.parametrize(
+    "text", ["- 1", "a: [", "a: &x 1\nb: *x", "!!python/object:os.system {}", "provider: ok", "{" * 5000]
+)
+async def test_a_file_that_is_no_provider_is_refused(operator: Operator, text: str) -> None:
+    answer = await operator("POST", "/import", {"yaml": text})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_a_folders_provider_exports_and_imports_its_overrides(operator: Operator) -> None:
+    text = (await operator("GET", "/marketplace/shopee/export")).text
+    said = (await operator("POST", "/import", {"yaml": text + "featured: true\n"})).json()
+    assert "error" not in said, said["error"]["details"]
+    assert [one["path"] for one in said["differences"]] == ["featured"]
+    assert (await operator("GET", "/marketplace/shopee")).json()["featured"] is True
+
+
+async def test_AU_01_every_step_is_told_with_before_and_after(system: System, operator: Operator) -> None:
+    await operator("POST", "", given.document("audited"))
+    await operator("PATCH", "/crm/audited", {"color": "#112233"})
+    async with house.platform(system).tx() as tx:
+        rows = await tx.fetch_sql(
+            "select type, audited, before, after, actor from events where subject = 'audited' order by id"
+        )
+    assert [(row["type"], row["audited"]) for row in rows] == [("provider.created", True), ("provider.changed", True)]
+    assert (rows[1]["before"]["color"], rows[1]["after"]["color"]) == ("#123456", "#112233")
+    assert rows[0]["actor"].endswith("usr_1")
