@@ -55,6 +55,7 @@ PLAIN = {
     "provider": "tiki",
     "id": "tiki",
     "version": "1",
+    "user_id": "amy",
     "registration": "nobodys",
     "type": "custom.wall",
 }
@@ -68,6 +69,7 @@ QUERIES: Mapping[str, str] = {
 }
 HARMLESS = {
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link", "against"),
+    *("providerName", "permanent"),
     *(
         "shardType",
         "audience",

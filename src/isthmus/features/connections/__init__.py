@@ -4,12 +4,27 @@ from isthmus.features.connections.errors import (
     ConnectionExpired,
     ConnectionNotFound,
     ConnectionPending,
+    IntegrationDisabled,
     IntegrationNotFound,
+    NotForYou,
+    PersonRequired,
+    ShardTypeForbidden,
+    UserScopeDenied,
 )
 from isthmus.features.connections.events import Cleared, Connected, Created, Disconnected, Expired, Uncertain
 from isthmus.features.connections.model.connection import Connection, Filters, Status
+from isthmus.features.connections.model.integration import Facts, Integration, Reach, Wanted
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.finishing import redeem
+from isthmus.features.connections.service.integrations import (
+    activate,
+    change,
+    create,
+    deactivate,
+    integration,
+    integrations,
+    remove,
+)
 from isthmus.features.connections.service.locating import holder
 from isthmus.features.connections.service.managing import (
     Trial,
@@ -18,6 +33,15 @@ from isthmus.features.connections.service.managing import (
     return_origins,
     set_return_origins,
     test,
+)
+from isthmus.features.connections.service.reaching import (
+    Used,
+    allows,
+    check_person,
+    check_type,
+    check_writing,
+    reach,
+    use,
 )
 from isthmus.features.connections.service.sessions import account_of, session
 from isthmus.features.connections.service.starting import Consent, Started, reconnect, start
@@ -36,23 +60,46 @@ __all__ = [
     "Created",
     "Disconnected",
     "Expired",
+    "Facts",
     "Filters",
+    "Integration",
+    "IntegrationDisabled",
     "IntegrationNotFound",
+    "NotForYou",
+    "PersonRequired",
+    "Reach",
     "Settings",
+    "ShardTypeForbidden",
     "Started",
     "Status",
     "Trial",
     "Uncertain",
+    "Used",
+    "UserScopeDenied",
+    "Wanted",
     "account_of",
+    "activate",
+    "allows",
+    "change",
+    "check_person",
+    "check_type",
+    "check_writing",
     "connection",
     "connections",
+    "create",
+    "deactivate",
     "disconnect",
     "holder",
+    "integration",
+    "integrations",
+    "reach",
     "reconnect",
     "redeem",
+    "remove",
     "return_origins",
     "session",
     "set_return_origins",
     "start",
     "test",
+    "use",
 ]

@@ -1,9 +1,11 @@
 """Connections, as the composition root sees them."""
 
 from isthmus.feature import Feature
+from isthmus.features.connections import jobs
 from isthmus.features.connections.events import EMITS
-from isthmus.features.connections.jobs import sweep
-from isthmus.features.connections.routes import MANAGE, READ, ROUTES
+from isthmus.features.connections.routes import PERMISSIONS, ROUTES
+from isthmus.features.connections.service.integrations import PURGE
+from isthmus.features.connections.service.personal import DEPART, missing
 from isthmus.features.connections.service.sealing import reseal
 from isthmus.features.connections.settings import Settings
 
@@ -13,8 +15,14 @@ FEATURE = Feature(
     name="connections",
     routes=ROUTES,
     emits=EMITS,
-    permissions=[READ, MANAGE],
-    periodic={"connections.sweep": (_SWEEP_SECONDS, sweep)},
+    permissions=PERMISSIONS,
+    jobs={PURGE: jobs.purge, DEPART: jobs.depart},
+    listens={
+        "connections.member_removed": (("member.removed",), jobs.member_removed),
+        "connections.synced": (("sync.completed",), jobs.synced),
+    },
+    reconcile=(missing,),
+    periodic={"connections.sweep": (_SWEEP_SECONDS, jobs.sweep)},
     settings=Settings,
     reseals={"connections": reseal},
 )

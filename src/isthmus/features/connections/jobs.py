@@ -1,9 +1,33 @@
 """What this room does by itself."""
 
-from isthmus.features.connections.service import finishing
-from isthmus.scope import System
+from collections.abc import Mapping
+from typing import Any
+
+from isthmus.engine.db import Tx
+from isthmus.features.connections.service import finishing, integrations, personal
+from isthmus.scope import Scope, System
 
 
 async def sweep(system: System) -> None:
     """Remove consents that ran out."""
     await finishing.sweep(system)
+
+
+async def purge(scope: Scope, integration_id: str) -> None:
+    """Remove records that may not be shown any more."""
+    await integrations.purge(scope, integration_id)
+
+
+async def depart(scope: Scope, user_id: str) -> None:
+    """End the connections of somebody who was removed."""
+    await personal.depart(scope, user_id)
+
+
+async def member_removed(tx: Tx, event: Mapping[str, Any]) -> None:
+    """Somebody left: nothing goes through what they connected."""
+    await personal.departed(tx, event["tenant_id"], event["subject"])
+
+
+async def synced(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A run read everything: its integration was synced."""
+    await integrations.synced(tx, event["tenant_id"], event["body"]["connectionId"], event["at"])

@@ -29,6 +29,7 @@ integrations = tenant_table(
     Column("status", Text, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    Column("category", Text, nullable=False, server_default=text("'custom'")),
     Column("description", Text, nullable=False, server_default=text("''")),
     Column("icon", Text),
     #: What may be read through it; empty for everything.

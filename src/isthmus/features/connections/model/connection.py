@@ -135,6 +135,15 @@ INTEGRATION_STATUS: Mapping[Status, str] = {
 }
 
 
+#: Document 002's words for the state of credentials.
+CONNECTION_STATUS: Mapping[Status, str] = {
+    Status.CONNECTED: "active",
+    Status.EXPIRED: "expired",
+    Status.PENDING: "error",
+    Status.ERROR: "error",
+}
+
+
 def hosts_digest(hosts: Mapping[str, str]) -> str:
     """A short name for a set of hosts; credentials are only ever sent to the set they were given for."""
     text = json.dumps(sorted(hosts.items()), ensure_ascii=True, separators=(",", ":"))

@@ -53,6 +53,7 @@ class Integration(Facts):
 
     id: str
     provider: str
+    category: str
     #: What its connection comes to: pending, connected or error.
     status: str
     enabled: bool

@@ -17,6 +17,10 @@ from isthmus.kit.secret import Secret
 READ = permission("connections:read", "See the connections and their state.", SUPER_ADMIN, TENANT_ADMIN, USER)
 MANAGE = permission("connections:manage", "Connect, test and disconnect accounts.", SUPER_ADMIN, TENANT_ADMIN)
 
+SEE = permission("integrations:read", "See the tenant's integrations.", SUPER_ADMIN, TENANT_ADMIN)
+CONTROL = permission("integrations:manage", "Make, change, switch and remove integrations.", SUPER_ADMIN, TENANT_ADMIN)
+OWN = permission("own-connections:manage", "Connect one's own accounts, and use them.", TENANT_ADMIN, USER)
+
 Key = Annotated[SecretStr, Field(min_length=1, max_length=10_000)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=100)]

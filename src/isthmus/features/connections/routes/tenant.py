@@ -7,8 +7,14 @@ import msgspec
 from pydantic import Field
 from starlette.responses import Response
 
-from isthmus.features.connections.errors import ConnectionNotFound, IntegrationNotFound, WrongAccountGiven, WrongKind
-from isthmus.features.connections.model.connection import Connection, Status
+from isthmus.features.connections.errors import (
+    ConnectionNotFound,
+    IntegrationNotFound,
+    UserScoped,
+    WrongAccountGiven,
+    WrongKind,
+)
+from isthmus.features.connections.model.connection import CONNECTION_STATUS, Connection
 from isthmus.features.connections.routes.own import CONNECTING, tied
 from isthmus.features.connections.routes.shapes import (
     MANAGE,
@@ -27,19 +33,16 @@ from isthmus.scope import Scope
 
 routes = Routes(prefix="/api/tenant/integrations", tag="Connections")
 
-_CONNECTION_STATUS = {
-    Status.CONNECTED: "active",
-    Status.EXPIRED: "expired",
-    Status.PENDING: "error",
-    Status.ERROR: "error",
-}
-
 
 class ByKey(Wire):
     """An API key."""
 
     api_key: Key
     display_name: Name | None = None
+
+    def secrets(self) -> dict[str, Secret]:
+        """By the provider's field."""
+        return {"api_key": Secret(self.api_key.get_secret_value())}
 
 
 class ByPassword(Wire):
@@ -49,12 +52,21 @@ class ByPassword(Wire):
     password: Key
     display_name: Name | None = None
 
+    def secrets(self) -> dict[str, Secret]:
+        """By the provider's fields."""
+        given = {"username": self.username, "password": self.password}
+        return {name: Secret(value.get_secret_value()) for name, value in given.items()}
+
 
 class ByFields(Wire):
     """The provider's own credential fields."""
 
     credentials: Annotated[dict[Slug, Key], Field(min_length=1, max_length=50)]
     display_name: Name | None = None
+
+    def secrets(self) -> dict[str, Secret]:
+        """By the provider's fields."""
+        return {name: Secret(value.get_secret_value()) for name, value in self.credentials.items()}
 
 
 class ConnectedOut(Answer, frozen=True, kw_only=True):
@@ -90,7 +102,7 @@ class DisconnectedOut(Answer, frozen=True, kw_only=True):
     response_model=ConsentOut,
     secret_fields=("authorizationUrl", "state"),
     summary="Begin a consent for an integration",
-    errors=(IntegrationNotFound, *CONNECTING),
+    errors=(IntegrationNotFound, UserScoped, *CONNECTING),
 )
 async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Response:  # noqa: A002 - the path's name
     """Connect an integration that exists."""
@@ -107,12 +119,11 @@ async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Respons
     limit="integration",
     response_model=ConnectedOut,
     summary="Connect an integration with an API key",
-    errors=(IntegrationNotFound, WrongAccountGiven, *CONNECTING),
+    errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
 )
 async def connect_key(scope: ScopeDep, id: str, body: ByKey) -> Response:  # noqa: A002 - as above
     """The key is tried before it is stored."""
-    keys = {"api_key": Secret(body.api_key.get_secret_value())}
-    return await _connected(scope, id, keys, body.display_name)
+    return await _connected(scope, id, body.secrets(), body.display_name)
 
 
 @routes.post(
@@ -121,15 +132,11 @@ async def connect_key(scope: ScopeDep, id: str, body: ByKey) -> Response:  # noq
     limit="integration",
     response_model=ConnectedOut,
     summary="Connect an integration with a user name and a password",
-    errors=(IntegrationNotFound, WrongAccountGiven, *CONNECTING),
+    errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
 )
 async def connect_password(scope: ScopeDep, id: str, body: ByPassword) -> Response:  # noqa: A002 - as above
     """Both are tried before they are stored."""
-    keys = {
-        "username": Secret(body.username.get_secret_value()),
-        "password": Secret(body.password.get_secret_value()),
-    }
-    return await _connected(scope, id, keys, body.display_name)
+    return await _connected(scope, id, body.secrets(), body.display_name)
 
 
 @routes.post(
@@ -138,12 +145,11 @@ async def connect_password(scope: ScopeDep, id: str, body: ByPassword) -> Respon
     limit="integration",
     response_model=ConnectedOut,
     summary="Connect an integration with its provider's own credential fields",
-    errors=(IntegrationNotFound, WrongAccountGiven, *CONNECTING),
+    errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
 )
 async def connect_fields(scope: ScopeDep, id: str, body: ByFields) -> Response:  # noqa: A002 - as above
     """They are tried before they are stored."""
-    keys = {name: Secret(value.get_secret_value()) for name, value in body.credentials.items()}
-    return await _connected(scope, id, keys, body.display_name)
+    return await _connected(scope, id, body.secrets(), body.display_name)
 
 
 @routes.get(
@@ -190,12 +196,16 @@ async def disconnect(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as a
 
 async def _connected(scope: Scope, integration_id: str, keys: dict[str, Secret], name: str | None) -> Response:
     started = await starting.connect_integration(scope, integration_id, keys=keys, name=name)
-    connection = started.connection
+    return connected(started.connection)
+
+
+def connected(connection: Connection) -> Response:
+    """What 002 answers to credentials that were stored."""
     return document(
         ConnectedOut(
             connection_id=connection.id,
-            status=_CONNECTION_STATUS[connection.status],
-            connected_at=connection.updated_at,
+            status=CONNECTION_STATUS[connection.status],
+            connected_at=connection.connected_at or connection.updated_at,
         )
     )
 
@@ -203,7 +213,7 @@ async def _connected(scope: Scope, integration_id: str, keys: dict[str, Secret],
 def _state(connection: Connection) -> ConnectionStateOut:
     return ConnectionStateOut(
         connection_id=connection.id,
-        status=_CONNECTION_STATUS[connection.status],
+        status=CONNECTION_STATUS[connection.status],
         last_validated_at=connection.last_tested_at or msgspec.UNSET,
         validation_error=connection.status_reason or msgspec.UNSET,
         expires_at=connection.expires_at or msgspec.UNSET,

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import catalog, records
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
@@ -72,6 +74,7 @@ async def create(scope: Scope, provider: str, facts: Facts) -> Integration:
         **{name: getattr(kept, name) for name in Facts.__slots__},
         id=scope.id("int"),
         provider=provider,
+        category=known.category,
         status=(Status.CONNECTED if kept.user_scoped else Status.PENDING).value,
         enabled=True,
         enabled_at=now,
@@ -187,6 +190,11 @@ async def end(scope: Scope, connection_id: str) -> str | None:
         return await managing.end(scope, connection)
     except ConnectionNotFound:
         return None
+
+
+async def synced(tx: SystemTx, tenant_id: str, connection_id: str, at: datetime) -> None:  # house: silent - sync tells
+    """Note when records were read last."""
+    await store.update_synced(tx, tenant_id, connection_id, at)
 
 
 async def _free(tx: Tx, name: str, but: str) -> None:

@@ -168,7 +168,7 @@ async def create(  # house: silent - create_on emits
     integration_id = await store.free_integration(tx, provider, target.name)
     if integration_id is None:
         integration_id = scope.id("int")
-        await store.insert_integration(tx, integration_id, provider, shown, target.settings, scope.now)
+        await store.insert_integration(tx, integration_id, registration.manifest, shown, target.settings, scope.now)
     else:
         # It may still be called after the shop that was connected before.
         await store.update_integration(
@@ -193,7 +193,7 @@ async def _sibling(scope: Scope, tx: Tx, registration: Registration, account: Ac
     """A further shop of the same consent: an integration and a connection of its own."""
     integration_id = scope.id("int")
     shown = model.shop_name(None, account.name, registration.manifest.name, account.id, alone=False)
-    await store.insert_integration(tx, integration_id, registration.provider, shown, {}, scope.now)
+    await store.insert_integration(tx, integration_id, registration.manifest, shown, {}, scope.now)
     return await create_on(scope, tx, registration, integration_id)
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
+from isthmus.connect.manifest import Manifest
 from isthmus.engine.db import Statement, Tx, statement
 from isthmus.features.connections.model.connection import Connection, Filters, Owner, Status
 from isthmus.features.connections.model.integration import sees_all
@@ -36,6 +37,8 @@ from isthmus.features.connections.tables import oauth_flows as f
 from isthmus.kit.paging import Ask
 from isthmus.kit.permissions import Principal
 
+#: Why the connections of somebody who was removed open nothing.
+DEPARTED = "the member was removed"
 _TENANT: BindParameter[str] = bindparam("tenant_id")
 _COLUMNS = (
     c.c.id, c.c.integration_id, i.c.name, c.c.provider, c.c.auth, c.c.registration_id, c.c.status, c.c.status_reason,
@@ -85,8 +88,9 @@ _FREE_INTEGRATION = statement(
     .limit(1)
     .with_for_update(skip_locked=True)
 )
+_MADE = ("tenant_id", "id", "provider", "category", "name", "settings", "status")
 _ADD_INTEGRATION = statement(
-    insert(i).values({name: bindparam(name) for name in ("tenant_id", "id", "provider", "name", "settings", "status")})
+    insert(i).values({name: bindparam(name) for name in _MADE})
     .values(created_at=bindparam("now"), updated_at=bindparam("now"))
 )  # fmt: skip
 _CHANGE_INTEGRATION = statement(
@@ -171,6 +175,31 @@ _OWNERS = statement(
     select(c.c.id, c.c.owner_id).where(
         c.c.tenant_id == _TENANT, c.c.id == func.any(bindparam("ids", type_=ARRAY(Text)))
     )
+)
+#: Held until the commit: what may pass does not change while somebody writes it.
+_ALLOWED = """
+select i.allowed_types from connections c join integrations i on i.tenant_id = c.tenant_id and i.id = c.integration_id
+where c.tenant_id = $1 and c.id = $2 for key share of i
+"""
+_OF_PERSON = statement(
+    select(*_COLUMNS).select_from(_JOINED).where(c.c.tenant_id == _TENANT, c.c.owner_id == bindparam("owner"))
+)
+_LEAVE = statement(
+    update(c)
+    .where(c.c.tenant_id == _TENANT, c.c.owner_id == bindparam("owner"))
+    .values(status=Status.EXPIRED.value, status_reason=DEPARTED)
+)
+_LEFT = statement(
+    select(c.c.tenant_id, c.c.user_id)
+    .where(c.c.owner_id.is_not(None), c.c.status_reason == DEPARTED)
+    .distinct()
+    .limit(bindparam("most"))
+)
+_PEOPLE = statement(
+    select(c.c.user_id, c.c.provider, c.c.status, func.coalesce(c.c.connected_at, c.c.created_at).label("since"))
+    .where(c.c.tenant_id == _TENANT, c.c.integration_id == bindparam("integration_id"), c.c.owner_id.is_not(None))
+    .order_by(c.c.id)
+    .limit(bindparam("most"))
 )
 _HOLDER = statement(
     select(claims.c.tenant_id, claims.c.connection_id).where(
@@ -274,12 +303,12 @@ async def free_integration(tx: Tx, provider: str, name: str | None) -> str | Non
 
 
 async def insert_integration(
-    tx: Tx, integration_id: str, provider: str, name: str, settings: Mapping[str, Any], now: datetime
+    tx: Tx, integration_id: str, manifest: Manifest, name: str, settings: Mapping[str, Any], now: datetime
 ) -> None:
     """A new integration; nothing is connected yet."""
     await tx.execute(
-        _ADD_INTEGRATION, tenant_id=tx.tenant_id, id=integration_id, provider=provider, name=name,
-        settings=dict(settings), status=Status.PENDING.value, now=now,
+        _ADD_INTEGRATION, tenant_id=tx.tenant_id, id=integration_id, provider=manifest.id,
+        category=manifest.category, name=name, settings=dict(settings), status=Status.PENDING.value, now=now,
     )  # fmt: skip
 
 
@@ -367,6 +396,33 @@ async def claim(tx: Tx, provider: str, account_id: str, connection_id: str, now:
     if taken is None:
         taken = await tx.fetchval(_OWN_CLAIM, **names)
     return taken
+
+
+async def allowed_types(tx: Tx, connection_id: str) -> tuple[str, ...] | None:
+    """What may pass a connection's integration, held until the commit; None without such a connection."""
+    rows = await tx.fetch_sql(_ALLOWED, tx.tenant_id, connection_id)
+    return tuple(rows[0]["allowed_types"]) if rows else None
+
+
+async def of_owner(tx: Tx, owner: str) -> dict[str, Connection]:
+    """One person's own connections, by integration."""
+    rows = await tx.fetch(_OF_PERSON, tenant_id=tx.tenant_id, owner=owner)
+    return {row["integration_id"]: _connection(row) for row in rows}
+
+
+async def update_departed(tx: Tx, tenant_id: str, owner: str) -> None:
+    """Close somebody's connections."""
+    await tx.execute(_LEAVE, tenant_id=tenant_id, owner=owner)
+
+
+async def departed(system_tx: Tx, most: int) -> list[tuple[str, str]]:
+    """Tenant and user of connections that were closed so and are not ended yet."""
+    return [(row["tenant_id"], row["user_id"]) for row in await system_tx.fetch(_LEFT, most=most)]
+
+
+async def people(tx: Tx, integration_id: str, most: int) -> list[asyncpg.Record]:
+    """Who has a connection of their own of an integration: the person, the provider, its status and since when."""
+    return await tx.fetch(_PEOPLE, tenant_id=tx.tenant_id, integration_id=integration_id, most=most)
 
 
 async def of_one_owner(tx: Tx, one: str, other: str) -> bool:

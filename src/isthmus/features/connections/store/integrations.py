@@ -20,8 +20,8 @@ from isthmus.kit.permissions import Principal
 _TENANT: BindParameter[str] = bindparam("tenant_id")
 _FACTS = tuple(Facts.__slots__)
 _NAMES = (
-    "id", "provider", "status", "enabled", "enabled_at", "enabled_by", "last_sync_at", "created_at", "updated_at",
-    *_FACTS,
+    "id", "provider", "category", "status", "enabled", "enabled_at", "enabled_by", "last_sync_at", "created_at",
+    "updated_at", *_FACTS,
 )  # fmt: skip
 _OWN = and_(i.c.tenant_id == _TENANT, i.c.id == bindparam("id"))
 _STATE = case((i.c.enabled, i.c.status), else_=DISABLED)
@@ -149,6 +149,11 @@ _LISTINGS: Mapping[tuple[str, bool], Statement] = {
 }
 
 
+_PERSONAL = statement(
+    _shown().where(i.c.tenant_id == _TENANT, i.c.user_scoped, i.c.enabled).order_by(i.c.id).limit(bindparam("most"))
+)
+
+
 def _integration(row: asyncpg.Record) -> Integration:
     values = dict(row)
     for name in ("allowed_types", "searchable", "allowed_roles", "allowed_users"):
@@ -172,6 +177,11 @@ async def page(tx: Tx, wanted: Wanted, ask: Ask, sort: str, *, descending: bool)
     else:
         total = await tx.fetchval(_TOTAL, search=search, **narrowed)
     return [_integration(row) for row in rows], int(total)
+
+
+async def personal(tx: Tx, most: int) -> list[Integration]:
+    """The integrations that each person connects alone."""
+    return [_integration(row) for row in await tx.fetch(_PERSONAL, tenant_id=tx.tenant_id, most=most)]
 
 
 async def name_taken(tx: Tx, name: str, but: str) -> bool:

@@ -51,7 +51,7 @@ _GRANT = statement(
     .values(
         _LEASE_VALUES
         | _PAIR_VALUES
-        | {"previous_refresh": None, "credentials": bindparam("credentials")}
+        | {"previous_refresh": None, "credentials": bindparam("credentials"), "connected_at": bindparam("now")}
         | {name: bindparam(name) for name in ("hosts_digest", "registration_id", "external_account_id", "account")}
     )
 )

@@ -10,6 +10,7 @@ branch_labels = None
 depends_on = None
 
 _INTEGRATIONS = (
+    "category text not null default 'custom'",
     "description text not null default ''",
     "icon text",
     "allowed_types text[] not null default '{}'",
