@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.given import orders as made
 from tests.journeys.deployment import Deployment, Merchant
 
 from isthmus.app import FEATURES
 from isthmus.connect.record import Record
-from isthmus.features import records
+from isthmus.features import orders, records
 from isthmus.http import App, create_app
 from isthmus.http.routes import DeclaredRoute, Public
 from isthmus.kit import ids
@@ -30,6 +31,8 @@ PATHS: Mapping[str, str | None] = {
     "/api/products/{id}": "prd",
     "/api/listings/{id}": "lst",
     "/api/records/{id}": "rec",
+    "/api/orders/{id}": "ord",
+    "/api/customers/{id}": "cus",
     "/api/merchants/{merchant_id}": "ten",
     "/api/admin/tenants/{id}": "ten",
     "/api/tenant/members/{id}": "usr",
@@ -62,6 +65,7 @@ PLAIN = {
 #: Query parameters that name something of a tenant.
 QUERIES: Mapping[str, str] = {
     "connectionId": "con",
+    "customerId": "cus",
     "subject": "con",
     "endpointId": "whe",
     "eventId": "dlv",
@@ -88,6 +92,7 @@ HARMLESS = {
         "updatedSince",
     ),
     *("after", "types", "event", "level", "format", "handler"),
+    *("paymentStatus", "moneyOff"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: A body that the route takes; `{con}` and the like stand for ids.
@@ -136,6 +141,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "PATCH /api/admin/integrations/{category}/{id}/status": {"status": "active"},
     "PATCH /api/admin/integrations/{category}/{id}/audience": {"audience": "tenant"},
     "PUT /api/admin/integrations/{category}/{id}/app": {},
+    "POST /api/admin/integrations/{category}/{id}/connection": {"apiKey": "k"},
     "POST /api/admin/integrations/import": {"yaml": "provider: wall", "dryRun": True},
     "POST /api/admin/tenants": {"name": "Wall"},
     "PATCH /api/admin/tenants/{id}": {"plan": "pro"},
@@ -282,7 +288,7 @@ SIGNED = [case for case in CASES if case.permission is not None]
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
     hooks = ("whe", "dlv", "rcv", "src", "hdl", "inb", "rpl")
-    nouns = (*hooks, "con", "int", "run", "prd", "lst", "rec", "ten", "key", "usr")
+    nouns = (*hooks, "con", "int", "run", "prd", "lst", "rec", "ord", "cus", "ten", "key", "usr")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
@@ -298,6 +304,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
         "rec": await record_of(running, amy),
+        **await order_of(running, amy),
         **await hooks_of(amy),
         **await inbound_of(amy),
         "ten": amy.tenant_id,
@@ -315,6 +322,16 @@ async def record_of(running: Deployment, amy: Merchant) -> str:
         await records.write_records(tx, scope, _Origin(), records.Kind("contact", "contact"), [item])
     page = await records.entries(scope, records.RecordFilter(entity="contact"), Ask(limit=1))
     return str(page.items[0]["id"])
+
+
+async def order_of(running: Deployment, amy: Merchant) -> dict[str, str]:
+    """An order of hers and who bought; the same ones whenever they are asked for."""
+    scope = running.platform.system.scope(amy.tenant_id, "orders")
+    item = made.item(made.order("of-this-wall", number="of-this-wall"), b"{}")
+    async with scope.tx() as tx:
+        await orders.write_orders(tx, scope, _Origin(), [item])
+    page = await orders.orders(scope, orders.OrderFilter(number="of-this-wall"), Ask(limit=1))
+    return {"ord": str(page.items[0]["id"]), "cus": str(page.items[0]["customer_id"])}
 
 
 async def key_of(merchant: Merchant) -> str:

@@ -8,13 +8,27 @@ from isthmus.features.access.feature import FEATURE as ACCESS
 from isthmus.features.audit.feature import FEATURE as AUDIT
 from isthmus.features.catalog.feature import FEATURE as CATALOG
 from isthmus.features.connections.feature import FEATURE as CONNECTIONS
+from isthmus.features.orders.feature import FEATURE as ORDERS
 from isthmus.features.records.feature import FEATURE as RECORDS
+from isthmus.features.search.feature import FEATURE as SEARCH
 from isthmus.features.sync.feature import FEATURE as SYNC
 from isthmus.features.vault.feature import FEATURE as VAULT
 from isthmus.features.webhooks_in.feature import FEATURE as WEBHOOKS_IN
 from isthmus.features.webhooks_out.feature import FEATURE as WEBHOOKS_OUT
 
-FEATURES: Sequence[Feature] = (WEBHOOKS_IN, SYNC, CONNECTIONS, CATALOG, RECORDS, ACCESS, AUDIT, WEBHOOKS_OUT, VAULT)
+FEATURES: Sequence[Feature] = (
+    SEARCH,
+    WEBHOOKS_IN,
+    SYNC,
+    CONNECTIONS,
+    CATALOG,
+    ORDERS,
+    RECORDS,
+    ACCESS,
+    AUDIT,
+    WEBHOOKS_OUT,
+    VAULT,
+)
 
 #: The rooms' settings, by the section name that stands in the environment and in TOML.
 SECTIONS: Mapping[str, type] = MappingProxyType(

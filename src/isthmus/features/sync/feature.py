@@ -4,6 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.sync import jobs, routes, service
 from isthmus.features.sync.events import EMITS
 from isthmus.features.sync.settings import Settings
+from isthmus.features.sync.store import figures
 
 FEATURE = Feature(
     name="sync",
@@ -17,5 +18,6 @@ FEATURE = Feature(
     permissions=(routes.READ, routes.TRIGGER),
     reconcile=(service.missing,),
     periodic={"sync.stalled": (2.0, jobs.wake)},
+    measures=(figures.measure,),
     settings=Settings,
 )

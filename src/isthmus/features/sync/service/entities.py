@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.connect.keeping import Item, Known, Origin, Written
-from isthmus.connect.shapes import Listing
-from isthmus.connect.spi import Account, Connector, RawRecord, RecordPage, Session, Window
-from isthmus.features import records
+from isthmus.connect.shapes import Listing, Order
+from isthmus.connect.spi import Account, Connector, RawRecord, ReadsOrders, RecordPage, Session, Window
+from isthmus.features import orders, records
 from isthmus.features.sync.errors import NotReadable
 from isthmus.scope import Scope, Tx
 
@@ -56,9 +56,27 @@ def _pull_listings(connector: Connector, session: Session, window: Window, curso
     return connector.pull_listings(session, window, cursor)
 
 
+def _reader_of_orders(connector: Connector) -> ReadsOrders:
+    if not isinstance(connector, ReadsOrders):
+        raise NotReadable
+    return connector
+
+
+def _map_order(connector: Connector, record: RawRecord, account: Account) -> Order:
+    return _reader_of_orders(connector).map_order(record, account)
+
+
+def _pull_orders(connector: Connector, session: Session, window: Window, cursor: str | None) -> Awaitable[RecordPage]:
+    return _reader_of_orders(connector).pull_orders(session, window, cursor)
+
+
 OWN: Mapping[str, Entity] = {
     PRODUCTS: Entity(
         Reader(_pull_listings, _map_listing), Keeper(records.item, records.known_raw, records.write_listings)
+    ),
+    ORDERS: Entity(
+        Reader(_pull_orders, _map_order),
+        Keeper(orders.item, orders.known_raw, orders.write_orders, personal=True),
     ),
 }
 

@@ -154,7 +154,7 @@ class Pull:
         if not errors:
             return
         kept = await store.error_count(tx, self.run.id)
-        cap = self.settings.payload_bytes
+        cap = 0 if self.keeper.personal else self.settings.payload_bytes
         shown = [
             ItemError(storable(one.external_id), storable(one.reason), one.payload[:cap])
             for one in errors[: max(0, self.settings.max_errors - kept)]

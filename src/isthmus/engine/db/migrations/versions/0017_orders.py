@@ -52,7 +52,7 @@ _STATEMENTS = (
       platform_status text not null,
       payment_status text not null,
       fulfilment_status text not null,
-      placed_at timestamptz,
+      placed_at timestamptz not null,
       currency text not null,
       grand_total numeric not null,
       money_gap numeric,
@@ -75,8 +75,8 @@ _STATEMENTS = (
     """,
     "create index orders_of_customer on orders (customer_id, tenant_id) where customer_id is not null",
     "create index orders_number on orders (number, tenant_id)",
-    "create index orders_placed on orders (placed_at)",
-    "create index orders_personal on orders (created_at) where redacted_at is null",
+    "create index orders_placed on orders (tenant_id, placed_at, id)",
+    "create index orders_personal on orders (placed_at) where redacted_at is null",
     """
     create table order_lines (
       tenant_id text not null,

@@ -1,0 +1,14 @@
+"""Orders as marketplaces show them, who bought, and what must be forgotten of them."""
+
+from isthmus.features.orders.model import OrderFilter as OrderFilter
+from isthmus.features.orders.model import OrderItem as OrderItem
+from isthmus.features.orders.model import item as item
+from isthmus.features.orders.service import OrderDetail as OrderDetail
+from isthmus.features.orders.service import erase as erase
+from isthmus.features.orders.service import external_ids as external_ids
+from isthmus.features.orders.service import known_raw as known_raw
+from isthmus.features.orders.service import order as order
+from isthmus.features.orders.service import orders as orders
+from isthmus.features.orders.service import redact as redact
+from isthmus.features.orders.service import write_orders as write_orders
+from isthmus.features.orders.settings import Settings as Settings

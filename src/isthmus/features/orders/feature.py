@@ -1,0 +1,19 @@
+"""What `app.py` needs to know of this room."""
+
+from isthmus.feature import Feature
+from isthmus.features.orders import jobs, routes, service
+from isthmus.features.orders.events import EMITS
+from isthmus.features.orders.settings import Settings
+
+_ERASE_SECONDS = 3600.0
+
+FEATURE = Feature(
+    name="orders",
+    routes=(routes.orders, routes.customers),
+    listens={"orders.disconnected": (("connection.disconnected",), jobs.disconnected)},
+    emits=EMITS,
+    permissions=(routes.READ, routes.PERSONAL, routes.REDACT),
+    periodic={"orders.erase": (_ERASE_SECONDS, jobs.erase)},
+    reseals={"orders": service.reseal_orders, "customers": service.reseal_customers},
+    settings=Settings,
+)

@@ -1,0 +1,13 @@
+"""Use cases of orders: write what a platform sent, look at it, erase persons."""
+
+from isthmus.features.orders.service.erasing import erase as erase
+from isthmus.features.orders.service.erasing import forget as forget
+from isthmus.features.orders.service.erasing import redact as redact
+from isthmus.features.orders.service.looking import OrderDetail as OrderDetail
+from isthmus.features.orders.service.looking import external_ids as external_ids
+from isthmus.features.orders.service.looking import known_raw as known_raw
+from isthmus.features.orders.service.looking import order as order
+from isthmus.features.orders.service.looking import orders as orders
+from isthmus.features.orders.service.sealing import reseal_customers as reseal_customers
+from isthmus.features.orders.service.sealing import reseal_orders as reseal_orders
+from isthmus.features.orders.service.writing import write_orders as write_orders

@@ -1,0 +1,56 @@
+"""Persons are forgotten: in time by rule, at once when somebody asks, and with the shop that knew them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from isthmus.engine.db import Tx as SystemTx
+from isthmus.features.orders import store
+from isthmus.features.orders.events import CustomerRedacted
+from isthmus.features.orders.settings import Settings
+from isthmus.kit.errors import NotFound
+from isthmus.scope import Scope, System
+
+
+async def erase(system: System) -> int:
+    """Erase what is personal of orders whose time is up, and customers without a younger one; how many orders."""
+    settings = system.engine.part(Settings)
+    if settings.personal_days <= 0:
+        return 0
+    before = system.now - timedelta(days=settings.personal_days)
+    async with system.tx() as tx:
+        tenants = await store.outlived(tx, before)
+    count = 0
+    for scope in system.scopes(tenants, "orders"):
+        while erased := await _erase(scope, settings):
+            count += erased
+    return count
+
+
+async def _erase(scope: Scope, settings: Settings) -> int:
+    before = scope.now - timedelta(days=settings.personal_days)
+    async with scope.tx() as tx:
+        orders = await store.erase(tx, before, scope.now, settings.erase_at_once)
+        gone = await store.redact_customers(tx, scope.now, settings.erase_at_once, before=before)
+        tx.emit(*(_told(row) for row in gone))
+    return orders + len(gone)
+
+
+async def redact(scope: Scope, customer_id: str) -> None:
+    """Erase a customer and what is personal of all their orders. Raises NotFound."""
+    async with scope.tx() as tx:
+        if await store.customer(tx, customer_id) is None:
+            raise NotFound("There is no such customer.")
+        await store.erase_orders_of(tx, [customer_id], scope.now)
+        gone = await store.redact_customers(tx, scope.now, 1, ids=[customer_id])
+        tx.emit(*(_told(row) for row in gone))
+
+
+def _told(row: Mapping[str, Any]) -> CustomerRedacted:
+    body = {"connectionId": row["connection_id"], "provider": row["provider"], "externalId": row["external_id"]}
+    return CustomerRedacted(subject=row["id"], body=body)
+
+
+async def forget(tx: SystemTx, tenant_id: str, connection_id: str) -> int:
+    """Remove the orders of a shop that was disconnected; connecting it again reads them anew."""
+    return await store.forget(tx, tenant_id, connection_id)

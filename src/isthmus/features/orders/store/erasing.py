@@ -1,0 +1,77 @@
+"""Statements that erase persons, and orders of a shop that was disconnected."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from isthmus.engine.db import Tx
+
+_BATCH: Final = 2_000
+_OUTLIVED: Final = """
+select distinct tenant_id from (
+  (select tenant_id from orders where redacted_at is null and placed_at < $1 limit 1000)
+  union all
+  (select tenant_id from customers where redacted_at is null and last_order_at < $1 limit 1000)
+) found
+"""
+_ERASE: Final = """
+update orders o set personal = null, raw = null, redacted_at = $2
+from (
+  select id from orders where tenant_id = $1 and redacted_at is null and placed_at < $3 limit $4 for update skip locked
+) old
+where o.tenant_id = $1 and o.id = old.id
+"""
+_ERASE_OF: Final = """
+update orders set personal = null, raw = null, redacted_at = $2
+where tenant_id = $1 and customer_id = any($3::text[]) and redacted_at is null
+"""
+_REDACT: Final = """
+update customers c set personal = null, redacted_at = $2, updated_at = $2
+from (
+  select id from customers where tenant_id = $1 and redacted_at is null
+    and (id = any($3::text[]) or ($3::text[] is null and last_order_at < $4)) limit $5 for update skip locked
+) old
+where c.tenant_id = $1 and c.id = old.id
+returning c.id, c.connection_id, c.provider, c.external_id
+"""
+_ORDERS: Final = """
+delete from orders o using (
+  select tenant_id, id from orders where tenant_id = $1 and connection_id = $2 limit $3
+) gone
+where o.tenant_id = gone.tenant_id and o.id = gone.id
+returning o.id
+"""
+_CUSTOMERS: Final = "delete from customers where tenant_id = $1 and connection_id = $2"
+
+
+async def outlived(tx: Tx, before: datetime) -> list[str]:
+    """Tenants who keep persons of orders placed before that; across tenants, so for the system alone."""
+    return [row["tenant_id"] for row in await tx.fetch_sql(_OUTLIVED, before)]
+
+
+async def erase(tx: Tx, before: datetime, now: datetime, limit: int) -> int:
+    """Erase what is personal of orders placed before that; how many orders."""
+    return await tx.execute_sql(_ERASE, tx.tenant_id, now, before, limit)
+
+
+async def erase_orders_of(tx: Tx, customer_ids: Sequence[str], now: datetime) -> int:
+    """Erase what is personal of all orders of these customers; how many orders."""
+    return await tx.execute_sql(_ERASE_OF, tx.tenant_id, now, customer_ids)
+
+
+async def redact_customers(
+    tx: Tx, now: datetime, limit: int, *, ids: Sequence[str] | None = None, before: datetime | None = None
+) -> list[asyncpg.Record]:
+    """Erase these customers, or those whose last order was placed before a time; whom."""
+    return await tx.fetch_sql(_REDACT, tx.tenant_id, now, ids, before, limit)
+
+
+async def forget(tx: Tx, tenant_id: str, connection_id: str) -> int:
+    """Remove a connection's orders and customers; how many orders."""
+    count = 0
+    while rows := await tx.fetch_sql(_ORDERS, tenant_id, connection_id, _BATCH):
+        count += len(rows)
+    await tx.execute_sql(_CUSTOMERS, tenant_id, connection_id)
+    return count
