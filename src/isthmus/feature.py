@@ -9,6 +9,7 @@ from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
 from isthmus.http import Front, Routes
 from isthmus.kit.events import Event
+from isthmus.kit.figures import Figure
 from isthmus.kit.permissions import Permission
 from isthmus.scope import Scope, System
 
@@ -20,6 +21,8 @@ Listener = Callable[[SystemTx, Mapping[str, Any]], Awaitable[None]]
 Reconcile = Callable[[System, SystemTx], Awaitable[Sequence[Wake]]]
 #: Runs once a tick of its own length, in one process at a time.
 Periodic = Callable[[System], Awaitable[None]]
+#: Figures of the whole deployment, for `/metrics`; asked once in a few seconds and must be quick.
+Measure = Callable[[System, SystemTx], Awaitable[Sequence[Figure]]]
 #: Works in every worker process, side by side with the others, until the event is set; it outlives its own outages.
 Engagement = Callable[[System, asyncio.Event], Awaitable[None]]
 #: Seals up to `limit` of the scope's tenant's values behind the row id `after` under the current data key; answers the
@@ -45,6 +48,8 @@ class Feature:
     periodic: Mapping[str, tuple[float, Periodic]] = field(default_factory=dict)
     #: name -> what goes on all the time
     runs: Mapping[str, Engagement] = field(default_factory=dict)
+    #: what `/metrics` shows of the room: counts over all tenants, whose labels name none of them
+    measures: Sequence[Measure] = ()
     #: kind of sealed column, such as `connections.tokens` -> function
     reseals: Mapping[str, Reseal] = field(default_factory=dict)
     settings: type | None = None

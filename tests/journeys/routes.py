@@ -162,6 +162,7 @@ OPEN = {
     "/api/integrations/oauth/callback/{registration}",
     "/health/live",
     "/health/ready",
+    "/metrics",
     "/api/openapi.json",
     "/api/openapi.yaml",
     "/docs",

@@ -2,7 +2,7 @@
 
 from isthmus.app.features import FEATURES, SECTIONS
 from isthmus.app.platform import Platform, offered_connectors, open_platform, upgrade_database
-from isthmus.app.serve import address_of, api, serve_api
+from isthmus.app.serve import address_of, api, serve_api, serve_metrics
 from isthmus.app.work import work_queue
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "offered_connectors",
     "open_platform",
     "serve_api",
+    "serve_metrics",
     "upgrade_database",
     "work_queue",
 ]

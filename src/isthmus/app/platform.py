@@ -16,6 +16,7 @@ from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, On
 from isthmus.engine.queue import PgQueue
 from isthmus.features import access, connections, vault, webhooks_out
 from isthmus.http import Authenticator, Check, HttpSettings
+from isthmus.http.metrics import Traffic
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Principal
@@ -58,6 +59,8 @@ class Platform:
     #: Notes when API keys are used; whoever serves the API writes it down.
     used: access.LastUsed
     notes: Sequence[str] = field(default=())
+    #: What is asked of this process's API, counted for `/metrics`.
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def system(self) -> System:

@@ -2,17 +2,25 @@
 
 import asyncio
 import socket
+from dataclasses import replace
+from functools import partial
 
 from isthmus.app.features import FEATURES
+from isthmus.app.figures import figures
 from isthmus.app.platform import Platform
 from isthmus.engine.budget import PostgresBudget
 from isthmus.http import App, RequestFacts, Server, create_app
-from isthmus.kit.permissions import Principal
+from isthmus.http.errors import CannotStart
+from isthmus.http.server import bind
+from isthmus.kit.permissions import PLATFORM_TENANT, Principal, system
 from isthmus.scope import Scope
+
+_LAST_PORT = 65_535
 
 
 def api(platform: Platform, *, shared: bool = False) -> App:
     """The ASGI application. shared: there may be other API processes, and the limits hold for all of them together."""
+    alone = platform.http_settings.metrics_address
 
     def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
         return Scope(principal.tenant_id, principal, platform.engine, platform.clock, facts.request_id, facts.address)
@@ -27,6 +35,8 @@ def api(platform: Platform, *, shared: bool = False) -> App:
         system=platform.system,
         clock=platform.clock,
         budget=PostgresBudget(platform.engine.database, clock=platform.clock) if shared else None,
+        figures=None if alone else partial(figures, platform),
+        traffic=platform.traffic,
         fronts={prefix: made(platform.system) for feature in FEATURES for prefix, made in feature.fronts.items()},
     )
 
@@ -43,6 +53,30 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
         if hear:
             group.create_task(platform.engine.bus.run(stop, {}), name="bus")
         await server.serve(stop)
+
+
+async def serve_metrics(platform: Platform, stop: asyncio.Event) -> None:
+    """Serve figures and health at their own address, of this process alone, until `stop` is set.
+
+    Raises CannotStart, PortInUse.
+    """
+    given = platform.http_settings.metrics_address
+    host, _, port = given.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise CannotStart(f"http.metrics_address: {given!r} is not a host and a port, such as 127.0.0.1:9464.")
+    settings = replace(platform.http_settings, development_key=False)
+    page = create_app(
+        [],
+        open_scope=lambda _, __: platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "metrics")),
+        authenticators=[],
+        secret=platform.cursor_secret,
+        settings=settings,
+        checks=platform.checks,
+        clock=platform.clock,
+        figures=partial(figures, platform),
+        traffic=platform.traffic,
+    )
+    await Server(page, sock=bind(host, int(port)), settings=settings, clock=platform.clock).serve(stop)
 
 
 def address_of(bound: socket.socket) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from isthmus.app import Platform, address_of, open_platform, serve_api, upgrade_database, work_queue
+from isthmus.app import Platform, address_of, open_platform, serve_api, serve_metrics, upgrade_database, work_queue
 from isthmus.cli.running import run, settings, stopping
 from isthmus.http.server import bind
 
@@ -49,6 +49,8 @@ async def _processes(overrides: Mapping[str, object], *, api: bool, worker: bool
                 group.create_task(_until(work_queue(platform, stop), stop), name="worker")
             if bound:
                 group.create_task(_until(serve_api(platform, bound, stop, hear=not worker), stop), name="api")
+            if platform.http_settings.metrics and platform.http_settings.metrics_address:
+                group.create_task(_until(serve_metrics(platform, stop), stop), name="metrics")
             group.create_task(_announce(platform, address, stop))
 
 

@@ -18,6 +18,7 @@ from isthmus.http.fronts import Front
 from isthmus.http.health import Check, health_routes
 from isthmus.http.limits import Limiter
 from isthmus.http.live import Streams
+from isthmus.http.metrics import Figures, Traffic, metrics_routes
 from isthmus.http.paging import Cursors
 from isthmus.http.routes import DeclaredRoute, Public, Routes, all_dependants
 from isthmus.http.settings import HttpSettings
@@ -41,6 +42,8 @@ class App(FastAPI):
     doorkeeper: Doorkeeper
     open_scope: OpenScope
     system: System | None
+    #: What was asked of this application, for `/metrics`.
+    traffic: Traffic
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -79,6 +82,10 @@ class Wiring(TypedDict, total=False):
     budget: Budget | None
     #: Path prefix -> what answers there in front of all routes, such as `/hooks/`.
     fronts: Mapping[str, Front]
+    #: What the rooms tell for `/metrics`; without it, or where the settings switch it off, there is no such page.
+    figures: Figures | None
+    #: Where requests are counted; applications of one process may share it.
+    traffic: Traffic
 
 
 def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
@@ -86,7 +93,9 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
     settings, clock = wiring.get("settings") or HttpSettings(), wiring.get("clock", SYSTEM)
     declared: list[DeclaredRoute] = []
     described = description_routes(lambda: declared, title="Isthmus", version=__version__)
-    everything = [*routes, health_routes(wiring.get("checks") or {}), described]
+    traffic, figures = wiring.get("traffic") or Traffic(), wiring.get("figures")
+    shown = [metrics_routes(traffic, figures, clock)] if figures is not None and settings.metrics else []
+    everything = [*routes, health_routes(wiring.get("checks") or {}), *shown, described]
     app = App(title="Isthmus", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.open_scope = wiring["open_scope"]
     app.system = wiring.get("system")
@@ -104,8 +113,9 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
         limiter=Limiter(settings, clock, wiring.get("budget")),
         clock=clock,
         fronts=wiring.get("fronts") or {},
+        traffic=traffic,
     )
-    app.edge = Edge(parts)
+    app.edge, app.traffic = Edge(parts), traffic
     return app
 
 

@@ -44,6 +44,7 @@ from isthmus.http.fronts import Arrival, Front
 from isthmus.http.idempotency import Requested, Taking, claim_of, once
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.logging import access as log_access
+from isthmus.http.metrics import Traffic
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
 from isthmus.http.settings import HttpSettings
 from isthmus.http.table import RouteTable
@@ -69,6 +70,7 @@ class Parts:
     clock: Clock
     #: Path prefix -> what answers there in front of all routes.
     fronts: Mapping[str, Front] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 class Link(Protocol):
@@ -94,6 +96,7 @@ class Edge:
         self._doorkeeper = parts.doorkeeper
         self._limiter = parts.limiter
         self._clock = parts.clock
+        self._traffic = parts.traffic
         self._fronts = tuple(parts.fronts.items())
         self._hosts = Hosts(parts.settings.hosts)
         self._callers = Callers(parts.settings.trusted_proxies)
@@ -263,6 +266,7 @@ class Edge:
         problem = as_problem(failure)
         if isinstance(failure, Refused):
             exchange.standing = failure.standing
+            self._traffic.refused(failure.limit)
         if problem.status >= 500:
             _log.error("%s %s failed", scope["method"], _shown_path(exchange, scope), exc_info=failure)
         if exchange.status:
@@ -282,11 +286,14 @@ class Edge:
 
     def _note(self, exchange: Exchange, scope: AsgiScope) -> None:
         principal = exchange.principal
+        seconds = self._clock.monotonic() - exchange.started
+        shown = exchange.route.path if exchange.route is not None else exchange.shown
+        self._traffic.note(shown, scope["method"], exchange.status, seconds)
         access: dict[str, object] = {
             "method": scope["method"],
             "path": _shown_path(exchange, scope),
             "status": exchange.status,
-            "milliseconds": round((self._clock.monotonic() - exchange.started) * 1000, 1),
+            "milliseconds": round(seconds * 1000, 1),
             "address": exchange.address,
             "tenant": principal.tenant_id if principal else "",
             "principal": principal.id if principal else "",

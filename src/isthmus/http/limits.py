@@ -37,13 +37,15 @@ class Refused(TooManyRequests):
     Wait as long as `Retry-After` says.
     """
 
-    def __init__(self, standing: Standing, wait: float) -> None:
+    def __init__(self, standing: Standing, wait: float, name: str) -> None:
         super().__init__(
             f"Rate limit exceeded; try again in {retry_seconds(wait)} seconds.",
             details={"limit": standing.limit, "perSeconds": WINDOW_SECONDS},
             retry_after=wait,
         )
         self.standing = standing
+        #: The limit class, or `sign-in` for an address that failed too often.
+        self.limit = name
 
 
 @dataclass(slots=True)
@@ -134,14 +136,14 @@ class Limiter:
         own = self._windows.get(own_key, second)
         shared = self._windows.get(shared_key, second) if tenant_id else None
         if own.used >= limit:
-            raise self._refused(limit, own.wait(now))
+            raise self._refused(name, limit, own.wait(now))
         if shared is not None and shared.used >= limit * factor:
-            raise self._refused(limit, shared.wait(now))
+            raise self._refused(name, limit, shared.wait(now))
         if self._shares is not None and name not in BY_ADDRESS:
             for key, most in ((own_key, limit), (shared_key, limit * factor)):
                 wait = await self._shares.take(f"http {key}", most)
                 if wait is not None:
-                    raise self._refused(limit, wait)
+                    raise self._refused(name, limit, wait)
         own.add(second)
         if shared is not None:
             shared.add(second)
@@ -150,15 +152,15 @@ class Limiter:
     def _reset(self, wait: float) -> int:
         return math.ceil(self._clock.now().timestamp() + wait)
 
-    def _refused(self, limit: int, wait: float) -> Refused:
-        return Refused(Standing(limit, 0, self._reset(wait)), wait)
+    def _refused(self, name: str, limit: int, wait: float) -> Refused:
+        return Refused(Standing(limit, 0, self._reset(wait)), wait, name)
 
     def check_failures(self, address: str) -> None:
         """Refuse an address that failed to sign in too often of late. Raises Refused (RL-02)."""
         now = self._clock.monotonic()
         window = self._failures.get(address, int(now))
         if window.used >= self._settings.failures_per_minute:
-            raise self._refused(self._settings.failures_per_minute, window.wait(now))
+            raise self._refused("sign-in", self._settings.failures_per_minute, window.wait(now))
 
     def failures(self, address: str) -> Standing:
         """Where an address stands with its refused sign-ins."""

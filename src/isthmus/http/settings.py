@@ -65,6 +65,10 @@ class HttpSettings:
         20.0, "How long a reader of an event stream may take none of it before it is dropped."
     )
     stop_seconds: float = _knob(10.0, "How long requests in flight may go on once the server stops.")
+    metrics: bool = _knob(True, "Whether figures for Prometheus are served at /metrics.")
+    metrics_address: str = _knob(
+        "", "Serve the figures, and the health of the process, at this host:port alone, workers included."
+    )
     development_key: bool = _knob(False, "The signing key is the development key: only loopback binds are allowed.")
 
     def limit(self, name: LimitClass) -> int:

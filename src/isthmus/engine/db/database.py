@@ -298,6 +298,11 @@ class Database:
         """A transaction for statements that span tenants by nature; every caller is on a list a check holds."""
         return Opening(self._pool, self._as_system, None, self._acquire_timeout, self._on_open, lazy=self._lazy)
 
+    @property
+    def use(self) -> tuple[int, int, int]:
+        """How many connections are lent, how many rest, and how many callers wait for one."""
+        return self._pool.use
+
     async def ping(self, timeout: float = 2.0) -> None:
         """Whether the database answers. Raises DatabaseUnavailable."""
         with connections.translated("the configured address"):

@@ -43,6 +43,11 @@ class Pool:
         self._returned = asyncio.Event()
         self.release(first)
 
+    @property
+    def use(self) -> tuple[int, int, int]:
+        """How many connections are lent, how many rest, and how many callers wait for one."""
+        return len(self._lent), len(self._idle), sum(not one.done() for one in self._line)
+
     def take(self) -> asyncpg.Connection | None:
         """A connection at rest, if there is one."""
         while self._idle and not self._closing:

@@ -5,9 +5,10 @@ from isthmus.features.webhooks_out import jobs
 from isthmus.features.webhooks_out.events import EMITS
 from isthmus.features.webhooks_out.routes import ROUTES
 from isthmus.features.webhooks_out.routes.access import EVENTS, MANAGE, PUBLISH, READ
-from isthmus.features.webhooks_out.service import deliveries, dispatching, fanning
+from isthmus.features.webhooks_out.service import deliveries, dispatching, fanning, retaining
 from isthmus.features.webhooks_out.service.endpoints import reseal
 from isthmus.features.webhooks_out.settings import Settings
+from isthmus.features.webhooks_out.store import figures
 
 _SWEEP_SECONDS = 600.0
 _CATCH_UP_SECONDS = 5.0
@@ -20,10 +21,11 @@ FEATURE = Feature(
     permissions=(READ, MANAGE, PUBLISH, EVENTS),
     reconcile=(jobs.missing,),
     periodic={
-        "webhooks_out.sweep": (_SWEEP_SECONDS, deliveries.sweep),
+        "webhooks_out.sweep": (_SWEEP_SECONDS, retaining.sweep),
         "webhooks_out.catch_up": (_CATCH_UP_SECONDS, deliveries.catch_up),
     },
     runs={"webhooks_out.fan_out": fanning.run, "webhooks_out.deliver": dispatching.run},
     reseals={"webhook_endpoints": reseal},
+    measures=(figures.measure,),
     settings=Settings,
 )

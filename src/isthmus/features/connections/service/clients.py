@@ -30,6 +30,7 @@ from isthmus.connect import declarative
 from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Connector, Session
 from isthmus.features.catalog import Registration
+from isthmus.features.connections.service.counting import Calls
 from isthmus.features.connections.service.recording import Recorder
 from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.features.connections.settings import Settings
@@ -180,6 +181,8 @@ class Clients:
         self._budget = budget
         #: Hears the calls of all connections.
         self.recorder = Recorder()
+        #: Counts them by provider.
+        self.calls = Calls()
         self._pool: OrderedDict[tuple[str, str], _Pooled] = OrderedDict()
         self._limiters: dict[tuple[str, int, int, float], Limiter] = {}
         self._guards: dict[frozenset[str], AddressGuard] = {}
@@ -276,7 +279,8 @@ class Clients:
     def _hooks(self, binding: Binding) -> tuple[Hook, ...]:
         if binding.own is None:
             return (tell_listener,)
-        return (tell_listener, self.recorder.hook(binding.own, binding.connection_id))
+        told = self.calls.hook(binding.registration.provider)
+        return (tell_listener, told, self.recorder.hook(binding.own, binding.connection_id))
 
     def _token_client(self, known: Registration, clock: Clock) -> ApiClient:
         hosts = declarative.static(known.app.hosts)
