@@ -2,22 +2,25 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
+import msgspec
 from tests.given import rotor, vault
 
 from isthmus.client import Tokens
 from isthmus.connect import registry
+from isthmus.connect.manifest import Entity, Field
 from isthmus.engine.db import Database
 from isthmus.features import catalog, connections
 from isthmus.features import vault as rooms
 from isthmus.features.connections.feature import FEATURE
 from isthmus.http import App, HttpSettings, SharedKey, TokenAuthenticator, create_app, mint, own_issuer
 from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import SandboxServer, walk
 from isthmus.sandbox.clock import ShiftedClock
@@ -64,6 +67,11 @@ class World:
     def scope(self, tenant: str, subject: str = "usr_1") -> Scope:
         """The same person, below HTTP."""
         return vault.scope(self.system, tenant, subject=subject)
+
+    def person(self, tenant: str, subject: str, role: str) -> Scope:
+        """Somebody of the tenant, below HTTP, as the API's tokens name people."""
+        who = Principal("user", subject, "isthmus", tenant, frozenset({role}))
+        return Scope(tenant, who, self.system.engine, self.system.clock)
 
     async def start(self, side: Side, provider: str = "tiki", **body: Any) -> dict[str, Any]:
         """Begin a connection."""
@@ -140,6 +148,7 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
         **registry.discover(),
         "rotor": rotor.found("rotor", far.url),
         "keys": rotor.found("keys", far.url, "api_key"),
+        "desk": _desk(far),
         "fixed": rotor.found("fixed", far.url, single_redirect_uri=True, issuer="https://as.example"),
     }
     parts: dict[type, object] = {
@@ -151,6 +160,18 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
     reseals = rooms.Reseals(FEATURE.reseals)
     keys = rooms.Settings(active_check=timedelta(milliseconds=100))
     return vault.process(database, clock=clock, parts=parts, reseals=reseals, settings=keys), clients
+
+
+def _desk(far: rotor.Far) -> registry.Found:
+    """A provider with settings, and with records of two types."""
+    plain = rotor.found("desk", far.url, "api_key")
+    settings = (
+        Field("site", "Site", pattern=r"[a-z]+"),
+        Field("locale", "Locale", required=False),
+    )
+    entities = (Entity("Contact", "Contacts", "contact"), Entity("Ticket", "Tickets", "ticket"))
+    manifest = msgspec.structs.replace(plain.manifest, settings_fields=settings, entities=entities, category="support")
+    return replace(plain, manifest=manifest)
 
 
 @asynccontextmanager
@@ -179,7 +200,7 @@ def _api(system: System) -> App:
         ),
         authenticators=[TokenAuthenticator([own_issuer(SharedKey(_KEY))], system.clock)],
         secret=_KEY,
-        settings=HttpSettings(limits={"callback": 100_000, "connection": 100_000}),
+        settings=HttpSettings(limits={"callback": 100_000, "connection": 100_000, "integration": 100_000}),
         checks={},
         system=system,
         clock=system.clock,

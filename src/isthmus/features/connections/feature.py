@@ -4,8 +4,9 @@ from isthmus.feature import Feature
 from isthmus.features.connections import jobs
 from isthmus.features.connections.events import EMITS
 from isthmus.features.connections.routes import PERMISSIONS, ROUTES
+from isthmus.features.connections.service import personal, trying
 from isthmus.features.connections.service.integrations import PURGE
-from isthmus.features.connections.service.personal import DEPART, missing
+from isthmus.features.connections.service.personal import DEPART
 from isthmus.features.connections.service.sealing import reseal
 from isthmus.features.connections.settings import Settings
 
@@ -16,12 +17,12 @@ FEATURE = Feature(
     routes=ROUTES,
     emits=EMITS,
     permissions=PERMISSIONS,
-    jobs={PURGE: jobs.purge, DEPART: jobs.depart},
+    jobs={PURGE: jobs.purge, DEPART: jobs.depart, trying.JOB: jobs.test},
     listens={
         "connections.member_removed": (("member.removed",), jobs.member_removed),
         "connections.synced": (("sync.completed",), jobs.synced),
     },
-    reconcile=(missing,),
+    reconcile=(personal.missing, trying.missing),
     periodic={"connections.sweep": (_SWEEP_SECONDS, jobs.sweep)},
     settings=Settings,
     reseals={"connections": reseal},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.engine.db import Tx
-from isthmus.features.connections.service import finishing, integrations, personal
+from isthmus.features.connections.service import finishing, integrations, personal, trying
 from isthmus.scope import Scope, System
 
 
@@ -31,3 +31,8 @@ async def member_removed(tx: Tx, event: Mapping[str, Any]) -> None:
 async def synced(tx: Tx, event: Mapping[str, Any]) -> None:
     """A run read everything: its integration was synced."""
     await integrations.synced(tx, event["tenant_id"], event["body"]["connectionId"], event["at"])
+
+
+async def test(scope: Scope, connection_id: str) -> None:
+    """The scheduled test of one connection."""
+    await trying.try_when_due(scope, connection_id)

@@ -31,6 +31,19 @@ class Settings:
         default=(),
         metadata={"help": "Networks or names that tenants' own apps may point at, beside the public Internet."},
     )
+    test_every: timedelta = field(
+        default=timedelta(hours=6), metadata={"help": "Time between two tests of a connection, which chance varies."}
+    )
+    tests_at_once: int = field(
+        default=40, metadata={"help": "Most tests of connections that are begun in one round of a few seconds."}
+    )
+    credential_overlap: timedelta = field(
+        default=timedelta(minutes=10),
+        metadata={"help": "How long replaced keys are still tried where the platform refuses the new ones."},
+    )
+    connect_session_life: timedelta = field(
+        default=timedelta(minutes=15), metadata={"help": "Longest life of a connect session."}
+    )
     abandoned_after: timedelta = field(
         default=timedelta(days=1),
         metadata={"help": "Age at which a connection that never got credentials is removed."},

@@ -1,18 +1,18 @@
-"""Looking at connections, trying them, and ending them."""
+"""Looking at connections, and ending them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
 
-from isthmus.client import AuthError, ClientError, PlatformError, TokenRejected, Tokens
+from isthmus.client import ClientError, Tokens
 from isthmus.features import catalog
-from isthmus.features.connections.errors import ConnectionExpired, ConnectionNotFound, ConnectionPending
-from isthmus.features.connections.events import Disconnected, ReturnOriginsChanged, Tested
-from isthmus.features.connections.model import lease, returns
-from isthmus.features.connections.model.connection import INTEGRATION_STATUS, Connection, Filters
+from isthmus.features.connections.errors import ConnectionNotFound
+from isthmus.features.connections.events import Disconnected, ReturnOriginsChanged
+from isthmus.features.connections.model import returns
+from isthmus.features.connections.model.connection import Connection, Filters
 from isthmus.features.connections.service import sealing, sessions, starting
 from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.service.trying import Trial as Trial
+from isthmus.features.connections.service.trying import test as test
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import flows, tokens
@@ -32,67 +32,6 @@ async def connections(
     async with scope.tx() as tx:
         items, total = await store.page(tx, scope.principal, filters, ask, sort, descending=descending)
     return Page(items, total=total, has_more=ask.offset + len(items) < total)
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """How a test went."""
-
-    success: bool
-    message: str
-    tested_at: datetime
-    seconds: float
-    error: str | None = None
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-async def test(scope: Scope, connection_id: str) -> Trial:
-    """Try the stored credentials at the stored hosts (VA-02). Raises ConnectionNotFound.
-
-    A person asking is worth one more try: a postponed or uncertain refresh is not held back by what was before.
-    """
-    connection = await starting.get(scope, connection_id)
-    await _forgive(scope, connection_id)
-    began = scope.clock.monotonic()
-    error, details = await _tried(scope, connection)
-    seconds = scope.clock.monotonic() - began
-    async with scope.tx() as tx:
-        await store.update_tested(tx, connection_id, scope.now)
-        tx.emit(Tested(subject=connection_id, body={"success": error is None, "error": error}))
-    message = "The connection works." if error is None else "The connection does not work just now."
-    return Trial(error is None, message, scope.now, seconds, error, details)
-
-
-async def _tried(scope: Scope, connection: Connection) -> tuple[str | None, dict[str, str]]:
-    try:
-        registration = await catalog.registration(scope, connection.provider, connection.registration_id)
-        async with sessions.session(scope, connection.id) as session:
-            account = await registration.connector.test(session)
-    except (ConnectionExpired, ConnectionPending, catalog.AppMissing) as unusable:
-        return unusable.code.lower(), {"reason": unusable.message}
-    except ClientError as failed:
-        return _said(failed), {"platformCode": failed.code} if isinstance(failed, PlatformError) else {}
-    error = None if account.id == connection.account_id else "wrong_account"
-    return error, {"accountId": account.id, "accountName": account.name, "region": account.region}
-
-
-def _said(failed: ClientError) -> str:
-    if isinstance(failed, TokenRejected | AuthError):
-        return "credentials_refused"
-    return "platform_refused" if isinstance(failed, PlatformError) else failed.kind
-
-
-async def _forgive(scope: Scope, connection_id: str) -> None:
-    async with scope.tx() as tx:
-        held = await tokens.load(tx, connection_id, lock=True)
-        if held is None:
-            raise ConnectionNotFound
-        state = lease.forgiven(held.state, held.at)
-        if state == held.state:
-            return
-        await tokens.update_lease(tx, connection_id, state, scope.now)
-        await store.update_integration_of(tx, connection_id, INTEGRATION_STATUS[state.status], scope.now)
-    await scope.part(Clients).drop(scope.tenant_id, connection_id)
 
 
 async def disconnect(scope: Scope, connection_id: str) -> str:

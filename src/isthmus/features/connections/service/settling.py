@@ -9,12 +9,14 @@ from isthmus.features.catalog import Registration
 from isthmus.features.connections.errors import ConnectionNotFound
 from isthmus.features.connections.events import ClaimedElsewhere, Connected, Created
 from isthmus.features.connections.model import connection as model
-from isthmus.features.connections.model import lease
+from isthmus.features.connections.model import lease, trying
 from isthmus.features.connections.model.connection import Connection, Owner, Place, Placement, Status
 from isthmus.features.connections.service import sealing
 from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import tokens
+from isthmus.kit.chance import draw
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
 
@@ -144,6 +146,7 @@ async def _take(
         {"name": account.name, "region": account.region, "extra": dict(account.extra)},
         registration.id,
         model.hosts_digest(registration.app.hosts),
+        trying.first_at(scope.now, scope.part(Settings).test_every, draw()),
     )
     await tokens.update_granted(tx, connection_id, state, await seal(state.version), owner, scope.now)
     await store.update_integration_of(tx, connection_id, "connected", scope.now)

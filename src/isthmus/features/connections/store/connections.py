@@ -126,7 +126,6 @@ _SET_STATUS = statement(
     .where(_OWN, c.c.status == func.any(bindparam("before", type_=ARRAY(Text))))
     .values(status=bindparam("status"), status_reason=bindparam("reason"), updated_at=bindparam("now"))
 )
-_TESTED = statement(update(c).where(_OWN).values(last_tested_at=bindparam("now"), updated_at=bindparam("now")))
 _CLEAR = statement(
     update(c)
     .where(_OWN)
@@ -135,6 +134,7 @@ _CLEAR = statement(
         access_token=None, refresh_token=None, previous_refresh=None, credentials=None,
         expires_at=None, refresh_expires_at=None, token_version=c.c.token_version + 1,
         lease_owner=None, lease_until=None, sending_since=None, retry_at=None,
+        previous_credentials=None, previous_until=None, next_test_at=None,
     )
 )  # fmt: skip
 _DELETE = statement(delete(c).where(_OWN).returning(c.c.integration_id))
@@ -361,11 +361,6 @@ async def update_status(
         status=str(after), reason=reason, now=now,
     )  # fmt: skip
     return bool(touched)
-
-
-async def update_tested(tx: Tx, connection_id: str, now: datetime) -> None:
-    """Note when the credentials were tried last."""
-    await tx.execute(_TESTED, tenant_id=tx.tenant_id, id=connection_id, now=now)
 
 
 async def update_cleared(tx: Tx, connection_id: str, status: Status, reason: str, now: datetime) -> None:

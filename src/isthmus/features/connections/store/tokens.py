@@ -52,6 +52,7 @@ _GRANT = statement(
         _LEASE_VALUES
         | _PAIR_VALUES
         | {"previous_refresh": None, "credentials": bindparam("credentials"), "connected_at": bindparam("now")}
+        | {"next_test_at": bindparam("next_test_at"), "test_failures": 0, "test_error": None}
         | {name: bindparam(name) for name in ("hosts_digest", "registration_id", "external_account_id", "account")}
     )
 )
@@ -111,6 +112,8 @@ class Owner:
     account: Mapping[str, object]
     registration_id: str
     hosts_digest: str
+    #: When the credentials are to be tried first.
+    next_test_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,7 @@ async def update_granted(
     touched = await tx.execute(
         _GRANT, tenant_id=tx.tenant_id, id=connection_id, version=state.version - 1, credentials=sealed.credentials,
         hosts_digest=owner.hosts_digest, registration_id=owner.registration_id,
-        external_account_id=owner.account_id, account=dict(owner.account),
+        external_account_id=owner.account_id, account=dict(owner.account), next_test_at=owner.next_test_at,
         **_lease_values(state, now), **_pair_values(sealed),
     )  # fmt: skip
     return bool(touched)

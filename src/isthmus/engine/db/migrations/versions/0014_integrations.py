@@ -90,13 +90,14 @@ begin
     return null;
   end if;
   insert into integration_counts as c (tenant_id, provider, state, total)
-  select m.tenant_id, m.provider, m.state, m.change from (
+  select m.tenant_id, m.provider, m.state, sum(m.change) from (
     select old.tenant_id, old.provider, case when old.enabled then old.status else 'disabled' end, -1
       where tg_op <> 'INSERT'
     union all
     select new.tenant_id, new.provider, case when new.enabled then new.status else 'disabled' end, 1
       where tg_op <> 'DELETE'
   ) as m (tenant_id, provider, state, change)
+  group by m.tenant_id, m.provider, m.state having sum(m.change) <> 0
   order by m.provider, m.state
   on conflict (tenant_id, provider, state) do update set total = c.total + excluded.total;
   return null;

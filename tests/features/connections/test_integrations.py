@@ -1,0 +1,239 @@
+"""Integrations as tenants see them over HTTP (document 002, Tenant Integration Endpoints)."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from tests.given.connections import Side, World, world
+
+from isthmus.engine.db import Database
+from isthmus.features import connections
+from isthmus.features.connections.model import integration as model
+from isthmus.kit.errors import Problem
+
+HOME = "/api/tenant/integrations"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(database: Database) -> AsyncIterator[World]:
+    async with world(database) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def here(opened: World) -> World:
+    await opened.clear()
+    opened.far.keys = {"good": "acc_1", "better": "acc_1", "other": "acc_2"}
+    return opened
+
+
+def refused(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def wrong(answer: httpx2.Response) -> set[str]:
+    assert refused(answer) == (400, "VALIDATION_ERROR"), answer.text
+    return {one["path"] for one in answer.json()["error"]["details"]["fields"]}
+
+
+async def make(side: Side, provider: str = "keys", name: str = "Ours", **more: Any) -> dict[str, Any]:
+    answer = await side("POST", HOME, {"integrationId": provider, "name": name, **more})
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["location"] == f"{HOME}/{answer.json()['id']}"
+    return dict(answer.json())
+
+
+async def connect(side: Side, made: dict[str, Any], key: str = "good") -> str:
+    answer = await side("POST", f"{HOME}/{made['id']}/connect/api-key", {"apiKey": key})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["connectionId"])
+
+
+async def test_an_integration_is_made_seen_and_waits_for_its_connection(here: World) -> None:
+    side = here.side("ten_a")
+    made = await make(side, "desk", " Help  desk ", settings={"site": "acme"}, allowedShardTypes=["contact"])
+    assert made["name"] == "Help desk"
+    assert (made["status"], made["connectionStatus"], made["connectionId"]) == ("pending", None, None)
+    assert (made["integrationId"], made["providerName"], made["category"]) == ("desk", "desk", "support")
+    assert made["settings"] == {"site": "acme"}
+    assert (made["allowedShardTypes"], made["searchEnabled"], made["userScoped"]) == (["contact"], True, False)
+    assert made["tenantId"] == "ten_a"
+    assert made["enabledBy"] == "user:isthmus:usr_1"
+    assert (await side("GET", f"{HOME}/{made['id']}")).json() == made
+    events = await here.events("ten_a", "integration.created")
+    assert events[-1]["body"] == {"provider": "desk", "name": "Help desk"}
+
+
+async def test_a_name_is_taken_once_whatever_its_letters(here: World) -> None:
+    side = here.side("ten_a")
+    first = await make(side, name="Sales")
+    again = await side("POST", HOME, {"integrationId": "keys", "name": "SALES"})
+    assert refused(again) == (409, "INTEGRATION_NAME_TAKEN")
+    second = await make(side, name="Support")
+    renamed = await side("PATCH", f"{HOME}/{second['id']}", {"name": "sales"})
+    assert refused(renamed) == (409, "INTEGRATION_NAME_TAKEN")
+    assert (await side("PATCH", f"{HOME}/{first['id']}", {"name": "SALES"})).json()["name"] == "SALES"
+    assert (await make(here.side("ten_b"), name="Sales"))["name"] == "Sales"
+
+
+async def test_every_wrong_field_is_named_at_once(here: World) -> None:
+    side = here.side("ten_a")
+    body = {
+        "integrationId": "desk",
+        "name": "Desk",
+        "icon": "<script>",
+        "settings": {"site": "UPPER", "colour": "red", "locale": ["x"]},
+        "allowedShardTypes": ["product"],
+        "searchableEntities": ["Contact", "Nothing"],
+        "allowedRoles": ["super_admin"],
+    }
+    paths = wrong(await side("POST", HOME, body))
+    assert paths == {
+        "icon", "settings.site", "settings.colour", "settings.locale", "allowedShardTypes.0", "searchableEntities.1",
+        "allowedRoles.0",
+    }  # fmt: skip
+    assert wrong(await side("POST", HOME, {"integrationId": "desk", "name": "Desk"})) == {"settings.site"}
+    assert refused(await side("POST", HOME, {"integrationId": "nobody", "name": "X"})) == (404, "PROVIDER_NOT_FOUND")
+    assert wrong(await side("POST", HOME, {"integrationId": "keys", "name": " "})) == {"name"}
+
+
+async def test_a_change_touches_what_is_given_only(here: World) -> None:
+    side = here.side("ten_a")
+    made = await make(side, "desk", "Desk", settings={"site": "acme"}, description="Old", searchableEntities=["Ticket"])
+    after = (await side("PATCH", f"{HOME}/{made['id']}", {"description": "New", "icon": "bell"})).json()
+    assert (after["description"], after["icon"], after["searchableEntities"]) == ("New", "bell", ["Ticket"])
+    assert after["settings"] == {"site": "acme"}
+    same = (await side("PATCH", f"{HOME}/{made['id']}", {"description": "New"})).json()
+    assert same["updatedAt"] == after["updatedAt"]
+    assert wrong(await side("PATCH", f"{HOME}/{made['id']}", {"settings": {}})) == {"settings.site"}
+    assert wrong(await side("PATCH", f"{HOME}/{made['id']}", {"status": "connected"})) == {"status"}
+    assert refused(await side("PATCH", f"{HOME}/int_no", {"name": "x"})) == (404, "INTEGRATION_NOT_FOUND")
+
+
+async def test_the_list_is_filtered_searched_sorted_and_counted(here: World) -> None:
+    side = here.side("ten_list")
+    made = [await make(side, "keys", name) for name in ("Banana", "apple", "Cherry pie")]
+    desk = await make(side, "desk", "Desk", settings={"site": "x"}, description="for apple pickers")
+    await connect(side, made[0])
+    await side("POST", f"{HOME}/{made[2]['id']}/deactivate")
+
+    async def names(query: str = "") -> tuple[list[str], int]:
+        answer = (await side("GET", f"{HOME}?{query}")).json()
+        return [one["name"] for one in answer["integrations"]], answer["total"]
+
+    assert await names() == (["Banana", "apple", "Cherry pie", "Desk"], 4)
+    assert await names("sortBy=name&sortOrder=desc") == (["Desk", "Cherry pie", "Banana", "apple"], 4)
+    assert await names("status=connected") == (["Banana"], 1)
+    assert await names("status=disabled") == (["Cherry pie"], 1)
+    assert await names("status=pending&providerName=keys") == (["apple"], 1)
+    assert await names("search=APPLE") == (["apple", "Desk"], 2)
+    assert await names("providerName=desk") == (["Desk"], 1)
+    page = (await side("GET", f"{HOME}?limit=3&offset=0")).json()
+    assert (page["hasMore"], page["nextOffset"], page["limit"], page["offset"]) == (True, 3, 3, 0)
+    assert wrong(await side("GET", f"{HOME}?status=active")) == {"status"}
+    assert (await here.side("ten_other")("GET", HOME)).json()["total"] == 0
+    await side("DELETE", f"{HOME}/{desk['id']}?permanent=true")
+    assert (await names())[1] == 3
+
+
+async def test_deactivated_nothing_goes_through_and_activated_it_does(here: World) -> None:
+    side, scope = here.side("ten_a"), here.scope("ten_a")
+    made = await make(side)
+    assert refused(await side("POST", f"{HOME}/{made['id']}/activate")) == (409, "INTEGRATION_NOT_CONNECTED")
+    connection = await connect(side, made)
+    off = (await side("POST", f"{HOME}/{made['id']}/deactivate")).json()
+    assert (off["id"], off["status"]) == (made["id"], "disabled")
+    with pytest.raises(connections.IntegrationDisabled):
+        async with connections.session(scope, connection):
+            pytest.fail("it is off")
+    assert (await side("POST", f"{HOME}/{made['id']}/connection/test")).json()["success"] is True
+    on = (await side("POST", f"{HOME}/{made['id']}/activate")).json()
+    assert (on["status"], on["enabledBy"]) == ("connected", "user:isthmus:usr_1")
+    async with connections.session(scope, connection) as session:
+        await session.client.get("/me")
+    kinds = [len(await here.events("ten_a", f"integration.{kind}")) for kind in ("activated", "deactivated")]
+    assert kinds == [1, 1]
+
+
+async def test_delete_disables_and_permanently_removes_with_the_credentials(here: World) -> None:
+    side = here.side("ten_a")
+    made = await make(side)
+    connection = await connect(side, made)
+    assert (await side("DELETE", f"{HOME}/{made['id']}")).status_code == 204
+    assert (await side("GET", f"{HOME}/{made['id']}")).json()["status"] == "disabled"
+    assert (await side("GET", f"/api/connections/{connection}")).status_code == 200
+    assert (await side("DELETE", f"{HOME}/{made['id']}?permanent=true")).status_code == 204
+    assert refused(await side("GET", f"{HOME}/{made['id']}")) == (404, "INTEGRATION_NOT_FOUND")
+    assert (await side("GET", f"/api/connections/{connection}")).status_code == 404
+    assert refused(await side("DELETE", f"{HOME}/{made['id']}")) == (404, "INTEGRATION_NOT_FOUND")
+
+
+async def test_a_limited_integration_is_for_its_people_and_for_admins(here: World) -> None:
+    admin, scope = here.side("ten_a"), here.scope("ten_a")
+    made = await make(admin, allowedUsers=["ann"], allowedRoles=[])
+    connection = await connect(admin, made)
+    ann, bob = here.side("ten_a", "ann", "user"), here.side("ten_a", "bob", "user")
+    assert (await ann("GET", f"/api/connections/{connection}")).status_code == 200
+    assert (await bob("GET", f"/api/connections/{connection}")).status_code == 404
+    assert (await bob("GET", f"/api/connections/{connection}/logs")).status_code == 404
+    assert [(await one("GET", "/api/connections")).json()["total"] for one in (admin, ann, bob)] == [1, 1, 0]
+    reach = {who: await connections.reach(here.person("ten_a", who, "user")) for who in ("ann", "bob")}
+    assert [len(reach["ann"]), len(reach["bob"]), len(await connections.reach(scope))] == [1, 0, 1]
+    with pytest.raises(connections.NotForYou):
+        await connections.use(here.person("ten_a", "bob", "user"), made["id"])
+    await admin("PATCH", f"{HOME}/{made['id']}", {"allowedUsers": [], "allowedRoles": ["user"]})
+    assert (await bob("GET", f"/api/connections/{connection}")).status_code == 200
+
+
+async def test_TN_01_another_tenants_integration_is_not_there(here: World) -> None:
+    made = await make(here.side("ten_a"))
+    stranger = here.side("ten_b")
+    for method, path in (
+        ("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/activate"), ("POST", "/deactivate"), ("GET", "/users"),
+        ("POST", "/users/usr_1/disconnect"), ("GET", "/connection"), ("POST", "/disconnect"),
+    ):  # fmt: skip
+        answer = await stranger(method, f"{HOME}/{made['id']}{path}", {"name": "x"} if method == "PATCH" else None)
+        assert refused(answer) == (404, "INTEGRATION_NOT_FOUND"), path
+
+
+async def test_each_refusal_of_the_table_of_document_002(here: World) -> None:
+    side, made = here.side("ten_a"), await make(here.side("ten_a"))
+    path = f"{HOME}/{made['id']}"
+    assert refused(await here.side()("GET", HOME)) == (401, "UNAUTHORIZED")
+    assert refused(await here.side("ten_a", role="user")("GET", HOME)) == (403, "PERMISSION_DENIED")
+    assert refused(await side("GET", f"{HOME}/int_none")) == (404, "INTEGRATION_NOT_FOUND")
+    assert refused(await side("POST", HOME, {"integrationId": "none", "name": "x"})) == (404, "PROVIDER_NOT_FOUND")
+    assert refused(await side("POST", HOME, {"integrationId": "keys"})) == (400, "VALIDATION_ERROR")
+    bad = await side("POST", f"{path}/connect/api-key", {"apiKey": "canary-bad"})
+    assert refused(bad) == (400, "INVALID_CREDENTIALS")
+    assert "canary-bad" not in bad.text
+    here.far.statuses = [503] * 8
+    assert refused(await side("POST", f"{path}/connect/api-key", {"apiKey": "good"})) == (502, "CONNECTION_FAILED")
+    here.far.statuses = []
+    assert refused(await side("GET", f"{path}/connection")) == (404, "CONNECTION_NOT_FOUND")
+    wrong_kind = await side("POST", f"{path}/connect/basic", {"username": "u", "password": "p"})
+    assert refused(wrong_kind) == (400, "WRONG_CREDENTIAL_KIND")
+
+
+async def test_a_type_that_is_not_allowed_passes_nowhere(here: World) -> None:
+    side, scope = here.side("ten_a"), here.scope("ten_a")
+    made = await make(side, "desk", settings={"site": "x"}, allowedShardTypes=["contact"])
+    connection = await connect(side, made)
+    assert [await connections.allows(scope, made["id"], one) for one in ("contact", "ticket")] == [True, False]
+    async with scope.tx() as tx:
+        await connections.check_writing(tx, connection, "contact")
+        with pytest.raises(connections.ShardTypeForbidden) as refusal:
+            await connections.check_writing(tx, connection, "ticket")
+    assert refusal.value.status == 403
+    assert refusal.value.details == {"shardType": "ticket", "allowed": ["contact"]}
+
+
+def test_the_lifecycle_of_document_003_maps_onto_what_is_shown() -> None:
+    assert [model.lifecycle(one) for one in model.STATES] == ["configuring", "active", "error", "inactive"]
+
+
+def test_limits_are_for_people_and_not_for_keys_or_work() -> None:
+    assert issubclass(connections.NotForYou, Problem)
+    assert connections.NotForYou.status == connections.UserScopeDenied.status == 403

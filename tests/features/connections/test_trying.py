@@ -1,0 +1,153 @@
+"""Scheduled tests of connections: when they are due, what two failures do, and how they heal."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.given.connections import World, world
+
+from isthmus.engine.db import Database
+from isthmus.features.connections.feature import FEATURE
+from isthmus.features.connections.model import trying as model
+from isthmus.features.connections.model.connection import Status
+from isthmus.features.connections.service import trying
+from isthmus.kit.clock import SYSTEM
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(database: Database) -> AsyncIterator[World]:
+    async with world(database, test_every=timedelta(hours=6), tests_at_once=3) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def here(opened: World) -> World:
+    await opened.clear()
+    opened.far.keys = {f"key-{number}": f"acc_{number}" for number in range(6)}
+    return opened
+
+
+async def connect(here: World, number: int = 0, tenant: str = "ten_a") -> str:
+    body = {"provider": "keys", "apiKey": f"key-{number}"}
+    answer = await here.side(tenant)("POST", "/api/connections", body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def state(here: World, connection: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await here.side("ten_a")("GET", f"/api/connections/{connection}")).json()
+    return found
+
+
+async def due(here: World) -> list[tuple[str, str]]:
+    async with here.system.tx() as tx:
+        return [(wake.job, wake.key) for wake in await trying.missing(here.system, tx)]
+
+
+async def test_a_connection_is_tried_within_its_hours_and_not_before(here: World) -> None:
+    connection = await connect(here)
+    job = FEATURE.jobs[trying.JOB]
+    scope = here.system.scope("ten_a", "connections")
+    counted = here.far.counts["me"]
+    assert await due(here) == []
+    await job(scope, connection)
+    assert here.far.counts["me"] == counted
+    here.clock.advance(timedelta(hours=6).total_seconds())
+    assert await due(here) == [(trying.JOB, connection)]
+    await job(scope, connection)
+    await job(scope, connection)
+    assert here.far.counts["me"] == counted + 1
+    assert await due(here) == []
+    assert await here.events("ten_a", "connection.tested") == []
+
+
+async def test_two_failures_in_a_row_change_the_state_and_one_success_heals(here: World) -> None:
+    connection = await connect(here)
+    scope = here.system.scope("ten_a", "connections")
+    integration = (await state(here, connection))["integrationId"]
+    here.far.keys.clear()
+    seen = []
+    for _ in range(3):
+        here.clock.advance(timedelta(hours=7).total_seconds())
+        await trying.try_when_due(scope, connection)
+        seen.append((await state(here, connection))["status"])
+    assert seen == ["connected", "error", "error"]
+    shown = (await here.side("ten_a")("GET", f"/api/tenant/integrations/{integration}")).json()
+    assert (shown["status"], shown["connectionStatus"]) == ("error", "error")
+    assert (await state(here, connection))["statusReason"] == "credentials_refused"
+    failing = await here.events("ten_a", "connection.failing")
+    assert [one["body"]["error"] for one in failing] == ["credentials_refused"]
+    here.far.keys["key-0"] = "acc_0"
+    here.clock.advance(timedelta(hours=7).total_seconds())
+    await trying.try_when_due(scope, connection)
+    assert (await state(here, connection))["status"] == "connected"
+    assert len(await here.events("ten_a", "connection.recovered")) == 1
+
+
+async def test_a_far_side_that_wants_to_be_left_alone_says_nothing_about_the_credentials(here: World) -> None:
+    connection = await connect(here)
+    scope = here.system.scope("ten_a", "connections")
+    for _ in range(2):
+        here.clock.advance(timedelta(hours=7).total_seconds())
+        here.far.statuses = [429] * 8
+        await trying.try_when_due(scope, connection)
+    here.far.statuses = []
+    assert (await state(here, connection))["status"] == "connected"
+
+
+async def test_after_a_long_stop_a_few_tests_begin_at_a_time(here: World) -> None:
+    made = [await connect(here, number) for number in range(5)]
+    here.clock.advance(timedelta(days=3).total_seconds())
+    first = await due(here)
+    assert len(first) == 3
+    assert await due(here) == first
+    scope = here.system.scope("ten_a", "connections")
+    for _, connection in first:
+        await trying.try_when_due(scope, connection)
+    assert sorted(await due(here)) == sorted((trying.JOB, one) for one in set(made) - {key for _, key in first})
+
+
+async def test_a_worker_that_died_with_a_test_leaves_it_due_again_soon(here: World) -> None:
+    connection = await connect(here)
+    here.clock.advance(timedelta(hours=7).total_seconds())
+    scope = here.system.scope("ten_a", "connections")
+    async with scope.tx() as tx:
+        assert await trying.tests.update_claimed(tx, connection, scope.now, scope.now + model.CLAIM)
+    assert await due(here) == []
+    here.clock.advance(model.CLAIM.total_seconds())
+    assert await due(here) == [(trying.JOB, connection)]
+
+
+async def test_what_is_switched_off_is_not_tried(here: World) -> None:
+    connection = await connect(here)
+    integration = (await state(here, connection))["integrationId"]
+    await here.side("ten_a")("POST", f"/api/tenant/integrations/{integration}/deactivate")
+    here.clock.advance(timedelta(hours=7).total_seconds())
+    counted = here.far.counts["me"]
+    await trying.try_when_due(here.system.scope("ten_a", "connections"), connection)
+    assert (here.far.counts["me"], await due(here)) == (counted, [])
+
+
+@given(st.lists(st.sampled_from([True, False, None])), st.sampled_from([Status.CONNECTED, Status.ERROR]))
+def test_only_two_failures_in_a_row_change_a_state(results: list[bool | None], status: Status) -> None:
+    failures, row = 0, 0
+    for works in results:
+        before = status
+        step = model.after(status, failures, works=works)
+        status, failures = step.status, step.failures
+        row = 0 if works else row + (works is False)
+        if works:
+            assert (status, failures) == (Status.CONNECTED, 0)
+        if status is not before:
+            assert row >= model.FAILURES or works
+        assert failures == row
+
+
+@given(st.floats(0, 1, exclude_max=True))
+def test_the_times_of_tests_spread(chance: float) -> None:
+    now, every = SYSTEM.now(), timedelta(hours=6)
+    assert timedelta(hours=5.3) < model.next_at(now, every, chance) - now < timedelta(hours=6.7)
+    assert timedelta(hours=3) <= model.first_at(now, every, chance) - now <= timedelta(hours=6)
