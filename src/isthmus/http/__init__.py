@@ -3,6 +3,7 @@
 from isthmus.http.answers import Answer, Document, Wire, accepted, created, document, encode, no_content, redirect
 from isthmus.http.app import App, create_app
 from isthmus.http.auth import Authenticator, Credentials, Verified
+from isthmus.http.deprecation import Deprecated
 from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
 from isthmus.http.errors import problem_responses
 from isthmus.http.exchange import RequestFacts
@@ -10,7 +11,7 @@ from isthmus.http.fronts import Arrival, Departure, Front
 from isthmus.http.health import Check
 from isthmus.http.jwks import JwksKeys
 from isthmus.http.live import Live, LiveDep, Sent
-from isthmus.http.paging import PageDep, Paging, listing
+from isthmus.http.paging import Cursors, CursorsDep, PageDep, Paging, listing
 from isthmus.http.routes import PUBLIC, Declaration, Routes
 from isthmus.http.server import Server
 from isthmus.http.settings import HttpSettings, LimitClass
@@ -24,8 +25,11 @@ __all__ = [
     "Authenticator",
     "Check",
     "Credentials",
+    "Cursors",
+    "CursorsDep",
     "Declaration",
     "Departure",
+    "Deprecated",
     "Document",
     "FactsDep",
     "Front",

@@ -28,6 +28,7 @@ from isthmus.http.bodies import (
     refuse_credentials,
 )
 from isthmus.http.cors import Cors
+from isthmus.http.deprecation import Stragglers
 from isthmus.http.errors import (
     CannotStart,
     MethodNotAllowed,
@@ -97,6 +98,7 @@ class Edge:
         self._limiter = parts.limiter
         self._clock = parts.clock
         self._traffic = parts.traffic
+        self._stragglers = Stragglers()
         self._fronts = tuple(parts.fronts.items())
         self._hosts = Hosts(parts.settings.hosts)
         self._callers = Callers(parts.settings.trusted_proxies)
@@ -186,6 +188,8 @@ class Edge:
         principal = await self._principal(exchange)
         exchange.principal = principal
         exchange.standing = await self._limiter.admit(declaration.limit, principal.tenant_id, principal.id)
+        if declaration.deprecated is not None and exchange.route is not None:
+            self._stragglers.saw(exchange.route.path, declaration.deprecated, principal)
         if not principal.may(declaration.permission):
             about = {"permission": declaration.permission.name, "principal": principal.id}
             _security.warning("permission refused", extra=about | {"tenant": principal.tenant_id})

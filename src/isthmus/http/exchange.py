@@ -78,6 +78,9 @@ class Exchange:
         if self.standing is not None:
             headers += self.standing.headers()
         headers += self.cors
+        declaration = self.route.declaration if self.route is not None else None
+        if declaration is not None and declaration.deprecated is not None:
+            headers += declaration.deprecated.headers
         return headers
 
 

@@ -58,6 +58,10 @@ _ON_EVERY = {
     "X-RateLimit-Remaining": {"$ref": "#/components/headers/RateLimitRemaining"},
     "X-RateLimit-Reset": {"$ref": "#/components/headers/RateLimitReset"},
 }
+_ON_DEPRECATED = {
+    "Deprecation": {"description": "Since when this should not be used (RFC 9745).", "schema": {"type": "string"}},
+    "Sunset": {"description": "From when on it may be gone (RFC 8594).", "schema": {"type": "string"}},
+}
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -123,6 +127,10 @@ def _complete(
     }
     if "POST" in (route.methods or ()) and not public:
         operation.setdefault("parameters", []).append(_IDEMPOTENCY)
+    if declaration.deprecated is not None:
+        told = declaration.deprecated.told
+        operation["description"] = "\n\n".join(filter(None, (operation.get("description"), told)))
+        operation["x-sunset"] = declaration.deprecated.sunset.isoformat()
     success = str(route.status_code or 200)
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
@@ -131,6 +139,8 @@ def _complete(
         response["headers"] = dict(_ON_EVERY)
         if status in {"429", "503"}:
             response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+        if declaration.deprecated is not None:
+            response["headers"] |= _ON_DEPRECATED
 
 
 def _describe_success(

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from isthmus.http.binding import Binder, Given, is_many
 from isthmus.http.bodies import CappedBody, check_json_type, parse_json
+from isthmus.http.deprecation import Deprecated
 from isthmus.http.errors import ALWAYS, SIGNED_IN, CannotStart, problem_responses
 from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
 from isthmus.kit.errors import Problem
@@ -50,6 +51,7 @@ class Declaration:
     errors: tuple[type[Problem], ...] = ()
     secret_fields: tuple[str, ...] = ()
     answer: type[msgspec.Struct] | None = None
+    deprecated: Deprecated | None = None
 
 
 class Declared(TypedDict, total=False):
@@ -80,7 +82,8 @@ class Declared(TypedDict, total=False):
     #: Names of one-time secrets in the answer: shown once, never kept for a repeated Idempotency-Key (ID-05).
     secret_fields: Sequence[str]
     hidden: bool
-    deprecated: bool
+    #: Since when it should not be used, and until when it is there.
+    deprecated: Deprecated
 
 
 class _ReadRequest(Request):
@@ -158,6 +161,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         media_type="text/event-stream" if stream else declared.get("media_type", "application/json"),
         errors=tuple(declared.get("errors", ())),
         secret_fields=tuple(declared.get("secret_fields", ())),
+        deprecated=declared.get("deprecated"),
         answer=model if isinstance(model, type) and issubclass(model, msgspec.Struct) else None,
     )
 
@@ -199,7 +203,7 @@ class Routes:
                 description=declared.get("description"),
                 responses=problem_responses(kinds),
                 include_in_schema=not declared.get("hidden", False),
-                deprecated=declared.get("deprecated"),
+                deprecated="deprecated" in declared or None,
             )
             made = self.router.routes[-1]
             if isinstance(made, DeclaredRoute):
