@@ -22,13 +22,21 @@ PLATFORM_TABLES = {
     "provider_overrides": "facts about providers, shown to every tenant",
     "provider_versions": "the history of facts about providers, which the deployment's own tenant sees",
     "tenant_erasures": "which tenants are being deleted, seen by the deployment's own hand only",
+    "search_builds": "how far the index of each kind of record is built",
     "tenants": "a tenant is its own id; the policy compares it",
     "vault_canary": "proof of master keys, no tenant's data",
     "vault_reseals": "how far a key rotation is",
     "webhook_due": "wake-ups of deliveries of all tenants by time; its rows stand behind policies like any tenant's",
     "webhook_seen": "digests of events that were accepted, which tell nothing of their tenant",
     "webhook_shards": "who delivers which part of all endpoints",
+    "webhook_workers": "which processes deliver, so that they share the endpoints fairly",
     "webhook_tokens": "hashes of unguessable tokens, by which the intake learns whose request it is",
+}
+#: Functions with their owner's rights, and why each may be: the owner stands behind the forced policies too.
+DEFINERS = {
+    "public.search_find": "full text may use no index behind a policy; it has the tenant's filter inside",
+    "public.search_near": "the same for the words that a misspelt one may mean",
+    "webhook_days.keep": "makes and drops the days of one table, which the service may not",
 }
 #: Relations of the queue hold wake-ups only and have no tenant's data (VA-16).
 QUEUE_SCHEMA = "queue"
@@ -109,14 +117,33 @@ async def test_TN_03_a_planted_table_without_a_wall_would_be_seen(admin: asyncpg
         await admin.execute("drop table planted")
 
 
-async def test_TN_04_no_view_and_no_definer_function_passes_the_wall(admin: asyncpg.Connection) -> None:
+_DEFINERS = """
+select n.nspname || '.' || p.proname as name, p.proconfig, p.prosrc, array(
+  select r.rolname::text from aclexplode(p.proacl) a left join pg_roles r on r.oid = a.grantee
+  where a.privilege_type = 'EXECUTE' order by 1
+) as rights
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema')
+"""
+
+
+async def test_TN_04_no_view_passes_the_wall_and_definer_functions_are_known(admin: asyncpg.Connection) -> None:
     kinds = {row["kind"] for row in await admin.fetch(_TABLES)}
     assert kinds <= {"r", "p"}
-    definers = await admin.fetch(
-        "select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace "
-        "where n.nspname in ('public', 'queue') and p.prosecdef"
-    )
-    assert definers == []
+    definers = {row["name"]: row for row in await admin.fetch(_DEFINERS)}
+    assert definers.keys() == DEFINERS.keys()
+    for name, row in definers.items():
+        assert any(one.startswith("search_path=pg_catalog") for one in row["proconfig"]), name
+        assert None not in row["rights"], f"{name} may be called by everybody"
+
+
+@pytest.mark.parametrize("name", ["search_find", "search_near"])
+async def test_TN_04_the_functions_of_search_take_the_tenant_from_the_transaction(
+    admin: asyncpg.Connection, name: str
+) -> None:
+    (row,) = [row for row in await admin.fetch(_DEFINERS) if row["name"] == f"public.{name}"]
+    assert set(row["rights"]) == {"isthmus_owner", "isthmus_tenant"}
+    assert "current_setting('isthmus.tenant')::tenant_key" in row["prosrc"]
 
 
 _FOREIGN_KEYS = """

@@ -48,6 +48,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/admin/integrations/{category}": None,
     "/api/admin/integrations/{category}/{id}": None,
     "/api/admin/integrations/{category}/{id}/versions/{version}": None,
+    "/api/integrations/{id}": "int",
     "/api/integrations/{category}": None,
     "/api/integrations/{category}/{id}": None,
     "/api/integrations/{provider}": None,
@@ -72,6 +73,7 @@ QUERIES: Mapping[str, str] = {
     "sourceId": "src",
 }
 HARMLESS = {
+    *("query", "entities", "userId", "timeRange", "fields", "filters"),
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link", "against"),
     *("providerName", "permanent"),
     *(
@@ -95,6 +97,11 @@ HARMLESS = {
     *("paymentStatus", "moneyOff"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
+#: Query parameters that a route cannot do without, and that name nothing of a tenant.
+NEEDED: Mapping[str, Mapping[str, str]] = {
+    "GET /api/integrations/{id}/search": {"query": "wall"},
+    "GET /api/tenant/integrations/{id}/widgets/data": {"entity": "products"},
+}
 #: A body that the route takes; `{con}` and the like stand for ids.
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections": {"provider": "tiki"},
@@ -111,6 +118,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/tenant/integrations/{id}/connect/api-key": {"apiKey": "k"},
     "POST /api/tenant/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
     "POST /api/tenant/integrations/{id}/connect/custom": {"credentials": {"a": "b"}},
+    "POST /api/integrations/search": {"query": "wall"},
     "POST /api/sync/products": {"connectionId": "{con}"},
     "POST /api/sync/orders": {"connectionId": "{con}"},
     "POST /api/sync": {"connectionId": "{con}"},
@@ -120,6 +128,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/endpoints/{id}/rotate-secret": {},
     "POST /api/webhooks/endpoints/{id}/recover": {"since": "2026-01-01T00:00:00Z"},
     "PUT /api/webhooks/event-types/{type}": {"description": "Of this wall."},
+    "PUT /api/webhooks/settings/retention": {"days": 14},
     "POST /api/webhooks/sources": {"provider": "github", "secret": "of-this-wall"},
     "PATCH /api/webhooks/sources/{source_id}": {"name": "changed"},
     "POST /api/webhooks/sources/{source_id}/rotate": {"address": True},
@@ -246,6 +255,7 @@ class Case:
             name, noun = place.rpartition("/")[2], PATHS[place]
             path = path.replace(name, known[noun] if noun else PLAIN[name.strip("{}")], 1)
         query = {name: known[noun] for name, noun in QUERIES.items() if name in self.route.known_query}
+        query |= NEEDED.get(str(self), {})
         body = BODIES.get(str(self))
         filled = {name: value.format(**known) for name, value in self.texts().items()}
         return Asked(self.method, path, query, body and {**body, **filled})

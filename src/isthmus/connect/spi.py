@@ -194,6 +194,42 @@ class ReadsOrders(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SearchFor:
+    """What is looked for at the far side; empty collections mean any. `filters` holds only names that it can judge."""
+
+    query: str
+    entities: tuple[str, ...]
+    since: datetime | None
+    until: datetime | None
+    filters: Mapping[str, str]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """One record that the far side found; `entity` is a name of the manifest."""
+
+    entity: str
+    external_id: str
+    title: str
+    snippet: str = ""
+    url: str | None = None
+    updated_at: datetime | None = None
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """A connector whose far side has a search of its own; elsewhere the synced records are searched."""
+
+    #: Names of further filters it can judge.
+    search_filters: frozenset[str]
+
+    async def search(self, session: Session, wanted: SearchFor) -> Sequence[FoundRecord]:
+        """The best records, at most `wanted.limit` of them. Raises the client's errors."""
+        ...
+
+
 @runtime_checkable
 class ReadsOne(Protocol):
     """A connector that can ask for a single record: after a webhook, or to learn whether something is really gone."""
@@ -216,4 +252,71 @@ class ReadsEntities(Protocol):
 
     def map(self, entity: str, record: RawRecord, account: Account) -> object:
         """Read one record (pure) into what the entity's store takes; raises Unmappable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An app registration, ready to call in its own name: where a platform speaks with the app and with no shop."""
+
+    app: App
+    client: ApiClient
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Where a platform pushes what. `live` is false where it has switched the pushes off; `note` is its reason."""
+
+    id: str
+    url: str
+    topics: frozenset[str]
+    live: bool = True
+    note: str = ""
+
+
+@runtime_checkable
+class Subscriber(Protocol):
+    """A connector whose platform takes the address for its pushes by a call; one address serves the whole app."""
+
+    async def subscriptions(self, desk: Desk) -> Sequence[Subscription]:
+        """What the platform says that it pushes; raises client errors."""
+        ...
+
+    async def subscribe(self, desk: Desk, url: str, topics: frozenset[str]) -> Subscription:
+        """Have these topics pushed to this address, and to no other. Saying it twice must be safe."""
+        ...
+
+    async def unsubscribe(self, desk: Desk, subscription: Subscription) -> None:
+        """Have nothing pushed there any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Some events of a platform's queue, each as the body of a push; `place` is what confirms them, empty for none."""
+
+    bodies: Sequence[bytes]
+    place: str
+    more: bool = False
+
+
+@runtime_checkable
+class Queues(Protocol):
+    """A connector whose platform keeps events in a queue of the app, instead of pushing or beside it."""
+
+    async def open_queue(self, desk: Desk, name: str) -> str:
+        """The platform's id of the app's queue, made under this name where there must be one."""
+        ...
+
+    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> None:
+        """Have one shop's events put there; does nothing where an app's queue has them all. Safe to say twice."""
+        ...
+
+    async def pull_events(self, desk: Desk, queue: str, place: str) -> Pulled:
+        """The oldest events behind a confirmed place, empty at first. Unconfirmed ones come again."""
+        ...
+
+    async def confirm_events(self, desk: Desk, queue: str, place: str) -> str:
+        """Tell the platform that everything up to here is safe; the place to go on from."""
         ...

@@ -30,6 +30,7 @@ __all__ = [
     "Declaration",
     "Departure",
     "Deprecated",
+    "Deprecated",
     "Document",
     "FactsDep",
     "Front",

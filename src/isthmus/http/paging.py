@@ -104,6 +104,13 @@ async def _paging(
     return Paging(Ask(limit, 0, cursors.open(cursor, binding)), cursors, binding)
 
 
+async def _cursors(request: Request) -> Cursors:
+    cursors: Cursors = request.app.cursors
+    return cursors
+
+
+#: For lists whose bounds stand in a body; most take PageDep.
+CursorsDep = Annotated[Cursors, Depends(_cursors)]
 PageDep = Annotated[Paging, Depends(_paging)]
 
 

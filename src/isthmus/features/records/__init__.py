@@ -12,6 +12,7 @@ from isthmus.features.records.model import item as item
 from isthmus.features.records.model import raw_hash as raw_hash
 from isthmus.features.records.model import record_item as record_item
 from isthmus.features.records.model import revision as revision
+from isthmus.features.records.service import contents as contents
 from isthmus.features.records.service import entries as entries
 from isthmus.features.records.service import entry as entry
 from isthmus.features.records.service import known_raw as known_raw
@@ -21,6 +22,7 @@ from isthmus.features.records.service import product as product
 from isthmus.features.records.service import products as products
 from isthmus.features.records.service import purge_hidden as purge_hidden
 from isthmus.features.records.service import set_hidden as set_hidden
+from isthmus.features.records.service import write_any as write_any
 from isthmus.features.records.service import write_listings as write_listings
 from isthmus.features.records.service import write_records as write_records
 from isthmus.features.records.store.changes import listings_behind as listings_behind

@@ -1,0 +1,1 @@
+"""How records come into the index, and how a search is answered."""

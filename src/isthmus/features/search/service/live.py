@@ -1,0 +1,82 @@
+"""Asking far sides that have a search of their own, each within the deadline and at nobody else's cost."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from isthmus.client import ClientError, ReauthorizationRequired, TokenRejected
+from isthmus.connect.spi import FoundRecord, Searcher, SearchFor
+from isthmus.features import catalog, connections
+from isthmus.features.connections import Reach
+from isthmus.features.search.model import Asked
+from isthmus.kit.errors import Problem
+from isthmus.scope import Scope
+
+_LOG = logging.getLogger("isthmus.search")
+#: What a far side is asked for, whatever the page: results are paged from what was found.
+_MOST = 50
+#: What a connector may fail of when a far side's answer is not what its documentation says.
+_DATA_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why one integration's own search did not answer; `code` is one word, `message` for people."""
+
+    code: str
+    message: str
+
+
+Outcome = Sequence[FoundRecord] | Failed
+_LATE = Failed("TIMEOUT", "The platform did not answer in time.")
+_AWAY = Failed("FAILED", "The platform could not be searched.")
+_EXPIRED = Failed("CONNECTION_EXPIRED", "The platform ended the grant; connect the account again.")
+
+
+async def searcher(scope: Scope, reach: Reach) -> Searcher | None:
+    """The connector of a connection, if it can search."""
+    try:
+        connector: object = (await catalog.found(scope, reach.provider)).connector
+    except catalog.ProviderNotFound:
+        return None
+    return connector if isinstance(connector, Searcher) else None
+
+
+async def ask_all(
+    scope: Scope, wanted: Mapping[str, tuple[Searcher, SearchFor]], seconds: float
+) -> Mapping[str, Outcome]:
+    """What each connection's far side found; whoever is not done after `seconds` is late, and not waited for."""
+    if not wanted:
+        return {}
+    tasks = {
+        id_: asyncio.create_task(_ask(scope, id_, found, want), name=f"search {id_}")
+        for id_, (found, want) in wanted.items()
+    }
+    try:
+        await asyncio.wait(tasks.values(), timeout=seconds)
+        return {id_: task.result() if task.done() else _LATE for id_, task in tasks.items()}
+    finally:
+        for task in tasks.values():
+            task.cancel()
+
+
+async def _ask(scope: Scope, connection_id: str, found: Searcher, wanted: SearchFor) -> Outcome:
+    try:
+        async with connections.session(scope, connection_id) as session:
+            return (await found.search(session, wanted))[: wanted.limit]
+    except (ReauthorizationRequired, TokenRejected):
+        return _EXPIRED
+    except Problem as failure:
+        return Failed(failure.code, failure.message)
+    except ClientError as failure:
+        _LOG.info("a live search failed: %s", failure.kind)
+        return Failed(failure.kind.upper(), _AWAY.message)
+    except _DATA_FAULTS as failure:
+        _LOG.warning("a live search could not be read: %s", type(failure).__name__)
+        return _AWAY
+
+
+def want(asked: Asked, entities: tuple[str, ...]) -> SearchFor:
+    """What one far side is asked."""
+    return SearchFor(asked.query, entities, asked.since, asked.until, asked.custom, _MOST)

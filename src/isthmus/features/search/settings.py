@@ -1,0 +1,17 @@
+"""The knobs of search."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How long a search waits, and how long its results can be paged through."""
+
+    deadline: timedelta = field(
+        default=timedelta(seconds=2),
+        metadata={"help": "How long a search waits for each integration; whoever is slower is named in the answer."},
+    )
+    paged_for: timedelta = field(
+        default=timedelta(minutes=15), metadata={"help": "How long the results of a search can be paged through."}
+    )

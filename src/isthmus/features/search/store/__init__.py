@@ -1,0 +1,1 @@
+"""Everything that search asks the database, and everything it keeps there."""

@@ -1,0 +1,206 @@
+"""From what a sync has committed to what a search finds, and the wall around it."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest_asyncio
+from tests.given import records as given
+from tests.house_database import Copy
+
+from isthmus.connect.shapes import ListingStatus
+from isthmus.engine.db import Database
+from isthmus.features.search import model
+from isthmus.features.search.model import Asked
+from isthmus.features.search.service import indexing
+from isthmus.features.search.store import find as store
+from isthmus.features.search.store.find import Look
+from isthmus.scope import Engine, Scope, System
+
+
+@pytest_asyncio.fixture
+async def engine(database: Database, copied: Copy) -> AsyncIterator[Engine]:
+    yield given.engine(database)
+    await given.clear(copied)
+    async with database.system() as tx:
+        await tx.execute_sql("delete from search_documents")
+        await tx.execute_sql("delete from search_words")
+        await tx.execute_sql("delete from search_builds")
+
+
+async def _index(engine: Engine) -> None:
+    while await indexing.index_once(System(engine)):
+        continue
+
+
+async def _found(scope: Scope, query: str, connection: str = "con_one", **more: Sequence[str]) -> list[asyncpg.Record]:
+    asked = Asked(query=query)
+    async with scope.tx() as tx:
+        look = Look(
+            connection,
+            model.query_text(model.exactly(asked.words), connection),
+            **{k: tuple(v) for k, v in more.items()},
+        )
+        return await store.find(tx, asked, [look])
+
+
+async def _titles(scope: Scope, query: str, connection: str = "con_one") -> list[str]:
+    return [row["title"] for row in await _found(scope, query, connection)]
+
+
+async def test_a_committed_listing_is_found_by_title_without_accents_by_sku_and_by_its_own_id(engine: Engine) -> None:
+    scope = given.scope(engine)
+    shirt = given.variant("v1", "SKU-77", barcode="8934567")
+    await given.write(scope, given.listing("ext9", shirt, title="Áo thun đỏ", url="https://shop.example/9"))
+    await given.write(scope, given.listing("b", title="Quần dài"))
+    await _index(engine)
+    for query in ("ao thun", "ÁO THUN ĐỎ", "đỏ", "sku 77", "8934567", "ext9"):
+        assert await _titles(scope, query) == ["Áo thun đỏ"], query
+    (row,) = await _found(scope, "ao thun do")
+    assert (row["score"], row["found"], row["url"]) == (1.0, 1, "https://shop.example/9")
+    assert await _titles(scope, "ao quan") == []
+
+
+async def test_a_change_replaces_what_was_found_and_a_deleted_listing_is_found_no_more(engine: Engine) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="Old name"), given.listing("b", title="Other name"))
+    await _index(engine)
+    await given.write(scope, given.listing("a", title="New name"))
+    await given.write(scope, given.listing("b", title="Other name", status=ListingStatus.DELETED))
+    await _index(engine)
+    assert await _titles(scope, "old") == []
+    assert await _titles(scope, "name") == ["New name"]
+
+
+async def test_what_came_through_a_connection_goes_with_it(engine: Engine) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="Here"))
+    await given.write(scope, given.listing("a", title="Here too"), origin=given.Origin("con_two"))
+    await _index(engine)
+    rows = [{"type": "connection.disconnected", "tenant_id": scope.tenant_id, "subject": "con_one"}]
+    async with System(engine).tx() as tx:
+        await indexing._write(tx, rows)
+    assert await _titles(scope, "here") == []
+    assert await _titles(scope, "here", "con_two") == ["Here too"]
+
+
+async def test_a_build_finds_what_was_there_before_and_a_rebuild_makes_it_anew(engine: Engine) -> None:
+    scope, system = given.scope(engine), System(engine)
+    await given.write(scope, *(given.listing(str(n), title=f"Thing {n}") for n in range(5)))
+    assert [await indexing.build_once(system, 2) for _ in range(5)] == [2, 2, 1, 1, 0]
+    assert len(await _titles(scope, "thing")) == 5
+    async with system.tx() as tx:
+        await tx.execute_sql("update search_documents set title = 'wrong', version = 0")
+    await indexing.rebuild(system)
+    while await indexing.build_once(system):
+        continue
+    assert sorted(await _titles(scope, "thing")) == [f"Thing {n}" for n in range(5)]
+
+
+async def test_TN_14_another_tenant_finds_nothing_even_by_the_connections_own_id(engine: Engine) -> None:
+    amy, bob = given.scope(engine), given.scope(engine, "ten_two")
+    await given.write(amy, given.listing("a", title="Secret shirt"))
+    await _index(engine)
+    assert await _titles(amy, "secret") == ["Secret shirt"]
+    assert await _titles(bob, "secret") == []
+    async with bob.tx() as tx:
+        assert await store.near(tx, ["secret"]) == {}
+
+
+async def test_SC_03_answers_and_scores_are_equal_whatever_others_have(engine: Engine) -> None:
+    amy, bob = given.scope(engine), given.scope(engine, "ten_two")
+    await given.write(amy, *(given.listing(str(n), title=f"Red shirt {n}") for n in range(30)))
+    await _index(engine)
+    async with amy.tx() as tx:
+        near = await store.near(tx, ["shrit"])
+    before = [tuple(row) for row in await _found(amy, "red shirt")]
+    many = [given.listing(str(n), title=f"Red shirt shrit {n}") for n in range(300)]
+    await given.write(bob, *many, origin=given.Origin("con_one"))
+    await _index(engine)
+    assert [tuple(row) for row in await _found(amy, "red shirt")] == before
+    async with amy.tx() as tx:
+        assert await store.near(tx, ["shrit"]) == near == {"shrit": ["shirt"]}
+
+
+async def test_SC_04_types_of_records_that_may_not_pass_are_not_found(engine: Engine) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="Shirt"))
+    await _index(engine)
+    assert len(await _found(scope, "shirt", types=["product"], entities=["products"])) == 1
+    assert await _found(scope, "shirt", types=["order"]) == []
+    assert await _found(scope, "shirt", entities=["orders"]) == []
+
+
+async def test_IN_02_signs_of_the_query_language_are_words_or_nothing(engine: Engine) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="100% cotton_shirt"))
+    await _index(engine)
+    for query in ("100%", "cotton_", "cotton:*", "'cotton' | 'zzz'", "(cotton & !shirt)", "cotton\\"):
+        asked = Asked(query=query)
+        expected = ["100% cotton_shirt"] if "zzz" not in query else []
+        assert await _titles(scope, query) == expected, asked.words
+
+
+async def test_a_misspelt_word_is_known_by_its_neighbours(engine: Engine) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="Samsung Galaxy phone"))
+    await _index(engine)
+    asked = ["samsumg", "gaalxy", "sams", "xylophone"]
+    async with scope.tx() as tx:
+        near = await store.near(tx, asked)
+    assert model.loosely(asked, near) == [["samsung"], ["galaxy"], ["samsung"]]
+
+
+async def test_a_common_word_is_ranked_over_a_thousand_candidates_at_most(engine: Engine) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, *(given.listing(str(n), title=f"Common {n}") for n in range(1_200)))
+    await _index(engine)
+    rows = await _found(scope, "common")
+    assert (len(rows), rows[0]["found"]) == (store.DEEPEST, store.CANDIDATES)
+
+
+_LISTS = {"connections": "array['con_one']", "queries": "array['a']", "entities": "array['']", "types": "array['']"}
+_VALUES = {
+    "phrase": "'a'::text",
+    "since": "null::timestamptz",
+    "until": "null::timestamptz",
+    "candidates": "1000",
+    "most": "10",
+}
+
+
+async def test_TN_14_the_plan_of_a_search_goes_through_its_own_index_without_any_statistics(
+    engine: Engine, copied: Copy
+) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="Shirt"))
+    await _index(engine)
+    owner = await asyncpg.connect(copied.owner_url)
+    (row,) = await owner.fetch("select prosrc, proconfig from pg_proc where proname = 'search_find'")
+    body = row["prosrc"].replace(", ".join(_LISTS), ", ".join(_LISTS.values()))
+    for name, value in _VALUES.items():
+        body = re.sub(rf"\b{name}\b", value, body)
+    async with owner.transaction():
+        await owner.execute("set local isthmus.tenant = 'ten_one'")
+        for setting in row["proconfig"]:
+            await owner.execute(f"set local {setting}")
+        plan = " ".join(line[0] for line in await owner.fetch(f"explain {body}"))
+    await owner.close()
+    assert "Bitmap Index Scan on search_documents_lexemes" in plan
+    assert "search_documents_pkey" not in plan
+
+
+async def test_dates_bound_what_is_found(engine: Engine) -> None:
+    scope = given.scope(engine)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    await given.write(scope, given.listing("a", title="Shirt", platform_updated_at=at))
+    await _index(engine)
+    query = model.query_text(model.exactly(["shirt"]), "con_one")
+    async with scope.tx() as tx:
+        late, early = (
+            Asked(query="shirt", since=at.replace(day=2)),
+            Asked(query="shirt", since=at, until=at.replace(day=2)),
+        )
+        assert await store.find(tx, late, [Look("con_one", query)]) == []
+        assert len(await store.find(tx, early, [Look("con_one", query)])) == 1
