@@ -109,6 +109,6 @@ async def clear(copied: Copy) -> None:
     admin = await asyncpg.connect(copied.admin_url)
     await admin.execute(
         "truncate webhook_endpoints, webhook_deliveries, webhook_attempts, webhook_due, webhook_recoveries, events,"
-        " webhook_event_types; update webhook_shards set until = '-infinity'"
+        " webhook_event_types, webhook_retention, webhook_workers; update webhook_shards set until = '-infinity'"
     )
     await admin.close()

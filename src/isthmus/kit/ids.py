@@ -3,6 +3,7 @@
 import re
 import secrets
 import string
+from datetime import datetime
 
 from isthmus.kit.clock import SYSTEM, Clock
 
@@ -25,6 +26,11 @@ def many(count: int, clock: Clock = SYSTEM) -> list[str]:
     head = _encode(milliseconds << 80)[:10]
     tails = secrets.token_bytes(16 * count).translate(_LETTERS).decode("ascii")
     return [head + tails[at : at + 16] for at in range(0, 16 * count, 16)]
+
+
+def floor(prefix: str, at: datetime) -> str:
+    """The least id of this prefix that can have been made at this time or later."""
+    return f"{prefix}_{_encode(int(at.timestamp() * 1000) << 80)}"
 
 
 def _encode(value: int) -> str:

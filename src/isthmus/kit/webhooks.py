@@ -55,17 +55,37 @@ def can_sign_asymmetrically() -> bool:
 
 def sign(key: Secret, message_id: str, timestamp: int, body: bytes) -> str:
     """One signature, `v1,...` for a `whsec_` secret and `v1a,...` for a `whsk_` key. Raises ValueError for others."""
-    text = key.reveal()
-    content = _content(message_id, str(timestamp), body)
-    if text.startswith(PRIVATE):
-        return "v1a," + base64.b64encode(_ed25519_sign(_decoded(text, PRIVATE)[:_KEY_BYTES], content)).decode()
-    return "v1," + base64.b64encode(hmac.digest(_symmetric(text), content, hashlib.sha256)).decode()
+    return Signer([key]).sign(message_id, timestamp, body)
 
 
 def headers(keys: Iterable[Secret], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """The three headers of a message, with one signature for each key that is live."""
-    signed = " ".join(sign(key, message_id, timestamp, body) for key in keys)
+    signed = Signer(keys).sign(message_id, timestamp, body)
     return {ID: message_id, TIMESTAMP: str(timestamp), SIGNATURE: signed}
+
+
+class Signer:
+    """Signs many messages with the same keys: each is read once. Raises ValueError for a key of no form."""
+
+    __slots__ = ("_macs", "_seeds")
+
+    def __init__(self, keys: Iterable[Secret]) -> None:
+        texts = [key.reveal() for key in keys]
+        self._seeds = [_decoded(text, PRIVATE)[:_KEY_BYTES] for text in texts if text.startswith(PRIVATE)]
+        self._macs = [
+            hmac.new(_symmetric(text), digestmod=hashlib.sha256) for text in texts if not text.startswith(PRIVATE)
+        ]
+
+    def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
+        """The value of the signature header: one signature for each key."""
+        content = _content(message_id, str(timestamp), body)
+        signed = []
+        for keyed in self._macs:
+            mac = keyed.copy()
+            mac.update(content)
+            signed.append("v1," + binascii.b2a_base64(mac.digest(), newline=False).decode())
+        signed += ["v1a," + base64.b64encode(_ed25519_sign(seed, content)).decode() for seed in self._seeds]
+        return " ".join(signed)
 
 
 def verify(

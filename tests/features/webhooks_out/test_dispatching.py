@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import statistics
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,7 +20,7 @@ from tests.house_database import Copy
 
 from isthmus.engine.db import Database
 from isthmus.features.webhooks_out.model import Draft, Endpoint
-from isthmus.features.webhooks_out.service import deliveries, dispatching, endpoints, fanning
+from isthmus.features.webhooks_out.service import deliveries, dispatching, endpoints, fanning, retaining
 from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
 from isthmus.features.webhooks_out.service.dispatching import Dispatcher
 from isthmus.kit import webhooks
@@ -178,7 +179,7 @@ async def _dies(request: web.Request) -> web.StreamResponse:
         (_endless, 200, None, 2.0),
         (_silent, None, "timeout", 2.0),
         (_redirect, 302, None, 1.0),
-        (_heads, 200, None, 1.0),
+        (_heads, None, "bad_reply", 1.0),
         (_dies, None, "disconnected", 1.0),
     ],
     ids=["drip", "endless", "silent", "redirect", "heads", "dies"],
@@ -196,7 +197,7 @@ async def test_SS_10_a_hostile_receiver_costs_bounded_time_and_memory(
     assert (reply.outcome.status, reply.outcome.error) == (status, error)
     assert len(reply.body or b"") <= 16 * 1024
     assert sum(len(value) for value in (reply.answered or {}).values()) <= 16 * 1024
-    assert reply.outcome.delivered is (answer in {_endless, _heads})
+    assert reply.outcome.delivered is (answer is _endless)
 
 
 @pytest.mark.usefixtures("clean")
@@ -262,23 +263,23 @@ async def test_PR_04_an_owner_whose_lease_ran_out_completes_nothing(database: Da
         await given.emit(scope, 1)
         await fanning.fan_out_once(first)
         paused, taker = Dispatcher(first), Dispatcher(second)
-        await paused._lease()
-        await paused._pick()
-        paused._pump()
+        await paused.leases.renew(Counter())
+        await paused.picker.pick()
+        paused.pump()
         await sink.wait_for(1)
         await asyncio.sleep(0.35)
-        await taker._lease()
-        assert len(taker._shards) == 16
+        await taker.leases.renew(Counter())
+        assert len(taker.leases.held) == 16
         release.set()
         await asyncio.wait(paused._running)
-        await paused._settle_some()
+        await paused.settle_some()
         (row,) = await _rows(scope)
         assert (row["state"], row["attempts"]) == ("pending", 0)
-        assert not paused._may_send()
-        await taker._pick()
-        taker._pump()
+        assert not paused.leases.certain()
+        await taker.picker.pick()
+        taker.pump()
         await asyncio.wait(taker._running)
-        await taker._settle_some()
+        await taker.settle_some()
         (row,) = await _rows(scope)
         assert (row["state"], row["attempts"]) == ("delivered", 1)
         assert sink.heads[0]["webhook-id"] == sink.heads[1]["webhook-id"]
@@ -388,11 +389,12 @@ async def test_PR_04_one_event_reaches_many_endpoints_and_two_workers_send_each_
 
 @pytest.mark.usefixtures("clean")
 async def test_finished_deliveries_are_forgotten_in_time(database: Database) -> None:
-    async with given.sink() as sink, given.process(database, keep=timedelta(0)) as system:
+    async with given.sink() as sink, given.process(database, keep_days=0) as system:
         scope = given_vault.scope(system, TENANT)
         await _endpoint(scope, sink.url)
         async with working(system):
             await given.emit(scope, 1, 2)
             await _all_are(scope, "delivered", 2)
-        await deliveries.sweep(system)
+        await asyncio.sleep(0.01)
+        await retaining.sweep(system)
         assert await _rows(scope) == []

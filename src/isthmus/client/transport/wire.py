@@ -194,6 +194,11 @@ class LeanExchange:
         self._failure: BaseException | None = None
 
     @property
+    def arrived(self) -> bool:
+        """Whether a part of the body is here that nobody has read."""
+        return bool(self._pieces)
+
+    @property
     def headers(self) -> CIMultiDict[str]:
         """The reply's headers, made when somebody looks."""
         if self._headers is None:

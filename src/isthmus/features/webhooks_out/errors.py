@@ -15,7 +15,7 @@ class EndpointNotFound(NotFound):
 class DeliveryNotFound(NotFound):
     """There is no such delivery.
 
-    List them with `GET /api/webhooks/deliveries`; they are kept for `ISTHMUS_WEBHOOKS_OUT__KEEP`.
+    List them with `GET /api/webhooks/deliveries`; they are kept for `ISTHMUS_WEBHOOKS_OUT__KEEP_DAYS`.
     """
 
     code = "WEBHOOK_DELIVERY_NOT_FOUND"
@@ -70,3 +70,18 @@ class TooManyEndpoints(Problem):
 
     code = "TOO_MANY_WEBHOOK_ENDPOINTS"
     status = 429
+
+
+class WrongRetention(Invalid):
+    """Deliveries cannot be kept for so long; `details.fields` says how long they can.
+
+    Choose a number of days within the limits that are named.
+    """
+
+    code = "WEBHOOK_RETENTION_INVALID"
+
+    @classmethod
+    def days(cls, most: int) -> "WrongRetention":
+        """It is outside the limits."""
+        message = f"Between 1 and {most} days."
+        return cls(message, details={"fields": [{"path": "days", "message": message}]})

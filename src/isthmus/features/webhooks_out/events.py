@@ -107,6 +107,13 @@ class EventTypeRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionChanged(Event):
+    """A tenant chose for how many days its deliveries are kept."""
+
+    type: ClassVar[str] = "webhook.retention_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventPublished(Event):
     """A tenant's own event; its public type and data stand in the body."""
 
@@ -128,5 +135,6 @@ EMITS: tuple[type[Event], ...] = (
     RecoveryStarted,
     EventTypeRegistered,
     EventTypeRemoved,
+    RetentionChanged,
     EventPublished,
 )

@@ -37,6 +37,7 @@ class Settings:
     disable_after: timedelta = field(
         default=timedelta(days=5), metadata={"help": "Time of nothing but failures after which it is disabled."}
     )
-    keep: timedelta = field(
-        default=timedelta(days=30), metadata={"help": "How long finished deliveries and their attempts are kept."}
+    keep_days: int = field(
+        default=30, metadata={"help": "Days that finished deliveries are kept of tenants that chose no other number."}
     )
+    keep_most: int = field(default=90, metadata={"help": "Most days that a tenant may choose."})

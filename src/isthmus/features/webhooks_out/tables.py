@@ -4,7 +4,19 @@
 snapshot; the truth is the delivery's row. Both it and the leases span tenants by nature and are the system's alone.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Index, Integer, LargeBinary, SmallInteger, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -76,19 +88,38 @@ DELIVERIES = tenant_table(
     Index("webhook_deliveries_endpoint", "endpoint_id", "number"),
 )
 
+#: Partitioned by the day on which its rows are gone; the days lie in the schema `webhook_days`.
 ATTEMPTS = tenant_table(
     "webhook_attempts",
     Column("delivery_id", Text, primary_key=True),
     Column("id", Text, primary_key=True),
+    Column("until", Date, primary_key=True),
     Column("trigger", Text, nullable=False),
     Column("at", _TIME, nullable=False),
     Column("url", Text, nullable=False),
-    Column("request_headers", JSONB, nullable=False),
+    #: The address that was dialled; null where none was reached.
+    Column("address", Text),
+    Column("signed_at", BigInteger, nullable=False),
+    Column("signature", Text, nullable=False),
+    #: Names of the endpoint's own headers.
+    Column("header_names", JSONB),
     Column("status", Integer),
     Column("response_headers", JSONB),
     Column("response", LargeBinary),
     Column("duration_ms", Integer),
     Column("error", Text),
+)
+
+RETENTION = tenant_table(
+    "webhook_retention",
+    Column("days", Integer, nullable=False),
+    Column("changed_at", _TIME, nullable=False),
+)
+
+WORKERS = platform_table(
+    "webhook_workers",
+    Column("owner", Text, primary_key=True),
+    Column("until", _TIME, nullable=False),
 )
 
 DUE = platform_table(
@@ -130,4 +161,5 @@ EVENT_TYPES = tenant_table(
     Column("description", Text, nullable=False),
     Column("schema", JSONB, nullable=False),
     Column("created_at", _TIME, nullable=False),
+    Column("version", Integer, nullable=False, server_default=sql("1")),
 )

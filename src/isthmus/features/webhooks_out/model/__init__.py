@@ -1,6 +1,7 @@
 """Endpoints, messages, schedule and health: pure rules."""
 
 from isthmus.features.webhooks_out.model.board import Board as Board
+from isthmus.features.webhooks_out.model.endpoint import SHARDS as SHARDS
 from isthmus.features.webhooks_out.model.endpoint import Condition as Condition
 from isthmus.features.webhooks_out.model.endpoint import Draft as Draft
 from isthmus.features.webhooks_out.model.endpoint import Endpoint as Endpoint

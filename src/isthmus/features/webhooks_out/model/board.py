@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from isthmus.features.webhooks_out.model.lanes import Lane, Slots
 
 
 class Job(Protocol):
-    """What is to be sent: to which endpoint, and whether it failed before."""
+    """What is to be sent: to which endpoint, after how many attempts, and whether that endpoint failed last time."""
 
     @property
     def endpoint_id(self) -> str: ...
@@ -17,14 +17,19 @@ class Job(Protocol):
     @property
     def attempts(self) -> int: ...
 
+    @property
+    def doubtful(self) -> bool: ...
+
 
 J = TypeVar("J", bound=Job)
+#: So many may always wait for an endpoint.
+_LEAST: Final = 4
 
 
 @dataclass(slots=True)
 class _Line(Generic[J]):
     lane: Lane
-    #: First attempts, and those that failed before.
+    #: What will probably go well, and what failed before or goes where the last one failed.
     waiting: tuple[deque[J], deque[J]] = field(default_factory=lambda: (deque(), deque()))
     listed: list[bool] = field(default_factory=lambda: [False, False])
 
@@ -36,27 +41,33 @@ class _Line(Generic[J]):
 class Board(Generic[J]):
     """The lines of all endpoints that something waits for."""
 
-    def __init__(self, slots: int, per_endpoint: int) -> None:
+    def __init__(self, slots: int, most: int) -> None:
         self.slots = Slots(slots, max(1, slots // 4))
-        self._per_endpoint = per_endpoint
+        self._most = most
         self._lines: dict[str, _Line[J]] = {}
         self._ready: tuple[deque[str], deque[str]] = (deque(), deque())
         #: Endpoints that wait for their own rate, and until when.
         self.resting: dict[str, float] = {}
+        #: Endpoints whose lines take no more, and since when.
+        self.full: dict[str, float] = {}
         self.length = 0
 
-    def add(self, job: J, concurrency: int, rate: int) -> bool:
-        """Put a job at the end of its endpoint's line; False where that line is full."""
+    def add(self, job: J, concurrency: int, rate: int, now: float) -> bool:
+        """Put a job at the end of its endpoint's line; False where that line is full.
+
+        A line may take a third of what is left, so that few that stand still never keep all others out.
+        """
         line = self._lines.get(job.endpoint_id)
         if line is None:
             line = self._lines[job.endpoint_id] = _Line(Lane(concurrency, rate))
         line.lane.concurrency, line.lane.rate = concurrency, rate
-        if line.length >= self._per_endpoint:
+        if line.length >= max(_LEAST, (self._most - self.length) // 3):
+            self.full.setdefault(job.endpoint_id, now)
             return False
-        retry = job.attempts > 0
-        line.waiting[retry].append(job)
+        held_back = job.attempts > 0 or job.doubtful
+        line.waiting[held_back].append(job)
         self.length += 1
-        self._list(job.endpoint_id, line, retry)
+        self._list(job.endpoint_id, line, held_back)
         return True
 
     def take(self, now: float) -> Iterator[J]:
@@ -78,7 +89,7 @@ class Board(Generic[J]):
 
     def end(self, job: J) -> None:
         """A job has ended: its slot is free, and its endpoint may have another."""
-        self.slots.give_back(retry=job.attempts > 0)
+        self.slots.give_back(retry=job.attempts > 0 or job.doubtful)
         line = self._lines.get(job.endpoint_id)
         if line is None:
             return
@@ -94,6 +105,7 @@ class Board(Generic[J]):
             for queue in line.waiting:
                 queue.clear()
         self.length = 0
+        self.full.clear()
         return dropped
 
     def _next(self, endpoint_id: str, retry: bool, now: float) -> J | None:
@@ -110,6 +122,8 @@ class Board(Generic[J]):
             return None
         line.lane.start()
         self.length -= 1
+        if endpoint_id in self.full and line.length <= max(_LEAST, self._most // 12):
+            del self.full[endpoint_id]
         job = line.waiting[retry].popleft()
         self._list(endpoint_id, line, retry)
         return job

@@ -49,11 +49,12 @@ class DeliveryList(Answer, frozen=True, kw_only=True):
 
 
 class AttemptOut(Answer, frozen=True, kw_only=True):
-    """One attempt: what was sent, and what came back; at most 16 KiB of a body are kept."""
+    """One attempt: what was sent, to which address, and what came back; at most 16 KiB of a body are kept."""
 
     id: str
     at: datetime
     url: str
+    address: str | None
     request_headers: dict[str, str]
     status: int | None
     response_headers: dict[str, str] | None

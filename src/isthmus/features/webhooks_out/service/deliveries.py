@@ -16,18 +16,17 @@ from isthmus.features.webhooks_out.errors import (
 )
 from isthmus.features.webhooks_out.events import DeliveryRetried, RecoveryStarted
 from isthmus.features.webhooks_out.model import message_of, shard_of
-from isthmus.features.webhooks_out.service import planning
-from isthmus.features.webhooks_out.settings import Settings
+from isthmus.features.webhooks_out.service import planning, sending
 from isthmus.features.webhooks_out.store import deliveries as store
 from isthmus.features.webhooks_out.store import endpoints
 from isthmus.features.webhooks_out.store.deliveries import DeliveryFilters as DeliveryFilters
+from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope, System
 
 RECOVER = "webhooks_out.recover"
 _STEP = 500
-_SWEPT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +40,22 @@ class Inspected:
 
 async def listing(scope: Scope, ask: Ask, filters: DeliveryFilters) -> Page[Mapping[str, Any]]:
     """The newest first."""
-    before = _number(ask.after)
+    before = _place(ask.after, of_endpoint=filters.endpoint_id is not None)
     async with scope.tx() as tx:
         rows = await store.page(tx, filters, before, ask.offset, ask.limit + 1)
     kept: list[Mapping[str, Any]] = [dict(row) for row in rows[: ask.limit]]
-    more = len(rows) > ask.limit
-    return Page(kept, next_after=str(kept[-1]["number"]) if more else None, has_more=more)
+    more, key = len(rows) > ask.limit, "id" if filters.endpoint_id is None else "number"
+    return Page(kept, next_after=str(kept[-1][key]) if more else None, has_more=more)
 
 
-def _number(place: str | None) -> int | None:
-    if place is None:
+def _place(text: str | None, *, of_endpoint: bool) -> str | int | None:
+    if text is None:
         return None
-    if not (place.isascii() and place.isdecimal() and len(place) < 19):
-        raise Invalid.field("cursor", "This is not a place in this list.")
-    return int(place)
+    if of_endpoint and text.isascii() and text.isdecimal() and len(text) < 19:
+        return int(text)
+    if not of_endpoint and ids.is_id(text, "dlv"):
+        return text
+    raise Invalid.field("cursor", "This is not a place in this list.")
 
 
 async def inspect(scope: Scope, delivery_id: str) -> Inspected:
@@ -64,8 +65,14 @@ async def inspect(scope: Scope, delivery_id: str) -> Inspected:
         if row is None:
             raise DeliveryNotFound
         event = await store.event(tx, row["event_id"])
-        attempts = [dict(one) for one in await store.attempts(tx, delivery_id)]
+        attempts = [_shown(row["event_id"], one) for one in await store.attempts(tx, delivery_id)]
     return Inspected(dict(row), message_of(event).shape if event else None, attempts)
+
+
+def _shown(message_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """An attempt with the headers that were sent."""
+    sent = sending.sent_headers(message_id, row["signed_at"], row["signature"], row["header_names"] or ())
+    return {**row, "request_headers": sent}
 
 
 async def retry(scope: Scope, delivery_id: str) -> Mapping[str, Any]:
@@ -138,15 +145,6 @@ async def carry_on(scope: Scope, recovery_id: str) -> None:  # house: silent - R
                 await planning.advance(tx, scope.tenant_id, row["endpoint_id"], scope.now)
         if done:
             return
-
-
-async def sweep(system: System) -> None:
-    """Drop what was kept long enough, in small steps."""
-    before = system.now - system.engine.part(Settings).keep
-    while True:
-        async with system.tx() as tx:
-            if await store.forget(tx, before, _SWEPT) < _SWEPT:
-                return
 
 
 async def catch_up(system: System) -> None:

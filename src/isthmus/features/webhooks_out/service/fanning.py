@@ -4,15 +4,19 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from isthmus.engine.db import Tx
 from isthmus.features.webhooks_out.model import Catalogue, matches, message_of, shard_of
 from isthmus.features.webhooks_out.service import planning
-from isthmus.features.webhooks_out.service.sending import Sender
+from isthmus.features.webhooks_out.service.sending import Handed, Sender
+from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import deliveries as store
 from isthmus.features.webhooks_out.store import endpoints
 from isthmus.features.webhooks_out.store.deliveries import NewDelivery
+from isthmus.features.webhooks_out.store.dispatch import Due
 from isthmus.kit import ids
 from isthmus.scope import System
 
@@ -29,11 +33,18 @@ _STATES: Final = {"active": "pending", "paused": "pending", "disabled": "missed"
 async def fan_out_once(system: System, limit: int = _BATCH) -> int:
     """Write the deliveries of the next events; how many events."""
     types = system.engine.part(Catalogue).types
+    handed: list[Handed] = []
+    look = False
 
     async def write(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-        await _write(system, tx, rows)
+        nonlocal look
+        look = await _write(system, tx, rows, handed)
 
-    return await system.engine.bus.deliver_many(LISTENER, types, write, limit=limit)
+    count = await system.engine.bus.deliver_many(LISTENER, types, write, limit=limit)
+    if count:
+        # Not before it is committed: what was undone is never sent.
+        system.engine.part(Sender).hand_over(handed, look=look)
+    return count
 
 
 async def run(system: System, stop: asyncio.Event) -> None:
@@ -54,11 +65,8 @@ async def run(system: System, stop: asyncio.Event) -> None:
 
 
 async def _told(system: System) -> bool:
-    """Fan out, and tell this process's own sender."""
-    if not await fan_out_once(system):
-        return False
-    system.engine.part(Sender).planned.set()
-    return True
+    """Fan out, and hand what is due over to this process's own sender."""
+    return await fan_out_once(system) > 0
 
 
 async def _first(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float) -> None:
@@ -67,27 +75,60 @@ async def _first(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float
             await (bell or stop).wait()
 
 
-async def _write(system: System, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+async def _write(system: System, tx: Tx, rows: Sequence[Mapping[str, Any]], handed: list[Handed]) -> bool:
+    """Write the deliveries of these events; whether some were planned beside those that are handed over."""
     wanting: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in await store.wants(tx, sorted({row["tenant_id"] for row in rows})):
         wanting[row["tenant_id"]].append({**row, "conditions": endpoints.conditions(row["conditions"])})
-    new: list[NewDelivery] = []
+    new: list[_New] = []
     for row in rows:
         if row["public"] and wanting[row["tenant_id"]]:
             new += _deliveries(row, wanting[row["tenant_id"]])
-    named = [
-        NewDelivery(one.tenant_id, f"dlv_{id_}", one.endpoint_id, one.event_id, one.type, one.state, one.due, one.shard)
-        for one, id_ in zip(new, sorted(ids.many(len(new), system.clock)), strict=True)
-    ]
-    for start in range(0, len(named), _MOST_ROWS):
-        waiting = await store.fan_out(tx, named[start : start + _MOST_ROWS], system.now)
-        for tenant_id, endpoint_id in waiting:
-            await planning.advance(tx, tenant_id, endpoint_id, system.now)
+    named = [f"dlv_{id_}" for id_ in sorted(ids.many(len(new), system.clock))]
+    room, look = system.engine.part(Settings).waiting, False
+    for start in range(0, len(new), _MOST_ROWS):
+        now, part = system.now, slice(start, start + _MOST_ROWS)
+        written = await store.fan_out(tx, [one.row for one in new[part]], named[part], now)
+        for one, id_, (number, place) in zip(new[part], named[part], written, strict=True):
+            if place is not None and len(handed) < room:
+                handed.append(one.handed(id_, number, now, place))
+        look = await _advance(system, tx, new[part], written) or look
+    return look or len(handed) < sum(one.row.due for one in new)
 
 
-def _deliveries(row: Mapping[str, Any], wanting: Sequence[Mapping[str, Any]]) -> list[NewDelivery]:
-    """One for each endpoint that wants the event."""
+async def _advance(system: System, tx: Tx, new: Sequence["_New"], written: Sequence[tuple[int, Any]]) -> bool:
+    """Plan what waits without a time, from the lowest number of each endpoint on; whether anything was."""
+    lowest: dict[tuple[str, str], int] = {}
+    for one, (number, _) in zip(new, written, strict=True):
+        if one.row.state == "pending" and not one.row.due:
+            lowest.setdefault((one.row.tenant_id, one.row.endpoint_id), number)
+    for (tenant_id, endpoint_id), number in sorted(lowest.items()):
+        await store.note_waiting(tx, tenant_id, endpoint_id, number)
+        await planning.advance(tx, tenant_id, endpoint_id, system.now)
+    return bool(lowest)
+
+
+@dataclass(slots=True)
+class _New:
+    """A delivery on its way into the database."""
+
+    row: NewDelivery
+    body: bytes
+    born: datetime
+    endpoint: Mapping[str, Any]
+
+    def handed(self, delivery_id: str, number: int, at: datetime, place: tuple[int, int]) -> Handed:
+        """The same for the dispatcher."""
+        row, endpoint = self.row, self.endpoint
+        due = Due(row.shard, at, number, row.tenant_id, row.endpoint_id, delivery_id, 0, place)
+        slow, doubtful = endpoint["health"] == "slow", endpoint["failures"] > 0
+        return Handed(due, row.event_id, self.body, self.born, endpoint["version"], slow, doubtful)
+
+
+def _deliveries(row: Mapping[str, Any], wanting: Sequence[Mapping[str, Any]]) -> list[_New]:
+    """One for each endpoint that wants the event; its body is written out once for all of them."""
     message = message_of(row)
+    body = b""
     made = []
     for one in wanting:
         state = _STATES.get(one["state"])
@@ -96,6 +137,7 @@ def _deliveries(row: Mapping[str, Any], wanting: Sequence[Mapping[str, Any]]) ->
         if row["subject"] == one["id"] and one["state"] != "active":
             continue  # an endpoint is not told of its own end
         due = one["state"] == "active" and not one["ordered"] and one["health"] != "parked"
-        shard = shard_of(one["id"])
-        made.append(NewDelivery(row["tenant_id"], "", one["id"], row["id"], message.type, state, due, shard))
+        body = body or message.encoded()
+        new = NewDelivery(row["tenant_id"], one["id"], row["id"], message.type, state, due, shard_of(one["id"]))
+        made.append(_New(new, body, row["at"], one))
     return made

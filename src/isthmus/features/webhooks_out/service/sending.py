@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -13,21 +13,23 @@ from multidict import CIMultiDict
 from isthmus.client import (
     AddressGuard,
     AddressRefused,
-    AioTransport,
     ClientError,
     ConnectFailed,
     Disconnected,
     InvalidRequest,
+    LeanTransport,
     Request,
     TlsFailed,
 )
 from isthmus.client.retry import retry_after
-from isthmus.client.transport.port import Exchange, Flight
-from isthmus.client.url import parse
+from isthmus.client.transport.port import Flight
+from isthmus.client.transport.wire import LeanExchange
+from isthmus.client.url import Url, parse
 from isthmus.features import vault
 from isthmus.features.webhooks_out.errors import WrongEndpoint
 from isthmus.features.webhooks_out.model import Endpoint, Outcome
 from isthmus.features.webhooks_out.settings import Settings
+from isthmus.features.webhooks_out.store.dispatch import Due
 from isthmus.kit import webhooks
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
@@ -36,6 +38,7 @@ from isthmus.scope import Scope, Tx
 
 _KEPT: Final = 16 * 1024
 _CACHED: Final = 20_000
+_FIXED: Final = (("Content-Type", "application/json"), ("User-Agent", "isthmus-webhooks"))
 _CLASSES: Final = (
     ((AddressRefused, ConnectFailed), "unreachable"),
     ((TlsFailed,), "tls"),
@@ -50,18 +53,27 @@ class Keys:
 
     version: int
     url: str
+    target: Url
     concurrency: int
     rate: int
-    current: Secret
-    previous: Secret | None
+    ordered: bool
+    keep_days: int
+    signer: webhooks.Signer = field(repr=False)
+    #: Signs with the replaced secret too, as long as the overlap lasts.
+    both: webhooks.Signer | None = field(repr=False)
     previous_until: datetime | None
     headers: Mapping[str, Secret]
 
-    def live(self, now: datetime) -> list[Secret]:
-        """The secrets that sign now; the replaced one as long as the overlap lasts."""
-        if self.previous is not None and self.previous_until is not None and now < self.previous_until:
-            return [self.current, self.previous]
-        return [self.current]
+    @property
+    def names(self) -> list[str] | None:
+        """The endpoint's own headers by name."""
+        return list(self.headers) or None
+
+    def live(self, now: datetime) -> webhooks.Signer:
+        """What signs now."""
+        if self.both is not None and self.previous_until is not None and now < self.previous_until:
+            return self.both
+        return self.signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +81,25 @@ class Reply:
     """What an attempt came to, and what of it is kept."""
 
     outcome: Outcome
-    sent: Mapping[str, str]
+    signed_at: int
+    signature: str
+    address: str | None
     answered: Mapping[str, str] | None
     body: bytes | None
     took_ms: int | None
+
+
+@dataclass(slots=True)
+class Handed:
+    """A delivery that the fan-out of this process has just written, so that nobody need read it again."""
+
+    due: Due
+    message_id: str
+    body: bytes
+    born: datetime
+    version: int
+    slow: bool
+    doubtful: bool
 
 
 class Sender:
@@ -81,11 +108,29 @@ class Sender:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         guard = AddressGuard(settings.allow_networks)
-        self._transport = AioTransport(guard=guard, limit=settings.slots)
+        self._transport = LeanTransport(guard=guard, limit=settings.slots)
         self._guard = guard
         self._keys: OrderedDict[tuple[str, str], Keys] = OrderedDict()
         #: Rung where deliveries were planned by this process.
         self.planned = asyncio.Event()
+        #: Whether something may be due in the database that was not handed over.
+        self.look = True
+        self.handed: list[Handed] = []
+        #: Grows with every batch that this process fans out.
+        self.fanned = 0
+
+    def hand_over(self, handed: Sequence[Handed], *, look: bool) -> None:
+        """Tell the dispatcher of this process what was written; what it has no room for it finds in the database."""
+        room = max(0, self.settings.waiting - len(self.handed))
+        self.handed += handed[:room]
+        self.fanned += 1
+        self.look = self.look or look or len(handed) > room
+        self.planned.set()
+
+    def look_again(self) -> None:
+        """Have the dispatcher look into the database."""
+        self.look = True
+        self.planned.set()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -109,9 +154,9 @@ class Sender:
         found = self._keys.get((tenant_id, endpoint_id))
         return found if found is not None and found.version == version else None
 
-    async def open(self, scope: Scope, tx: Tx, endpoint: Endpoint) -> Keys:
+    async def open(self, scope: Scope, tx: Tx, endpoint: Endpoint, keep_days: int) -> Keys:
         """Open an endpoint's keys. Raises Unreadable, KeyNotHeld."""
-        keys = await open_keys(scope, tx, endpoint)
+        keys = await open_keys(scope, tx, endpoint, keep_days)
         self._keys[scope.tenant_id, endpoint.id] = keys
         while len(self._keys) > _CACHED:
             self._keys.popitem(last=False)
@@ -120,20 +165,18 @@ class Sender:
     async def post(self, keys: Keys, message_id: str, body: bytes, clock: Clock) -> Reply:
         """Send one message; every failure is an outcome."""
         started, now = clock.monotonic(), clock.now()
-        headers: CIMultiDict[str] = CIMultiDict({"Content-Type": "application/json", "User-Agent": "isthmus-webhooks"})
-        headers.update(webhooks.headers(keys.live(now), message_id, int(now.timestamp()), body))
-        shown = {**headers, **dict.fromkeys(keys.headers, "***")}
-        for name, value in keys.headers.items():
-            headers[name] = value.reveal()
-        exchange: Exchange | None = None
+        signed_at = int(now.timestamp())
+        signature = keys.live(now).sign(message_id, signed_at, body)
+        headers = _headers(keys, message_id, signed_at, signature)
+        exchange: LeanExchange | None = None
         status, answered, kept, wish, error = None, None, None, None, None
         try:
             async with asyncio.timeout(self.settings.deadline.total_seconds()):
-                request = Request("POST", parse(keys.url), headers, body)
-                exchange = await self._transport.send(request, Flight())
+                exchange = await self._transport.send(Request("POST", keys.target, headers, body), Flight())
                 status = exchange.status
                 answered = _kept_headers(exchange)
-                wish = retry_after(exchange.headers, now)
+                if "retry-after" in exchange.headers:
+                    wish = retry_after(exchange.headers, now)
                 kept = await _read(exchange)
         except TimeoutError:
             error = "timeout"
@@ -143,10 +186,27 @@ class Sender:
             if exchange is not None and kept is None:
                 exchange.abort()
         took = None if error == "unreachable" else round((clock.monotonic() - started) * 1000)
-        return Reply(Outcome(status, error, wish), shown, answered, kept, took)
+        address = exchange.address if exchange is not None else None
+        return Reply(Outcome(status, error, wish), signed_at, signature, address, answered, kept, took)
 
 
-def _kept_headers(exchange: Exchange) -> dict[str, str]:
+def _headers(keys: Keys, message_id: str, signed_at: int, signature: str) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = CIMultiDict(_FIXED)
+    headers[webhooks.ID] = message_id
+    headers[webhooks.TIMESTAMP] = str(signed_at)
+    headers[webhooks.SIGNATURE] = signature
+    for name, value in keys.headers.items():
+        headers[name] = value.reveal()
+    return headers
+
+
+def sent_headers(message_id: str, signed_at: int, signature: str, names: Iterable[str]) -> dict[str, str]:
+    """The headers of an attempt as they may be shown; of the endpoint's own ones the names."""
+    signed = {webhooks.ID: message_id, webhooks.TIMESTAMP: str(signed_at), webhooks.SIGNATURE: signature}
+    return {**dict(_FIXED), **signed, **dict.fromkeys(names, "***")}
+
+
+def _kept_headers(exchange: LeanExchange) -> dict[str, str]:
     """The first 16 KiB of them."""
     kept, size = {}, 0
     for name, value in exchange.headers.items():
@@ -157,8 +217,11 @@ def _kept_headers(exchange: Exchange) -> dict[str, str]:
     return kept
 
 
-async def _read(exchange: Exchange) -> bytes:
+async def _read(exchange: LeanExchange) -> bytes:
     """The first 16 KiB as they came, never unpacked; a longer body ends the connection."""
+    if exchange.complete and not exchange.arrived:
+        await exchange.release()
+        return b""
     kept = bytearray()
     async for chunk in exchange.chunks():
         kept += chunk
@@ -184,23 +247,27 @@ def secret_field(version: int) -> str:
 HEADERS_FIELD: Final = "headers"
 
 
-async def open_keys(scope: Scope, tx: Tx, endpoint: Endpoint) -> Keys:
+async def open_keys(scope: Scope, tx: Tx, endpoint: Endpoint, keep_days: int = 1) -> Keys:
     """What an endpoint's sealed columns hold. Raises Unreadable, KeyNotHeld."""
     version = endpoint.secret_version
     current = await vault.open(scope, tx, endpoint.secret, owner=endpoint.id, field=secret_field(version))
-    previous = None
+    both = None
     if endpoint.previous_secret is not None:
-        field = secret_field(version - 1)
-        previous = await vault.open(scope, tx, endpoint.previous_secret, owner=endpoint.id, field=field)
+        previous_field = secret_field(version - 1)
+        previous = await vault.open(scope, tx, endpoint.previous_secret, owner=endpoint.id, field=previous_field)
+        both = webhooks.Signer([current, previous])
     return Keys(
-        endpoint.version,
-        endpoint.url,
-        endpoint.concurrency,
-        endpoint.rate,
-        current,
-        previous,
-        endpoint.previous_until,
-        await open_headers(scope, tx, endpoint),
+        version=endpoint.version,
+        url=endpoint.url,
+        target=parse(endpoint.url),
+        concurrency=endpoint.concurrency,
+        rate=endpoint.rate,
+        ordered=endpoint.ordered,
+        keep_days=keep_days,
+        signer=webhooks.Signer([current]),
+        both=both,
+        previous_until=endpoint.previous_until,
+        headers=await open_headers(scope, tx, endpoint),
     )
 
 

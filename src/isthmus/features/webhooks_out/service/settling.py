@@ -11,6 +11,7 @@ from isthmus.features.webhooks_out.service import planning
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import dispatch as store
 from isthmus.features.webhooks_out.store.dispatch import Done
+from isthmus.kit import ids
 from isthmus.kit.events import Event
 from isthmus.scope import System
 
@@ -38,6 +39,9 @@ def next_state(
 async def settle(system: System, owner: str, done: Sequence[Done]) -> bool:
     """Write a batch, without what belongs to another worker by now; whether something else was planned by it."""
     now = system.now
+    unnamed = [one for one in done if not one.attempt_id]
+    for one, id_ in zip(unnamed, ids.many(len(unnamed), system.clock), strict=True):
+        one.attempt_id = f"att_{id_}"
     async with system.tx() as tx:
         held = await store.fence(tx, owner)
         mine = [one for one in done if held.get(one.due.shard) == one.epoch]

@@ -10,11 +10,12 @@ import asyncpg
 from isthmus.engine.db import Tx
 
 _WANTS = """
-select tenant_id, id, types, conditions, state, health, ordered from webhook_endpoints where tenant_id = any($1::text[])
+select tenant_id, id, types, conditions, state, health, ordered, version, failures
+from webhook_endpoints where tenant_id = any($1::text[])
 """
 _FAN_OUT = """
 with given as materialized (
-  select g.tenant_id, g.id, g.endpoint_id, g.event_id, g.type, g.state, g.due, g.shard,
+  select g.tenant_id, g.id, g.endpoint_id, g.event_id, g.type, g.state, g.due, g.shard, g.place,
     nextval('webhook_numbers') as number
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::smallint[])
     with ordinality as g (tenant_id, id, endpoint_id, event_id, type, state, due, shard, place)
@@ -25,9 +26,9 @@ with given as materialized (
 ), planned as (
   insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
   select shard, $9, number, tenant_id, endpoint_id, id, 0 from given where due
+  returning number, ctid
 )
-select tenant_id, endpoint_id, min(number) as number from given
-where state = 'pending' and not due group by tenant_id, endpoint_id order by tenant_id, endpoint_id
+select g.number, p.ctid from given g left join planned p on p.number = g.number order by g.place
 """
 _WAITS = """
 update webhook_endpoints set backlog = least(coalesce(backlog, $3), $3) where tenant_id = $1 and id = $2
@@ -62,10 +63,19 @@ from webhook_deliveries d
 _PAGE = (
     _COLUMNS
     + """
-where d.tenant_id = $1 and ($2::bigint is null or d.number < $2) and ($3::text is null or d.endpoint_id = $3)
-  and ($4::text is null or d.state = $4) and ($5::text is null or d.type = $5)
-  and ($6::text is null or d.event_id = $6)
-order by d.number desc limit $7 offset $8
+where d.tenant_id = $1 and ($2::text is null or d.id < $2)
+  and ($3::text is null or d.state = $3) and ($4::text is null or d.type = $4)
+  and ($5::text is null or d.event_id = $5)
+order by d.id desc limit $6 offset $7
+"""
+)
+_PAGE_OF_ENDPOINT = (
+    _COLUMNS
+    + """
+where d.tenant_id = $1 and d.endpoint_id = $8 and ($2::bigint is null or d.number < $2)
+  and ($3::text is null or d.state = $3) and ($4::text is null or d.type = $4)
+  and ($5::text is null or d.event_id = $5)
+order by d.number desc limit $6 offset $7
 """
 )
 _ONE = _COLUMNS + " where d.tenant_id = $1 and d.id = $2"
@@ -95,23 +105,19 @@ select count(*) as seen, max(number) as last, min(number) filter (where lost) as
   count(*) filter (where lost) as lost
 from found
 """
+# Ids grow with time, so that the primary key finds the old ones.
 _FORGET = """
-with old as (
-  select tenant_id, id from webhook_deliveries
-  where created_at < $1 and state <> 'pending' limit $2
-), gone as (
-  delete from webhook_attempts a using old where a.tenant_id = old.tenant_id and a.delivery_id = old.id
-)
-delete from webhook_deliveries d using old where d.tenant_id = old.tenant_id and d.id = old.id
+delete from webhook_deliveries d using (
+  select id from webhook_deliveries where tenant_id = $1 and id < $2 and state <> 'pending' order by id limit $3) old
+where d.tenant_id = $1 and d.id = old.id
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewDelivery:
     """One message for one endpoint; `due`: planned at once."""
 
     tenant_id: str
-    id: str
     endpoint_id: str
     event_id: str
     type: str
@@ -135,12 +141,14 @@ async def wants(tx: Tx, tenants: Sequence[str]) -> list[asyncpg.Record]:
     return await tx.fetch_sql(_WANTS, list(tenants))
 
 
-async def fan_out(tx: Tx, new: Sequence[NewDelivery], at: datetime) -> list[tuple[str, str]]:
-    """Write deliveries in their order, in one statement; the endpoints where some wait without being planned."""
-    waiting = await tx.fetch_sql(
+async def fan_out(
+    tx: Tx, new: Sequence[NewDelivery], ids: Sequence[str], at: datetime
+) -> list[tuple[int, tuple[int, int] | None]]:
+    """Write deliveries in their order, in one statement: the number of each, and the place of its due row if any."""
+    rows = await tx.fetch_sql(
         _FAN_OUT,
         [one.tenant_id for one in new],
-        [one.id for one in new],
+        ids,
         [one.endpoint_id for one in new],
         [one.event_id for one in new],
         [one.type for one in new],
@@ -149,9 +157,7 @@ async def fan_out(tx: Tx, new: Sequence[NewDelivery], at: datetime) -> list[tupl
         [one.shard for one in new],
         at,
     )
-    for row in waiting:
-        await note_waiting(tx, row["tenant_id"], row["endpoint_id"], row["number"])
-    return [(row["tenant_id"], row["endpoint_id"]) for row in waiting]
+    return [(row[0], row[1]) for row in rows]
 
 
 async def note_waiting(tx: Tx, tenant_id: str, endpoint_id: str, number: int) -> None:
@@ -200,10 +206,14 @@ async def behind(tx: Tx, limit: int) -> list[asyncpg.Record]:
     )
 
 
-async def page(tx: Tx, filters: DeliveryFilters, before: int | None, offset: int, limit: int) -> list[asyncpg.Record]:
-    """The newest first."""
-    wanted = (filters.endpoint_id, filters.state, filters.type, filters.event_id)
-    return await tx.fetch_sql(_PAGE, tx.tenant_id, before, *wanted, limit, offset)
+async def page(
+    tx: Tx, filters: DeliveryFilters, before: str | int | None, offset: int, limit: int
+) -> list[asyncpg.Record]:
+    """The newest first; `before` is an id, or a number where one endpoint's are wanted: each has its index."""
+    wanted = (tx.tenant_id, before, filters.state, filters.type, filters.event_id, limit, offset)
+    if filters.endpoint_id is None:
+        return await tx.fetch_sql(_PAGE, *wanted)
+    return await tx.fetch_sql(_PAGE_OF_ENDPOINT, *wanted, filters.endpoint_id)
 
 
 async def delivery(tx: Tx, delivery_id: str) -> asyncpg.Record | None:
@@ -226,7 +236,8 @@ async def attempts(tx: Tx, delivery_id: str) -> list[asyncpg.Record]:
     """Every attempt of a delivery, oldest first; the newest hundred at most."""
     rows = await tx.fetch_sql(
         """
-        select id, trigger, at, url, request_headers, status, response_headers, response, duration_ms, error
+        select id, trigger, at, url, address, signed_at, signature, header_names, status, response_headers, response,
+          duration_ms, error
         from webhook_attempts where tenant_id = $1 and delivery_id = $2 order by id desc limit 100
         """,
         tx.tenant_id,
@@ -307,6 +318,6 @@ async def open_recoveries(tx: Tx) -> list[asyncpg.Record]:
     return await tx.fetch_sql("select tenant_id, id from webhook_recoveries where state = 'running' limit 100")
 
 
-async def forget(tx: Tx, before: datetime, limit: int) -> int:
-    """Drop some finished deliveries and their attempts; how many."""
-    return await tx.execute_sql(_FORGET, before, limit)
+async def forget(tx: Tx, tenant_id: str, before: str, limit: int) -> int:
+    """Drop some finished deliveries of a tenant; how many."""
+    return await tx.execute_sql(_FORGET, tenant_id, before, limit)

@@ -2,30 +2,45 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from isthmus.engine.db import Tx
 
+_PRESENT = """
+with me as (
+  insert into webhook_workers (owner, until) values ($1, clock_timestamp() + $2)
+  on conflict (owner) do update set until = excluded.until
+), gone as (
+  delete from webhook_workers where until < clock_timestamp() - interval '1 hour'
+)
+select count(*) + 1 as workers from webhook_workers where owner <> $1 and until > clock_timestamp()
+"""
 _RENEW = """
-update webhook_shards set until = clock_timestamp() + $2 where owner = $1 and until > clock_timestamp()
+update webhook_shards set until = case when shard = any($3::smallint[]) then '-infinity' else clock_timestamp() + $2 end
+where owner = $1 and until > clock_timestamp()
 returning shard, epoch
 """
 _CLAIM = """
 with free as (
-  select shard from webhook_shards where until <= clock_timestamp() order by shard for update skip locked
+  select shard from webhook_shards where until <= clock_timestamp() order by shard for update skip locked limit $3
 )
 update webhook_shards s set owner = $1, epoch = epoch + 1, until = clock_timestamp() + $2 from free
 where s.shard = free.shard returning s.shard, s.epoch
 """
+_RELEASE = """
+with gone as (delete from webhook_workers where owner = $1)
+update webhook_shards set until = '-infinity' where owner = $1
+"""
 _DUE = """
-select d.shard, d.at, d.number, d.tenant_id, d.endpoint_id, d.delivery_id, d.attempts
+select d.shard, d.at, d.number, d.tenant_id, d.endpoint_id, d.delivery_id, d.attempts, d.ctid
 from unnest($1::smallint[]) as mine (shard)
 cross join lateral (
-  select w.shard, w.at, w.number, w.tenant_id, w.endpoint_id, w.delivery_id, w.attempts from webhook_due w
+  select w.shard, w.at, w.number, w.tenant_id, w.endpoint_id, w.delivery_id, w.attempts, w.ctid from webhook_due w
   where w.shard = mine.shard and w.at >= $2 and w.at <= $3 and w.number <> all($4::bigint[])
+    and w.endpoint_id <> all($6::text[])
   order by w.at, w.number limit $5
 ) d
 order by d.at, d.number limit $5
@@ -36,7 +51,7 @@ cross join lateral (select w.at from webhook_due w where w.shard = mine.shard an
 """
 _LOAD = """
 select g.place, d.number, d.state, d.next_at, d.attempts, e.id, e.type, e.subject, e.at, e.body,
-  p.state as endpoint_state, p.health, p.ordered, p.head, p.version
+  p.state as endpoint_state, p.health, p.ordered, p.head, p.version, p.failures
 from unnest($1::text[], $2::text[]) with ordinality as g (tenant_id, id, place)
 join webhook_deliveries d on d.tenant_id = g.tenant_id and d.id = g.id
 join events e on e.tenant_id = d.tenant_id and e.id = d.event_id
@@ -45,36 +60,33 @@ join webhook_endpoints p on p.tenant_id = d.tenant_id and p.id = d.endpoint_id
 _FENCE = """
 select shard, epoch from webhook_shards where owner = $1 and until > clock_timestamp() order by shard for share
 """
-_ATTEMPTS = """
-insert into webhook_attempts
-  (tenant_id, delivery_id, id, trigger, at, url, request_headers, status, response_headers, response, duration_ms,
-   error)
-select g.tenant_id, g.delivery_id, g.id, 'schedule', g.at, g.url, g.sent, g.status, g.answered, g.response, g.took,
-  g.error
-from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[], $7::int[], $8::jsonb[],
-  $9::bytea[], $10::int[], $11::text[])
-  as g (tenant_id, delivery_id, id, at, url, sent, status, answered, response, took, error)
-on conflict do nothing
-"""
+# Due rows are never changed in place, so that their physical places find them without a walk over dead rows; where a
+# table was rewritten meanwhile, the row that stays counts for nothing and is taken out when it is met.
 _SETTLE = """
-with given as (
-  select g.tenant_id, g.id, g.state, g.attempts, g.next_at, g.status, g.error, g.shard, g.number, g.endpoint_id
-  from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::int[], $7::text[], $8::smallint[],
-    $9::bigint[], $10::text[])
-    as g (tenant_id, id, state, attempts, next_at, status, error, shard, number, endpoint_id)
+with given as materialized (
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::int[],
+    $8::text[], $9::smallint[], $10::bigint[], $11::text[], $12::timestamptz[], $13::text[], $14::text[],
+    $15::bigint[], $16::text[], $17::jsonb[], $18::jsonb[], $19::bytea[], $20::int[], $21::date[])
+    as g (tenant_id, id, endpoint_id, state, attempts, next_at, status, error, shard, number, attempt_id, started, url,
+      address, signed_at, signature, names, answered, response, took, until)
+), taken as (
+  delete from webhook_due where ctid = any($22::tid[]) and number = any($10)
+), kept as (
+  insert into webhook_attempts (tenant_id, delivery_id, id, until, trigger, at, url, address, signed_at, signature,
+    header_names, status, response_headers, response, duration_ms, error)
+  select tenant_id, id, attempt_id, until, 'schedule', started, url, address, signed_at, signature, names, status,
+    answered, response, took, error from given
+  on conflict do nothing
 ), settled as (
   update webhook_deliveries d set state = g.state, attempts = g.attempts, next_at = g.next_at, last_status = g.status,
-    last_error = g.error, done_at = case when g.state <> 'pending' then $11::timestamptz end
+    last_error = g.error, done_at = case when g.state <> 'pending' then $23::timestamptz end
   from given g where d.tenant_id = g.tenant_id and d.id = g.id
 )
 insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
 select shard, next_at, number, tenant_id, endpoint_id, id, attempts from given where next_at is not null
 on conflict do nothing
 """
-# Its keys are bounded in every column of the one index, so that dead rows of others are not walked.
-_TAKE_OUT = """
-delete from webhook_due where shard = any($1::smallint[]) and at = any($2::timestamptz[]) and number = any($3::bigint[])
-"""
+_TAKE_OUT = "delete from webhook_due where ctid = any($1::tid[]) and number = any($2::bigint[])"
 _FARE = """
 update webhook_endpoints p set
   failures = case when g.good > 0 then g.streak else p.failures + g.bad end,
@@ -107,9 +119,8 @@ on conflict do nothing
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A row of the due table."""
+class Due(NamedTuple):
+    """A row of the due table, and where it lies."""
 
     shard: int
     at: datetime
@@ -118,18 +129,21 @@ class Due:
     endpoint_id: str
     delivery_id: str
     attempts: int
+    place: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Done:
-    """What became of one delivery by one attempt."""
+    """What became of one delivery by one attempt; `until` is the day on which the attempt is forgotten."""
 
     due: Due
     epoch: int
-    attempt_id: str
     started: datetime
     url: str
-    sent: Mapping[str, str]
+    address: str | None
+    signed_at: int
+    signature: str
+    names: Sequence[str] | None
     status: int | None
     answered: Mapping[str, str] | None
     response: bytes | None
@@ -138,6 +152,9 @@ class Done:
     state: str
     attempts: int
     next_at: datetime | None
+    until: date
+    #: Given when it is written first, and kept when that has to be done again.
+    attempt_id: str = ""
 
     @property
     def good(self) -> bool:
@@ -145,23 +162,42 @@ class Done:
         return self.state == "delivered"
 
 
-async def lease(tx: Tx, owner: str, length: timedelta) -> dict[int, int]:
-    """Renew what is held and take what is free: shard -> epoch."""
-    held = {row["shard"]: row["epoch"] for row in await tx.fetch_sql(_RENEW, owner, length)}
-    held.update({row["shard"]: row["epoch"] for row in await tx.fetch_sql(_CLAIM, owner, length)})
-    return held
+async def lease(
+    tx: Tx, owner: str, length: timedelta, let_go: Collection[int], shards: int
+) -> tuple[dict[int, int], int]:
+    """Renew what is held without what is let go, and take up to a fair share: shard -> epoch, and that share."""
+    workers = (await tx.fetch_sql(_PRESENT, owner, length))[0]["workers"]
+    share = -(-shards // workers)
+    held = {row["shard"]: row["epoch"] for row in await tx.fetch_sql(_RENEW, owner, length, list(let_go))}
+    for shard in let_go:
+        held.pop(shard, None)
+    if len(held) < share:
+        rows = await tx.fetch_sql(_CLAIM, owner, length, share - len(held))
+        held.update({row["shard"]: row["epoch"] for row in rows})
+    return held, share
 
 
 async def release(tx: Tx, owner: str) -> None:
     """Let go of everything, so that another worker need not wait."""
-    await tx.execute_sql("update webhook_shards set until = '-infinity' where owner = $1", owner)
+    await tx.execute_sql(_RELEASE, owner)
 
 
-async def due(
-    tx: Tx, shards: Collection[int], low: datetime, now: datetime, held: Collection[int], limit: int
-) -> list[Due]:
-    """What is due in these shards, oldest first, without what is `held` already."""
-    rows = await tx.fetch_sql(_DUE, list(shards), low, now, list(held), limit)
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What to look for: since when and until when, without these deliveries and these endpoints, and how many."""
+
+    low: datetime
+    now: datetime
+    held: Collection[int]
+    full: Collection[str]
+    limit: int
+
+
+async def due(tx: Tx, shards: Collection[int], window: Window) -> list[Due]:
+    """What is due in these shards, oldest first."""
+    rows = await tx.fetch_sql(
+        _DUE, list(shards), window.low, window.now, list(window.held), window.limit, list(window.full)
+    )
     return [Due(*row) for row in rows]
 
 
@@ -186,24 +222,10 @@ async def settle(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Rec
     """Write what was done; how the endpoints fare now."""
     dues = [one.due for one in done]
     await tx.execute_sql(
-        _ATTEMPTS,
-        [one.tenant_id for one in dues],
-        [one.delivery_id for one in dues],
-        [one.attempt_id for one in done],
-        [one.started for one in done],
-        [one.url for one in done],
-        [dict(one.sent) for one in done],
-        [one.status for one in done],
-        [one.answered and dict(one.answered) for one in done],
-        [one.response for one in done],
-        [one.took_ms for one in done],
-        [one.error for one in done],
-    )
-    await take_out(tx, dues)
-    await tx.execute_sql(
         _SETTLE,
         [one.tenant_id for one in dues],
         [one.delivery_id for one in dues],
+        [one.endpoint_id for one in dues],
         [one.state for one in done],
         [one.attempts for one in done],
         [one.next_at for one in done],
@@ -211,7 +233,18 @@ async def settle(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Rec
         [one.error for one in done],
         [one.shard for one in dues],
         [one.number for one in dues],
-        [one.endpoint_id for one in dues],
+        [one.attempt_id for one in done],
+        [one.started for one in done],
+        [one.url for one in done],
+        [one.address for one in done],
+        [one.signed_at for one in done],
+        [one.signature for one in done],
+        [one.names for one in done],
+        [one.answered for one in done],
+        [one.response for one in done],
+        [one.took_ms for one in done],
+        [one.until for one in done],
+        [one.place for one in dues],
         at,
     )
     return await _fare(tx, done, at)
@@ -219,12 +252,12 @@ async def settle(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Rec
 
 async def take_out(tx: Tx, dues: Sequence[Due]) -> None:
     """Remove due rows."""
-    await tx.execute_sql(
-        _TAKE_OUT,
-        sorted({one.shard for one in dues}),
-        sorted({one.at for one in dues}),
-        [one.number for one in dues],
-    )
+    await tx.execute_sql(_TAKE_OUT, [one.place for one in dues], [one.number for one in dues])
+
+
+async def keep_days(tx: Tx, first: date, last: date) -> int:
+    """Make the days of the attempts up to the last one, and drop those before the first; how many changed."""
+    return int((await tx.fetch_sql("select webhook_days.keep($1, $2) as changed", first, last))[0]["changed"])
 
 
 async def postpone(tx: Tx, dues: Sequence[tuple[Due, datetime | None]]) -> None:

@@ -176,3 +176,41 @@ async def any_endpoint(tx: Tx) -> bool:
 async def several(tx: Tx, endpoint_ids: Sequence[str]) -> list[Endpoint]:
     """Some endpoints of the tenant."""
     return [made(row) for row in await tx.fetch(_SEVERAL, tenant_id=tx.tenant_id, ids=list(endpoint_ids))]
+
+
+async def retention(tx: Tx, default: int) -> int:
+    """For how many days the tenant's deliveries are kept."""
+    rows = await tx.fetch_sql("select days from webhook_retention where tenant_id = $1", tx.tenant_id)
+    return int(rows[0]["days"]) if rows else default
+
+
+async def put_retention(tx: Tx, days: int, at: datetime) -> None:
+    """Keep for so many days; senders notice by the versions of the endpoints."""
+    await tx.execute_sql(
+        """
+        insert into webhook_retention (tenant_id, days, changed_at) values ($1, $2, $3)
+        on conflict (tenant_id) do update set days = excluded.days, changed_at = excluded.changed_at
+        """,
+        tx.tenant_id,
+        days,
+        at,
+    )
+    await tx.execute_sql("update webhook_endpoints set version = version + 1 where tenant_id = $1", tx.tenant_id)
+
+
+async def longest_retention(tx: Tx) -> int:
+    """The longest that any tenant asked for; as the system."""
+    return int((await tx.fetch_sql("select coalesce(max(days), 0) as days from webhook_retention"))[0]["days"])
+
+
+async def retentions(tx: Tx, after: str, default: int) -> list[asyncpg.Record]:
+    """Some tenants with endpoints, and for how many days each keeps its deliveries; as the system."""
+    return await tx.fetch_sql(
+        """
+        select e.tenant_id, coalesce(r.days, $2) as days
+        from (select distinct tenant_id from webhook_endpoints where tenant_id > $1 order by tenant_id limit 500) e
+        left join webhook_retention r on r.tenant_id = e.tenant_id order by e.tenant_id
+        """,
+        after,
+        default,
+    )
