@@ -1,0 +1,220 @@
+"""Connections of single people (document 002, User-Scoped Connection Endpoints): theirs alone, ended by admins too."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+from tests.given.connections import RETURN, Side, World, query, world
+
+from isthmus.engine.db import Database
+from isthmus.features import connections
+from isthmus.features.connections.feature import FEATURE
+from isthmus.features.connections.service import personal
+from isthmus.kit.permissions import Principal
+from isthmus.scope import Scope
+
+HOME, OWN = "/api/tenant/integrations", "/api/user/integrations"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(database: Database) -> AsyncIterator[World]:
+    async with world(database) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def here(opened: World) -> World:
+    await opened.clear()
+    opened.far.keys = {"ann-key": "acc_ann", "bob-key": "acc_bob"}
+    return opened
+
+
+def refused(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def person(here: World, name: str, role: str = "user", tenant: str = "ten_a") -> Side:
+    return here.side(tenant, name, role)
+
+
+async def make(here: World, provider: str = "keys", **more: Any) -> str:
+    body = {"integrationId": provider, "name": "Own", "userScoped": True, **more}
+    answer = await person(here, "boss", "tenant_admin")("POST", HOME, body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def connect(here: World, integration: str, name: str) -> str:
+    path = f"{OWN}/{integration}/connect/api-key"
+    answer = await person(here, name)("POST", path, {"apiKey": f"{name}-key"})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["connectionId"])
+
+
+async def test_each_person_connects_alone_and_sees_only_their_own(here: World) -> None:
+    integration = await make(here)
+    ann, bob = person(here, "ann"), person(here, "bob")
+    assert (await ann("GET", f"{OWN}/{integration}/connection")).json() == {"connected": False}
+    anns, bobs = await connect(here, integration, "ann"), await connect(here, integration, "bob")
+    assert anns != bobs
+    seen = (await ann("GET", f"{OWN}/{integration}/connection")).json()
+    assert (seen["connected"], seen["connectionId"], seen["status"]) == (True, anns, "active")
+    assert seen["lastConnectedAt"]
+    assert (await ann("POST", f"{OWN}/{integration}/connection/test")).json()["success"] is True
+    listed = (await ann("GET", OWN)).json()["integrations"]
+    assert [(one["id"], one["connected"]) for one in listed] == [(integration, True)]
+    assert (await bob("GET", f"/api/connections/{anns}")).status_code == 404
+    assert [one["id"] for one in (await bob("GET", "/api/connections")).json()["items"]] == [bobs]
+
+
+async def test_nobody_else_can_use_it_neither_admins_nor_work_nor_keys(here: World) -> None:
+    integration = await make(here)
+    anns = await connect(here, integration, "ann")
+    boss = person(here, "boss", "tenant_admin")
+    for method, path in (
+        ("GET", f"/api/connections/{anns}"), ("POST", f"/api/connections/{anns}/test"),
+        ("DELETE", f"/api/connections/{anns}"), ("GET", f"/api/connections/{anns}/logs"),
+        ("GET", f"/api/connections/{anns}/metrics"),
+    ):  # fmt: skip
+        assert refused(await boss(method, path)) == (404, "CONNECTION_NOT_FOUND"), path
+    assert (await boss("GET", "/api/connections")).json()["total"] == 0
+    key = Principal("key", "key_1", "isthmus", "ten_a", permissions=frozenset({"connections:manage"}))
+    system = here.system
+    scopes = [
+        here.person("ten_a", "boss", "tenant_admin"),
+        system.scope("ten_a", "sync"),
+        Scope("ten_a", key, system.engine, system.clock),
+        Scope("ten_a", Principal("user", "ann", "https://elsewhere", "ten_a"), system.engine, system.clock),
+    ]
+    for scope in scopes:
+        with pytest.raises(connections.ConnectionNotFound):
+            async with connections.session(scope, anns):
+                pytest.fail(f"{scope.principal.id} got in")
+        assert await connections.reach(scope) == []
+    mine = here.person("ten_a", "ann", "user")
+    async with connections.session(mine, anns) as session:
+        await session.client.get("/me")
+    assert [one.connection_id for one in await connections.reach(mine)] == [anns]
+
+
+async def test_another_user_id_is_refused_with_403(here: World) -> None:
+    integration = await make(here)
+    anns = await connect(here, integration, "ann")
+    ann = here.person("ten_a", "ann", "user")
+    for given in (None, "ann"):
+        used = await connections.use(ann, integration, user_id=given)
+        assert used.connection is not None
+        assert used.connection.id == anns
+    for who in (ann, here.person("ten_a", "boss", "tenant_admin")):
+        with pytest.raises(connections.UserScopeDenied) as refusal:
+            await connections.use(who, integration, user_id="bob")
+        assert refusal.value.status == 403
+    with pytest.raises(connections.PersonRequired):
+        await connections.use(here.system.scope("ten_a", "search"), integration)
+
+
+async def test_an_admin_sees_that_it_exists_and_may_end_it(here: World) -> None:
+    integration = await make(here)
+    anns = await connect(here, integration, "ann")
+    await connect(here, integration, "bob")
+    boss = person(here, "boss", "tenant_admin")
+    rows = (await boss("GET", f"{HOME}/{integration}/users")).json()["users"]
+    assert [(one["userId"], one["provider"], one["status"]) for one in rows] == [
+        ("ann", "keys", "active"),
+        ("bob", "keys", "active"),
+    ]
+    assert set(rows[0]) == {"userId", "provider", "status", "since"}
+    ended = await boss("POST", f"{HOME}/{integration}/users/ann/disconnect")
+    assert (ended.json()["success"], ended.json()["ended"]) == (True, 1)
+    assert (await person(here, "ann")("GET", f"{OWN}/{integration}/connection")).json() == {"connected": False}
+    again = await boss("POST", f"{HOME}/{integration}/users/ann/disconnect")
+    assert again.json()["ended"] == 0
+    assert refused(await person(here, "ann")("GET", f"{HOME}/{integration}/users")) == (403, "PERMISSION_DENIED")
+    assert [one["subject"] for one in await here.events("ten_a", "connection.disconnected")][-1] == anns
+
+
+async def test_each_person_ends_their_own(here: World) -> None:
+    integration = await make(here)
+    await connect(here, integration, "ann")
+    ann = person(here, "ann")
+    ended = (await ann("POST", f"{OWN}/{integration}/disconnect")).json()
+    assert (ended["success"], ended["revoked"]) == (True, "nothing_to_revoke")
+    assert refused(await ann("POST", f"{OWN}/{integration}/disconnect")) == (404, "CONNECTION_NOT_FOUND")
+    assert (await person(here, "boss", "tenant_admin")("GET", f"{HOME}/{integration}")).json()["status"] == "connected"
+
+
+async def test_a_consent_of_ones_own_ends_in_ones_own_connection(here: World) -> None:
+    integration = await make(here, "rotor")
+    ann, bob = person(here, "ann"), person(here, "bob")
+    for side, account in ((ann, "first"), (bob, "second")):
+        started = (await side("POST", f"{OWN}/{integration}/connect/oauth", {"returnUrl": RETURN})).json()
+        assert (await side.go(started["authorizationUrl"])).status_code == 303
+        assert query(await side.go(here.back("rotor", started, account)))["status"] == "connected"
+    own = [(await side("GET", f"{OWN}/{integration}/connection")).json() for side in (ann, bob)]
+    assert [one["status"] for one in own] == ["active", "active"]
+    assert own[0]["connectionId"] != own[1]["connectionId"]
+
+
+async def test_the_account_of_one_person_is_not_taken_over_by_another(here: World) -> None:
+    integration = await make(here, "rotor")
+    ann, bob = person(here, "ann"), person(here, "bob")
+    answers = []
+    for side in (ann, bob):
+        started = (await side("POST", f"{OWN}/{integration}/connect/oauth", {"returnUrl": RETURN})).json()
+        await side.go(started["authorizationUrl"])
+        answers.append(query(await side.go(here.back("rotor", started, "shared"))))
+    assert answers[0]["status"] == "connected"
+    assert answers[1] == {"status": "failed", "error": "needs_review"}
+    assert (await bob("GET", f"{OWN}/{integration}/connection")).json()["connected"] is False
+
+
+async def test_one_kind_of_integration_is_not_used_as_the_other(here: World) -> None:
+    own = await make(here)
+    boss, ann = person(here, "boss", "tenant_admin"), person(here, "ann")
+    tenants = await boss("POST", HOME, {"integrationId": "keys", "name": "Ours"})
+    path = f"{OWN}/{tenants.json()['id']}"
+    assert refused(await ann("POST", f"{path}/connect/api-key", {"apiKey": "ann-key"})) == (409, "NOT_USER_SCOPED")
+    assert refused(await ann("POST", f"{path}/disconnect")) == (409, "NOT_USER_SCOPED")
+    taken = await boss("POST", f"{HOME}/{own}/connect/api-key", {"apiKey": "ann-key"})
+    assert refused(taken) == (409, "USER_SCOPED")
+    await connect(here, own, "ann")
+    turned = await boss("PATCH", f"{HOME}/{own}", {"userScoped": False})
+    assert refused(turned) == (409, "INTEGRATION_CONNECTED")
+
+
+async def test_a_limited_one_is_for_those_it_names(here: World) -> None:
+    integration = await make(here, allowedUsers=["ann"])
+    await connect(here, integration, "ann")
+    path = f"{OWN}/{integration}/connect/api-key"
+    assert refused(await person(here, "bob")("POST", path, {"apiKey": "bob-key"})) == (403, "INTEGRATION_LIMITED")
+    assert (await person(here, "bob")("GET", OWN)).json()["integrations"] == []
+    stranger = person(here, "ann", tenant="ten_b")
+    assert refused(await stranger("POST", path, {"apiKey": "ann-key"})) == (404, "INTEGRATION_NOT_FOUND")
+
+
+async def test_what_is_switched_off_takes_no_connection(here: World) -> None:
+    integration = await make(here)
+    await person(here, "boss", "tenant_admin")("POST", f"{HOME}/{integration}/deactivate")
+    path = f"{OWN}/{integration}/connect/api-key"
+    assert refused(await person(here, "ann")("POST", path, {"apiKey": "ann-key"})) == (409, "INTEGRATION_DISABLED")
+
+
+async def test_when_a_member_is_removed_their_connections_end(here: World) -> None:
+    integration = await make(here)
+    anns, bobs = await connect(here, integration, "ann"), await connect(here, integration, "bob")
+    _, listener = FEATURE.listens["connections.member_removed"]
+    async with here.system.tx() as tx:
+        await listener(tx, {"tenant_id": "ten_a", "subject": "ann"})
+    with pytest.raises(connections.ConnectionExpired):
+        async with connections.session(here.person("ten_a", "ann", "user"), anns):
+            pytest.fail("it is closed at once")
+    async with here.system.tx() as tx:
+        wakes = await personal.missing(here.system, tx)
+    assert [(one.job, one.key, one.tenant_id) for one in wakes] == [(personal.DEPART, "ann", "ten_a")]
+    await FEATURE.jobs[personal.DEPART](here.system.scope("ten_a", "connections"), "ann")
+    async with here.system.tx() as tx:
+        assert await personal.missing(here.system, tx) == []
+    assert (await person(here, "bob")("GET", f"/api/connections/{bobs}")).status_code == 200
+    assert (await person(here, "ann")("GET", f"/api/connections/{anns}")).status_code == 404
