@@ -26,6 +26,7 @@ async def figures(platform: Platform) -> Sequence[Figure]:
         for depth in await platform.engine.queue.stats(tx):
             told.append(Figure(*_DEPTH, depth.queued, {"job": depth.job, "state": "queued"}))
             told.append(Figure(*_DEPTH, depth.running, {"job": depth.job, "state": "running"}))
+            told.append(Figure(*_DEPTH, depth.parked, {"job": depth.job, "state": "parked"}))
             told.append(Figure(*_OLDEST, depth.oldest_seconds, {"job": depth.job}))
         for feature in FEATURES:
             for measure in feature.measures:

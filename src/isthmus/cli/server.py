@@ -2,7 +2,7 @@
 
 import typer
 
-from isthmus.cli import audit, check, connector, demo, provider, sandbox, tenant, token, up, vault
+from isthmus.cli import audit, check, connector, demo, provider, queue, sandbox, tenant, token, up, vault
 
 
 def register(app: typer.Typer) -> None:
@@ -11,6 +11,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
     app.add_typer(tenant.tenant, name="tenant")
     app.add_typer(provider.provider, name="provider")
+    app.add_typer(queue.queue, name="queue")
     app.add_typer(audit.audit, name="audit")
     app.add_typer(vault.vault, name="vault")
     app.add_typer(connector.connector, name="connector")

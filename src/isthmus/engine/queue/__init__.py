@@ -4,6 +4,7 @@ from isthmus.engine.queue.pgqueuer import Pace as Pace
 from isthmus.engine.queue.pgqueuer import PgQueue as PgQueue
 from isthmus.engine.queue.port import Depth as Depth
 from isthmus.engine.queue.port import Handler as Handler
+from isthmus.engine.queue.port import Parked as Parked
 from isthmus.engine.queue.port import Postponed as Postponed
 from isthmus.engine.queue.port import Queue as Queue
 from isthmus.engine.queue.port import Wake as Wake

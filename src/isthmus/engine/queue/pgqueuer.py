@@ -16,7 +16,8 @@ import msgspec
 
 from isthmus.engine import db
 from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
-from isthmus.engine.queue.port import Depth, Handler, Postponed, Wake
+from isthmus.engine.queue import fair
+from isthmus.engine.queue.port import Depth, Handler, Parked, Postponed, Wake
 from isthmus.kit.clock import SYSTEM, Clock
 
 if TYPE_CHECKING:
@@ -26,22 +27,25 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("isthmus.engine.queue")
 
 _ENQUEUE: Final = """
-insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, status)
-values ($1, $2, $3, now() + $4, 'queued')
+insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, tenant_id, status)
+values ($1, $2, $3, now() + $4, $5, 'queued')
 """
 _MISSING: Final = """
-insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, status)
-select w.lane, w.job, w.payload, now() + w.after, 'queued'
-from unnest($1::int[], $2::text[], $3::bytea[], $4::interval[]) as w(lane, job, payload, after)
+insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, tenant_id, status)
+select w.lane, w.job, w.payload, now() + w.after, w.tenant_id, 'queued'
+from unnest($1::int[], $2::text[], $3::bytea[], $4::interval[], $5::text[]) as w(lane, job, payload, after, tenant_id)
 where not exists (
   select from queue.pgqueuer q
-  where q.entrypoint = w.job and q.payload = w.payload and q.status = 'queued'
+  where q.entrypoint = w.job and q.payload = w.payload
+    and (q.status = 'queued' or q.status = 'picked' and q.deaths > 0
+      or q.status = 'failed' and (q.held_until is null or q.held_until > now()))
 )
 """
 _STATS: Final = """
 select entrypoint,
        count(*) filter (where status = 'queued') as queued,
        count(*) filter (where status = 'picked') as running,
+       count(*) filter (where status = 'failed') as parked,
        coalesce(extract(epoch from now() - min(execute_after) filter (where status = 'queued')), 0)::float8 as oldest
 from queue.pgqueuer group by entrypoint order by entrypoint
 """
@@ -49,6 +53,25 @@ _CANCEL: Final = """
 delete from queue.pgqueuer
 where status = 'queued' and convert_from(payload, 'UTF8')::jsonb ->> 1 = $1
 """
+_PARK: Final = """
+insert into queue.pgqueuer (priority, entrypoint, payload, tenant_id, status, attempts, reason, held_until)
+values ($1, $2, $3, $4, 'failed', $5, $6, now() + $7)
+"""
+_PARKED: Final = """
+select entrypoint, tenant_id, convert_from(payload, 'UTF8')::jsonb ->> 1 as key, deaths, attempts, reason,
+  updated as since, held_until
+from queue.pgqueuer where status = 'failed' order by updated desc, id desc limit $1
+"""
+_RESEND: Final = """
+with freed as (
+  delete from queue.pgqueuer where status = 'failed' and entrypoint = $1 and payload = $2
+  returning priority, entrypoint, payload, tenant_id
+)
+insert into queue.pgqueuer (priority, entrypoint, payload, tenant_id, status)
+select max(priority), entrypoint, payload, tenant_id, 'queued'::queue.pgqueuer_status
+from freed group by entrypoint, payload, tenant_id
+"""
+_FREE: Final = "delete from queue.pgqueuer where status = 'failed' and held_until < now()"
 _PRUNE: Final = "delete from queue.pgqueuer_log where created < now() - $1::interval"
 _LOG_KEPT: Final = timedelta(hours=6)
 _PRUNE_EVERY: Final = 600.0
@@ -70,6 +93,8 @@ class Pace:
     first_retry: timedelta = timedelta(seconds=1)
     longest_retry: timedelta = timedelta(minutes=5)
     attempts: int = 12
+    #: How long an object is left alone whose wake-up failed so often.
+    parked: timedelta = timedelta(hours=1)
     grace: float = _GRACE
 
 
@@ -84,6 +109,7 @@ class PgQueue:
         self._pace = pace
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
+        self._turn = fair.Turn()
         self._running: set[asyncio.Task[None]] = set()
         self._giving_back = False
         self.stopping = asyncio.Event()
@@ -92,7 +118,7 @@ class PgQueue:
         self, tx: Tx, job: str, key: str, *, tenant_id: str, after: timedelta | None = None, lane: int = 0
     ) -> None:
         """Wake `job` once the transaction has committed."""
-        await tx.execute_sql(_ENQUEUE, lane, job, _payload(tenant_id, key), after or _NOW)
+        await tx.execute_sql(_ENQUEUE, lane, job, _payload(tenant_id, key), after or _NOW, tenant_id)
 
     async def enqueue_missing(self, tx: Tx, wakes: Sequence[Wake]) -> int:
         """Wake those that do not wait already. Safe only where a lost race is healed by the next round."""
@@ -104,6 +130,7 @@ class PgQueue:
             [wake.job for wake in wakes],
             [_payload(wake.tenant_id, wake.key) for wake in wakes],
             [wake.after or _NOW for wake in wakes],
+            [wake.tenant_id for wake in wakes],
         )
 
     def handler(self, job: str) -> Callable[[Handler], Handler]:
@@ -124,7 +151,24 @@ class PgQueue:
     async def stats(self, tx: Tx) -> list[Depth]:
         """What waits and what runs, per job."""
         rows = await tx.fetch_sql(_STATS)
-        return [Depth(row["entrypoint"], row["queued"], row["running"], max(0.0, row["oldest"])) for row in rows]
+        return [
+            Depth(row["entrypoint"], row["queued"], row["running"], max(0.0, row["oldest"]), row["parked"])
+            for row in rows
+        ]
+
+    async def parked(self, tx: Tx, limit: int = 100) -> list[Parked]:
+        """What was given up, the newest first."""
+        rows = await tx.fetch_sql(_PARKED, limit)
+        return [
+            Parked(
+                row["entrypoint"], row["key"], row["tenant_id"], row["reason"] or "", row["since"], row["held_until"]
+            )
+            for row in rows
+        ]
+
+    async def resend(self, tx: Tx, job: str, key: str, *, tenant_id: str) -> bool:
+        """Wake a parked object again, with a clean record; whether it was parked."""
+        return await tx.execute_sql(_RESEND, job, _payload(tenant_id, key)) > 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; outages of the database are waited out."""
@@ -182,7 +226,7 @@ class PgQueue:
             queries.Queries(
                 AsyncpgDriver(connection),
                 qbe=qb.QueryBuilderEnvironment(settings=names),
-                qbq=qb.QueryQueueBuilder(settings=names),
+                qbq=fair.builder(names, self._turn),
                 qbs=qb.QuerySchedulerBuilder(settings=names),
             ),
             channel=names.channel,
@@ -212,6 +256,7 @@ class PgQueue:
     async def _handle(self, job: "Job") -> timedelta | None:
         """Run the handler; the time after which it wants to be woken again, None when it is done."""
         tenant_id, key = msgspec.json.decode(job.payload or b'["",""]', type=tuple[str, str])
+        self._turn.after = tenant_id
         wake = Wake(job.entrypoint, key, tenant_id, lane=job.priority, attempt=job.attempts)
         try:
             await self._handlers[job.entrypoint](wake)
@@ -219,10 +264,10 @@ class PgQueue:
             return await self._postpone(wake, wish.delay)
         except DatabaseUnavailable:
             return self._pace.first_retry
-        except Exception:  # noqa: BLE001 - the job runner: whatever a handler raises is logged and tried again
+        except Exception as failure:  # noqa: BLE001 - the job runner: whatever a handler raises is logged and tried again
             if job.attempts + 1 >= self._pace.attempts:
-                _LOG.exception("job %s for %s failed %d times; left to the reconciler", wake.job, key, job.attempts + 1)
-                return None
+                _LOG.exception("job %s for %s failed %d times and is parked", wake.job, key, job.attempts + 1)
+                return await self._park(wake, type(failure).__name__)
             _LOG.exception("job %s for %s failed, attempt %d", wake.job, key, job.attempts + 1)
             return min(self._pace.longest_retry, self._pace.first_retry * (1 << job.attempts))
         return None
@@ -234,6 +279,17 @@ class PgQueue:
                 await self.enqueue(tx, wake.job, wake.key, tenant_id=wake.tenant_id, after=delay, lane=wake.lane)
         except DatabaseUnavailable:
             return delay
+        return None
+
+    async def _park(self, wake: Wake, failure: str) -> timedelta | None:
+        """Leave the object alone for a while, and whatever else would wake it; then the reconciler may try again."""
+        attempts, reason = wake.attempt + 1, f"it failed {wake.attempt + 1} times, with {failure} in the end"
+        given = (wake.lane, wake.job, _payload(wake.tenant_id, wake.key), wake.tenant_id, attempts, reason)
+        try:
+            async with self._database.system() as tx:
+                await tx.execute_sql(_PARK, *given, self._pace.parked)
+        except DatabaseUnavailable:
+            return self._pace.longest_retry
         return None
 
     async def _watch(self, stop: asyncio.Event, gone: asyncio.Event, manager: "QueueManager") -> None:
@@ -257,6 +313,7 @@ class PgQueue:
             with contextlib.suppress(DatabaseUnavailable):
                 async with self._database.system() as tx:
                     await tx.execute_sql(_PRUNE, _LOG_KEPT)
+                    await tx.execute_sql(_FREE)
             await asyncio.sleep(_PRUNE_EVERY)
 
 

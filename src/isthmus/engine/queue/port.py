@@ -7,7 +7,7 @@ for the same object; a lost one is made again by the reconciler.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from isthmus.engine.db import Tx
@@ -34,6 +34,20 @@ class Depth:
     queued: int
     running: int
     oldest_seconds: float
+    #: Given up for a while, or until somebody sends them again.
+    parked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A wake-up that killed its workers or failed again and again; `until` is None where only a resend frees it."""
+
+    job: str
+    key: str
+    tenant_id: str
+    reason: str
+    since: datetime
+    until: datetime | None
 
 
 class Postponed(Exception):
@@ -75,6 +89,14 @@ class Queue(Protocol):
 
     async def cancel(self, tx: Tx, key: str) -> int:
         """Forget the wake-ups of an object that wait, as the system; those at work notice by its state."""
+        ...
+
+    async def parked(self, tx: Tx, limit: int = 100) -> list[Parked]:
+        """What was given up, the newest first, as the system."""
+        ...
+
+    async def resend(self, tx: Tx, job: str, key: str, *, tenant_id: str) -> bool:
+        """Wake a parked object again, as the system; whether it was parked."""
         ...
 
     async def stats(self, tx: Tx) -> list[Depth]:

@@ -1,14 +1,41 @@
-"""What the spine gained: retention and repair."""
+"""What the spine gained: a queue that is fair to tenants and parks what kills its workers."""
+
+from alembic import op
 
 revision = "0010"
 down_revision: str | None = "0009"
 branch_labels = None
 depends_on = None
 
+_QUEUE = (
+    """
+    alter table queue.pgqueuer
+      add column tenant_id text not null default '',
+      add column deaths smallint not null default 0,
+      add column reason text,
+      add column held_until timestamptz
+    """,
+    "update queue.pgqueuer set tenant_id = convert_from(payload, 'UTF8')::jsonb ->> 0 where payload is not null",
+    """
+    create index pgqueuer_turns on queue.pgqueuer (entrypoint, tenant_id, priority desc, id) include (execute_after)
+    where status = 'queued'
+    """,
+    "create index pgqueuer_parked on queue.pgqueuer (entrypoint, payload) where status = 'failed'",
+    "grant insert (tenant_id) on queue.pgqueuer to isthmus_tenant",
+)
+
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Add the columns and their indexes."""
+    for statement in _QUEUE:
+        op.execute(statement)
 
 
 def downgrade() -> None:
-    """Drop the tables."""
+    """Drop them."""
+    op.execute("drop index queue.pgqueuer_parked")
+    op.execute("drop index queue.pgqueuer_turns")
+    op.execute(
+        "alter table queue.pgqueuer drop column tenant_id, drop column deaths, drop column reason, "
+        "drop column held_until"
+    )

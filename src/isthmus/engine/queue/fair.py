@@ -1,0 +1,135 @@
+"""Which wake-ups a worker takes next: from each tenant in turn, and what kills its worker by itself (RL-04, RL-06).
+
+pgqueuer takes the oldest first, so ten thousand wake-ups of one tenant stand before everybody else's. Here each look
+walks over the tenants that have something to do, begins behind the one that was served last, and takes an equal share
+of each. A wake-up whose worker has died twice is taken by an idle worker that takes nothing else beside it; after the
+third death it is parked, and so is whatever else wakes the same object, until somebody sends it again.
+"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pgqueuer.adapters.persistence.composer import ComposedQuery
+    from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
+    from pgqueuer.domain.settings import DBSettings
+    from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
+
+#: $1 batch, $2 jobs, $3 this worker, $4 heartbeat, $5 most at once or null, $6 the tenant that was served last.
+_TAKE: Final = """
+with recursive room as (
+  select count(*) as total,
+    case when coalesce(bool_or(deaths >= 2), false) then 0
+         else greatest(least($1::bigint, coalesce($5::bigint, $1) - count(*)), 0) end as free
+  from queue.pgqueuer where queue_manager_id = $3::uuid and status = 'picked'
+), turn as (
+  select e.job, n.tenant_id, n.again, 1 as place
+  from unnest($2::text[]) as e (job) cross join lateral (
+    (select q.tenant_id, false as again from queue.pgqueuer q
+     where q.status = 'queued' and q.entrypoint = e.job and q.tenant_id > $6::text and q.execute_after < now()
+     order by q.tenant_id limit 1)
+    union all
+    (select q.tenant_id, true from queue.pgqueuer q
+     where q.status = 'queued' and q.entrypoint = e.job and q.tenant_id <= $6 and q.execute_after < now()
+     order by q.tenant_id limit 1)
+    order by again limit 1) n
+  union all
+  select t.job, n.tenant_id, n.again, t.place + 1
+  from turn t cross join lateral (
+    (select q.tenant_id, false as again from queue.pgqueuer q
+     where not t.again and q.status = 'queued' and q.entrypoint = t.job and q.tenant_id > t.tenant_id
+       and q.execute_after < now()
+     order by q.tenant_id limit 1)
+    union all
+    (select q.tenant_id, true from queue.pgqueuer q
+     where q.status = 'queued' and q.entrypoint = t.job and q.tenant_id <= $6
+       and (not t.again or q.tenant_id > t.tenant_id) and q.execute_after < now()
+     order by q.tenant_id limit 1)
+    order by again limit 1) n
+  where t.place < $1
+), share as (
+  select ceil($1::float8 / greatest(count(*), 1))::int as each from turn
+), fresh as (
+  select c.id, c.priority, t.place,
+    row_number() over (partition by t.job, t.tenant_id order by c.priority desc, c.id) as nth
+  from turn t cross join lateral (
+    select q.id, q.priority from queue.pgqueuer q
+    where q.status = 'queued' and q.entrypoint = t.job and q.tenant_id = t.tenant_id and q.execute_after < now()
+    order by q.priority desc, q.id limit (select each from share) for update skip locked) c
+  where (select free from room) > 0
+), stale as (
+  select q.id, q.priority, q.deaths + 1 as deaths, q.entrypoint, q.payload from queue.pgqueuer q
+  where q.status = 'picked' and q.entrypoint = any($2) and q.heartbeat < now() - $4::interval
+    and q.execute_after < now() and (select free from room) > 0
+  order by q.priority desc, q.id limit $1 for update skip locked
+), dead as (
+  update queue.pgqueuer q
+  set status = 'failed', deaths = s.deaths, updated = now(), queue_manager_id = null, held_until = null,
+    reason = 'its worker died 3 times'
+  from stale s where q.id = s.id and s.deaths >= 3
+), alone as (
+  select id, priority, 0 as place, 0::bigint as nth from stale
+  where deaths >= 2 and deaths < 3 and (select total from room) = 0 order by id limit 1
+), taken as (
+  select id, priority, nth, place from alone
+  union all
+  (select id, priority, nth, place from (
+     select id, priority, nth, place from fresh
+     union all
+     select id, priority, 0, 0 from stale where deaths < 2) each
+   where not exists (select from alone)
+   order by priority desc, nth, place limit (select free from room))
+), held as (
+  select q.id from queue.pgqueuer q join taken t on t.id = q.id
+  where exists (
+    select from queue.pgqueuer p
+    where p.status = 'failed' and p.entrypoint = q.entrypoint and p.payload = q.payload
+      and (p.held_until is null or p.held_until > now()))
+), swallowed as (
+  delete from queue.pgqueuer q using held h where q.id = h.id
+), claimed as (
+  update queue.pgqueuer q
+  set status = 'picked', updated = now(), heartbeat = now(), queue_manager_id = $3,
+    deaths = coalesce(s.deaths, q.deaths)
+  from taken t left join stale s on s.id = t.id
+  where q.id = t.id and not exists (select from held h where h.id = t.id)
+  returning q.*, t.nth, t.place
+), noted as (
+  insert into queue.pgqueuer_log (job_id, status, entrypoint, priority)
+  select id, status, entrypoint, priority from claimed
+)
+select id, priority, created, updated, heartbeat, execute_after, status, entrypoint, payload, attempts,
+  queue_manager_id, slot, headers
+from claimed order by priority desc, nth, place
+"""
+
+
+class Turn:
+    """Who was served last by this worker."""
+
+    def __init__(self) -> None:
+        self.after = ""
+
+
+def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
+    """pgqueuer's statements with ours for taking."""
+    # The library takes a fifth of a second to import, and only a process that works needs it.
+    from pgqueuer.adapters.persistence import composer, qb  # noqa: PLC0415 - see above
+
+    class Fair(qb.QueryQueueBuilder):
+        """Takes from each tenant in turn."""
+
+        def build_dequeue_query(
+            self,
+            *,
+            batch_size: int,
+            entrypoints: "list[QueueEntrypoint]",
+            concurrency_limits: list[int],  # noqa: ARG002 - none of our jobs has one
+            queue_manager_id: "QueueManagerId",
+            global_concurrency_limit: int | None,
+            heartbeat_timeout: timedelta,
+        ) -> "ComposedQuery":
+            given = (batch_size, list(entrypoints), queue_manager_id, heartbeat_timeout, global_concurrency_limit)
+            return composer.ComposedQuery(sql=_TAKE, args=(*given, turn.after))
+
+    return Fair(settings=names)
