@@ -13,7 +13,7 @@ from isthmus.sandbox import SandboxServer
 from isthmus.sandbox.stage import SandboxStage
 
 FOUND = discover()
-WITH_BEHAVIOUR = [name for name, found in FOUND.items() if found.connector is not None]
+WITH_BEHAVIOUR = [name for name, found in FOUND.items() if found.connector is not None and not found.declared]
 PRODUCTS = 130
 
 

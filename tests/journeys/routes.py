@@ -24,6 +24,8 @@ from isthmus.sandbox import walk
 PATHS: Mapping[str, str | None] = {
     "/api/connections/{id}": "con",
     "/api/tenant/integrations/{id}": "int",
+    "/api/proxy/{connection_id}": "con",
+    "/api/proxy/{connection_id}/{path:path}": None,
     "/api/tenant/integrations/{id}/users/{user_id}": None,
     "/api/user/integrations/{id}": "int",
     "/api/sync/{run_id}": "run",
@@ -55,6 +57,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/integrations/oauth/callback/{registration}": None,
 }
 PLAIN = {
+    "path:path": "v1/things",
     "category": "marketplace",
     "provider": "tiki",
     "id": "tiki",

@@ -40,6 +40,8 @@ _APP_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_g
 _CODE = "error.code || error || code || errors[0].code"
 _MESSAGE = "error_description || error.message || message || errors[0].message || errors[0].detail || detail || error"
 _NO_ACCOUNT_BITS = 96
+#: How the names of our own begin.
+_OWN_NAME = "own-"
 _NAME = re.compile(r"\{([a-z0-9_]+)\}")
 
 
@@ -49,8 +51,9 @@ class Declared:
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
         self._service = manifest.service or Service()
+        mappings = {one.entity: one for one in manifest.mappings}
         self._mappers = {
-            entity.name: Mapper.of(next((one for one in manifest.mappings if one.entity == entity.name), None))
+            entity.name: Mapper.of(entity.name, entity.shard_type, mappings.get(entity.name))
             for entity in manifest.entities
         }
 
@@ -131,16 +134,18 @@ class Declared:
 
     def attach(self, app: App, account: Account, request: Request, tokens: Tokens, now: datetime) -> Request:  # noqa: ARG002
         """Credentials where the facts want them."""
-        headers, query = self._credentials(app, tokens)
+        headers, query = self._credentials(app, tokens, account)
         signed = request.with_headers(headers)
         return signed.with_query(query) if query else signed
 
-    def _credentials(self, app: App, tokens: Tokens) -> tuple[dict[str, str], dict[str, Scalar]]:
+    def _credentials(self, app: App, tokens: Tokens, account: Account) -> tuple[dict[str, str], dict[str, Scalar]]:
         known = {name: secret.reveal() for name, secret in app.credentials.items()}
-        known["access_token"] = tokens.access_token.reveal()
+        known |= {"access_token": tokens.access_token.reveal(), "account": account.id}
         headers, query = dict(self._service.headers), dict[str, Scalar]()
         for one in self._service.attach:
             value = _filled(one.value, known)
+            if not value:
+                continue
             if one.place == "query":
                 query[one.name] = value
             elif one.place == "basic":
@@ -178,7 +183,7 @@ class Declared:
         base = app.hosts.get(verify.host, "") if verify else ""
         if verify is None or names_in(base):
             return _known(unknown)
-        headers, query = self._credentials(app, tokens)
+        headers, query = self._credentials(app, tokens, unknown)
         answer = await client.request(verify.method, base + verify.path, headers=headers, query=query)
         return _account(verify, answer, unknown)
 
@@ -280,19 +285,21 @@ def _line(value: object) -> str:
 
 def _known(account: Account) -> Account:
     """Where the far side does not say who we are, a connection gets a name of our own, which it keeps."""
-    return account if account.id else Account(ids.token(_NO_ACCOUNT_BITS), account.name, account.region, account.extra)
+    if account.id:
+        return account
+    return Account(_OWN_NAME + ids.token(_NO_ACCOUNT_BITS), account.name, account.region, account.extra)
 
 
 def _account(verify: Verify, answer: Response, known: Account) -> Account:
     body = _body(answer)
-    found, name = (find(verify.account, body) if verify.account else None), find(verify.name, body)
-    shown = _line(name) if verify.name else ""
+    shown = _line(find(verify.name, body)) if verify.name else ""
+    if not verify.account or known.id.startswith(_OWN_NAME):
+        kept = _known(known)
+        return Account(kept.id, shown or kept.name, kept.region, kept.extra)
+    found = find(verify.account, body)
     if isinstance(found, str | int) and not isinstance(found, bool) and str(found):
         return Account(reading.ident(found, "account"), shown, known.region, known.extra)
-    if verify.account:
-        raise MalformedBody("the answer names no account", reason="shape")
-    kept = _known(known)
-    return Account(kept.id, shown or kept.name, kept.region, kept.extra)
+    raise MalformedBody("the answer names no account", reason="shape")
 
 
 def _id(mapper: Mapper, value: object) -> str:

@@ -13,6 +13,8 @@ from isthmus.connect.service import EntityMapping, FieldMapping
 from isthmus.connect.spi import Unmappable
 from isthmus.kit import text
 
+#: The first second of the year 2100.
+_LATEST = 4_102_444_800
 _TITLE = "name || title || subject || displayName || display_name || email || to_string(id)"
 #: Without a mapping of its own a record keeps all its fields, and is found by what most platforms call them.
 _USUAL = (
@@ -30,15 +32,17 @@ class Mapper:
     columns: Mapping[str, FieldMapping]
     fields: Sequence[FieldMapping]
     whole: bool
+    entity: str = ""
+    shard_type: str = ""
 
     @classmethod
-    def of(cls, mapping: EntityMapping | None) -> "Mapper":
+    def of(cls, entity: str, shard_type: str, mapping: EntityMapping | None) -> "Mapper":
         """From the manifest; what it does not map is read by the usual names."""
         given = mapping.field_mappings if mapping is not None else ()
         usual = {one.target: one for one in _USUAL}
         columns = usual | {one.target: one for one in given if one.target in (*usual, "deleted")}
         fields = [one for one in given if one.target not in columns]
-        return cls(columns, fields, whole=not fields)
+        return cls(columns, fields, not fields, entity, shard_type)
 
     def record(self, value: object) -> Record:
         """The record. Raises Unmappable."""
@@ -51,6 +55,8 @@ class Mapper:
             updated_at=_moment(self._column("updatedAt", value)),
             body=value if self.whole else {one.target: changed(one, value) for one in self.fields},
             deleted=bool(self._column("deleted", value)),
+            entity=self.entity,
+            shard_type=self.shard_type,
         )
 
     def _column(self, name: str, value: object) -> Any:  # noqa: ANN401 - any JSON
@@ -106,7 +112,10 @@ def _date(value: object) -> str:
 
 
 def _epoch(value: object) -> str:
-    return _iso(datetime.fromtimestamp(_number(value), UTC))
+    seconds = _number(value)
+    if not 0 <= seconds < _LATEST:
+        raise ValueError("outside the years 1970 to 2100")
+    return _iso(datetime.fromtimestamp(seconds, UTC))
 
 
 def _joined(value: object) -> str:

@@ -10,6 +10,7 @@ from isthmus.features.catalog.errors import (
 )
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service.changing import change_provider, checked, create_provider, remove_provider
+from isthmus.features.catalog.service.plans import admit
 from isthmus.features.catalog.service.providers import (
     Filters,
     Providers,
@@ -27,7 +28,7 @@ from isthmus.features.catalog.service.registrations import (
     registration,
     set_app,
 )
-from isthmus.features.catalog.settings import GivenApp, GivenApps, read_apps
+from isthmus.features.catalog.settings import GivenApp, GivenApps, Settings, read_apps
 
 __all__ = [
     "CALLBACK_PATH",
@@ -44,6 +45,8 @@ __all__ = [
     "ProviderNotFound",
     "Providers",
     "Registration",
+    "Settings",
+    "admit",
     "all_providers",
     "apps",
     "change_provider",

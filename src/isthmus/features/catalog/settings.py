@@ -1,4 +1,4 @@
-"""App credentials and hosts that an operator gives by environment; they stand behind the stored ones."""
+"""Plans, and app credentials and hosts that an operator gives by environment; they stand behind the stored ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,16 @@ from isthmus.kit.secret import Secret
 
 PREFIX = "ISTHMUS_PROVIDERS__"
 _HOSTS = "HOSTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Knobs of the catalog."""
+
+    plans: tuple[str, ...] = field(
+        default=("free", "starter", "pro", "enterprise"),
+        metadata={"help": "Plans of tenants, the smallest first: each one includes what those before it include."},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,21 @@ class RecordItem(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     hash: bytes
 
+    @property
+    def external_id(self) -> str:
+        """The far side's id."""
+        return self.record.external_id
+
+    @property
+    def whole(self) -> bool:
+        """Always: records of any kind come in one piece."""
+        return True
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When it last changed, by the far side's clock."""
+        return self.record.updated_at
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isthmus.connect.keeping import Known, Origin, Refused, Written
-from isthmus.connect.shapes import ListingStatus
+from isthmus.connect.shapes import Listing, ListingStatus
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features.records import model, store
 from isthmus.features.records.errors import Unstorable
@@ -163,6 +163,22 @@ async def known_raw(scope: Scope, connection_id: str, external_ids: Sequence[str
         return await store.raw_hashes(tx, connection_id, external_ids)
 
 
+async def contents(scope: Scope, connection_id: str, external_ids: Sequence[str]) -> dict[str, Listing]:
+    """The canonical listings of these external ids, as they are stored."""
+    async with scope.tx() as tx:
+        known = await store.stored(tx, connection_id, external_ids)
+        bodies = await store.bodies(tx, [one.id for one in known.values()]) if known else {}
+    return dict(bodies)
+
+
+async def bodies_after(
+    scope: Scope, after: str | None, limit: int, connection_id: str | None = None
+) -> list[tuple[str, Listing]]:
+    """Listings in the order of their ids, with the id of each: a page of all, or of one connection's."""
+    async with scope.tx() as tx:
+        return await store.bodies_after(tx, after, limit, connection_id)
+
+
 @dataclass(frozen=True, slots=True)
 class ListingDetail:
     """One listing with all that is known of it; `twins` are its SKUs that the connection sells more than once."""
@@ -247,6 +263,20 @@ async def write_records(tx: Tx, scope: Scope, connection: Origin, kind: Kind, it
     tx.emit(*(RecordDeleted(subject=id_, body=_told(connection, kind, id_, names[id_])) for id_ in gone))
     created = sum(shard.created for shard in written)
     return Written(created, len(written) - created + len(gone), len(latest) - len(written) - len(gone))
+
+
+async def write_any(tx: Tx, scope: Scope, connection: Origin, items: Sequence[RecordItem]) -> Written:
+    """As `write_records`, for records that say themselves what they are records of."""
+    kinds: dict[Kind, list[RecordItem]] = {}
+    for item in items:
+        kinds.setdefault(Kind(item.record.entity, item.record.shard_type), []).append(item)
+    total = Written()
+    for kind, several in kinds.items():
+        done = await write_records(tx, scope, connection, kind, several)
+        total = Written(
+            total.created + done.created, total.updated + done.updated, total.unchanged + done.unchanged, len(items)
+        )
+    return total
 
 
 def _is_news(item: RecordItem, known: shards.StoredShard | None) -> bool:

@@ -18,6 +18,8 @@ _TAKEN = frozenset({"oauth", "search", "categories"})
 _OPERATIONS = frozenset(
     {"list", "read", "create", "update", "delete", "write", "push", "search", "subscribe", "notify"}
 )
+#: Entities that are read by code of their own.
+_SHAPED = frozenset({"products", "orders"})
 _WEBHOOK = "webhook"
 _OAUTH_HOSTS = (
     ("consent", "authorize_url"),
@@ -82,7 +84,7 @@ def _hosts(document: NewProvider) -> dict[str, str]:
     oauth = document.oauth_config
     named = {host: getattr(oauth, name) for host, name in _OAUTH_HOSTS} if oauth is not None else {}
     given = {name: address for name, address in named.items() if address}
-    return {name: address.rstrip("/") for name, address in {**(document.hosts or {}), **given}.items()}
+    return {**{name: address.rstrip("/") for name, address in (document.hosts or {}).items()}, **given}
 
 
 def _capabilities(document: NewProvider) -> list[str]:
@@ -263,7 +265,7 @@ def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fau
         if (one.place == "basic") == bool(one.name):
             yield _fault(f"service.attach.{at}.name", "A header or a parameter has a name, Basic has none.")
         for name in names_in(one.value):
-            if name not in known | {"access_token"}:
+            if name not in known | {"access_token", "account"}:
                 yield _fault(f"service.attach.{at}.value", f"There is no credential named {name}.")
 
 
@@ -274,6 +276,8 @@ def _entity_faults(document: NewProvider) -> Iterator[Fault]:
         if entity.name in seen:
             yield _fault(f"{place}.name", "Two entities have this name.")
         seen.add(entity.name)
+        if entity.name in _SHAPED:
+            yield _fault(f"{place}.name", "Records of this name have a shape of their own; choose another one.")
         for operation in sorted(set(entity.operations) - _OPERATIONS):
             yield _fault(f"{place}.operations", f"{operation[:50]!r} is none of {', '.join(sorted(_OPERATIONS))}.")
         endpoint = entity.endpoint

@@ -16,7 +16,7 @@ from isthmus.kit.errors import Invalid
 Status = Literal["active", "beta", "deprecated", "disabled"]
 Audience = Literal["system", "tenant"]
 Direction = Literal["pull", "push", "bidirectional"]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,49}$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Line = Annotated[str, StringConstraints(max_length=200)]
 Path = Annotated[str, StringConstraints(max_length=1_000)]

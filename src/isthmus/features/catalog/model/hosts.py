@@ -53,7 +53,7 @@ def _is_loopback(host: str) -> bool:
 
 def effective(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> dict[str, str]:
     """The hosts that calls go to: the manifest's, with the operator's in their place."""
-    return {name: overrides.get(name, address).rstrip("/") for name, address in sorted(defaults.items())}
+    return {name: overrides.get(name, address) for name, address in sorted(defaults.items())}
 
 
 def binding(hosts: Mapping[str, str]) -> str:

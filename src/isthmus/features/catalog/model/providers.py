@@ -234,7 +234,12 @@ def _by_status(provider: Provider) -> str:
     return provider.status
 
 
+def _by_featured(provider: Provider) -> str:
+    return f"{not provider.featured:d}{_by_name(provider)}"
+
+
 _SORTS = {
+    "featured": _by_featured,
     "name": _by_name,
     "category": _by_category,
     "updatedAt": _by_update,

@@ -107,6 +107,8 @@ class ProviderOut(Answer, frozen=True):
     limits: list[LimitOut]
     connectable: bool
     featured: bool
+    #: Whether the caller's plan includes it.
+    included: bool
     hosts: dict[str, str]
     origin: str
     revision: int
@@ -135,16 +137,32 @@ class ProviderList(Answer, frozen=True):
     next_offset: int | None = None
 
 
-def detail_of(provider: Provider) -> ProviderDetail:
+class CategoryOut(Answer, frozen=True):
+    """A category and how many providers it has."""
+
+    category: str
+    count: int
+
+
+class CategoryList(Answer, frozen=True):
+    """What the catalog holds, by category, most providers first."""
+
+    categories: list[CategoryOut]
+    integration_types: dict[str, int]
+    featured: list[str]
+    total: int
+
+
+def detail_of(provider: Provider, *, included: bool = True) -> ProviderDetail:
     return ProviderDetail(
-        **facts_of(provider),
+        **facts_of(provider, included=included),
         credential_fields=[_field(one) for one in provider.credential_fields],
         settings_fields=[_field(one) for one in provider.settings_fields],
         app_fields=[_field(one) for one in provider.app_fields],
     )
 
 
-def facts_of(provider: Provider) -> dict[str, Any]:
+def facts_of(provider: Provider, *, included: bool = True) -> dict[str, Any]:
     return {
         "id": provider.id,
         "name": provider.id,
@@ -171,6 +189,7 @@ def facts_of(provider: Provider) -> dict[str, Any]:
         ],
         "connectable": provider.connectable,
         "featured": provider.featured,
+        "included": included,
         "hosts": dict(provider.manifest.hosts),
         "origin": "declared" if provider.declared else "shipped",
         "revision": provider.version,

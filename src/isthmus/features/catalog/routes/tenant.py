@@ -1,38 +1,86 @@
 """The catalog as merchants see it (document 002, Tenant Integration Endpoints)."""
 
+from collections import Counter
+from dataclasses import replace
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Depends, Query
 from starlette.responses import Response
 
-from isthmus.connect.manifest import Category
+from isthmus.connect.manifest import AuthKind, Category, IntegrationType
 from isthmus.features.catalog.errors import ProviderNotFound
-from isthmus.features.catalog.routes.shapes import ProviderDetail, ProviderList, ProviderOut, detail_of, facts_of
+from isthmus.features.catalog.model.providers import Provider
+from isthmus.features.catalog.routes.shapes import (
+    CategoryList,
+    CategoryOut,
+    ProviderDetail,
+    ProviderList,
+    ProviderOut,
+    detail_of,
+    facts_of,
+)
+from isthmus.features.catalog.service import plans
 from isthmus.features.catalog.service import providers as service
 from isthmus.features.catalog.service.providers import Filters
 from isthmus.http import PageDep, Routes, ScopeDep, document
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+from isthmus.scope import Scope
 
 READ = permission("catalog:read", "See which providers can be connected.", SUPER_ADMIN, TENANT_ADMIN, USER)
 
 routes = Routes(prefix="/api/integrations", tag="Catalog")
 
 
+Sort = Literal["name", "category", "updatedAt", "featured"]
+
+
+async def _wanted(
+    category: Annotated[Category | None, Query()] = None,
+    integration_type: Annotated[IntegrationType | None, Query(alias="integrationType")] = None,
+    auth_type: Annotated[AuthKind | None, Query(alias="authType")] = None,
+    featured: Annotated[bool | None, Query(description="Only those that the deployment puts first.")] = None,
+    search: Annotated[str, Query(max_length=200, description="Forgives accents and typing errors.")] = "",
+) -> Filters:
+    return Filters(
+        category=category, integration_type=integration_type, auth=auth_type, featured=featured, search=search
+    )
+
+
 @routes.get("", permission=READ, limit="integration", response_model=ProviderList, summary="The catalog")
 async def list_providers(
     scope: ScopeDep,
     paging: PageDep,
-    category: Annotated[Category | None, Query()] = None,
-    search: Annotated[str, Query(max_length=200, description="Forgives accents and typing errors.")] = "",
-    sort_by: Annotated[Literal["name", "category", "updatedAt"] | None, Query(alias="sortBy")] = None,
+    wanted: Annotated[Filters, Depends(_wanted)],
+    sort_by: Annotated[Sort | None, Query(alias="sortBy")] = None,
     sort_order: Annotated[Literal["asc", "desc"], Query(alias="sortOrder")] = "asc",
 ) -> Response:
-    """Providers that can be connected: audience `tenant`, status `active`."""
-    filters = Filters(category=category, search=search, sort_by=sort_by, sort_order=sort_order)
+    """Providers that can be connected: audience `tenant`, status `active`; `included` says what your plan gives."""
+    filters = replace(wanted, sort_by=sort_by, sort_order=sort_order)
     page = await service.providers(scope, filters=filters, ask=paging.ask)
-    shown = Page([ProviderOut(**facts_of(one)) for one in page.items], total=page.total, has_more=page.has_more)
-    return paging.listing("providers", shown)
+    plan = await plans.plan_of(scope) if any(one.premium for one in page.items) else None
+    rows = [ProviderOut(**facts_of(one, included=plans.included(scope, one, plan))) for one in page.items]
+    return paging.listing("providers", Page(rows, total=page.total, has_more=page.has_more))
+
+
+@routes.get(
+    "/categories",
+    permission=READ,
+    limit="integration",
+    response_model=CategoryList,
+    summary="What the catalog holds",
+)
+async def list_categories(scope: ScopeDep) -> Response:
+    """How many providers there are of each category and type, and which are put first."""
+    listed = await service.listed_providers(scope)
+    categories = Counter(one.category for one in listed)
+    answer = CategoryList(
+        [CategoryOut(name, count) for name, count in sorted(categories.items(), key=lambda one: (-one[1], one[0]))],
+        dict(sorted(Counter(one.integration_type for one in listed).items())),
+        [one.id for one in listed if one.featured],
+        len(listed),
+    )
+    return document(answer)
 
 
 @routes.get(
@@ -48,7 +96,7 @@ async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # 
     found = await service.provider(scope, id)
     if found.category != category:
         raise ProviderNotFound
-    return document(detail_of(found))
+    return await _shown(scope, found)
 
 
 @routes.get(
@@ -61,4 +109,9 @@ async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # 
 )
 async def get_provider_by_id(scope: ScopeDep, provider: str) -> Response:
     """The same as with the category in the address."""
-    return document(detail_of(await service.provider(scope, provider)))
+    return await _shown(scope, await service.provider(scope, provider))
+
+
+async def _shown(scope: Scope, found: Provider) -> Response:
+    plan = await plans.plan_of(scope) if found.premium else None
+    return document(detail_of(found, included=plans.included(scope, found, plan)))

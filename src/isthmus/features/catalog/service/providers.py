@@ -116,7 +116,12 @@ class Filters:
 async def providers(scope: Scope, *, filters: Filters = Filters(), ask: Ask = Ask()) -> Page[Provider]:  # noqa: B008
     """Those that merchants see: audience `tenant`, status `active`. Raises Invalid."""
     _check(filters)
-    return _page([one for one in await all_providers(scope) if one.listed], filters, ask)
+    return _page(await listed_providers(scope), filters, ask)
+
+
+async def listed_providers(scope: Scope) -> list[Provider]:
+    """All that merchants see, by id."""
+    return [one for one in await all_providers(scope) if one.listed]
 
 
 async def every_provider(scope: Scope, *, filters: Filters, ask: Ask) -> Page[Provider]:
@@ -131,7 +136,7 @@ _NARROW = ("category", "status", "audience", "integration_type", "auth", "featur
 def _page(every: Iterable[Provider], filters: Filters, ask: Ask) -> Page[Provider]:
     wanted = [(name, getattr(filters, name)) for name in _NARROW if getattr(filters, name) is not None]
     found = [one for one in every if all(getattr(one, name) == value for name, value in wanted)]
-    found = search.find(found, filters.search) if filters.search.strip() else model.sort(found, "name", "asc")
+    found = search.find(found, filters.search) if filters.search.strip() else model.sort(found, "featured", "asc")
     if filters.sort_by is not None:
         found = model.sort(found, filters.sort_by, filters.sort_order)
     kept = found[ask.offset : ask.offset + ask.limit]

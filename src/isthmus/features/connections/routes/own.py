@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 from starlette.responses import Response
 
-from isthmus.features.catalog import AppMissing, ProviderNotConnectable, ProviderNotFound
+from isthmus.features.catalog import AppMissing, PlanRequired, ProviderNotConnectable, ProviderNotFound
 from isthmus.features.connections.errors import (
     AlreadyConnected,
     ConnectionNotFound,
@@ -46,8 +46,8 @@ from isthmus.scope import Scope
 routes = Routes(prefix="/api/connections", tag="Connections")
 
 CONNECTING = (
-    ProviderNotFound, ProviderNotConnectable, AppMissing, WrongKind, CredentialsRefused, PlatformUnreachable,
-    AlreadyConnected, TooManyFlows,
+    ProviderNotFound, ProviderNotConnectable, AppMissing, PlanRequired, WrongKind, CredentialsRefused,
+    PlatformUnreachable, AlreadyConnected, TooManyFlows,
 )  # fmt: skip
 
 

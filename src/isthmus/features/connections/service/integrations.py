@@ -68,6 +68,7 @@ async def create(scope: Scope, provider: str, facts: Facts) -> Integration:
     Raises ProviderNotFound, Invalid naming each wrong field, NameTaken.
     """
     known = await catalog.provider(scope, provider)
+    await catalog.admit(scope, provider)
     kept = model.check(facts, known.settings_fields, known.entities, _ROLES)
     now = scope.now
     made = Integration(

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from isthmus.client import AuthError, ClientError, PlatformError, TokenRejected
+from isthmus.client import AuthError, ClientError, PlatformError, PlatformFailed, Throttled, TokenRejected
 from isthmus.connect.manifest import Field
 from isthmus.connect.spi import Account
 from isthmus.features import catalog, vault
@@ -30,7 +30,7 @@ from isthmus.features.connections.model.flow import Flow
 from isthmus.features.connections.model.integration import setting_faults
 from isthmus.features.connections.service import settling
 from isthmus.features.connections.service.clients import Binding, Clients
-from isthmus.features.connections.service.sessions import OAUTH
+from isthmus.features.connections.service.sessions import OAUTH, account_of
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import flows, integrations
@@ -87,6 +87,7 @@ async def start_for(
     keys: Mapping[str, Secret] | None,
 ) -> Started:
     """A first connection for what `target` names. Raises what `start` raises."""
+    await catalog.admit(scope, provider)
     registration = await catalog.registration(scope, provider)
     _check_settings(registration.manifest.settings_fields, target.settings)
     if registration.manifest.auth == OAUTH:
@@ -97,7 +98,7 @@ async def start_for(
             consent = await begin(scope, tx, registration, made, allowed)
         return Started(await get(scope, made), consent)
     given = _checked(registration, keys, return_url)
-    account = await _try(scope, registration, given, "")
+    account = await _try(scope, registration, given, Account(""), "")
     async with _held_by_one(), scope.tx() as tx:
         await _not_connected(tx, provider, account, target.owner)
         named = replace(target, name=target.name or account.name or None)
@@ -119,7 +120,7 @@ async def reconnect(
             consent = await begin(scope, tx, registration, connection.id, allowed)
         return Started(connection, consent)
     given = _checked(registration, keys, return_url)
-    account = await _try(scope, registration, given, connection.id)
+    account = await _try(scope, registration, given, account_of(connection), connection.id)
     async with _held_by_one(), scope.tx() as tx:
         if connection.account_id not in (None, account.id):
             raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
@@ -276,14 +277,18 @@ def _checked(
     return given
 
 
-async def _try(scope: Scope, registration: Registration, keys: Mapping[str, Secret], connection_id: str) -> Account:
+async def _try(
+    scope: Scope, registration: Registration, keys: Mapping[str, Secret], known: Account, connection_id: str
+) -> Account:
     """Ask the platform who these keys are. Raises CredentialsRefused or PlatformUnreachable."""
-    binding = Binding(scope.tenant_id, connection_id or "trial", registration, Account(""), 0, keys)
+    binding = Binding(scope.tenant_id, connection_id or "trial", registration, known, 0, keys)
     try:
         async with scope.part(Clients).passing(binding, scope.clock) as session:
             return await registration.connector.test(session)
     except (TokenRejected, AuthError) as error:
         raise CredentialsRefused from error
+    except (PlatformFailed, Throttled) as error:
+        raise PlatformUnreachable(f"The platform answered: {error.message}") from error
     except PlatformError as error:
         raise CredentialsRefused(f"The platform answered: {error.message}") from error
     except ClientError as error:

@@ -4,13 +4,15 @@ An entity is found by its name; one more line in `OWN` is one more kind of recor
 webhooks know.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from isthmus.connect.keeping import Item, Known, Origin, Written
+from isthmus.connect.record import Record
 from isthmus.connect.shapes import Listing, Order
-from isthmus.connect.spi import Account, Connector, RawRecord, ReadsOrders, RecordPage, Session, Window
+from isthmus.connect.spi import Account, Connector, RawRecord, ReadsEntities, ReadsOrders, RecordPage, Session, Window
 from isthmus.features import orders, records
 from isthmus.features.sync.errors import NotReadable
 from isthmus.scope import Scope, Tx
@@ -70,6 +72,18 @@ def _pull_orders(connector: Connector, session: Session, window: Window, cursor:
     return _reader_of_orders(connector).pull_orders(session, window, cursor)
 
 
+def _record(made: object, _raw: bytes, _raw_hash: bytes) -> Item:
+    if not isinstance(made, Record):
+        raise NotReadable
+    return records.record_item(made)
+
+
+async def _unknown(_scope: Scope, _connection_id: str, _ids: Sequence[str]) -> Mapping[str, Known]:
+    """Records of any kind are compared by what they are mapped to, never by what was sent."""
+    return {}
+
+
+_ANY = Keeper(_record, _unknown, records.write_any, personal=True)
 OWN: Mapping[str, Entity] = {
     PRODUCTS: Entity(
         Reader(_pull_listings, _map_listing), Keeper(records.item, records.known_raw, records.write_listings)
@@ -82,8 +96,30 @@ OWN: Mapping[str, Entity] = {
 
 
 def entity(name: str) -> Entity:
-    """The entity of that name. Raises NotReadable."""
+    """The entity of that name; one without a store of its own is read by name and kept among the records of any kind.
+
+    Reading it raises NotReadable where its connector cannot.
+    """
     found = OWN.get(name)
-    if found is None:
+    return found if found is not None else Entity(Reader(partial(_pull, name), partial(_map, name)), _ANY)
+
+
+def _reader_of_any(connector: Connector) -> ReadsEntities:
+    if not isinstance(connector, ReadsEntities):
         raise NotReadable
-    return found
+    return connector
+
+
+def _pull(
+    name: str, connector: Connector, session: Session, window: Window, cursor: str | None
+) -> Awaitable[RecordPage]:
+    return _reader_of_any(connector).pull(session, name, window, cursor)
+
+
+def _map(name: str, connector: Connector, record: RawRecord, account: Account) -> object:
+    return _reader_of_any(connector).map(name, record, account)
+
+
+def offered(connector: Connector | None, names: Iterable[str]) -> list[str]:
+    """Those of these entities that runs can read."""
+    return [name for name in names if name in OWN or isinstance(connector, ReadsEntities)]

@@ -14,7 +14,7 @@ from isthmus.features.sync.errors import NotReadable
 from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.entities import Entity
 from isthmus.features.sync.service.tally import Tally
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
 
 
 class Source(Protocol):
@@ -69,6 +69,8 @@ class _Connected:
     name: str
     entity: Entity
     reading: bytes
+    connection_id: str
+    shard_type: str
 
     async def pull(self, window: Window, cursor: str | None) -> RecordPage:
         return await self.entity.reader.pull(self.connector, self.session, window, cursor)
@@ -83,30 +85,43 @@ class _Connected:
 
 
 async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
-    """Raises ConnectionNotFound, ConnectionPending, ConnectionExpired, or NotReadable without such an entity."""
+    """Look whether an entity may be read.
+
+    Raises ConnectionNotFound, ConnectionPending, ConnectionExpired, IntegrationDisabled, ShardTypeForbidden, and
+    NotReadable without such an entity or for a connection of one person.
+    """
     connection = await connections.connection(scope, connection_id)
     if connection.status is connections.Status.PENDING:
         raise connections.ConnectionPending
     if connection.status is connections.Status.EXPIRED:
         raise connections.ConnectionExpired
-    found = scope.part(catalog.Providers)[connection.provider]
+    found = await catalog.found(scope, connection.provider)
     described = found.manifest.entity(entity)
     if found.connector is None or described is None:
         raise NotReadable
+    if connection.owner_id is not None:
+        raise NotReadable("A person's own records are not kept for the tenant; ask for them live.")
+    if not connection.enabled:
+        raise connections.IntegrationDisabled
+    connections.check_type(connection.allowed_types, described.shard_type)
     return Shop(connection.id, connection.provider, timedelta(seconds=described.overlap_seconds))
 
 
 @asynccontextmanager
 async def _open(scope: Scope, connection_id: str, entity: str, tally: Tally) -> AsyncIterator[Source]:
     connection = await connections.connection(scope, connection_id)
-    found = scope.part(catalog.Providers)[connection.provider]
-    if found.connector is None:
+    found = await catalog.found(scope, connection.provider)
+    described = found.manifest.entity(entity)
+    if found.connector is None or described is None:
         raise NotReadable
+    shard_type = described.shard_type
+    connections.check_type(connection.allowed_types, shard_type)
     reading = records.revision(connection.provider, found.manifest.api_version, isthmus.__version__)
     async with connections.session(scope, connection_id) as session:
         before = listener.set(tally)
         try:
-            yield _Connected(session, found.connector, entity, entities.entity(entity), reading)
+            how = entities.entity(entity)
+            yield _Connected(session, found.connector, entity, how, reading, connection_id, shard_type)
         finally:
             listener.reset(before)
 
@@ -114,8 +129,14 @@ async def _open(scope: Scope, connection_id: str, entity: str, tally: Tally) -> 
 async def _offered(scope: Scope, connection_id: str) -> Sequence[str]:
     """The entities of its provider that runs can read. Raises ConnectionNotFound."""
     connection = await connections.connection(scope, connection_id)
-    declared = scope.part(catalog.Providers)[connection.provider].manifest.entities
-    return [one.name for one in declared if one.name in entities.OWN]
+    found = await catalog.found(scope, connection.provider)
+    return entities.offered(found.connector, (one.name for one in found.manifest.entities))
+
+
+async def admit(tx: Tx, source: Source) -> None:
+    """Whether what was read may be written now; it stays so until the commit. Raises ShardTypeForbidden."""
+    if isinstance(source, _Connected):
+        await connections.check_writing(tx, source.connection_id, source.shard_type)
 
 
 _CONNECTIONS = Sources(_shop, _open, _offered)

@@ -1,0 +1,34 @@
+"""Premium providers, and the plans that include them."""
+
+from isthmus.features import access
+from isthmus.features.catalog.errors import PlanRequired
+from isthmus.features.catalog.model import plans as model
+from isthmus.features.catalog.model.providers import Provider
+from isthmus.features.catalog.service.providers import provider
+from isthmus.features.catalog.settings import Settings
+from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.scope import Scope
+
+
+async def plan_of(scope: Scope) -> str | None:
+    """The plan of the scope's tenant; None where it has none."""
+    try:
+        return (await access.tenant(scope, scope.tenant_id)).plan
+    except access.TenantNotFound:
+        return None
+
+
+def included(scope: Scope, shown: Provider, plan: str | None) -> bool:
+    """Whether this plan includes the provider."""
+    settings = scope.engine.parts.get(Settings)
+    known = settings.plans if isinstance(settings, Settings) else Settings().plans
+    return not shown.premium or model.includes(known, plan, shown.required_plan)
+
+
+async def admit(scope: Scope, slug: str) -> None:
+    """Raise PlanRequired where the tenant's plan does not include the provider; the deployment itself needs none."""
+    shown = await provider(scope, slug, hidden=True)
+    if not shown.premium or scope.tenant_id == PLATFORM_TENANT:
+        return
+    if not included(scope, shown, await plan_of(scope)):
+        raise PlanRequired(details={"provider": slug, "requiredPlan": shown.required_plan})

@@ -1,0 +1,333 @@
+"""A connector made of data: what it sends, what it makes of answers, and that no data makes it do more."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from hypothesis import given as each
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+from tests.given import catalog as given
+from tests.given.crm import KEY, Crm, crm
+
+from isthmus.client import (
+    AddressGuard,
+    ApiClient,
+    PlatformError,
+    RefreshFailed,
+    RefreshRefused,
+    Request,
+    Response,
+    Tokens,
+)
+from isthmus.client.errors import MalformedBody
+from isthmus.client.url import parse
+from isthmus.connect import declarative
+from isthmus.connect.declarative import Declared, fields, pages
+from isthmus.connect.declarative.fields import Mapper
+from isthmus.connect.expressions import expression, find
+from isthmus.connect.manifest import Manifest
+from isthmus.connect.service import TRANSFORMS, EntityMapping, FieldMapping, Paging
+from isthmus.connect.spi import Account, App, Callback, Consent, RawRecord, Session, Unmappable, Window
+from isthmus.features.catalog.model import definitions, document
+from isthmus.kit.clock import SYSTEM
+from isthmus.kit.secret import Secret
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVERYTHING = Window(None, NOW)
+_OPENED: list[ApiClient] = []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def far() -> AsyncIterator[Crm]:
+    async with crm() as running:
+        yield running
+        while _OPENED:
+            await _OPENED.pop().aclose()
+
+
+def manifest(far: Crm | None = None, **changes: Any) -> Manifest:
+    url = far.url if far is not None else "https://api.example.com"
+    told = given.document("acme") | {"hosts": {"api": url}} | changes
+    return definitions.manifest_of(document.new_provider(told))
+
+
+def consenting(far: Crm, **changes: Any) -> Manifest:
+    """The same service with OAuth."""
+    oauth = {
+        "authorizeUrl": f"{far.url}/authorize", "tokenUrl": f"{far.url}/token", "revokeUrl": f"{far.url}/revoke",
+        "scopes": ["read", "offline"], "pkce": True, "extraParams": {"prompt": "consent"},
+    }  # fmt: skip
+    service = {
+        "attach": [{"place": "header", "name": "Authorization", "value": "Bearer {access_token}"}],
+        "verify": {"path": "/me", "account": "account.id", "name": "account.name"},
+    }
+    return manifest(far, authType="oauth2", oauthConfig=oauth, service=service, **changes)
+
+
+def client(told: Manifest, auth: Any = None) -> ApiClient:
+    hosts = declarative.static(told.hosts)
+    connector = Declared(told)
+    made = ApiClient(
+        hosts["api"], auth=auth, guard=AddressGuard(["127.0.0.0/8"]), classify=connector.classify, hosts=hosts.values()
+    )
+    _OPENED.append(made)
+    return made
+
+
+class _Attached:
+    """Signs as the platform's own clients do."""
+
+    identity = "test"
+
+    def __init__(self, connector: Declared, app: App) -> None:
+        self._connector, self._app = connector, app
+
+    def flow(self, request: Request, now: datetime) -> Any:
+        yield self._connector.attach(self._app, Account("7"), request, Tokens(Secret("canary-access-1")), now)
+
+
+def app(made: Manifest, **credentials: str) -> App:
+    return App({name: Secret(value) for name, value in credentials.items()}, made.hosts)
+
+
+def session(made: Manifest, **credentials: str) -> Session:
+    signed = app(made, **credentials)
+    return Session(client(made, _Attached(Declared(made), signed)), made.hosts, Account("7"), SYSTEM)
+
+
+@pytest.mark.parametrize(
+    ("attach", "credentials"),
+    [
+        ([{"place": "header", "name": "Authorization", "value": "Bearer {api_key}"}], {"api_key": KEY}),
+        ([{"place": "basic", "value": "{username}:{password}"}], {"username": "ann", "password": "canary-pw"}),
+        (
+            [
+                {"place": "header", "name": "X-Key", "value": "{key}"},
+                {"place": "header", "name": "X-Site", "value": "{site}"},
+            ],
+            {"key": KEY, "site": "north"},
+        ),
+    ],
+)
+async def test_each_way_of_signing_in_is_proven_by_the_verification_call(
+    far: Crm, attach: list[dict[str, str]], credentials: dict[str, str]
+) -> None:
+    names = [{"name": name, "secret": True} for name in credentials]
+    service = {"attach": attach, "verify": {"path": "/me", "account": "account.id", "name": "account.name"}}
+    made = manifest(far, authType="custom", credentialFields=names, service=service)
+    assert await Declared(made).test(session(made, **credentials)) == Account("7", "North office")
+    wrong = dict.fromkeys(credentials, "wrong")
+    with pytest.raises(PlatformError):
+        await Declared(made).test(session(made, **wrong))
+
+
+async def test_pages_follow_the_cursor_and_the_same_cursor_may_be_asked_again(far: Crm) -> None:
+    made, connector = manifest(far), Declared(manifest(far))
+    opened = session(made, api_key=KEY)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await connector.pull(opened, "people", EVERYTHING, cursor)
+        again = await connector.pull(opened, "people", EVERYTHING, cursor)
+        assert [one.external_id for one in again.records] == [one.external_id for one in page.records]
+        seen += [one.external_id for one in page.records]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert seen == ["1", "2", "3", "4", "5"]
+    first = connector.map("people", page.records[0], Account("7"))
+    assert (first.entity, first.shard_type, first.title, first.body) == (
+        "people", "contact", "eve", {"email": "eve@example.com"},
+    )  # fmt: skip
+
+
+async def test_the_far_sides_own_search_answers_mapped_records(far: Crm) -> None:
+    made = manifest(far)
+    found = await Declared(made).search(session(made, api_key=KEY), "people", "A", 2)
+    assert [one.title for one in found] == ["ann", "dan"]
+
+
+async def test_what_the_facts_do_not_describe_is_refused_in_words(far: Crm) -> None:
+    made = manifest(far)
+    opened = session(made, api_key=KEY)
+    with pytest.raises(Unmappable):
+        await Declared(made).pull(opened, "ghosts", EVERYTHING, None)
+    entity = given.document("x")["availableEntities"][0]
+    mute = manifest(
+        far,
+        availableEntities=[entity | {"endpoint": {"path": "/people"}}],
+        supportsSearch=False,
+        searchableEntities=[],
+        searchCapabilities=None,
+    )
+    with pytest.raises(Unmappable):
+        await Declared(mute).search(opened, "people", "a", 5)
+
+
+async def test_a_consent_is_exchanged_once_refreshed_and_revoked(far: Crm) -> None:
+    made = consenting(far, variables=[{"name": "office", "source": "token"}])
+    connector, held = Declared(made), app(made, client_id="app", client_secret="canary-app-secret")
+    link = connector.consent_url(held, Consent("https://here.example/back", "s", "c"), NOW)
+    asked = dict(parse(link).pairs())
+    assert (asked["scope"], asked["prompt"], asked["code_challenge_method"]) == ("read offline", "consent", "S256")
+    callback = connector.read_callback({"code": "x", "state": "s"}, "https://here.example/back")
+    async with client(made) as plain:
+        granted = (await connector.exchange(held, callback, plain, SYSTEM))[0]
+        assert (granted.account.id, granted.account.extra) == ("7", {"office": "north"})
+        fresh = await connector.refresh(held, granted.account, granted.tokens, plain, SYSTEM)
+        assert fresh.access_token != granted.tokens.access_token
+        assert fresh.refresh_token == granted.tokens.refresh_token, "one that is not answered anew stays"
+        assert await connector.revoke(held, granted.account, fresh, plain, SYSTEM) is True
+        assert far.asked["revoked canary-refresh"] == 1
+        dead = Tokens(Secret("a"), Secret("other"))
+        with pytest.raises(RefreshRefused):
+            await connector.refresh(held, granted.account, dead, plain, SYSTEM)
+        with pytest.raises(RefreshRefused):
+            await connector.refresh(held, granted.account, Tokens(Secret("a")), plain, SYSTEM)
+        wrong = app(made, client_id="app", client_secret="wrong")
+        with pytest.raises(RefreshFailed):
+            await connector.refresh(wrong, granted.account, granted.tokens, plain, SYSTEM)
+        with pytest.raises(PlatformError):
+            await connector.exchange(wrong, Callback(Secret("x"), "https://here.example/back"), plain, SYSTEM)
+
+
+async def test_an_account_without_a_name_of_its_own_gets_one_and_keeps_it(far: Crm) -> None:
+    service = {
+        "attach": [{"place": "header", "name": "Authorization", "value": "Bearer {api_key}"}],
+        "verify": {"path": "/me"},
+    }
+    made = manifest(far, service=service)
+    opened = session(made, api_key=KEY)
+    unknown = Session(opened.client, opened.app_hosts, Account(""), SYSTEM)
+    first, second = await Declared(made).test(unknown), await Declared(made).test(unknown)
+    assert first.id.startswith("own-")
+    assert first.id != second.id
+    known = Session(opened.client, opened.app_hosts, first, SYSTEM)
+    assert (await Declared(made).test(known)).id == first.id
+
+
+async def test_an_answer_that_names_nobody_is_no_proof(far: Crm) -> None:
+    service = {
+        "attach": [{"place": "header", "name": "Authorization", "value": "Bearer {api_key}"}],
+        "verify": {"path": "/me", "account": "account.nothing"},
+    }
+    made = manifest(far, service=service)
+    with pytest.raises(MalformedBody):
+        await Declared(made).test(session(made, api_key=KEY))
+
+
+def test_a_failure_that_comes_with_200_is_seen() -> None:
+    service = given.document("x")["service"] | {"failing": {"when": "ok == `false`", "code": "error"}}
+    connector = Declared(manifest(service=service))
+    failed = connector.classify(Response(200, {}, b'{"ok": false, "error": "not_authed"}'))
+    assert failed is not None
+    assert failed.code == "not_authed"
+    assert connector.classify(Response(200, {}, b'{"ok": true}')) is None
+    assert connector.classify(Response(200, {}, b"<html>")) is None
+    teapot = connector.classify(Response(418, {}, b'{"errors": [{"detail": "Tea."}]}'))
+    assert teapot is not None
+    assert teapot.message == "Tea."
+
+
+def test_a_credential_that_looks_like_a_template_is_sent_as_it_is() -> None:
+    made = manifest(service={"attach": [{"place": "basic", "value": "{api_key}:{account}"}]})
+    address = parse("https://api.example.com/me")
+    held = app(made, api_key="{account}")
+    signed = Declared(made).attach(held, Account("7"), Request("GET", address, CIMultiDict()), Tokens(Secret("")), NOW)
+    assert signed.headers["Authorization"] == "Basic e2FjY291bnR9Ojc="
+
+
+@pytest.mark.parametrize(
+    ("transform", "value", "made"),
+    [
+        ("text", 7, "7"), ("text", True, "true"), ("trim", "  a ", "a"), ("lower", "Ab", "ab"), ("upper", "ab", "AB"),
+        ("number", "1.50", 1.5), ("number", "3", 3), ("integer", "3.9", 3), ("boolean", "Yes", True),
+        ("boolean", 0, False), ("date", "2026-01-02T03:04:05+07:00", "2026-01-01T20:04:05Z"),
+        ("date", "2026-01-02", "2026-01-02T00:00:00Z"), ("epoch", 1767225600, "2026-01-01T00:00:00Z"),
+        ("epoch_ms", "1767225600000", "2026-01-01T00:00:00Z"), ("plain_text", "<p>Hi <b>you</b></p>", "Hi you"),
+        ("first", [1, 2], 1), ("first", [], None), ("join", ["a", 2], "a, 2"), ("count", [1, 2], 2),
+    ],
+)  # fmt: skip
+def test_each_transform_of_the_fixed_list_does_its_one_thing(transform: Any, value: object, made: object) -> None:
+    assert transform in TRANSFORMS
+    assert fields.changed(FieldMapping(source="v", target="v", transform=transform), {"v": value}) == made
+
+
+@pytest.mark.parametrize(
+    ("transform", "value"),
+    [("number", "x"), ("number", "nan"), ("date", "soon"), ("epoch", 10**18), ("text", {}), ("integer", True)],
+)
+def test_a_value_that_a_transform_cannot_read_costs_that_record(transform: Any, value: object) -> None:
+    with pytest.raises(Unmappable):
+        fields.changed(FieldMapping(source="v", target="v", transform=transform), {"v": value})
+
+
+def test_without_a_mapping_the_usual_names_are_read() -> None:
+    mapper = Mapper.of("things", "document", None)
+    record = mapper.record({"id": 7, "name": "Plan", "updated_at": "2026-01-02T00:00:00Z", "x": 1})
+    assert (record.external_id, record.title, record.updated_at) == ("7", "Plan", datetime(2026, 1, 2, tzinfo=UTC))
+    assert record.body["x"] == 1
+    assert mapper.record({"id": "a", "url": "javascript:alert(1)"}).url is None
+
+
+@each(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s), max_leaves=20))  # fmt: skip # noqa: E501
+def test_no_record_breaks_the_mapper(value: object) -> None:
+    mapping = EntityMapping(
+        entity="a", shard_type="b", field_mappings=(FieldMapping(source="*", target="x", transform="text"),)
+    )
+    for mapper in (Mapper.of("a", "b", None), Mapper.of("a", "b", mapping)):
+        with contextlib.suppress(Unmappable):
+            mapper.record(value)
+
+
+@each(st.text(max_size=600))
+def test_no_text_breaks_the_expressions(source: str) -> None:
+    with contextlib.suppress(ValueError):
+        expression(source)
+    find(source, {"a": [1, {"b": None}]})
+
+
+def test_parts_of_addresses_stay_parts() -> None:
+    hosts = {"api": "https://{site}.example.com/{path}", "own": "{base}/v1", "fixed": "https://example.org"}
+    values = {"site": "north", "path": "a-b", "base": "https://eu.example.com/"}
+    assert declarative.fill(hosts, values) == {
+        "api": "https://north.example.com/a-b", "own": "https://eu.example.com/v1", "fixed": "https://example.org",
+    }  # fmt: skip
+    assert declarative.fill(hosts, {"base": values["base"]}).keys() == {"own", "fixed"}
+    for wrong in ("evil.com/", "a@b", "a/../b", "a#", "a?b", "a b", "", ".", "[::1]", "a\n", "x" * 300):
+        with pytest.raises(ValueError, match="site") if wrong else pytest.raises(KeyError):
+            declarative.fill(hosts, values | {"site": wrong})["api"]
+    for wrong in ("http://eu.example.com", "https://a:b@c.example", "eu.example.com", "https://e.example?x=1"):
+        with pytest.raises(ValueError, match="base"):
+            declarative.fill(hosts, values | {"base": wrong})
+
+
+@pytest.mark.parametrize(
+    ("paging", "answer", "headers", "following"),
+    [
+        (Paging(style="none"), {"items": [1, 2]}, {}, None),
+        (Paging(style="page", param="p"), {}, {}, ({"p": 2}, None)),
+        (Paging(style="offset", total="total"), {"total": 5}, {}, ({"offset": 2, "limit": 2}, None)),
+        (Paging(style="offset", total="total"), {"total": 2}, {}, None),
+        (Paging(style="cursor", cursor="meta.next"), {"meta": {"next": "c"}}, {}, ({"cursor": "c"}, None)),
+        (Paging(style="link"), {}, {"Link": '<https://a.example/2>; rel="next"'}, ({}, "https://a.example/2")),
+        (Paging(style="next_url", cursor="links.next"), {"links": {"next": "/2"}}, {}, ({}, "/2")),
+    ],
+)
+def test_each_way_of_paging_goes_on_and_its_place_is_a_text(
+    paging: Paging, answer: object, headers: dict[str, str], following: object
+) -> None:
+    way = pages.of(paging, 2)
+    step = way.after(way.first(), Response(200, headers, msgspec.json.encode(answer)), [1, 2])
+    place = pages.written(step)
+    assert (None if place is None else (dict(pages.read(place).query), pages.read(place).url)) == following
+
+
+def test_a_record_that_is_no_json_is_unmappable() -> None:
+    with pytest.raises(Unmappable):
+        Declared(manifest()).map("people", RawRecord("1", b"<html>"), Account("7"))

@@ -1,0 +1,177 @@
+"""A provider that was made by API and by nothing else: connected, tested, read, changed and taken away again."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from tests.given import catalog as given
+from tests.given.crm import KEY, Crm, crm, person
+from tests.journeys.deployment import Deployment, Merchant, deployment
+
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
+
+AT = "/api/admin/integrations"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def far() -> AsyncIterator[Crm]:
+    async with crm() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    database_url: str,
+    tmp_path_factory: object,
+    far: Crm,
+) -> AsyncIterator[Deployment]:
+    home = Path(str(tmp_path_factory.mktemp("home")))  # type: ignore[attr-defined] # pytest's own factory
+    async with deployment(database_url, home, CONNECTIONS__ALLOW_NETWORKS="127.0.0.0/8") as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def operator(running: Deployment, far: Crm) -> Merchant:
+    person_ = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root")
+    made = await person_.call("POST", AT, given.document("acme") | {"hosts": {"api": far.url}})
+    assert made.status == 201, made.body
+    return person_
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def amy(running: Deployment, operator: Merchant) -> Merchant:
+    return await running.merchant("Amy")
+
+
+async def connected(amy: Merchant) -> str:
+    """Her connection, made on the first call."""
+    listed = (await amy.call("GET", "/api/connections?provider=acme")).body["items"]
+    if listed:
+        return str(listed[0]["id"])
+    opened = await amy.call("POST", "/api/connections", {"provider": "acme", "apiKey": KEY})
+    assert opened.status == 201, opened.body
+    return str(opened.body["id"])
+
+
+async def synced(amy: Merchant, connection: str) -> None:
+    started = await amy.call("POST", "/api/sync", {"connectionId": connection})
+    assert started.status == 202, started.body
+    run = await amy.finished(started.body["items"][0]["id"])
+    assert run["state"] == "succeeded", run
+
+
+async def test_a_merchant_finds_it_and_a_wrong_key_is_refused_before_it_is_kept(amy: Merchant) -> None:
+    found = (await amy.call("GET", "/api/integrations/acme")).body
+    assert found["credentialFields"][0] == {
+        "name": "api_key", "label": "API key", "secret": True, "required": True, "help": "", "pattern": "",
+    }  # fmt: skip
+    wrong = await amy.call("POST", "/api/connections", {"provider": "acme", "apiKey": "wrong"})
+    assert (wrong.status, wrong.body["error"]["code"]) == (400, "INVALID_CREDENTIALS")
+    assert (await amy.call("GET", "/api/connections?provider=acme")).body["items"] == []
+
+
+async def test_its_account_shows_and_the_connection_is_tested(amy: Merchant) -> None:
+    connection = await connected(amy)
+    found = (await amy.call("GET", f"/api/connections/{connection}")).body
+    assert (found["status"], found["account"]) == ("connected", {"id": "7", "name": "North office", "region": ""})
+    trial = (await amy.call("POST", f"/api/connections/{connection}/test")).body
+    assert trial["success"] is True, trial
+
+
+async def test_its_people_are_read_page_by_page_mapped_and_kept(amy: Merchant, far: Crm) -> None:
+    connection = await connected(amy)
+    await synced(amy, connection)
+    rows = await amy.everything("/api/records?entity=people&shardType=contact&", "items")
+    assert {row["externalId"]: row["title"] for row in rows} == {
+        "1": "ann", "2": "bob", "3": "cy", "4": "dan", "5": "eve",
+    }  # fmt: skip
+    ann = next(row for row in rows if row["title"] == "ann")
+    assert (ann["body"], ann["url"], ann["provider"]) == (
+        {"email": "ann@example.com"}, "https://crm.example/1", "acme",
+    )  # fmt: skip
+    assert ann["sourceUpdatedAt"] == "2026-01-01T00:00:01Z"
+    assert far.asked["people"] == 3
+
+
+async def test_a_second_run_asks_for_changes_and_follows_them(amy: Merchant, far: Crm) -> None:
+    connection = await connected(amy)
+    await synced(amy, connection)
+    far.people |= {1: person(1, "anna"), 2: person(2, "bob", gone=True), 6: person(6, "fay")}
+    await synced(amy, connection)
+    assert "changed_since" in far.queries[-1]
+    rows = await amy.everything("/api/records?entity=people&", "items")
+    assert {row["externalId"]: row["title"] for row in rows} == {
+        "1": "anna", "3": "cy", "4": "dan", "5": "eve", "6": "fay",
+    }  # fmt: skip
+
+
+async def test_the_deployment_has_a_connection_of_its_own_and_tests_with_it(operator: Merchant, amy: Merchant) -> None:
+    await operator.call("POST", AT, (await given_twin(operator)))
+    reached = (await operator.call("POST", f"{AT}/crm/twin/test")).body
+    assert reached["success"] is True, reached
+    assert "no connection of its own" in reached["message"]
+    refused = await operator.call("POST", f"{AT}/crm/twin/connection", {"apiKey": "wrong"})
+    assert refused.body["error"]["code"] == "INVALID_CREDENTIALS"
+    made = await operator.call("POST", f"{AT}/crm/twin/connection", {"apiKey": KEY})
+    assert made.status == 201, made.body
+    again = await operator.call("POST", f"{AT}/crm/twin/connection", {"apiKey": KEY})
+    assert again.body["id"] == made.body["id"]
+    tested = (await operator.call("POST", f"{AT}/crm/twin/test")).body
+    assert (tested["success"], tested["message"]) == (True, "The connection works.")
+    assert (await amy.call("GET", "/api/integrations/twin")).status == 404
+    ended = await operator.call("DELETE", f"{AT}/crm/twin/connection")
+    assert ended.body["success"] is True
+    assert (await operator.call("DELETE", f"{AT}/crm/twin/connection")).status == 404
+
+
+async def given_twin(operator: Merchant) -> dict[str, object]:
+    """The same service as a provider that is the deployment's own."""
+    host = (await operator.call("GET", f"{AT}/crm/acme")).body["hosts"]["api"]
+    return given.document("twin") | {"hosts": {"api": host}, "audience": "system"}
+
+
+async def test_SS_01_addresses_given_by_api_reach_no_inner_network(operator: Merchant, amy: Merchant) -> None:
+    for host in ("https://10.0.0.1", "https://169.254.169.254"):
+        name = "inner_" + host.split(".")[-1]
+        made = await operator.call("POST", AT, given.document(name) | {"hosts": {"api": host}})
+        assert made.status == 201
+        answer = await amy.call("POST", "/api/connections", {"provider": name, "apiKey": "k"})
+        assert (answer.status, answer.body["error"]["code"]) == (502, "CONNECTION_FAILED")
+
+
+async def test_a_premium_provider_asks_for_the_plan_when_connected_and_shows_it_before(
+    operator: Merchant, amy: Merchant, far: Crm
+) -> None:
+    premium = {"hosts": {"api": far.url}, "isPremium": True, "requiredPlan": "pro"}
+    assert (await operator.call("POST", AT, given.document("costly") | premium)).status == 201
+    shown = (await amy.call("GET", "/api/integrations/costly")).body
+    assert (shown["isPremium"], shown["requiredPlan"], shown["included"]) == (True, "pro", False)
+    for path, body in (
+        ("/api/connections", {"provider": "costly", "apiKey": KEY}),
+        ("/api/tenant/integrations", {"integrationId": "costly", "name": "Costly"}),
+    ):
+        refused = await amy.call("POST", path, body)
+        assert (refused.status, refused.body["error"]["code"]) == (403, "PLAN_REQUIRED"), refused.body
+        assert refused.body["error"]["details"]["requiredPlan"] == "pro"
+    await operator.call("PATCH", f"/api/admin/tenants/{amy.tenant_id}", {"plan": "enterprise"})
+    assert (await amy.call("GET", "/api/integrations/costly")).body["included"] is True
+    made = await amy.call("POST", "/api/tenant/integrations", {"integrationId": "costly", "name": "Costly"})
+    assert made.status == 201, made.body
+
+
+async def test_a_provider_in_use_is_deleted_only_when_it_was_deprecated_and_its_connections_go_on(
+    operator: Merchant, amy: Merchant
+) -> None:
+    connection = await connected(amy)
+    refused = await operator.call("DELETE", f"{AT}/crm/acme")
+    assert (refused.status, refused.body["error"]["code"]) == (409, "PROVIDER_IN_USE")
+    uses = refused.body["error"]["details"]
+    assert (uses["total"], uses["integrations"][0]["tenantId"]) == (1, amy.tenant_id)
+    await operator.call("PATCH", f"{AT}/crm/acme/status", {"status": "deprecated"})
+    assert (await operator.call("DELETE", f"{AT}/crm/acme")).status == 204
+    assert (await operator.call("GET", f"{AT}/crm/acme")).status == 404
+    assert (await operator.call("DELETE", f"{AT}/crm/acme")).status == 404
+    trial = (await amy.call("POST", f"/api/connections/{connection}/test")).body
+    assert trial["success"] is True, trial
+    fresh = await amy.call("POST", "/api/connections", {"provider": "acme", "apiKey": KEY})
+    assert (fresh.status, fresh.body["error"]["code"]) == (404, "PROVIDER_NOT_FOUND")
