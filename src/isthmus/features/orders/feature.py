@@ -10,7 +10,10 @@ _ERASE_SECONDS = 3600.0
 FEATURE = Feature(
     name="orders",
     routes=(routes.orders, routes.customers),
-    listens={"orders.disconnected": (("connection.disconnected",), jobs.disconnected)},
+    listens={
+        "orders.disconnected": (("connection.disconnected",), jobs.disconnected),
+        "orders.types_forbidden": (("integration.types_forbidden",), jobs.types_forbidden),
+    },
     emits=EMITS,
     permissions=(routes.READ, routes.PERSONAL, routes.REDACT),
     periodic={"orders.erase": (_ERASE_SECONDS, jobs.erase)},

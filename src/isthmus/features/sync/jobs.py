@@ -31,3 +31,9 @@ async def connected(tx: Tx, event: Mapping[str, Any]) -> None:
 async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     """A connection has ended: nothing of it is wanted any more."""
     await service.disconnected(tx, event["tenant_id"], event["subject"])
+
+
+async def withdrawn(tx: Tx, event: Mapping[str, Any]) -> None:
+    """An integration was switched off, or what may pass it has changed: its runs end, and the next ones read anew."""
+    anew = event["type"] == "integration.types_forbidden"
+    await service.withdrawn(tx, event["tenant_id"], event["body"]["connectionIds"], anew=anew)

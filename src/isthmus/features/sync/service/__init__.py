@@ -13,6 +13,7 @@ from isthmus.features.sync.service.refreshing import read as read
 from isthmus.features.sync.service.refreshing import refresh as refresh
 from isthmus.features.sync.service.resuming import connected as connected
 from isthmus.features.sync.service.resuming import disconnected as disconnected
+from isthmus.features.sync.service.resuming import withdrawn as withdrawn
 from isthmus.features.sync.service.sources import Shop as Shop
 from isthmus.features.sync.service.sources import Source as Source
 from isthmus.features.sync.service.sources import Sources as Sources

@@ -21,7 +21,7 @@ from isthmus.features.sync.model import (
     worth_looking,
 )
 from isthmus.features.sync.service.entities import Keeper
-from isthmus.features.sync.service.sources import Source
+from isthmus.features.sync.service.sources import Source, admit
 from isthmus.features.sync.service.tally import Tally
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import Checkpoint
@@ -85,6 +85,7 @@ class Pull:
         spent = self.tally.spent()
         async with self.scope.tx() as tx:
             await self._still_mine(tx)
+            await admit(tx, self.source)
             parts = {hash(one.external_id) for one in ready.items if not one.whole}
             count, errors = await self._write(tx, ready, len(parts - self.counted))
             await self._keep_errors(tx, errors)

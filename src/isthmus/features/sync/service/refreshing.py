@@ -14,7 +14,7 @@ from isthmus.features.sync.events import RefreshFailed
 from isthmus.features.sync.model import DATA_FAULTS, Fault, after_fault
 from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.faults import EXPIRED, fault_of, fault_of_problem
-from isthmus.features.sync.service.sources import Source, sources
+from isthmus.features.sync.service.sources import Source, admit, sources
 from isthmus.features.sync.service.tally import Tally
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import Wanted
@@ -78,6 +78,7 @@ class _Reading:
         behind = wanted.seen is not None and item.changed_at is not None and item.changed_at < wanted.seen
         async with self.scope.tx() as tx:
             await store.lock(tx, *self.place)
+            await admit(tx, self.source)
             written = await keeper.write(tx, self.scope, self.origin, [item])
             if behind and wanted.attempts < _BEHIND:
                 await self._later(tx, wanted, self.scope.now + _BEHIND_WAIT, wanted.attempts + 1)

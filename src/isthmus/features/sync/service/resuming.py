@@ -1,5 +1,7 @@
 """What a connection's fate means for what waits for it."""
 
+from collections.abc import Sequence
+
 from isthmus.engine.db import Tx
 from isthmus.features.sync import store
 from isthmus.features.sync.service.faults import EXPIRED
@@ -14,3 +16,12 @@ async def connected(tx: Tx, tenant_id: str, connection_id: str) -> None:  # hous
 async def disconnected(tx: Tx, tenant_id: str, connection_id: str) -> None:  # house: silent - the cause was told
     """Disconnected: nobody will read what was wanted of it."""
     await store.forget_wanted(tx, tenant_id, connection_id)
+
+
+async def withdrawn(  # house: silent - the cause was told, and a run tells its end itself
+    tx: Tx, tenant_id: str, connection_ids: Sequence[str], *, anew: bool
+) -> None:
+    """Runs of these connections are to end; `anew` forgets how far they were read, so that nothing stays left out."""
+    await store.withdraw(tx, tenant_id, connection_ids)
+    if anew:
+        await store.forget_watermarks(tx, tenant_id, connection_ids)

@@ -7,6 +7,7 @@ from isthmus.features.sync.store.holding import hand_back as hand_back
 from isthmus.features.sync.store.holding import hold as hold
 from isthmus.features.sync.store.holding import stalled as stalled
 from isthmus.features.sync.store.holding import unpark as unpark
+from isthmus.features.sync.store.holding import withdraw as withdraw
 from isthmus.features.sync.store.opening import Opening as Opening
 from isthmus.features.sync.store.opening import ask_cancel as ask_cancel
 from isthmus.features.sync.store.opening import has_succeeded as has_succeeded
@@ -18,6 +19,7 @@ from isthmus.features.sync.store.paging import Checkpoint as Checkpoint
 from isthmus.features.sync.store.paging import add_errors as add_errors
 from isthmus.features.sync.store.paging import checkpoint as checkpoint
 from isthmus.features.sync.store.paging import error_count as error_count
+from isthmus.features.sync.store.paging import forget_watermarks as forget_watermarks
 from isthmus.features.sync.store.paging import move_watermark as move_watermark
 from isthmus.features.sync.store.paging import spend as spend
 from isthmus.features.sync.store.reading import RunFilter as RunFilter

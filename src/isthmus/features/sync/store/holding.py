@@ -1,5 +1,6 @@
 """Statements that take, keep and give back a run; each names the fence, so that a stale holder changes nothing."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import DateTime, bindparam, case, cast, func, or_, update
@@ -112,6 +113,12 @@ where r.tenant_id = $1 and r.id = newest.id and newest.state = 'parked' and newe
 """
 
 
+_WITHDRAW = """
+update sync_runs set state = 'cancelling', waiting_until = null, waiting_reason = null, changed_at = clock_timestamp()
+where tenant_id = $1 and connection_id = any($2::text[]) and state in ('queued', 'running')
+"""
+
+
 async def claim(tx: Tx, id_: str, owner: str, lease: timedelta, now: datetime) -> Run | None:
     """Take a run that nobody holds; None when somebody does, or when there is nothing left to do."""
     keys = {"tenant_id": tx.tenant_id, "id": id_, "owner": owner}
@@ -158,3 +165,8 @@ async def unpark(tx: Tx, tenant_id: str, connection_id: str, error_code: str) ->
 async def stalled(tx: Tx, quiet: timedelta, limit: int) -> list[tuple[str, str]]:
     """Tenant and id of live runs that nobody holds and that nobody woke; across tenants, so for the system alone."""
     return [(row["tenant_id"], row["id"]) for row in await tx.fetch_sql(_STALLED, quiet, limit)]
+
+
+async def withdraw(tx: Tx, tenant_id: str, connection_ids: Sequence[str]) -> None:
+    """Ask every live run of these connections to end; one that nobody holds is taken up for that by the reconciler."""
+    await tx.execute_sql(_WITHDRAW, tenant_id, list(connection_ids))
