@@ -28,6 +28,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/proxy/{connection_id}/{path:path}": None,
     "/api/tenant/integrations/{id}/users/{user_id}": None,
     "/api/user/integrations/{id}": "int",
+    "/api/connect-sessions/{id}": "cns",
     "/api/sync/{run_id}": "run",
     "/api/sync/runs/{run_id}": "run",
     "/api/products/{id}": "prd",
@@ -113,6 +114,10 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections/{id}/reconnect": {},
     "POST /api/tenant/integrations": {"integrationId": "tiki", "name": "Of the wall"},
     "PATCH /api/tenant/integrations/{id}": {"description": "changed"},
+    "POST /api/connect-sessions": {"integrationId": "{int}", "origin": "http://127.0.0.1:8700", "expiresIn": 60},
+    "POST /api/connect/session": {"token": "ics_x"},
+    "POST /api/connect/start": {"token": "ics_x"},
+    "POST /api/connect/finish": {"token": "ics_x", "ticket": "x"},
     "POST /api/user/integrations/{id}/connect/oauth": {"returnUrl": "https://app.example.com/done"},
     "POST /api/user/integrations/{id}/connect/api-key": {"apiKey": "k"},
     "POST /api/user/integrations/{id}/connect/basic": {"username": "u", "password": "p"},
@@ -167,6 +172,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 }
 #: Nobody signs in for these; each has its own proof of who may use it, or nothing to hide.
 OPEN = {
+    "/api/connect/session",
+    "/api/connect/start",
+    "/api/connect/finish",
     "/api/auth/login",
     "/api/auth/accept",
     "/api/integrations/oauth/start",
@@ -301,8 +309,8 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    hooks = ("whe", "dlv", "rcv", "src", "hdl", "inb", "rpl")
-    nouns = (*hooks, "con", "int", "run", "prd", "lst", "rec", "ord", "cus", "ten", "key", "usr")
+    hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "inb", "rpl")
+    nouns = (*hooks, "con", "cns", "int", "run", "prd", "lst", "rec", "ord", "cus", "ten", "key", "usr")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
@@ -314,6 +322,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
     return {
         "con": connection,
         "int": found["integrationId"],
+        "cns": await connect_session_of(running, amy, found["integrationId"]),
         "run": run,
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
@@ -346,6 +355,12 @@ async def order_of(running: Deployment, amy: Merchant) -> dict[str, str]:
         await orders.write_orders(tx, scope, _Origin(), [item])
     page = await orders.orders(scope, orders.OrderFilter(number="of-this-wall"), Ask(limit=1))
     return {"ord": str(page.items[0]["id"]), "cus": str(page.items[0]["customer_id"])}
+
+
+async def connect_session_of(running: Deployment, amy: Merchant, integration: str) -> str:
+    """A connect session of hers."""
+    body = {"integrationId": integration, "origin": running.address}
+    return str((await amy.call("POST", "/api/connect-sessions", body)).body["id"])
 
 
 async def key_of(merchant: Merchant) -> str:

@@ -138,10 +138,10 @@ class Edge:
             raise Misdirected
         origin = headers.get(b"origin")
         if scope["method"] == "OPTIONS":
-            exchange.cors = self.cors.preflight(origin)
+            exchange.cors = self.cors.preflight(origin, scope["path"])
             await _empty(send, 204)
             return
-        exchange.cors = self.cors.answer(origin)
+        exchange.cors = self.cors.answer(origin, scope["path"])
         if len(headers) != len(scope["headers"]):
             _check_once(scope)
         if self._fronts and await self._passed(exchange, scope, receive, send):
@@ -338,13 +338,13 @@ async def _run(
     raw = await body.read() if route.takes_json else b""
     given = Given(Request(scope, body, send), scope["path_params"], query, exchange.headers, exchange.faults)
     key = exchange.headers.get(b"idempotency-key")
-    if key is None or exchange.principal is None or scope["method"] != "POST":
+    declaration = _declaration(route)
+    if key is None or exchange.principal is None or scope["method"] != "POST" or declaration.passes_on:
         return await route.respond(given, raw)
     opened: Scope = scope["app"].open_scope(exchange.principal, exchange.facts)
     requested = Requested(scope["method"], scope["path"], exchange.query, raw)
     exchange.taking = Taking(claim_of(opened, key, route.path, requested))
-    secrets = _declaration(route).secret_fields
-    return await once(opened, exchange.taking, partial(route.respond, given, raw), secrets)
+    return await once(opened, exchange.taking, partial(route.respond, given, raw), declaration.secret_fields)
 
 
 async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send) -> None:

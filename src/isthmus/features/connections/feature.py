@@ -20,6 +20,7 @@ FEATURE = Feature(
     jobs={PURGE: jobs.purge, DEPART: jobs.depart, trying.JOB: jobs.test},
     listens={
         "connections.member_removed": (("member.removed",), jobs.member_removed),
+        "connections.connect_sessions": (("connection.connected",), jobs.connected),
         "connections.synced": (("sync.completed",), jobs.synced),
     },
     reconcile=(personal.missing, trying.missing),

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.engine.db import Tx
-from isthmus.features.connections.service import finishing, integrations, personal, trying
+from isthmus.features.connections.service import connecting, finishing, integrations, personal, trying
 from isthmus.scope import Scope, System
 
 
 async def sweep(system: System) -> None:
     """Remove consents that ran out."""
     await finishing.sweep(system)
+    await connecting.sweep(system)
 
 
 async def purge(scope: Scope, integration_id: str) -> None:
@@ -36,3 +37,8 @@ async def synced(tx: Tx, event: Mapping[str, Any]) -> None:
 async def test(scope: Scope, connection_id: str) -> None:
     """The scheduled test of one connection."""
     await trying.try_when_due(scope, connection_id)
+
+
+async def connected(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A consent ended well: the connect session that began it is used up."""
+    await connecting.finished(tx, event["tenant_id"], event["subject"])

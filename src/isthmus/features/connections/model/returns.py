@@ -35,6 +35,14 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{host}" + ("" if not port or port == _DEFAULT_PORTS[scheme] else f":{port}")
 
 
+def origin_of_or_none(url: str) -> str | None:
+    """The same; None for anything else."""
+    try:
+        return origin_of(url)
+    except ValueError:
+        return None
+
+
 def check(url: str, allowed: Iterable[str]) -> str:
     """The address itself, when its origin is one of `allowed`. Raises ValueError saying what is wrong."""
     origin = origin_of(url)

@@ -143,7 +143,7 @@ class TrialOut(Answer, frozen=True, kw_only=True):
 
     success: bool
     message: str
-    error: str | msgspec.UnsetType
+    error: str | msgspec.UnsetType = msgspec.UNSET
     tested_at: datetime
     response_time: int
     details: Mapping[str, str]
