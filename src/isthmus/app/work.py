@@ -5,10 +5,13 @@ import contextlib
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
 
 from isthmus.app.features import FEATURES
 from isthmus.app.platform import Platform
 from isthmus.engine import budget, ledger
+from isthmus.engine.bus import prune
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Look, Reconciler, Wake
 from isthmus.feature import Engagement, Job, Periodic, Reconcile
@@ -20,6 +23,7 @@ _ONE_AT_A_TIME = "select pg_try_advisory_xact_lock($1)"
 _LOCKS = 0x1574 << 32
 _SWEEP_SECONDS = 600.0
 _AGAIN_SECONDS = 1.0
+_BATCH, _BATCHES = 5_000, 100
 
 
 async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
@@ -30,10 +34,11 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
             queue.handler(job)(_handler(platform, feature.name, function))
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
+    sweep = partial(_sweep, keep_events=platform.settings.core.keep_events)
     async with asyncio.TaskGroup() as group:
         group.create_task(queue.run(stop), name="queue")
         group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")
-        group.create_task(_recur(platform, "engine.sweep", _SWEEP_SECONDS, _sweep, stop), name="engine.sweep")
+        group.create_task(_recur(platform, "engine.sweep", _SWEEP_SECONDS, sweep, stop), name="engine.sweep")
         group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
         for feature in FEATURES:
             for name, engagement in feature.runs.items():
@@ -42,11 +47,21 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
                 group.create_task(_recur(platform, name, seconds, periodic, stop), name=name)
 
 
-async def _sweep(system: System) -> None:
-    """Forget quotas and idempotency keys that have run out."""
+async def _sweep(system: System, keep_events: timedelta) -> None:
+    """Forget quotas and idempotency keys that have run out, and old events, in short transactions."""
     async with system.tx() as tx:
         await budget.sweep(tx)
-        await ledger.sweep(tx, system.now)
+    for _ in range(_BATCHES):
+        async with system.tx() as tx:
+            gone = await ledger.sweep(tx, system.now, limit=_BATCH)
+        if gone < _BATCH:
+            break
+    more = bool(keep_events)
+    for _ in range(_BATCHES if more else 0):
+        async with system.tx() as tx:
+            _, more = await prune(tx, system.now - keep_events, _BATCH)
+        if not more:
+            break
 
 
 def _handler(platform: Platform, room: str, function: Job) -> Callable[[Wake], Awaitable[None]]:

@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +62,16 @@ class Core:
     )
     allowed_connectors: tuple[str, ...] = field(
         default=(), metadata={"description": "Third-party connectors that may be imported, as name==version."}
+    )
+    keep_events: timedelta = field(
+        default=timedelta(days=100),
+        metadata={
+            "description": "How long events are kept that the audit log does not need; 0 keeps all. Longer than the "
+            "longest time that deliveries are kept."
+        },
+    )
+    keep_queue_log: timedelta = field(
+        default=timedelta(hours=6), metadata={"description": "How long the queue's own log of what it did is kept."}
     )
     log: str = field(
         default="auto",

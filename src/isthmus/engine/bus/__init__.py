@@ -9,3 +9,4 @@ from isthmus.engine.bus.log import CURSORS as CURSORS
 from isthmus.engine.bus.log import EVENTS as EVENTS
 from isthmus.engine.bus.log import Envelope as Envelope
 from isthmus.engine.bus.log import Place as Place
+from isthmus.engine.bus.pruning import prune as prune

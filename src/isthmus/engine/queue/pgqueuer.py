@@ -73,7 +73,6 @@ from freed group by entrypoint, payload, tenant_id
 """
 _FREE: Final = "delete from queue.pgqueuer where status = 'failed' and held_until < now()"
 _PRUNE: Final = "delete from queue.pgqueuer_log where created < now() - $1::interval"
-_LOG_KEPT: Final = timedelta(hours=6)
 _PRUNE_EVERY: Final = 600.0
 _GRACE: Final = 20.0
 _PAUSE: Final = 0.2
@@ -95,6 +94,7 @@ class Pace:
     attempts: int = 12
     #: How long an object is left alone whose wake-up failed so often.
     parked: timedelta = timedelta(hours=1)
+    log_kept: timedelta = timedelta(hours=6)
     grace: float = _GRACE
 
 
@@ -312,7 +312,7 @@ class PgQueue:
         while True:
             with contextlib.suppress(DatabaseUnavailable):
                 async with self._database.system() as tx:
-                    await tx.execute_sql(_PRUNE, _LOG_KEPT)
+                    await tx.execute_sql(_PRUNE, self._pace.log_kept)
                     await tx.execute_sql(_FREE)
             await asyncio.sleep(_PRUNE_EVERY)
 

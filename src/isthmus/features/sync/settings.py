@@ -31,6 +31,12 @@ class Settings:
     max_errors: int = field(default=10_000, metadata={"help": "Most item errors kept per run; all are counted."})
     payload_bytes: int = field(default=65_536, metadata={"help": "Most bytes kept of a record that cannot be read."})
     live_runs: int = field(default=100, metadata={"help": "Most runs of one tenant that may be under way."})
+    keep_runs: timedelta = field(
+        default=timedelta(days=90),
+        metadata={
+            "help": "How long ended runs and their item errors are kept, the newest of each kind always; 0 for ever."
+        },
+    )
     stream_interval: timedelta = field(
         default=timedelta(seconds=1), metadata={"help": "How often a progress stream looks for news."}
     )

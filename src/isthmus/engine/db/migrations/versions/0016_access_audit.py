@@ -59,10 +59,10 @@ _TABLES = (
     )
     """,
 )
-#: Rows of the log go only with a tenant that is being deleted, whatever the statement says.
+#: What is audited goes only with a tenant that is being deleted, whatever the statement says; the rest when it is old.
 _ERASE = f"""
 create policy erasure on events as restrictive for delete to {SYSTEM}
-  using (exists (select from tenants t where t.id = events.tenant_id and t.status = 'deleting'))
+  using (not audited or exists (select from tenants t where t.id = events.tenant_id and t.status = 'deleting'))
 """
 
 
