@@ -5,13 +5,14 @@ bounded, times are aware, UTC and between 1970 and 2100, ids are texts. `what` i
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from isthmus.connect.shapes import Address
 from isthmus.connect.spi import Unmappable
 from isthmus.kit import money, text
 
@@ -196,6 +197,34 @@ def optional_line(value: Loose) -> str | None:
 def markup(value: Loose) -> str:
     """Some HTML or long text, storable as it is; empty for anything that is no text."""
     return text.storable(value) if isinstance(value, str) else ""
+
+
+def optional_signed(value: Loose, what: str) -> Decimal | None:
+    """As `optional_decimal`, for amounts that may be below zero, such as a seller's income after fees."""
+    negative = isinstance(value, str | int | Decimal) and str(value).startswith("-")
+    if not negative:
+        return optional_decimal(value, what)
+    found = decimal(str(value)[1:], what)
+    return -found
+
+
+def in_zone(moment: int, zone: timezone) -> datetime:
+    """Seconds since 1970 as a time of a zone."""
+    return datetime.fromtimestamp(moment, UTC).astimezone(zone)
+
+
+def masked(*texts: str | None) -> bool:
+    """Whether a platform shows stars in one of these texts instead of letters."""
+    return any("*" in one for one in texts if one)
+
+
+def address(codes: Mapping[str, str] | None = None, **parts: Loose) -> Address | None:
+    """An address of parts that are texts or nothing, under the names of `Address`; None where all are empty."""
+    texts = {name: optional_line(value) for name, value in parts.items()}
+    given = {name: code for name, code in (codes or {}).items() if code}
+    if not any(texts.values()):
+        return None
+    return msgspec.convert({**texts, "codes": given, "is_masked": masked(*texts.values())}, Address)
 
 
 def truth(value: Loose) -> bool:

@@ -6,6 +6,7 @@ from isthmus.sandbox.consent import Ask, page, refusal, walk
 from isthmus.sandbox.faults import KINDS, Fault, Faults
 from isthmus.sandbox.ledger import Grant, Token
 from isthmus.sandbox.model import App, Seller, Warehouse
+from isthmus.sandbox.orders import Book, Bought, Buyer, Market, Placed
 from isthmus.sandbox.recording import Record, Recording
 from isthmus.sandbox.server import SandboxServer, discover
 from isthmus.sandbox.shelf import Row, Shelf
@@ -17,6 +18,9 @@ __all__ = [
     "KINDS",
     "App",
     "Ask",
+    "Book",
+    "Bought",
+    "Buyer",
     "Call",
     "CatalogueProduct",
     "CatalogueUnreadable",
@@ -25,6 +29,8 @@ __all__ = [
     "Fault",
     "Faults",
     "Grant",
+    "Market",
+    "Placed",
     "Record",
     "Recording",
     "Refusal",

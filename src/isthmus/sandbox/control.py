@@ -30,6 +30,8 @@ def _route(shop: Shop, call: Call) -> Reply:
             return _faults(shop, call, rest)
         case ("POST" | "PATCH" | "DELETE", "products"):
             return _products(shop, call, rest)
+        case ("POST" | "PATCH", "orders"):
+            return _orders(shop, call, rest)
         case ("POST", "throttle" | "clock" | "reset" | "consent" | "revoke"):
             return _switch(shop, head, call.json())
         case _:
@@ -75,6 +77,14 @@ def _products(shop: Shop, call: Call, external_id: str) -> Reply:
     else:
         shop.remove_product(external_id, seller=seller)
     return json_reply({"ids": [external_id]})
+
+
+def _orders(shop: Shop, call: Call, key: str) -> Reply:
+    seller = call.one("seller")
+    if call.method == "POST":
+        return json_reply({"ids": [shop.place_order(seller=seller)]}, 201)
+    shop.move_order(key, str(call.json().get("state", "")), seller=seller)
+    return json_reply({"ids": [key]})
 
 
 def _switch(shop: Shop, name: str, wanted: Mapping[str, object]) -> Reply:

@@ -63,6 +63,7 @@ class SandboxServer:
         *,
         seed: int = 1,
         products: int = 60,
+        orders: int = 40,
         clock: Clock = SYSTEM,
         catalogue: Sequence[CatalogueProduct] | None = None,
         ports: Mapping[str, int] | None = None,
@@ -73,7 +74,7 @@ class SandboxServer:
         if missing:
             raise NotFound(f"no sandbox for {', '.join(missing)}; there are {', '.join(known)}")
         self.clock = ShiftedClock(clock)
-        world = World(seed, products, self.clock, catalogue)
+        world = World(seed, products, self.clock, catalogue, orders)
         names = list(known) if platforms is None else list(platforms)
         self.shops: Mapping[str, Shop] = {name: known[name](world) for name in names}
         self._ports = dict(ports or {})

@@ -16,6 +16,7 @@ from isthmus.sandbox.dice import Dice
 from isthmus.sandbox.faults import Faults
 from isthmus.sandbox.ledger import Ledger
 from isthmus.sandbox.model import App, Seller
+from isthmus.sandbox.orders import Book, Market
 from isthmus.sandbox.recording import Recording
 from isthmus.sandbox.shelf import Shelf
 from isthmus.sandbox.throttle import Throttle
@@ -32,6 +33,8 @@ class World:
     products: int
     clock: ShiftedClock
     catalogue: Sequence[CatalogueProduct] | None = None
+    #: Orders drawn for the main seller; the small ones get a few.
+    orders: int = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Shop(ABC):
         self.cursors = Cursors(self.clock)
         self._asks: dict[str, Ask] = {}
         self._requests = 0
+        self._books: dict[str, Book] = {}
         self.apps, self.sellers = self.seeded()
 
     def reset(self) -> None:
@@ -123,6 +127,10 @@ class Shop(ABC):
     @abstractmethod
     def denied(self, ask: Ask) -> str:
         """The callback address after a refusal."""
+
+    def market(self, seller: Seller) -> Market:
+        """The currency, keys and vouchers of a seller's orders; a platform with keys of its own form overrides it."""
+        return Market(seller.currency, lambda serial, _: str(700_000_000 + serial * 37))
 
     # What every platform shares.
 
@@ -238,6 +246,25 @@ class Shop(ABC):
     def remove_product(self, external_id: str, *, seller: str | None = None) -> None:
         """Delete a listing in the platform's way. Raises `NotFound`."""
         self._seller_of(seller).shelf.remove(int(external_id), self.clock.unix())
+
+    def book(self, seller: str | None = None) -> Book:
+        """A seller's orders, drawn when they are first asked for."""
+        owner = self._seller_of(seller)
+        if owner.id not in self._books:
+            count = self.world.orders if owner is self.sellers[0] else min(3, self.world.orders)
+            dice, now = self.dice("orders", owner.id), self.clock.unix()
+            self._books[owner.id] = Book(dice, owner.shelf, self.market(owner), now=now, drawn=count)
+        return self._books[owner.id]
+
+    def place_order(self, *, seller: str | None = None) -> str:
+        """A buyer buys something now; returns the order's key."""
+        book = self.book(seller)
+        dice = self.dice("order", self._seller_of(seller).id, book.size)
+        return book.place(dice, self._seller_of(seller).shelf, self.clock.unix())
+
+    def move_order(self, key: str, state: str, *, seller: str | None = None) -> None:
+        """Bring an order into another state now. Raises `NotFound`, or `Invalid` for an unknown state."""
+        self.book(seller).move(key, state, self.clock.unix())
 
     def summary(self) -> Mapping[str, object]:
         """What the control address and the command line show."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from isthmus.connect.conformance import Offer, Role
+from isthmus.connect.conformance import Offer, OrderFact, Role
 from isthmus.connect.spi import App
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import NotFound
@@ -10,6 +10,7 @@ from isthmus.kit.secret import Secret
 from isthmus.sandbox.catalogue import CatalogueVariant, in_currency
 from isthmus.sandbox.consent import walk
 from isthmus.sandbox.model import Seller
+from isthmus.sandbox.orders import STATES
 from isthmus.sandbox.shelf import Row
 from isthmus.sandbox.shop import Shop
 
@@ -65,6 +66,23 @@ class SandboxStage:
 
     def add(self) -> None:
         self._shop.add_product()
+
+    def orders(self) -> Sequence[OrderFact]:
+        return [(one.key, one.total, sum(line.quantity for line in one.lines)) for one in self._shop.book().all()]
+
+    def place_order(self) -> str:
+        return self._shop.place_order()
+
+    def move_order(self, key: str, state: str) -> None:
+        if state in STATES:
+            self._shop.move_order(key, state)
+        else:
+            self._shop.book().edit(key, self._shop.clock.unix(), strange=state)
+
+    def late_order(self, seconds: float) -> str:
+        key = self._shop.place_order()
+        self._shop.book().move(key, "paid", self._shop.clock.unix() - int(seconds))
+        return key
 
     def disturb(self, kind: str, times: int | None = None, *, after: int = 0) -> None:
         self._shop.faults.add("*", kind, times, after=after)

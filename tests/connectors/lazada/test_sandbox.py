@@ -351,7 +351,7 @@ async def test_too_many_calls_are_banned_for_the_named_seconds(user: LazadaUser)
 
 
 async def test_unknown_paths_have_the_envelope_too(user: LazadaUser) -> None:
-    answer = await user.call("/orders/get")
+    answer = await user.call("/orders/unknown")
     assert (answer.status, answer.json["code"]) == (200, "InvalidApiPath")
 
 

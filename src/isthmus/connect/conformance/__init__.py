@@ -10,5 +10,6 @@ from isthmus.connect.conformance.report import Broken as Broken
 from isthmus.connect.conformance.report import Finding as Finding
 from isthmus.connect.conformance.report import broken as broken
 from isthmus.connect.conformance.stage import Offer as Offer
+from isthmus.connect.conformance.stage import OrderFact as OrderFact
 from isthmus.connect.conformance.stage import Role as Role
 from isthmus.connect.conformance.stage import Stage as Stage

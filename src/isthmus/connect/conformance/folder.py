@@ -17,8 +17,8 @@ from isthmus.connect.conformance.report import Broken, Finding, require
 from isthmus.connect.conformance.walls import forbidden_imports, wall
 from isthmus.connect.reading import Loose
 from isthmus.connect.registry import Found
-from isthmus.connect.shapes import Listing
-from isthmus.connect.spi import Account, App, Connector, Consent, ConsentDenied, RawRecord, Unmappable
+from isthmus.connect.shapes import Listing, Order
+from isthmus.connect.spi import Account, App, Connector, Consent, ConsentDenied, RawRecord, ReadsOrders, Unmappable
 from isthmus.kit.secret import Secret
 
 _NOW = datetime(2026, 11, 5, 3, 0, tzinfo=UTC)
@@ -126,12 +126,37 @@ def samples_become_their_listings(subject: Subject) -> None:
         require(first.variants, f"{sample.title}: a listing has at least one variant")
 
 
+def samples_become_their_orders(subject: Subject) -> None:
+    """The same for orders, of connectors that read them."""
+    connector = subject.connector
+    if not isinstance(connector, ReadsOrders):
+        return
+    found = read.of(read.OrderSample, subject.samples)
+    require(found, "samples/ holds no record of kind `order`")
+    for sample in found:
+        with wall():
+            first = connector.map_order(sample.record(), sample.account.account())
+            second = connector.map_order(sample.record(), sample.account.account())
+        require(first == second, f"{sample.title}: mapped twice, two results")
+        differing = [name for name in Order.__struct_fields__ if getattr(first, name) != getattr(sample.order, name)]
+        require(not differing, f"{sample.title}: differs in {', '.join(differing)}")
+
+
 def hostile_records_are_refused_in_words(subject: Subject) -> None:
     """Whatever a record holds, it becomes a storable listing or Unmappable with a sentence; nothing else is raised."""
     for sample in read.of(read.ListingSample, subject.samples):
         account = sample.account.account()
         for content in (*_NOT_RECORDS, *_mutations(bytes(sample.payload))):
-            _mapped_or_refused(subject.connector, RawRecord(sample.record_id, content), account)
+            _mapped_or_refused(subject.connector.map_listing, RawRecord(sample.record_id, content), account)
+
+
+def hostile_orders_are_refused_in_words(subject: Subject) -> None:
+    """The same for orders."""
+    if isinstance(subject.connector, ReadsOrders):
+        for sample in read.of(read.OrderSample, subject.samples):
+            account = sample.account.account()
+            for content in (*_NOT_RECORDS, *_mutations(bytes(sample.payload))):
+                _mapped_or_refused(subject.connector.map_order, RawRecord(sample.record_id, content), account)
 
 
 def _mutations(payload: bytes) -> Iterator[bytes]:
@@ -161,12 +186,13 @@ def _slots(tree: Loose, depth: int = 0) -> Iterator[tuple[Loose, Loose]]:
             yield from _slots(value, depth + 1)
 
 
-def _mapped_or_refused(connector: Connector, record: RawRecord, account: Account) -> None:
+def _mapped_or_refused(
+    mapping: Callable[[RawRecord, Account], Listing | Order], record: RawRecord, account: Account
+) -> None:
     try:
         with wall(Unmappable):
-            listing = connector.map_listing(record, account)
-            text = msgspec.json.encode(listing)
-        require(b"\\u0000" not in text, "a listing with a NUL character")
+            text = msgspec.json.encode(mapping(record, account))
+        require(b"\\u0000" not in text, "a record with a NUL character")
     except Unmappable as refused:
         sentence = refused.reason
         require(sentence[:1].isupper() and sentence.endswith(".") and len(sentence) < 400, f"no sentence: {sentence!r}")
@@ -300,7 +326,9 @@ CHECKS: tuple[Check, ...] = (
     imports_stay_inside_the_contract,
     unknown_facts_are_refused,
     samples_become_their_listings,
+    samples_become_their_orders,
     hostile_records_are_refused_in_words,
+    hostile_orders_are_refused_in_words,
     answers_are_judged_as_documented,
     no_answer_upsets_the_judge,
     requests_leave_as_documented,

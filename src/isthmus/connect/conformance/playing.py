@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from isthmus.client import ClientError, RefreshFailed, RefreshRefused
-from isthmus.connect.conformance import pulling, signing_in
+from isthmus.connect.conformance import ordering, pulling, signing_in
 from isthmus.connect.conformance.report import Broken, Finding
 from isthmus.connect.conformance.stage import Play, Stage
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import ConsentDenied, Unmappable
 
 Act: TypeAlias = Callable[[Play], Awaitable[None]]
-PLAYS: tuple[Act, ...] = (*signing_in.PLAYS, *pulling.PLAYS)
+PLAYS: tuple[Act, ...] = (*signing_in.PLAYS, *pulling.PLAYS, *ordering.PLAYS)
 
 
 async def check_on(found: Found, stage: Stage) -> list[Finding]:

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from isthmus.connect.conformance.report import Broken
-from isthmus.connect.shapes import Listing
+from isthmus.connect.shapes import Listing, Order
 from isthmus.connect.spi import Account, RawRecord
 
 T = TypeVar("T")
@@ -47,6 +47,20 @@ class ListingSample(_Strict, frozen=True, tag_field="kind", tag="listing"):
     def record(self) -> RawRecord:
         """As `pull_listings` would hand it over."""
         return RawRecord(self.record_id, bytes(self.payload), self.read_at)
+
+
+class OrderSample(_Strict, frozen=True, tag_field="kind", tag="order"):
+    """An order as the platform sends it, and the canonical order it must become."""
+
+    title: str
+    account: SampleAccount
+    record_id: str
+    payload: msgspec.Raw
+    order: Order
+
+    def record(self) -> RawRecord:
+        """As `pull_orders` would hand it over."""
+        return RawRecord(self.record_id, bytes(self.payload))
 
 
 class FailureCase(_Strict, frozen=True):
@@ -110,7 +124,7 @@ class Callbacks(_Strict, frozen=True, tag_field="kind", tag="callbacks"):
     cases: list[CallbackCase]
 
 
-Sample = ListingSample | Failures | Requests | Callbacks
+Sample = ListingSample | OrderSample | Failures | Requests | Callbacks
 _DECODER = msgspec.json.Decoder(Sample)
 
 

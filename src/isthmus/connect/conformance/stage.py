@@ -23,6 +23,8 @@ from isthmus.kit.secret import Secret
 Role = Literal["main", "empty", "blocked", "several"]
 #: What one variant must come out as: what can be sold, the regular price, the lower price if there is one.
 Offer = tuple[int, Decimal, Decimal | None]
+#: What an order must come out as: its key, what the buyer pays, and how many pieces.
+OrderFact = tuple[str, Decimal, int]
 REDIRECT = "http://127.0.0.1:9/api/integrations/oauth/callback/reg_1"
 _CURSOR_LENGTH = 16_384
 
@@ -58,6 +60,22 @@ class Stage(Protocol):
 
     def add(self) -> None:
         """Put one more product into the main shop."""
+        ...
+
+    def orders(self) -> Sequence[OrderFact]:
+        """Every order of the main shop."""
+        ...
+
+    def place_order(self) -> str:
+        """A buyer buys something in the main shop now; the order's key."""
+        ...
+
+    def move_order(self, key: str, state: str) -> None:
+        """Bring an order into another state now; a state that no script knows is shown as it is."""
+        ...
+
+    def late_order(self, seconds: float) -> str:
+        """An order that shows up now, dated so many seconds back; its key."""
         ...
 
     def disturb(self, kind: str, times: int | None = None, *, after: int = 0) -> None:

@@ -16,7 +16,7 @@ from isthmus.connect.spi import Account, RawRecord, Unmappable
 from isthmus.kit import text
 
 CURRENCIES = {"VN": "VND", "SG": "SGD", "MY": "MYR", "TH": "THB", "PH": "PHP", "ID": "IDR"}
-_HOURS = {"VN": 7, "TH": 7, "ID": 7, "SG": 8, "MY": 8, "PH": 8}
+HOURS = {"VN": 7, "TH": 7, "ID": 7, "SG": 8, "MY": 8, "PH": 8}
 _STATUS = {
     "active": ListingStatus.ACTIVE,
     "live": ListingStatus.ACTIVE,
@@ -187,7 +187,7 @@ def _price(sku: _Sku, region: str, at: datetime | None) -> Price | None:
     sale = reading.optional_decimal(sku.special_price, "special price")
     if not sale or sale >= regular:
         return Price(CURRENCIES[region], regular, regular)
-    zone = reading.zone(_HOURS[region])
+    zone = reading.zone(HOURS[region])
     starts = reading.local(sku.special_from_time, "start of the special price", zone)
     ends = reading.local(sku.special_to_time, "end of the special price", zone)
     holds = at is None or ((starts is None or starts <= at) and (ends is None or at <= ends))

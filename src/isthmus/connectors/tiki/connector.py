@@ -3,28 +3,40 @@
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
-from isthmus.client import ApiClient, Failure, PlatformError, RefreshFailed, RefreshRefused, Request, Response, Tokens
+from isthmus.client import (
+    ApiClient,
+    Failure,
+    Missing,
+    PlatformError,
+    RefreshFailed,
+    RefreshRefused,
+    Request,
+    Response,
+    Tokens,
+)
 from isthmus.client.errors import MalformedBody
 from isthmus.connect import granting, judging, reading, walk
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
-from isthmus.connect.shapes import Listing
+from isthmus.connect.shapes import Listing, Order
 from isthmus.connect.spi import (
     Account,
     App,
     Callback,
     Consent,
+    Desk,
     Granted,
+    Pulled,
     RawRecord,
     RecordPage,
     Session,
     Window,
 )
-from isthmus.connectors.tiki import mapping
+from isthmus.connectors.tiki import mapping, orders, queueing
 from isthmus.kit.clock import Clock
 
 _API = "/integration/v2"
@@ -156,6 +168,22 @@ class Tiki:
         """Who the token belongs to."""
         return _account(await session.client.get(f"{session.app_hosts['api']}{_API}/sellers/me"))
 
+    async def open_queue(self, desk: Desk, name: str) -> str:
+        """See `queueing`."""
+        return await queueing.open_queue(desk, name)
+
+    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> None:
+        """See `queueing`."""
+        await queueing.join(session, queue, topics)
+
+    async def pull_events(self, desk: Desk, queue: str, place: str) -> Pulled:
+        """See `queueing`."""
+        return await queueing.pull(desk, queue, place)
+
+    async def confirm_events(self, desk: Desk, queue: str, place: str) -> str:  # noqa: ARG002 - the next pull confirms
+        """Reading on from this place is what confirms it."""
+        return place
+
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """Products changed in the window; siblings of one `super_id` come as records of their own."""
         at = walk.begin(window, cursor, _RULES)
@@ -184,6 +212,28 @@ class Tiki:
     def map_listing(self, record: RawRecord, account: Account) -> Listing:  # noqa: ARG002 - one country, one currency
         """See `mapping.listing`."""
         return mapping.listing(record)
+
+    async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
+        """Orders changed in the window, oldest change first."""
+        read = await orders.pull(session, f"{session.app_hosts['api']}{_API}", window, cursor)
+        return RecordPage(read.records, read.cursor, read.total)
+
+    def map_order(self, record: RawRecord, account: Account) -> Order:  # noqa: ARG002 - as above
+        """See `orders.order`."""
+        return orders.order(record)
+
+    async def fetch(self, session: Session, entity: str, external_id: str) -> RawRecord | None:
+        """One product by its own id (a listing of siblings has none to ask by), one order by its code."""
+        root = f"{session.app_hosts['api']}{_API}"
+        if entity == "orders":
+            return await orders.fetch(session, root, external_id)
+        if entity != "products":
+            raise LookupError(entity)
+        try:
+            answer = await session.client.get(f"{root}/products/{quote(external_id, safe='')}")
+        except Missing:
+            return None
+        return RawRecord(external_id, answer.content)
 
 
 def _local(moment: int) -> str:

@@ -7,12 +7,22 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from isthmus.client import ApiClient, Failure, PlatformError, RefreshFailed, RefreshRefused, Request, Response, Tokens
+from isthmus.client import (
+    ApiClient,
+    Failure,
+    Missing,
+    PlatformError,
+    RefreshFailed,
+    RefreshRefused,
+    Request,
+    Response,
+    Tokens,
+)
 from isthmus.client.errors import MalformedBody
 from isthmus.connect import granting, judging, reading, walk
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
-from isthmus.connect.shapes import Listing
+from isthmus.connect.shapes import Listing, Order
 from isthmus.connect.spi import (
     Account,
     App,
@@ -24,7 +34,7 @@ from isthmus.connect.spi import (
     Session,
     Window,
 )
-from isthmus.connectors.lazada import mapping
+from isthmus.connectors.lazada import mapping, order_mapping, orders
 from isthmus.connectors.lazada.connector import signing, verdict
 from isthmus.kit.clock import Clock
 
@@ -55,6 +65,10 @@ class _Data(msgspec.Struct):
     products: list[msgspec.Raw] | None = None
 
 
+class _Item(msgspec.Struct):
+    data: msgspec.Raw
+
+
 class _Page(msgspec.Struct):
     data: _Data
 
@@ -69,6 +83,7 @@ class _Seller(msgspec.Struct):
 
 
 _GRANTED = reading.decoder(_Granted)
+_ITEM = reading.decoder(_Item)
 _PAGE = reading.decoder(_Page)
 _SELLER = reading.decoder(_Seller)
 _KEY = reading.decoder(mapping.Key)
@@ -190,6 +205,31 @@ class Lazada:
     def map_listing(self, record: RawRecord, account: Account) -> Listing:
         """See `mapping.listing`."""
         return mapping.listing(record, account)
+
+    async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
+        """See `orders`."""
+        return await orders.pull(session, _root(session), window, cursor)
+
+    def map_order(self, record: RawRecord, account: Account) -> Order:
+        """See `order_mapping.order`."""
+        return order_mapping.order(record, account)
+
+    async def fetch(self, session: Session, entity: str, external_id: str) -> RawRecord | None:
+        """One item or order by its id."""
+        if entity == "orders":
+            return await orders.fetch(session, _root(session), external_id)
+        if entity != "products":
+            raise LookupError(entity)
+        read_at = session.clock.now()
+        try:
+            answer = await session.client.get(f"{_root(session)}/product/item/get", query={"item_id": external_id})
+        except Missing:
+            return None
+        return RawRecord(external_id, bytes(judging.decoded(answer, _ITEM).data), read_at)
+
+
+def _root(session: Session) -> str:
+    return f"{_host(session.app_hosts, session.account)}/rest"
 
 
 def _iso(moment: int) -> str:

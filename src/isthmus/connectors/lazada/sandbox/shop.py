@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from isthmus.connectors.lazada.sandbox import oauth, products
+from isthmus.connectors.lazada.sandbox import oauth, orders, products
 from isthmus.connectors.lazada.sandbox.countries import CURRENCIES
 from isthmus.connectors.lazada.sandbox.rules import error
-from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Warehouse, endpoint
+from isthmus.sandbox import App, Ask, Call, Endpoint, Market, Reply, Seller, Shop, Warehouse, endpoint
 
 _DAY = 86_400.0
 _FIRST_ITEM = 2_374_791_958
@@ -65,6 +65,9 @@ class Lazada(Shop):
             extra={"short_code": country + dice.text(6, "ABCDEFGHJKLMNPQRSTUVWXYZ"), "user_id": dice.digits(9)},
         )
 
+    def market(self, seller: Seller) -> Market:
+        return Market(seller.currency, lambda serial, _: str(260_422_900_198_363 + serial * 1_117))
+
     def endpoints(self) -> Sequence[Endpoint]:
         def bound(answer: products.Answer) -> products.Served:
             return lambda call: products.served(self, call, answer)
@@ -76,6 +79,10 @@ class Lazada(Shop):
             endpoint("GET POST", f"{root}/auth/token/refresh", lambda call: oauth.refresh(self, call)),
             endpoint("GET POST", f"{root}/products/get", bound(products.listed)),
             endpoint("GET POST", f"{root}/product/item/get", bound(products.one)),
+            endpoint("GET POST", f"{root}/orders/get", bound(orders.listed)),
+            endpoint("GET POST", f"{root}/order/get", bound(orders.one)),
+            endpoint("GET POST", f"{root}/order/items/get", bound(orders.items)),
+            endpoint("GET POST", f"{root}/orders/items/get", bound(orders.items_of_many)),
             endpoint("GET POST", f"{root}/seller/get", bound(products.seller_of)),
         ]
 

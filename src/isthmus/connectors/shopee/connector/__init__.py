@@ -20,21 +20,24 @@ from isthmus.client import (
 from isthmus.connect import granting, judging, reading, walk
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
-from isthmus.connect.shapes import Listing
+from isthmus.connect.shapes import Listing, Order
 from isthmus.connect.spi import (
     Account,
     App,
     Callback,
     Consent,
     ConsentDenied,
+    Desk,
     Granted,
+    Pulled,
     RawRecord,
     RecordPage,
     Session,
+    Subscription,
     Window,
 )
-from isthmus.connectors.shopee import mapping
-from isthmus.connectors.shopee.connector import items, signing, verdict
+from isthmus.connectors.shopee import mapping, order_mapping
+from isthmus.connectors.shopee.connector import items, orders, pushing, signing, verdict
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
 
@@ -167,6 +170,33 @@ class Shopee:
         answer = await session.client.get(f"{session.app_hosts['api']}{_SHOP}")
         return _account(session.account.id, answer, session.account.extra)
 
+    async def subscriptions(self, desk: Desk) -> Sequence[Subscription]:
+        """See `pushing`."""
+        return await pushing.subscriptions(desk)
+
+    async def subscribe(self, desk: Desk, url: str, topics: frozenset[str]) -> Subscription:
+        """See `pushing`."""
+        return await pushing.subscribe(desk, url, topics)
+
+    async def unsubscribe(self, desk: Desk, subscription: Subscription) -> None:
+        """See `pushing`."""
+        await pushing.unsubscribe(desk, subscription)
+
+    async def open_queue(self, desk: Desk, name: str) -> str:  # noqa: ARG002 - each app has its list
+        """The list of lost pushes is there without being made."""
+        return "lost"
+
+    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> None:
+        """An app's list has the pushes of all its shops."""
+
+    async def pull_events(self, desk: Desk, queue: str, place: str) -> Pulled:  # noqa: ARG002 - it begins behind what is confirmed
+        """See `pushing`."""
+        return await pushing.pull(desk)
+
+    async def confirm_events(self, desk: Desk, queue: str, place: str) -> str:  # noqa: ARG002 - each app has one list
+        """See `pushing`."""
+        return await pushing.confirm(desk, place)
+
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """Items changed in the window, in every state, oldest first."""
         at = walk.begin(window, cursor, items.RULES)
@@ -182,6 +212,22 @@ class Shopee:
     def map_listing(self, record: RawRecord, account: Account) -> Listing:
         """See `mapping.listing`."""
         return mapping.listing(record, account)
+
+    async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
+        """See `orders`."""
+        return await orders.pull(session, window, cursor)
+
+    def map_order(self, record: RawRecord, account: Account) -> Order:  # noqa: ARG002 - an order names all by itself
+        """See `order_mapping.order`."""
+        return order_mapping.order(record)
+
+    async def fetch(self, session: Session, entity: str, external_id: str) -> RawRecord | None:
+        """One item by its id, one order by its number."""
+        if entity == "orders":
+            return await orders.fetch(session, external_id)
+        if entity != "products":
+            raise LookupError(entity)
+        return await items.fetch(session, external_id, session.clock.now())
 
 
 def _pair(reply: _Granted, now: datetime) -> Tokens:

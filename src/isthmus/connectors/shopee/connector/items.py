@@ -96,11 +96,18 @@ async def records(session: Session, page: Listed, read_at: datetime) -> list[Raw
     ids = [one for one in page.rows if one]
     batches = [ids[start : start + _DETAILS] for start in range(0, len(ids), _DETAILS)]
     items: dict[str, msgspec.Raw] = {}
-    for found in await _together(partial(_details, session), batches):
+    for found in await together(partial(_details, session), batches):
         items |= found
     with_models = [one for one, raw in items.items() if _has_models(raw)]
-    models = dict(zip(with_models, await _together(partial(_models, session), with_models), strict=True))
+    models = dict(zip(with_models, await together(partial(_models, session), with_models), strict=True))
     return [RawRecord(one, _joined(raw, items.get(one), models.get(one)), read_at) for one, raw in page.rows.items()]
+
+
+async def fetch(session: Session, item_id: str, read_at: datetime) -> RawRecord | None:
+    """One item with its models; None where the platform does not show it."""
+    row = msgspec.Raw(msgspec.json.encode({"item_id": item_id}))
+    (found,) = await records(session, Listed({item_id: row}, 1, True, None), read_at)
+    return None if b',"item":null,' in found.payload else found
 
 
 async def _details(session: Session, ids: Sequence[str]) -> dict[str, msgspec.Raw]:
@@ -122,7 +129,7 @@ async def _models(session: Session, item_id: str) -> bytes | None:
     return bytes(judging.decoded(answer, _MODELS).response)
 
 
-async def _together(call: Callable[[A], Awaitable[T]], over: Iterable[A]) -> list[T]:
+async def together(call: Callable[[A], Awaitable[T]], over: Iterable[A]) -> list[T]:
     """`call` for each, a few at a time; results in order. The first failure ends the others and is raised as it is."""
     gate = asyncio.Semaphore(_AT_ONCE)
 

@@ -1,13 +1,20 @@
 """Shopee's applications, shops, main account and calls."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
-from isthmus.connectors.shopee.sandbox import oauth, products, shops
+from isthmus.connectors.shopee.sandbox import oauth, orders, products, pushes, shops
 from isthmus.connectors.shopee.sandbox.rules import error
-from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Warehouse, endpoint
+from isthmus.sandbox import App, Ask, Call, Endpoint, Market, Reply, Seller, Shop, Warehouse, endpoint
 
 _FIRST_ITEM = 2_500_139_861
 _API = "/api/v2"
+_PUSHES = (
+    ("GET", "get_app_push_config", pushes.config),
+    ("POST", "set_app_push_config", pushes.configure),
+    ("GET", "get_lost_push_message", pushes.lost),
+    ("POST", "confirm_consumed_lost_push_message", pushes.confirm),
+)
 
 
 class Shopee(Shop):
@@ -52,14 +59,29 @@ class Shopee(Shop):
             shelf=self.shelf(source, _FIRST_ITEM + number * 100_000_000),
         )
 
+    def _begin(self) -> None:
+        super()._begin()
+        self.desks = pushes.Desks()
+
+    def market(self, seller: Seller) -> Market:
+        def key(serial: int, placed: int) -> str:
+            return orders.key(seller.id, serial, datetime.fromtimestamp(placed, UTC).strftime("%y%m%d"))
+
+        return Market(seller.currency, key)
+
     def endpoints(self) -> Sequence[Endpoint]:
         def bound(answer: Callable[[Shop, Call], Reply]) -> Callable[[Call], Reply]:
             return lambda call: answer(self, call)
+
+        def pushed(answer: Callable[[Shop, Call, pushes.Desks], Reply]) -> Callable[[Call], Reply]:
+            return lambda call: answer(self, call, self.desks)
 
         calls = {
             "public/get_shops_by_partner": shops.by_partner,
             "shop/get_shop_info": shops.info,
             "merchant/get_merchant_info": shops.merchant,
+            "order/get_order_list": orders.listed,
+            "order/get_order_detail": orders.details,
             "product/get_item_list": products.listed,
             "product/search_item": products.search,
             "product/get_item_base_info": products.base_info,
@@ -74,6 +96,7 @@ class Shopee(Shop):
             endpoint("POST", f"{_API}/auth/token/get", bound(oauth.get_token)),
             endpoint("POST", f"{_API}/auth/access_token/get", bound(oauth.refresh)),
             *[endpoint("GET", f"{_API}/{path}", bound(answer)) for path, answer in calls.items()],
+            *[endpoint(method, f"{_API}/push/{path}", pushed(answer)) for method, path, answer in _PUSHES],
         ]
 
     def addresses(self, base: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 
+from isthmus.connectors.tiki.sandbox.pages import bounds, whole
 from isthmus.connectors.tiki.sandbox.rules import local, parsed, refuse
 from isthmus.sandbox import Call, Reply, Row, Seller, Shop, json_reply
 from isthmus.sandbox.catalogue import CatalogueVariant, Status, folded, in_currency
@@ -11,17 +12,16 @@ from isthmus.sandbox.dice import Dice
 Answer = Callable[[Call, Seller], Reply]
 Served = Callable[[Call], Reply]
 
+_SCOPES = frozenset({"product", "inventory"})
 _DEFAULT_LIMIT = 20
 _LIMIT = 50
-#: Every third page, starting with the second, is one row short: fewer rows than the limit do not mean the end.
-_SHORT_EVERY = 3
 _STATES: frozenset[Status] = frozenset({"active", "inactive", "review", "banned"})
 _ON: frozenset[Status] = frozenset({"active"})
 _INCLUDES = ("attributes", "categories", "images", "inventory")
 _MASTER_OFFSET = 900_000_000
 
 
-def served(shop: Shop, call: Call, answer: Answer) -> Reply:
+def served(shop: Shop, call: Call, answer: Answer, scopes: frozenset[str] = _SCOPES) -> Reply:
     """Check the token, its scope and the seller, count the call, then answer."""
     token = shop.ledger.find(shop.bearer(call), "access")
     if token is None or token.dead(shop.clock.now()):
@@ -30,29 +30,18 @@ def served(shop: Shop, call: Call, answer: Answer) -> Reply:
     shop.admit(call, token.grant.app, token.entity)
     if seller is None:
         raise refuse(401, "token", "Access token is not tied to a seller")
-    if not {"product", "inventory", "all"} & set(token.grant.scopes):
-        raise refuse(403, "scope", "Access token lacks the scope product")
+    if not (scopes | {"all"}) & set(token.grant.scopes):
+        raise refuse(403, "scope", f"Access token lacks the scope {max(scopes)}")
     if seller.blocked:
         raise refuse(403, "seller", "Seller is inactive")
     return answer(call, seller)
 
 
-def _whole(call: Call, name: str, default: int, high: int | None = None) -> int:
-    text = call.one(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise refuse(422, name, f"{name} must be a whole number above 0")
-    if high is not None and int(text) > high:
-        raise refuse(422, name, f"{name} must not be above {high}")
-    return int(text)
-
-
 def listed(call: Call, seller: Seller) -> Reply:
     """GET /products: pages by number, in the order of the ids, optional parts by `include`."""
-    page, limit = _whole(call, "page", 1), _whole(call, "limit", _DEFAULT_LIMIT, _LIMIT)
+    page, limit = whole(call, "page", 1), whole(call, "limit", _DEFAULT_LIMIT, _LIMIT)
     ids = call.arranged(_matching(call, seller))
-    start, end, last = _bounds(page, limit, len(ids))
+    start, end, last = bounds(page, limit, len(ids))
     include = [name for name in call.all("include") if name in _INCLUDES]
     data = [_rendered(seller, row, include) for row in seller.shelf.rows(ids[start:end])]
     call.record.page, call.record.rows = str(page), len(data)
@@ -65,19 +54,6 @@ def listed(call: Call, seller: Seller) -> Reply:
         "to": start + len(data) if data else None,
     }
     return json_reply({"data": data, "paging": paging})
-
-
-def _bounds(page: int, limit: int, total: int) -> tuple[int, int, int]:
-    """First row, end and number of the last page, with the short pages taken into account."""
-    short = 1 if limit > 1 else 0
-
-    def first(number: int) -> int:
-        return (number - 1) * limit - short * (number // _SHORT_EVERY)
-
-    last = max(1, -(-total // limit))
-    while first(last + 1) < total:
-        last += 1
-    return min(first(page), total), min(first(page + 1), total), last
 
 
 def _matching(call: Call, seller: Seller) -> list[int]:

@@ -1,8 +1,8 @@
 """Tiki's applications, sellers and calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from isthmus.connectors.tiki.sandbox import oauth, products
+from isthmus.connectors.tiki.sandbox import oauth, orders, products, queues
 from isthmus.connectors.tiki.sandbox.rules import error
 from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Warehouse, endpoint
 
@@ -48,9 +48,17 @@ class Tiki(Shop):
             extra={"sid": dice.text(32, "0123456789ABCDEF")},
         )
 
+    def _begin(self) -> None:
+        super()._begin()
+        self.queues = queues.Queues()
+
     def endpoints(self) -> Sequence[Endpoint]:
         def bound(answer: products.Answer) -> products.Served:
             return lambda call: products.served(self, call, answer)
+
+        def of_orders(answer: Callable[[Shop, Call, Seller], Reply]) -> products.Served:
+            wanted = frozenset({"order"})
+            return lambda call: products.served(self, call, lambda c, s: answer(self, c, s), wanted)
 
         root = "/integration/v2(?:\\.1)?"
         return [
@@ -59,6 +67,11 @@ class Tiki(Shop):
             endpoint("GET", f"{root}/products", bound(products.listed)),
             endpoint("GET", f"{root}/products/findBy", bound(products.found_by)),
             endpoint("GET", f"{root}/products/{{id}}", bound(products.one)),
+            endpoint("POST", "/v1/queues", lambda call: queues.create(self, call, self.queues)),
+            endpoint("POST", "/v1/queues/{code}/subscriptions", lambda call: queues.join(self, call, self.queues)),
+            endpoint("POST", "/v1/queues/{code}/events/pull", lambda call: queues.pull(self, call, self.queues)),
+            endpoint("GET", f"{root}/orders", of_orders(orders.listed)),
+            endpoint("GET", f"{root}/orders/{{code}}", of_orders(orders.one)),
             endpoint("GET", f"{root}/sellers/me", bound(products.me)),
             endpoint("GET", f"{root}/sellers/me/warehouses", bound(products.warehouses)),
         ]

@@ -1,0 +1,161 @@
+"""Reads orders: numbers by windows of their last change, then details in fifties (marketplaces.md 2.6, 9.5).
+
+The list counts nothing and its cursors end after a while, so a window is made small enough for one page: no row can
+move between pages, and a place is two times. Only a second with more than a page of changes is paged by the platform's
+own cursor.
+"""
+
+from datetime import timedelta
+from functools import partial
+
+import msgspec
+
+from isthmus.client import Missing, PlatformError
+from isthmus.connect import judging, reading
+from isthmus.connect.reading import Loose
+from isthmus.connect.spi import RawRecord, RecordPage, Session, Window
+from isthmus.connectors.shopee.connector.items import API, together
+
+_PAGE = 100
+_DETAILS = 50
+#: The platform takes 15 days; a day less leaves room for both ends.
+_LONGEST = 14 * 86_400
+#: How far back a full read goes. The platform names no limit; its sellers see about this much.
+_HISTORY = timedelta(days=730)
+#: Quiet windows that are passed over within one page.
+_QUIET = 10
+#: Everything that is not sent unless it is asked for.
+_FIELDS = (
+    "buyer_user_id,buyer_username,estimated_shipping_fee,recipient_address,actual_shipping_fee,note,note_update_time,"
+    "item_list,pay_time,split_up,buyer_cancel_reason,cancel_by,cancel_reason,actual_shipping_fee_confirmed,"
+    "fulfillment_flag,pickup_done_time,package_list,shipping_carrier,payment_method,total_amount,invoice_data,"
+    "order_chargeable_weight_gram,return_request_due_date,payment_info"
+)
+
+
+class _Place(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A window of whole seconds, both ends included, within a pull that ends at `end`; a cursor within it."""
+
+    start: int
+    stop: int
+    end: int
+    cursor: str = ""
+
+
+class _Row(msgspec.Struct):
+    order_sn: Loose = None
+
+
+class _List(msgspec.Struct):
+    order_list: list[_Row] | None = None
+    more: Loose = None
+    next_cursor: Loose = None
+
+
+class _ListReply(msgspec.Struct):
+    response: _List
+
+
+class _Orders(msgspec.Struct):
+    order_list: list[msgspec.Raw] | None = None
+
+
+class _OrdersReply(msgspec.Struct):
+    response: _Orders
+
+
+_LIST = reading.decoder(_ListReply)
+_ORDERS = reading.decoder(_OrdersReply)
+_HEAD = reading.decoder(_Row)
+
+
+async def pull(session: Session, window: Window, cursor: str | None) -> RecordPage:
+    """One page of orders changed in the window, oldest change first. Raises ValueError for a foreign cursor."""
+    at: _Place | None = _begin(window, cursor)
+    for _ in range(_QUIET):
+        assert at is not None  # noqa: S101 - the loop ends with the last window
+        page = await _fitting(session, at)
+        at = _after(*page)
+        numbers = [one for row in page[1].order_list or () if (one := reading.line(row.order_sn))]
+        if numbers or at is None:
+            return RecordPage(await details(session, numbers), _written(at))
+    return RecordPage([], _written(at))
+
+
+def _begin(window: Window, cursor: str | None) -> _Place:
+    if cursor is not None:
+        try:
+            return msgspec.json.decode(cursor, type=_Place)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ValueError("the cursor does not belong to this connector") from error
+    start = int((window.since or window.until - _HISTORY).timestamp())
+    end = max(start + 1, int(window.until.timestamp()))
+    return _Place(start, min(end, start + _LONGEST), end)
+
+
+async def _fitting(session: Session, at: _Place) -> tuple[_Place, _List]:
+    """The window and its page; a window with more than a page is halved until it fits, or is one second."""
+    while True:
+        page = await _listed(session, at)
+        if not reading.truth(page.more) or at.cursor or at.stop - at.start <= 1:
+            return at, page
+        at = _Place(at.start, at.start + (at.stop - at.start) // 2, at.end)
+
+
+async def _listed(session: Session, at: _Place) -> _List:
+    query: dict[str, str | int | None] = {
+        "time_range_field": "update_time",
+        "time_from": at.start,
+        "time_to": at.stop,
+        "page_size": _PAGE,
+        "cursor": at.cursor,
+    }
+    url = f"{session.app_hosts['api']}{API}/order/get_order_list"
+    try:
+        answer = await session.client.get(url, query=query)
+    except PlatformError as failure:
+        if not at.cursor or judging.last_part(failure.code or "") != "error_param":
+            raise
+        # A cursor that has ended: the same second from its beginning.
+        answer = await session.client.get(url, query={**query, "cursor": ""})
+    return judging.decoded(answer, _LIST).response
+
+
+def _after(at: _Place, page: _List) -> _Place | None:
+    following = reading.line(page.next_cursor)
+    if reading.truth(page.more) and following and page.order_list:
+        return _Place(at.start, at.stop, at.end, following)
+    if at.stop >= at.end:
+        return None
+    width = at.stop - at.start
+    wider = width * 2 if len(page.order_list or ()) * 2 <= _PAGE else width
+    return _Place(at.stop, min(at.end, at.stop + max(1, min(wider, _LONGEST))), at.end)
+
+
+def _written(at: _Place | None) -> str | None:
+    return None if at is None else msgspec.json.encode(at).decode()
+
+
+async def details(session: Session, numbers: list[str]) -> list[RawRecord]:
+    """These orders in full, in this order; one that the platform lists and does not show is a record without them."""
+    batches = [numbers[start : start + _DETAILS] for start in range(0, len(numbers), _DETAILS)]
+    found: dict[str, msgspec.Raw] = {}
+    for batch in await together(partial(_details, session), batches):
+        found |= batch
+    return [RawRecord(one, bytes(found.get(one, b'{"order_sn":null}'))) for one in numbers]
+
+
+async def _details(session: Session, numbers: list[str]) -> dict[str, msgspec.Raw]:
+    query = {"order_sn_list": ",".join(numbers), "response_optional_fields": _FIELDS}
+    try:
+        answer = await session.client.get(f"{session.app_hosts['api']}{API}/order/get_order_detail", query=query)
+    except Missing:
+        return {}
+    orders = judging.decoded(answer, _ORDERS).response.order_list or []
+    return dict(zip(reading.keys(orders, _HEAD, lambda row: row.order_sn), orders, strict=True))
+
+
+async def fetch(session: Session, number: str) -> RawRecord | None:
+    """One order by its number."""
+    found = await _details(session, [number])
+    return RawRecord(number, bytes(found[number])) if number in found else None
