@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.given import orders as made
-from tests.journeys.deployment import Deployment, Merchant
+from tests.journeys.deployment import Deployment, Form, Merchant
 
 from isthmus.app import FEATURES
 from isthmus.connect.record import Record
@@ -40,6 +40,9 @@ PATHS: Mapping[str, str | None] = {
     "/api/admin/tenants/{id}": "ten",
     "/api/tenant/members/{id}": "usr",
     "/api/merchants/{merchant_id}/api-keys/{id}": "key",
+    "/api/merchants/{merchant_id}/product-sync/uploads/{upload_id}": "upl",
+    "/api/merchants/{merchant_id}/product-sync/uploads/{upload_id}/parts/{start}": None,
+    "/api/merchants/{merchant_id}/product-sync/mappings/{mapping_id}": "map",
     "/api/webhooks/endpoints/{id}": "whe",
     "/api/webhooks/deliveries/{id}": "dlv",
     "/api/webhooks/recoveries/{id}": "rcv",
@@ -66,6 +69,7 @@ PLAIN = {
     "user_id": "amy",
     "registration": "nobodys",
     "type": "custom.wall",
+    "start": "0",
 }
 #: Query parameters that name something of a tenant.
 QUERIES: Mapping[str, str] = {
@@ -113,6 +117,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "PUT /api/connections/return-origins": {"origins": ["https://app.example.com"]},
     "POST /api/connections/{id}/reconnect": {},
     "POST /api/tenant/integrations": {"integrationId": "tiki", "name": "Of the wall"},
+    "POST /api/tenant/integrations/import": {"yaml": "provider: tiki\nname: Of a file", "dryRun": True},
     "PATCH /api/tenant/integrations/{id}": {"description": "changed"},
     "POST /api/connect-sessions": {"integrationId": "{int}", "origin": "http://127.0.0.1:8700", "expiresIn": 60},
     "POST /api/connect/session": {"token": "ics_x"},
@@ -167,11 +172,22 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/auth/password": {"current": "p", "wanted": "q"},
     "POST /api/tenant/members": {"email": "a@example.com", "roles": ["user"]},
     "PATCH /api/tenant/members/{id}": {"roles": ["user"]},
+    "POST /api/merchants/{merchant_id}/product-sync/config": {"source": "webhook"},
+    "PUT /api/merchants/{merchant_id}/product-sync/config": {"source": "webhook"},
+    "POST /api/merchants/{merchant_id}/product-sync/mappings": {
+        "name": "till",
+        "mapping": {"key": "no", "product": {"title": "name"}},
+    },
+    "POST /api/merchants/{merchant_id}/product-sync/upload": Form(file="product_id,title,sku,price\np1,Tea,T,1\n"),
+    "POST /api/merchants/{merchant_id}/product-sync/preview": Form(file="product_id,title,sku,price\np1,Tea,T,1\n"),
+    "POST /api/merchants/{merchant_id}/product-sync/uploads": {"name": "products.csv"},
+    "PUT /api/merchants/{merchant_id}/product-sync/uploads/{upload_id}/parts/{start}": {"any": "bytes"},
     "POST /api/merchants/{merchant_id}/api-keys": {"name": "Till", "permissions": ["products:read"]},
     "POST /api/merchants/{merchant_id}/api-keys/{id}/rotate": {},
 }
 #: Nobody signs in for these; each has its own proof of who may use it, or nothing to hide.
 OPEN = {
+    "/api/merchants/{merchant_id}/product-sync/webhook",
     "/api/connect/session",
     "/api/connect/start",
     "/api/connect/finish",
@@ -269,7 +285,7 @@ class Case:
         query |= NEEDED.get(str(self), {})
         body = BODIES.get(str(self))
         filled = {name: value.format(**known) for name, value in self.texts().items()}
-        return Asked(self.method, path, query, body and {**body, **filled})
+        return Asked(self.method, path, query, body and type(body)({**body, **filled}))
 
 
 @dataclass(frozen=True)
@@ -309,7 +325,7 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "inb", "rpl")
+    hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "inb", "rpl", "upl", "map")
     nouns = (*hooks, "con", "cns", "int", "run", "prd", "lst", "rec", "ord", "cus", "ten", "key", "usr")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
@@ -330,11 +346,22 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         **await order_of(running, amy),
         **await hooks_of(amy),
         **await inbound_of(amy),
+        **await files_of(amy),
         "ten": amy.tenant_id,
         "key": await key_of(amy),
         "usr": await member_of(amy),
         "ticket": await ticket_of(running, amy),
     }
+
+
+async def files_of(amy: Merchant) -> dict[str, str]:
+    """A file that she has begun to send, a mapping, and how her products are synced."""
+    root = f"/api/merchants/{amy.tenant_id}/product-sync"
+    await amy.call("POST", f"{root}/config", {"source": "webhook"})
+    begun = await amy.call("POST", f"{root}/uploads", {"name": "products.csv"})
+    mapping = {"key": "no", "product": {"title": "name"}}
+    saved = await amy.call("POST", f"{root}/mappings", {"name": "wall", "mapping": mapping})
+    return {"upl": begun.body["data"]["id"], "map": saved.body["data"]["id"]}
 
 
 async def record_of(running: Deployment, amy: Merchant) -> str:

@@ -105,7 +105,8 @@ class Sample(Strict, frozen=True):
 class Webhooks(Strict, frozen=True):
     """All about a provider's pushes."""
 
-    signatures: tuple[Signature, ...]
+    #: None where the platform pushes nothing and its queue is read instead.
+    signatures: tuple[Signature, ...] = ()
     #: The fields of the app registration that hold the secret and the app's own id; empty: a source has its own.
     secret_field: str = ""
     app_fields: tuple[str, ...] = ()
@@ -123,8 +124,9 @@ class Webhooks(Strict, frozen=True):
     reply: Reply = Reply()
     hints: tuple[Hint, ...] = ()
     samples: tuple[Sample, ...] = ()
-    #: Where a person enters our address.
+    #: Where a person enters our address; the topics to ask for there, or by the platform's call where it has one.
     setup: str = ""
+    topics: tuple[str, ...] = ()
     #: Milliseconds within which the platform wants its answer.
     deadline_ms: int = 5000
 

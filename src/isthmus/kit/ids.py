@@ -4,6 +4,7 @@ import re
 import secrets
 import string
 from datetime import datetime
+from functools import lru_cache
 
 from isthmus.kit.clock import SYSTEM, Clock
 
@@ -16,14 +17,20 @@ _SHAPE = re.compile(r"[a-z]{2,5}_[0-9a-hjkmnp-tv-z]{26}")
 
 def new(prefix: str, clock: Clock = SYSTEM) -> str:
     """A fresh id such as `con_01k...`: 48 bits of milliseconds, then 80 random bits, base 32."""
-    milliseconds = int(clock.now().timestamp() * 1000)
-    return f"{prefix}_{_encode((milliseconds << 80) | secrets.randbits(80))}"
+    head = _head(int(clock.now().timestamp() * 1000))
+    return f"{prefix}_{head}{secrets.token_bytes(16).translate(_LETTERS).decode('ascii')}"
+
+
+@lru_cache(maxsize=4)
+def _head(milliseconds: int) -> str:
+    """The time's part of an id; many ids are made in one moment."""
+    return _encode(milliseconds << 80)[:10]
 
 
 def many(count: int, clock: Clock = SYSTEM) -> list[str]:
     """`count` fresh ids without their prefixes, for bulk writes: one look at the clock and at the random source."""
     milliseconds = int(clock.now().timestamp() * 1000)
-    head = _encode(milliseconds << 80)[:10]
+    head = _head(milliseconds)
     tails = secrets.token_bytes(16 * count).translate(_LETTERS).decode("ascii")
     return [head + tails[at : at + 16] for at in range(0, 16 * count, 16)]
 

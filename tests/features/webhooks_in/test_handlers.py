@@ -117,9 +117,8 @@ async def test_the_lower_priority_number_begins_earlier_and_its_failure_holds_no
     await world.work(TEN)
     whole = await only(world)
     assert (CALLS.names, whole.delivery.state) == (["first", "second", "first"], "done")
-    assert [(step["what"], step["outcome"]) for step in whole.steps] == [
-        ("first", "failed"), ("second", "done"), ("first", "done"),
-    ]  # fmt: skip
+    told = [(step["what"], step["outcome"]) for step in whole.steps]
+    assert (sorted(told[:2]), told[2]) == ([("first", "failed"), ("second", "done")], ("first", "done"))
 
 
 async def test_each_handler_has_its_own_schedule_and_dead_letter_and_is_retried_alone(world: World) -> None:

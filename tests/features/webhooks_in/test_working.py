@@ -179,11 +179,17 @@ async def test_WH_04_news_of_another_tenants_shop_at_ones_own_address_go_nowhere
 
 
 async def test_WH_07_nothing_in_a_body_but_its_ids_takes_effect(world: World) -> None:
-    forged = json.loads(news(111)) | {"data": {"item_id": 5, "price": 1, "stock": 9}}
-    await pushed(world, json.dumps(forged).encode())
+    forged = [json.loads(news(111, number=n)) | {"data": {"item_id": 5, "price": n, "stock": 9}} for n in range(3)]
+    await pushed(world, *(json.dumps(one).encode() for one in forged))
     await world.work("ten_one")
     assert await world.rows("select id from listings") == []
-    assert len(await world.rows("select id from sync_runs")) == 1
+    assert await world.rows("select id from sync_runs") == []
+    asked = await world.rows("select connection_id, entity, external_id, seen from sync_refreshes")
+    assert [(row["connection_id"], row["entity"], row["external_id"]) for row in asked] == [
+        ("con_one", "products", "5")
+    ]  # three deliveries about one object are one reading of it
+    assert asked[0]["seen"].timestamp() == 1767225600
+    assert {row["state"] for row in await log(world)} == {"done"}
 
 
 def every(world: World, **more: Any) -> Filters:

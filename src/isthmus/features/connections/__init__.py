@@ -15,6 +15,7 @@ from isthmus.features.connections.events import Cleared, Connected, Created, Dis
 from isthmus.features.connections.model.connection import Connection, Filters, Status
 from isthmus.features.connections.model.integration import Facts, Integration, Reach, Wanted
 from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.service.desks import desk, in_use
 from isthmus.features.connections.service.finishing import redeem
 from isthmus.features.connections.service.integrations import (
     activate,
@@ -88,8 +89,10 @@ __all__ = [
     "connections",
     "create",
     "deactivate",
+    "desk",
     "disconnect",
     "holder",
+    "in_use",
     "integration",
     "integrations",
     "reach",

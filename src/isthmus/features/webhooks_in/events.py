@@ -85,6 +85,27 @@ class HandlerRemoved(Event):
     type: ClassVar[str] = "webhook_handler.removed"
 
 
+class SubscriptionMade(Event):
+    """A platform was asked to push to us, or asked again because it had stopped; `repaired` says which."""
+
+    type: ClassVar[str] = "webhook_subscription.made"
+    audited: ClassVar[bool] = False
+
+
+class SubscriptionFailed(Event):
+    """A platform could not be asked whether it still pushes to us; it is asked again."""
+
+    type: ClassVar[str] = "webhook_subscription.failed"
+    audited: ClassVar[bool] = False
+
+
+class SubscriptionRemoved(Event):
+    """The last connection of an app has ended, so nothing is asked for any more."""
+
+    type: ClassVar[str] = "webhook_subscription.removed"
+    audited: ClassVar[bool] = False
+
+
 class DeliveryRetried(Event):
     """Somebody asked to work a delivery off once more."""
 
@@ -119,6 +140,9 @@ EMITS: tuple[type[Event], ...] = (
     HandlerAdded,
     HandlerChanged,
     HandlerRemoved,
+    SubscriptionMade,
+    SubscriptionFailed,
+    SubscriptionRemoved,
     DeliveryDied,
     DeliveryRetried,
     ReplayRequested,

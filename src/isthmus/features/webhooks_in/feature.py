@@ -3,18 +3,29 @@
 from isthmus.feature import Feature
 from isthmus.features.webhooks_in import jobs, routes
 from isthmus.features.webhooks_in.events import EMITS
-from isthmus.features.webhooks_in.service import intake, managing, replaying, routing, working
+from isthmus.features.webhooks_in.service import intake, managing, replaying, routing, subscribing, working
 from isthmus.features.webhooks_in.settings import Settings
 
 FEATURE = Feature(
     name="webhooks_in",
     routes=(routes.sources, routes.handlers, routes.deliveries),
     fronts={intake.PREFIX: intake.front},
-    jobs={intake.ROUTE: jobs.route, routing.HANDLE: jobs.handle, replaying.REPLAY: jobs.replay},
+    jobs={
+        intake.ROUTE: jobs.route,
+        routing.HANDLE: jobs.handle,
+        replaying.REPLAY: jobs.replay,
+        subscribing.ENROL: jobs.enrol,
+        subscribing.COMPARE: jobs.compare,
+        subscribing.PULL: jobs.pull,
+    },
+    listens={
+        "webhooks_in.connected": (("connection.connected",), jobs.connected),
+        "webhooks_in.disconnected": (("connection.disconnected",), jobs.disconnected),
+    },
     emits=EMITS,
     permissions=(routes.READ, routes.MANAGE),
-    reconcile=(working.missing, replaying.missing),
+    reconcile=(working.missing, replaying.missing, subscribing.missing),
     periodic={"webhooks_in.due": (2.0, jobs.wake), "webhooks_in.sweep": (600.0, jobs.sweep)},
-    reseals={"webhooks_in.secrets": managing.reseal},
+    reseals={"webhooks_in.secrets": managing.reseal, "webhooks_in.addresses": subscribing.reseal},
     settings=Settings,
 )

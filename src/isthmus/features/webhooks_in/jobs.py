@@ -1,6 +1,11 @@
 """What the queue wakes in this room."""
 
-from isthmus.features.webhooks_in.service import replaying, routing, working
+from collections.abc import Mapping
+from typing import Any
+
+from isthmus.engine.db import Tx
+from isthmus.features.webhooks_in.service import pulling, replaying, routing, subscribing, working
+from isthmus.features.webhooks_in.store import subscriptions
 from isthmus.scope import Scope, System
 
 
@@ -14,9 +19,36 @@ async def handle(scope: Scope, key: str) -> None:
     await working.work(scope, key)
 
 
+async def connected(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A connection was made: its news are to come."""
+    await subscriptions.heard(tx, event["tenant_id"], event["subject"], event["at"], ended=False)
+
+
+async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A connection has ended: perhaps it was the last one of its app."""
+    await subscriptions.heard(tx, event["tenant_id"], event["subject"], event["at"], ended=True)
+
+
+async def enrol(scope: Scope, connection_id: str) -> None:
+    """Tell the platform about a connection."""
+    await subscribing.enrol(scope, connection_id)
+
+
+async def compare(scope: Scope, key: str) -> None:
+    """Compare what a platform pushes with what it was asked for."""
+    await subscribing.compare(scope, key)
+
+
+async def pull(scope: Scope, key: str) -> None:
+    """Read an app's queue."""
+    await pulling.pull(scope, key)
+
+
 async def wake(system: System) -> None:
     """Find retries that have come due and work that nobody carries on."""
     await working.wake(system)
+    async with system.tx() as tx:
+        await system.engine.queue.enqueue_missing(tx, await subscribing.missing(system, tx))
 
 
 async def sweep(system: System) -> None:

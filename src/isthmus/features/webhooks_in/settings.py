@@ -27,6 +27,9 @@ class Settings:
         default=(5.0, 30.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0),
         metadata={"help": "Seconds between the attempts to work a delivery off; then it is a dead letter."},
     )
+    pull_every: timedelta = field(
+        default=timedelta(seconds=30), metadata={"help": "How often an empty queue of a platform is looked at."}
+    )
     calls_at_once: int = field(default=16, metadata={"help": "Most calls of one registered function at a time."})
     handlers: int = field(default=50, metadata={"help": "Most handlers that one tenant may set up."})
     lease: timedelta = field(

@@ -164,41 +164,45 @@ TASKS = tenant_table(
     Index("webhook_tasks_done", "done_at", postgresql_using="brin"),
 )
 
-#: What a platform was asked to push, for each connection, and what it said when it was last asked.
+#: What a platform was asked to push for an app, what it said when it was last asked, and how far its queue was read:
+#: the place moves with the commit of what was read, and is confirmed after it.
 SUBSCRIPTIONS = tenant_table(
     "webhook_subscriptions",
-    Column("connection_id", Text, primary_key=True),
-    Column("source_id", Text, nullable=False),
-    Column("provider", Text, nullable=False),
+    Column("provider", Text, primary_key=True),
+    Column("registration_id", Text, primary_key=True),
+    Column("source_id", Text),
+    Column("sealed_url", LargeBinary),
     Column("topics", JSONB, nullable=False),
     Column("far_id", Text, nullable=False),
-    Column("sealed_url", LargeBinary),
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("attempts", Integer, nullable=False, server_default=sql("0")),
     Column("next_at", _TIME),
     Column("checked_at", _TIME),
     Column("repaired_at", _TIME),
+    Column("queue", Text),
+    Column("place", Text, nullable=False),
+    Column("pull_at", _TIME),
+    Column("pulled_at", _TIME),
+    _count("pulled"),
     Column("created_at", _TIME, nullable=False),
     _of_source("webhook_subscriptions"),
     Index("webhook_subscriptions_of_source", "tenant_id", "source_id"),
-    Index("webhook_subscriptions_due", "next_at"),
 )
 
-#: How far a queue of a platform has been read; moved with the commit of what was read, acknowledged after it.
-PULLS = tenant_table(
-    "webhook_pulls",
-    Column("source_id", Text, primary_key=True),
-    Column("connection_id", Text, nullable=False),
-    Column("place", Text, nullable=False),
-    _count("taken"),
+#: Connections whose news are to come: due when they were made or ended, until the platform has been told.
+ENROLMENTS = tenant_table(
+    "webhook_enrolments",
+    Column("connection_id", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("registration_id", Text, nullable=False),
+    #: The tenant that holds the app: the deployment's own, or the connection's.
+    Column("held_by", Text, nullable=False),
+    Column("ended", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=sql("0")),
-    Column("next_at", _TIME, nullable=False),
-    Column("pulled_at", _TIME),
+    Column("next_at", _TIME),
     Column("reason", Text),
-    Column("created_at", _TIME, nullable=False),
-    _of_source("webhook_pulls"),
-    Index("webhook_pulls_due", "next_at"),
+    Index("webhook_enrolments_due", "next_at", postgresql_where=sql("next_at is not null")),
 )
 
 STEPS = tenant_table(

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
-from isthmus.connect.webhooks import Signature, Webhooks
+from isthmus.connect.webhooks import Webhooks
 from isthmus.features.webhooks_in.model.verifying import LiveSecret, Verdict
+from isthmus.kit import text
 
 #: Bits of the token in an address (WH-05).
 TOKEN_BITS = 160
@@ -141,20 +143,22 @@ def token_hash(token: str) -> bytes:
 
 
 def kept_headers(headers: Mapping[str, str], scheme: Webhooks) -> dict[str, str]:
-    """The headers as the log keeps them: what opens a door by itself is hidden."""
-    hidden = {"cookie"} | {name for one in scheme.signatures if (name := _token_header(one))}
+    """The headers as the log keeps them, storable: what opens a door by itself is hidden."""
+    hidden = _hidden(tuple(one.where for one in scheme.signatures if one.kind == "token"))
     return {
-        name: _HIDDEN if name in hidden or _opens(name, value) else value[:_HEADER_CHARACTERS]
+        text.storable(name): _HIDDEN if name in hidden else text.storable(value[:_HEADER_CHARACTERS])
         for name, value in headers.items()
-    }
+        if name != "authorization" or not _opens(value)
+    } | ({"authorization": _HIDDEN} if _opens(headers.get("authorization", "")) else {})
 
 
-def _token_header(one: Signature) -> str:
-    return one.where.partition(":")[2] if one.kind == "token" else ""
+@lru_cache(maxsize=256)
+def _hidden(places: tuple[str, ...]) -> frozenset[str]:
+    return frozenset({"cookie"} | {one.partition(":")[2] for one in places})
 
 
-def _opens(name: str, value: str) -> bool:
-    return name == "authorization" and value.lower().startswith(("basic ", "bearer "))
+def _opens(value: str) -> bool:
+    return bool(value) and value[:7].lower().startswith(("basic ", "bearer "))
 
 
 def told(verdict: Verdict) -> dict[str, Any]:

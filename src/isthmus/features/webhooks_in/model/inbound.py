@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -58,7 +58,7 @@ class Inbound:
 
     def text(self, expression: str) -> str:
         """The first alternative that is there, as text; empty when none is."""
-        for part in expressions(expression):
+        for part in _read(expression):
             value = self._value(part)
             if value:
                 return value
@@ -66,12 +66,7 @@ class Inbound:
 
     def render(self, template: str) -> bytes:
         """The template with every place filled; the body stands in it as the bytes that came."""
-        pieces: list[bytes] = []
-        end = 0
-        for place in _PLACE.finditer(template):
-            pieces += (template[end : place.start()].encode(), self.bytes(place[1]))
-            end = place.end()
-        return b"".join((*pieces, template[end:].encode()))
+        return b"".join([one if isinstance(one, bytes) else self.bytes(one) for one in _pieces(template)])
 
     def bytes(self, expression: str) -> bytes:
         """The value as bytes."""
@@ -79,14 +74,14 @@ class Inbound:
             return self.request.body
         return self.text(expression).encode("utf-8", "surrogateescape")
 
-    def _value(self, part: str) -> str:
-        kind, _, name = part.partition(":")
-        if not name:
-            return self._whole(kind)
+    def _value(self, part: tuple[str, str, tuple[str, ...]]) -> str:
+        kind, name, path = part
         if kind == "header":
             return self.request.headers.get(name, "")
+        if not name:
+            return self._whole(kind)
         if kind == "body":
-            return shown(walk(self.json, name.split(".")))
+            return shown(walk(self.json, path))
         pairs = {"query": self.request.query, "form": self.form}.get(kind)
         if pairs is not None:
             return next((value for key, value in pairs if key == name), "")
@@ -102,9 +97,29 @@ class Inbound:
         return self.found.get(kind, "")
 
 
+@lru_cache(maxsize=4096)
+def _read(expression: str) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """The alternatives of an expression: kind, name, and the name's parts."""
+    split = [part.partition(":") for part in expressions(expression)]
+    return tuple((kind, name, tuple(name.split("."))) for kind, _, name in split)
+
+
+@lru_cache(maxsize=1024)
+def _pieces(template: str) -> tuple[bytes | str, ...]:
+    """A template's texts as bytes, and the expressions between them."""
+    found: list[bytes | str] = []
+    end = 0
+    for place in _PLACE.finditer(template):
+        if place.start() > end:
+            found.append(template[end : place.start()].encode())
+        found.append(place[1])
+        end = place.end()
+    return (*found, template[end:].encode()) if end < len(template) else tuple(found)
+
+
 def walk(value: Json, path: Iterable[str]) -> Json:
     """What stands at this path; None where nothing does. `*` collects from every member of a list."""
-    steps = list(path)
+    steps = tuple(path)
     for at, step in enumerate(steps[:_DEPTH]):
         if step == "*" and isinstance(value, list):
             return [walk(one, steps[at + 1 :]) for one in value[:_MEMBERS]]  # type: ignore[arg-type] # members are JSON
@@ -125,6 +140,6 @@ def _step(value: Json, step: str) -> Json:
 
 def shown(value: Json) -> str:
     """A JSON value as a platform signs it: texts bare, numbers and words as JSON has them."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()

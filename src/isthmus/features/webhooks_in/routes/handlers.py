@@ -92,7 +92,7 @@ def _out(row: Mapping[str, Any]) -> HandlerOut:
 )
 async def add_handler(scope: ScopeDep, body: AddHandler) -> Response:
     """It is told of what comes in from now on; replay what came before."""
-    made = await rules.add(scope, body.model_dump())
+    made = await rules.add(scope, body.model_dump(by_alias=False))
     return created(_out(made), location=f"/api/webhooks/handlers/{made['id']}")
 
 
@@ -127,7 +127,7 @@ async def get_handler(scope: ScopeDep, handler_id: str) -> Response:
 )
 async def change_handler(scope: ScopeDep, handler_id: str, body: ChangeHandler) -> Response:
     """What already waits is worked off as the handler is then."""
-    return document(_out(await rules.change(scope, handler_id, body.model_dump(exclude_unset=True))))
+    return document(_out(await rules.change(scope, handler_id, body.model_dump(by_alias=False, exclude_unset=True))))
 
 
 @routes.delete(

@@ -6,7 +6,7 @@ before it is committed (security.md PR-01); a repeat is acknowledged and takes n
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
@@ -97,8 +97,8 @@ class Intake:
             request_id=arrival.request_id,
             address=arrival.address,
             method=request.method,
-            query=text.storable(arrival.query.decode("latin-1")),
-            headers=_storable(deliveries.kept_headers(request.headers, source.scheme)),
+            query=text.storable(arrival.query.decode("latin-1")) if arrival.query else "",
+            headers=deliveries.kept_headers(request.headers, source.scheme),
             body=request.body,
             verdict=deliveries.told(verdict),
             topic=read.topic,
@@ -112,7 +112,7 @@ class Intake:
 
     def _refuse(self, source: LiveSource, request: Request, arrival: Arrival, verdict: Verdict) -> None:
         """Keep a refusal for the person who looks for its reason: bounded, later, and never waited for (WH-08)."""
-        headers = _storable(deliveries.kept_headers(request.headers, source.scheme))
+        headers = deliveries.kept_headers(request.headers, source.scheme)
         refused = Refusal(
             source.tenant_id,
             source.id,
@@ -213,7 +213,7 @@ def request_of(arrival: Arrival, address: str) -> Request:
     """The request at its public address."""
     query = arrival.query.decode("latin-1")
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=200)
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=200) if query else []
     except ValueError:
         pairs = []
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in arrival.headers.items()}
@@ -224,10 +224,6 @@ def _departure(reply: Reply) -> Departure:
     return Departure(
         status=reply.status, body=reply.body.encode(), content_type=reply.content_type if reply.body else ""
     )
-
-
-def _storable(headers: Mapping[str, str]) -> dict[str, str]:
-    return {text.storable(name): text.storable(value) for name, value in headers.items()}
 
 
 def front(system: System) -> Front:

@@ -33,6 +33,8 @@ class Wanted:
     app: Mapping[str, str] | None = None
     filter: str | None = None
     transform: str | None = None
+    #: It may bring what is read from a queue instead of what is pushed.
+    pulled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,14 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
     """
     check_expressions({"filter": wanted.filter, "transform": wanted.transform})
     manifest = scope.part(catalog.Providers).found(wanted.provider).manifest
-    if manifest.webhooks is None:
+    if manifest.webhooks is None or not (manifest.webhooks.signatures or wanted.pulled):
         raise PushesNothing
     if wanted.connection_id is not None:
         connection = await connections.connection(scope, wanted.connection_id)
         if connection.provider != wanted.provider:
             raise Invalid.field("connectionId", "This connection is one to another provider.")
     uses_app = wanted.secret is None and bool(manifest.webhooks.secret_field)
-    if wanted.secret is None and not uses_app:
+    if wanted.secret is None and not (uses_app or wanted.pulled):
         raise Invalid.field("secret", "This provider signs with a secret of its own; enter it here.")
     app = {name: value for name, value in (wanted.app or {}).items() if name in manifest.webhooks.app_fields}
     made = Source(

@@ -32,7 +32,7 @@ with due as materialized (
     and (not w.gated or not exists (
       select from webhook_tasks s
       where s.tenant_id = $1 and s.delivery_id = w.delivery_id and s.priority < w.priority
-        and (s.state = 'waiting' and s.attempts = 0 or s.state = 'handling' and s.attempts = 1)))
+        and (s.state = 'waiting' and s.attempts = 0 and s.reason is null or s.state = 'handling' and s.attempts = 1)))
   order by w.delivery_id limit $5 for update skip locked
 )
 update webhook_tasks t set state = 'handling', attempts = t.attempts + 1, next_at = $4 from due

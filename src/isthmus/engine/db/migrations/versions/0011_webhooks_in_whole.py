@@ -9,7 +9,7 @@ down_revision: str | None = "0010"
 branch_labels = None
 depends_on = None
 
-_NAMES = ("webhook_handlers", "webhook_tasks", "webhook_subscriptions", "webhook_pulls")
+_NAMES = ("webhook_handlers", "webhook_tasks", "webhook_subscriptions", "webhook_enrolments")
 _OPEN = "state in ('waiting', 'handling')"
 _STATEMENTS = (
     """
@@ -60,44 +60,45 @@ _STATEMENTS = (
     """
     create table webhook_subscriptions (
       tenant_id text not null,
-      connection_id text not null,
-      source_id text not null,
       provider text not null,
+      registration_id text not null,
+      source_id text,
+      sealed_url bytea,
       topics jsonb not null,
       far_id text not null,
-      sealed_url bytea,
       state text not null,
       reason text,
       attempts integer not null default 0,
       next_at timestamptz,
       checked_at timestamptz,
       repaired_at timestamptz,
+      queue text,
+      place text not null,
+      pull_at timestamptz,
+      pulled_at timestamptz,
+      pulled bigint not null default 0,
       created_at timestamptz not null,
-      primary key (tenant_id, connection_id),
+      primary key (tenant_id, provider, registration_id),
       constraint webhook_subscriptions_source foreign key (tenant_id, source_id)
         references webhook_sources (tenant_id, id) on delete cascade
     )
     """,
     "create index webhook_subscriptions_of_source on webhook_subscriptions (tenant_id, source_id)",
-    "create index webhook_subscriptions_due on webhook_subscriptions (next_at)",
     """
-    create table webhook_pulls (
+    create table webhook_enrolments (
       tenant_id text not null,
-      source_id text not null,
       connection_id text not null,
-      place text not null,
-      taken bigint not null default 0,
+      provider text not null,
+      registration_id text not null,
+      held_by text not null,
+      ended boolean not null,
       attempts integer not null default 0,
-      next_at timestamptz not null,
-      pulled_at timestamptz,
+      next_at timestamptz,
       reason text,
-      created_at timestamptz not null,
-      primary key (tenant_id, source_id),
-      constraint webhook_pulls_source foreign key (tenant_id, source_id)
-        references webhook_sources (tenant_id, id) on delete cascade
+      primary key (tenant_id, connection_id)
     )
     """,
-    "create index webhook_pulls_due on webhook_pulls (next_at)",
+    "create index webhook_enrolments_due on webhook_enrolments (next_at) where next_at is not null",
     "alter table webhook_sources add column filter text, add column transform text",
     "alter table webhook_inbox drop column lease_until",
     "drop index webhook_inbox_due",

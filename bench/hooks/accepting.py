@@ -1,0 +1,107 @@
+"""The process that the accept benchmark measures: the API alone, or a peer that does the same with one insert each.
+
+`python -m bench.hooks.accepting ours|peer` prints the address of a hook whose secret is `SECRET`.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import uvicorn
+import uvloop
+from fastapi import FastAPI, Request, Response
+
+from isthmus.app import SECTIONS, address_of, open_platform, serve_api
+from isthmus.engine.db import EmbeddedPostgres
+from isthmus.features import access
+from isthmus.features.webhooks_in.service import managing
+from isthmus.http.server import bind
+from isthmus.kit.permissions import PLATFORM_TENANT, system
+from isthmus.kit.secret import Secret
+from isthmus.settings import load
+
+SECRET = "the secret of this benchmark"  # noqa: S105 - it opens nothing
+_TABLE = """
+create table hooks (
+  delivery text primary key, received_at timestamptz not null default now(), headers jsonb not null, body bytea not null
+)
+"""
+_INSERT = "insert into hooks (delivery, headers, body) values ($1, $2::jsonb, $3) on conflict do nothing"
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+async def _ours(home: Path, stop: asyncio.Event) -> None:
+    bound = bind("127.0.0.1", 0)
+    settings = load(SECTIONS, {"ISTHMUS_HOME": str(home)})
+    async with open_platform(settings, upgrade=True, public_url=address_of(bound)) as platform:
+        operator = platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "bench"))
+        tenant = await access.create_tenant(operator, "Bench")
+        scope = platform.scope(tenant.id, system(tenant.id, "bench"))
+        seen = await managing.add(scope, managing.Wanted("github", secret=Secret(SECRET)))
+        _say(seen.url.reveal() if seen.url else "")
+        await serve_api(platform, bound, stop)
+
+
+async def _peer(home: Path, stop: asyncio.Event) -> None:
+    app = FastAPI()
+    async with EmbeddedPostgres(home / "postgres") as running:
+        url = running.owner_url
+        pool = await asyncpg.create_pool(url, min_size=10, max_size=10)
+        await pool.execute(_TABLE)
+
+        @app.post("/hooks")
+        async def take(request: Request) -> Response:
+            body = await request.body()
+            mark = "sha256=" + hmac.digest(SECRET.encode(), body, "sha256").hex()
+            if not hmac.compare_digest(mark, request.headers.get("x-hub-signature-256", "")):
+                return Response(status_code=401)
+            headers = {name: value for name, value in request.headers.items() if name != "cookie"}
+            await pool.execute(_INSERT, headers["x-github-delivery"], json.dumps(headers), body)
+            return Response(status_code=200)
+
+        bound = bind("127.0.0.1", 0)
+        _say(f"{address_of(bound)}/hooks")
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        await stop.wait()
+        server.should_exit = True
+        await serving
+        await pool.close()
+
+
+def _say(url: str) -> None:
+    sys.stdout.write(url + "\n")
+    sys.stdout.flush()
+
+
+async def main(which: str) -> None:
+    """Serve until standard input ends."""
+    logging.disable(logging.INFO)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin, stop.set)
+    with _home() as home:
+        await (_ours if which == "ours" else _peer)(home, stop)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(sys.argv[1]))

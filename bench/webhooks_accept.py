@@ -1,0 +1,149 @@
+"""Inbound webhooks: CPU of the API process and PostgreSQL for each delivery that is accepted, and how long that takes.
+
+Accepted means verified on its raw bytes, found to be no repeat, committed, and answered. 1 KB bodies; the CPU of the sender
+is not counted. A peer does the same with FastAPI, asyncpg and one insert for each. Medians of the rounds.
+`ISTHMUS_BENCH_EVENTS` and `ISTHMUS_BENCH_ROUNDS` change the sizes.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import uvloop
+
+from bench.hooks.accepting import SECRET
+from bench.processes import usage
+from bench.report import Row, publish
+
+EVENTS = int(os.environ.get("ISTHMUS_BENCH_EVENTS", "10000"))
+ROUNDS = int(os.environ.get("ISTHMUS_BENCH_ROUNDS", "3"))
+IN_FLIGHT = 64
+RATE = 2_000
+_PAD = "x" * 900
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One round at full load."""
+
+    micros: float
+    each_second: float
+
+
+@contextlib.contextmanager
+def _accepting(which: str) -> Iterator[tuple[int, str]]:
+    command = [sys.executable, "-m", "bench.hooks.accepting", which]
+    home = Path(__file__).parents[1]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=home, text=True, **pipes) as process:  # type: ignore[call-overload] # pipes
+        try:
+            yield process.pid, process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+            process.wait(30)
+
+
+def _request(url: str) -> bytes:
+    parts, delivery = urlsplit(url), uuid.uuid4()
+    body = json.dumps({"id": str(delivery), "action": "opened", "repository": {"id": 1}, "pad": _PAD}).encode()
+    mark = hmac.digest(SECRET.encode(), body, "sha256").hex()
+    head = (
+        f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: GitHub-Hookshot/1\r\nAccept: */*\r\n"
+        f"Content-Type: application/json\r\nX-GitHub-Event: issues\r\nX-GitHub-Delivery: {delivery}\r\n"
+        f"X-Hub-Signature-256: sha256={mark}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def _answered(reader: asyncio.StreamReader) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(head.decode())
+
+
+async def _full(url: str, requests: list[bytes]) -> None:
+    """As fast as it goes over some connections."""
+    parts = urlsplit(url)
+
+    async def one(share: list[bytes]) -> None:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        for request in share:
+            writer.write(request)
+            await _answered(reader)
+        writer.close()
+
+    await asyncio.gather(*(one(requests[at::IN_FLIGHT]) for at in range(IN_FLIGHT)))
+
+
+async def _steady(url: str, requests: list[bytes]) -> list[float]:
+    """At `RATE` a second, whatever the answers take; seconds of each."""
+    parts = urlsplit(url)
+    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(200):
+        free.put_nowait(await asyncio.open_connection(parts.hostname, parts.port))
+    took: list[float] = []
+
+    async def one(request: bytes, due: float) -> None:
+        reader, writer = await free.get()
+        writer.write(request)
+        await _answered(reader)
+        took.append(time.perf_counter() - due)
+        free.put_nowait((reader, writer))
+
+    begun = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number, request in enumerate(requests):
+            due = begun + number / RATE
+            wait = due - time.perf_counter()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            group.create_task(one(request, due))
+    while not free.empty():
+        free.get_nowait()[1].close()
+    return took
+
+
+def _round(pid: int, url: str) -> Measured:
+    requests = [_request(url) for _ in range(EVENTS)]
+    before, begun = usage(pid).cpu_seconds, time.perf_counter()
+    uvloop.run(_full(url, requests))
+    wall = time.perf_counter() - begun
+    return Measured((usage(pid).cpu_seconds - before) / EVENTS * 1e6, EVENTS / wall)
+
+
+def _p99(url: str) -> float:
+    took = uvloop.run(_steady(url, [_request(url) for _ in range(RATE * 3)]))
+    return sorted(took)[int(len(took) * 0.99)] * 1e3
+
+
+def run() -> None:
+    """Measure ours and the peer, turn by turn."""
+    with _accepting("ours") as ours, _accepting("peer") as peer:
+        for _, url in (ours, peer):
+            uvloop.run(_full(url, [_request(url) for _ in range(1_000)]))
+        rounds = [(_round(*ours), _round(*peer)) for _ in range(ROUNDS)]
+        slow = _p99(ours[1])
+    mine, theirs = statistics.median(a.micros for a, _ in rounds), statistics.median(b.micros for _, b in rounds)
+    publish(
+        "webhooks_accept",
+        [
+            Row("accept at load, all processes and PostgreSQL", mine, "us CPU", 110, f"FastAPI + asyncpg {theirs:.0f}"),
+            Row("accepted a second", statistics.median(a.each_second for a, _ in rounds), "1/s"),
+            Row(f"p99 at {RATE} a second", slow, "ms", 25),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,156 @@
+"""News of platforms: asked for when a shop is connected, mended when switched off, and read from queues as well."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest_asyncio
+from tests.journeys.deployment import Deployment, Merchant
+
+from isthmus.connect.spi import Queues
+from isthmus.connectors.shopee.sandbox.shop import Shopee
+from isthmus.connectors.tiki.sandbox.shop import Tiki
+from isthmus.features import catalog, connections
+from isthmus.features.webhooks_in.service import pulling, subscribing
+from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.scope import Scope
+
+
+async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
+    async with asyncio.timeout(30):
+        while not (found := await holds()):  # noqa: ASYNC110 - another process's work has no event here
+            await asyncio.sleep(0.05)
+    return found
+
+
+def platform(running: Deployment) -> Scope:
+    return running.platform.system.scope(PLATFORM_TENANT, "journeys")
+
+
+async def subscription(running: Deployment, provider: str) -> dict[str, Any] | None:
+    found = [one for one in await subscribing.listed(platform(running)) if one["provider"] == provider]
+    return found[0] if found else None
+
+
+async def live(running: Deployment, provider: str) -> dict[str, Any] | None:
+    found = await subscription(running, provider)
+    return found if found is not None and found["state"] == "live" else None
+
+
+async def log(amy: Merchant, provider: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await amy.call("GET", f"/api/webhooks?provider={provider}")).body["items"]
+    return items
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shopee(running: Deployment) -> tuple[Merchant, str, Shopee, dict[str, Any]]:
+    amy, connection = await running.owner("shopee")
+    found = await until(lambda: live(running, "shopee"))
+    return amy, connection, cast("Shopee", running.sandbox.shops["shopee"]), found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tiki(running: Deployment) -> tuple[Merchant, str, Tiki, dict[str, Any]]:
+    amy, connection = await running.owner("tiki")
+    found = await until(lambda: live(running, "tiki"))
+    return amy, connection, cast("Tiki", running.sandbox.shops["tiki"]), found
+
+
+async def test_connecting_a_shop_has_its_pushes_come(running: Deployment, shopee: Any) -> None:
+    _, _, sandbox, found = shopee
+    desk = sandbox.desks.of(sandbox.apps[0])
+    assert desk.url.startswith(f"{running.address}/hooks/")
+    assert {str(code) for code in desk.on} == set(found["topics"])
+
+
+async def test_a_push_to_the_address_that_the_platform_was_told_is_believed(running: Deployment, shopee: Any) -> None:
+    amy, connection, sandbox, _ = shopee
+    shop, app = sandbox.sellers[0], sandbox.apps[0]
+    body = b'{"data":{"item_id":1},"shop_id":%s,"code":8,"timestamp":1767225600}' % shop.id.encode()
+    url = sandbox.desks.of(app).url
+    mark = hmac.digest(app.credentials["partner_key"].encode(), url.encode() + b"|" + body, "sha256").hex()
+    async with amy.browser.post(url, data=body, headers={"authorization": mark}) as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+    mine = await until(lambda: log(amy, "shopee"))
+    assert mine[0]["connectionId"] == connection
+
+
+async def test_what_the_platform_switched_off_is_mended_by_the_daily_look(running: Deployment, shopee: Any) -> None:
+    _, _, sandbox, found = shopee
+    desk, scope = sandbox.desks.of(sandbox.apps[0]), platform(running)
+    desk.suspended = True
+    desk.on.discard(8)
+    await subscribing.compare(scope, f"shopee {found['registration_id']}")
+    assert (desk.suspended, 8 in desk.on) == (False, True)
+    after = await subscription(running, "shopee")
+    assert after is not None
+    assert after["repaired_at"] > found["checked_at"]
+    assert 0.9 < (after["next_at"] - after["checked_at"]).total_seconds() / 86_400 < 1.1
+
+
+async def test_lost_pushes_are_read_into_the_same_log_once(running: Deployment, shopee: Any) -> None:
+    amy, connection, sandbox, found = shopee
+    app, shop = sandbox.apps[0], sandbox.sellers[0]
+    desk = sandbox.desks.of(app)
+    for number in range(130):
+        sandbox.desks.lose(app, shop.id, 8, {"item_id": 1_000 + number}, 1_767_225_600)
+    key = f"shopee {found['registration_id']}"
+    await asyncio.gather(*(pulling.pull(platform(running), key) for _ in range(2)))
+    assert desk.lost == []
+
+    async def there() -> bool:
+        rows = await amy.everything("/api/webhooks?provider=shopee&", "items")
+        return len([row for row in rows if row["verdict"]["reason"] == "pulled"]) == 130
+
+    assert await until(there)
+    assert {row["connectionId"] for row in await log(amy, "shopee")} == {connection}
+
+
+async def test_a_queue_is_joined_and_read_in_order_and_confirmed_after_the_commit(
+    running: Deployment, tiki: Any
+) -> None:
+    amy, connection, sandbox, found = tiki
+    sid, key, scope = sandbox.sellers[0].extra["sid"], f"tiki {found['registration_id']}", platform(running)
+    joined = sandbox.queues.of(sandbox.apps[0], found["queue"]).joined
+
+    async def all_joined() -> bool:
+        return len(joined) == len(found["topics"])
+
+    await until(all_joined)
+    for number in range(3):
+        payload = {"product_id": 500 + number}
+        assert sandbox.queues.tell(sid, "PRODUCT_PRICE_UPDATED", payload, 1_767_225_600) == 1
+    queue = sandbox.queues.of(sandbox.apps[0], found["queue"])
+    assert queue is not None
+
+    # a reader that dies before its commit has confirmed nothing
+    registration = await catalog.registration(scope, "tiki", found["registration_id"])
+    async with connections.desk(scope, registration) as desk:
+        assert isinstance(registration.connector, Queues)
+        lost = await registration.connector.pull_events(desk, found["queue"], "")
+    assert len(lost.bodies) == 3
+    assert len(queue.events) == 3
+    await pulling.pull(scope, key)
+
+    async def there() -> list[dict[str, Any]]:
+        rows = await log(amy, "tiki")
+        return rows if len(rows) == 3 else []
+
+    rows = await until(there)
+    assert [row["object"] for row in rows] == ["502", "501", "500"]
+    assert {(row["connectionId"], row["event"]) for row in rows} == {(connection, "product.updated")}
+    await pulling.pull(scope, key)
+    assert queue.events == []
+    assert len(await log(amy, "tiki")) == 3
+
+
+async def test_with_the_last_connection_nothing_is_asked_for_any_more(running: Deployment, shopee: Any) -> None:
+    amy, connection, sandbox, _ = shopee
+    assert (await amy.call("DELETE", f"/api/connections/{connection}")).status in {200, 204}
+
+    async def gone() -> bool:
+        return await subscription(running, "shopee") is None
+
+    assert await until(gone)
+    assert sandbox.desks.of(sandbox.apps[0]).on == set()
