@@ -9,6 +9,7 @@ import msgspec
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from isthmus.engine import ledger
 from isthmus.kit.errors import Forbidden, Invalid, NotFound, Problem, Unauthenticated, Unavailable
 
 FIELDS_SHOWN = 50
@@ -150,6 +151,20 @@ class CannotStart(Problem):
 #: What may happen on every route, signed in or not.
 ALWAYS: tuple[type[Problem], ...] = (Invalid, TooManyRequests, Problem, Unavailable, DeadlineExceeded)
 SIGNED_IN: tuple[type[Problem], ...] = (Unauthenticated, PermissionDenied)
+#: What may happen where a body is read.
+WITH_BODY: tuple[type[Problem], ...] = (TooSlow, TooLarge, UnsupportedType)
+
+
+def common(method: str, path: str, *, signed_in: bool) -> tuple[type[Problem], ...]:
+    """What may happen on a route whatever it does."""
+    return (
+        *ALWAYS,
+        *(SIGNED_IN if signed_in else ()),
+        # an address that is no plain text is no id of anything
+        *((NotFound,) if "{" in path else ()),
+        *(WITH_BODY if method in {"POST", "PUT", "PATCH"} else ()),
+        *(ledger.FAILURES if signed_in and method == "POST" else ()),
+    )
 
 
 def problem_responses(kinds: Iterable[type[Problem]]) -> dict[int | str, dict[str, Any]]:

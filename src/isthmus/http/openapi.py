@@ -71,6 +71,13 @@ _STREAM = {
     "description": "Server-sent events: `id`, `event` and `data` (JSON) per event, comments as heartbeats. "
     "Reconnect with Last-Event-ID to go on after the last event seen.",
 }
+_REPEATED = {
+    "type": "object",
+    "description": "The answer to a repeated Idempotency-Key: the same without what is shown only once.",
+    "required": ["secretShown"],
+    "properties": {"secretShown": {"const": True}},
+    "additionalProperties": True,
+}
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -125,18 +132,23 @@ def _complete(
         "perMinute": LIMITS[declaration.limit],
         "countedBy": "address" if declaration.limit in BY_ADDRESS else "principal",
     }
-    if "POST" in (route.methods or ()) and not public:
+    if "POST" in (route.methods or ()) and not public and not declaration.passes_on:
         operation.setdefault("parameters", []).append(_IDEMPOTENCY)
     if declaration.deprecated is not None:
         told = declaration.deprecated.told
         operation["description"] = "\n\n".join(filter(None, (operation.get("description"), told)))
         operation["x-sunset"] = declaration.deprecated.sunset.isoformat()
+    if declaration.streamed:
+        operation["x-streamed"] = True
     success = str(route.status_code or 200)
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     _describe_success(responses[success], success, declaration, answers)
     for status, response in responses.items():
         response["headers"] = dict(_ON_EVERY)
+        if status >= "400" and declaration.media_type == "text/html":
+            # whoever passes here in a browser is told on a page
+            response["content"]["text/html"] = {"schema": {"type": "string"}}
         if status in {"429", "503"}:
             response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
         if declaration.deprecated is not None:
@@ -157,6 +169,11 @@ def _describe_success(
         schema = _STREAM
     elif declaration.media_type != "application/json":
         schema = {"type": "string"}
+    if declaration.secret_fields:
+        schema = {"anyOf": [schema, _REPEATED]}
+    if not schema:
+        response.pop("content", None)
+        return
     if declaration.envelope:
         schema = _enveloped(schema)
     response["content"] = {declaration.media_type: {"schema": schema}}

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from isthmus.http.binding import Binder, Given, is_many
 from isthmus.http.bodies import CappedBody, check_json_type, parse_json
 from isthmus.http.deprecation import Deprecated
-from isthmus.http.errors import ALWAYS, SIGNED_IN, CannotStart, problem_responses
+from isthmus.http.errors import BadCursor, CannotStart, common, problem_responses
 from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Permission
@@ -48,10 +48,16 @@ class Declaration:
     open_query: bool = False
     envelope: bool = False
     media_type: str = "application/json"
+    passes_on: bool = False
     errors: tuple[type[Problem], ...] = ()
     secret_fields: tuple[str, ...] = ()
     answer: type[msgspec.Struct] | None = None
     deprecated: Deprecated | None = None
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the answer is written while it is made: events, files, other systems' answers."""
+        return self.stream or self.media_type not in {"application/json", "text/html"}
 
 
 class Declared(TypedDict, total=False):
@@ -77,6 +83,8 @@ class Declared(TypedDict, total=False):
     stream: bool
     #: Unknown query parameters are let through, as public callbacks and hooks need it.
     open_query: bool
+    #: The request is another system's and goes on to it, its Idempotency-Key too.
+    passes_on: bool
     #: The content type of success, where it is not JSON.
     media_type: str
     #: Names of one-time secrets in the answer: shown once, never kept for a repeated Idempotency-Key (ID-05).
@@ -159,6 +167,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         open_query=declared.get("open_query", False),
         envelope=envelope and not stream,
         media_type="text/event-stream" if stream else declared.get("media_type", "application/json"),
+        passes_on=declared.get("passes_on", False),
         errors=tuple(declared.get("errors", ())),
         secret_fields=tuple(declared.get("secret_fields", ())),
         deprecated=declared.get("deprecated"),
@@ -190,7 +199,8 @@ class Routes:
             raise CannotStart(f"{method} {path}: PUBLIC routes take one of {sorted(BY_ADDRESS)}, others do not.")
         declaration = _declaration(declared, self._envelope)
         by_pydantic = declaration.answer is None and not declaration.stream
-        kinds = (*ALWAYS, *(() if permission is PUBLIC else SIGNED_IN), *declaration.errors)
+        always = common(method, self.router.prefix + path, signed_in=permission is not PUBLIC)
+        kinds = (*always, *declaration.errors)
 
         def declare(endpoint: Endpoint) -> Endpoint:
             self.router.add_api_route(
@@ -208,6 +218,8 @@ class Routes:
             made = self.router.routes[-1]
             if isinstance(made, DeclaredRoute):
                 made.declare(declaration)
+                if "cursor" in made.known_query:
+                    made.responses = problem_responses((*kinds, BadCursor))
             return endpoint
 
         return declare

@@ -1,5 +1,6 @@
 """Idempotency keys: one effect per key for a day, reserved with the effect."""
 
+from isthmus.engine.ledger.ledger import FAILURES as FAILURES
 from isthmus.engine.ledger.ledger import KEPT_FOR as KEPT_FOR
 from isthmus.engine.ledger.ledger import KEYS as KEYS
 from isthmus.engine.ledger.ledger import KEYS_PER_TENANT as KEYS_PER_TENANT

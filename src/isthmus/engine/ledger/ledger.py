@@ -95,6 +95,10 @@ class TooManyKeys(Conflict):
     status: ClassVar[int] = 429
 
 
+#: How a request with a key may fail that would not fail without it.
+FAILURES: Final = (KeyReused, KeyInUse, AnswerLost, TooManyKeys)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A key, whose it is, and the request it stands for."""

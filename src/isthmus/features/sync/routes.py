@@ -10,7 +10,7 @@ from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
-from isthmus.features.connections import ConnectionNotFound
+from isthmus.features.connections import ConnectionNotFound, ConnectionPending
 from isthmus.features.sync import service
 from isthmus.features.sync.errors import NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
 from isthmus.features.sync.model import Mode, Run, State, pace
@@ -150,7 +150,7 @@ class StatusList(Answer, frozen=True, kw_only=True):
     response_model=RunOut,
     summary="Read a connection's listings",
     status=202,
-    errors=(ConnectionNotFound, RunInProgress, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, RunInProgress, TooManyRuns, NotReadable),
 )
 async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     """Answers the queued run; 409 with the run that is under way where there is one."""
@@ -165,7 +165,7 @@ async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=RunOut,
     summary="Read a connection's orders",
     status=202,
-    errors=(ConnectionNotFound, RunInProgress, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, RunInProgress, TooManyRuns, NotReadable),
 )
 async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     """As for products."""
@@ -180,7 +180,7 @@ async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=StartedOut,
     summary="Read a connection",
     status=202,
-    errors=(ConnectionNotFound, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, TooManyRuns, NotReadable),
 )
 async def start_all(scope: ScopeDep, body: StartSync) -> Response:
     """One run for each entity; one that is under way already is answered as it stands."""
@@ -195,7 +195,7 @@ async def start_all(scope: ScopeDep, body: StartSync) -> Response:
     response_model=None,
     summary="Read one record anew",
     status=202,
-    errors=(ConnectionNotFound, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, NotReadable),
 )
 async def refresh_record(scope: ScopeDep, body: RefreshRecord) -> Response:
     """The record is read soon; what it holds then shows in its list, and a failure as `sync.refresh_failed`."""

@@ -11,6 +11,7 @@ from isthmus.features.connections.service import finishing
 from isthmus.features.connections.service.finishing import Asker, Ending
 from isthmus.features.connections.settings import Settings
 from isthmus.http import PUBLIC, FactsDep, RequestFacts, Routes, SystemDep
+from isthmus.kit.errors import NotFound
 from isthmus.kit.secret import Secret
 from isthmus.scope import System
 
@@ -27,6 +28,7 @@ _SEE_OTHER, _FOUND = 303, 302
     status=_SEE_OTHER,
     media_type="text/html",
     summary="Begin a consent in this browser",
+    errors=(NotFound,),
     description="The `authorizationUrl` of a started connection. Works once, for ten minutes.",
 )
 async def open_link(
@@ -48,6 +50,7 @@ async def open_link(
     media_type="text/html",
     open_query=True,
     summary="Return from a platform that takes one fixed redirect address",
+    errors=(NotFound,),
 )
 async def bare_callback(request: Request, system: SystemDep, facts: FactsDep) -> Response:
     """See `callback`."""
@@ -63,6 +66,7 @@ async def bare_callback(request: Request, system: SystemDep, facts: FactsDep) ->
     media_type="text/html",
     open_query=True,
     summary="Return from a platform",
+    errors=(NotFound,),
     description="Ends at the `returnUrl` with `status=connected&connectionId=`, `status=failed&error=`, or, when the "
     "consent was given in another browser than its starter's, `status=pending&ticket=`.",
 )

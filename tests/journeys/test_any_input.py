@@ -1,0 +1,98 @@
+"""Whatever is sent to any route by anybody: no failure of ours, nothing that the description does not say."""
+
+import asyncio
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from tests.journeys import any_input
+from tests.journeys.deployment import Deployment
+from tests.journeys.routes import CASES, Case, belongings
+
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER
+
+ROLES = (SUPER_ADMIN, TENANT_ADMIN, USER, "key", "nobody")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shown(running: Deployment) -> dict[str, dict[str, str]]:
+    """The headers of somebody in each role."""
+    amy, _ = await running.owner("tiki")
+    operator = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
+    clerk = running.person(amy.tenant_id, [USER], "clerk")
+    held = sorted({case.permission.name for case in CASES if case.permission and USER in case.permission.roles})
+    body = {"name": "Any", "permissions": held}
+    made = await amy.call("POST", f"/api/merchants/{amy.tenant_id}/api-keys", body)
+    assert made.status == 201, made.body
+    bearers = {SUPER_ADMIN: operator, TENANT_ADMIN: amy, USER: clerk}
+    headers = {role: {"authorization": f"Bearer {who.token}"} for role, who in bearers.items()}
+    return {**headers, "key": {"x-api-key": made.body["data"]["key"]}, "nobody": {}}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def known(running: Deployment) -> dict[str, str]:
+    amy, connection = await running.owner("tiki")
+    run = await amy.sync(connection)
+    return await belongings(running, amy, connection, run["id"])
+
+
+def _mine(case: Case, role: str) -> bool:
+    """Whether the role is tried at length here; what others are tried with, or it may not call, is tried briefly."""
+    if case.permission is None:
+        return role == "nobody"
+    if role == SUPER_ADMIN:
+        return not case.for_tenants
+    return (USER if role == "key" else role) in case.permission.roles
+
+
+async def _document(running: Deployment) -> dict[str, object]:
+    async with aiohttp.ClientSession() as client, client.get(running.address + "/api/openapi.json") as answer:
+        found: dict[str, object] = await answer.json()
+        return found
+
+
+async def _tried(
+    running: Deployment, headers: dict[str, str], known: dict[str, str], cases: list[Case], **how: object
+) -> any_input.Outcome:
+    document = any_input.narrowed(await _document(running), cases, known)
+    return await asyncio.to_thread(any_input.run, document, running.address, headers, **how)
+
+
+async def _any_input(
+    running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str, **how: object
+) -> None:
+    if role == SUPER_ADMIN:
+        known = {**known, "ten": (await running.merchant("Anybody")).tenant_id}
+    mine, others = [case for case in CASES if _mine(case, role)], [case for case in CASES if not _mine(case, role)]
+    whole = await _tried(running, shown[role], known, mine, **how)
+    brief = await _tried(running, shown[role], known, others, examples=1, coverage=False)
+    assert whole.faults + brief.faults == []
+    assert whole.operations.isdisjoint(brief.operations)
+    assert whole.operations >= {str(case) for case in mine if _tells(case)}
+    assert whole.calls >= 2 * len(whole.operations)
+    assert 200 in whole.answered
+    assert brief.answered == {401} if role == "nobody" else 403 in brief.answered
+
+
+def _tells(case: Case) -> bool:
+    declared = case.route.declaration
+    return case.route.include_in_schema and declared is not None and not declared.streamed
+
+
+# the server runs in this process, and draws its own random numbers meanwhile
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+@pytest.mark.parametrize("role", ROLES)
+async def test_nothing_that_is_sent_in_any_role_is_answered_as_undocumented(
+    running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str
+) -> None:
+    await _any_input(running, shown, known, role, examples=2, coverage=role not in (USER, "key"))
+
+
+@pytest.mark.proof
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("role", ROLES)
+async def test_nothing_that_is_sent_at_length_is_answered_as_undocumented(
+    running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str
+) -> None:
+    await _any_input(running, shown, known, role, examples=60, coverage=True, seed=2)
