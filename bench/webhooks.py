@@ -1,7 +1,8 @@
 """Outbound webhooks: CPU of the worker and PostgreSQL for each delivered event, and how late events arrive.
 
 One worker process, one PostgreSQL, 1 KB bodies, a receiver beside them that is not counted. Medians of the rounds.
-`ISTHMUS_BENCH_EVENTS` and `ISTHMUS_BENCH_ROUNDS` change the sizes.
+`ISTHMUS_BENCH_EVENTS`, `ISTHMUS_BENCH_ROUNDS` and `ISTHMUS_BENCH_STORED` change the sizes: a tenth of what is stored
+waits in retry.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ import uvloop
 
 from bench.report import Row, publish
 from isthmus.engine.bus import Bus
-from isthmus.engine.db import Database, EmbeddedPostgres, migrate
+from isthmus.engine.db import Database, EmbeddedPostgres, Tx, connect, migrate
 from isthmus.engine.keys import Key, KeyRing, random_material
 from isthmus.engine.queue import PgQueue
 from isthmus.features import vault
@@ -36,6 +37,9 @@ from isthmus.scope import Engine, Scope, System
 
 EVENTS = int(os.environ.get("ISTHMUS_BENCH_EVENTS", "4000"))
 ROUNDS = int(os.environ.get("ISTHMUS_BENCH_ROUNDS", "3"))
+STORED = int(os.environ.get("ISTHMUS_BENCH_STORED", "1000000"))
+_IDLE_SECONDS = 15
+_STEP = 20_000
 _PAD = "x" * 900
 _CHUNK = 50
 
@@ -81,7 +85,8 @@ def _place() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def _deployment() -> AsyncIterator[System]:
+async def _deployment(owner: list[str] | None = None) -> AsyncIterator[System]:
+    """`owner` is told the address of the one who may vacuum."""
     place = _place()
     settings = Settings(allow_networks=("127.0.0.0/8",), allow_http=True)
     sender = Sender(settings)
@@ -89,6 +94,8 @@ async def _deployment() -> AsyncIterator[System]:
     try:
         async with EmbeddedPostgres(place / "postgres") as running:
             await migrate(running.owner_url)
+            if owner is not None:
+                owner.append(running.owner_url)
             database = await Database.connect(running.address("isthmus_service", "isthmus"))
             parts: Mapping[type, Any] = {
                 Settings: settings,
@@ -101,6 +108,18 @@ async def _deployment() -> AsyncIterator[System]:
     finally:
         await sender.aclose()
         shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def _listening(system: System) -> AsyncIterator[None]:
+    """The bus alone: what a process does anyway."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(system.engine.bus.run(stop, {}))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 @contextlib.asynccontextmanager
@@ -166,7 +185,7 @@ async def _tenant(system: System, name: str, port: int, endpoints: int) -> str:
 
 async def _latency(system: System, port: int, tenant: str, rate: int) -> float:
     """The 95th percentile of emit to arrival at a steady rate, in milliseconds."""
-    _late(port)
+    await asyncio.to_thread(_late, port)
     scope, started = _scope(system, tenant), time.perf_counter()
     count = max(100, rate * 3)
     for number in range(count):
@@ -177,20 +196,100 @@ async def _latency(system: System, port: int, tenant: str, rate: int) -> float:
     return statistics.quantiles(await asyncio.to_thread(_late, port), n=20)[-1] * 1000
 
 
+async def _at_rest() -> float:
+    """Per cent of a core that the worker and PostgreSQL take while nothing happens."""
+    before = time.process_time() + _postgres_cpu()
+    await asyncio.sleep(_IDLE_SECONDS)
+    return (time.process_time() + _postgres_cpu() - before) / _IDLE_SECONDS * 100
+
+
+_FILL = (
+    """
+    insert into events (tenant_id, id, type, subject, at, public, audited, body, actor)
+    select 'ten_old', 'evt_' || lpad(n::text, 26, '0'), 'bench.stored', 'obj', now() - interval '3 days', true, false,
+      jsonb_build_object('n', n, 'pad', repeat('x', 200)), 'bench'
+    from generate_series($1::int, $2::int) n
+    """,
+    """
+    insert into webhook_deliveries (tenant_id, id, number, endpoint_id, event_id, type, state, attempts, next_at,
+      last_status, created_at, done_at)
+    select 'ten_old', 'dlv_' || lpad(n::text, 26, '0'), nextval('webhook_numbers'), 'whe_' || n % 50,
+      'evt_' || lpad(n::text, 26, '0'), 'bench.stored', case when n % 10 = 0 then 'pending' else 'delivered' end, 1,
+      case when n % 10 = 0 then now() + interval '2 hours' + n * interval '1 ms' end, 503, now() - interval '3 days',
+      case when n % 10 > 0 then now() - interval '3 days' end
+    from generate_series($1::int, $2::int) n
+    """,
+    """
+    insert into webhook_attempts (tenant_id, delivery_id, id, until, trigger, at, url, address, signed_at, signature,
+      status, response_headers, response, duration_ms)
+    select 'ten_old', 'dlv_' || lpad(n::text, 26, '0'), 'att_' || lpad(n::text, 26, '0'), current_date + 20, 'schedule',
+      now() - interval '3 days', 'https://old.test/hook', '192.0.2.1', 1, 'v1,', 503, '{}', '', 12
+    from generate_series($1::int, $2::int) n
+    """,
+    """
+    insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
+    select number % 16, next_at, number, tenant_id, endpoint_id, id, 1 from webhook_deliveries
+    where tenant_id = 'ten_old' and state = 'pending'
+      and id between 'dlv_' || lpad($1::int::text, 26, '0') and 'dlv_' || lpad($2::int::text, 26, '0')
+    """,
+)
+
+
+async def _fill(system: System, owner: str) -> None:
+    """What a deployment has behind it: events that were delivered, and a tenth that waits for its next attempt."""
+    for statement in _FILL:
+        for start in range(0, STORED, _STEP):
+            async with system.tx() as tx:
+                await tx.execute_sql(statement, start + 1, min(start + _STEP, STORED))
+    # In operation the log was read and cleaned as it grew.
+    connection = await connect(owner)
+    for table in ("events", "webhook_deliveries", "webhook_attempts", "webhook_due"):
+        await connection.execute(f"vacuum (analyze) {table}")
+    await connection.close()
+    await system.engine.bus.skip("webhooks_out", _nobody)
+
+
+async def _nobody(_tx: Tx) -> bool:
+    return False
+
+
+async def _costs(system: System, name: str, port: int, rounds: int, endpoints: int) -> list[Cost]:
+    """Some rounds, each with a tenant of its own."""
+    events = EVENTS // endpoints
+    return [
+        await _cost(system, await _tenant(system, f"ten_{name}{number}", port, endpoints), events, endpoints)
+        for number in range(rounds)
+    ]
+
+
 async def _measure() -> list[Row]:
     with _sink() as port:
-        async with _deployment() as system, _working(system):
-            one = [await _cost(system, await _tenant(system, f"ten_one{n}", port, 1), EVENTS, 1) for n in range(ROUNDS)]
-            fan = [
-                await _cost(system, await _tenant(system, f"ten_fan{n}", port, 100), EVENTS // 100, 100)
-                for n in range(ROUNDS)
-            ]
-            late_tenant = await _tenant(system, "ten_late", port, 1)
-            late = {rate: await _latency(system, port, late_tenant, rate) for rate in (50, 200)}
-            idle_from = time.process_time() + _postgres_cpu()
-            await asyncio.sleep(10)
-            idle = (time.process_time() + _postgres_cpu() - idle_from) / 10 * 100
-    return _rows(one, fan, late, idle)
+        async with _deployment() as system:
+            async with _listening(system):
+                base = await _at_rest()
+            async with _working(system):
+                one = await _costs(system, "one", port, ROUNDS, 1)
+                fan = await _costs(system, "fan", port, ROUNDS, 100)
+                tenant = await _tenant(system, "ten_late", port, 1)
+                late = {rate: await _latency(system, port, tenant, rate) for rate in (50, 200, 1000)}
+                await asyncio.sleep(3)
+                idle = await _at_rest() - base
+        full = await _with_a_past(port) if STORED else []
+    return _rows(one, fan, late, idle) + full
+
+
+async def _with_a_past(port: int) -> list[Row]:
+    """The same cost in a deployment of its own, before and after it was filled."""
+    owner: list[str] = []
+    async with _deployment(owner) as system:
+        async with _working(system):
+            empty = await _costs(system, "empty", port, 5, 1)
+        await _fill(system, owner[0])
+        async with _working(system):
+            full = await _costs(system, "full", port, 5, 1)
+    before, after = (statistics.median(c.worker + c.postgres for c in some) for some in (empty, full))
+    name = f"the same with {STORED:,} stored and {STORED // 10:,} in retry, against empty"
+    return [Row(name, (after / before - 1) * 100, "% more", 25)]
 
 
 def _rows(one: list[Cost], fan: list[Cost], late: Mapping[int, float], idle: float) -> list[Row]:
@@ -202,7 +301,8 @@ def _rows(one: list[Cost], fan: list[Cost], late: Mapping[int, float], idle: flo
         Row("fan-out to 100, a delivery", statistics.median(c.worker + c.postgres for c in fan) * each, "us CPU", 180),
         Row("p95 emit to arrival at 50/s", late[50], "ms", 50),
         Row("p95 emit to arrival at 200/s", late[200], "ms", 25),
-        Row("idle worker and PostgreSQL together", idle, "% of a core"),
+        Row("p95 emit to arrival at 1000/s", late[1000], "ms", 25),
+        Row("what webhooks add while idle", idle, "% of a core", 0.3),
     ]
 
 

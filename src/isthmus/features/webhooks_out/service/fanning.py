@@ -51,6 +51,7 @@ async def run(system: System, stop: asyncio.Event) -> None:
     """Fan out until `stop` is set, woken by the log; while nobody has an endpoint, events are passed over."""
     with system.engine.bus.heard() as bell:
         while not stop.is_set():
+            rung = bell.is_set()
             bell.clear()
             if await system.engine.bus.skip(LISTENER, endpoints.any_endpoint):
                 await _first(stop, None, _QUIET)
@@ -58,7 +59,7 @@ async def run(system: System, stop: asyncio.Event) -> None:
             if await _told(system):
                 continue
             # The event that rang may be behind an older transaction that still runs.
-            for pause in (0.01, 0.04, 0.16, _POLL):
+            for pause in (0.01, 0.04, 0.16, _POLL) if rung else (_POLL,):
                 await _first(stop, bell, pause)
                 if stop.is_set() or bell.is_set() or await _told(system):
                     break

@@ -64,7 +64,10 @@ select shard, epoch from webhook_shards where owner = $1 and until > clock_times
 # table was rewritten meanwhile, the row that stays counts for nothing and is taken out when it is met.
 _SETTLE = """
 with given as materialized (
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::int[],
+  select g.tenant_id, g.id, g.endpoint_id, g.state, g.attempts, g.next_at, g.status, g.error, g.shard, g.number,
+    g.attempt_id, g.started, g.url, g.address, g.signed_at, g.signature, g.names, g.answered, g.response, g.took,
+    g.until
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::int[],
     $8::text[], $9::smallint[], $10::bigint[], $11::text[], $12::timestamptz[], $13::text[], $14::text[],
     $15::bigint[], $16::text[], $17::jsonb[], $18::jsonb[], $19::bytea[], $20::int[], $21::date[])
     as g (tenant_id, id, endpoint_id, state, attempts, next_at, status, error, shard, number, attempt_id, started, url,

@@ -57,8 +57,8 @@ begin
       execute format('alter table webhook_days.%I enable row level security', name);
       execute format('alter table webhook_days.%I force row level security', name);
       -- Attaching locks the parent less than making a partition does.
-      execute format('alter table public.webhook_attempts attach partition webhook_days.%I for values from (%L) to (%L)',
-        name, day, day + 1);
+      execute format('alter table public.webhook_attempts attach partition webhook_days.%I '
+        'for values from (%L) to (%L)', name, day, day + 1);
       changed := changed + 1;
     end if;
   end loop;
@@ -92,6 +92,7 @@ _COLUMNS = (
     "alter table webhook_event_types add column version integer not null default 1",
     # Every delivery is changed once at least, and finds room for that beside it.
     "alter table webhook_deliveries set (fillfactor = 55)",
+    "alter table webhook_endpoints set (fillfactor = 50)",
 )
 _CARRY = """
 insert into webhook_attempts (tenant_id, delivery_id, id, until, trigger, at, url, signed_at, signature, status,
@@ -127,6 +128,7 @@ def downgrade() -> None:
     """Drop the tables; attempts are not carried back."""
     op.execute("alter table webhook_event_types drop column version")
     op.execute("alter table webhook_deliveries set (fillfactor = 85)")
+    op.execute("alter table webhook_endpoints reset (fillfactor)")
     for name in ("webhook_workers", "webhook_retention", "webhook_attempts"):
         op.execute(f"drop table {name}")
     op.execute("drop schema webhook_days cascade")
