@@ -9,9 +9,11 @@ from isthmus.features.audit.feature import FEATURE as AUDIT
 from isthmus.features.catalog.feature import FEATURE as CATALOG
 from isthmus.features.connections.feature import FEATURE as CONNECTIONS
 from isthmus.features.orders.feature import FEATURE as ORDERS
+from isthmus.features.proxy.feature import FEATURE as PROXY
 from isthmus.features.records.feature import FEATURE as RECORDS
 from isthmus.features.search.feature import FEATURE as SEARCH
 from isthmus.features.sync.feature import FEATURE as SYNC
+from isthmus.features.uploads.feature import FEATURE as UPLOADS
 from isthmus.features.vault.feature import FEATURE as VAULT
 from isthmus.features.webhooks_in.feature import FEATURE as WEBHOOKS_IN
 from isthmus.features.webhooks_out.feature import FEATURE as WEBHOOKS_OUT
@@ -19,7 +21,9 @@ from isthmus.features.webhooks_out.feature import FEATURE as WEBHOOKS_OUT
 FEATURES: Sequence[Feature] = (
     SEARCH,
     WEBHOOKS_IN,
+    UPLOADS,
     SYNC,
+    PROXY,
     CONNECTIONS,
     CATALOG,
     ORDERS,

@@ -6,8 +6,9 @@ from dataclasses import replace
 from isthmus.app.features import FEATURES
 from isthmus.client import Budget
 from isthmus.connect import registry
+from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.keys import KeyRing
-from isthmus.features import access, catalog, connections, vault, webhooks_in, webhooks_out
+from isthmus.features import access, catalog, connections, proxy, uploads, vault, webhooks_in, webhooks_out
 from isthmus.settings import Settings, WrongSetting
 
 #: What an operator says goes before the address that was bound: browsers may come through a proxy.
@@ -36,9 +37,12 @@ def parts(
         vault.Vault(reload(), settings.part(vault.Settings), reload=reload),
         vault.Reseals({name: given for feature in FEATURES for name, given in feature.reseals.items()}),
         connections.Clients(reach, budget=budget),
+        FolderBlobs(settings.core.home / "blobs"),
+        uploads.Formats(registry.folders()),
         webhooks_in.Handlers(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
+        proxy.Lines(settings.part(proxy.Settings)),
         reach,
     ]
     return {type(part): part for part in made}

@@ -13,8 +13,8 @@ from isthmus.connect import registry
 from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate, require
-from isthmus.engine.queue import PgQueue
-from isthmus.features import access, connections, vault, webhooks_out
+from isthmus.engine.queue import Pace, PgQueue
+from isthmus.features import access, connections, proxy, vault, webhooks_out
 from isthmus.http import Authenticator, Check, HttpSettings
 from isthmus.http.metrics import Traffic
 from isthmus.kit.clock import SYSTEM, Clock
@@ -116,8 +116,14 @@ async def open_platform(
         reload = partial(read_ring, settings.core, embedded=places.embedded)
         made = parts(settings, reload, PostgresBudget(database, clock=clock), public_url)
         bus = Bus(database, direct_url=places.direct, clock=clock)
-        engine = Engine(database, bus, PgQueue(database, direct_url=places.direct), made)
+        engine = Engine(
+            database,
+            bus,
+            PgQueue(database, direct_url=places.direct, pace=Pace(log_kept=settings.core.keep_queue_log)),
+            made,
+        )
         stack.push_async_callback(engine.part(connections.Clients).aclose)
+        stack.push_async_callback(engine.part(proxy.Lines).aclose)
         stack.callback(engine.part(access.Hasher).close)
         stack.push_async_callback(engine.part(webhooks_out.Sender).aclose)
         if prove:

@@ -218,6 +218,8 @@ class PlatformError(ClientError):
         self.status = status
         #: The beginning of the reply, for a person; never logged as it is.
         self.body = body
+        #: The whole `Response`, for whoever passes it on.
+        self.reply: object = None
 
     def __str__(self) -> str:
         return f"{self.message} ({self.code}, HTTP {self.status})"

@@ -59,10 +59,12 @@ def by_status(response: Response) -> Failure | None:
 def error_of(failure: Failure, response: Response) -> PlatformError:
     """The exception for a failure that ends the call."""
     kind = BY_KIND.get(failure.kind, CallerMistake)
-    return kind(
+    error = kind(
         failure.message or f"HTTP {response.status}",
         code=failure.code,
         status=response.status,
         retry_after=failure.retry_after,
         body=response.content[:2048],
     )
+    error.reply = response
+    return error

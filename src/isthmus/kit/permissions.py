@@ -1,5 +1,6 @@
 """Roles and the permissions they hold; routes and keys speak in permissions only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 SUPER_ADMIN = "super_admin"
@@ -10,21 +11,35 @@ PLATFORM_TENANT = "ten_platform"
 ROLES = (SUPER_ADMIN, TENANT_ADMIN, USER)
 
 
+_PATH = ":/"
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A right with a name such as `products:read`, and the roles that hold it."""
+    """A right with a name such as `products:read`, and the roles that hold it.
+
+    by_path: a key may hold it for some paths only, written behind its name: `proxy:read:/orders/*`.
+    """
 
     name: str
     roles: frozenset[str]
     description: str
+    by_path: bool = False
 
 
-def permission(name: str, description: str, *roles: str) -> Permission:
+def permission(name: str, description: str, *roles: str, by_path: bool = False) -> Permission:
     """Declare a permission held by `roles`."""
     unknown = set(roles) - set(ROLES)
     if unknown or not roles:
         raise ValueError(f"permission {name}: unknown or missing roles {sorted(unknown)}")
-    return Permission(name, frozenset(roles), description)
+    return Permission(name, frozenset(roles), description, by_path)
+
+
+def right_of(name: str, known: Mapping[str, Permission]) -> Permission | None:
+    """The permission that a name on a key stands for, a path behind it included."""
+    base, path, _ = name.partition(_PATH)
+    found = known.get(base)
+    return found if found is not None and (not path or found.by_path) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +60,16 @@ class Principal:
 
     def may(self, wanted: Permission) -> bool:
         """Whether one of the roles, or the key's own list, holds the permission."""
-        return wanted.name in self.permissions or not self.roles.isdisjoint(wanted.roles)
+        if wanted.name in self.permissions or not self.roles.isdisjoint(wanted.roles):
+            return True
+        return wanted.by_path and bool(self.paths(wanted))
+
+    def paths(self, wanted: Permission) -> tuple[str, ...]:
+        """The paths that this key's permission is for, `*` at their ends for all that follows; none for all paths."""
+        if wanted.name in self.permissions or not self.roles.isdisjoint(wanted.roles):
+            return ()
+        named = f"{wanted.name}{_PATH}"
+        return tuple(sorted(one[len(named) - 1 :] for one in self.permissions if one.startswith(named)))
 
 
 def system(tenant_id: str, part: str) -> Principal:

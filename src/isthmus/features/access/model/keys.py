@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,7 +10,7 @@ from enum import StrEnum
 from isthmus.kit import text
 from isthmus.kit.errors import Invalid
 from isthmus.kit.ids import BASE62
-from isthmus.kit.permissions import TENANT_ADMIN, USER, Permission
+from isthmus.kit.permissions import TENANT_ADMIN, USER, Permission, right_of
 from isthmus.kit.secret import Secret
 
 RANDOM_LETTERS = 32
@@ -127,11 +127,14 @@ def grantable(registered: Iterable[Permission]) -> dict[str, Permission]:
     }
 
 
-def read_permissions(wanted: Collection[str], known: Collection[str]) -> tuple[str, ...]:
-    """The permissions, in order and once each. Raises Invalid for none, or for one that no key may hold."""
+def read_permissions(wanted: Collection[str], known: Mapping[str, Permission]) -> tuple[str, ...]:
+    """The permissions, in order and once each. Raises Invalid for none, or for one that no key may hold.
+
+    Those that are by path may have a path behind their name, `*` at its end for all that follows.
+    """
     if not wanted:
         raise Invalid.field("permissions", "Name at least one permission.")
-    unknown = sorted(set(wanted) - set(known))
+    unknown = sorted(name for name in set(wanted) if right_of(name, known) is None)
     if unknown:
         faults = [{"path": "permissions", "message": f"No key can hold {text.shown(name)[:100]}."} for name in unknown]
         message = f"A key can hold: {', '.join(sorted(known))}."
@@ -139,10 +142,11 @@ def read_permissions(wanted: Collection[str], known: Collection[str]) -> tuple[s
     return tuple(sorted(set(wanted)))
 
 
-def reach(permissions: Iterable[str], roles: Collection[str], known: dict[str, Permission]) -> frozenset[str]:
+def reach(permissions: Iterable[str], roles: Collection[str], known: Mapping[str, Permission]) -> frozenset[str]:
     """What of the permissions somebody with these roles holds as the roles are now (AK-04)."""
     held = frozenset(roles)
-    return frozenset(name for name in permissions if name in known and not held.isdisjoint(known[name].roles))
+    rights = ((name, right_of(name, known)) for name in permissions)
+    return frozenset(name for name, right in rights if right is not None and not held.isdisjoint(right.roles))
 
 
 def read_expiry(expires_at: datetime | None, now: datetime) -> datetime | None:

@@ -1,0 +1,126 @@
+"""What passes: headers in both directions, and paths that keys are for (pure)."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+Header = tuple[str, str]
+
+#: RFC 9110 section 7.6.1, and those of older times: they are about one connection and not about the message.
+_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "trailers", "transfer-encoding", "upgrade")
+)
+#: What the client or the server of each side writes itself.
+_OWN_ASKED = frozenset(("host", "content-length", "accept-encoding", "expect", "user-agent", "via", "max-forwards"))
+#: What tells of the caller's own network, browser or session.
+_CALLER = frozenset(("forwarded", "origin", "referer", "x-real-ip", "x-request-id", "cookie", "cookie2", "from"))
+_CALLER_BEGINS = ("x-forwarded-", "sec-", "proxy-", "cf-", "x-isthmus-", "isthmus-")
+#: A name that looks like a credential is one: the connection's own are attached behind this.
+_CREDENTIAL = re.compile(r"authori[sz]ation|authenticat|api[-_]?key|token|secret|password|signature|credential|session")
+#: What the edge says of every answer itself, and what must not reach a browser from here.
+_OWN_ANSWERED = frozenset(
+    (
+        "content-length",
+        "content-encoding",
+        "date",
+        "server",
+        "set-cookie",
+        "set-cookie2",
+        "cache-control",
+        "vary",
+        "x-request-id",
+        "x-content-type-options",
+        "referrer-policy",
+        "content-security-policy",
+        "content-security-policy-report-only",
+        "strict-transport-security",
+        "alt-svc",
+        "via",
+        "www-authenticate",
+        "proxy-authenticate",
+        "clear-site-data",
+        "refresh",
+        "service-worker-allowed",
+        "sourcemap",
+        "report-to",
+        "nel",
+    )
+)
+_OWN_ANSWERED_BEGINS = ("access-control-", "cross-origin-", "x-ratelimit-", "proxy-", "isthmus-")
+#: Says that an answer is the platform's own and not ours.
+ANSWERED = ("isthmus-answered-by", "platform")
+
+
+def asked_headers(given: Iterable[Header]) -> dict[str, str]:
+    """The caller's headers that go on: none about its connection, itself or its credentials."""
+    pairs = [(name.lower(), value) for name, value in given]
+    named = _named_by_connection(pairs)
+    return {
+        name: value
+        for name, value in pairs
+        if name not in _HOP
+        and name not in _OWN_ASKED
+        and name not in _CALLER
+        and name not in named
+        and not name.startswith(_CALLER_BEGINS)
+        and not _CREDENTIAL.search(name)
+    }
+
+
+def answered_headers(given: Iterable[Header]) -> list[Header]:
+    """The platform's headers that go back: none about its connection, and none that the edge or a browser acts on."""
+    pairs = [(name.lower(), value) for name, value in given]
+    named = _named_by_connection(pairs)
+    return [
+        (name, value)
+        for name, value in pairs
+        if name not in _HOP
+        and name not in _OWN_ANSWERED
+        and name not in named
+        and not name.startswith(_OWN_ANSWERED_BEGINS)
+        and not _CREDENTIAL.search(name)
+    ]
+
+
+def _named_by_connection(pairs: Iterable[Header]) -> frozenset[str]:
+    return frozenset(
+        word.strip().lower() for name, value in pairs if name == "connection" for word in value.split(",") if word
+    )
+
+
+def target(raw_path: bytes, prefix: int, query: bytes) -> str | None:
+    """The path at the platform, encoded as the caller encoded it; None where it can be read in more than one way.
+
+    prefix: how many segments of ours stand before it. The edge has refused encoded slashes and dot segments already;
+    a second layer of encoding would bring them back.
+    """
+    path = b"/" + b"/".join(raw_path.split(b"/")[prefix:])
+    lowered = path.lower()
+    if b"%25" in lowered or b"//" in path or b"\\" in path:
+        return None
+    segments = lowered.replace(b"%2e", b".").split(b"/")
+    if b"." in segments or b".." in segments:
+        return None
+    text = path.decode("ascii", "replace")
+    if not text.isascii():
+        return None
+    # A colon has no meaning in a query; written out it might be taken for an address of its own.
+    asked = query.decode("ascii", "replace").replace(":", "%3A")
+    return f"{text}?{asked}" if asked else text
+
+
+def may_pass(path: str, paths: Sequence[str]) -> bool:
+    """Whether a path is one of those; `*` at the end of one is for all that follows. None means all."""
+    return not paths or any(_fits(path, one) for one in paths)
+
+
+def _fits(path: str, pattern: str) -> bool:
+    if not pattern.endswith("*"):
+        return path == pattern
+    return path.startswith(pattern[:-1])
+
+
+def length_of(headers: Mapping[str, str]) -> int | None:
+    """The length that a whole, unpacked reply says of itself."""
+    said = headers.get("content-length", "")
+    packed = headers.get("content-encoding", "identity").lower() != "identity"
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 and not packed else None

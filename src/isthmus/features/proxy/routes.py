@@ -1,0 +1,128 @@
+"""`ANY /api/proxy/{connectionId}/{path}`: a tenant's own back end calls the platform through its connection."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from isthmus.features import connections
+from isthmus.features.proxy import model, service
+from isthmus.features.proxy.errors import (
+    FarSideBusy,
+    FarSideLate,
+    FarSideUnreachable,
+    GrantEnded,
+    PathForbidden,
+    PathUnclear,
+    ProxyDisabled,
+    ProxyWalled,
+)
+from isthmus.features.proxy.service import Call
+from isthmus.http import Routes, ScopeDep
+from isthmus.http.asgi import AsgiScope, Receive, Send
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, Permission, permission
+from isthmus.scope import Scope
+
+_ADMINS: Final = (SUPER_ADMIN, TENANT_ADMIN)
+READ = permission("proxy:fetch", "Call a platform through the proxy with GET and HEAD.", *_ADMINS, by_path=True)
+WRITE = permission("proxy:send", "Call a platform through the proxy with every other method.", *_ADMINS, by_path=True)
+
+routes = Routes(prefix="/api/proxy", tag="Proxy")
+
+#: Segments before the platform's own path: "", api, proxy, the connection's id.
+_OWN_SEGMENTS: Final = 4
+_BODY_CAP: Final = 32 * 1024 * 1024
+#: Bodies up to this are read first: some platforms sign them, and a call may be sent again only with its body.
+_WHOLE: Final = 1024 * 1024
+#: Above the call's own deadline, which is told better.
+_DEADLINE: Final = 300.0
+_BODILESS: Final = frozenset({"GET", "HEAD"})
+
+_ERRORS: Final = (
+    connections.ConnectionNotFound,
+    connections.ConnectionPending,
+    connections.ConnectionExpired,
+    connections.IntegrationDisabled,
+    ProxyDisabled,
+    ProxyWalled,
+    PathForbidden,
+    PathUnclear,
+    GrantEnded,
+    FarSideBusy,
+    FarSideUnreachable,
+    FarSideLate,
+)
+
+
+class _Passage(Response):
+    """The platform's answer, passed on piece by piece as it arrives."""
+
+    def __init__(self, scope: Scope, connection_id: str, call: Call) -> None:
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = []
+        self.body = b""
+        self._opened = scope
+        self._connection_id = connection_id
+        self._call = call
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's form
+        async with service.forward(self._opened, self._connection_id, self._call) as reply:
+            headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in reply.headers]
+            if reply.length is not None:
+                headers.append((b"content-length", b"%d" % reply.length))
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            # One piece is held back, so that a small answer leaves in one write.
+            held = b""
+            async for piece in reply.pieces:
+                if held:
+                    await send({"type": "http.response.body", "body": held, "more_body": True})
+                held = piece
+            await send({"type": "http.response.body", "body": held})
+
+
+async def _passed(request: Request, scope: Scope, right: Permission, connection_id: str) -> Response:
+    asked = model.target(request.scope["raw_path"], _OWN_SEGMENTS, request.scope["query_string"])
+    target = service.check_path(scope, right, asked)
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
+    body = None if request.method in _BODILESS else await _body(request)
+    return _Passage(scope, connection_id, Call(request.method, target, headers, body))
+
+
+async def _body(request: Request) -> bytes | AsyncIterator[bytes] | None:
+    length = request.headers.get("content-length")
+    if length is None and "transfer-encoding" not in request.headers:
+        return None
+    if length is not None and int(length) <= _WHOLE:
+        return await request.body()
+    return (piece async for piece in request.stream() if piece)
+
+
+def _declare(method: str, right: Permission) -> None:
+    async def passed(request: Request, scope: ScopeDep, connection_id: str, path: str) -> Response:  # noqa: ARG001
+        return await _passed(request, scope, right, connection_id)
+
+    passed.__name__ = f"{method.lower()}_through"
+    routes.route(
+        method,
+        "/{connection_id}/{path:path}",
+        permission=right,
+        limit="other",
+        response_model=None,
+        summary=f"{method} at the platform",
+        description="The call goes to the connection's own host with its credentials, within the platform's budget. "
+        "Answers of the platform come back as they are, with `isthmus-answered-by: platform`; all others are ours. "
+        "Off until the integration says `proxyEnabled`, and refused where it has `allowedShardTypes`.",
+        body_cap=_BODY_CAP,
+        deadline=_DEADLINE,
+        open_query=True,
+        passes_on=True,
+        media_type="application/octet-stream",
+        errors=_ERRORS,
+    )(passed)
+
+
+_declare("GET", READ)
+for _method in ("POST", "PUT", "PATCH", "DELETE"):
+    _declare(_method, WRITE)

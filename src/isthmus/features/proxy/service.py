@@ -1,0 +1,222 @@
+"""A caller's own call to a platform, with the connection's credentials, within its budget, and to its hosts alone."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from isthmus.client import (
+    AddressRefused,
+    BreakerOpen,
+    CallOptions,
+    ClientError,
+    DeadlineExceeded,
+    InvalidRequest,
+    PlatformError,
+    RateLimited,
+    ReauthorizationRequired,
+    RefreshUnavailable,
+    Response,
+    TokenRejected,
+    TooLarge,
+)
+from isthmus.connect.spi import Session
+from isthmus.features import connections
+from isthmus.features.connections import Connection
+from isthmus.features.proxy import model
+from isthmus.features.proxy.errors import (
+    FarSideBusy,
+    FarSideLate,
+    FarSideUnreachable,
+    GrantEnded,
+    PathForbidden,
+    PathUnclear,
+    ProxyDisabled,
+    ProxyWalled,
+)
+from isthmus.features.proxy.settings import Settings
+from isthmus.kit.errors import Problem
+from isthmus.kit.permissions import Permission
+from isthmus.scope import Scope
+
+_ROUTE = "proxy"
+_RETRY_SECONDS = 5.0
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the caller sent on: `target` is the path at the platform with its query, both as they were encoded."""
+
+    method: str
+    target: str
+    headers: Sequence[model.Header]
+    body: bytes | AsyncIterable[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the platform said; the pieces come as they arrive, and `length` is known where it said so."""
+
+    status: int
+    headers: Sequence[model.Header]
+    length: int | None
+    pieces: AsyncIterable[bytes]
+
+
+@dataclass(slots=True)
+class _Line:
+    """A connection that was looked at a moment ago, and its client."""
+
+    session: Session
+    held: AsyncExitStack
+    until: float
+    users: int = 0
+    retired: bool = False
+
+    async def done(self) -> None:
+        """One user fewer; the last one of a retired line gives the client back."""
+        self.users -= 1
+        if self.retired and not self.users:
+            await self.held.aclose()
+
+    async def retire(self) -> None:
+        """Nobody new takes it."""
+        self.retired = True
+        if not self.users:
+            await self.held.aclose()
+
+
+class Lines:
+    """The connections that this process keeps ready for calls; `app.py` makes one and closes it at the end.
+
+    What is known of a connection, and that this very caller may use it, is read anew every few seconds: a revocation,
+    a switch or a change of owner counts in every process within that time, and most calls cost the database nothing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lines: OrderedDict[_Key, _Line] = OrderedDict()
+        self._opening: dict[_Key, asyncio.Task[_Line]] = {}
+
+    @asynccontextmanager
+    async def line(self, scope: Scope, connection_id: str) -> AsyncIterator[Session]:
+        """A ready connection. Raises what `connections.session` raises, ProxyDisabled and ProxyWalled."""
+        key = (scope.tenant_id, scope.principal.id, connection_id)
+        line = self._lines.get(key)
+        if line is None or scope.clock.monotonic() >= line.until:
+            line = await self._opened(scope, key)
+        line.users += 1
+        try:
+            yield line.session
+        finally:
+            await line.done()
+
+    async def aclose(self) -> None:
+        """Give every client back."""
+        lines, self._lines = self._lines, OrderedDict()
+        for line in lines.values():
+            await line.retire()
+
+    async def _opened(self, scope: Scope, key: _Key) -> _Line:
+        """Look at a connection once, however many calls wait for it."""
+        task = self._opening.get(key)
+        if task is None:
+            task = self._opening[key] = asyncio.create_task(self._open(scope, key), name="proxy line")
+            task.add_done_callback(lambda _: self._opening.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _open(self, scope: Scope, key: _Key) -> _Line:
+        held = AsyncExitStack()
+        try:
+            connection = await connections.connection(scope, key[2])
+            _check(connection)
+            session = await held.enter_async_context(connections.session(scope, key[2]))
+        except BaseException:
+            await held.aclose()
+            await self._drop(key)
+            raise
+        made = _Line(session, held, scope.clock.monotonic() + self._settings.recheck.total_seconds())
+        await self._drop(key)
+        self._lines[key] = made
+        while len(self._lines) > self._settings.kept:
+            await self._lines.popitem(last=False)[1].retire()
+        return made
+
+    async def _drop(self, key: _Key) -> None:
+        line = self._lines.pop(key, None)
+        if line is not None:
+            await line.retire()
+
+
+def _check(connection: Connection) -> None:
+    if not connection.proxy_enabled:
+        raise ProxyDisabled
+    if connection.allowed_types:
+        raise ProxyWalled
+
+
+def check_path(scope: Scope, right: Permission, target: str | None) -> str:
+    """The target, if this caller may call it. Raises PathUnclear, PathForbidden."""
+    if target is None:
+        raise PathUnclear
+    paths = scope.principal.paths(right)
+    if not model.may_pass(target.partition("?")[0], paths):
+        raise PathForbidden(details={"paths": list(paths)})
+    return target
+
+
+@asynccontextmanager
+async def forward(scope: Scope, connection_id: str, call: Call) -> AsyncIterator[Reply]:
+    """Send the call and answer what came back, whatever the platform's status.
+
+    GET and what else is safe to repeat is repeated after failures that pass. Raises what `connections.session` raises,
+    ProxyDisabled, ProxyWalled, FarSideBusy, FarSideUnreachable, FarSideLate, GrantEnded, PathUnclear.
+    """
+    settings = scope.part(Settings)
+    async with scope.part(Lines).line(scope, connection_id) as session:
+        options = CallOptions(
+            headers=model.asked_headers(call.headers),
+            content=call.body,
+            deadline=settings.deadline.total_seconds(),
+            max_body=settings.reply_bytes,
+            route=_ROUTE,
+        )
+        try:
+            async with session.client.stream(call.method, call.target, **options) as streamed:
+                length = model.length_of(streamed.headers)
+                if length is not None and length > settings.reply_bytes:
+                    raise TooLarge("the reply is larger than what is passed on", sent=True)
+                yield Reply(streamed.status, _back(streamed.headers.items()), length, streamed)
+        except PlatformError as failure:
+            if not isinstance(failure.reply, Response):
+                raise problem_of(failure) from failure
+            yield _whole(failure.reply)
+        except ClientError as failure:
+            raise problem_of(failure) from failure
+
+
+def _whole(reply: Response) -> Reply:
+    return Reply(reply.status, _back(reply.headers.items()), len(reply.content), _once(reply.content))
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def _back(headers: Iterable[model.Header]) -> Sequence[model.Header]:
+    return (*model.answered_headers(headers), model.ANSWERED)
+
+
+def problem_of(failure: ClientError) -> Problem:
+    """The failure in the API's own words; which address was refused or silent is not told (SS-09)."""
+    if isinstance(failure, ReauthorizationRequired | TokenRejected):
+        return GrantEnded()
+    if isinstance(failure, RateLimited | BreakerOpen | RefreshUnavailable):
+        return FarSideBusy(retry_after=failure.retry_after or _RETRY_SECONDS)
+    if isinstance(failure, DeadlineExceeded):
+        return FarSideLate()
+    if isinstance(failure, InvalidRequest) and not isinstance(failure, AddressRefused):
+        return PathUnclear()
+    return FarSideUnreachable()

@@ -1,0 +1,76 @@
+"""What passes the proxy, and what does not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.features.proxy import model
+
+
+def test_credentials_hop_headers_and_the_callers_own_network_stay_behind() -> None:
+    given_ = [
+        ("Accept", "application/json"),
+        ("X-Custom", "1"),
+        ("Idempotency-Key", "k"),
+        ("Connection", "close, X-Mine"),
+        *((name, "x") for name in ("X-Mine", "Authorization", "X-API-Key", "Cookie", "Host", "TE", "Upgrade")),
+        *((name, "x") for name in ("X-Forwarded-For", "Forwarded", "X-Shop-Access-Token", "X-Signature", "Origin")),
+    ]
+    assert model.asked_headers(given_) == {"accept": "application/json", "x-custom": "1", "idempotency-key": "k"}
+
+
+def test_what_comes_back_carries_no_cookie_no_credential_and_nothing_the_edge_says_itself() -> None:
+    names = (
+        "Set-Cookie",
+        "Access-Control-Allow-Origin",
+        "Strict-Transport-Security",
+        "X-Auth-Token",
+        "Transfer-Encoding",
+    )
+    back = model.answered_headers([("Content-Type", "text/plain"), ("Link", "<x>"), *((name, "x") for name in names)])
+    assert back == [("content-type", "text/plain"), ("link", "<x>")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "query", "target"),
+    [
+        (b"/api/proxy/con_1/v1/orders", b"", "/v1/orders"),
+        (b"/api/proxy/con_1/v1/a%20b", b"x=1&y=%2F", "/v1/a%20b?x=1&y=%2F"),
+        (b"/api/proxy/con_1/v1", b"back=http://other.example", "/v1?back=http%3A//other.example"),
+        (b"/api/proxy/con_1/", b"", "/"),
+        (b"/api/proxy/con_1/...%2e/x", b"", "/...%2e/x"),
+        (b"/api/proxy/con_1/a/../b", b"", None),
+        (b"/api/proxy/con_1/%2e%2E/b", b"", None),
+        (b"/api/proxy/con_1/.%2e/b", b"", None),
+        (b"/api/proxy/con_1/%252e%252e/b", b"", None),
+        (b"/api/proxy/con_1//other.example/b", b"", None),
+        (b"/api/proxy/con_1/a\\b", b"", None),
+        ("/api/proxy/con_1/é".encode(), b"", None),
+    ],
+)
+def test_a_path_goes_on_as_it_was_encoded_or_not_at_all(raw: bytes, query: bytes, target: str | None) -> None:
+    assert model.target(raw, 4, query) == target
+
+
+@given(st.binary(max_size=60), st.binary(max_size=30))
+def test_whatever_comes_in_the_target_is_a_path_of_one_host(path: bytes, query: bytes) -> None:
+    found = model.target(b"/api/proxy/con_1/" + path, 4, query)
+    if found is not None:
+        assert found.startswith("/")
+        assert not found.startswith("//")
+        assert "://" not in found
+
+
+@pytest.mark.parametrize(
+    ("path", "paths", "passes"),
+    [
+        ("/orders", (), True),
+        ("/orders/7", ("/orders/*",), True),
+        ("/orders", ("/orders/*",), False),
+        ("/orders", ("/orders", "/x"), True),
+        ("/orders7", ("/orders",), False),
+        ("/ordersecrets", ("/orders/*",), False),
+    ],
+)
+def test_a_key_is_for_its_paths(path: str, paths: tuple[str, ...], passes: bool) -> None:
+    assert model.may_pass(path, paths) is passes

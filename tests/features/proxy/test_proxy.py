@@ -1,0 +1,250 @@
+"""A caller's own calls to a platform, through its connection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.given import passing
+from tests.given.passing import World, told
+
+from isthmus.engine.db import Database
+from isthmus.features import connections, proxy
+from isthmus.http import Credentials, Verified
+from isthmus.kit.permissions import Principal
+
+pytestmark = pytest.mark.filterwarnings("error")
+LIMITED = Principal("key", "key_1", "isthmus", "ten_a", permissions=frozenset({"proxy:fetch:/orders/*"}))
+
+
+class _Keys:
+    """Knows one key, which may fetch some paths only."""
+
+    async def verify(self, credentials: Credentials) -> Verified | None:
+        return Verified(LIMITED, 2e12) if credentials.text == "isk_limited" else None
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def made(database: Database) -> AsyncIterator[World]:
+    settings = proxy.Settings(reply_bytes=100_000, deadline=timedelta(seconds=5))
+    async with passing.world(database, authenticators=[_Keys()], proxy=settings) as world:
+        yield world
+
+
+@pytest_asyncio.fixture
+async def world(made: World) -> AsyncIterator[World]:
+    yield made
+    await made.clear()
+
+
+def _code(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+async def _open(world: World, account: str = "shop", **facts: Any) -> str:
+    _, connection = await world.connect("ten_a", account, proxyEnabled=True, **facts)
+    world.far.seen.clear()
+    return f"/api/proxy/{connection}"
+
+
+async def test_a_call_goes_to_the_connections_host_with_its_credentials_and_nobody_elses(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers |= {"cookie": "a=1", "x-forwarded-for": "1.2.3.4", "x-custom": "yes", "accept": "text/x-mine"}
+    answer = await side("GET", f"{base}/v1/or%20ders?page=2&x=a%2Fb")
+    assert answer.status_code == 200
+    seen = told(answer)
+    assert (seen["method"], seen["path"]) == ("GET", "/v1/or%20ders?page=2&x=a%2Fb")
+    assert seen["headers"]["authorization"] == "Bearer canary-key-shop"
+    assert (seen["headers"]["x-custom"], seen["headers"]["accept"]) == ("yes", "text/x-mine")
+    assert not {"cookie", "x-forwarded-for", "x-request-id"} & seen["headers"].keys()
+    assert seen["headers"]["host"] == world.far.url.removeprefix("http://")
+
+
+async def test_what_comes_back_is_the_platforms_answer_without_its_baggage(world: World) -> None:
+    base = await _open(world)
+    heads = (await world.side("ten_a")("GET", f"{base}/x")).headers
+    assert (heads["isthmus-answered-by"], heads["x-total"], heads["link"]) == ("platform", "7", "</next>; rel=next")
+    gone = {"set-cookie", "x-hop", "access-control-allow-origin", "strict-transport-security", "x-page-token"}
+    assert not gone & {name.lower() for name in heads}
+    assert heads["cache-control"] == "no-store"
+    assert heads["content-security-policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_bodies_of_every_method_arrive_as_they_were_sent(world: World, method: str) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers["content-type"] = "text/plain; charset=utf-8"
+    answer = await side.http.request(method, f"{base}/things", content=b"raw \xff bytes", headers=side.headers)
+    seen = told(answer)
+    assert (seen["method"], seen["body"]) == (method, "raw ÿ bytes")
+    assert seen["headers"]["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_a_large_body_and_a_large_answer_go_through_piece_by_piece_up_to_the_cap(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    sent = b"y" * 1_500_000
+    answer = await side.http.post(f"{base}/things", content=sent, headers=side.headers)
+    assert answer.status_code == 502  # its echo is larger than what is passed on
+    assert len(world.far.seen[-1]["body"]) == len(sent)
+    whole = await side("GET", f"{base}/large?bytes=99000")
+    assert len(whole.content) == 99_000
+    assert _code(await side("GET", f"{base}/large?bytes=100001")) == (502, "FAR_SIDE_UNREACHABLE")
+
+
+async def test_the_platforms_own_refusals_come_back_as_they_are(world: World) -> None:
+    base = await _open(world)
+    for status in (400, 404, 409, 422):
+        answer = await world.side("ten_a")("GET", f"{base}/status?code={status}")
+        assert (answer.status_code, answer.json()) == (status, {"error": "as asked"})
+        assert answer.headers["isthmus-answered-by"] == "platform"
+
+
+async def test_only_what_is_safe_is_sent_again(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    world.far.statuses[:] = [503]
+    assert (await side("GET", f"{base}/x")).status_code == 200
+    assert len(world.far.seen) == 2
+    world.far.statuses[:] = [503]
+    answer = await side("POST", f"{base}/x", {"n": 1})
+    assert answer.status_code == 503
+    assert len(world.far.seen) == 3
+
+
+async def test_it_is_off_until_the_integration_says_otherwise(world: World) -> None:
+    _, connection = await world.connect("ten_a", "off")
+    world.far.seen.clear()
+    answer = await world.side("ten_a")("GET", f"/api/proxy/{connection}/x")
+    assert _code(answer) == (403, "PROXY_DISABLED")
+    assert world.far.seen == []
+
+
+async def test_SC_04_it_is_refused_where_types_of_records_are_walled_off(world: World) -> None:
+    base = await _open(world, allowedShardTypes=["product"])
+    assert _code(await world.side("ten_a")("GET", f"{base}/x")) == (403, "PROXY_WALLED")
+    assert world.far.seen == []
+
+
+async def test_TN_01_another_tenants_connection_is_not_there_also_while_its_owner_is_warm(world: World) -> None:
+    base = await _open(world)
+    assert (await world.side("ten_a")("GET", f"{base}/x")).status_code == 200
+    foreign = await world.side("ten_b")("GET", f"{base}/x")
+    never = await world.side("ten_b")("GET", "/api/proxy/con_0000000000000000000000000/x")
+    assert _code(foreign) == _code(never) == (404, "CONNECTION_NOT_FOUND")
+
+
+async def test_a_role_without_the_permission_is_refused(world: World) -> None:
+    base = await _open(world)
+    clerk = world.side("ten_a", "clerk", "user")
+    assert _code(await clerk("GET", f"{base}/x")) == (403, "PERMISSION_DENIED")
+    assert _code(await clerk("POST", f"{base}/x", {})) == (403, "PERMISSION_DENIED")
+
+
+async def test_a_key_reaches_the_paths_and_methods_that_it_is_for(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers = {"x-api-key": "isk_limited"}
+    assert (await side("GET", f"{base}/orders/7")).status_code == 200
+    assert _code(await side("GET", f"{base}/customers/7")) == (403, "PROXY_PATH_FORBIDDEN")
+    assert _code(await side("GET", f"{base}/orders")) == (403, "PROXY_PATH_FORBIDDEN")
+    assert _code(await side("POST", f"{base}/orders/7", {})) == (403, "PERMISSION_DENIED")
+    assert "x-api-key" not in world.far.seen[-1]["headers"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/a/../b", "/%2e%2e/b", "/.%2e/b", "//other.example/b", "/a%2fb", "/a%5cb", "/a;b", "/%252e%252e/b", "/a%00"],
+)
+async def test_SS_04_a_path_with_two_meanings_reaches_nobody(world: World, path: str) -> None:
+    base = await _open(world)
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "query_string": b"",
+        "path": f"{base}/x", "raw_path": (base + path).encode(), "client": ("127.0.0.1", 1), "root_path": "",
+        "headers": [(b"host", b"localhost"), (b"authorization", world.side("ten_a").headers["authorization"].encode())],
+    }
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await world.app(scope, receive, send)
+    assert sent[0]["status"] in {400, 404}
+    assert world.far.seen == []
+
+
+async def test_a_query_that_holds_an_address_stays_a_query(world: World) -> None:
+    base = await _open(world)
+    seen = told(await world.side("ten_a")("GET", f"{base}/x?u=http://other.example/"))
+    assert seen["path"].startswith("/x?u=http%3A")
+    assert seen["headers"]["host"] == world.far.url.removeprefix("http://")
+
+
+async def test_a_revocation_counts_in_every_process_within_the_stated_seconds(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    assert (await side("GET", f"{base}/x")).status_code == 200
+    async with world.system.tx() as tx:  # as another process would do it
+        await tx.execute_sql("update integrations set proxy_enabled = false")
+    lines = world.system.engine.part(proxy.Lines)
+    for line in lines._lines.values():
+        line.until = world.system.clock.monotonic()
+    assert _code(await side("GET", f"{base}/x")) == (403, "PROXY_DISABLED")
+    assert lines._lines == {}
+
+
+async def test_a_disconnected_connection_is_gone_and_its_client_too(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    assert (await side("GET", f"{base}/x")).status_code == 200
+    await connections.disconnect(world.scope("ten_a"), base.rpartition("/")[2])
+    for line in world.system.engine.part(proxy.Lines)._lines.values():
+        line.until = 0.0
+    assert _code(await side("GET", f"{base}/x")) == (404, "CONNECTION_NOT_FOUND")
+
+
+async def test_warm_calls_cost_the_database_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    assert (await side("GET", f"{base}/x")).status_code == 200
+
+    def opened(*_: object) -> Any:
+        raise AssertionError("a statement was made")
+
+    monkeypatch.setattr(Database, "tenant", opened)
+    for _ in range(5):
+        assert (await side("GET", f"{base}/x")).status_code == 200
+
+
+async def test_a_hundred_calls_at_once_look_at_their_connection_once(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    answers = await asyncio.gather(*(side("GET", f"{base}/{n}") for n in range(30)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(world.system.engine.part(proxy.Lines)._lines) == 1
+
+
+async def test_SS_09_a_far_side_that_is_away_is_told_in_one_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    world.far.statuses[:] = [502] * 10
+    answer = await side("POST", f"{base}/x", {})
+    assert answer.status_code == 502
+    assert answer.headers["isthmus-answered-by"] == "platform"
+
+
+async def test_an_idempotency_key_belongs_to_the_platform(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers["idempotency-key"] = "mine"
+    for _ in range(2):
+        answer = await side("POST", f"{base}/x", {"n": 1})
+        assert "idempotency-replayed" not in answer.headers
+    assert [one["headers"]["idempotency-key"] for one in world.far.seen] == ["mine", "mine"]
