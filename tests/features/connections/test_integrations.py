@@ -237,3 +237,38 @@ def test_the_lifecycle_of_document_003_maps_onto_what_is_shown() -> None:
 def test_limits_are_for_people_and_not_for_keys_or_work() -> None:
     assert issubclass(connections.NotForYou, Problem)
     assert connections.NotForYou.status == connections.UserScopeDenied.status == 403
+
+
+def differing(answer: httpx2.Response) -> tuple[str, set[str]]:
+    assert answer.status_code == 200, answer.text
+    return answer.json()["outcome"], {one["path"] for one in answer.json()["differences"]}
+
+
+async def test_an_integration_goes_out_and_in_as_yaml_with_a_look_first(here: World) -> None:
+    side, other = here.side("ten_a"), here.side("ten_b")
+    made = await make(side, "desk", "Desk", settings={"site": "acme"}, allowedShardTypes=["contact"])
+    await connect(side, made)
+    text = (await side("GET", f"{HOME}/{made['id']}/export")).text
+    assert "good" not in text
+    assert "site: acme" in text
+    looked = await other("POST", f"{HOME}/import", {"yaml": text, "dryRun": True})
+    assert differing(looked) == ("created", {"provider", "name", "settings", "allowedShardTypes"})
+    assert (await other("GET", HOME)).json()["total"] == 0
+    done = await other("POST", f"{HOME}/import", {"yaml": text})
+    copy = (await other("GET", f"{HOME}/{done.json()['integrationId']}")).json()
+    assert (copy["settings"], copy["allowedShardTypes"]) == ({"site": "acme"}, ["contact"])
+    assert differing(await other("POST", f"{HOME}/import", {"yaml": text})) == ("unchanged", set())
+    changed = text.replace("acme", "zeta")
+    assert differing(await side("POST", f"{HOME}/import", {"yaml": changed})) == ("changed", {"settings"})
+    after = (await side("GET", f"{HOME}/{made['id']}")).json()
+    assert (after["settings"], after["status"]) == ({"site": "zeta"}, "connected")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1, 2]", "a: &a {b: *a}", "provider: keys\nname: X\napiKey: canary", "provider: !!python/name:os.system x"],
+)
+async def test_what_is_no_file_of_an_integration_is_refused(here: World, text: str) -> None:
+    answer = await here.side("ten_a")("POST", f"{HOME}/import", {"yaml": text})
+    assert wrong(answer) == {"yaml"}
+    assert "canary" not in answer.text

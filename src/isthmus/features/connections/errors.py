@@ -229,12 +229,3 @@ class OriginRefused(Forbidden):
     """
 
     code = "CONNECT_ORIGIN_REFUSED"
-
-
-class TransferInvalid(Invalid):
-    """The document cannot be imported; `details.fields` names each place and what is wrong there.
-
-    Take an exported document as the pattern; credentials are never part of one.
-    """
-
-    code = "IMPORT_INVALID"

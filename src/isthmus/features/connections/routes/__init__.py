@@ -3,6 +3,7 @@
 from isthmus.features.connections.routes.browser import routes as browser_routes
 from isthmus.features.connections.routes.connecting import by_token as by_token_routes
 from isthmus.features.connections.routes.connecting import routes as connecting_routes
+from isthmus.features.connections.routes.files import routes as file_routes
 from isthmus.features.connections.routes.integrations import routes as integration_routes
 from isthmus.features.connections.routes.own import routes as own_routes
 from isthmus.features.connections.routes.personal import routes as personal_routes
@@ -18,6 +19,7 @@ ROUTES = (
     provider_routes,
     recording_routes,
     integration_routes,
+    file_routes,
     tenant_routes,
     personal_routes,
     browser_routes,

@@ -37,7 +37,8 @@ PURGE = "connections.purge"
 SORTS = tuple(store.SORTABLE)
 _FIRST = Ask()
 _EVERYTHING = Wanted()
-_ROLES = frozenset(ROLES) - {SUPER_ADMIN}
+#: Roles that an integration may be limited to.
+ROLE_NAMES = frozenset(ROLES) - {SUPER_ADMIN}
 
 
 async def integrations(
@@ -69,7 +70,7 @@ async def create(scope: Scope, provider: str, facts: Facts) -> Integration:
     """
     known = await catalog.provider(scope, provider)
     await catalog.admit(scope, provider)
-    kept = model.check(facts, known.settings_fields, known.entities, _ROLES)
+    kept = model.check(facts, known.settings_fields, known.entities, ROLE_NAMES)
     now = scope.now
     made = Integration(
         **{name: getattr(kept, name) for name in Facts.__slots__},
@@ -103,7 +104,7 @@ async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) ->
     async with scope.tx() as tx:
         before = await _one(tx, integration_id, lock=True)
         after = replace(before, **given)
-        kept = model.check(Facts(**after.facts), known.settings_fields, known.entities, _ROLES)
+        kept = model.check(Facts(**after.facts), known.settings_fields, known.entities, ROLE_NAMES)
         after = replace(after, **{name: getattr(kept, name) for name in Facts.__slots__}, updated_at=scope.now)
         if after.facts == before.facts:
             return before

@@ -52,6 +52,12 @@ _TAKEN = statement(
     .where(i.c.id != bindparam("id"))
     .limit(1)
 )
+_NAMED = statement(
+    _shown()
+    .where(i.c.tenant_id == _TENANT, func.lower(i.c.name) == func.lower(bindparam("name", type_=Text)))
+    .order_by(i.c.id)
+    .limit(1)
+)
 _ADD = statement(
     insert(i)
     .values({name: bindparam(name) for name in (*_NAMES, "tenant_id") if name not in {"created_at", "updated_at"}})
@@ -177,6 +183,12 @@ async def page(tx: Tx, wanted: Wanted, ask: Ask, sort: str, *, descending: bool)
     else:
         total = await tx.fetchval(_TOTAL, search=search, **narrowed)
     return [_integration(row) for row in rows], int(total)
+
+
+async def named(tx: Tx, name: str) -> Integration | None:
+    """The integration of this name, whatever its letters; the oldest, where a consent named several alike."""
+    found = await tx.fetchrow(_NAMED, tenant_id=tx.tenant_id, name=name)
+    return _integration(found) if found else None
 
 
 async def personal(tx: Tx, most: int) -> list[Integration]:

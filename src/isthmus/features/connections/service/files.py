@@ -1,0 +1,152 @@
+"""Integrations as YAML: out with everything but credentials, in with a look at what would differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import yaml
+
+from isthmus.features import catalog
+from isthmus.features.connections.model import integration as model
+from isthmus.features.connections.model.integration import Facts, Integration
+from isthmus.features.connections.service import integrations
+from isthmus.features.connections.store import integrations as store
+from isthmus.kit.errors import Invalid
+from isthmus.scope import Scope
+
+_LIMIT = 100_000
+
+
+class Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """An integration's file: what people say of it, and no credential."""
+
+    provider: str
+    name: str
+    description: str = ""
+    icon: str | None = None
+    settings: dict[str, str | int | float | bool | None] = {}
+    allowed_shard_types: list[str] = []
+    search_enabled: bool = True
+    searchable_entities: list[str] = []
+    user_scoped: bool = False
+    allowed_roles: list[str] = []
+    allowed_users: list[str] = []
+    proxy_enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that differs."""
+
+    path: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did, or would do: `created`, `changed` or `unchanged`."""
+
+    integration_id: str | None
+    outcome: str
+    differences: list[Difference]
+
+
+async def export(scope: Scope, integration_id: str) -> str:
+    """The integration as YAML, without what its provider calls a secret. Raises IntegrationNotFound."""
+    found = await integrations.integration(scope, integration_id)
+    known = await catalog.provider(scope, found.provider, hidden=True)
+    secret = {field.name for field in known.settings_fields if field.secret}
+    return yaml.safe_dump(_written(found, secret), sort_keys=False, allow_unicode=True, width=120)
+
+
+async def import_one(  # house: silent - what it calls emits
+    scope: Scope, given: str, *, dry_run: bool = False
+) -> Imported:
+    """Make the integration that the file describes, or make the one of its name like it; connections stay.
+
+    With `dry_run` nothing is written. Raises Invalid, ProviderNotFound, and what creating or changing raises.
+    """
+    wanted = read_file(given)
+    known = await catalog.provider(scope, wanted.provider)
+    facts = model.check(_facts(wanted), known.settings_fields, known.entities, integrations.ROLE_NAMES)
+    found = await _named(scope, facts.name)
+    if found is not None and found.provider != wanted.provider:
+        raise Invalid.field("yaml.provider", f"The integration of this name uses {found.provider}.")
+    secret = {field.name for field in known.settings_fields if field.secret}
+    facts = _with_secrets(facts, found, secret)
+    before = {} if found is None else _written(found, secret)
+    after = _written(facts, secret, wanted.provider)
+    differences = [
+        Difference(name, before.get(name), after.get(name))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    if found is None:
+        made = None if dry_run else await integrations.create(scope, wanted.provider, facts)
+        return Imported(made.id if made else None, "created", differences)
+    if differences and not dry_run:
+        given_facts = {name: getattr(facts, name) for name in Facts.__slots__}
+        await integrations.change(scope, found.id, given_facts)
+    return Imported(found.id, "changed" if differences else "unchanged", differences)
+
+
+def read_file(given: str) -> Document:
+    """A document of a YAML text, without aliases or tags. Raises Invalid."""
+    if len(given) > _LIMIT:
+        raise Invalid.field("yaml", f"An integration's file has at most {_LIMIT} characters.")
+    try:
+        if any(isinstance(token, yaml.AliasToken | yaml.TagToken) for token in yaml.scan(given)):
+            raise Invalid.field("yaml", "Aliases and tags are not taken.")
+        return msgspec.convert(yaml.safe_load(given), Document)
+    except msgspec.ValidationError as error:
+        raise Invalid.field("yaml", f"This is not an integration: {error}.") from None
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise Invalid.field("yaml", "This is not YAML.") from None
+
+
+def _facts(wanted: Document) -> Facts:
+    return Facts(
+        name=wanted.name,
+        description=wanted.description,
+        icon=wanted.icon,
+        settings=wanted.settings,
+        allowed_types=tuple(wanted.allowed_shard_types),
+        search_enabled=wanted.search_enabled,
+        searchable=tuple(wanted.searchable_entities),
+        user_scoped=wanted.user_scoped,
+        allowed_roles=tuple(wanted.allowed_roles),
+        allowed_users=tuple(wanted.allowed_users),
+        proxy_enabled=wanted.proxy_enabled,
+    )
+
+
+def _with_secrets(facts: Facts, found: Integration | None, secret: set[str]) -> Facts:
+    """A file never holds secret settings: those that are there stay."""
+    kept = {} if found is None else {name: found.settings[name] for name in secret & found.settings.keys()}
+    return Facts(**{name: getattr(facts, name) for name in Facts.__slots__} | {"settings": {**kept, **facts.settings}})
+
+
+def _written(facts: Facts, secret: set[str], provider: str = "") -> Mapping[str, Any]:
+    shown = Document(
+        provider=facts.provider if isinstance(facts, Integration) else provider,
+        name=facts.name,
+        description=facts.description,
+        icon=facts.icon,
+        settings={name: value for name, value in facts.settings.items() if name not in secret},
+        allowed_shard_types=list(facts.allowed_types),
+        search_enabled=facts.search_enabled,
+        searchable_entities=list(facts.searchable),
+        user_scoped=facts.user_scoped,
+        allowed_roles=list(facts.allowed_roles),
+        allowed_users=list(facts.allowed_users),
+        proxy_enabled=facts.proxy_enabled,
+    )
+    made: dict[str, Any] = msgspec.to_builtins(shown)
+    return made
+
+
+async def _named(scope: Scope, name: str) -> Integration | None:
+    async with scope.tx() as tx:
+        return await store.named(tx, name)
