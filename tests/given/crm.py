@@ -1,4 +1,4 @@
-"""A small CRM over loopback, as a provider that nobody wrote code for: keys, Basic, OAuth, pages, search and bad days."""
+"""A small CRM over loopback, as a provider that nobody wrote code for: keys, Basic, OAuth, pages and search."""
 
 from base64 import b64encode
 from collections import Counter

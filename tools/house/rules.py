@@ -62,12 +62,19 @@ def clock_and_randomness(source: Source) -> Iterator[Finding]:
             yield _finding(source, node, "clock", f"{name}() outside kit and scope; take it from the Clock or kit.ids")
 
 
+#: Providers that are called by a plain word, which code may use for what it means.
+_WORDS = frozenset(
+    {"bird", "box", "close", "confluence", "copper", "front", "harvest", "linear", "monday", "notion", "resend"}
+    | {"segment", "wave", "x", "zoom"}
+)
+
+
 def marketplace_names(source: Source) -> Iterator[Finding]:
     """A feature that named a marketplace would need a change for each new one."""
     if source.room == "connectors":
         return
     folders = (ROOT / "src" / "isthmus" / "connectors").iterdir()
-    names = {folder.name for folder in folders if (folder / "manifest.toml").is_file()}
+    names = {folder.name for folder in folders if (folder / "manifest.toml").is_file()} - _WORDS
     if not names:
         return
     pattern = re.compile(rf"\b({'|'.join(sorted(names))})\b", re.IGNORECASE)

@@ -1,7 +1,8 @@
 """How a provider without code of its own is called: facts that `connect.declarative` acts on.
 
 Texts in braces, such as `Bearer {api_key}`, are filled with credentials by the names of the manifest's fields;
-`access_token` is OAuth's, and `account` is the far side's own id of us. Expressions are JMESPath over the far side's JSON; nothing here is ever executed.
+`access_token` is OAuth's, and `account` is the far side's own id of us. Expressions are JMESPath over the far side's
+JSON; nothing here is ever executed.
 """
 
 from typing import Literal, TypeAlias, get_args

@@ -136,7 +136,8 @@ async def refresh(
     Raises NotReadable, and what the connections raise.
     """
     shop = await sources(scope).shop(scope, connection_id, entity)
-    entities.entity(entity)
+    if entity not in await sources(scope).offered(scope, connection_id):
+        raise NotReadable
     async with scope.tx() as tx:
         await store.ask(tx, (shop.id, entity), external_id, seen, scope.now)
         await tx.enqueue(REFRESH, key_of(shop.id, entity))
