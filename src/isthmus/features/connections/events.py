@@ -95,6 +95,22 @@ class Disconnected(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked(Event):
+    """The platform, which did not at first, has taken the end of a grant."""
+
+    type: ClassVar[str] = "connection.revoked"
+    public: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationFailed(Event):
+    """The platform never took the end of a grant: end the app's access at the platform by hand."""
+
+    type: ClassVar[str] = "connection.revocation_failed"
+    public: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tested(Event):
     """Somebody tried the credentials."""
 
@@ -212,7 +228,8 @@ class ConnectSessionRevoked(Event):
 
 EMITS = (
     Created, ConsentStarted, ConsentOpened, ConsentHeld, ConsentFailed, Connected, Expired, Uncertain, Refreshed,
-    Cleared, Disconnected, Tested, ClaimedElsewhere, ReturnOriginsChanged, Failing, Recovered, CredentialsRotated,
+    Cleared, Disconnected, Revoked, RevocationFailed,
+    Tested, ClaimedElsewhere, ReturnOriginsChanged, Failing, Recovered, CredentialsRotated,
     IntegrationCreated, IntegrationUpdated, IntegrationLimited, IntegrationActivated, IntegrationDeactivated,
     IntegrationDeleted, ConnectSessionCreated, ConnectSessionUsed, ConnectSessionRevoked,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.engine.db import Tx
-from isthmus.features.connections.service import connecting, finishing, integrations, personal, trying
+from isthmus.features.connections.service import connecting, finishing, integrations, personal, revoking, trying
 from isthmus.scope import Scope, System
 
 
@@ -37,6 +37,11 @@ async def synced(tx: Tx, event: Mapping[str, Any]) -> None:
 async def test(scope: Scope, connection_id: str) -> None:
     """The scheduled test of one connection."""
     await trying.try_when_due(scope, connection_id)
+
+
+async def revoke(scope: Scope, revocation_id: str) -> None:
+    """Tell the platform again that a grant is over."""
+    await revoking.try_again(scope, revocation_id)
 
 
 async def connected(tx: Tx, event: Mapping[str, Any]) -> None:

@@ -160,6 +160,22 @@ return_origins = tenant_table(
     Column("created_at", _TIME, nullable=False),
 )
 
+# What a platform is still to be told of a grant that is over; the connection is gone, so there is no key to it.
+token_revocations = tenant_table(
+    "token_revocations",
+    Column("id", Text, primary_key=True),
+    Column("connection_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("registration_id", Text),
+    Column("account", JSONB, nullable=False),
+    Column("access", LargeBinary),
+    Column("refresh", LargeBinary),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", _TIME, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Index("token_revocations_due", "due_at"),
+)
+
 # Sums of a connection's calls by the hour, and the newest of its calls that are worth a look. Indexes beside the key
 # begin with another column than the tenant: a table that has no statistics yet would be walked by tenant.
 connection_hours = tenant_table(

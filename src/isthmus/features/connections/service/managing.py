@@ -1,22 +1,20 @@
 """Looking at connections, and ending them."""
 
-import asyncio
 from collections.abc import Sequence
 
-from isthmus.client import ClientError, Tokens
-from isthmus.features import catalog
+from isthmus.client import Tokens
+from isthmus.features import vault
 from isthmus.features.connections.errors import ConnectionNotFound
 from isthmus.features.connections.events import Disconnected, ReturnOriginsChanged
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import Connection, Filters
-from isthmus.features.connections.service import sealing, sessions, starting
+from isthmus.features.connections.service import revoking, sealing, sessions, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.trying import Trial as Trial
 from isthmus.features.connections.service.trying import test as test
-from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import flows, tokens
-from isthmus.kit.errors import Invalid, Problem
+from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope
 
@@ -45,11 +43,14 @@ async def disconnect(scope: Scope, connection_id: str) -> str:
 async def end(scope: Scope, connection: Connection) -> str:
     """The same for a connection that was looked up, whosever it is."""
     connection_id = connection.id
-    revoked = await _revoke(scope, connection)
+    found = await _tokens(scope, connection)
+    revoked = "nothing_to_revoke" if found is None else await revoking.revoke(scope, connection, found)
     async with scope.tx() as tx:
         integration_id = await store.delete_connection(tx, connection_id)
         if integration_id is None:
             raise ConnectionNotFound
+        if found is not None and revoked == "failed":
+            await revoking.keep(scope, tx, connection, found)
         await store.update_integration(tx, integration_id, "pending", scope.now)
         tx.emit(
             Disconnected(
@@ -62,29 +63,17 @@ async def end(scope: Scope, connection: Connection) -> str:
     return revoked
 
 
-async def _revoke(scope: Scope, connection: Connection) -> str:
+async def _tokens(scope: Scope, connection: Connection) -> Tokens | None:
     if connection.auth != sessions.OAUTH:
-        return "nothing_to_revoke"
-    try:
-        found = await _tokens(scope, connection.id)
-        if found is None:
-            return "nothing_to_revoke"
-        registration = await catalog.registration(scope, connection.provider, connection.registration_id)
-        deadline = scope.part(Settings).revoke_deadline.total_seconds()
-        account = sessions.account_of(connection)
-        async with asyncio.timeout(deadline), scope.part(Clients).plain(registration, scope.clock) as client:
-            ended = await registration.connector.revoke(registration.app, account, found, client, scope.clock)
-    except (ClientError, TimeoutError, Problem):
-        return "failed"
-    return "revoked" if ended else "not_supported"
-
-
-async def _tokens(scope: Scope, connection_id: str) -> Tokens | None:
+        return None
     async with scope.tx() as tx:
-        held = await tokens.load(tx, connection_id)
+        held = await tokens.load(tx, connection.id)
         if held is None or held.access is None:
             return None
-        return await sealing.open_tokens(scope, tx, connection_id, held)
+        try:
+            return await sealing.open_tokens(scope, tx, connection.id, held)
+        except vault.Unreadable:
+            return None
 
 
 async def return_origins(scope: Scope) -> list[str]:

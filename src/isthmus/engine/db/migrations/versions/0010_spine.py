@@ -1,6 +1,8 @@
-"""What the spine gained: a queue that is fair to tenants and parks what kills its workers."""
+"""What the spine gained: a queue that is fair and parks what kills its workers, and revocations that are retried."""
 
 from alembic import op
+
+from isthmus.engine.db.migrations.ddl import protect
 
 revision = "0010"
 down_revision: str | None = "0009"
@@ -25,14 +27,37 @@ _QUEUE = (
 )
 
 
+_REVOCATIONS = (
+    """
+    create table token_revocations (
+      tenant_id text not null,
+      id text not null,
+      connection_id text not null,
+      provider text not null,
+      registration_id text,
+      account jsonb not null,
+      access bytea,
+      refresh bytea,
+      attempts integer not null,
+      due_at timestamptz not null,
+      created_at timestamptz not null,
+      primary key (tenant_id, id)
+    )
+    """,
+    "create index token_revocations_due on token_revocations (due_at)",
+)
+
+
 def upgrade() -> None:
-    """Add the columns and their indexes."""
-    for statement in _QUEUE:
+    """Add the columns, tables and their indexes."""
+    for statement in (*_QUEUE, *_REVOCATIONS):
         op.execute(statement)
+    protect(op, "token_revocations")
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.execute("drop table token_revocations")
     op.execute("drop index queue.pgqueuer_parked")
     op.execute("drop index queue.pgqueuer_turns")
     op.execute(
