@@ -49,7 +49,9 @@ async def _tell(scope: Scope, provider: str, registration_id: str | None, accoun
     return "revoked" if ended else "not_supported"
 
 
-async def keep(scope: Scope, tx: Tx, connection: Connection, found: Tokens) -> None:
+async def keep(  # house: silent - told as the end of the connection, in the same transaction
+    scope: Scope, tx: Tx, connection: Connection, found: Tokens
+) -> None:
     """Note, in the transaction that ends the connection, that the platform is to be told again."""
     id_ = scope.id("rvk")
     sealed = await sealing.seal_tokens(scope, tx, id_, _GENERATION, found)
