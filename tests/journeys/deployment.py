@@ -44,6 +44,22 @@ class Answer:
     body: Any
 
 
+class Form(dict[str, Any]):
+    """A body that goes as a form with a file; `file` is its text."""
+
+    def data(self) -> aiohttp.FormData:
+        """The form as it is sent."""
+        form = aiohttp.FormData()
+        for name, value in self.items():
+            form.add_field(name, value, **({"filename": "products.csv"} if name == "file" else {}))
+        return form
+
+
+def sent(body: object) -> dict[str, Any]:
+    """The arguments of a request that carries this body."""
+    return {"data": body.data()} if isinstance(body, Form) else {"json": body}
+
+
 @dataclass
 class Merchant:
     """A tenant and somebody in it, with a browser that keeps cookies."""
@@ -57,9 +73,11 @@ class Merchant:
         """One call to the API, signed in."""
         signed_in = {"authorization": f"Bearer {self.token}", **headers}
         url = self.deployment.address + path
-        async with self.browser.request(method, url, json=body, headers=signed_in, allow_redirects=False) as answer:
+        async with self.browser.request(method, url, **sent(body), headers=signed_in, allow_redirects=False) as answer:
             raw = await answer.read()
-            parsed = await answer.json() if raw and answer.headers.get("content-type", "") == "application/json" else raw
+            parsed = (
+                await answer.json() if raw and answer.headers.get("content-type", "") == "application/json" else raw
+            )
             return Answer(answer.status, answer.headers, parsed)
 
     async def connect(self, provider: str, seller: str | None = None) -> str:
@@ -72,9 +90,9 @@ class Merchant:
             assert answer.status == 200, await answer.text()
         return str(opened.body["id"])
 
-    async def sync(self, connection_id: str, mode: str = "full") -> dict[str, Any]:
+    async def sync(self, connection_id: str, mode: str = "full", entity: str = "products") -> dict[str, Any]:
         """Start a run and wait for its end."""
-        run = await self.call("POST", "/api/sync/products", {"connectionId": connection_id, "mode": mode})
+        run = await self.call("POST", f"/api/sync/{entity}", {"connectionId": connection_id, "mode": mode})
         assert run.status == 202, run.body
         return await self.finished(run.body["id"])
 

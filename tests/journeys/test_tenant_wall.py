@@ -11,7 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
-from tests.journeys.deployment import KEY, Answer, Deployment, Merchant
+from tests.journeys.deployment import KEY, Answer, Deployment, Merchant, sent
 from tests.journeys.routes import (
     BODIES,
     CASES,
@@ -155,7 +155,7 @@ async def _nobody(wall: Wall, asked: Asked, headers: Mapping[str, str]) -> Answe
     url = wall.running.address + asked.address
     async with (
         aiohttp.ClientSession() as client,
-        client.request(asked.method, url, json=asked.body, headers=headers, allow_redirects=False) as answer,
+        client.request(asked.method, url, **sent(asked.body), headers=headers, allow_redirects=False) as answer,
     ):
         return Answer(answer.status, answer.headers, await answer.json())
 

@@ -17,8 +17,10 @@ from isthmus.features.uploads.feature import FEATURE as UPLOADS
 from isthmus.features.vault.feature import FEATURE as VAULT
 from isthmus.features.webhooks_in.feature import FEATURE as WEBHOOKS_IN
 from isthmus.features.webhooks_out.feature import FEATURE as WEBHOOKS_OUT
+from isthmus.features.widgets.feature import FEATURE as WIDGETS
 
 FEATURES: Sequence[Feature] = (
+    WIDGETS,
     SEARCH,
     WEBHOOKS_IN,
     UPLOADS,

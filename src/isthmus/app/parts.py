@@ -8,7 +8,7 @@ from isthmus.client import Budget
 from isthmus.connect import registry
 from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.keys import KeyRing
-from isthmus.features import access, catalog, connections, proxy, uploads, vault, webhooks_in, webhooks_out
+from isthmus.features import access, catalog, connections, proxy, uploads, vault, webhooks_in, webhooks_out, widgets
 from isthmus.settings import Settings, WrongSetting
 
 #: What an operator says goes before the address that was bound: browsers may come through a proxy.
@@ -43,6 +43,7 @@ def parts(
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
         proxy.Lines(settings.part(proxy.Settings)),
+        widgets.Shelf(settings.part(widgets.Settings).cache_bytes),
         reach,
     ]
     return {type(part): part for part in made}

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-from isthmus.connect.declarative import Declared
+from isthmus.connect.declarative import connector_of
 from isthmus.connect.manifest import Manifest, read
 from isthmus.connect.spi import Connector
 
@@ -45,25 +45,26 @@ def discover(allowed: Iterable[str] = ()) -> Mapping[str, Found]:
     return dict(sorted(found.items()))
 
 
-def _own() -> list[Found]:
+def folders() -> list[Path]:
+    """Our own folders: providers, and others whose files of products can be read."""
     spec = importlib.util.find_spec(_HOME)
     if spec is None or not spec.submodule_search_locations:
         return []
-    folders = [Path(place) for place in spec.submodule_search_locations]
-    return [
-        load(folder, f"{_HOME}.{folder.name}")
-        for home in folders
-        for folder in sorted(home.iterdir())
-        if (folder / "manifest.toml").is_file()
-    ]
+    homes = [Path(place) for place in spec.submodule_search_locations]
+    return [folder for home in homes for folder in sorted(home.iterdir()) if folder.is_dir()]
+
+
+def _own() -> list[Found]:
+    with_facts = [folder for folder in folders() if (folder / "manifest.toml").is_file()]
+    return [load(folder, f"{_HOME}.{folder.name}") for folder in with_facts]
 
 
 def load(folder: Path, package: str, third_party: str | None = None) -> Found:
     """Read one folder; its `connector` (a file or a folder) must define `CONNECTOR(manifest)`. Raises ValueError."""
     manifest = read(folder / "manifest.toml")
     if not any((folder / place).is_file() for place in ("connector.py", "connector/__init__.py")):
-        declared = manifest.service is not None
-        return Found(manifest, Declared(manifest) if declared else None, folder, third_party, declared)
+        connector = connector_of(manifest)
+        return Found(manifest, connector, folder, third_party, declared=connector is not None)
     module = importlib.import_module(f"{package}.connector")
     return Found(manifest, _instance(module, manifest), folder, third_party)
 

@@ -46,7 +46,7 @@ from isthmus.http.idempotency import Requested, Taking, claim_of, once
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.logging import access as log_access
 from isthmus.http.metrics import Traffic
-from isthmus.http.routes import Declaration, DeclaredRoute, Public
+from isthmus.http.routes import WRAPPED, Declaration, DeclaredRoute, Public
 from isthmus.http.settings import HttpSettings
 from isthmus.http.table import RouteTable
 from isthmus.kit import ids
@@ -162,12 +162,18 @@ class Edge:
         cap = declaration.body_cap if declaration.body_cap is not None else self._settings.body_bytes
         body = self._body(exchange, cap, receive)
         seconds = None if declaration.stream else declaration.deadline or self._settings.request_seconds
+        self._leave_envelope(scope, exchange, route)
         async with asyncio.timeout(seconds):
             response = await _run(route, scope, body, send, query)
             if response is not None:
                 if declaration.envelope:
                     response = enveloped(response, exchange.request_id, self._clock.now())
                 await response(scope, body, send)
+
+    def _leave_envelope(self, scope: AsgiScope, exchange: Exchange, route: DeclaredRoute) -> None:
+        """For answers that the framework sends by itself, which do not come by here again."""
+        if route.binder is None and _declaration(route).envelope:
+            scope[WRAPPED] = lambda answer: enveloped(answer, exchange.request_id, self._clock.now())
 
     def _route(self, scope: AsgiScope) -> tuple[DeclaredRoute, dict[str, str]]:
         path, method = scope["path"], scope["method"]

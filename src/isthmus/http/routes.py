@@ -94,6 +94,10 @@ class Declared(TypedDict, total=False):
     deprecated: Deprecated
 
 
+#: Where the edge leaves what puts the family's envelope around an answer that the framework sends by itself.
+WRAPPED: Final = "isthmus.wrapped"
+
+
 class _ReadRequest(Request):
     """A request whose body has been read and parsed by the edge's own reader."""
 
@@ -120,7 +124,9 @@ class DeclaredRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def read_first(request: Request) -> Response:
-            return await handle(await _read(request)) if self.takes_json else await handle(request)
+            answer = await handle(await _read(request)) if self.takes_json else await handle(request)
+            wrapped: Callable[[Response], Response] | None = request.scope.get(WRAPPED)
+            return answer if wrapped is None else wrapped(answer)
 
         return read_first
 

@@ -2,6 +2,7 @@
 
 from isthmus.features.records.store import hidden as hidden
 from isthmus.features.records.store.forget import forget as forget
+from isthmus.features.records.store.read import bodies_after as bodies_after
 from isthmus.features.records.store.read import duplicate_skus as duplicate_skus
 from isthmus.features.records.store.read import listing as listing
 from isthmus.features.records.store.read import listings as listings

@@ -8,8 +8,9 @@ import asyncpg
 from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, exists, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from isthmus.connect.shapes import Listing
 from isthmus.engine.db import Statement, Tx, statement
-from isthmus.features.records.model import ListingFilter
+from isthmus.features.records.model import ListingFilter, decode
 from isthmus.features.records.store.hidden import listing_shown, product_shown
 from isthmus.features.records.tables import LISTINGS, PRODUCTS, VARIANTS
 from isthmus.kit.paging import Ask, Page
@@ -226,3 +227,23 @@ async def duplicate_skus(tx: Tx, connection_id: str, ask: Ask) -> Page[asyncpg.R
     more = len(rows) > ask.limit
     shown = rows[: ask.limit]
     return Page(shown, next_after=shown[-1]["sku"] if more else None, has_more=more)
+
+
+_BODIES_AFTER = statement(
+    select(_l.id, cast(_l.body, Text).label("body"))
+    .where(
+        _l.tenant_id == bindparam("tenant_id"),
+        listing_shown(),
+        cast(bindparam("after"), Text).is_(None) | (_l.id > bindparam("after")),
+        cast(bindparam("connection_id"), Text).is_(None) | (_l.connection_id == bindparam("connection_id")),
+    )
+    .order_by(_l.id)
+    .limit(bindparam("limit"))
+)
+
+
+async def bodies_after(tx: Tx, after: str | None, limit: int, connection_id: str | None) -> list[tuple[str, Listing]]:
+    """The canonical listings behind an id, in the order of their ids."""
+    keys = {"tenant_id": tx.tenant_id, "after": after, "connection_id": connection_id, "limit": limit}
+    rows = await tx.fetch(_BODIES_AFTER, **keys)
+    return [(row["id"], decode(row["body"].encode())) for row in rows]

@@ -1,0 +1,85 @@
+"""What can go wrong with an upload, for those who sent it."""
+
+from typing import ClassVar
+
+from isthmus.kit.errors import Conflict, Invalid, NotFound, Problem
+
+
+class UploadNotFound(NotFound):
+    """There is no such upload.
+
+    List the uploads to find its id.
+    """
+
+
+class UnreadableFile(Problem):
+    """The file cannot be read as CSV or JSON.
+
+    Save it as CSV (UTF-8) or JSON and send it again.
+    """
+
+    code: ClassVar[str] = "UNREADABLE_FILE"
+    status: ClassVar[int] = 400
+
+
+class MappingNeeded(Problem):
+    """No known format has these columns.
+
+    Send a mapping of columns to product fields with the file, or save one and name it.
+    """
+
+    code: ClassVar[str] = "MAPPING_NEEDED"
+    status: ClassVar[int] = 400
+
+
+class WrongMapping(Invalid):
+    """The mapping cannot be followed.
+
+    The message names the field that is wrong.
+    """
+
+
+class UploadBusy(Conflict):
+    """The upload is in a state that does not allow this.
+
+    Look at its state first; a finished upload is not changed any more.
+    """
+
+    code: ClassVar[str] = "UPLOAD_BUSY"
+
+
+class WrongPart(Conflict):
+    """The part does not continue what has been received.
+
+    Ask the upload how many bytes it has, and send what follows them.
+    """
+
+    code: ClassVar[str] = "WRONG_PART"
+
+
+class UploadQuota(Problem):
+    """The tenant has too many open uploads, or too many bytes waiting in them.
+
+    Wait for the others to finish, or cancel one.
+    """
+
+    code: ClassVar[str] = "UPLOAD_QUOTA"
+    status: ClassVar[int] = 429
+
+
+class NotConfigured(NotFound):
+    """Product sync has not been configured.
+
+    Create its configuration first.
+    """
+
+    code: ClassVar[str] = "SYNC_NOT_CONFIGURED"
+
+
+class SyncIdle(Conflict):
+    """There is nothing to start: product sync is switched off, or takes files and events instead of reading a shop.
+
+    Send a file, or set the source to a connection and switch it on.
+    """
+
+    code: ClassVar[str] = "SYNC_IDLE"

@@ -1,0 +1,1 @@
+"""What files of products are, and the pure rules over them."""

@@ -1,0 +1,355 @@
+"""Rows of one product become one canonical listing, or the reasons why not, cell by cell."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from isthmus.connect.shapes import (
+    Image,
+    Inventory,
+    Listing,
+    ListingStatus,
+    Option,
+    OptionValue,
+    Price,
+    Variant,
+)
+from isthmus.features.uploads.model import cells
+from isthmus.features.uploads.model.cells import CellError, Numbers
+from isthmus.features.uploads.model.formats import Choice, Column, Format, normal
+from isthmus.features.uploads.model.rows import Row
+from isthmus.kit import text
+
+PRODUCT: Final = "product"
+VARIANT: Final = "variant"
+BOTH: Final = "both"
+SKIPPED: Final = "skipped"
+_ID_LENGTH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why a row was refused; `column` and `value` where it was one cell."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+
+
+class Refused(Exception):
+    """A product that cannot be taken; no part of it is."""
+
+    def __init__(self, errors: Sequence[RowError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(errors[0].reason if errors else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a file leaves unsaid."""
+
+    currency: str
+    numbers: Numbers = field(default_factory=Numbers)
+
+
+#: Where a value stands, and how it is read.
+_Place = tuple[int, Column]
+
+
+class Shape:
+    """One format laid over one header. Raises ValueError when a column that it needs is not there."""
+
+    def __init__(self, form: Format, header: Sequence[str], terms: Terms) -> None:
+        self.form = form
+        self._terms = terms
+        self._at = {normal(name): place for place, name in reversed(list(enumerate(header)))}
+        self._names = tuple(header)
+        self._places = {
+            name: (self._at[normal(column.column)], column)
+            for name, column in form.columns().items()
+            if normal(column.column) in self._at
+        }
+        self._key = [self._at[normal(name)] for name in form.key if normal(name) in self._at]
+        self._options = [one for one in form.options if normal(one.value) in self._at]
+        self._kind = self._at.get(normal(form.kinds.column)) if form.kinds else None
+        self._variant_if = [self._at[normal(name)] for name in form.variant_if if normal(name) in self._at]
+        if "product.title" not in self._places:
+            raise ValueError(f"the file has no column {form.columns()['product.title'].column!r} for the title")
+        if not self._key:
+            raise ValueError(f"the file has none of the columns {', '.join(form.key)}, which tell products apart")
+
+    def cell(self, row: Row, column: str) -> str:
+        """A cell by its column's name; empty where there is none."""
+        place = self._at.get(normal(column))
+        return "" if place is None else self._cell(row, place)
+
+    def _cell(self, row: Row, place: int) -> str:
+        return cells.plain(row.cells[place]) if place < len(row.cells) else ""
+
+    def key(self, row: Row) -> str:
+        """What the rows of one product have in common; empty: it belongs to the product above."""
+        for place in self._key:
+            found = self._cell(row, place)
+            if found:
+                return found
+        return ""
+
+    def role(self, row: Row) -> str:
+        """Whether the row is a product, a variant of one, both at once, or neither."""
+        if self._kind is None or self.form.kinds is None:
+            return BOTH
+        kind, kinds = self._cell(row, self._kind).casefold(), self.form.kinds
+        if kind in kinds.product:
+            return PRODUCT
+        if kind in kinds.variant:
+            return VARIANT
+        return SKIPPED if kind in kinds.skipped or "*" in kinds.skipped else BOTH
+
+    def listing(self, key: str, rows: Sequence[Row], extra: Mapping[int, Mapping[str, str]] | None = None) -> Listing:
+        """The product of these rows; `extra` holds options by line that another row states. Raises Refused."""
+        draft = _Draft(self, key, rows, extra or {})
+        return draft.listing()
+
+    def deletes(self, rows: Sequence[Row]) -> bool:
+        """Whether these rows say no more than that their product is gone."""
+        title, status = self._places["product.title"][0], self._places.get("product.status")
+        if status is None or len(rows) != 1 or self._cell(rows[0], title):
+            return False
+        return self._cell(rows[0], status[0]).casefold() == ListingStatus.DELETED
+
+    @property
+    def places(self) -> Mapping[str, _Place]:
+        """Where each value stands."""
+        return self._places
+
+    @property
+    def terms(self) -> Terms:
+        """What the file leaves unsaid."""
+        return self._terms
+
+    def choices(self, row: Row, names: Sequence[str]) -> list[tuple[str, str]]:
+        """The options of a row, by name; `names` are those that the product's first row gave."""
+        found: list[tuple[str, str]] = []
+        for number, choice in enumerate(self._options):
+            value = self.cell(row, choice.value)
+            given = self._named(row, choice)
+            if choice.split:
+                found += zip(_split(given, choice) or names, _split(value, choice), strict=False)
+            else:
+                found.append((given or (names[number] if number < len(names) else ""), value))
+        none = self.form.no_option
+        return [(name, value) for name, value in found if name and value and not (name in none and value in none)]
+
+    def option_names(self, row: Row) -> list[str]:
+        """The names of the options as one row states them, by their place."""
+        names: list[str] = []
+        for choice in self._options:
+            given = self._named(row, choice)
+            names += _split(given, choice) if choice.split else [given]
+        return names
+
+    def _named(self, row: Row, choice: Choice) -> str:
+        return choice.fixed or (self.cell(row, choice.name) if choice.name else "")
+
+    def has_variant(self, row: Row) -> bool:
+        """Whether the row says anything of what is sold; a row with another picture alone does not."""
+        return not self._variant_if or any(self._cell(row, place) for place in self._variant_if)
+
+
+def _split(value: str, choice: Choice) -> list[str]:
+    return [one.strip() for one in value.split(choice.split) if one.strip()]
+
+
+class _Draft:
+    """A product in the making: collects what is wrong instead of stopping at the first."""
+
+    def __init__(self, shape: Shape, key: str, rows: Sequence[Row], extra: Mapping[int, Mapping[str, str]]) -> None:
+        self._shape = shape
+        self._key = key
+        self._rows = rows
+        self._extra = extra
+        self._errors: list[RowError] = []
+
+    def listing(self) -> Listing:
+        roles = [self._shape.role(row) for row in self._rows]
+        lead = _lead(self._rows, roles)
+        names = self._shape.option_names(lead)
+        sold = [
+            row
+            for row, role in zip(self._rows, roles, strict=True)
+            if role != PRODUCT and (row is lead or self._shape.has_variant(row))
+        ] or [lead]
+        variants = _told_apart([self._variant(row, place, names, len(sold)) for place, row in enumerate(sold)])
+        listing = self._whole(lead, variants)
+        self._check(listing, sold)
+        if self._errors:
+            raise Refused(self._errors)
+        return listing
+
+    def _whole(self, lead: Row, variants: tuple[Variant, ...]) -> Listing:
+        places = self._shape.places
+        markup = text.storable(self._value(lead, "product.description"))
+        status = self._status(lead, "product.status")
+        category = self._list(lead, "product.category")
+        return Listing(
+            external_id=self._key,
+            title=cells.line(self._value(lead, "product.title")),
+            status=status,
+            platform_status=self._value(lead, "product.status") if "product.status" in places else status.value,
+            variants=variants,
+            description_html=markup,
+            description_text=text.from_html(markup),
+            brand=cells.line(next(iter(self._list(lead, "product.brand")), "")) or None,
+            category_path=category,
+            tags=self._list(lead, "product.tags"),
+            options=_options(variants),
+            images=self._images(),
+            weight_kg=self._weight(lead, "product.weight"),
+            condition=self._value(lead, "product.condition") or None,
+            url=self._value(lead, "product.url") or None,
+        )
+
+    def _variant(self, row: Row, place: int, names: Sequence[str], count: int) -> Variant:
+        chosen = self._shape.choices(row, names) + list(self._extra.get(row.line, {}).items())
+        sku = cells.line(self._value(row, "variant.sku")) or None
+        return Variant(
+            external_id=self._value(row, "variant.id") or sku or (self._key if count == 1 else f"{self._key}:{place}"),
+            sku=sku,
+            barcode=cells.line(self._value(row, "variant.barcode")) or None,
+            title=cells.line(self._value(row, "variant.title")) or None,
+            option_values=tuple(OptionValue(cells.line(name), cells.line(value)) for name, value in chosen),
+            image_url=self._value(row, "variant.image") or None,
+            position=place,
+            status=self._status(row, "variant.status"),
+            weight_kg=self._weight(row, "variant.weight"),
+            price=self._price(row),
+            inventory=self._stock(row),
+        )
+
+    def _price(self, row: Row) -> Price | None:
+        current, regular = self._amount(row, "variant.price"), self._amount(row, "variant.list_price")
+        sale = self._amount(row, "variant.sale_price")
+        paid = sale if sale is not None else current if current is not None else regular
+        if paid is None:
+            return None
+        shown = regular if regular is not None else current
+        listed = paid if shown is None or shown < paid else shown
+        return Price(self._currency(row), listed, paid, paid if paid < listed else None)
+
+    def _currency(self, row: Row) -> str:
+        found = self._shape.places.get("variant.currency") or self._shape.places.get("product.currency")
+        cell = self._value(row, "variant.currency") or self._value(row, "product.currency")
+        if not cell or found is None:
+            return self._shape.terms.currency
+        try:
+            return cells.currency(found[1], cell)
+        except CellError as error:
+            self._wrong(row, error)
+            return self._shape.terms.currency
+
+    def _stock(self, row: Row) -> tuple[Inventory, ...]:
+        cell = self._value(row, "variant.stock")
+        if not cell:
+            return ()
+        try:
+            return (Inventory(cells.quantity(self._shape.places["variant.stock"][1], cell, self._shape.terms.numbers)),)
+        except CellError as error:
+            self._wrong(row, error)
+            return ()
+
+    def _amount(self, row: Row, name: str) -> Decimal | None:
+        cell = self._value(row, name)
+        if not cell:
+            return None
+        try:
+            return cells.amount(self._shape.places[name][1], cell, self._shape.terms.numbers)
+        except CellError as error:
+            self._wrong(row, error)
+            return None
+
+    def _weight(self, row: Row, name: str) -> Decimal | None:
+        cell = self._value(row, name)
+        if not cell:
+            return None
+        try:
+            return cells.weight(self._shape.places[name][1], cell, self._shape.terms.numbers)
+        except CellError as error:
+            self._wrong(row, error)
+            return None
+
+    def _status(self, row: Row, name: str) -> ListingStatus:
+        cell = self._value(row, name)
+        if not cell:
+            return ListingStatus.ACTIVE
+        try:
+            return cells.status(self._shape.places[name][1], cell)
+        except CellError as error:
+            self._wrong(row, error)
+            return ListingStatus.UNKNOWN
+
+    def _list(self, row: Row, name: str) -> tuple[str, ...]:
+        place = self._shape.places.get(name)
+        return cells.parts(place[1], self._value(row, name)) if place else ()
+
+    def _images(self) -> tuple[Image, ...]:
+        found = dict.fromkeys(url for row in self._rows for url in self._list(row, "product.images"))
+        return tuple(Image(url, position=place) for place, url in enumerate(found))
+
+    def _value(self, row: Row, name: str) -> str:
+        place = self._shape.places.get(name)
+        if place is None or place[0] >= len(row.cells):
+            return ""
+        return cells.plain(row.cells[place[0]])
+
+    def _wrong(self, row: Row, error: CellError) -> None:
+        self._errors.append(RowError(row.line, error.column, error.value, error.reason))
+
+    def _check(self, listing: Listing, sold: Sequence[Row]) -> None:
+        title = self._shape.places["product.title"][1].column
+        if not listing.title:
+            self._errors.append(RowError(self._rows[0].line, title, "", "the product has no title"))
+        if len(listing.external_id) > _ID_LENGTH:
+            self._errors.append(
+                RowError(self._rows[0].line, "", listing.external_id[:200], "the product's id is too long")
+            )
+        seen: dict[str, int] = {}
+        for variant, row in zip(listing.variants, sold, strict=True):
+            first = seen.setdefault(variant.external_id, row.line)
+            if first != row.line:
+                reason = f"the product already has this variant, in line {first}"
+                self._errors.append(RowError(row.line, "", variant.external_id[:200], reason))
+
+
+def _lead(rows: Sequence[Row], roles: Sequence[str]) -> Row:
+    """The row that speaks for the product: its own, else the first that is more than a variant."""
+    for wanted in ((PRODUCT,), (PRODUCT, BOTH)):
+        for row, role in zip(rows, roles, strict=True):
+            if role in wanted:
+                return row
+    return rows[0]
+
+
+def _told_apart(variants: list[Variant]) -> tuple[Variant, ...]:
+    """Variants that share a SKU and differ in their options have ids of both; lists mark the SKU as a duplicate."""
+    counts = Counter(variant.external_id for variant in variants)
+    return tuple(
+        msgspec.structs.replace(
+            one, external_id="/".join((one.external_id, *(each.value for each in one.option_values)))
+        )
+        if counts[one.external_id] > 1
+        else one
+        for one in variants
+    )
+
+
+def _options(variants: Sequence[Variant]) -> tuple[Option, ...]:
+    found: dict[str, dict[str, None]] = {}
+    for variant in variants:
+        for chosen in variant.option_values:
+            found.setdefault(chosen.name, {})[chosen.value] = None
+    return tuple(Option(name, tuple(values)) for name, values in found.items())

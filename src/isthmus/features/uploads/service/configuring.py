@@ -1,0 +1,230 @@
+"""How a tenant's products are synced: from a connection, from files, or by signed events; and starting it by hand."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+from croniter import croniter
+
+from isthmus.features import connections, sync, vault
+from isthmus.features.uploads import store
+from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
+from isthmus.features.uploads.events import ProductSyncConfigured
+from isthmus.features.uploads.model.upload import Mode, Upload
+from isthmus.features.uploads.service import receiving
+from isthmus.features.uploads.service.receiving import Wish
+from isthmus.kit import webhooks
+from isthmus.kit.errors import Invalid, Problem, Unauthenticated
+from isthmus.kit.paging import Ask
+from isthmus.kit.secret import Secret
+from isthmus.scope import Scope, System, Tx
+
+_log = logging.getLogger(__name__)
+_TENANTS: Final = 200
+_OWNER: Final = "product_sync"
+_FIELD: Final = "webhook_secret"
+_EVENTS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How products are synced; `conflict_rule` is kept for the fields that both sides change."""
+
+    enabled: bool
+    source: Literal["connection", "upload", "webhook"]
+    connection_id: str | None = None
+    schedule: str | None = None
+    mapping_id: str | None = None
+    mode: Literal["full", "incremental"] = "incremental"
+    on_error: Literal["continue", "stop"] = "continue"
+    conflict_rule: str = "marketplace"
+    next_at: datetime | None = None
+    has_secret: bool = False
+    version: int = 0
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+async def config(scope: Scope) -> Config:
+    """The configuration. Raises NotConfigured."""
+    async with scope.tx() as tx:
+        row = await store.config(tx)
+    if row is None:
+        raise NotConfigured
+    return _config(row)
+
+
+def _config(row: Mapping[str, Any]) -> Config:
+    values = {name: value for name, value in row.items() if name != "webhook_secret"}
+    return Config(**values, has_secret=row["webhook_secret"] is not None)
+
+
+async def configure(
+    scope: Scope, wanted: Config, secret: Secret | None, *, replaces: bool
+) -> tuple[Config, Secret | None]:
+    """Set the configuration; for `webhook` a secret is made when none is given, and shown this once.
+
+    `replaces` says that there must be one already. Raises NotConfigured, Invalid, and what connections raise.
+    """
+    await _check(scope, wanted)
+    made = None
+    async with scope.tx() as tx:
+        row = await store.config(tx, lock=True)
+        if row is None and replaces:
+            raise NotConfigured
+        if wanted.mapping_id is not None and await store.mapping(tx, wanted.mapping_id) is None:
+            raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
+        sealed = row["webhook_secret"] if row is not None else None
+        if secret is None and sealed is None and wanted.source == "webhook":
+            secret = made = webhooks.new_secret()
+        if secret is not None:
+            sealed = await vault.seal(scope, tx, secret, owner=_OWNER, field=_FIELD)
+        values = _columns(wanted) | {"webhook_secret": sealed, "next_at": _next(wanted.schedule, scope.now)}
+        await store.save_config(tx, values, scope.now)
+        tx.emit(ProductSyncConfigured(subject=scope.tenant_id, body=_columns(wanted)))
+    return await config(scope), made
+
+
+def _columns(wanted: Config) -> dict[str, Any]:
+    names = ("enabled", "source", "connection_id", "schedule", "mapping_id", "mode", "on_error", "conflict_rule")
+    return {name: getattr(wanted, name) for name in names}
+
+
+async def _check(scope: Scope, wanted: Config) -> None:
+    if wanted.source == "connection":
+        if wanted.connection_id is None:
+            raise Invalid.field("connectionId", "Name the connection that products are read from.")
+        await connections.connection(scope, wanted.connection_id)
+    if wanted.schedule is not None and not croniter.is_valid(wanted.schedule):
+        raise Invalid.field("schedule", "Write five fields of cron, such as `0 */6 * * *`.")
+
+
+async def trigger(scope: Scope) -> sync.Run:
+    """Read the configured connection now. Raises NotConfigured, SyncIdle, and what `sync.start` raises."""
+    found = await config(scope)
+    if not found.enabled or found.source != "connection" or found.connection_id is None:
+        raise SyncIdle
+    return await sync.start(scope, found.connection_id, mode=sync.Mode(found.mode))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One time that products came: a run of a connection, or a file."""
+
+    run: sync.Run | None = None
+    upload: Upload | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When it was asked for."""
+        found = self.run or self.upload
+        assert found is not None  # noqa: S101 - one of both is there
+        return found.created_at
+
+
+async def history(scope: Scope, limit: int) -> Sequence[Turn]:
+    """The latest runs of the configured connection and the latest files, newest first."""
+    async with scope.tx() as tx:
+        row = await store.config(tx)
+        files = await store.page(tx, None, Ask(limit=limit))
+    turns = [Turn(upload=one) for one in files.items]
+    if row is not None and row["connection_id"]:
+        wanted = sync.RunFilter(connection_id=row["connection_id"], entity="products")
+        turns += [Turn(run=one) for one in (await sync.runs(scope, wanted, Ask(limit=limit))).items]
+    return sorted(turns, key=lambda turn: turn.at, reverse=True)[:limit]
+
+
+async def take_events(scope: Scope, headers: Mapping[str, str], body: bytes) -> Upload:
+    """Signed `product.upserted` and `product.deleted` events, one or a list, through the row pipeline.
+
+    The same delivery twice is one upload. Raises Unauthenticated, Invalid.
+    """
+    async with scope.tx() as tx:
+        row = await store.config(tx)
+        secret = await _secret(scope, tx, row)
+    if row is None or secret is None or not row["enabled"]:
+        raise Unauthenticated("Nobody takes products here, or the signature does not fit.")
+    try:
+        webhooks.verify(headers, body, [secret], scope.now)
+    except webhooks.WebhookRefused as refusal:
+        raise Unauthenticated(f"The signature does not fit: {refusal}.") from None
+    wish = Wish(
+        name=f"{headers.get('webhook-id', 'events')[:100]}.ndjson",
+        mode=Mode.ALL_OR_NOTHING if row["on_error"] == "stop" else Mode.BEST_EFFORT,
+        format="isthmus-json",
+        origin="webhook",
+    )
+    return await receiving.send(scope, wish, receiving.pieces(_lines(body)))
+
+
+async def _secret(scope: Scope, tx: Tx, row: Mapping[str, Any] | None) -> Secret | None:
+    if row is None or row["webhook_secret"] is None:
+        return None
+    return await vault.open(scope, tx, row["webhook_secret"], owner=_OWNER, field=_FIELD)
+
+
+class _Told(msgspec.Struct):
+    """One event as Standard Webhooks writes it; `data` is a product, or a list of them."""
+
+    type: Literal["product.upserted", "product.deleted"]
+    data: dict[str, Any] | list[dict[str, Any]]
+    timestamp: str | None = None
+
+
+def _lines(body: bytes) -> bytes:
+    """The events as a file of one product a line. Raises Invalid."""
+    try:
+        told = msgspec.json.decode(body, type=_Told | list[_Told])
+    except (msgspec.MsgspecError, RecursionError):
+        raise Invalid("The body is no `product.upserted` or `product.deleted` event, nor a list of them.") from None
+    lines = []
+    for event in told if isinstance(told, list) else [told]:
+        for product in event.data if isinstance(event.data, list) else [event.data]:
+            gone = {"id": product.get("id"), "status": "deleted"}
+            lines.append(msgspec.json.encode(gone if event.type == "product.deleted" else product))
+    if not lines or len(lines) > _EVENTS:
+        raise Invalid(f"Send between 1 and {_EVENTS} products in one delivery, not {len(lines)}.")
+    return b"\n".join(lines)
+
+
+async def reseal(
+    scope: Scope, _after: str | None, _limit: int
+) -> str | None:  # house: silent - the secret stays what it is
+    """Seal the secret anew under the tenant's current data key (VA-09)."""
+    async with scope.tx() as tx:
+        row = await store.config(tx)
+        if row is not None and row["webhook_secret"] is not None:
+            sealed = await vault.reseal(scope, tx, row["webhook_secret"], owner=_OWNER, field=_FIELD)
+            if sealed is not None:
+                await store.reseal(tx, sealed, row["version"])
+    return None
+
+
+def _next(schedule: str | None, after: datetime) -> datetime | None:
+    """The next time of a schedule in UTC, with seconds of the tenant's own choosing left to the platform."""
+    return None if schedule is None else croniter(schedule, after).get_next(datetime)
+
+
+async def run_due(system: System) -> None:
+    """Start what schedules want now. What came due while nobody ran is started once, and the next time lies ahead."""
+    async with system.tx() as tx:
+        tenants = await store.due(tx, system.now, _TENANTS)
+    for scope in system.scopes(tenants, "product_sync"):
+        await _run_due(scope)
+
+
+async def _run_due(scope: Scope) -> None:  # house: silent - the run that it starts speaks
+    found = await config(scope)
+    if found.next_at is None or found.next_at > scope.now:
+        return
+    async with scope.tx() as tx:
+        mine = await store.move_on(tx, found.next_at, _next(found.schedule, scope.now))
+    if not mine:
+        return
+    try:
+        await trigger(scope)
+    except Problem as failure:
+        _log.warning("a scheduled product sync did not start", extra={"tenant": scope.tenant_id, "code": failure.code})

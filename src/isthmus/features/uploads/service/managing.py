@@ -1,0 +1,154 @@
+"""What people do with uploads: look at them, try a file out, stop one, save mappings; and what is swept away."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from isthmus.connect.shapes import Listing
+from isthmus.engine.blobs import FolderBlobs
+from isthmus.engine.db import Tx as SystemTx
+from isthmus.engine.queue import Wake
+from isthmus.features.uploads import store
+from isthmus.features.uploads.errors import UploadBusy, UploadNotFound, WrongMapping
+from isthmus.features.uploads.events import MappingRemoved, MappingSaved, UploadCancelled
+from isthmus.features.uploads.model.cells import Numbers
+from isthmus.features.uploads.model.shaping import Refused, RowError, Terms
+from isthmus.features.uploads.model.upload import State, Upload, event_body
+from isthmus.features.uploads.service import formats, receiving
+from isthmus.features.uploads.service.reading import Plan, groups, planned
+from isthmus.features.uploads.service.receiving import Wish
+from isthmus.features.uploads.service.running import JOB
+from isthmus.features.uploads.service.spooling import spooled
+from isthmus.features.uploads.settings import Settings
+from isthmus.kit.errors import NotFound
+from isthmus.kit.paging import Ask, Page
+from isthmus.scope import Scope, System
+
+_SHOWN: Final = 20
+_QUIET: Final = 3
+_MOST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a file looks like before it is taken: its first products, and what is wrong with its first rows."""
+
+    kind: str
+    encoding: str
+    delimiter: str
+    format: str
+    columns: Sequence[str]
+    products: Sequence[Listing]
+    errors: Sequence[RowError]
+
+
+async def uploads(scope: Scope, state: str | None, ask: Ask) -> Page[Upload]:
+    """Uploads, newest first."""
+    async with scope.tx() as tx:
+        return await store.page(tx, state, ask)
+
+
+async def errors(scope: Scope, upload_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
+    """What was wrong with its rows. Raises UploadNotFound."""
+    async with scope.tx() as tx:
+        if await store.upload(tx, upload_id) is None:
+            raise UploadNotFound
+        return await store.errors(tx, upload_id, ask)
+
+
+async def cancel(scope: Scope, upload_id: str) -> Upload:
+    """Stop an upload; what has been written stays. Raises UploadNotFound, UploadBusy."""
+    async with scope.tx() as tx:
+        if await store.upload(tx, upload_id, lock=True) is None:
+            raise UploadNotFound
+        stopped = await store.ask_cancel(tx, upload_id, scope.now)
+        if stopped is None:
+            raise UploadBusy("The upload has ended already.")
+        if stopped.state is State.CANCELLED:
+            tx.emit(UploadCancelled(subject=upload_id, body=event_body(stopped)))
+    return stopped
+
+
+async def preview(scope: Scope, wish: Wish, content: AsyncIterable[bytes]) -> Preview:
+    """Read the beginning of a file and keep nothing of it. Raises MappingNeeded, UnreadableFile, WrongMapping."""
+    async with scope.tx() as tx:
+        saved = await store.mapping(tx, wish.mapping_id) if wish.mapping_id else None
+    if wish.mapping_id and saved is None:
+        raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
+    mapping = saved["format"] if saved else wish.mapping
+    form = formats.wanted(scope, wish.format, mapping)
+    blobs = scope.part(FolderBlobs)
+    blob = await blobs.put(scope.tenant_id, content, limit=scope.part(Settings).size)
+    try:
+        with tempfile.TemporaryDirectory(prefix="isthmus-upload-") as folder:
+            place, source, _ = await spooled(scope, [blob.id], Path(folder))
+            plan = await asyncio.to_thread(planned, place, source, formats.known(scope), form)
+            terms = Terms(wish.currency or scope.part(Settings).currency, Numbers(wish.decimal))
+            products, wrong = await asyncio.to_thread(_first, place, plan, terms)
+    finally:
+        await blobs.delete(scope.tenant_id, blob.id)
+    return Preview(source.kind, source.encoding, source.delimiter, plan.form.id, plan.header, products, wrong)
+
+
+def _first(place: Path, plan: Plan, terms: Terms) -> tuple[list[Listing], list[RowError]]:
+    products: list[Listing] = []
+    wrong: list[RowError] = []
+    with place.open("rb") as file:
+        found = groups(file, plan, terms, (0, 0), place.with_name("rows-preview"))
+        for shape, group in itertools.islice(found, _SHOWN):
+            if group.problem is not None:
+                wrong.append(RowError(group.rows[0].line if group.rows else group.line, "", "", group.problem))
+                continue
+            try:
+                products.append(shape.listing(group.key, group.rows, group.extra))
+            except Refused as refused:
+                wrong += refused.errors
+        found.close()
+    return products, wrong
+
+
+async def mappings(scope: Scope) -> Sequence[Mapping[str, Any]]:
+    """The saved mappings, by name."""
+    async with scope.tx() as tx:
+        return await store.mappings(tx)
+
+
+async def save_mapping(scope: Scope, name: str, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Save which columns mean what, under a name; the same name replaces. Raises WrongMapping."""
+    form = msgspec.to_builtins(formats.read(mapping))
+    async with scope.tx() as tx:
+        id_ = await store.save_mapping(tx, scope.id("map"), name, form, scope.now)
+        tx.emit(MappingSaved(subject=id_, body={"name": name}))
+        found = await store.mapping(tx, id_)
+    assert found is not None  # noqa: S101 - it was written in this transaction
+    return found
+
+
+async def remove_mapping(scope: Scope, id_: str) -> None:
+    """Remove a saved mapping. Raises NotFound."""
+    async with scope.tx() as tx:
+        if not await store.drop_mapping(tx, id_):
+            raise NotFound("There is no such mapping.")
+        tx.emit(MappingRemoved(subject=id_))
+
+
+async def missing(system: System, tx: SystemTx) -> Sequence[Wake]:
+    """The wake-ups of uploads that nobody works on."""
+    quiet = system.engine.part(Settings).lease / 10
+    return [Wake(JOB, id_, tenant_id) for tenant_id, id_ in await store.stalled(tx, quiet, _MOST)]
+
+
+async def sweep(system: System) -> None:
+    """Give up what receives nothing any more, and forget what ended long ago, bytes included."""
+    settings = system.engine.part(Settings)
+    async with system.tx() as tx:
+        gone = await store.abandoned(tx, settings.stale, system.now, _MOST)
+        gone += await store.expired(tx, settings.keep, system.now, _MOST)
+    for tenant_id, id_ in gone:
+        await receiving.give_up(system.scope(tenant_id, "uploads"), id_)

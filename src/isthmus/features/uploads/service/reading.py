@@ -1,0 +1,106 @@
+"""From a local file to products: its format is found, its header laid under it, its rows put together."""
+
+import itertools
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from isthmus.features.uploads.errors import MappingNeeded, UnreadableFile, WrongMapping
+from isthmus.features.uploads.model.cells import plain
+from isthmus.features.uploads.model.formats import Format, guessed, normal, recognised
+from isthmus.features.uploads.model.grouping import Group, adjacent
+from isthmus.features.uploads.model.rows import Row, rows
+from isthmus.features.uploads.model.shaping import Shape, Terms
+from isthmus.features.uploads.model.source import Kind, Source
+from isthmus.features.uploads.service.regrouping import scattered
+
+#: Records of a JSON file whose names make its header.
+_PEEKED: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a file is read: what it is, its format, its columns, and where its first record begins."""
+
+    source: Source
+    form: Format
+    header: tuple[str, ...]
+    start: int = 0
+    line: int = 0
+
+
+def planned(place: Path, source: Source, formats: Iterable[Format], wanted: Format | None) -> Plan:
+    """Find the format of a file, unless one is `wanted`. Raises MappingNeeded, UnreadableFile, WrongMapping."""
+    with place.open("rb") as file:
+        first = next(rows(file, source, 0, 0), None)
+        if first is None or first.problem is not None:
+            raise UnreadableFile(f"The first line cannot be read: {first.problem if first else 'there is none'}.")
+        if source.kind is not Kind.CSV:
+            return _of_documents(file, source, formats, wanted)
+    header = tuple(plain(cell) for cell in first.cells)
+    form = wanted or recognised(header, formats, "csv")
+    if form is None:
+        raise MappingNeeded(details=_help(header))
+    _laid(form, header)
+    return Plan(source, form, header, first.end, first.line)
+
+
+def _of_documents(file: BinaryIO, source: Source, formats: Iterable[Format], wanted: Format | None) -> Plan:
+    file.seek(0)
+    peeked = itertools.islice(rows(file, source, 0, 0), _PEEKED)
+    names = tuple(dict.fromkeys(name for row in peeked for name in row.header or ()))
+    form = wanted or recognised(names, formats, "json")
+    if form is None:
+        raise MappingNeeded(details=_help(names))
+    return Plan(source, form, _asked_for(form))
+
+
+def _help(header: Sequence[str]) -> dict[str, object]:
+    guess = guessed(header)
+    return {
+        "columns": list(header)[:200],
+        "suggestion": None if guess is None else {"product": dict(guess.product), "variant": dict(guess.variant)},
+    }
+
+
+def _laid(form: Format, header: Sequence[str]) -> None:
+    try:
+        Shape(form, header, Terms(""))
+    except ValueError as error:
+        raise WrongMapping.field("mapping", str(error)) from None
+
+
+def _asked_for(form: Format) -> tuple[str, ...]:
+    """Every column that a format reads: the header of files whose records name their own values."""
+    choices = (name for choice in form.options for name in (choice.name, choice.value) if name)
+    others = [form.parent, form.kinds.column if form.kinds else "", form.children.column if form.children else ""]
+    columns = (column.column for column in form.columns().values())
+    return tuple(dict.fromkeys(name for name in (*form.key, *others, *form.variant_if, *choices, *columns) if name))
+
+
+def groups(
+    file: BinaryIO, plan: Plan, terms: Terms, at: tuple[int, int], scratch: Path
+) -> Generator[tuple[Shape, Group], None, None]:
+    """The products behind a place and line (zeros: the beginning); `scratch` is a file that may be written."""
+    shape = Shape(plan.form, plan.header, terms)
+    if plan.form.rows == "scattered":
+        file.seek(plan.start)
+        found = scattered(_aligned(rows(file, plan.source, plan.start, plan.line), plan), shape, scratch, at[0])
+    else:
+        place, line = at if at[0] else (plan.start, plan.line)
+        file.seek(0 if plan.source.kind is Kind.JSON else place)
+        found = adjacent(_aligned(rows(file, plan.source, place, line), plan), shape)
+    for group in found:
+        yield shape, group
+
+
+def _aligned(found: Iterable[Row], plan: Plan) -> Iterator[Row]:
+    """Rows under the plan's header; those of documents bring their own names."""
+    wanted = [normal(name) for name in plan.header]
+    for row in found:
+        if row.header is None:
+            yield row
+            continue
+        cells = dict(zip((normal(name) for name in row.header), row.cells, strict=True))
+        yield Row(row.line, row.end, tuple(cells.get(name, "") for name in wanted))

@@ -1,0 +1,32 @@
+"""Every statement of uploads."""
+
+from isthmus.features.uploads.store.configs import config as config
+from isthmus.features.uploads.store.configs import drop_mapping as drop_mapping
+from isthmus.features.uploads.store.configs import due as due
+from isthmus.features.uploads.store.configs import mapping as mapping
+from isthmus.features.uploads.store.configs import mappings as mappings
+from isthmus.features.uploads.store.configs import move_on as move_on
+from isthmus.features.uploads.store.configs import reseal as reseal
+from isthmus.features.uploads.store.configs import save_config as save_config
+from isthmus.features.uploads.store.configs import save_mapping as save_mapping
+from isthmus.features.uploads.store.files import abandoned as abandoned
+from isthmus.features.uploads.store.files import add_part as add_part
+from isthmus.features.uploads.store.files import burden as burden
+from isthmus.features.uploads.store.files import drop as drop
+from isthmus.features.uploads.store.files import errors as errors
+from isthmus.features.uploads.store.files import expired as expired
+from isthmus.features.uploads.store.files import insert as insert
+from isthmus.features.uploads.store.files import page as page
+from isthmus.features.uploads.store.files import parts as parts
+from isthmus.features.uploads.store.files import queue as queue
+from isthmus.features.uploads.store.files import upload as upload
+from isthmus.features.uploads.store.working import add_errors as add_errors
+from isthmus.features.uploads.store.working import ask_cancel as ask_cancel
+from isthmus.features.uploads.store.working import begin_writing as begin_writing
+from isthmus.features.uploads.store.working import checkpoint as checkpoint
+from isthmus.features.uploads.store.working import claim as claim
+from isthmus.features.uploads.store.working import describe as describe
+from isthmus.features.uploads.store.working import finish as finish
+from isthmus.features.uploads.store.working import hand_back as hand_back
+from isthmus.features.uploads.store.working import hold as hold
+from isthmus.features.uploads.store.working import stalled as stalled
