@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import asyncpg
-from tools.reference import api, crypto, pages, snapshots
+from tools.reference import api, crypto, pages, snapshots, webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = "docs/reference"
@@ -23,6 +23,7 @@ MADE: Mapping[str, Callable[[], str]] = {
     f"{PAGES}/crypto.md": crypto.inventory,
     f"{PAGES}/api.md": api.text,
     f"{PAGES}/openapi.json": api.document_text,
+    webhooks.GUIDE: lambda: webhooks.guide(ROOT),
     f"{SNAPSHOTS}/permissions.txt": snapshots.permissions,
     f"{SNAPSHOTS}/routes.txt": snapshots.routes,
 }

@@ -16,6 +16,8 @@ class Event:
     audited: ClassVar[bool] = True
     #: JSON schemas of the properties of `body`, for the receivers of public events.
     data: ClassVar[Mapping[str, Any]] = {}
+    #: Of those schemas: grows when a property goes or changes its meaning, not when one is added.
+    version: ClassVar[int] = 1
 
     subject: str
     body: Mapping[str, Any] = field(default_factory=dict)

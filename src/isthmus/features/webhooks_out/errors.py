@@ -85,3 +85,31 @@ class WrongRetention(Invalid):
         """It is outside the limits."""
         message = f"Between 1 and {most} days."
         return cls(message, details={"fields": [{"path": "days", "message": message}]})
+
+
+class WrongSchema(Invalid):
+    """This cannot be the schema of an event type; the message says why.
+
+    Send a JSON schema (2020-12) of the message's `data` that is small and needs nothing from elsewhere.
+    """
+
+    code = "WEBHOOK_SCHEMA_INVALID"
+
+
+class WrongEvent(Invalid):
+    """The event's data does not keep to the schema of its type; `details.fields` names the places.
+
+    Correct the data, or register a new schema for the type.
+    """
+
+    code = "WEBHOOK_EVENT_INVALID"
+
+
+class TooManyTypes(Problem):
+    """This tenant has as many event types of its own as it may have.
+
+    Remove one that is no longer used.
+    """
+
+    code = "TOO_MANY_WEBHOOK_EVENT_TYPES"
+    status = 429

@@ -21,3 +21,5 @@ from isthmus.features.webhooks_out.model.message import message_of as message_of
 from isthmus.features.webhooks_out.model.schedule import SCHEDULE as SCHEDULE
 from isthmus.features.webhooks_out.model.schedule import Outcome as Outcome
 from isthmus.features.webhooks_out.model.schedule import wait_after as wait_after
+from isthmus.features.webhooks_out.model.schemas import check_data as check_data
+from isthmus.features.webhooks_out.model.schemas import check_schema as check_schema

@@ -50,10 +50,10 @@ class Catalogue:
         """The types that the log is read for."""
         return list(self._kinds)
 
-    def described(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Each type with what it means and its JSON schema."""
+    def described(self) -> list[tuple[str, int, str, dict[str, Any]]]:
+        """Each type with its version, what it means and its JSON schema."""
         return [
-            (name, (kind.__doc__ or "").strip().split("\n")[0], schema_of(name, dict(kind.data)))
+            (name, kind.version, (kind.__doc__ or "").strip().split("\n")[0], schema_of(name, dict(kind.data)))
             for name, kind in self._kinds.items()
             if name != PUBLISHED
         ]

@@ -5,12 +5,12 @@ from typing import Any
 from pydantic import Field, JsonValue
 from starlette.responses import Response
 
-from isthmus.features.webhooks_out.errors import EventTypeNotFound
+from isthmus.features.webhooks_out.errors import EventTypeNotFound, TooManyTypes, WrongSchema
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import publishing as service
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document, no_content
 
-routes = Routes(prefix="/api/webhooks/event-types", tag="Webhooks")
+routes: Routes = Routes(prefix="/api/webhooks/event-types", tag="Webhooks")
 
 
 class PutEventType(Wire):
@@ -40,14 +40,21 @@ class EventTypeList(Answer, frozen=True, kw_only=True):
 async def list_types(scope: ScopeDep) -> Response:
     """Those of the platform and the tenant's own."""
     found = await service.event_types(scope)
-    return document(EventTypeList(items=[EventTypeOut(version=1, **one) for one in found]))
+    return document(EventTypeList(items=[EventTypeOut(**one) for one in found]))
 
 
-@routes.put("/{type}", permission=MANAGE, limit="other", response_model=EventTypeOut, summary="Register an event type")
+@routes.put(
+    "/{type}",
+    permission=MANAGE,
+    limit="other",
+    response_model=EventTypeOut,
+    summary="Register an event type",
+    errors=(WrongSchema, TooManyTypes),
+)
 async def put_type(scope: ScopeDep, type: str, body: PutEventType) -> Response:  # noqa: A002 - its name on the wire
-    """Its name begins with `custom.`; the schema is documentation, messages are not checked against it."""
+    """Its name begins with `custom.`; events are checked against the schema, and another schema is another version."""
     found = await service.register(scope, type, body.description, body.data_schema)
-    return document(EventTypeOut(version=1, **found))
+    return document(EventTypeOut(**found))
 
 
 @routes.delete(

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.engine.bus import Place, place_of
-from isthmus.features.webhooks_out.errors import EventTypeNotFound
+from isthmus.features.webhooks_out.errors import EventTypeNotFound, TooManyTypes
 from isthmus.features.webhooks_out.events import EventPublished, EventTypeRegistered, EventTypeRemoved
-from isthmus.features.webhooks_out.model import Catalogue, Message, matches, message_of
+from isthmus.features.webhooks_out.model import Catalogue, Message, check_data, check_schema, matches, message_of
 from isthmus.features.webhooks_out.model.message import schema_of
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
 from isthmus.scope import Scope
 
 _LOOKS: Final = 20
+_MOST_TYPES: Final = 1_000
 _NAME: Final = re.compile(r"custom(\.[a-z0-9_]{1,40}){1,4}", re.ASCII)
 
 
@@ -24,20 +25,26 @@ async def event_types(scope: Scope) -> list[dict[str, Any]]:
     async with scope.tx() as tx:
         own = await store.event_types(tx)
     found = [
-        {"type": name, "description": text, "own": False, "schema": schema}
-        for name, text, schema in scope.part(Catalogue).described()
+        {"type": name, "version": version, "description": text, "own": False, "schema": schema}
+        for name, version, text, schema in scope.part(Catalogue).described()
     ]
-    return found + [_own(row["id"], row["description"], row["schema"]) for row in own]
+    return found + [_own(row["id"], row["version"], row["description"], row["schema"]) for row in own]
 
 
 async def register(scope: Scope, name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Register a type of the tenant's own, or change it. Raises Invalid."""
+    """Register a type of the tenant's own, or change it: another schema is another version.
+
+    Raises Invalid, WrongSchema, TooManyTypes.
+    """
     if not _NAME.fullmatch(name):
         raise Invalid.field("type", "A name such as custom.order.paid: small letters, digits, _ and dots.")
+    check_schema(schema)
     async with scope.tx() as tx:
-        await store.put_event_type(tx, name, description, schema, scope.now)
-        tx.emit(EventTypeRegistered(subject=name))
-    return _own(name, description, schema)
+        if await store.count_event_types(tx) >= _MOST_TYPES and await store.event_type(tx, name) is None:
+            raise TooManyTypes
+        version = await store.put_event_type(tx, name, description, schema, scope.now)
+        tx.emit(EventTypeRegistered(subject=name, body={"version": version}))
+    return _own(name, version, description, schema)
 
 
 async def remove(scope: Scope, name: str) -> None:
@@ -49,18 +56,20 @@ async def remove(scope: Scope, name: str) -> None:
 
 
 async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> None:
-    """Publish an event of a registered type. Raises EventTypeNotFound."""
+    """Publish an event of a registered type. Raises EventTypeNotFound; WrongEvent for data that breaks its schema."""
     async with scope.tx() as tx:
-        if not await store.has_event_type(tx, type_):
+        schema = await store.event_type(tx, type_)
+        if schema is None:
             raise EventTypeNotFound
+        check_data(schema, data)
         tx.emit(EventPublished(subject=subject, body={"type": type_, "data": dict(data)}))
 
 
-def _own(name: str, description: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _own(name: str, version: int, description: str, data: Mapping[str, Any]) -> dict[str, Any]:
     schema = schema_of(name, {})
     if data:
         schema["properties"]["data"] = dict(data)
-    return {"type": name, "description": description, "own": True, "schema": schema}
+    return {"type": name, "version": version, "description": description, "own": True, "schema": schema}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ _DELETE_DELIVERIES = statement(
     )
 )
 _TYPES = statement(
-    select(_T.id, _T.description, _T.schema).where(_T.tenant_id == bindparam("tenant_id")).order_by(_T.id)
+    select(_T.id, _T.description, _T.schema, _T.version).where(_T.tenant_id == bindparam("tenant_id")).order_by(_T.id)
 )
 _DELETE_TYPE = statement(delete(EVENT_TYPES).where(_T.tenant_id == bindparam("tenant_id"), _T.id == bindparam("id")))
 
@@ -127,12 +127,15 @@ async def event_types(tx: Tx) -> list[asyncpg.Record]:
     return await tx.fetch(_TYPES, tenant_id=tx.tenant_id)
 
 
-async def put_event_type(tx: Tx, name: str, description: str, schema: Mapping[str, Any], at: datetime) -> None:
-    """Add or change a type."""
-    await tx.execute_sql(
+async def put_event_type(tx: Tx, name: str, description: str, schema: Mapping[str, Any], at: datetime) -> int:
+    """Add or change a type; its version, which grows with another schema."""
+    rows = await tx.fetch_sql(
         """
-        insert into webhook_event_types (tenant_id, id, description, schema, created_at) values ($1, $2, $3, $4, $5)
-        on conflict (tenant_id, id) do update set description = excluded.description, schema = excluded.schema
+        insert into webhook_event_types as t (tenant_id, id, description, schema, created_at)
+        values ($1, $2, $3, $4, $5)
+        on conflict (tenant_id, id) do update set description = excluded.description, schema = excluded.schema,
+          version = t.version + case when t.schema = excluded.schema then 0 else 1 end
+        returning version
         """,
         tx.tenant_id,
         name,
@@ -140,14 +143,21 @@ async def put_event_type(tx: Tx, name: str, description: str, schema: Mapping[st
         dict(schema),
         at,
     )
+    return int(rows[0]["version"])
 
 
-async def has_event_type(tx: Tx, name: str) -> bool:
-    """Whether the tenant registered this type."""
+async def event_type(tx: Tx, name: str) -> Mapping[str, Any] | None:
+    """The schema of the tenant's own type."""
     rows = await tx.fetch_sql(
-        "select exists (select from webhook_event_types where tenant_id = $1 and id = $2) as x", tx.tenant_id, name
+        "select schema from webhook_event_types where tenant_id = $1 and id = $2", tx.tenant_id, name
     )
-    return bool(rows[0]["x"])
+    return dict(rows[0]["schema"]) if rows else None
+
+
+async def count_event_types(tx: Tx) -> int:
+    """How many types of its own the tenant has."""
+    rows = await tx.fetch_sql("select count(*) as n from webhook_event_types where tenant_id = $1", tx.tenant_id)
+    return int(rows[0]["n"])
 
 
 async def delete_event_type(tx: Tx, name: str) -> bool:

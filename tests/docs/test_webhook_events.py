@@ -1,0 +1,31 @@
+"""The webhook guide shows every public event, and its samples are what receivers may rely on."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from tools.reference import webhooks
+
+from isthmus.app import FEATURES
+from isthmus.features.webhooks_out import Catalogue
+
+DESCRIBED = Catalogue([kind for feature in FEATURES for kind in feature.emits]).described()
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in DESCRIBED])
+def test_the_sample_of_an_event_keeps_to_its_schema(name: str) -> None:
+    schema = next(schema for one, _, _, schema in DESCRIBED if one == name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    sample = webhooks.sample_of(name, schema)
+    jsonschema.validate(sample, schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+    for key, value in schema["properties"]["data"]["properties"].items():
+        jsonschema.validate(sample["data"][key], value)
+
+
+def test_the_page_can_be_written_anew_and_shows_every_event() -> None:
+    text = webhooks.guide(Path(__file__).parents[2])
+    shown = {json.loads(one)["type"] for one in re.findall(r"```json\n(\{\n \"id\".*?\n\})\n```", text, re.DOTALL)}
+    assert shown == {name for name, *_ in DESCRIBED}
+    assert text.count("<!-- events") == 2

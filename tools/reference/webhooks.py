@@ -1,0 +1,103 @@
+"""The events of the webhook guide: each with its schema and a sample, between two marks of the page."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tools.reference.markdown import code, table
+
+from isthmus.app import FEATURES
+from isthmus.features.webhooks_out import Catalogue
+
+GUIDE: Final = "docs/WEBHOOK_INTEGRATION.md"
+_BEGIN, _END = "<!-- events: made by tools.reference -->", "<!-- events end -->"
+_TIME: Final = "2026-01-01T00:00:00.000Z"
+_TAIL: Final = "01k5z7j3m8q2v9x4b6c0d1e2f3"
+#: What the ids of these properties look like, and values that read like the real ones.
+_IDS: Final = {"connectionId": "con", "integrationId": "int", "productId": "prd", "runId": "run", "sourceId": "src"}
+_WORDS: Final = {
+    "provider": "shelf",
+    "url": "https://shop.example.com/hooks/isthmus",
+    "currency": "VND",
+    "grandTotal": "199000",
+    "number": "1001",
+    "externalId": "8812345",
+    "entity": "products",
+    "status": "active",
+    "state": "done",
+    "mode": "incremental",
+}
+_SUBJECTS: Final = {
+    "listing": "lst",
+    "sync": "run",
+    "connection": "con",
+    "integration": "int",
+    "order": "ord",
+    "customer": "cus",
+    "webhook": "whe",
+    "record": "rec",
+}
+
+
+def guide(root: Path) -> str:
+    """The page with its events written anew; everything outside the marks stays."""
+    text = (root / GUIDE).read_text("utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n\n{events()}\n\n{_END}{after}"
+
+
+def events() -> str:
+    """Every public type of this build."""
+    kinds = Catalogue([kind for feature in FEATURES for kind in feature.emits])
+    return "\n\n".join(_event(*one) for one in kinds.described())
+
+
+def _event(name: str, version: int, text: str, schema: Mapping[str, Any]) -> str:
+    data = schema["properties"]["data"]["properties"]
+    rows = [(code(key), _kind(one), one.get("description", "")) for key, one in data.items()]
+    fields = table(("`data`", "Type", "Meaning"), rows) if rows else "`data` is empty."
+    sample = json.dumps(sample_of(name, schema), indent=1, ensure_ascii=False)
+    return f"### {code(name)}\n\n{text} Schema version {version}.\n\n{fields}\n\n```json\n{sample}\n```"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type", "any")
+    said = " or ".join(kind) if isinstance(kind, list) else str(kind)
+    return f"{said}, {schema['format']}" if "format" in schema else said
+
+
+def sample_of(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A message that keeps to the schema."""
+    data = {key: _value(name, key, one) for key, one in schema["properties"]["data"]["properties"].items()}
+    subject = f"{_SUBJECTS.get(name.partition('.')[0], 'obj')}_{_TAIL}"
+    return {"id": f"evt_{_TAIL}", "type": name, "timestamp": _TIME, "subject": subject, "data": data}
+
+
+def _value(name: str, key: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    for word in ("const", "default"):
+        if word in schema:
+            return schema[word]
+    for word in ("examples", "enum"):
+        if schema.get(word):
+            return schema[word][0]
+    kind = schema.get("type", "object")
+    kind = kind[0] if isinstance(kind, list) else kind
+    if kind == "object":
+        return {one: _value(name, one, inner) for one, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [_value(name, key, schema["items"])] if schema.get("items") else []
+    if kind == "string":
+        return _text(name, key, schema)
+    return {"integer": max(1, schema.get("minimum", 1)), "number": 1.5, "boolean": True}.get(kind)
+
+
+def _text(name: str, key: str, schema: Mapping[str, Any]) -> str:
+    if schema.get("format") == "date-time":
+        return _TIME
+    if key == "id":
+        return f"{_SUBJECTS.get(name.partition('.')[0], 'obj')}_{_TAIL}"
+    if key in _IDS:
+        return f"{_IDS[key]}_{_TAIL}"
+    return _WORDS.get(key, key)
