@@ -27,12 +27,23 @@ from isthmus.client import (
 from isthmus.client.errors import MalformedBody
 from isthmus.client.url import parse
 from isthmus.connect import declarative
-from isthmus.connect.declarative import Declared, fields, pages
+from isthmus.connect.declarative import Declared, Searching, fields, pages
 from isthmus.connect.declarative.fields import Mapper
 from isthmus.connect.expressions import expression, find
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.service import TRANSFORMS, EntityMapping, FieldMapping, Paging
-from isthmus.connect.spi import Account, App, Callback, Consent, RawRecord, Session, Unmappable, Window
+from isthmus.connect.spi import (
+    Account,
+    App,
+    Callback,
+    Consent,
+    RawRecord,
+    Searcher,
+    SearchFor,
+    Session,
+    Unmappable,
+    Window,
+)
 from isthmus.features.catalog.model import definitions, document
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.secret import Secret
@@ -148,8 +159,35 @@ async def test_pages_follow_the_cursor_and_the_same_cursor_may_be_asked_again(fa
 
 async def test_the_far_sides_own_search_answers_mapped_records(far: Crm) -> None:
     made = manifest(far)
-    found = await Declared(made).search(session(made, api_key=KEY), "people", "A", 2)
-    assert [one.title for one in found] == ["ann", "dan"]
+    searcher = declarative.connector_of(made)
+    assert isinstance(searcher, Searching)
+    held: Searcher = searcher  # it keeps the contract that the search looks for
+    assert isinstance(held, Searcher)
+    opened = session(made, api_key=KEY)
+    found = await searcher.search(opened, SearchFor("A", (), None, None, {}, 2))
+    assert [(one.entity, one.title, one.snippet) for one in found] == [
+        ("people", "ann", "ann@example.com"), ("people", "dan", "dan@example.com"),
+    ]  # fmt: skip
+    assert await searcher.search(opened, SearchFor("A", ("ghosts",), None, None, {}, 2)) == []
+    assert await searcher.search(opened, SearchFor("A", (), datetime(2027, 1, 1, tzinfo=UTC), None, {}, 2)) == []
+    plain = manifest(far, supportsSearch=False, searchableEntities=[], searchCapabilities=None, availableEntities=[
+        given.document("x")["availableEntities"][0] | {"endpoint": {"path": "/people"}}
+    ])  # fmt: skip
+    assert not isinstance(declarative.connector_of(plain), Searcher)
+
+
+async def test_one_record_is_read_by_its_id_and_a_missing_one_is_none(far: Crm) -> None:
+    entity = given.document("x")["availableEntities"][0]
+    endpoint = entity["endpoint"] | {"one": "/people/{id}", "item": "person"}
+    made = manifest(far, availableEntities=[entity | {"endpoint": endpoint}])
+    connector, opened = Declared(made), session(made, api_key=KEY)
+    raw = await connector.fetch(opened, "people", "2")
+    assert raw is not None
+    assert connector.map("people", raw, Account("7")).title == "bob"
+    assert await connector.fetch(opened, "people", "99") is None
+    assert await connector.fetch(opened, "people", "../me") is None
+    with pytest.raises(LookupError):
+        await Declared(manifest(far)).fetch(opened, "people", "2")
 
 
 async def test_what_the_facts_do_not_describe_is_refused_in_words(far: Crm) -> None:
@@ -157,16 +195,6 @@ async def test_what_the_facts_do_not_describe_is_refused_in_words(far: Crm) -> N
     opened = session(made, api_key=KEY)
     with pytest.raises(Unmappable):
         await Declared(made).pull(opened, "ghosts", EVERYTHING, None)
-    entity = given.document("x")["availableEntities"][0]
-    mute = manifest(
-        far,
-        availableEntities=[entity | {"endpoint": {"path": "/people"}}],
-        supportsSearch=False,
-        searchableEntities=[],
-        searchCapabilities=None,
-    )
-    with pytest.raises(Unmappable):
-        await Declared(mute).search(opened, "people", "a", 5)
 
 
 async def test_a_consent_is_exchanged_once_refreshed_and_revoked(far: Crm) -> None:

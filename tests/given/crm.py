@@ -60,6 +60,24 @@ def _app(crm: Crm) -> web.Application:
         words = request.query["q"].lower()
         return web.json_response({"found": [one for one in crm.people.values() if words in one["full_name"].lower()]})
 
+    async def one(request: web.Request) -> web.Response:
+        found = crm.people.get(int(request.match_info["id"]) if request.match_info["id"].isdigit() else 0)
+        return web.json_response({"person": found} if found else {"message": "Nobody."}, status=200 if found else 404)
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/me", me),
+            web.get("/people", people),
+            web.get("/people/search", search),
+            web.get("/people/{id}", one),
+            *_grants(crm),
+        ]
+    )
+    return app
+
+
+def _grants(crm: Crm) -> list[web.RouteDef]:
     async def token(request: web.Request) -> web.Response:
         form = await request.post()
         crm.asked[str(form["grant_type"])] += 1
@@ -75,17 +93,7 @@ def _app(crm: Crm) -> web.Application:
         crm.asked["revoked " + str((await request.post())["token"])] += 1
         return web.json_response({})
 
-    app = web.Application()
-    app.add_routes(
-        [
-            web.get("/me", me),
-            web.get("/people", people),
-            web.get("/people/search", search),
-            web.post("/token", token),
-            web.post("/revoke", revoke),
-        ]
-    )
-    return app
+    return [web.post("/token", token), web.post("/revoke", revoke)]
 
 
 @asynccontextmanager

@@ -95,6 +95,9 @@ class Endpoint(Strict, frozen=True):
     path: str
     host: str = "api"
     items: str = ""
+    #: The path of one record, with `{id}` in it, and where it stands in the answer.
+    one: str = ""
+    item: str = ""
     query: dict[str, str] = msgspec.field(default_factory=dict)
     paging: Paging = Paging()
     since: str = ""

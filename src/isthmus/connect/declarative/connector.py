@@ -4,12 +4,12 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from isthmus.client import ApiClient, Failure, PlatformError, RefreshFailed, RefreshRefused, Request, Response, Tokens
-from isthmus.client.errors import MalformedBody
+from isthmus.client.errors import MalformedBody, Missing
 from isthmus.client.url import Scalar
 from isthmus.connect import granting, judging, reading
 from isthmus.connect.declarative import fields, pages
@@ -24,9 +24,11 @@ from isthmus.connect.spi import (
     App,
     Callback,
     Consent,
+    FoundRecord,
     Granted,
     RawRecord,
     RecordPage,
+    SearchFor,
     Session,
     Unmappable,
     Window,
@@ -40,6 +42,7 @@ _APP_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_g
 _CODE = "error.code || error || code || errors[0].code"
 _MESSAGE = "error_description || error.message || message || errors[0].message || errors[0].detail || detail || error"
 _NO_ACCOUNT_BITS = 96
+_SNIPPET = 200
 #: How the names of our own begin.
 _OWN_NAME = "own-"
 _NAME = re.compile(r"\{([a-z0-9_]+)\}")
@@ -230,24 +233,18 @@ class Declared:
         except msgspec.DecodeError:
             raise Unmappable("The record is not valid JSON.") from None
 
-    async def search(self, session: Session, entity: str, words: str, limit: int) -> list[Record]:
-        """What the far side's own search finds, without what cannot be read. Raises Unmappable where it has none."""
+    async def fetch(self, session: Session, entity: str, external_id: str) -> RawRecord | None:
+        """One record; None where the far side has none. Raises LookupError for an entity without a path for it."""
         _, endpoint = self._entity(entity)
-        known = endpoint.search
-        if known is None:
-            raise Unmappable(f"The provider cannot search {entity}.")
-        query: dict[str, Scalar] = {known.param: words}
-        if known.size_param:
-            query[known.size_param] = limit
-        answer = await session.client.get(_address(session.app_hosts, endpoint.host, known.path), query=query)
-        found = items(known.items or endpoint.items, _required(answer))
-        return [one for one in (self._readable(entity, value) for value in found[:limit]) if one is not None]
-
-    def _readable(self, entity: str, value: object) -> Record | None:
+        if not endpoint.one:
+            raise LookupError(entity)
+        path = endpoint.one.replace("{id}", quote(external_id, safe=""))
         try:
-            return self._mappers[entity].record(value)
-        except Unmappable:
+            answer = await session.client.get(_address(session.app_hosts, endpoint.host, path))
+        except Missing:
             return None
+        found = items(endpoint.item, _required(answer))
+        return RawRecord(external_id, msgspec.json.encode(found[0])) if found else None
 
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:  # noqa: ARG002
         """Its records have no listings' shape: it holds none."""
@@ -256,6 +253,64 @@ class Declared:
     def map_listing(self, record: RawRecord, account: Account) -> Listing:  # noqa: ARG002 - it reads none
         """Raises Unmappable: facts alone do not make a listing."""
         raise Unmappable("This provider's records are not listings.")
+
+
+class Searching(Declared):
+    """A declared provider with a search of its own for some of its entities."""
+
+    search_filters: frozenset[str] = frozenset()
+
+    async def search(self, session: Session, wanted: SearchFor) -> Sequence[FoundRecord]:
+        """What the far side's own search finds; entities without one, and records that cannot be read, are left out."""
+        found: list[FoundRecord] = []
+        for entity in self.manifest.entities:
+            known = entity.endpoint.search if entity.endpoint is not None else None
+            if known is not None and (not wanted.entities or entity.name in wanted.entities):
+                found += await self._found(session, entity, wanted)
+        return found[: wanted.limit]
+
+    async def _found(self, session: Session, entity: Entity, wanted: SearchFor) -> list[FoundRecord]:
+        endpoint = entity.endpoint
+        known = endpoint.search if endpoint is not None else None
+        if endpoint is None or known is None:
+            return []
+        query: dict[str, Scalar] = {known.param: wanted.query}
+        if known.size_param:
+            query[known.size_param] = wanted.limit
+        answer = await session.client.get(_address(session.app_hosts, endpoint.host, known.path), query=query)
+        rows = items(known.items or endpoint.items, _required(answer))[: wanted.limit]
+        records = [one for one in (self._readable(entity.name, row) for row in rows) if one is not None]
+        return [
+            FoundRecord(entity.name, one.external_id, one.title, _snippet(one), one.url, one.updated_at)
+            for one in records
+            if _within(one, wanted)
+        ]
+
+    def _readable(self, entity: str, value: object) -> Record | None:
+        try:
+            return self._mappers[entity].record(value)
+        except Unmappable:
+            return None
+
+
+def connector_of(manifest: Manifest) -> Declared | None:
+    """The behaviour that a manifest's facts give; None where they give none."""
+    if manifest.service is None:
+        return None
+    searches = any(one.endpoint is not None and one.endpoint.search is not None for one in manifest.entities)
+    return Searching(manifest) if searches else Declared(manifest)
+
+
+def _within(record: Record, wanted: SearchFor) -> bool:
+    moment = record.updated_at
+    if moment is None:
+        return wanted.since is None and wanted.until is None
+    return (wanted.since is None or moment >= wanted.since) and (wanted.until is None or moment <= wanted.until)
+
+
+def _snippet(record: Record) -> str:
+    texts = (value for value in record.body.values() if isinstance(value, str) and value != record.title)
+    return reading.line(" - ".join(texts))[:_SNIPPET]
 
 
 def _filled(template: str, known: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from isthmus.connect.expressions import expression
 from isthmus.connect.manifest import Field, Manifest
 from isthmus.connect.service import names_in
 from isthmus.features.catalog.model import hosts as rules
-from isthmus.features.catalog.model.document import NewProvider, OAuthPart, ServicePart
+from isthmus.features.catalog.model.document import EndpointPart, NewProvider, OAuthPart, ServicePart
 from isthmus.kit.errors import Invalid
 
 Fault = dict[str, str]
@@ -280,18 +280,24 @@ def _entity_faults(document: NewProvider) -> Iterator[Fault]:
             yield _fault(f"{place}.name", "Records of this name have a shape of their own; choose another one.")
         for operation in sorted(set(entity.operations) - _OPERATIONS):
             yield _fault(f"{place}.operations", f"{operation[:50]!r} is none of {', '.join(sorted(_OPERATIONS))}.")
-        endpoint = entity.endpoint
-        if endpoint is None:
-            continue
-        if document.service is None:
-            yield _fault(f"{place}.endpoint", "Endpoints belong to a provider with a service.")
-        if not endpoint.path.startswith("/"):
-            yield _fault(f"{place}.endpoint.path", "A path begins with a slash.")
-        if document.service is not None and endpoint.host not in _hosts(document):
-            yield _fault(f"{place}.endpoint.host", "There is no host of this name.")
+        if entity.endpoint is not None:
+            yield from _endpoint_faults(document, f"{place}.endpoint", entity.endpoint)
     directions = set(document.supported_sync_directions or ())
     if directions & {"pull", "bidirectional"} and not seen:
         yield _fault("supportedSyncDirections", "There is no entity that could be pulled.")
+
+
+def _endpoint_faults(document: NewProvider, place: str, endpoint: EndpointPart) -> Iterator[Fault]:
+    if document.service is None:
+        yield _fault(place, "Endpoints belong to a provider with a service.")
+    elif endpoint.host not in _hosts(document):
+        yield _fault(f"{place}.host", "There is no host of this name.")
+    search = endpoint.search.path if endpoint.search else ""
+    for name, path in (("path", endpoint.path), ("one", endpoint.one), ("search.path", search)):
+        if not path.startswith("/") and (path or name == "path"):
+            yield _fault(f"{place}.{name}", "A path begins with a slash.")
+    if endpoint.one and names_in(endpoint.one) != ("id",):
+        yield _fault(f"{place}.one", "The path of one record has {id} in it, and no other part.")
 
 
 def _mapping_faults(document: NewProvider) -> Iterator[Fault]:
@@ -348,7 +354,7 @@ def _expressions(document: NewProvider) -> Iterator[tuple[str, str]]:
     for at, entity in enumerate(document.available_entities or ()):
         if entity.endpoint is not None:
             place = f"availableEntities.{at}.endpoint"
-            found.append((f"{place}.items", entity.endpoint.items))
+            found += [(f"{place}.items", entity.endpoint.items), (f"{place}.item", entity.endpoint.item)]
             found.append((f"{place}.search.items", entity.endpoint.search.items if entity.endpoint.search else ""))
     for at, mapping in enumerate(document.entity_mappings or ()):
         found += [

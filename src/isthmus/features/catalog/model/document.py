@@ -80,6 +80,8 @@ class EndpointPart(Part):
     path: Path
     host: Word = "api"
     items: Expression = ""
+    one: Path = ""
+    item: Expression = ""
     query: Texts = {}
     paging: PagingPart = PagingPart()
     since: Line = ""

@@ -5,7 +5,8 @@ from isthmus.features.catalog.routes.admin import routes as admin_routes
 from isthmus.features.catalog.routes.tenant import READ
 from isthmus.features.catalog.routes.tenant import routes as tenant_routes
 from isthmus.features.catalog.routes.versions import routes as version_routes
+from isthmus.http import Routes
 
-ROUTES = (tenant_routes, admin_routes, version_routes)
+ROUTES: tuple[Routes, ...] = (tenant_routes, admin_routes, version_routes)
 
 __all__ = ["MANAGE", "READ", "ROUTES"]

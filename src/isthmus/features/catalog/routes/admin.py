@@ -25,11 +25,13 @@ from isthmus.features.catalog.service.providers import Filters
 from isthmus.features.catalog.service.registrations import AppState
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document
 from isthmus.kit.paging import Page
-from isthmus.kit.permissions import SUPER_ADMIN, permission
+from isthmus.kit.permissions import SUPER_ADMIN, Permission, permission
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
-MANAGE = permission("providers:manage", "Make, change and remove providers, and set their apps.", SUPER_ADMIN)
+MANAGE: Permission = permission(
+    "providers:manage", "Make, change and remove providers, and set their apps.", SUPER_ADMIN
+)
 
 routes = Routes(prefix="/api/admin/integrations", tag="Providers")
 

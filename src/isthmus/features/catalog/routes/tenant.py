@@ -24,10 +24,10 @@ from isthmus.features.catalog.service import providers as service
 from isthmus.features.catalog.service.providers import Filters
 from isthmus.http import PageDep, Routes, ScopeDep, document
 from isthmus.kit.paging import Page
-from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, Permission, permission
 from isthmus.scope import Scope
 
-READ = permission("catalog:read", "See which providers can be connected.", SUPER_ADMIN, TENANT_ADMIN, USER)
+READ: Permission = permission("catalog:read", "See which providers can be connected.", SUPER_ADMIN, TENANT_ADMIN, USER)
 
 routes = Routes(prefix="/api/integrations", tag="Catalog")
 

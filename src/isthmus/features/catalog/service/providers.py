@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from isthmus.connect.declarative import Declared
+from isthmus.connect.declarative import connector_of
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
 from isthmus.features.catalog import store
@@ -70,7 +70,7 @@ class Providers(Mapping[str, Found]):
 
     def put(self, provider: str, version: int, manifest: Manifest) -> None:
         """Hold a definition that was made at run time."""
-        connector = Declared(manifest) if manifest.service is not None else None
+        connector = connector_of(manifest)
         found = Found(manifest, connector, Path(provider), declared=True)
         self._found[provider], self._versions[provider] = found, version
         connectable = connector is not None
