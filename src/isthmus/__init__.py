@@ -1,3 +1,17 @@
-"""Isthmus: one self-hosted service that connects a product to its customers' other systems."""
+"""Isthmus: one self-hosted service that connects a product to its customers' other systems.
+
+`isthmus.Integrations` and `isthmus.Webhooks` are its face inside a Python service; they are loaded when they are used.
+"""
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+_LIBRARY = frozenset({"Given", "Integrations", "Webhooks"})
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LIBRARY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module("isthmus.library"), name)
+    return found

@@ -2,9 +2,10 @@
 
 from importlib import import_module
 
+from isthmus.library.integrations import Integrations
 from isthmus.library.opening import Given, House, open_house
 
-_LATER = {"Integrations": "isthmus.library.integrations", "Webhooks": "isthmus.library.webhooks"}
+_LATER = {"Webhooks": "isthmus.library.webhooks"}
 
 __all__ = ["Given", "House", "Integrations", "Webhooks", "open_house"]
 

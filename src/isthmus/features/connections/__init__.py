@@ -5,6 +5,7 @@ from isthmus.features.connections.errors import (
     ConnectionNotFound,
     ConnectionPending,
     IntegrationDisabled,
+    IntegrationNotConnected,
     IntegrationNotFound,
     NotForYou,
     PersonRequired,
@@ -13,9 +14,12 @@ from isthmus.features.connections.errors import (
 )
 from isthmus.features.connections.events import Cleared, Connected, Created, Disconnected, Expired, Uncertain
 from isthmus.features.connections.model.connection import Connection, Filters, Status
-from isthmus.features.connections.model.integration import Facts, Integration, Reach, Wanted
+from isthmus.features.connections.model.integration import Facts, Integration, Reach, Wanted, lifecycle
+from isthmus.features.connections.model.recording import Entry as LogEntry
+from isthmus.features.connections.model.recording import Hour as CallCounts
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.desks import desk, in_use
+from isthmus.features.connections.service.files import Imported, export, import_one
 from isthmus.features.connections.service.finishing import redeem
 from isthmus.features.connections.service.integrations import (
     activate,
@@ -44,12 +48,22 @@ from isthmus.features.connections.service.reaching import (
     reach,
     use,
 )
+from isthmus.features.connections.service.recording import calls as call_log
+from isthmus.features.connections.service.recording import hours as call_hours
 from isthmus.features.connections.service.sessions import account_of, session
-from isthmus.features.connections.service.starting import Consent, Started, reconnect, start
+from isthmus.features.connections.service.starting import (
+    Consent,
+    Started,
+    connect_integration,
+    of_integration,
+    reconnect,
+    start,
+)
 from isthmus.features.connections.service.starting import get as connection
 from isthmus.features.connections.settings import Settings
 
 __all__ = [
+    "CallCounts",
     "Cleared",
     "Clients",
     "Connected",
@@ -63,9 +77,12 @@ __all__ = [
     "Expired",
     "Facts",
     "Filters",
+    "Imported",
     "Integration",
     "IntegrationDisabled",
+    "IntegrationNotConnected",
     "IntegrationNotFound",
+    "LogEntry",
     "NotForYou",
     "PersonRequired",
     "Reach",
@@ -81,20 +98,27 @@ __all__ = [
     "account_of",
     "activate",
     "allows",
+    "call_hours",
+    "call_log",
     "change",
     "check_person",
     "check_type",
     "check_writing",
+    "connect_integration",
     "connection",
     "connections",
     "create",
     "deactivate",
     "desk",
     "disconnect",
+    "export",
     "holder",
+    "import_one",
     "in_use",
     "integration",
     "integrations",
+    "lifecycle",
+    "of_integration",
     "reach",
     "reconnect",
     "redeem",

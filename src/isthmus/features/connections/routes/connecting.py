@@ -83,7 +83,7 @@ class SessionOut(Answer, frozen=True, kw_only=True):
 class MadeOut(SessionOut, frozen=True, kw_only=True):
     """A new session with its token, which is shown this once."""
 
-    token: str
+    token: str  # house: secret - the answer that shows it once
 
 
 class SessionList(Answer, frozen=True, kw_only=True):

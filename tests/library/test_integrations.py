@@ -1,0 +1,168 @@
+"""`isthmus.Integrations` in a Python service of one's own: document 003's examples, written the Python way."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from tests.house_database import Copy
+
+import isthmus
+from isthmus.client import ClientError
+from isthmus.features import connections
+from isthmus.kit.errors import Problem
+from isthmus.library import House, Integrations, open_house
+
+MASTER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+
+class Stripe:
+    """A far side that knows one key."""
+
+    def __init__(self) -> None:
+        self.key = "sk_test_ok"
+        self.down = False
+
+    async def account(self, request: web.Request) -> web.Response:
+        if self.down:
+            return web.json_response({"error": "down"}, status=500)
+        if request.headers.get("authorization") != f"Bearer {self.key}":
+            return web.json_response({"error": {"message": "Invalid API Key"}}, status=401)
+        return web.json_response({"id": "acct_1"})
+
+
+@asynccontextmanager
+async def serving(far: Stripe) -> AsyncIterator[str]:
+    app = web.Application()
+    app.add_routes([web.get("/v1/account", far.account)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture(scope="module")
+def far() -> Stripe:
+    return Stripe()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(copied: Copy, far: Stripe, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    home: Path = tmp_path_factory.mktemp("library")
+    async with serving(far) as url:
+        settings = {
+            "ISTHMUS_DATABASE_DIRECT_URL": copied.owner_url,
+            "ISTHMUS_PROVIDERS__STRIPE__HOSTS__API": url,
+            "ISTHMUS_CONNECTIONS__CALL_ATTEMPTS": "1",
+            "ISTHMUS_DATABASE_CONNECTIONS": "3",
+        }
+        given = isthmus.Given(database_url=copied.url, home=home, master_key=MASTER, work=False, settings=settings)
+        async with open_house(given) as opened:
+            yield opened
+
+
+@pytest.fixture
+def integrations(house: House, far: Stripe) -> Integrations:
+    far.key, far.down = "sk_test_ok", False
+    return isthmus.Integrations(house)
+
+
+async def test_an_integration_is_created_tested_activated_and_watched(integrations: Integrations) -> None:
+    payments = await integrations.create(
+        "Stripe Payment Gateway",
+        "stripe",
+        description="Process payments via Stripe",
+        credentials={"api_key": "sk_test_ok"},
+    )
+    assert (payments.status, payments.enabled, payments.category) == ("active", True, "payment")
+    trial = await integrations.test(payments.id)
+    assert (trial.success, trial.details["accountId"]) == (True, "acct_1")
+    assert (await integrations.deactivate(payments.id)).status == "inactive"
+    assert (await integrations.activate(payments.id)).status == "active"
+    assert [one.name for one in await integrations.list(provider="stripe")] == ["Stripe Payment Gateway"]
+    await integrations.delete(payments.id)
+    with pytest.raises(connections.IntegrationNotFound):
+        await integrations.get(payments.id)
+
+
+async def test_calls_through_its_client_are_counted_and_failures_logged(
+    integrations: Integrations, far: Stripe
+) -> None:
+    made = await integrations.create("Counted", "stripe", credentials={"api_key": "sk_test_ok"})
+    async with integrations.client(made.id) as client:
+        for _ in range(3):
+            await client.get("/account")
+        far.down = True
+        with pytest.raises(ClientError):
+            await client.get("/account")
+    metrics = await integrations.metrics(made.id)
+    assert (metrics.total_requests, metrics.failed_requests) == (4, 1)
+    assert (metrics.success_rate, metrics.error_rate) == (75.0, 25.0)
+    assert metrics.average_response_time >= 0
+    assert metrics.last_activity is not None
+    logs = await integrations.logs(made.id, 50)
+    assert [(one.level, one.method, one.status) for one in logs] == [("warning", "GET", 500)]
+    await integrations.delete(made.id)
+
+
+async def test_without_credentials_it_is_configured_until_some_work(integrations: Integrations, far: Stripe) -> None:
+    made = await integrations.create("Later", "stripe")
+    assert made.status == "configuring"
+    assert (await integrations.metrics(made.id)).total_requests == 0
+    assert list(await integrations.logs(made.id)) == []
+    with pytest.raises(Problem) as refusal:
+        await integrations.connect(made.id, {"api_key": "sk_test_wrong"})
+    assert refusal.value.code == "INVALID_CREDENTIALS"
+    assert "sk_test_wrong" not in str(refusal.value)
+    assert (await integrations.connect(made.id, {"api_key": "sk_test_ok"})).status == "active"
+    far.key = "sk_test_next"
+    assert (await integrations.connect(made.id, {"api_key": "sk_test_next"})).status == "active"
+    await integrations.delete(made.id)
+
+
+async def test_what_does_not_work_leaves_nothing_behind(integrations: Integrations) -> None:
+    with pytest.raises(Problem) as refusal:
+        await integrations.create("Never", "stripe", credentials={"api_key": "sk_test_wrong"})
+    assert refusal.value.code == "INVALID_CREDENTIALS"
+    assert list(await integrations.list(search="Never")) == []
+    with pytest.raises(Problem) as unknown:
+        await integrations.create("Never", "nobody")
+    assert unknown.value.code == "PROVIDER_NOT_FOUND"
+
+
+async def test_it_goes_out_and_in_as_yaml(integrations: Integrations) -> None:
+    made = await integrations.create("To copy", "stripe", description="Old", credentials={"api_key": "sk_test_ok"})
+    text = await integrations.export(made.id)
+    assert "sk_test_ok" not in text
+    changed = text.replace("Old", "New")
+    looked = await integrations.import_(changed, dry_run=True)
+    assert (looked.outcome, [one.path for one in looked.differences]) == ("changed", ["description"])
+    assert (await integrations.get(made.id)).description == "Old"
+    await integrations.import_(changed)
+    assert (await integrations.get(made.id)).description == "New"
+    renamed = await integrations.update(made.id, name="Copied")
+    assert renamed.name == "Copied"
+    await integrations.delete(made.id)
+
+
+async def test_the_tenant_is_the_same_when_it_is_opened_again(
+    house: House, copied: Copy, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = {"ISTHMUS_DATABASE_DIRECT_URL": copied.owner_url, "ISTHMUS_DATABASE_CONNECTIONS": "10"}
+    home = tmp_path_factory.mktemp("again")
+    given = isthmus.Given(database_url=copied.url, home=home, master_key=MASTER, settings=settings)
+    async with Integrations.open(given) as again:
+        assert list(await again.list()) == []
+        made = await again.create("Once", "stripe")
+    assert [one.id for one in await isthmus.Integrations(house).list()] == [made.id]
+
+
+def test_the_faces_are_loaded_when_they_are_used() -> None:
+    assert isthmus.Integrations is Integrations
+    with pytest.raises(AttributeError):
+        _ = isthmus.Nothing  # type: ignore[attr-defined]  # there is none
