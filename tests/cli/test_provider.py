@@ -117,3 +117,26 @@ def test_a_new_master_key_goes_into_the_key_file_only(
     vault._renew()
     assert old in (engine_keys.load(file=tmp_path / "master.key") or keys.ring("x")).ids
     assert "keep a copy" in capsys.readouterr().out
+
+
+async def test_a_provider_travels_as_a_file(platform: Platform, tmp_path: Path) -> None:
+    scope = platform.scope(PLATFORM_TENANT, operator())
+    await catalog.create_provider(scope, given.document("acme"))
+    file = tmp_path / "acme.yaml"
+    file.write_text((await catalog.export_provider(scope, "acme")).replace("#123456", "#654321"), "utf-8")
+    told = provider.read_document(file)
+    trial = await catalog.import_provider(scope, told, dry_run=True)
+    assert [(one.path, provider._brief(one.after)) for one in trial.differences] == [("color", "#654321")]
+    assert (await catalog.provider(scope, "acme")).color == "#123456"
+    assert (await catalog.import_provider(scope, told)).outcome == "changed"
+    assert (await catalog.provider(scope, "acme")).color == "#654321"
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    large = tmp_path / "large.yaml"
+    large.write_text("a" * 200_001, "utf-8")
+    broken = tmp_path / "broken.yaml"
+    broken.write_bytes(b"\xff\xfe")
+    for file in (large, broken, tmp_path / "nothing.yaml"):
+        with pytest.raises(Invalid):
+            provider.read_document(file)

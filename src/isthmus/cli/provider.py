@@ -1,7 +1,8 @@
-"""`isthmus provider`: the catalog, and the app credentials of each provider; these never stand on a command line."""
+"""`isthmus provider`: the catalog, providers as files, and app credentials, which never stand on a command line."""
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -22,6 +23,8 @@ from isthmus.kit.secret import Secret
 provider = typer.Typer(help="Show providers and set their app credentials.", no_args_is_help=True)
 
 _STDIN_LIMIT = 65_536
+_DOCUMENT_LIMIT = 200_000
+_BRIEF = 80
 
 Name = Annotated[str, typer.Argument(help="Provider id, as `isthmus provider list` shows it.")]
 Tenant = Annotated[str, typer.Option(help="A tenant that brings its own app; the whole deployment by default.")]
@@ -101,6 +104,53 @@ def set_app(
 
     shown, state = with_platform(apply)
     _print(shown, state)
+
+
+@provider.command("export")
+def export_one(
+    name: Name,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file in place of the screen.")] = None,
+) -> None:
+    """Write a provider's document as YAML; no credential is ever in it."""
+    told = with_platform(lambda platform: catalog.export_provider(at_work(platform), name))
+    if output is None:
+        typer.echo(told, nl=False)
+    else:
+        output.write_text(told, "utf-8")
+
+
+@provider.command("import")
+def import_one(
+    file: Annotated[Path, typer.Argument(help="A file that `export` wrote, or `-` for standard input.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would differ.")] = False,
+) -> None:
+    """Make a provider of a YAML file, or make the one of its id like it, and say what differs."""
+    given = read_document(file)
+    done = with_platform(lambda platform: catalog.import_provider(at_work(platform), given, dry_run=dry_run))
+    typer.echo(f"{done.provider}: {done.outcome}{' (nothing was written)' if dry_run else ''}")
+    for one in done.differences:
+        typer.echo(text.terminal(f"  {one.path}: {_brief(one.before)} -> {_brief(one.after)}"))
+
+
+def read_document(file: Path) -> str:
+    """The text of a file, or of standard input for `-`. Raises Invalid for what is too large or no text."""
+    try:
+        given = sys.stdin.read(_DOCUMENT_LIMIT + 1) if str(file) == "-" else _read(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid.field("file", f"The file cannot be read ({type(error).__name__}).") from error
+    if len(given) > _DOCUMENT_LIMIT:
+        raise Invalid.field("file", f"A provider's file has at most {_DOCUMENT_LIMIT} characters.")
+    return given
+
+
+def _read(file: Path) -> str:
+    with file.open(encoding="utf-8") as opened:
+        return opened.read(_DOCUMENT_LIMIT + 1)
+
+
+def _brief(value: object) -> str:
+    told = "nothing" if value is None else str(value)
+    return told if len(told) <= _BRIEF else told[:_BRIEF] + "..."
 
 
 def _credentials(shown: catalog.Provider, environment: Mapping[str, str] | None) -> Mapping[str, Secret]:

@@ -10,6 +10,7 @@ from isthmus.features.catalog.errors import (
 )
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service.changing import change_provider, checked, create_provider, remove_provider
+from isthmus.features.catalog.service.files import Imported, export_provider, import_provider
 from isthmus.features.catalog.service.plans import admit
 from isthmus.features.catalog.service.providers import (
     Filters,
@@ -38,6 +39,7 @@ __all__ = [
     "Filters",
     "GivenApp",
     "GivenApps",
+    "Imported",
     "PlanRequired",
     "Provider",
     "ProviderInUse",
@@ -53,7 +55,9 @@ __all__ = [
     "check_given",
     "checked",
     "create_provider",
+    "export_provider",
     "found",
+    "import_provider",
     "provider",
     "providers",
     "read_apps",
