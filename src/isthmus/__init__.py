@@ -4,14 +4,14 @@
 """
 
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
 _LIBRARY = frozenset({"Given", "Integrations", "Webhooks"})
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a stub that named them would make one knot of all modules
     if name not in _LIBRARY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module("isthmus.library"), name)
-    return found
+    return getattr(import_module("isthmus.library"), name)
