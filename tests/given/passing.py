@@ -1,4 +1,4 @@
-
+# ruff: noqa: ARG002 - the signatures are the contract's
 """A far side that tells what reached it, can search, and has bad days; and an API of search, proxy and widgets."""
 
 import asyncio
@@ -15,14 +15,16 @@ from tests.given import rotor, vault
 from tests.given.connections import Side
 
 from isthmus.connect.manifest import Entity
+from isthmus.connect.record import Record
 from isthmus.connect.registry import Found
-from isthmus.connect.spi import FoundRecord, SearchFor, Session
+from isthmus.connect.spi import Account, FoundRecord, RawRecord, RecordPage, SearchFor, Session, Unmappable, Window
 from isthmus.engine.db import Database
 from isthmus.feature import Feature
-from isthmus.features import catalog, connections, proxy, search
+from isthmus.features import catalog, connections, proxy, search, widgets
 from isthmus.features.connections.feature import FEATURE as CONNECTIONS
 from isthmus.features.proxy.feature import FEATURE as PROXY
 from isthmus.features.search.feature import FEATURE as SEARCH
+from isthmus.features.widgets.feature import FEATURE as WIDGETS
 from isthmus.http import App, Authenticator, HttpSettings, SharedKey, TokenAuthenticator, create_app, mint, own_issuer
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.secret import Secret
@@ -31,7 +33,10 @@ from isthmus.scope import Scope, System
 
 BASE = "http://localhost"
 _KEY = Secret("k" * 40)
-_ENTITIES = (Entity("products", "Products", "product"), Entity("tickets", "Tickets", "ticket"))
+_ENTITIES = (
+    Entity("products", "Products", "product"),
+    Entity("tickets", "Tickets", "ticket", fields=("state", "size")),
+)
 
 
 @dataclass
@@ -42,7 +47,7 @@ class Far:
     keys: dict[str, str] = field(default_factory=dict)
     seen: list[dict[str, Any]] = field(default_factory=list)
     #: What a search finds, by account.
-    shelf: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    shelf: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: What the next calls are answered, whatever they are.
     statuses: list[int] = field(default_factory=list)
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,6 +73,8 @@ class Far:
             return web.json_response({"id": account})
         if request.path == "/search":
             return web.json_response(self.shelf.get(account, []), status=500 if account.startswith("fail") else 200)
+        if request.path == "/tickets":
+            return web.json_response(self.shelf.get(account, []))
         if request.path == "/large":
             return web.Response(body=b"x" * int(request.query["bytes"]))
         if request.path == "/status":
@@ -87,8 +94,26 @@ _BAGGAGE = {
 }
 
 
-class Finder(rotor.Rotor):
-    """A connector whose far side can search."""
+class Reader(rotor.Rotor):
+    """A connector that reads an entity by name."""
+
+    async def pull(self, session: Session, entity: str, window: Window, cursor: str | None) -> RecordPage:
+        """What is on the account's shelf, three at a time."""
+        at = int(cursor or 0)
+        rows = msgspec.json.decode((await session.client.get("/tickets")).content, type=list[dict[str, Any]])
+        records = [RawRecord(row["id"], msgspec.json.encode(row)) for row in rows[at : at + 3]]
+        return RecordPage(records, str(at + 3) if at + 3 < len(rows) else None)
+
+    def map(self, entity: str, record: RawRecord, account: Account) -> Record:
+        """Its fields as they are."""
+        row = msgspec.json.decode(record.payload)
+        if "title" not in row:
+            raise Unmappable("no title")
+        return Record(row["id"], row["title"], body={name: row[name] for name in row if name not in {"id", "title"}})
+
+
+class Finder(Reader):
+    """The same, with a far side that can search."""
 
     search_filters = frozenset({"colour"})
 
@@ -152,6 +177,7 @@ class World:
         """Nobody has connected anything, and the far side is well."""
         await self.system.engine.part(proxy.Lines).aclose()
         async with self.system.tx() as tx:
+            await tx.execute_sql("delete from widget_activities")
             await tx.execute_sql("delete from connections")
             await tx.execute_sql("delete from integrations")
         self.far.seen.clear()
@@ -163,7 +189,7 @@ def provider(name: str, url: str, *, finds: bool = False) -> Found:
     """A provider that is connected by a key."""
     plain = rotor.found(name, url, "api_key")
     manifest = msgspec.structs.replace(plain.manifest, entities=_ENTITIES)
-    return replace(plain, manifest=manifest, connector=(Finder if finds else rotor.Rotor)(manifest))
+    return replace(plain, manifest=manifest, connector=(Finder if finds else Reader)(manifest))
 
 
 @asynccontextmanager
@@ -176,7 +202,7 @@ async def world(
         reach = connections.Settings(public_url=BASE)
         clients = connections.Clients(reach)
         shelf = {"keys": provider("keys", far.url), "finder": provider("finder", far.url, finds=True)}
-        given = [search.Settings(), proxy.Settings(), *settings.values()]
+        given = [search.Settings(), proxy.Settings(), widgets.Settings(), *settings.values()]
         lines = proxy.Lines(next(one for one in reversed(given) if isinstance(one, proxy.Settings)))
         parts = {
             connections.Settings: reach,
@@ -184,10 +210,11 @@ async def world(
             catalog.Providers: catalog.Providers(shelf),
             catalog.GivenApps: catalog.read_apps({}),
             proxy.Lines: lines,
+            widgets.Shelf: widgets.Shelf(1_000_000),
             **{type(one): one for one in given},
         }
         system = vault.process(database, clock=clock, parts=parts)
-        features = (CONNECTIONS, SEARCH, PROXY, *more)
+        features = (CONNECTIONS, SEARCH, PROXY, WIDGETS, *more)
         try:
             yield World(system, clock, far, _api(system, features, authenticators))
         finally:

@@ -18,3 +18,6 @@ from isthmus.features.sync.service import runs as runs
 from isthmus.features.sync.service import start as start
 from isthmus.features.sync.service import start_all as start_all
 from isthmus.features.sync.service import work as work
+from isthmus.features.sync.service.entities import Entity as Entity
+from isthmus.features.sync.service.entities import Reader as Reader
+from isthmus.features.sync.service.entities import entity as entity

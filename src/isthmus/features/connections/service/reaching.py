@@ -31,18 +31,19 @@ class Used:
     connection: Connection | None
 
 
-async def use(scope: Scope, integration_id: str, *, user_id: str | None = None) -> Used:
+async def use(scope: Scope, integration_id: str, *, user_id: str | None = None, off_too: bool = False) -> Used:
     """What this caller uses of an integration: the tenant's connection, or their own where each connects alone.
 
-    `user_id` is what a request said; another person's is refused where connections are people's own. Raises
-    IntegrationNotFound, UserScopeDenied, PersonRequired, NotForYou, IntegrationDisabled.
+    `user_id` is what a request said; another person's is refused where connections are people's own. `off_too` is for
+    showing one that is switched off. Raises IntegrationNotFound, UserScopeDenied, PersonRequired, NotForYou,
+    IntegrationDisabled.
     """
     async with scope.tx() as tx:
         found = await store.one(tx, integration_id)
         if found is None:
             raise IntegrationNotFound
         check_person(found, scope.principal, user_id)
-        if not found.enabled:
+        if not (found.enabled or off_too):
             raise IntegrationDisabled
         owner = scope.principal.id if found.user_scoped else None
         return Used(found, await connections.by_integration(tx, integration_id, owner))

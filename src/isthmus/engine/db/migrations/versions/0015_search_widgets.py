@@ -1,4 +1,4 @@
-"""Search over records: documents, the words they hold, and the two functions that read them behind the wall."""
+"""Search over records, behind the wall through two functions, and what widgets show of integrations."""
 
 from alembic import op
 
@@ -50,6 +50,21 @@ _TABLES = (
     )
     """,
     "create index search_snapshots_expiry on search_snapshots (expires_at)",
+    """
+    create table widget_activities (
+      tenant_id text not null,
+      id text not null,
+      integration_id text not null,
+      connection_id text not null,
+      type text not null,
+      status text not null,
+      at timestamptz not null,
+      details jsonb not null,
+      primary key (tenant_id, id)
+    )
+    """,
+    "create index widget_activities_of on widget_activities (integration_id, tenant_id, at)",
+    "create index widget_activities_at on widget_activities (at)",
     """
     create table search_builds (
       source text not null primary key,
@@ -148,6 +163,7 @@ def upgrade() -> None:
         # The functions run as the owner, whom the forced policies would else show nothing.
         op.execute(f"create policy search on {name} for select to current_user using (true)")
     protect(op, "search_snapshots")
+    protect(op, "widget_activities")
     share(op, "search_builds")
     for function in _FUNCTIONS:
         op.execute(function)
@@ -162,5 +178,5 @@ def downgrade() -> None:
     """Drop them."""
     for signature in _SIGNATURES:
         op.execute(f"drop function {signature}")
-    for name in ("search_builds", "search_snapshots", *reversed(_NAMES)):
+    for name in ("widget_activities", "search_builds", "search_snapshots", *reversed(_NAMES)):
         op.execute(f"drop table {name}")

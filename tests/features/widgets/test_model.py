@@ -1,0 +1,75 @@
+"""What a widget shows."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.given import records
+
+from isthmus.features.widgets import model
+from isthmus.kit.errors import Invalid
+
+KNOWN = frozenset({"title", "size", "state", "open"})
+ROWS: list[dict[str, Any]] = [
+    {"title": "Red shirt", "size": 9, "state": "new", "open": True},
+    {"title": "Blue shirt", "size": "10.0", "state": None, "open": False},
+    {"title": "Hat", "size": None, "state": "old", "open": True},
+]
+
+
+@pytest.mark.parametrize(
+    ("filters", "titles"),
+    [
+        ({"title": "Hat"}, ["Hat"]),
+        ({"size": 10}, ["Blue shirt"]),
+        ({"size": {"gt": 8}}, ["Red shirt", "Blue shirt"]),
+        ({"size": {"gte": 9, "lt": 10}}, ["Red shirt"]),
+        ({"state": None}, ["Blue shirt"]),
+        ({"state": {"ne": "new"}}, ["Blue shirt", "Hat"]),
+        ({"state": {"in": ["new", "old"]}}, ["Red shirt", "Hat"]),
+        ({"title": {"contains": "SHIRT"}, "open": True}, ["Red shirt"]),
+        ({"open": False}, ["Blue shirt"]),
+        ({}, ["Red shirt", "Blue shirt", "Hat"]),
+    ],
+)
+def test_filters_compare_as_they_say(filters: Any, titles: list[str]) -> None:
+    tests = model.read_filters(json.dumps(filters), KNOWN)
+    assert [row["title"] for row in model.matching(ROWS, tests)] == titles
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "[]", "{", "null", '{"nothing": 1}', '{"size": {"like": 1}}', '{"size": {"in": 1}}', '{"size": [1]}',
+        '{"size": {"gt": {"a": 1}}}', json.dumps({"title": "x" * 201}), "[" * 5000,
+        json.dumps({f"f{n}": 1 for n in range(11)}),
+    ],
+)  # fmt: skip
+def test_filters_that_mean_nothing_are_refused(filters: str) -> None:
+    with pytest.raises(Invalid):
+        model.read_filters(filters, KNOWN)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_filters_or_is_refused(text: str) -> None:
+    try:
+        tests = model.read_filters(text, KNOWN)
+    except Invalid:
+        return
+    model.matching(ROWS, tests)
+
+
+def test_fields_are_known_ones_and_listed_where_they_are_not() -> None:
+    assert model.read_fields(["title", "title"], KNOWN) == ("title",)
+    with pytest.raises(Invalid) as refused:
+        model.read_fields(["title", "secret"], KNOWN)
+    assert "open, size, state, title" in refused.value.details["fields"][0]["message"]
+
+
+def test_a_listing_is_shown_by_the_names_of_the_api() -> None:
+    shown = model.shown(records.listing("a", title="Áo"))
+    assert (shown["id"], shown["externalId"], shown["title"]) == ("a", "a", "Áo")
+    assert shown["variants"][0]["price"]["currentPrice"] == "10.00"
+    assert shown.keys() <= model.names_of("products", ())
