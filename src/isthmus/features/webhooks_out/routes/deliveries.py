@@ -20,7 +20,7 @@ from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, document
 from isthmus.kit.paging import Page
 
-routes = Routes(prefix="/api/webhooks", tag="Webhooks")
+routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks")
 
 
 class DeliveryOut(Answer, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, docum
 from isthmus.kit.paging import Page
 from isthmus.kit.secret import Secret
 
-routes = Routes(prefix="/api/webhooks/endpoints", tag="Webhooks")
+routes: Routes = Routes(prefix="/api/webhooks/endpoints", tag="Webhooks")
 _DEADLINE = 25.0
 
 

@@ -14,7 +14,7 @@ from isthmus.features.webhooks_out.routes.access import EVENTS, PUBLISH
 from isthmus.features.webhooks_out.service import publishing as service
 from isthmus.http import Answer, LiveDep, Routes, ScopeDep, Sent, Wire, accepted, document
 
-routes = Routes(prefix="/api/events", tag="Webhooks")
+routes: Routes = Routes(prefix="/api/events", tag="Webhooks")
 _After = Annotated[str | None, Query(max_length=64, description="`next` of the page before; absent: from the start.")]
 _Types = Annotated[list[str] | None, Query(max_length=100, description="Types, or `group.*`; absent: all.")]
 

@@ -8,7 +8,7 @@ from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import retaining as service
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
 
-routes = Routes(prefix="/api/webhooks/settings", tag="Webhooks")
+routes: Routes = Routes(prefix="/api/webhooks/settings", tag="Webhooks")
 
 
 class Retention(Wire):
