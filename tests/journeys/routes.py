@@ -48,6 +48,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/webhooks/recoveries/{id}": "rcv",
     "/api/webhooks/event-types/{type}": None,
     "/api/webhooks/sources/{source_id}": "src",
+    "/api/admin/webhooks/sources/{app_source_id}": None,
     "/api/webhooks/handlers/{handler_id}": "hdl",
     "/api/webhooks/replay/{replay_id}": "rpl",
     "/api/webhooks/{delivery_id}": "inb",
@@ -61,6 +62,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/integrations/oauth/callback/{registration}": None,
 }
 PLAIN = {
+    "app_source_id": "src_nobodys",
     "path:path": "v1/things",
     "category": "marketplace",
     "provider": "tiki",
@@ -81,6 +83,7 @@ QUERIES: Mapping[str, str] = {
     "sourceId": "src",
 }
 HARMLESS = {
+    *("topic", "object", "account", "bodyPath", "bodyValue"),
     *("query", "entities", "userId", "timeRange", "fields", "filters"),
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link", "against"),
     *("providerName", "permanent"),
@@ -118,6 +121,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections/{id}/reconnect": {},
     "POST /api/tenant/integrations": {"integrationId": "tiki", "name": "Of the wall"},
     "POST /api/tenant/integrations/import": {"yaml": "provider: tiki\nname: Of a file", "dryRun": True},
+    "PATCH /api/tenant/integrations/{id}/credentials": {"credentialType": "api_key", "credentials": {"api_key": "k"}},
     "PATCH /api/tenant/integrations/{id}": {"description": "changed"},
     "POST /api/connect-sessions": {"integrationId": "{int}", "origin": "http://127.0.0.1:8700", "expiresIn": 60},
     "POST /api/connect/session": {"token": "ics_x"},
@@ -145,6 +149,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/webhooks/sources": {"provider": "github", "secret": "of-this-wall"},
     "PATCH /api/webhooks/sources/{source_id}": {"name": "changed"},
     "POST /api/webhooks/sources/{source_id}/rotate": {"address": True},
+    "POST /api/admin/webhooks/sources": {"provider": "github", "secret": "of-this-wall"},
     "POST /api/webhooks/handlers": {},
     "PATCH /api/webhooks/handlers/{handler_id}": {"name": "changed"},
     "POST /api/webhooks/simulate": {"sourceId": "{src}"},
@@ -263,6 +268,11 @@ class Case:
     def streams(self) -> bool:
         """Whether its answer never ends."""
         return self.route.declaration is not None and self.route.declaration.stream
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether its query and body are another system's."""
+        return self.route.declaration is not None and self.route.declaration.passes_on
 
     def texts(self) -> Mapping[str, str]:
         """The fields of its body that are texts."""

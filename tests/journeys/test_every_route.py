@@ -70,7 +70,7 @@ async def _admin(running: Deployment, case: Case | None = None) -> Merchant:
 @pytest.mark.parametrize("path", PATHS)
 async def test_HE_12_other_methods_are_refused_and_options_reveals_nothing(running: Deployment, path: str) -> None:
     real = next(case for case in CASES if case.route.path == path).call(unknown()).path
-    taken = {case.method for case in CASES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", case.route.path), real)}
+    taken = {case.method for case in CASES if re.fullmatch(_pattern(case.route.path), real)}
     options = await _asked(running, Asked("OPTIONS", real))
     nowhere = await _asked(running, Asked("OPTIONS", "/api/nowhere"))
     assert (options.status, options.body) == (nowhere.status, nowhere.body) == (204, "")
@@ -83,6 +83,10 @@ async def test_HE_12_other_methods_are_refused_and_options_reveals_nothing(runni
         answer = await _asked(running, Asked(method, real))
         assert answer.status == 405, (method, answer.body)
         assert taken <= {one.strip() for one in answer.headers["allow"].split(",")}
+
+
+def _pattern(path: str) -> str:
+    return re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{\w+:path\}", ".+", path))
 
 
 async def test_HE_13_what_is_open_names_no_tenant_no_version_and_no_address(running: Deployment) -> None:
@@ -123,6 +127,13 @@ def _response_fields() -> set[str]:
     }
 
 
+#: 002 calls a provider's own release `version`; what only we write may be sent back as it was read (api.md, Shapes).
+TOLD_BACK = {
+    "POST /api/admin/integrations": frozenset({"version"}),
+    "PATCH /api/admin/integrations/{category}/{id}": frozenset({"version", "id", "createdAt", "updatedAt"}),
+}
+
+
 @pytest.mark.parametrize("case", JSON, ids=str)
 async def test_MA_01_no_field_that_belongs_to_the_server_is_taken(running: Deployment, case: Case) -> None:
     model: Any = case.route.body_field
@@ -130,7 +141,7 @@ async def test_MA_01_no_field_that_belongs_to_the_server_is_taken(running: Deplo
     foreign = sorted(
         (_response_fields() | {"tenantId", "status", "audience", "credentialSecretName", "createdBy"}) - taken
     )
-    assert {"id", "createdAt", "updatedAt", "version"} <= set(foreign)
+    assert {"id", "createdAt", "updatedAt", "version"} - TOLD_BACK.get(str(case), frozenset()) <= set(foreign)
     admin = await _admin(running, case)
     asked = case.call(unknown())
     for some in [foreign[at : at + 40] for at in range(0, len(foreign), 40)]:
@@ -141,7 +152,7 @@ async def test_MA_01_no_field_that_belongs_to_the_server_is_taken(running: Deplo
         assert "planted" not in str(answer.body)
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=str)
+@pytest.mark.parametrize("case", [case for case in SIGNED if not case.passes_on], ids=str)
 async def test_MA_01_unknown_query_names_are_refused(running: Deployment, case: Case) -> None:
     asked = case.call(unknown())
     admin = await _admin(running, case)

@@ -223,7 +223,8 @@ async def _his(wall: Wall) -> dict[str, str]:
     run = (await wall.bob.call("GET", "/api/sync/runs")).body["items"][0]
     own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob), "usr": await member_of(wall.bob)}
     hooks = {"whe": await endpoint_of(wall.bob), "src": await source_of(wall.bob)}
-    return {"run": run["id"], "con": run["connectionId"], **hooks, **own}
+    shop = (await wall.bob.call("GET", f"/api/connections/{run['connectionId']}")).body
+    return {"run": run["id"], "con": shop["id"], "int": shop["integrationId"], **hooks, **own}
 
 
 async def test_TN_01_the_stream_goes_on_behind_a_foreign_event_with_ones_own_only(wall: Wall) -> None:
