@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from isthmus.cli import schemes
 from isthmus.cli.webhook import webhook
 from isthmus.kit import webhooks
 
@@ -38,3 +40,20 @@ def test_a_secret_of_no_form_is_named_as_such(monkeypatch: pytest.MonkeyPatch, t
     assert ended.exit_code == 1
     assert "whsec_" in ended.output
     assert "hunter2" not in ended.output
+
+
+def test_any_providers_scheme_is_signed_and_verified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool = typer.Typer()
+    schemes.add(tool)
+    monkeypatch.setenv("ISTHMUS_WEBHOOK_SECRET", "the partner's key")
+    body = tmp_path / "body.json"
+    body.write_bytes(b'{"shop_id": 1}')
+    where = ["--url", "https://hooks.example.com/hooks/one"]
+    made = runner.invoke(tool, ["sign-as", "shopee", str(body), *where])
+    assert made.exit_code == 0, made.output
+    headers = [part for line in made.output.splitlines() for part in ("-H", line)]
+    assert "genuine" in runner.invoke(tool, ["verify-as", "shopee", str(body), *where, *headers]).output
+    elsewhere = runner.invoke(tool, ["verify-as", "shopee", str(body), *headers])
+    assert (elsewhere.exit_code, "wrong_signature" in elsewhere.output) == (1, True)
+    assert runner.invoke(tool, ["verify-as", "tiki", str(body)]).exit_code == 1
+    assert "the partner" not in made.output

@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+from base64 import b64decode
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -18,7 +19,7 @@ from isthmus.features import vault
 from isthmus.features.webhooks_in.feature import FEATURE
 from isthmus.features.webhooks_in.service import intake
 from isthmus.http import App, HttpSettings, create_app
-from isthmus.kit.permissions import USER
+from isthmus.kit.permissions import SUPER_ADMIN, USER
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
@@ -171,3 +172,76 @@ async def test_the_simulator_and_a_plan_answer_over_http(edge: Edge) -> None:
     assert (answer.status_code, answer.json()["state"]) == (202, "planned")
     naive = await edge.call("POST", "/api/webhooks/replay", json={"since": "2020-01-01T00:00:00"})
     assert naive.status_code == 400
+
+
+async def test_the_log_is_searched_by_what_stands_in_the_bodies(edge: Edge, door: httpx2.AsyncClient) -> None:
+    source = await made(edge)
+    path = "/hooks/" + source["url"].rpartition("/")[2]
+    bodies = [
+        b'{"data":{"item":100,"name":"Tr\\u00e0 \xc4\x91\xe1\xba\xadm"}}',
+        b'{"data":{"item":1001}}',
+        b"no json 100",
+        b"\xff100",
+    ]
+    for number, body in enumerate(bodies):
+        answer = await door.post(path, content=body, headers=signed(body, x_github_delivery=f"{source['id']}{number}"))
+        assert answer.status_code == 200
+
+    async def found(path: str, value: str, **more: str) -> list[str]:
+        query = {"sourceId": source["id"], "bodyPath": path, "bodyValue": value, **more}
+        answer = await edge.get("/api/webhooks", query=query)
+        assert answer.status_code == 200, answer.text
+        return [one["id"] for one in answer.json()["items"]]
+
+    assert len(await found("data.item", "100")) == 1
+    assert await found("data.name", "Tr\u00e0 \u0111\u1eadm") == await found("data.item", "100")
+    assert await found("data.item", "10") == []
+    assert await found("data.item", "100", provider="lazada") == []
+    plan = {"since": "2020-01-01T00:00:00Z", "plan": True, "bodyPath": "data.item", "bodyValue": "100"}
+    assert (await edge.call("POST", "/api/webhooks/replay", json=plan)).status_code == 202
+    assert (await edge.get("/api/webhooks", query={"bodyPath": "data"})).status_code == 400
+
+
+async def test_a_feed_gives_what_comes_in_as_it_was_sent(edge: Edge, door: httpx2.AsyncClient) -> None:
+    source = await made(edge)
+    start = (await edge.get("/api/webhooks/feed")).json()
+    assert (start["items"], start["hasMore"]) == ([], False)
+    path = "/hooks/" + source["url"].rpartition("/")[2]
+    await door.post(path, content=b"\xff\x00{", headers=signed(b"\xff\x00{", x_github_delivery="feed"))
+    query = {"after": start["next"], "sourceId": source["id"]}
+    page = (await edge.get("/api/webhooks/feed", query=query)).json()
+    assert [b64decode(one["bodyBase64"]) for one in page["items"]] == [b"\xff\x00{"]
+    assert page["next"] >= start["next"]
+    assert (await edge.get("/api/webhooks/feed", query=query, tenant="ten_b")).json()["items"] == []
+
+
+async def test_handlers_are_set_up_over_http(edge: Edge) -> None:
+    wanted = {
+        "pattern": "github.*",
+        "filter": "a > `1`",
+        "transform": "{b: a}",
+        "orderedBy": "object",
+        "retries": [1, 5],
+    }
+    answer = await edge.call("POST", "/api/webhooks/handlers", json=wanted)
+    assert answer.status_code == 201, answer.text
+    path = f"/api/webhooks/handlers/{answer.json()['id']}"
+    changed = await edge.call("PATCH", path, json={"filter": None, "priority": 7})
+    assert (changed.json()["filter"], changed.json()["priority"], changed.json()["transform"]) == (None, 7, "{b: a}")
+    assert (await edge.call("PATCH", path, json={"transform": "a["})).status_code == 400
+    assert (await edge.call("POST", "/api/webhooks/handlers", json=wanted, role=USER)).status_code == 403
+    assert (await edge.call("DELETE", path)).status_code == 204
+    assert (await edge.get(path)).status_code == 404
+
+
+async def test_an_operator_makes_the_address_of_an_app_and_nobody_else_does(edge: Edge) -> None:
+    body = {"provider": "github", "secret": SECRET}
+    assert (await edge.call("POST", "/api/admin/webhooks/sources", json=body)).status_code == 403
+    made_one = await edge.call("POST", "/api/admin/webhooks/sources", json=body, role=SUPER_ADMIN)
+    assert made_one.status_code == 201, made_one.text
+    id_ = made_one.json()["id"]
+    listed = (await edge.get("/api/admin/webhooks/sources", role=SUPER_ADMIN)).json()["items"]
+    assert id_ in {one["id"] for one in listed}
+    assert id_ not in {one["id"] for one in (await edge.get("/api/webhooks/sources")).json()["items"]}
+    assert (await edge.get("/api/admin/webhooks/subscriptions", role=SUPER_ADMIN)).json() == {"items": []}
+    assert (await edge.call("DELETE", f"/api/admin/webhooks/sources/{id_}", role=SUPER_ADMIN)).status_code == 204

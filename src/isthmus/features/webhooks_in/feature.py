@@ -1,14 +1,15 @@
 """What `app.py` needs to know of this room."""
 
 from isthmus.feature import Feature
-from isthmus.features.webhooks_in import jobs, routes
+from isthmus.features.webhooks_in import jobs
 from isthmus.features.webhooks_in.events import EMITS
+from isthmus.features.webhooks_in.routes import MANAGE, OPERATE, READ, ROUTES
 from isthmus.features.webhooks_in.service import intake, managing, replaying, routing, subscribing, working
 from isthmus.features.webhooks_in.settings import Settings
 
 FEATURE = Feature(
     name="webhooks_in",
-    routes=(routes.sources, routes.handlers, routes.deliveries),
+    routes=ROUTES,
     fronts={intake.PREFIX: intake.front},
     jobs={
         intake.ROUTE: jobs.route,
@@ -23,7 +24,7 @@ FEATURE = Feature(
         "webhooks_in.disconnected": (("connection.disconnected",), jobs.disconnected),
     },
     emits=EMITS,
-    permissions=(routes.READ, routes.MANAGE),
+    permissions=(READ, MANAGE, OPERATE),
     reconcile=(working.missing, replaying.missing, subscribing.missing),
     periodic={"webhooks_in.due": (2.0, jobs.wake), "webhooks_in.sweep": (600.0, jobs.sweep)},
     reseals={"webhooks_in.secrets": managing.reseal, "webhooks_in.addresses": subscribing.reseal},

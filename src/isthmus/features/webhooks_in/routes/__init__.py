@@ -1,8 +1,10 @@
 """Inbound webhooks over HTTP."""
 
-from isthmus.features.webhooks_in.routes.deliveries import routes as deliveries
-from isthmus.features.webhooks_in.routes.handlers import routes as handlers
+from isthmus.features.webhooks_in.routes import admin, deliveries, handlers, sources
+from isthmus.features.webhooks_in.routes.admin import OPERATE
 from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ
-from isthmus.features.webhooks_in.routes.sources import routes as sources
+from isthmus.http import Routes
 
-__all__ = ["MANAGE", "READ", "deliveries", "handlers", "sources"]
+ROUTES: tuple[Routes, ...] = (admin.routes, sources.routes, handlers.routes, deliveries.routes)
+
+__all__ = ["MANAGE", "OPERATE", "READ", "ROUTES"]

@@ -16,6 +16,7 @@ from isthmus.features.webhooks_in.errors import (
 from isthmus.features.webhooks_in.routes.shapes import (
     MANAGE,
     READ,
+    FeedOut,
     InboundList,
     Replay,
     ReplayOut,
@@ -23,6 +24,7 @@ from isthmus.features.webhooks_in.routes.shapes import (
     SimulatedOut,
     WholeOut,
     delivery_out,
+    feed_out,
     replay_out,
     whole_out,
 )
@@ -33,7 +35,7 @@ from isthmus.http import PageDep, Routes, ScopeDep, accepted, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 
-routes = Routes(prefix="/api/webhooks", tag="Webhooks in")
+routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks in")
 _STATES = Literal["received", "unrouted", "waiting", "done", "ignored", "dead"]
 _LONG_AGO = timedelta(days=3650)
 
@@ -49,9 +51,15 @@ async def list_deliveries(  # noqa: PLR0913 - a query parameter each
     event: Annotated[str | None, Query()] = None,
     state: Annotated[_STATES | None, Query()] = None,
     since: Annotated[datetime | None, Query(alias="from")] = None,
+    topic: Annotated[str | None, Query()] = None,
+    object_: Annotated[str | None, Query(alias="object")] = None,
+    account: Annotated[str | None, Query()] = None,
+    body_path: Annotated[str | None, Query(alias="bodyPath", max_length=200)] = None,
+    body_value: Annotated[str | None, Query(alias="bodyValue", max_length=500)] = None,
     until: Annotated[datetime | None, Query(alias="to")] = None,
 ) -> Response:
-    """Newest first."""
+    """Newest first. `bodyPath=data.item_id&bodyValue=100` looks into the JSON of the bodies."""
+    _check_body(body_path, body_value)
     filters = Filters(
         since=_aware("from", since) or scope.now - _LONG_AGO,
         until=_aware("to", until) or scope.now + _LONG_AGO,
@@ -60,16 +68,39 @@ async def list_deliveries(  # noqa: PLR0913 - a query parameter each
         provider=provider,
         event=event,
         state=state,
+        topic=topic,
+        object=object_,
+        account=account,
+        body_path=body_path,
+        body_value=body_value,
     )
     page = await looking.deliveries(scope, filters, paging.ask)
     shown = Page([delivery_out(one) for one in page.items], page.next_after, has_more=page.has_more)
     return paging.listing("items", shown)
 
 
+def _check_body(path: str | None, value: str | None) -> None:
+    if (path is None) != (value is None):
+        raise Invalid.field("bodyPath", "Give bodyPath and bodyValue together.")
+
+
 def _aware(name: str, given: datetime | None) -> datetime | None:
     if given is not None and given.tzinfo is None:
         raise Invalid.field(name, "A time with its zone, such as 2026-01-31T12:00:00Z.")
     return given
+
+
+@routes.get("/feed", permission=READ, limit="other", response_model=FeedOut, summary="What comes in, as it was sent")
+async def feed(
+    scope: ScopeDep,
+    *,
+    after: Annotated[str | None, Query(max_length=64)] = None,
+    source_id: Annotated[str | None, Query(alias="sourceId")] = None,
+    event: Annotated[str | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Without `after` nothing but the place to go on from; headers that open doors are hidden."""
+    return document(feed_out(await looking.feed(scope, after, (source_id, event), limit)))
 
 
 @routes.get(
@@ -111,6 +142,7 @@ async def retry_delivery(
 )
 async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
     """With `plan` nothing is done; without it the replay goes on by itself."""
+    _check_body(body.body_path, body.body_value)
     filters = Filters(
         since=_aware("since", body.since) or scope.now,
         until=_aware("until", body.until) or scope.now,
@@ -119,6 +151,11 @@ async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
         provider=body.provider,
         event=body.event,
         state=body.state,
+        topic=body.topic,
+        object=body.object,
+        account=body.account,
+        body_path=body.body_path,
+        body_value=body.body_value,
     )
     if body.plan:
         return accepted(ReplayOut(id=None, state="planned", total=await replaying.plan(scope, filters), done=0))

@@ -14,7 +14,7 @@ from isthmus.features.webhooks_in.service import rules
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.kit.paging import Page
 
-routes = Routes(prefix="/api/webhooks/handlers", tag="Webhooks in")
+routes: Routes = Routes(prefix="/api/webhooks/handlers", tag="Webhooks in")
 _Name = Annotated[str, Field(max_length=200)]
 _Expression = Annotated[str, Field(max_length=2_000)]
 _Priority = Annotated[int, Field(ge=0, le=1_000)]

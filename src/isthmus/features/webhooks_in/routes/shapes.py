@@ -1,5 +1,6 @@
 """What inbound webhooks look like on the wire."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -8,13 +9,17 @@ import msgspec
 from pydantic import SecretStr
 
 from isthmus.features.webhooks_in.model.deliveries import Delivery
-from isthmus.features.webhooks_in.service.looking import Whole
+from isthmus.features.webhooks_in.service.looking import Feed, Whole
 from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.http import Answer, Wire
-from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, Permission, permission
 
-READ = permission("webhook_log:read", "See inbound webhooks and their sources", SUPER_ADMIN, TENANT_ADMIN, USER)
-MANAGE = permission("webhook_log:manage", "Change webhook sources, retry and replay", SUPER_ADMIN, TENANT_ADMIN)
+READ: Permission = permission(
+    "webhook_log:read", "See inbound webhooks and their sources", SUPER_ADMIN, TENANT_ADMIN, USER
+)
+MANAGE: Permission = permission(
+    "webhook_log:manage", "Change webhook sources, retry and replay", SUPER_ADMIN, TENANT_ADMIN
+)
 
 
 class AddSource(Wire):
@@ -64,6 +69,11 @@ class Replay(Wire):
     provider: str | None = None
     event: str | None = None
     state: str | None = None
+    topic: str | None = None
+    object: str | None = None
+    account: str | None = None
+    body_path: str | None = None
+    body_value: str | None = None
     plan: bool = False
 
 
@@ -200,6 +210,24 @@ class WholeOut(Answer, frozen=True, kw_only=True):
     runs: list[RunOut]
 
 
+class FeedItem(Answer, frozen=True, kw_only=True):
+    """A delivery as it was sent, byte for byte."""
+
+    delivery: InboundOut
+    method: str
+    query: str
+    headers: dict[str, str]
+    body_base64: str
+
+
+class FeedOut(Answer, frozen=True, kw_only=True):
+    """What came in, oldest first; go on with `next`. Some come twice, so remember the ids of a minute."""
+
+    items: list[FeedItem]
+    next: str
+    has_more: bool
+
+
 class RefusedOut(Answer, frozen=True, kw_only=True):
     """A request that was not believed; kept for a day."""
 
@@ -316,6 +344,24 @@ def whole_out(whole: Whole) -> WholeOut:
 def _task_out(row: Mapping[str, Any]) -> TaskOut:
     names = ("handler", "state", "attempts", "reason", "run_id", "result", "done_at")
     return TaskOut(**{name: row[name] for name in names}, next_attempt_at=row["next_at"])
+
+
+def feed_out(found: Feed) -> FeedOut:
+    """Deliveries as `isthmus listen` reads them."""
+    return FeedOut(
+        items=[
+            FeedItem(
+                delivery=delivery_out(one),
+                method=one.method,
+                query=one.query,
+                headers=dict(one.headers),
+                body_base64=b64encode(one.body).decode(),
+            )
+            for one in found.items
+        ],
+        next=found.next,
+        has_more=found.has_more,
+    )
 
 
 def refused_out(row: Mapping[str, Any]) -> RefusedOut:

@@ -23,7 +23,7 @@ from isthmus.http import PageDep, Routes, ScopeDep, created, document, no_conten
 from isthmus.kit.paging import Page
 from isthmus.kit.secret import Secret
 
-routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
+routes: Routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
 
 
 @routes.post(

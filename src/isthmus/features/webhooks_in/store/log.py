@@ -1,12 +1,13 @@
 """Statements that read the log of deliveries, and that put deliveries back to work."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import DateTime, Text, and_, bindparam, cast, or_, select
+from sqlalchemy import DateTime, Text, and_, bindparam, cast, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from isthmus.engine.db import Tx, statement
@@ -14,6 +15,7 @@ from isthmus.features.webhooks_in.model.deliveries import Delivery
 from isthmus.features.webhooks_in.tables import INBOX, REFUSED, REPLAYS, STEPS
 from isthmus.kit.paging import Ask, Page
 
+_AS_IT_IS = re.compile(r"[A-Za-z0-9_.:@+ -]+")
 _i, _s, _r, _p = INBOX.c, STEPS.c, REFUSED.c, REPLAYS.c
 _TENANT = _i.tenant_id == bindparam("tenant_id")
 _NAMES = (
@@ -29,8 +31,20 @@ def _optional(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
     return or_(given.is_(None), column == given)
 
 
+_BODY = func.webhook_json(_i.body).op("#>>")(func.string_to_array(cast(bindparam("body_path"), Text), "."))
 _FILTER = and_(
     _TENANT,
+    _optional("topic", _i.topic),
+    _optional("object", _i.object),
+    _optional("account", _i.account),
+    # the search for bytes is cheap and comes first; only what passes is read as JSON
+    or_(
+        cast(bindparam("body_path"), Text).is_(None),
+        and_(
+            func.position(func.convert_to(cast(bindparam("body_part"), Text), "UTF8").op("in")(_i.body)) > 0,
+            cast(bindparam("body_value"), Text) == _BODY,
+        ),
+    ),
     _optional("source_id", _i.source_id),
     _optional("connection_id", _i.connection_id),
     _optional("provider", _i.provider),
@@ -77,12 +91,23 @@ class Filters:
     provider: str | None = None
     event: str | None = None
     state: str | None = None
+    topic: str | None = None
+    object: str | None = None
+    account: str | None = None
+    #: A place in the JSON of the body such as `data.item_id`, and the text that must stand there.
+    body_path: str | None = None
+    body_value: str | None = None
+
+    @property
+    def body_part(self) -> str:
+        """What must stand somewhere among the body's bytes; nothing where JSON may write the value in another way."""
+        return self.body_value if self.body_value and _AS_IT_IS.fullmatch(self.body_value) else ""
 
 
 async def deliveries(tx: Tx, tenant_id: str, wanted: Filters, ask: Ask) -> Page[Delivery]:
     """Newest first, without headers and bodies."""
     place = {"after": ask.after, "limit": ask.limit + 1, "offset": ask.offset}
-    rows = await tx.fetch(_MANY, tenant_id=tenant_id, **asdict(wanted), **place)
+    rows = await tx.fetch(_MANY, tenant_id=tenant_id, **asdict(wanted), body_part=wanted.body_part, **place)
     items = [Delivery(**dict(row)) for row in rows[: ask.limit]]
     more = len(rows) > ask.limit
     return Page(items, items[-1].id if more else None, has_more=more)
@@ -108,20 +133,42 @@ async def refused(tx: Tx, tenant_id: str, source_id: str, ask: Ask) -> Page[Mapp
     return Page(items, items[-1]["id"] if more else None, has_more=more)
 
 
+_FEED = """
+select id, source_id, provider, received_at, request_id, address, method, topic, event, entity, account, object,
+  occurred_at, simulated, verdict, connection_id, state, attempts, next_at, reason, run_id, replays, done_at, headers,
+  query, body
+from webhook_inbox
+where tenant_id = $1 and id > $2 and ($3::text is null or source_id = $3) and ($4::text is null or event = $4)
+order by id limit $5
+"""
+
+
+async def feed(tx: Tx, tenant_id: str, after: str, wanted: tuple[str | None, str | None], limit: int) -> list[Delivery]:
+    """Whole deliveries behind an id, oldest first, of one (source, event) where these are named."""
+    rows = await tx.fetch_sql(_FEED, tenant_id, after, *wanted, limit)
+    return [Delivery(**dict(row)) for row in rows]
+
+
 _REPLAYABLE = """
 select id, source_id, connection_id, provider, event, topic, entity, object, account, simulated
 from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
   and ($7::text is null or event = $7) and ($8::text is null or state = $8)
-  and state in ('done', 'ignored', 'dead') and not simulated and id > $9 and id <= $10
-order by id limit $11 for update
+  and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
+  and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
+    and webhook_json(body) #>> string_to_array($12, '.') = $13)
+  and state in ('done', 'ignored', 'dead') and not simulated and id > $15 and id <= $16
+order by id limit $17 for update
 """
 _COUNT = """
 select count(id) as found, coalesce(max(id), '') as last from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
   and ($7::text is null or event = $7) and ($8::text is null or state = $8)
+  and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
+  and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
+    and webhook_json(body) #>> string_to_array($12, '.') = $13)
   and state in ('done', 'ignored', 'dead') and not simulated
 """
 _NEW = """
@@ -149,6 +196,7 @@ _RUNNING = "select tenant_id, id from webhook_replays where state = 'running' li
 def _values(wanted: Filters) -> list[object]:
     return [
         wanted.since, wanted.until, wanted.source_id, wanted.connection_id, wanted.provider, wanted.event, wanted.state,
+        wanted.topic, wanted.object, wanted.account, wanted.body_path, wanted.body_value, wanted.body_part,
     ]  # fmt: skip
 
 

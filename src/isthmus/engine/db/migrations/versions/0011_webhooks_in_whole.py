@@ -99,6 +99,16 @@ _STATEMENTS = (
     )
     """,
     "create index webhook_enrolments_due on webhook_enrolments (next_at) where next_at is not null",
+    # Bodies are what strangers sent: what is no JSON is nothing, and no failure of the query.
+    """
+    create function webhook_json(body bytea) returns jsonb language plpgsql immutable parallel safe cost 1000 as $$
+    begin
+      return convert_from(body, 'UTF8')::jsonb;
+    exception when others then
+      return null;
+    end
+    $$
+    """,
     "alter table webhook_sources add column filter text, add column transform text",
     "alter table webhook_inbox drop column lease_until",
     "drop index webhook_inbox_due",
@@ -107,6 +117,7 @@ _STATEMENTS = (
     "create index webhook_inbox_at on webhook_inbox using brin (received_at)",
 )
 _BACK = (
+    "drop function webhook_json(bytea)",
     "drop index webhook_inbox_at",
     "drop index webhook_inbox_connection",
     "create index webhook_inbox_connection on webhook_inbox (connection_id, id)",

@@ -1,0 +1,106 @@
+"""Sources of the deployment's own apps, for its operators: one address serves every shop of an app."""
+
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from isthmus.features.catalog import ProviderNotFound
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.routes.shapes import AddSource, SourceList, SourceOut, source_out
+from isthmus.features.webhooks_in.service import managing, subscribing
+from isthmus.features.webhooks_in.service.managing import Wanted
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, created, document, no_content
+from isthmus.kit.paging import Page
+from isthmus.kit.permissions import SUPER_ADMIN, Permission, permission
+from isthmus.kit.secret import Secret
+
+OPERATE: Permission = permission("webhook_source:operate", "Manage webhook sources of the apps", SUPER_ADMIN)
+routes: Routes = Routes(prefix="/api/admin/webhooks", tag="Webhooks in")
+
+
+class SubscriptionOut(Answer, frozen=True, kw_only=True):
+    """What a platform was asked to push for an app. `state` is `wanted`, `live` or `failed`, for its `reason`."""
+
+    provider: str
+    registration_id: str
+    source_id: str | None
+    topics: list[str]
+    state: str
+    reason: str | None
+    checked_at: datetime | None
+    repaired_at: datetime | None
+    next_check_at: datetime | None
+    reads_queue: bool
+    pulled: int
+    pulled_at: datetime | None
+
+
+class SubscriptionList(Answer, frozen=True, kw_only=True):
+    """All of them."""
+
+    items: list[SubscriptionOut]
+
+
+def _subscription(row: dict[str, Any]) -> SubscriptionOut:
+    names = (
+        "provider", "registration_id", "source_id", "topics", "state", "reason", "checked_at", "repaired_at",
+        "pulled", "pulled_at",
+    )  # fmt: skip
+    return SubscriptionOut(
+        **{name: row[name] for name in names}, next_check_at=row["next_at"], reads_queue=row["queue"] is not None
+    )
+
+
+@routes.get("/sources", permission=OPERATE, limit="other", response_model=SourceList, summary="Sources of our apps")
+async def list_app_sources(scope: ScopeDep, paging: PageDep) -> Response:
+    """Oldest first."""
+    page = await managing.sources(scope.platform(), paging.ask)  # house: platform - the deployment's own apps
+    shown = Page([source_out(one) for one in page.items], page.next_after, has_more=page.has_more)
+    return paging.listing("items", shown)
+
+
+@routes.post(
+    "/sources",
+    permission=OPERATE,
+    limit="other",
+    response_model=SourceOut,
+    status=201,
+    summary="Make an address for an app's pushes",
+    errors=(ProviderNotFound, PushesNothing),
+    secret_fields=("url",),
+)
+async def add_app_source(scope: ScopeDep, body: AddSource) -> Response:
+    """The address is shown once; what comes in there goes to the tenants whose shops it is about."""
+    secret = Secret(body.secret.get_secret_value()) if body.secret else None
+    wanted = Wanted(body.provider, body.name, None, secret, body.app, body.filter, body.transform)
+    seen = await managing.add(scope.platform(), wanted)  # house: platform - the deployment's own apps
+    return created(source_out(seen), location=f"/api/admin/webhooks/sources/{seen.source.id}")
+
+
+@routes.delete(
+    "/sources/{app_source_id}",
+    permission=OPERATE,
+    limit="other",
+    response_model=None,
+    status=204,
+    summary="Remove an app's address",
+    errors=(SourceNotFound,),
+)
+async def remove_app_source(scope: ScopeDep, app_source_id: str) -> Response:
+    """What it brought stays in the logs."""
+    await managing.remove(scope.platform(), app_source_id)  # house: platform - the deployment's own apps
+    return no_content()
+
+
+@routes.get(
+    "/subscriptions",
+    permission=OPERATE,
+    limit="other",
+    response_model=SubscriptionList,
+    summary="What platforms were asked to push",
+)
+async def list_subscriptions(scope: ScopeDep) -> Response:
+    """Compared with what the platforms say every day, and mended."""
+    rows = await subscribing.listed(scope.platform())  # house: platform - the deployment's own apps
+    return document(SubscriptionList(items=[_subscription(row) for row in rows]))

@@ -1,0 +1,123 @@
+"""Inbound webhooks inside a Python service: functions by event pattern, and an intake for any web framework."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from isthmus.features import webhooks_in, webhooks_out
+from isthmus.features.webhooks_in import OrderedBy, Told
+from isthmus.http import Arrival
+from isthmus.kit import ids
+from isthmus.kit.secret import Secret
+from isthmus.library.opening import House
+from isthmus.scope import Scope, System
+
+Function = Callable[[Told], Awaitable[Mapping[str, Any] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What to answer the platform: it reads these and nothing else."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """How a function is called.
+
+    priority: lower begins earlier, 100 by default. retries: the pauses between attempts; None for those of the
+    settings, about nine hours. ordered_by: one delivery after the other within an object, an account or a source.
+    timeout: how long one call may take.
+    """
+
+    priority: int = 100
+    retries: Sequence[timedelta] | None = None
+    ordered_by: OrderedBy | None = None
+    timeout: timedelta = timedelta(seconds=30)
+
+
+_ORDINARY = When()
+
+
+class Webhooks:
+    """Webhooks of the service's own tenant, over an open house.
+
+    Functions are called at least once for each delivery, by whichever process works the house's queue; each has its
+    own schedule and dead letters, seen in the log of `GET /api/webhooks`. Register them at the start of every process.
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._intake = webhooks_in.front(System(house.scope.engine, house.scope.clock))
+
+    def on(self, pattern: str, *, name: str = "", when: When = _ORDINARY) -> Callable[[Function], Function]:
+        """Call the function for events whose name fits `pattern`, such as `order.*`; a decorator.
+
+        `name` keeps its place over restarts and is the function's own by default. Raises ValueError for a taken one.
+        """
+
+        def register(function: Function) -> Function:
+            async def call(_: Scope, told: Told) -> Mapping[str, Any] | None:
+                return await function(told)
+
+            retries = None if when.retries is None else tuple(one.total_seconds() for one in when.retries)
+            self._handlers.add(
+                webhooks_in.Handler(
+                    name or function.__name__,
+                    pattern,
+                    call,
+                    when.priority,
+                    retries,
+                    when.ordered_by,
+                    when.timeout.total_seconds(),
+                    self._house.tenant_id,
+                )
+            )
+            return function
+
+        return register
+
+    @property
+    def _handlers(self) -> webhooks_in.Handlers:
+        return self._house.scope.part(webhooks_in.Handlers)
+
+    async def add_source(self, provider: str, *, secret: str | None = None, name: str = "") -> str:
+        """Make an address for a provider's pushes; its last part is the token that `receive` wants. Shown once.
+
+        Raises ProviderNotFound, PushesNothing, Invalid.
+        """
+        wanted = webhooks_in.Wanted(provider, name, secret=None if secret is None else Secret(secret))
+        made = await webhooks_in.add(self._house.scope, wanted)
+        assert made.url is not None  # noqa: S101 - a source that was just made
+        return made.url.reveal()
+
+    async def receive(
+        self, token: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST", query: str = ""
+    ) -> Answered:
+        """Take a request in: verified on its raw bytes, de-duplicated, committed, and only then answered."""
+        raw = {key.lower().encode("latin-1"): value.encode("latin-1", "replace") for key, value in headers.items()}
+        arrival = Arrival(
+            method=method,
+            path=token,
+            query=query.encode(),
+            headers=raw,
+            body=body,
+            address="",
+            request_id=ids.new("req", self._house.scope.clock),
+        )
+        if len(body) > self._intake.body_cap:
+            return Answered(413, b"", "")
+        reply = await self._intake.answer(arrival)
+        return Answered(reply.status, reply.body, reply.content_type)
+
+    async def subscribe(self, url: str, types: Sequence[str] = ()) -> str:
+        """Have the tenant's public events delivered to an address of yours; answers the secret that signs them.
+
+        Raises WrongEndpoint, TooManyEndpoints.
+        """
+        made = await webhooks_out.create(self._house.scope, webhooks_out.Draft(url=url, types=tuple(types)))
+        return made.secret.reveal() if made.secret else ""
