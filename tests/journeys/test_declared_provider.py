@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest_asyncio
 from tests.given import catalog as given
@@ -103,6 +104,43 @@ async def test_a_second_run_asks_for_changes_and_follows_them(amy: Merchant, far
     assert {row["externalId"]: row["title"] for row in rows} == {
         "1": "anna", "3": "cy", "4": "dan", "5": "eve", "6": "fay",
     }  # fmt: skip
+
+
+async def test_its_own_search_answers_beside_the_others(amy: Merchant) -> None:
+    await connected(amy)
+    found = await amy.call("POST", "/api/integrations/search", {"query": "dan"})
+    assert found.status == 200, found.body
+    row = next(one for one in found.body["results"] if one["provider"] == "acme")
+    assert (row["title"], row["entity"], row["externalId"]) == ("dan", "people", "4")
+
+
+async def test_a_consent_works_once_the_app_is_set_by_api(operator: Merchant, amy: Merchant, far: Crm) -> None:
+    oauth = {"authorizeUrl": f"{far.url}/authorize", "tokenUrl": f"{far.url}/token", "revokeUrl": f"{far.url}/revoke"}
+    service = {
+        "attach": [{"place": "header", "name": "Authorization", "value": "Bearer {access_token}"}],
+        "verify": {"path": "/me", "account": "account.id", "name": "account.name"},
+    }
+    told = {"hosts": {"api": far.url}, "authType": "oauth2", "oauthConfig": oauth, "service": service}
+    made = await operator.call("POST", AT, given.document("consents") | told)
+    assert made.status == 201, made.body
+    missing = await amy.call("POST", "/api/connections", {"provider": "consents"})
+    assert (missing.status, missing.body["error"]["code"]) == (409, "PROVIDER_APP_MISSING")
+    app = {"credentials": {"client_id": "app", "client_secret": "canary-app-secret"}}
+    state = await operator.call("PUT", f"{AT}/crm/consents/app", app)
+    assert (state.status, state.body["status"]) == (200, "ready")
+    opened = await amy.call("POST", "/api/connections", {"provider": "consents"})
+    async with amy.browser.get(opened.body["authorizationUrl"], allow_redirects=False) as answer:
+        link = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    back = f"{link['redirect_uri']}?{urlencode({'code': 'x', 'state': link['state']})}"
+    async with amy.browser.get(back, allow_redirects=False) as answer:
+        assert answer.status == 200, await answer.text()
+    found = (await amy.call("GET", f"/api/connections/{opened.body['id']}")).body
+    assert (found["status"], found["account"]["name"]) == ("connected", "North office")
+    moved = await operator.call("PATCH", f"{AT}/crm/consents", {"hosts": {"api": f"{far.url}/v2"}})
+    assert moved.status == 200, moved.body
+    assert (await operator.call("GET", f"{AT}/crm/consents/app")).body["status"] == "pending"
+    trial = (await amy.call("POST", f"/api/connections/{opened.body['id']}/test")).body
+    assert trial["success"] is False
 
 
 async def test_the_deployment_has_a_connection_of_its_own_and_tests_with_it(operator: Merchant, amy: Merchant) -> None:
