@@ -69,7 +69,7 @@ async def house(copied: Copy, far: Stripe, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def integrations(house: House, far: Stripe) -> Integrations:
     far.key, far.down = "sk_test_ok", False
-    return isthmus.Integrations(house)
+    return Integrations(house)
 
 
 async def test_an_integration_is_created_tested_activated_and_watched(integrations: Integrations) -> None:
@@ -165,4 +165,4 @@ async def test_the_tenant_is_the_same_when_it_is_opened_again(
 def test_the_faces_are_loaded_when_they_are_used() -> None:
     assert isthmus.Integrations is Integrations
     with pytest.raises(AttributeError):
-        _ = isthmus.Nothing  # type: ignore[attr-defined]  # there is none
+        _ = isthmus.Nothing

@@ -167,6 +167,15 @@ class PersonRequired(Forbidden):
     code = "PERSON_REQUIRED"
 
 
+class ConsentNeeded(Conflict):
+    """This provider is connected by a consent; there are no credentials that could be handed over.
+
+    Begin a new consent with `POST /api/tenant/integrations/{id}/connect/oauth`.
+    """
+
+    code = "CONSENT_NEEDED"
+
+
 class NotForYou(Forbidden):
     """This integration is limited to some roles or people, and you are not among them.
 

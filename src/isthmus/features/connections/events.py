@@ -80,6 +80,22 @@ class Refreshed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expiring(Event):
+    """The grant ends at `expiresAt` whatever is done: connect again before."""
+
+    type: ClassVar[str] = "connection.expiring"
+    public: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopesChanged(Event):
+    """The platform grants more or less than before; `added` and `removed` name what."""
+
+    type: ClassVar[str] = "connection.scopes_changed"
+    public: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared(Event):
     """The credentials were destroyed because the hosts they were given for have changed (VA-01)."""
 
@@ -228,7 +244,7 @@ class ConnectSessionRevoked(Event):
 
 EMITS = (
     Created, ConsentStarted, ConsentOpened, ConsentHeld, ConsentFailed, Connected, Expired, Uncertain, Refreshed,
-    Cleared, Disconnected, Revoked, RevocationFailed,
+    Cleared, Disconnected, Revoked, RevocationFailed, Expiring, ScopesChanged,
     Tested, ClaimedElsewhere, ReturnOriginsChanged, Failing, Recovered, CredentialsRotated,
     IntegrationCreated, IntegrationUpdated, IntegrationLimited, IntegrationActivated, IntegrationDeactivated,
     IntegrationDeleted, ConnectSessionCreated, ConnectSessionUsed, ConnectSessionRevoked,

@@ -76,6 +76,9 @@ connections = tenant_table(
     Column("token_version", BigInteger, nullable=False, server_default=text("0")),
     Column("expires_at", _TIME),
     Column("refresh_expires_at", _TIME),
+    #: The end of a refresh token that was used ahead of it, and when: once for each end.
+    Column("renewed_for", _TIME),
+    Column("renewed_at", _TIME),
     Column("lease_owner", Text),
     Column("lease_until", _TIME),
     Column("sending_since", _TIME),
@@ -108,6 +111,8 @@ connections = tenant_table(
         postgresql_where=text("owner_id is not null"),
     ),
     Index("connections_test", "next_test_at"),
+    Index("connections_overlap", "previous_until", postgresql_where=text("previous_until is not null")),
+    Index("connections_refresh_ends", "refresh_expires_at", postgresql_where=text("refresh_expires_at is not null")),
 )
 
 oauth_flows = tenant_table(

@@ -91,3 +91,13 @@ def single(query: Sequence[tuple[str, str]]) -> Mapping[str, str] | None:
 def issuer_agrees(expected: str, given: str | None) -> bool:
     """RFC 9207: a registration that expects an issuer takes that one only; others do not judge it."""
     return given == expected if expected else True
+
+
+def scopes_changed(before: Sequence[str], after: Sequence[str]) -> dict[str, list[str]] | None:
+    """What a platform grants more, and what less, than before; None for the same, or where it does not say.
+
+    A reply without scopes grants the same as before (RFC 6749 section 5.1).
+    """
+    if not before or not after or set(before) == set(after):
+        return None
+    return {"added": sorted(set(after) - set(before)), "removed": sorted(set(before) - set(after))}

@@ -1,15 +1,19 @@
 """Document 002's Connection Management Endpoints: the same services, by the integration that exists."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import Field
 from starlette.responses import Response
 
+from isthmus.features.catalog import AppMissing, ProviderNotConnectable
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
+    ConsentNeeded,
+    CredentialsRefused,
     IntegrationNotFound,
+    PlatformUnreachable,
     UserScoped,
     WrongAccountGiven,
     WrongKind,
@@ -26,7 +30,7 @@ from isthmus.features.connections.routes.shapes import (
     TrialOut,
     tried,
 )
-from isthmus.features.connections.service import managing, starting
+from isthmus.features.connections.service import managing, rotating, starting
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
@@ -69,6 +73,17 @@ class ByFields(Wire):
         return {name: Secret(value.get_secret_value()) for name, value in self.credentials.items()}
 
 
+class NewCredentials(Wire):
+    """Credentials that replace the present ones, by the provider's field names."""
+
+    credential_type: Literal["oauth", "api_key", "basic", "custom"]
+    credentials: Annotated[dict[Slug, Key], Field(min_length=1, max_length=50)]
+
+    def secrets(self) -> dict[str, Secret]:
+        """By the provider's fields."""
+        return {name: Secret(value.get_secret_value()) for name, value in self.credentials.items()}
+
+
 class ConnectedOut(Answer, frozen=True, kw_only=True):
     """An account that is connected now."""
 
@@ -85,6 +100,15 @@ class ConnectionStateOut(Answer, frozen=True, kw_only=True):
     last_validated_at: datetime | msgspec.UnsetType = msgspec.UNSET
     validation_error: str | msgspec.UnsetType = msgspec.UNSET
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
+
+
+class RotatedOut(Answer, frozen=True, kw_only=True):
+    """The credentials are replaced; `credentialSecretName` says where they lie, never what they are."""
+
+    success: bool
+    credential_secret_name: str
+    updated_at: datetime
+    overlap_until: datetime
 
 
 class DisconnectedOut(Answer, frozen=True, kw_only=True):
@@ -177,6 +201,27 @@ async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     """Make the cheapest call that proves them."""
     connection = await starting.of_integration(scope, id)
     return document(tried(await managing.test(scope, connection.id)))
+
+
+@routes.patch(
+    "/{id}/credentials",
+    permission=MANAGE,
+    limit="integration",
+    response_model=RotatedOut,
+    summary="Replace an integration's credentials",
+    description="They are tried first, and belong to the same account. Calls under way finish with the old ones, which "
+    "are also tried, until `overlapUntil`, where the platform does not know the new ones yet.",
+    errors=(
+        IntegrationNotFound, ConnectionNotFound, ConsentNeeded, WrongKind, CredentialsRefused, PlatformUnreachable,
+        WrongAccountGiven, ProviderNotConnectable, AppMissing,
+    ),
+)  # fmt: skip
+async def rotate(scope: ScopeDep, id: str, body: NewCredentials) -> Response:  # noqa: A002 - as above
+    """The connection and its records stay."""
+    done = await rotating.rotate(scope, id, body.credential_type, body.secrets())
+    return document(
+        RotatedOut(success=True, credential_secret_name=done.name, updated_at=done.at, overlap_until=done.overlap_until)
+    )
 
 
 @routes.post(

@@ -58,16 +58,27 @@ class _Plain:
 
 
 class _Keys:
-    """Keys, user names and passwords: the connector attaches them as it would an app's."""
+    """Keys, user names and passwords: the connector attaches them as it would an app's.
 
-    def __init__(self, connector: Connector, app: App, account: Account, identity: str) -> None:
+    previous: what they replaced a moment ago, tried where the far side does not know the new ones yet.
+    """
+
+    def __init__(
+        self, connector: Connector, app: App, account: Account, identity: str, previous: App | None = None
+    ) -> None:
         self._connector = connector
         self._app = app
+        self._previous = previous
         self._account = account
         self.identity = identity
 
     def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:
-        yield self._connector.attach(self._app, self._account, request, _NO_TOKENS, now)
+        response = yield self._connector.attach(self._app, self._account, request, _NO_TOKENS, now)
+        if self._previous is None:
+            return
+        failure = self._connector.classify(response)
+        if failure is not None and failure.kind == "token":
+            yield self._connector.attach(self._previous, self._account, request, _NO_TOKENS, now)
 
 
 class _Grant(OAuth2):
@@ -141,6 +152,8 @@ class Binding:
     account: Account
     generation: int = 0
     keys: Mapping[str, Secret] = field(default_factory=dict)
+    #: The keys that were replaced a moment ago; empty once their overlap is over.
+    previous_keys: Mapping[str, Secret] = field(default_factory=dict)
     #: The room's own scope, in which calls are written down; without one they are not.
     own: Scope | None = None
 
@@ -153,7 +166,8 @@ class Binding:
     def print(self) -> tuple[object, ...]:
         """What must be the same for the client to be used again."""
         known = self.registration
-        return known.id, known.version, tuple(sorted(known.app.hosts.items())), self.account.id, self.generation
+        hosts = tuple(sorted(known.app.hosts.items()))
+        return known.id, known.version, hosts, self.account.id, self.generation, bool(self.previous_keys)
 
 
 @dataclass(slots=True)
@@ -161,6 +175,7 @@ class _Pooled:
     print: tuple[object, ...]
     session: Session
     tokens: ApiClient
+    grant: _Grant | None = None
     users: int = 0
     dropped: bool = False
 
@@ -194,6 +209,19 @@ class Clients:
         pooled.users += 1
         try:
             yield pooled.session
+        finally:
+            pooled.users -= 1
+            if pooled.dropped and not pooled.users:
+                await pooled.aclose()
+
+    async def renew(self, binding: Binding, store: VaultTokenStore, clock: Clock) -> None:
+        """Refresh the connection's tokens now. Raises the client's errors."""
+        pooled = await self._pooled(binding, store, clock)
+        if pooled.grant is None:
+            return
+        pooled.users += 1
+        try:
+            await pooled.grant.force(await pooled.grant.current())
         finally:
             pooled.users -= 1
             if pooled.dropped and not pooled.users:
@@ -254,9 +282,10 @@ class Clients:
         tokens = self._token_client(known, clock)
         hosts = _filled(binding)
         app = App({**known.app.credentials, **binding.keys}, hosts)
-        auth: OAuth2 | _Keys
+        auth: _Grant | _Keys
         if store is None:
-            auth = _Keys(known.connector, app, binding.account, identity)
+            before = App({**known.app.credentials, **binding.previous_keys}, hosts) if binding.previous_keys else None
+            auth = _Keys(known.connector, app, binding.account, identity, before)
         else:
             deadline = self._settings.exchange_deadline.total_seconds()
             refresh = _Refresh(known.connector, app, binding.account, tokens, store, clock, deadline)
@@ -274,7 +303,8 @@ class Clients:
             hooks=self._hooks(binding),
             clock=clock,
         )
-        return _Pooled(binding.print, Session(client, hosts, binding.account, clock), tokens)
+        session = Session(client, hosts, binding.account, clock)
+        return _Pooled(binding.print, session, tokens, auth if isinstance(auth, _Grant) else None)
 
     def _hooks(self, binding: Binding) -> tuple[Hook, ...]:
         if binding.own is None:

@@ -22,7 +22,7 @@ from isthmus.features.connections.service import settling, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
-from isthmus.features.connections.store import connections, flows, recording
+from isthmus.features.connections.store import connections, flows, recording, tokens
 from isthmus.kit import ids
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
@@ -147,6 +147,7 @@ async def sweep(system: System) -> None:
     before = system.now - system.engine.part(Settings).abandoned_after
     async with system.tx() as tx:
         await flows.sweep(tx, system.now)
+        await tokens.forget_replaced(tx, system.now)
         await recording.sweep(tx, system.now - COUNTERS_KEPT)
         found = await connections.abandoned(tx, before)
     for tenant_id, connection_id in found:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from isthmus.client import Tokens
 from isthmus.features import vault
@@ -65,6 +66,17 @@ async def open_previous(scope: Scope, tx: Tx, connection_id: str, held: store.He
     return await vault.open(scope, tx, held.previous, owner=connection_id, field=field)
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of a connection, and those they replaced while both may be known at the far side."""
+
+    now: Mapping[str, Secret] = field(default_factory=dict)
+    before: Mapping[str, Secret] = field(default_factory=dict)
+
+
+NONE = Keys()
+
+
 async def seal_keys(scope: Scope, tx: Tx, connection_id: str, version: int, keys: Mapping[str, Secret]) -> store.Sealed:
     """Keys, or user name and password, sealed for generation `version`."""
     text = Secret(json.dumps({name: secret.reveal() for name, secret in keys.items()}))
@@ -72,12 +84,19 @@ async def seal_keys(scope: Scope, tx: Tx, connection_id: str, version: int, keys
     return store.Sealed(credentials=sealed)
 
 
-async def open_keys(scope: Scope, tx: Tx, connection_id: str) -> dict[str, Secret]:
+async def open_keys(scope: Scope, tx: Tx, connection_id: str) -> Keys:
     """The stored keys of a connection without OAuth."""
     found = await store.credentials(tx, connection_id)
-    if found is None or found[0] is None:
-        return {}
-    text = await vault.open(scope, tx, found[0], owner=connection_id, field=keys_field(found[1]))
+    if found is None or found.credentials is None:
+        return NONE
+    now = await _opened(scope, tx, connection_id, found.credentials, found.version)
+    if found.previous is None or found.previous_until is None or scope.now >= found.previous_until:
+        return Keys(now)
+    return Keys(now, await _opened(scope, tx, connection_id, found.previous, found.version - 1))
+
+
+async def _opened(scope: Scope, tx: Tx, connection_id: str, sealed: bytes, version: int) -> dict[str, Secret]:
+    text = await vault.open(scope, tx, sealed, owner=connection_id, field=keys_field(version))
     return {name: Secret(value) for name, value in json.loads(text.reveal()).items()}
 
 
@@ -93,6 +112,7 @@ async def reseal(scope: Scope, after: str | None, limit: int) -> str | None:  # 
                 await _again(scope, tx, row.id, row.refresh, refresh_field(row.version)),
                 await _again(scope, tx, row.id, row.previous, refresh_field(row.version - 1)),
                 await _again(scope, tx, row.id, row.credentials, keys_field(row.version)),
+                await _again(scope, tx, row.id, row.replaced, keys_field(row.version - 1)),
             )
             if again != row:
                 await store.update_sealed(tx, again)

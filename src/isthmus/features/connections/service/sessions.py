@@ -1,6 +1,6 @@
 """A session over one connection: the door through which every call to a platform goes."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from isthmus.connect.spi import Account, Session
@@ -16,9 +16,9 @@ from isthmus.features.connections.events import Cleared
 from isthmus.features.connections.model.connection import Connection, Fact, Status, hosts_digest, move, reachable
 from isthmus.features.connections.service import sealing
 from isthmus.features.connections.service.clients import Binding, Clients
+from isthmus.features.connections.service.sealing import Keys
 from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.features.connections.store import connections as store
-from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
 OAUTH = "oauth2"
@@ -40,6 +40,22 @@ async def session(scope: Scope, connection_id: str) -> AsyncIterator[Session]:
 @asynccontextmanager
 async def trusted(scope: Scope, connection_id: str, *, walled: bool = False) -> AsyncIterator[Session]:
     """The same for this room's own tests of connections, whosever they are and whether or not they are switched on."""
+    binding, tokens = await _binding(scope, connection_id, walled=walled)
+    async with scope.part(Clients).bound(binding, tokens, scope.clock) as found:
+        yield found
+
+
+async def renew(scope: Scope, connection_id: str) -> None:
+    """Refresh the tokens of a connection now, whether or not they are near their end; nothing where there are none.
+
+    Raises what `trusted` raises, and the client's errors: ReauthorizationRequired when the platform will not go on.
+    """
+    binding, tokens = await _binding(scope, connection_id, walled=False)
+    if tokens is not None:
+        await scope.part(Clients).renew(binding, tokens, scope.clock)
+
+
+async def _binding(scope: Scope, connection_id: str, *, walled: bool) -> tuple[Binding, VaultTokenStore | None]:
     connection, keys = await _ready(scope, connection_id, walled=walled)
     registration = await catalog.registration(scope, connection.provider, connection.registration_id)
     if connection.hosts_digest != hosts_digest(registration.app.hosts):
@@ -48,15 +64,21 @@ async def trusted(scope: Scope, connection_id: str, *, walled: bool = False) -> 
     # Clients outlive requests, so what they write is written in the room's own name and not in a person's.
     own = System(scope.engine, scope.clock).scope(scope.tenant_id, "connections")
     binding = bind(own, connection, registration, keys)
-    tokens = VaultTokenStore(own, connection_id) if connection.auth == OAUTH else None
-    async with scope.part(Clients).bound(binding, tokens, scope.clock) as found:
-        yield found
+    return binding, VaultTokenStore(own, connection_id) if connection.auth == OAUTH else None
 
 
-def bind(own: Scope, connection: Connection, registration: Registration, keys: Mapping[str, Secret]) -> Binding:
+def bind(own: Scope, connection: Connection, registration: Registration, keys: Keys) -> Binding:
     """What a client of this connection is bound to."""
-    generation = 0 if connection.auth == OAUTH else connection.token_version
-    return Binding(own.tenant_id, connection.id, registration, account_of(connection), generation, keys, own)
+    return Binding(
+        own.tenant_id,
+        connection.id,
+        registration,
+        account_of(connection),
+        0 if connection.auth == OAUTH else connection.token_version,
+        keys.now,
+        keys.before,
+        own,
+    )
 
 
 def account_of(connection: Connection) -> Account:
@@ -67,7 +89,7 @@ def account_of(connection: Connection) -> Account:
     )
 
 
-async def _ready(scope: Scope, connection_id: str, *, walled: bool) -> tuple[Connection, Mapping[str, Secret]]:
+async def _ready(scope: Scope, connection_id: str, *, walled: bool) -> tuple[Connection, Keys]:
     async with scope.tx() as tx:
         connection = await store.by_id(tx, connection_id)
         if connection is None or (walled and not reachable(connection, scope.principal)):
@@ -78,7 +100,7 @@ async def _ready(scope: Scope, connection_id: str, *, walled: bool) -> tuple[Con
             raise ConnectionPending
         if connection.status is Status.EXPIRED:
             raise ConnectionExpired(details={"reason": connection.status_reason or ""})
-        keys = {} if connection.auth == OAUTH else await sealing.open_keys(scope, tx, connection_id)
+        keys = sealing.NONE if connection.auth == OAUTH else await sealing.open_keys(scope, tx, connection_id)
     return connection, keys
 
 

@@ -1,16 +1,18 @@
 """Where credentials that were proven go: one connection per account, and each account in one tenant (OA-14)."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from isthmus.connect.spi import Account, Granted
 from isthmus.features.catalog import Registration
 from isthmus.features.connections.errors import ConnectionNotFound
-from isthmus.features.connections.events import ClaimedElsewhere, Connected, Created
+from isthmus.features.connections.events import ClaimedElsewhere, Connected, Created, ScopesChanged
 from isthmus.features.connections.model import connection as model
 from isthmus.features.connections.model import lease, trying
 from isthmus.features.connections.model.connection import Connection, Owner, Place, Placement, Status
+from isthmus.features.connections.model.flow import scopes_changed
 from isthmus.features.connections.service import sealing
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.settings import Settings
@@ -115,12 +117,19 @@ async def take(scope: Scope, tx: Tx, registration: Registration, connection_id: 
 
 
 async def take_keys(
-    scope: Scope, tx: Tx, registration: Registration, connection_id: str, account: Account, keys: Mapping[str, Secret]
+    scope: Scope,
+    tx: Tx,
+    registration: Registration,
+    connection_id: str,
+    account: Account,
+    keys: Mapping[str, Secret],
+    *,
+    overlap: datetime | None = None,
 ) -> bool:
-    """The same for keys."""
+    """The same for keys; with `overlap` the keys that they replace are kept until then."""
 
     async def seal(version: int) -> tokens.Sealed:
-        return await sealing.seal_keys(scope, tx, connection_id, version, keys)
+        return replace(await sealing.seal_keys(scope, tx, connection_id, version, keys), overlap=overlap)
 
     return await _take(scope, tx, registration, connection_id, account, seal)
 
@@ -148,7 +157,11 @@ async def _take(
         model.hosts_digest(registration.app.hosts),
         trying.first_at(scope.now, scope.part(Settings).test_every, draw()),
     )
-    await tokens.update_granted(tx, connection_id, state, await seal(state.version), owner, scope.now)
+    sealed = await seal(state.version)
+    await tokens.update_granted(tx, connection_id, state, sealed, owner, scope.now)
+    changed = scopes_changed(before.scope, sealed.scope)
+    if changed is not None:
+        tx.emit(ScopesChanged(subject=connection_id, body=changed))
     await store.update_integration_of(tx, connection_id, "connected", scope.now)
     tx.emit(
         Connected(

@@ -99,7 +99,7 @@ async def start_for(
         return Started(await get(scope, made), consent)
     given = _checked(registration, keys, return_url)
     account = await _try(scope, registration, given, Account(""), "")
-    async with _held_by_one(), scope.tx() as tx:
+    async with held_by_one(), scope.tx() as tx:
         await _not_connected(tx, provider, account, target.owner)
         named = replace(target, name=target.name or account.name or None)
         made = await settling.create(scope, tx, registration, named)
@@ -121,7 +121,7 @@ async def reconnect(
         return Started(connection, consent)
     given = _checked(registration, keys, return_url)
     account = await _try(scope, registration, given, account_of(connection), connection.id)
-    async with _held_by_one(), scope.tx() as tx:
+    async with held_by_one(), scope.tx() as tx:
         if connection.account_id not in (None, account.id):
             raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
         if connection.account_id is None:
@@ -277,6 +277,14 @@ def _checked(
     return given
 
 
+async def tried_keys(
+    scope: Scope, registration: Registration, connection: Connection, keys: Mapping[str, Secret]
+) -> tuple[Account, dict[str, Secret]]:
+    """Whose these keys are, by the far side, and the keys by the provider's fields. Raises what `start` raises."""
+    given = _checked(registration, keys, None)
+    return await _try(scope, registration, given, account_of(connection), connection.id), given
+
+
 async def _try(
     scope: Scope, registration: Registration, keys: Mapping[str, Secret], known: Account, connection_id: str
 ) -> Account:
@@ -296,7 +304,8 @@ async def _try(
 
 
 @asynccontextmanager
-async def _held_by_one() -> AsyncIterator[None]:
+async def held_by_one() -> AsyncIterator[None]:
+    """Says that an account is connected already where two came for it at the same moment."""
     try:
         yield
     except settling.Raced as race:

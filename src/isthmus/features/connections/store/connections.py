@@ -184,6 +184,9 @@ where c.tenant_id = $1 and c.id = $2 for key share of i
 _OF_PERSON = statement(
     select(*_COLUMNS).select_from(_JOINED).where(c.c.tenant_id == _TENANT, c.c.owner_id == bindparam("owner"))
 )
+_SOME = statement(
+    select(*_COLUMNS).select_from(_JOINED).where(c.c.tenant_id == _TENANT).order_by(c.c.id).limit(bindparam("limit"))
+)
 _LEAVE = statement(
     update(c)
     .where(c.c.tenant_id == _TENANT, c.c.owner_id == bindparam("owner"))
@@ -403,6 +406,11 @@ async def of_owner(tx: Tx, owner: str) -> dict[str, Connection]:
     """One person's own connections, by integration."""
     rows = await tx.fetch(_OF_PERSON, tenant_id=tx.tenant_id, owner=owner)
     return {row["integration_id"]: _connection(row) for row in rows}
+
+
+async def some(tx: Tx, limit: int) -> list[Connection]:
+    """Some of the tenant's connections, whosever they are."""
+    return [_connection(row) for row in await tx.fetch(_SOME, tenant_id=tx.tenant_id, limit=limit)]
 
 
 async def update_departed(tx: Tx, tenant_id: str, owner: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import and_, bindparam, func, select, update
+from sqlalchemy import and_, bindparam, case, func, select, update
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.connections.model.connection import Status
@@ -22,7 +22,9 @@ _HELD = select(
 ).where(_OWN)  # fmt: skip
 _LOAD = statement(_HELD)
 _LOCK = statement(_HELD.with_for_update())
-_CREDENTIALS = statement(select(c.c.credentials, c.c.token_version).where(_OWN))
+_CREDENTIALS = statement(
+    select(c.c.credentials, c.c.token_version, c.c.previous_credentials, c.c.previous_until).where(_OWN)
+)
 _VERSION = statement(select(c.c.token_version, c.c.lease_until.is_(None).label("idle")).where(_OWN))
 _LEASE_VALUES: dict[str, Any] = {
     "status": bindparam("status"),
@@ -53,8 +55,17 @@ _GRANT = statement(
         | _PAIR_VALUES
         | {"previous_refresh": None, "credentials": bindparam("credentials"), "connected_at": bindparam("now")}
         | {"next_test_at": bindparam("next_test_at"), "test_failures": 0, "test_error": None}
+        | {
+            "previous_credentials": case(
+                (bindparam("overlap", type_=c.c.previous_until.type).is_not(None), c.c.credentials)
+            ),
+            "previous_until": bindparam("overlap", type_=c.c.previous_until.type),
+        }
         | {name: bindparam(name) for name in ("hosts_digest", "registration_id", "external_account_id", "account")}
     )
+)
+_FORGET_REPLACED = statement(
+    update(c).where(c.c.previous_until < bindparam("now")).values(previous_credentials=None, previous_until=None)
 )
 _PROVED = statement(
     update(c)
@@ -62,7 +73,15 @@ _PROVED = statement(
     .values(previous_refresh=None)
 )  # fmt: skip
 _SEALED = statement(
-    select(c.c.id, c.c.token_version, c.c.access_token, c.c.refresh_token, c.c.previous_refresh, c.c.credentials)
+    select(
+        c.c.id,
+        c.c.token_version,
+        c.c.access_token,
+        c.c.refresh_token,
+        c.c.previous_refresh,
+        c.c.credentials,
+        c.c.previous_credentials,
+    )
     .where(c.c.tenant_id == bindparam("tenant_id"), c.c.id > bindparam("after"))
     .order_by(c.c.id)
     .limit(bindparam("limit"))
@@ -74,6 +93,7 @@ _RESEALED = statement(
     .values(
         access_token=bindparam("access"), refresh_token=bindparam("refresh"),
         previous_refresh=bindparam("previous"), credentials=bindparam("keys"),
+        previous_credentials=bindparam("replaced"),
     )
 )  # fmt: skip
 
@@ -102,6 +122,8 @@ class Sealed:
     expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
     scope: tuple[str, ...] = ()
+    #: Until when the keys that these replace are kept beside them; None destroys those at once.
+    overlap: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +148,17 @@ class Columns:
     refresh: bytes | None
     previous: bytes | None
     credentials: bytes | None
+    replaced: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The sealed keys of a connection without OAuth, their generation, and what they replaced."""
+
+    credentials: bytes | None
+    version: int
+    previous: bytes | None
+    previous_until: datetime | None
 
 
 def _held(row: asyncpg.Record) -> Held:
@@ -182,10 +215,15 @@ async def load(tx: Tx, connection_id: str, *, lock: bool = False) -> Held | None
     return _held(found) if found else None
 
 
-async def credentials(tx: Tx, connection_id: str) -> tuple[bytes | None, int] | None:
-    """The sealed keys of a connection without OAuth, and their generation."""
+async def credentials(tx: Tx, connection_id: str) -> Credentials | None:
+    """The sealed keys of a connection without OAuth."""
     found = await tx.fetchrow(_CREDENTIALS, tenant_id=tx.tenant_id, id=connection_id)
-    return (found["credentials"], found["token_version"]) if found else None
+    return Credentials(*found.values()) if found else None
+
+
+async def forget_replaced(system_tx: Tx, now: datetime) -> int:
+    """Destroy replaced keys whose overlap is over."""
+    return await system_tx.execute(_FORGET_REPLACED, now=now)
 
 
 async def version(tx: Tx, connection_id: str) -> tuple[int, bool] | None:
@@ -216,6 +254,7 @@ async def update_granted(
     """Store what a consent or a person gave, as the next generation; nothing of the one before is kept."""
     touched = await tx.execute(
         _GRANT, tenant_id=tx.tenant_id, id=connection_id, version=state.version - 1, credentials=sealed.credentials,
+        overlap=sealed.overlap,
         hosts_digest=owner.hosts_digest, registration_id=owner.registration_id,
         external_account_id=owner.account_id, account=dict(owner.account), next_test_at=owner.next_test_at,
         **_lease_values(state, now), **_pair_values(sealed),
@@ -238,5 +277,5 @@ async def update_sealed(tx: Tx, row: Columns) -> None:
     """Write the same values, sealed anew."""
     await tx.execute(
         _RESEALED, tenant_id=tx.tenant_id, id=row.id, version=row.version, access=row.access, refresh=row.refresh,
-        previous=row.previous, keys=row.credentials,
+        previous=row.previous, keys=row.credentials, replaced=row.replaced,
     )  # fmt: skip

@@ -41,6 +41,7 @@ _TABLES = (
     "create unique index connections_person on connections (tenant_id, integration_id, owner_id) "
     "where owner_id is not null",
     "create index connections_test on connections (next_test_at)",
+    "create index connections_overlap on connections (previous_until) where previous_until is not null",
     """
     create table integration_counts (
       tenant_id text not null,
@@ -137,7 +138,7 @@ def downgrade() -> None:
     op.execute("drop function count_integrations()")
     for name in reversed(_NAMES):
         op.execute(f"drop table {name}")
-    for name in ("connections_owner", "connections_person", "connections_test", "integrations_name"):
+    for name in ("connections_owner", "connections_person", "connections_test", "connections_overlap", "integrations_name"):
         op.execute(f"drop index {name}")
     for table, columns in (("connections", _CONNECTIONS), ("integrations", _INTEGRATIONS)):
         op.execute(f"alter table {table} " + ", ".join(f"drop column {one.split()[0]}" for one in columns))
