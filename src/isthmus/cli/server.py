@@ -2,13 +2,34 @@
 
 import typer
 
-from isthmus.cli import audit, check, connector, demo, provider, queue, sandbox, tenant, token, up, vault
+from isthmus.cli import (
+    audit,
+    check,
+    connector,
+    demo,
+    importing,
+    listen,
+    provider,
+    queue,
+    sandbox,
+    schemes,
+    source,
+    tenant,
+    token,
+    up,
+    vault,
+)
+from isthmus.cli.webhook import webhook
 
 
 def register(app: typer.Typer) -> None:
     """Add every command of the platform."""
     for command in (demo.demo, up.up, up.serve, up.work, up.migrate, check.check, token.token, sandbox.sandbox):
         app.command()(command)
+    app.command("import")(importing.import_)
+    app.command()(listen.listen)
+    schemes.add(webhook)
+    app.add_typer(source.source, name="source")
     app.add_typer(tenant.tenant, name="tenant")
     app.add_typer(provider.provider, name="provider")
     app.add_typer(queue.queue, name="queue")

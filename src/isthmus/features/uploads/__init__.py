@@ -10,3 +10,4 @@ from isthmus.features.uploads.service.receiving import Wish as Wish
 from isthmus.features.uploads.service.receiving import send as send
 from isthmus.features.uploads.service.receiving import upload as upload
 from isthmus.features.uploads.service.running import OWN as OWN
+from isthmus.features.uploads.service.running import work as work

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -27,6 +27,10 @@ _GROUPED: Final = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", re.A
 _COMMA: Final = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})*,[0-9]+|[+-]?[0-9]+,[0-9]+", re.ASCII)
 _SYMBOLS: Final = re.compile(r"[$€£¥₫đ฿₱]|\b(?:VND|USD|EUR|SGD|MYR|THB|PHP|IDR)\b", re.IGNORECASE)
 _GRAM: Final = Decimal("0.001")
+#: What spreadsheets leave around a cell.
+PADDING: Final = " \u00a0\ufeff"
+#: Digits that are a quantity without any further look.
+_SAFE_DIGITS: Final = 12
 
 
 class CellError(ValueError):
@@ -46,7 +50,11 @@ def guarded(value: str) -> str:
 
 def plain(cell: str) -> str:
     """A cell without padding and without the mark that `guarded` set."""
-    cell = cell.strip(" \u00a0\ufeff")
+    return unmarked(cell.strip(PADDING))
+
+
+def unmarked(cell: str) -> str:
+    """A cell without the mark that `guarded` set."""
     return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA and len(cell) > 1 else cell
 
 
@@ -83,6 +91,8 @@ def amount(column: Column, cell: str, numbers: Numbers) -> Decimal:
 
 def quantity(column: Column, cell: str, numbers: Numbers) -> int:
     """A whole number of pieces. Raises CellError."""
+    if len(cell) <= _SAFE_DIGITS and cell.isascii() and cell.isdigit():
+        return int(cell)
     try:
         return money.quantity(numbers.read(cell))
     except ValueError:
@@ -128,8 +138,6 @@ def parts(column: Column, cell: str) -> tuple[str, ...]:
 
 def line(cell: str) -> str:
     """A text of one line as it is stored, with HTML's names for characters read."""
+    if cell.isascii() and cell.isprintable() and "&" not in cell and "  " not in cell:
+        return cell.strip()
     return " ".join(text.storable(html.unescape(cell) if "&" in cell else cell).split())
-
-
-#: A cell's reader, for a caller that has several of them.
-Read = Callable[[Column, str, Numbers], Decimal | int | None]

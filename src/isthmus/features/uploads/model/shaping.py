@@ -74,8 +74,14 @@ class Shape:
             for name, column in form.columns().items()
             if normal(column.column) in self._at
         }
+        self._shared = self._indexes("product.")
+        self._sold = self._indexes("variant.", "product.currency")
         self._key = [self._at[normal(name)] for name in form.key if normal(name) in self._at]
-        self._options = [one for one in form.options if normal(one.value) in self._at]
+        self._options = [
+            (one, self._at[normal(one.value)], self._at.get(normal(one.name)) if one.name else None)
+            for one in form.options
+            if normal(one.value) in self._at
+        ]
         self._kind = self._at.get(normal(form.kinds.column)) if form.kinds else None
         self._variant_if = [self._at[normal(name)] for name in form.variant_if if normal(name) in self._at]
         if "product.title" not in self._places:
@@ -83,18 +89,31 @@ class Shape:
         if not self._key:
             raise ValueError(f"the file has none of the columns {', '.join(form.key)}, which tell products apart")
 
+    def _indexes(self, *prefixes: str) -> list[tuple[str, int]]:
+        return [(name, place) for name, (place, _) in self._places.items() if name.startswith(prefixes)]
+
+    def values(self, row: Row, *, sold: bool) -> dict[str, str]:
+        """What a row says of what is sold, or else of the product; by field, without what is empty."""
+        cells_, width = row.cells, len(row.cells)
+        return {
+            name: cell if cell[0] != "'" else cells.unmarked(cell)
+            for name, place in (self._sold if sold else self._shared)
+            if place < width and (cell := cells_[place].strip(cells.PADDING))
+        }
+
     def cell(self, row: Row, column: str) -> str:
         """A cell by its column's name; empty where there is none."""
         place = self._at.get(normal(column))
-        return "" if place is None else self._cell(row, place)
+        return "" if place is None else self.cell_at(row, place)
 
-    def _cell(self, row: Row, place: int) -> str:
+    def cell_at(self, row: Row, place: int) -> str:
+        """A cell by its place; empty where there is none."""
         return cells.plain(row.cells[place]) if place < len(row.cells) else ""
 
     def key(self, row: Row) -> str:
         """What the rows of one product have in common; empty: it belongs to the product above."""
         for place in self._key:
-            found = self._cell(row, place)
+            found = self.cell_at(row, place)
             if found:
                 return found
         return ""
@@ -103,7 +122,7 @@ class Shape:
         """Whether the row is a product, a variant of one, both at once, or neither."""
         if self._kind is None or self.form.kinds is None:
             return BOTH
-        kind, kinds = self._cell(row, self._kind).casefold(), self.form.kinds
+        kind, kinds = self.cell_at(row, self._kind).casefold(), self.form.kinds
         if kind in kinds.product:
             return PRODUCT
         if kind in kinds.variant:
@@ -118,9 +137,9 @@ class Shape:
     def deletes(self, rows: Sequence[Row]) -> bool:
         """Whether these rows say no more than that their product is gone."""
         title, status = self._places["product.title"][0], self._places.get("product.status")
-        if status is None or len(rows) != 1 or self._cell(rows[0], title):
+        if status is None or len(rows) != 1 or self.cell_at(rows[0], title):
             return False
-        return self._cell(rows[0], status[0]).casefold() == ListingStatus.DELETED
+        return self.cell_at(rows[0], status[0]).casefold() == ListingStatus.DELETED
 
     @property
     def places(self) -> Mapping[str, _Place]:
@@ -135,9 +154,11 @@ class Shape:
     def choices(self, row: Row, names: Sequence[str]) -> list[tuple[str, str]]:
         """The options of a row, by name; `names` are those that the product's first row gave."""
         found: list[tuple[str, str]] = []
-        for number, choice in enumerate(self._options):
-            value = self.cell(row, choice.value)
-            given = self._named(row, choice)
+        for number, (choice, place, name) in enumerate(self._options):
+            value = self.cell_at(row, place)
+            if not value:
+                continue
+            given = choice.fixed or ("" if name is None else self.cell_at(row, name))
             if choice.split:
                 found += zip(_split(given, choice) or names, _split(value, choice), strict=False)
             else:
@@ -148,17 +169,14 @@ class Shape:
     def option_names(self, row: Row) -> list[str]:
         """The names of the options as one row states them, by their place."""
         names: list[str] = []
-        for choice in self._options:
-            given = self._named(row, choice)
+        for choice, _, name in self._options:
+            given = choice.fixed or ("" if name is None else self.cell_at(row, name))
             names += _split(given, choice) if choice.split else [given]
         return names
 
-    def _named(self, row: Row, choice: Choice) -> str:
-        return choice.fixed or (self.cell(row, choice.name) if choice.name else "")
-
     def has_variant(self, row: Row) -> bool:
         """Whether the row says anything of what is sold; a row with another picture alone does not."""
-        return not self._variant_if or any(self._cell(row, place) for place in self._variant_if)
+        return not self._variant_if or any(self.cell_at(row, place) for place in self._variant_if)
 
 
 def _split(value: str, choice: Choice) -> list[str]:
@@ -192,69 +210,69 @@ class _Draft:
         return listing
 
     def _whole(self, lead: Row, variants: tuple[Variant, ...]) -> Listing:
-        places = self._shape.places
-        markup = text.storable(self._value(lead, "product.description"))
-        status = self._status(lead, "product.status")
-        category = self._list(lead, "product.category")
+        values = self._shape.values(lead, sold=False)
+        markup = text.storable(values.get("product.description", ""))
+        status = self._status(lead, values, "product.status")
         return Listing(
             external_id=self._key,
-            title=cells.line(self._value(lead, "product.title")),
+            title=cells.line(values.get("product.title", "")),
             status=status,
-            platform_status=self._value(lead, "product.status") if "product.status" in places else status.value,
+            platform_status=values.get("product.status", status.value),
             variants=variants,
             description_html=markup,
             description_text=text.from_html(markup),
-            brand=cells.line(next(iter(self._list(lead, "product.brand")), "")) or None,
-            category_path=category,
-            tags=self._list(lead, "product.tags"),
+            brand=cells.line(next(iter(self._list(values, "product.brand")), "")) or None,
+            category_path=self._list(values, "product.category"),
+            tags=self._list(values, "product.tags"),
             options=_options(variants),
             images=self._images(),
-            weight_kg=self._weight(lead, "product.weight"),
-            condition=self._value(lead, "product.condition") or None,
-            url=self._value(lead, "product.url") or None,
+            weight_kg=self._weight(lead, values, "product.weight"),
+            condition=values.get("product.condition"),
+            url=values.get("product.url"),
         )
 
     def _variant(self, row: Row, place: int, names: Sequence[str], count: int) -> Variant:
+        values = self._shape.values(row, sold=True)
         chosen = self._shape.choices(row, names) + list(self._extra.get(row.line, {}).items())
-        sku = cells.line(self._value(row, "variant.sku")) or None
+        sku = cells.line(values.get("variant.sku", "")) or None
+        title, barcode = values.get("variant.title"), values.get("variant.barcode")
         return Variant(
-            external_id=self._value(row, "variant.id") or sku or (self._key if count == 1 else f"{self._key}:{place}"),
+            external_id=values.get("variant.id") or sku or (self._key if count == 1 else f"{self._key}:{place}"),
             sku=sku,
-            barcode=cells.line(self._value(row, "variant.barcode")) or None,
-            title=cells.line(self._value(row, "variant.title")) or None,
+            barcode=cells.line(barcode) if barcode else None,
+            title=cells.line(title) if title else None,
             option_values=tuple(OptionValue(cells.line(name), cells.line(value)) for name, value in chosen),
-            image_url=self._value(row, "variant.image") or None,
+            image_url=values.get("variant.image"),
             position=place,
-            status=self._status(row, "variant.status"),
-            weight_kg=self._weight(row, "variant.weight"),
-            price=self._price(row),
-            inventory=self._stock(row),
+            status=self._status(row, values, "variant.status"),
+            weight_kg=self._weight(row, values, "variant.weight"),
+            price=self._price(row, values),
+            inventory=self._stock(row, values),
         )
 
-    def _price(self, row: Row) -> Price | None:
-        current, regular = self._amount(row, "variant.price"), self._amount(row, "variant.list_price")
-        sale = self._amount(row, "variant.sale_price")
+    def _price(self, row: Row, values: Mapping[str, str]) -> Price | None:
+        current = self._amount(row, values, "variant.price")
+        regular, sale = self._amount(row, values, "variant.list_price"), self._amount(row, values, "variant.sale_price")
         paid = sale if sale is not None else current if current is not None else regular
         if paid is None:
             return None
         shown = regular if regular is not None else current
         listed = paid if shown is None or shown < paid else shown
-        return Price(self._currency(row), listed, paid, paid if paid < listed else None)
+        return Price(self._currency(row, values), listed, paid, paid if paid < listed else None)
 
-    def _currency(self, row: Row) -> str:
-        found = self._shape.places.get("variant.currency") or self._shape.places.get("product.currency")
-        cell = self._value(row, "variant.currency") or self._value(row, "product.currency")
-        if not cell or found is None:
-            return self._shape.terms.currency
-        try:
-            return cells.currency(found[1], cell)
-        except CellError as error:
-            self._wrong(row, error)
-            return self._shape.terms.currency
+    def _currency(self, row: Row, values: Mapping[str, str]) -> str:
+        for name in ("variant.currency", "product.currency"):
+            cell = values.get(name)
+            if cell:
+                try:
+                    return cells.currency(self._shape.places[name][1], cell)
+                except CellError as error:
+                    self._wrong(row, error)
+        return self._shape.terms.currency
 
-    def _stock(self, row: Row) -> tuple[Inventory, ...]:
-        cell = self._value(row, "variant.stock")
-        if not cell:
+    def _stock(self, row: Row, values: Mapping[str, str]) -> tuple[Inventory, ...]:
+        cell = values.get("variant.stock")
+        if cell is None:
             return ()
         try:
             return (Inventory(cells.quantity(self._shape.places["variant.stock"][1], cell, self._shape.terms.numbers)),)
@@ -262,9 +280,9 @@ class _Draft:
             self._wrong(row, error)
             return ()
 
-    def _amount(self, row: Row, name: str) -> Decimal | None:
-        cell = self._value(row, name)
-        if not cell:
+    def _amount(self, row: Row, values: Mapping[str, str], name: str) -> Decimal | None:
+        cell = values.get(name)
+        if cell is None:
             return None
         try:
             return cells.amount(self._shape.places[name][1], cell, self._shape.terms.numbers)
@@ -272,9 +290,9 @@ class _Draft:
             self._wrong(row, error)
             return None
 
-    def _weight(self, row: Row, name: str) -> Decimal | None:
-        cell = self._value(row, name)
-        if not cell:
+    def _weight(self, row: Row, values: Mapping[str, str], name: str) -> Decimal | None:
+        cell = values.get(name)
+        if cell is None:
             return None
         try:
             return cells.weight(self._shape.places[name][1], cell, self._shape.terms.numbers)
@@ -282,9 +300,9 @@ class _Draft:
             self._wrong(row, error)
             return None
 
-    def _status(self, row: Row, name: str) -> ListingStatus:
-        cell = self._value(row, name)
-        if not cell:
+    def _status(self, row: Row, values: Mapping[str, str], name: str) -> ListingStatus:
+        cell = values.get(name)
+        if cell is None:
             return ListingStatus.ACTIVE
         try:
             return cells.status(self._shape.places[name][1], cell)
@@ -292,19 +310,17 @@ class _Draft:
             self._wrong(row, error)
             return ListingStatus.UNKNOWN
 
-    def _list(self, row: Row, name: str) -> tuple[str, ...]:
-        place = self._shape.places.get(name)
-        return cells.parts(place[1], self._value(row, name)) if place else ()
+    def _list(self, values: Mapping[str, str], name: str) -> tuple[str, ...]:
+        cell = values.get(name)
+        return () if cell is None else cells.parts(self._shape.places[name][1], cell)
 
     def _images(self) -> tuple[Image, ...]:
-        found = dict.fromkeys(url for row in self._rows for url in self._list(row, "product.images"))
-        return tuple(Image(url, position=place) for place, url in enumerate(found))
-
-    def _value(self, row: Row, name: str) -> str:
-        place = self._shape.places.get(name)
-        if place is None or place[0] >= len(row.cells):
-            return ""
-        return cells.plain(row.cells[place[0]])
+        place = self._shape.places.get("product.images")
+        if place is None:
+            return ()
+        written = dict.fromkeys(self._shape.cell_at(row, place[0]) for row in self._rows)
+        found = dict.fromkeys(url for cell in written if cell for url in cells.parts(place[1], cell))
+        return tuple(Image(url, position=number) for number, url in enumerate(found))
 
     def _wrong(self, row: Row, error: CellError) -> None:
         self._errors.append(RowError(row.line, error.column, error.value, error.reason))

@@ -1,0 +1,1 @@
+"""A file of products on its way into the store."""
