@@ -37,7 +37,8 @@ def _write(file: Path, rows: int, variants: int) -> None:
             opened.write(
                 f'P{product},"Áo thun nam cổ tròn, số {product}","<p>Chất liệu cotton. Mẫu {product}.</p>",'
                 f"Sao Mai,Thời trang > Nam > Áo,cotton,https://img.example/{product}.jpg,active,"
-                f"SKU-{product}-{variant},{8930000000000 + number},Cỡ,{variant},{99000 + number % 500},{number % 40}\r\n"
+                f"SKU-{product}-{variant},{8930000000000 + number},Cỡ,{variant},{99000 + number % 500},{number % 40}"
+                "\r\n"
             )
 
 

@@ -20,7 +20,8 @@ async def edge(database: Database) -> AsyncIterator[Edge]:
     mine, other = given.scope(engine, "ten_a"), given.scope(engine, "ten_b")
     two = given.listing("two", given.variant("v1", "X", price="12.50"), given.variant("v2", "Y", price="8"))
     await given.write(mine, given.listing("one", given.variant("o1", "X")), two, raw=b'{"big": 12345678901234567890}')
-    await given.write(mine, given.listing("three"), origin=given.Origin("con_two", "other"), raw=b"<html>")
+    evil = given.listing("three", description_html="<p onclick='x()'>Tea<script>alert(1)</script></p>")
+    await given.write(mine, evil, origin=given.Origin("con_two", "other"), raw=b"<html>")
     await given.write(other, given.listing("one"))
     yield Edge(System(engine), products, listings)
 
@@ -51,6 +52,12 @@ async def test_a_listing_shows_its_record_its_variants_and_on_request_what_was_s
     assert '"raw":{"big": 12345678901234567890}' in full.text
     three = (await edge.get("/api/listings", query={"connectionId": "con_two"})).json()["items"][0]
     assert (await edge.get(f"/api/listings/{three['id']}", query={"include": "raw"})).json()["raw"] == "<html>"
+
+
+async def test_CP_02_html_from_outside_is_shown_without_anything_that_runs(edge: Edge) -> None:
+    three = (await edge.get("/api/listings", query={"connectionId": "con_two"})).json()["items"][0]
+    record = (await edge.get(f"/api/listings/{three['id']}")).json()["record"]
+    assert record["description_html"] == "<p>Tea</p>"
 
 
 async def test_filters_are_named_as_the_contract_names_them(edge: Edge) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
+import nh3
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response
@@ -281,7 +282,13 @@ def _full(detail: ListingDetail) -> ListingFull:
     shown = {name: value for name, value in detail.row.items() if name != "body"}
     variants = [VariantOut(**row, duplicate_sku=row["sku"] in detail.twins) for row in detail.variants]
     raw = msgspec.UNSET if detail.raw is None else _as_sent(detail.raw)
-    return ListingFull(**shown, record=detail.row["body"], variants=variants, raw=raw)
+    return ListingFull(**shown, record=_harmless(detail.row["body"]), variants=variants, raw=raw)
+
+
+def _harmless(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its HTML cleaned: it is stored as it came, and shown in pages of ours (security.md CP-02)."""
+    markup = record.get("description_html")
+    return {**record, "description_html": nh3.clean(markup)} if isinstance(markup, str) and markup else record
 
 
 def _as_sent(raw: bytes) -> object:
