@@ -16,6 +16,7 @@ from bench.__main__ import names as benchmarks
 from tests.journeys.deployment import KEY, Deployment, deployment
 
 from isthmus.cli import build
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
 from isthmus.sandbox import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +73,15 @@ async def test_a_token_that_an_application_signs_itself_is_let_in(
     for name, value in {"API": running.address, "KEY": KEY, "TENANT": amy.tenant_id}.items():
         monkeypatch.setenv(name, value)
     await execute(ROOT / "docs/guides/operate.md")
+
+
+async def test_a_provider_is_made_changed_and_carried_as_the_guide_says(
+    running: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "reader")
+    monkeypatch.setenv("API", running.address)
+    monkeypatch.setenv("TOKEN", operator.token)
+    await execute(ROOT / "docs/guides/add-a-provider.md")
 
 
 @pytest.mark.parametrize("name", ["sandboxes.md", "write-a-connector.md"])
