@@ -120,6 +120,7 @@ class World:
             shop.faults.clear()
             shop.recording.clear()
         self.far.mode, self.far.revoke_mode, self.far.delay = "ok", "ok", 0.0
+        self.far.refresh_life, self.far.scope = 0, ""
         self.far.counts.clear()
         self.far.refreshes.clear()
 

@@ -33,6 +33,9 @@ class Far:
 
     url: str = ""
     life: int = 3600
+    #: What the token endpoint says of the refresh token's life and of scopes, if anything.
+    refresh_life: int = 0
+    scope: str = ""
     mode: str = "ok"
     revoke_mode: str = "ok"
     delay: float = 0.0
@@ -56,7 +59,9 @@ class Far:
         self._serial += 1
         access, refresh = f"canary-access-{self._serial}-{account}", f"canary-refresh-{self._serial}-{account}"
         self._access[access], self._refresh[refresh] = account, account
-        return {"access_token": access, "refresh_token": refresh, "expires_in": self.life}
+        more: dict[str, Any] = {"refresh_expires_in": self.refresh_life} if self.refresh_life else {}
+        more |= {"scope": self.scope} if self.scope else {}
+        return {"access_token": access, "refresh_token": refresh, "expires_in": self.life, **more}
 
     async def token(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()

@@ -4,7 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.connections import jobs
 from isthmus.features.connections.events import EMITS
 from isthmus.features.connections.routes import PERMISSIONS, ROUTES
-from isthmus.features.connections.service import personal, revoking, trying
+from isthmus.features.connections.service import keeping, personal, revoking, trying
 from isthmus.features.connections.service.integrations import PURGE
 from isthmus.features.connections.service.personal import DEPART
 from isthmus.features.connections.service.sealing import reseal
@@ -17,13 +17,19 @@ FEATURE = Feature(
     routes=ROUTES,
     emits=EMITS,
     permissions=PERMISSIONS,
-    jobs={PURGE: jobs.purge, DEPART: jobs.depart, trying.JOB: jobs.test, revoking.JOB: jobs.revoke},
+    jobs={
+        PURGE: jobs.purge,
+        DEPART: jobs.depart,
+        trying.JOB: jobs.test,
+        revoking.JOB: jobs.revoke,
+        keeping.JOB: jobs.renew,
+    },
     listens={
         "connections.member_removed": (("member.removed",), jobs.member_removed),
         "connections.connect_sessions": (("connection.connected",), jobs.connected),
         "connections.synced": (("sync.completed",), jobs.synced),
     },
-    reconcile=(personal.missing, trying.missing, revoking.missing),
+    reconcile=(personal.missing, trying.missing, revoking.missing, keeping.missing),
     periodic={"connections.sweep": (_SWEEP_SECONDS, jobs.sweep)},
     settings=Settings,
     reseals={"connections": reseal, "token_revocations": revoking.reseal},

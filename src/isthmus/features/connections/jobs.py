@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.engine.db import Tx
-from isthmus.features.connections.service import connecting, finishing, integrations, personal, revoking, trying
+from isthmus.features.connections.service import (
+    connecting,
+    finishing,
+    integrations,
+    keeping,
+    personal,
+    revoking,
+    trying,
+)
 from isthmus.scope import Scope, System
 
 
@@ -42,6 +50,11 @@ async def test(scope: Scope, connection_id: str) -> None:
 async def revoke(scope: Scope, revocation_id: str) -> None:
     """Tell the platform again that a grant is over."""
     await revoking.try_again(scope, revocation_id)
+
+
+async def renew(scope: Scope, connection_id: str) -> None:
+    """Use a refresh token before it ends."""
+    await keeping.keep(scope, connection_id)
 
 
 async def connected(tx: Tx, event: Mapping[str, Any]) -> None:

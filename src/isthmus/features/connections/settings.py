@@ -31,6 +31,10 @@ class Settings:
         default=(),
         metadata={"help": "Networks or names that tenants' own apps may point at, beside the public Internet."},
     )
+    renew_ahead: timedelta = field(
+        default=timedelta(days=7),
+        metadata={"help": "How long before a refresh token ends it is used, so that idle connections live; 0 never."},
+    )
     test_every: timedelta = field(
         default=timedelta(hours=6), metadata={"help": "Time between two tests of a connection, which chance varies."}
     )

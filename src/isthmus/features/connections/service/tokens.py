@@ -1,12 +1,14 @@
 """The client's `TokenStore` over the vault: one connection's tokens, shared by all processes (OA-15, PR-06)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from isthmus.client import Lease, ReauthorizationRequired, RefreshUnavailable, Tokens
 from isthmus.features.connections.errors import ConnectionNotFound
-from isthmus.features.connections.events import Connected, Expired, Refreshed, Uncertain
+from isthmus.features.connections.events import Connected, Expired, Refreshed, ScopesChanged, Uncertain
 from isthmus.features.connections.model import lease as model
 from isthmus.features.connections.model.connection import INTEGRATION_STATUS, Status
+from isthmus.features.connections.model.flow import scopes_changed
 from isthmus.features.connections.service import sealing
 from isthmus.features.connections.store import connections, tokens
 from isthmus.kit import ids
@@ -83,9 +85,13 @@ class VaultTokenStore:
             state = model.swapped(held.state, lease.tokens.version)
             if state is None:
                 return False
-            sealed = await sealing.seal_tokens(self._scope, tx, self._id, state.version, fresh)
+            granted = fresh if fresh.scope else replace(fresh, scope=held.scope)
+            sealed = await sealing.seal_tokens(self._scope, tx, self._id, state.version, granted)
             await tokens.update_pair(tx, self._id, state, sealed, self._scope.now)
             tx.emit(Refreshed(subject=self._id, body={"version": state.version}))
+            changed = scopes_changed(held.scope, fresh.scope)
+            if changed is not None:
+                tx.emit(ScopesChanged(subject=self._id, body=changed))
             if held.state.status is not Status.CONNECTED:
                 await connections.update_integration_of(tx, self._id, "connected", self._scope.now)
                 tx.emit(Connected(subject=self._id))

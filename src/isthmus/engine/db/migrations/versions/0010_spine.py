@@ -45,6 +45,10 @@ _REVOCATIONS = (
     )
     """,
     "create index token_revocations_due on token_revocations (due_at)",
+    "alter table connections add column renewed_for timestamptz, add column renewed_at timestamptz",
+    """
+    create index connections_refresh_ends on connections (refresh_expires_at) where refresh_expires_at is not null
+    """,
 )
 
 
@@ -57,6 +61,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them."""
+    op.execute("drop index connections_refresh_ends")
+    op.execute("alter table connections drop column renewed_for, drop column renewed_at")
     op.execute("drop table token_revocations")
     op.execute("drop index queue.pgqueuer_parked")
     op.execute("drop index queue.pgqueuer_turns")
