@@ -3,6 +3,7 @@
 from isthmus.feature import Feature
 from isthmus.features.sync import jobs, routes, service
 from isthmus.features.sync.events import EMITS
+from isthmus.features.sync.service import pruning
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import figures
 
@@ -17,7 +18,7 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(routes.READ, routes.TRIGGER),
     reconcile=(service.missing,),
-    periodic={"sync.stalled": (2.0, jobs.wake)},
+    periodic={"sync.stalled": (2.0, jobs.wake), "sync.prune": (3600.0, pruning.prune)},
     measures=(figures.measure,),
     settings=Settings,
 )
