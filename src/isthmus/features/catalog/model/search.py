@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from isthmus.features.catalog.model.providers import Provider
 
@@ -24,9 +25,14 @@ def find(providers: Iterable[Provider], query: str) -> list[Provider]:
 
 def words(phrase: str) -> list[str]:
     """The words, in lower case and without accents: `Sàn Đồ cũ` gives `san`, `do`, `cu`."""
+    return list(_words(phrase))
+
+
+@lru_cache(maxsize=8_192)
+def _words(phrase: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", phrase.casefold().replace("đ", "d"))
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return [word[:_WORD_LIMIT] for word in _WORD.findall(bare)]
+    return tuple(word[:_WORD_LIMIT] for word in _WORD.findall(bare))
 
 
 def rate(provider: Provider, wanted: Sequence[str]) -> float:
@@ -54,8 +60,15 @@ def _likeness(word: str, candidate: str, *, loose: bool) -> float:
         return 0.7
     slips = _slips_allowed(len(word)) if loose else 0
     # a beginning with an error in it counts too: people search while they type
-    found = min((_distance(word, part) for part in (candidate, candidate[: len(word)])), default=99) if slips else 99
+    found = min((_distance(word, part) for part in _near(word, candidate, slips)), default=99) if slips else 99
     return 0.6 - 0.1 * found if found <= slips else 0.0
+
+
+def _near(word: str, candidate: str, slips: int) -> Iterator[str]:
+    """Those of the word and its beginning that could be near enough; most are far, and counting letters is cheap."""
+    for part in {candidate, candidate[: len(word)]}:
+        if abs(len(part) - len(word)) <= slips and len(set(word) - set(part)) <= slips:
+            yield part
 
 
 def _slips_allowed(length: int) -> int:
