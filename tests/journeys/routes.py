@@ -77,6 +77,7 @@ PLAIN = {
 QUERIES: Mapping[str, str] = {
     "connectionId": "con",
     "customerId": "cus",
+    "runId": "run",
     "subject": "con",
     "endpointId": "whe",
     "eventId": "dlv",
@@ -123,7 +124,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/tenant/integrations/import": {"yaml": "provider: tiki\nname: Of a file", "dryRun": True},
     "PATCH /api/tenant/integrations/{id}/credentials": {"credentialType": "api_key", "credentials": {"api_key": "k"}},
     "PATCH /api/tenant/integrations/{id}": {"description": "changed"},
-    "POST /api/connect-sessions": {"integrationId": "{int}", "origin": "http://127.0.0.1:8700", "expiresIn": 60},
+    "POST /api/connect-sessions": {"integrationId": "{int}", "origin": "https://front.example.com"},
     "POST /api/connect/session": {"token": "ics_x"},
     "POST /api/connect/start": {"token": "ics_x"},
     "POST /api/connect/finish": {"token": "ics_x", "ticket": "x"},
@@ -139,6 +140,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/sync/products": {"connectionId": "{con}"},
     "POST /api/sync/orders": {"connectionId": "{con}"},
     "POST /api/sync": {"connectionId": "{con}"},
+    "POST /api/sync/deletions/decide": {"runId": "{run}", "decision": "reject"},
     "POST /api/sync/refresh": {"connectionId": "{con}", "entity": "products", "externalId": "1"},
     "POST /api/webhooks/endpoints": {"url": "https://localhost/hook", "verify": False},
     "PATCH /api/webhooks/endpoints/{id}": {"description": "changed"},
@@ -348,7 +350,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
     return {
         "con": connection,
         "int": found["integrationId"],
-        "cns": await connect_session_of(running, amy, found["integrationId"]),
+        "cns": await connect_session_of(amy, found["integrationId"]),
         "run": run,
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
@@ -394,9 +396,10 @@ async def order_of(running: Deployment, amy: Merchant) -> dict[str, str]:
     return {"ord": str(page.items[0]["id"]), "cus": str(page.items[0]["customer_id"])}
 
 
-async def connect_session_of(running: Deployment, amy: Merchant, integration: str) -> str:
+async def connect_session_of(amy: Merchant, integration: str) -> str:
     """A connect session of hers."""
-    body = {"integrationId": integration, "origin": running.address}
+    await amy.call("PUT", "/api/connections/return-origins", {"origins": ["https://front.example.com"]})
+    body = {"integrationId": integration, "origin": "https://front.example.com"}
     return str((await amy.call("POST", "/api/connect-sessions", body)).body["id"])
 
 

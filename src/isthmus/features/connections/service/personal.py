@@ -64,8 +64,6 @@ async def connect(
     `starting.start` raises.
     """
     owner = reaching.owner_of(scope.principal)
-    # What is wrong with the request itself is said first: that needs no look at what exists.
-    await starting.check_return(scope, return_url)
     found, connection = await _mine(scope, integration_id)
     if not found.user_scoped:
         raise NotUserScoped
