@@ -1,11 +1,14 @@
 """`isthmus connector`: a new folder passes its suite at once, and a broken promise is an exit code."""
 
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from isthmus.cli.connector import connector
+from isthmus.connect import registry
 from isthmus.kit.errors import Conflict, Invalid, NotFound
 
 run = CliRunner()
@@ -52,3 +55,37 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str], probl
     filled = [one.format(folder=tmp_path / "twice", home=tmp_path) for one in arguments]
     ended = run.invoke(connector, filled, env={"ISTHMUS_LIVE_APP": "no json"})
     assert isinstance(ended.exception, problem)
+
+
+def test_a_live_run_names_everything_that_is_missing_before_it_runs_anything() -> None:
+    ended = run.invoke(connector, ["verify", "lazada", "--live"])
+    assert isinstance(ended.exception, Invalid)
+    for name in ("ISTHMUS_LIVE_ACCOUNT", "ISTHMUS_LIVE_ACCESS_TOKEN", "ISTHMUS_LIVE_APP with app_key"):
+        assert name in ended.exception.message
+    assert ended.output == ""
+
+
+@pytest.fixture
+def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
+    """A connector of another distribution, installed."""
+    run.invoke(connector, ["new", "far_market", "--to", str(tmp_path)])
+    (tmp_path / "far_market" / "__init__.py").touch()
+    info = tmp_path / "far_market-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: far-market\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[isthmus.connectors]\nfar_market = far_market\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (point,) = [point for point in registry.offered() if point.name == "far_market"]
+    return point
+
+
+def test_PL_01_the_list_imports_what_is_allowed_and_names_what_is_not(offered: EntryPoint) -> None:
+    shut = run.invoke(connector, ["list"], env={"COLUMNS": "200"})
+    assert f"offered, not allowed: {registry.label(offered)} (far_market)" in shut.output
+    assert "far_market" not in sys.modules
+    allowed = run.invoke(
+        connector, ["list"], env={"COLUMNS": "200", "ISTHMUS_ALLOWED_CONNECTORS": registry.label(offered)}
+    )
+    assert allowed.exit_code == 0, allowed.output
+    assert "not allowed" not in allowed.output
+    assert "far_market" in allowed.output

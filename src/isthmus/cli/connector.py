@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from isthmus.cli.running import settings
 from isthmus.connect import registry, scaffold
 from isthmus.connect.conformance import Finding, Real, broken, check_folder, check_live, check_on
 from isthmus.connect.registry import Found
@@ -50,16 +52,22 @@ def new(
 
 @connector.command("list")
 def list_() -> None:
-    """The connectors that are there, and those that an installed distribution offers."""
+    """The connectors that are there, and those that an installed distribution offers.
+
+    Allowed ones (`ISTHMUS_ALLOWED_CONNECTORS`) are among the connectors; the others are named and not imported.
+    """
+    allowed = settings().core.allowed_connectors
     table = Table("id", "name", "category", "auth", "API", "reads")
-    for found in registry.discover().values():
+    for found in registry.discover(allowed).values():
         facts = found.manifest
         reads = ", ".join(entity.name for entity in facts.entities) if found.connector else "-"
         table.add_row(facts.id, facts.name, facts.category, facts.auth, facts.api_version, reads)
     console = Console(highlight=False)
     console.print(table)
     for point in registry.offered():
-        console.print(f"offered, imported only when allowed: {registry.label(point)} ({point.name})", markup=False)
+        label = registry.label(point)
+        if label not in allowed:
+            console.print(f"offered, not allowed: {label} ({point.name})", markup=False)
 
 
 @connector.command()
@@ -79,13 +87,26 @@ def verify(
     manifest's. Only reads; everything else stays marked as emulated.
     """
     found, package = _find(name)
+    secrets = {key: Secret(value) for key, value in _object(app, "ISTHMUS_LIVE_APP").items()}
+    if live:
+        token = {"ISTHMUS_LIVE_ACCESS_TOKEN": access} if found.manifest.auth == "oauth2" else {}
+        _check_given(found, secrets, {"ISTHMUS_LIVE_ACCOUNT": account, **token})
     findings = [*check_folder(found), *asyncio.run(_on_stage(found, package))]
     if live:
-        secrets = {key: Secret(value) for key, value in _object(app, "ISTHMUS_LIVE_APP").items()}
         real = App(secrets, {**found.manifest.hosts, **_object(hosts, "ISTHMUS_LIVE_HOSTS")})
         findings += asyncio.run(check_live(found, Real(real, Account(account, region=region), Secret(access))))
     _print(found, findings)
     raise typer.Exit(1 if broken(findings) else 0)
+
+
+def _check_given(found: Found, app: Mapping[str, Secret], given: Mapping[str, str]) -> None:
+    """Raise Invalid, naming everything that a live run needs and nobody gave, before anything is run."""
+    missing = [name for name, value in given.items() if not value]
+    fields = [field.name for field in found.manifest.app_fields if field.required and field.name not in app]
+    if fields:
+        missing.append(f"ISTHMUS_LIVE_APP with {', '.join(fields)}")
+    if missing:
+        raise Invalid(f"--live reads from a real account of {found.manifest.name}; set {', '.join(missing)}.")
 
 
 def _find(name: str) -> tuple[Found, str]:
@@ -95,10 +116,12 @@ def _find(name: str) -> tuple[Found, str]:
         folder = folder.resolve()
         sys.path.insert(0, str(folder.parent))
         return registry.load(folder, folder.name), folder.name
-    known = registry.discover()
+    known = registry.discover(settings().core.allowed_connectors)
     if name not in known:
         raise NotFound(f"no connector {name!r}; there are {', '.join(known)}, or give the path of a folder")
-    return known[name], f"{_HOME}.{name}"
+    found = known[name]
+    offered = [point.value for point in registry.offered() if registry.label(point) == found.third_party]
+    return found, offered[0] if offered else f"{_HOME}.{name}"
 
 
 async def _on_stage(found: Found, package: str) -> list[Finding]:
