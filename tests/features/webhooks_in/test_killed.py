@@ -1,0 +1,184 @@
+"""kill -9 after verification, in the flush, after the commit before the answer: nothing acknowledged is lost, and what
+the platform sends again takes no second effect (PR-01, PR-02)."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.given import webhooks_in as given
+from tests.given.webhooks_in import GITHUB, World
+from tests.house_database import Copy
+
+from isthmus.engine.db import Database, connect
+from isthmus.features import vault
+from isthmus.features.webhooks_in.service import routing, working
+from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
+from isthmus.kit.clock import ManualClock
+from isthmus.scope import Scope
+
+_ROOT = Path(__file__).parents[3]
+_KILLED = -9
+Take = Callable[[dict[str, Any]], Awaitable[tuple[set[str], int]]]
+
+
+@asynccontextmanager
+async def _intakes(url: str) -> AsyncIterator[Take]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.given.webhooks_in_killed", url, cwd=_ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+
+    async def take(order: dict[str, Any]) -> tuple[set[str], int]:
+        stdin.write(json.dumps(order).encode() + b"\n")
+        told: set[str] = set()
+        while not (line := (await stdout.readline()).decode().strip()).startswith("end"):
+            assert line
+            told.add(line)
+        return told, int(line.split()[1])
+
+    try:
+        yield take
+    finally:
+        stdin.close()
+        await process.wait()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(database: Database) -> World:
+    made = given.world(database, source_cache=timedelta(minutes=1))
+    await vault.check_canary(made.system)
+    return made
+
+
+async def _boundaries(world: World, url: str, boundaries: range) -> int:
+    """Have intakes die at each of these; how many did."""
+    _, token = await world.source()
+    waiting = {f"{token[:6]}-{number}" for number in range(12)}
+    everything = set(waiting)
+    died, asked = 0, 0
+    async with _intakes(url) as take:
+        for boundary in (*boundaries, 0):
+            batch = waiting if boundary == 0 else set(sorted(waiting)[:6]) or set(sorted(everything)[:2])
+            order = {"token": token, "secret": GITHUB.reveal(), "ids": sorted(batch), "boundary": boundary}
+            acknowledged, status = await take(order)
+            asked += len(batch)
+            died += status == _KILLED
+            kept = await _kept(world)
+            assert acknowledged <= set(kept), "acknowledged and lost"
+            waiting -= acknowledged
+    kept = await _kept(world)
+    assert waiting == set()
+    assert {id_: kept[id_] for id_ in everything} == dict.fromkeys(everything, 1)
+    return died
+
+
+async def _kept(world: World) -> Counter[str]:
+    rows = await world.rows("select convert_from(body, 'utf8')::json ->> 'id' as id from webhook_inbox")
+    return Counter(row["id"] for row in rows)
+
+
+async def test_PR_01_killed_around_every_statement_of_a_flush(world: World, copied: Copy) -> None:
+    assert await _boundaries(world, copied.url, range(1, 9)) == 8
+
+
+@pytest.mark.proof
+async def test_PR_01_killed_around_every_statement_of_many_flushes(world: World, copied: Copy) -> None:
+    for _ in range(6):
+        assert await _boundaries(world, copied.url, range(1, 9)) == 8
+
+
+async def test_PR_01_a_database_that_goes_away_in_the_flush_is_no_acknowledgement(
+    database: Database, copied: Copy
+) -> None:
+    world = given.world(database, source_cache=timedelta(minutes=1), linger=timedelta(milliseconds=150))
+    seen, token = await world.source()
+    admin = await connect(copied.admin_url)
+    try:
+        async with admin.transaction():
+            await admin.execute("lock table webhook_seen in access exclusive mode")
+            sending = [
+                asyncio.create_task(
+                    world.push("ten_one", seen, token, b'{"id":"cut-%d"}' % n, x_github_delivery=f"cut-{n}")
+                )
+                for n in range(5)
+            ]
+            waiting = "select count(*) from pg_locks where not granted"
+            while not await admin.fetchval(waiting):  # noqa: ASYNC110 - the database tells nobody who waits
+                await asyncio.sleep(0.01)
+            await admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            ended = await asyncio.gather(*sending, return_exceptions=True)
+    finally:
+        await admin.close()
+    assert all(isinstance(one, Exception) for one in ended)
+    assert not [id_ for id_ in await _kept(world) if id_.startswith("cut-")]
+    for number in range(5):
+        async with asyncio.timeout(10):
+            answer = await world.push(
+                "ten_one", seen, token, b'{"id":"cut-%d"}' % number, x_github_delivery=f"cut-{number}"
+            )
+        assert answer.status == 200
+    assert {id_: n for id_, n in (await _kept(world)).items() if id_.startswith("cut-")} == {
+        f"cut-{number}": 1 for number in range(5)
+    }
+
+
+@pytest.mark.parametrize("step", [600.0, -600.0])
+async def test_a_clock_that_is_stepped_loses_and_doubles_nothing(database: Database, step: float) -> None:
+    told: list[str] = []
+
+    async def handler(_: Scope, one: Told) -> None:
+        told.append(one.id)
+
+    clock = ManualClock()
+    world = given.world(database, clock, {Handlers: Handlers([Handler("count", "github.*", handler)])})
+    seen, token = await world.source()
+    for number in range(6):
+        answer = await world.push("ten_one", seen, token, b"%d" % number, x_github_delivery=f"{step}-{number}")
+        assert answer.status == 200
+        if number == 2:
+            clock.step(step)
+    again = await world.push("ten_one", seen, token, b"1", x_github_delivery=f"{step}-1")
+    assert again.status == 200
+    await routing.route(world.scope("ten_one"), seen.source.id)
+    clock.advance(1)
+    for _ in range(3):
+        async with world.system.tx() as tx:
+            keys = {wake.key for wake in await working.missing(world.system, tx) if wake.key.endswith("/count")}
+        for key in keys:
+            await working.work(world.scope("ten_one"), key)
+        clock.advance(700)
+    rows = await world.rows("select id, source_id, state from webhook_inbox")
+    mine = {row["id"]: row["state"] for row in rows if row["source_id"] == seen.source.id}
+    assert (len(mine), set(mine.values())) == (6, {"done"})
+    assert sorted(told) == sorted(mine)
+
+
+async def test_a_snapshot_that_is_held_for_long_holds_nothing_up(world: World, copied: Copy) -> None:
+    seen, token = await world.source()
+    holder = await connect(copied.admin_url)
+    try:
+        async with holder.transaction(isolation="repeatable_read"):
+            await holder.fetchval("select count(*) from webhook_inbox")
+            for number in range(40):
+                sent = world.push("ten_one", seen, token, b"%d" % number, x_github_delivery=f"held-{number}")
+                assert (await sent).status == 200
+            await routing.route(world.scope("ten_one"), seen.source.id)
+            await world.work("ten_one")
+    finally:
+        await holder.close()
+    rows = await world.rows("select state, source_id from webhook_inbox")
+    assert Counter(row["state"] for row in rows if row["source_id"] == seen.source.id) == {"ignored": 40}
