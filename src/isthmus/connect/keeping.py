@@ -43,6 +43,13 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     parts: int
 
 
+class Alive(msgspec.Struct, frozen=True, gc=False):
+    """A stored record that is not deleted."""
+
+    external_id: str
+    id: str
+
+
 class Unstorable(Exception):
     """A canonical record that must not be stored; `reason` says why in a sentence a merchant can read."""
 
@@ -72,3 +79,5 @@ class Written:
     unchanged: int = 0
     parts: int = 0
     refused: tuple[Refused, ...] = ()
+    #: Which records differed, by their external ids; True for those that were not known.
+    changed: tuple[tuple[str, bool], ...] = ()

@@ -12,13 +12,16 @@ from isthmus.features.records.model import item as item
 from isthmus.features.records.model import raw_hash as raw_hash
 from isthmus.features.records.model import record_item as record_item
 from isthmus.features.records.model import revision as revision
+from isthmus.features.records.service import alive as alive
 from isthmus.features.records.service import bodies_after as bodies_after
+from isthmus.features.records.service import bury_listings as bury_listings
 from isthmus.features.records.service import contents as contents
 from isthmus.features.records.service import entries as entries
 from isthmus.features.records.service import entry as entry
 from isthmus.features.records.service import known_raw as known_raw
 from isthmus.features.records.service import listing as listing
 from isthmus.features.records.service import listings as listings
+from isthmus.features.records.service import probes as probes
 from isthmus.features.records.service import product as product
 from isthmus.features.records.service import products as products
 from isthmus.features.records.service import purge_hidden as purge_hidden

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from isthmus.connect.keeping import Known, Origin, Refused, Written
+from isthmus.connect.keeping import Alive, Known, Origin, Refused, Written
 from isthmus.connect.shapes import Listing, ListingStatus
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features.records import model, store
@@ -46,6 +47,7 @@ async def write_listings(tx: Tx, scope: Scope, connection: Origin, items: Sequen
             total.unchanged + written.unchanged,
             total.parts,
             total.refused + written.refused,
+            total.changed + written.changed,
         )
     return total
 
@@ -72,7 +74,8 @@ async def _write_batch(tx: Tx, scope: Scope, connection: Origin, items: Sequence
     if changed:
         await _write_changed(tx, scope, connection, changed, known)
     updated = sum(item.listing.external_id in known for item in changed)
-    return Written(len(changed) - updated, updated, len(whole) - len(changed), 0, tuple(refused))
+    told = tuple((item.external_id, item.external_id not in known) for item in changed)
+    return Written(len(changed) - updated, updated, len(whole) - len(changed), 0, tuple(refused), told)
 
 
 def _differs(item: ListingItem, known: dict[str, Stored]) -> bool:
@@ -155,6 +158,36 @@ def _event(connection: Origin, change: Change, known: dict[str, Stored]) -> Even
     if gone and known[listing.external_id].status != ListingStatus.DELETED:
         return ListingDeleted(subject=change.id, body=body)
     return ListingUpdated(subject=change.id, body=body)
+
+
+async def alive(
+    scope: Scope, connection_id: str, after: str, limit: int, before: datetime | None = None
+) -> Sequence[Alive]:
+    """Listings of a connection that are not deleted and were known `before` a moment, by external id."""
+    async with scope.tx() as tx:
+        return await store.alive(tx, connection_id, after, limit, before)
+
+
+async def probes(scope: Scope, listing_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By listing: the platform's ids by which it can be asked for."""
+    async with scope.tx() as tx:
+        return await store.probes(tx, listing_ids)
+
+
+async def bury_listings(tx: Tx, scope: Scope, connection: Origin, listing_ids: Sequence[str]) -> int:
+    """Mark listings as deleted that their platform no longer knows, in the caller's transaction; how many."""
+    gone = await store.bury(tx, listing_ids, scope.now)
+    for row in gone:
+        body = {
+            "id": row["id"],
+            "productId": row["product_id"],
+            "connectionId": connection.id,
+            "provider": connection.provider,
+            "externalId": row["external_id"],
+            "status": ListingStatus.DELETED,
+        }
+        tx.emit(ListingDeleted(subject=row["id"], body=body))
+    return len(gone)
 
 
 async def known_raw(scope: Scope, connection_id: str, external_ids: Sequence[str]) -> dict[str, Known]:

@@ -13,6 +13,7 @@ from isthmus.features.sync.service import Source as Source
 from isthmus.features.sync.service import Sources as Sources
 from isthmus.features.sync.service import cancel as cancel
 from isthmus.features.sync.service import refresh as refresh
+from isthmus.features.sync.service import retry as retry
 from isthmus.features.sync.service import run as run
 from isthmus.features.sync.service import runs as runs
 from isthmus.features.sync.service import start as start

@@ -39,6 +39,15 @@ class NotReadable(Conflict):
     code = "SYNC_NOT_SUPPORTED"
 
 
+class NothingToRetry(Conflict):
+    """The run has no records that failed, or it is still under way.
+
+    Look at `GET /api/sync/runs/{runId}/errors`.
+    """
+
+    code = "SYNC_NOTHING_TO_RETRY"
+
+
 class TooManyRuns(Problem):
     """Too many runs of this tenant are under way; wait until one has ended.
 

@@ -80,6 +80,34 @@ class WatermarkLost(Event):
     data: ClassVar[Mapping[str, Any]] = _RUN
 
 
+class SyncEndedEarly(Event):
+    """The platform stated a total and gave fewer records; nothing is taken for deleted after such a run."""
+
+    type: ClassVar[str] = "sync.ended_early"
+    audited: ClassVar[bool] = False
+
+
+class SyncRestarted(Event):
+    """The platform no longer knew the run's place; the run reads everything instead."""
+
+    type: ClassVar[str] = "sync.restarted"
+    audited: ClassVar[bool] = False
+
+
+class DeletionsWait(Event):
+    """Too many records are missing at once: nothing is deleted before somebody approves."""
+
+    type: ClassVar[str] = "sync.deletions_wait"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {**_RUN, "suspects": _COUNT}
+
+
+class DeletionsDecided(Event):
+    """Somebody approved or rejected missing records as deleted."""
+
+    type: ClassVar[str] = "sync.deletions_decided"
+
+
 class RefreshFailed(Event):
     """A single record that was wanted could not be read or is gone."""
 
@@ -97,4 +125,8 @@ EMITS: tuple[type[Event], ...] = (
     SyncCancelled,
     WatermarkLost,
     RefreshFailed,
+    SyncEndedEarly,
+    SyncRestarted,
+    DeletionsWait,
+    DeletionsDecided,
 )

@@ -10,10 +10,11 @@ from isthmus.features.sync.store import figures
 FEATURE = Feature(
     name="sync",
     routes=(routes.routes,),
-    jobs={service.JOB: jobs.run, service.REFRESH: jobs.read},
+    jobs={service.JOB: jobs.run, service.REFRESH: jobs.read, service.ABSENT: jobs.compare},
     listens={
         "sync.connected": (("connection.connected",), jobs.connected),
         "sync.disconnected": (("connection.disconnected",), jobs.disconnected),
+        "sync.withdrawn": (("integration.deactivated", "integration.types_forbidden"), jobs.withdrawn),
     },
     emits=EMITS,
     permissions=(routes.READ, routes.TRIGGER),

@@ -18,6 +18,11 @@ async def read(scope: Scope, key: str) -> None:
     await service.read(scope, key)
 
 
+async def compare(scope: Scope, run_id: str) -> None:
+    """Find out about records that a full read did not meet."""
+    await service.compare(scope, run_id)
+
+
 async def wake(system: System) -> None:
     """Find runs whose worker died, and single records that nobody reads."""
     await service.wake(system)

@@ -44,10 +44,17 @@ class State(StrEnum):
 
 
 class Mode(StrEnum):
-    """How much is read: everything, or what changed since the last cycle that ended."""
+    """How much is read: everything, what changed since the last cycle that ended or since a date, or single records."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
+    SINCE = "since"
+    ITEMS = "items"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the run leaves nothing out that changed before it, so that the next one may begin where it ended."""
+        return self in {Mode.FULL, Mode.INCREMENTAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,11 @@ class Plan:
     since: datetime | None
     until: datetime
     lost: bool = False
+
+
+def plan_since(since: datetime, now: datetime) -> Plan:
+    """A window that somebody asked for; the watermark stays where it is."""
+    return Plan(Mode.SINCE, min(since, now), now)
 
 
 def plan(mode: Mode, known: Watermark | None, *, now: datetime, overlap: timedelta, read_before: bool) -> Plan:
@@ -243,6 +255,16 @@ def pace(run: Run, now: datetime) -> Pace:
     return Pace(round(rate, 2), None if left is None else round(left, 1))
 
 
+def ended_early(run: Run) -> bool:
+    """Whether a read of everything brought less than the platform said there is: its pages may have stopped short."""
+    return run.mode == Mode.FULL and run.total is not None and run.records < run.total
+
+
+def too_many(suspects: int, known: int, settings: Settings) -> bool:
+    """Whether so many records are missing at once that a person has to look before they count as deleted."""
+    return suspects > settings.absent_few and suspects > known * settings.absent_share
+
+
 def is_poison(deaths: int, settings: Settings) -> bool:
     """Whether a run has ended its worker too often to be given to another one (RL-06)."""
     return deaths >= settings.max_deaths
@@ -252,6 +274,7 @@ def event_body(run: Run) -> dict[str, Any]:
     """The public face of a run in its events."""
     counters = ("pages", "records", "listings", "variants", "created", "updated", "unchanged", "failed")
     body: dict[str, Any] = {
+        **({"dryRun": True} if run.dry_run else {}),
         "runId": run.id,
         "connectionId": run.connection_id,
         "provider": run.provider,

@@ -37,6 +37,11 @@ class Settings:
             "help": "How long ended runs and their item errors are kept, the newest of each kind always; 0 for ever."
         },
     )
+    absent_share: float = field(
+        default=0.05,
+        metadata={"help": "When more than this share of a shop's records is missing at once, somebody has to approve."},
+    )
+    absent_few: int = field(default=5, metadata={"help": "So many missing records never need an approval."})
     stream_interval: timedelta = field(
         default=timedelta(seconds=1), metadata={"help": "How often a progress stream looks for news."}
     )

@@ -140,7 +140,8 @@ async def write_orders(tx: Tx, scope: Scope, connection: Origin, items: Sequence
         tx.emit(*(event for one in news for event in _events(connection, one)), *await writing.unknown(news))
     created = sum(one.known is None for one in news)
     lines = sum(len(item.order.lines) for item in items)
-    return Written(created, len(news) - created, len(folded) - len(news), lines)
+    changed = tuple((one.item.external_id, one.known is None) for one in news)
+    return Written(created, len(news) - created, len(folded) - len(news), lines, (), changed)
 
 
 def _may_differ(item: OrderItem, known: Stored | None) -> bool:

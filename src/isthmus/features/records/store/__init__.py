@@ -1,6 +1,9 @@
 """Every statement of the canonical store."""
 
 from isthmus.features.records.store import hidden as hidden
+from isthmus.features.records.store.absent import alive as alive
+from isthmus.features.records.store.absent import bury as bury
+from isthmus.features.records.store.absent import probes as probes
 from isthmus.features.records.store.forget import forget as forget
 from isthmus.features.records.store.read import bodies_after as bodies_after
 from isthmus.features.records.store.read import duplicate_skus as duplicate_skus

@@ -1,8 +1,13 @@
 """Use cases of sync runs: begin, carry on, stop, and look at them."""
 
+from isthmus.features.sync.service.absent import ABSENT as ABSENT
+from isthmus.features.sync.service.absent import compare as compare
+from isthmus.features.sync.service.absent import decide as decide
+from isthmus.features.sync.service.absent import suspects as suspects
 from isthmus.features.sync.service.entities import ORDERS as ORDERS
 from isthmus.features.sync.service.entities import PRODUCTS as PRODUCTS
 from isthmus.features.sync.service.looking import Status as Status
+from isthmus.features.sync.service.looking import changes as changes
 from isthmus.features.sync.service.looking import errors as errors
 from isthmus.features.sync.service.looking import news as news
 from isthmus.features.sync.service.looking import run as run
@@ -18,6 +23,7 @@ from isthmus.features.sync.service.sources import Shop as Shop
 from isthmus.features.sync.service.sources import Source as Source
 from isthmus.features.sync.service.sources import Sources as Sources
 from isthmus.features.sync.service.starting import cancel as cancel
+from isthmus.features.sync.service.starting import retry as retry
 from isthmus.features.sync.service.starting import start as start
 from isthmus.features.sync.service.starting import start_all as start_all
 from isthmus.features.sync.service.tally import Tally as Tally

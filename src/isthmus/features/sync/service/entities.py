@@ -6,10 +6,11 @@ webhooks know.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from isthmus.connect.keeping import Item, Known, Origin, Written
+from isthmus.connect.keeping import Alive, Item, Known, Origin, Written
 from isthmus.connect.record import Record
 from isthmus.connect.shapes import Listing, Order
 from isthmus.connect.spi import Account, Connector, RawRecord, ReadsEntities, ReadsOrders, RecordPage, Session, Window
@@ -40,6 +41,11 @@ class Keeper:
     known: Callable[[Scope, str, Sequence[str]], Awaitable[Mapping[str, Known]]]
     write: Callable[[Tx, Scope, Origin, Sequence[Any]], Awaitable[Written]]
     personal: bool = False
+    #: What is stored and not deleted (behind an external id, at most so many, known before a time), by which ids its
+    #: platform can be asked for it, and how it is marked as deleted. Without them nothing is ever taken for deleted.
+    alive: Callable[[Scope, str, str, int, datetime | None], Awaitable[Sequence[Alive]]] | None = None
+    probes: Callable[[Scope, Sequence[str]], Awaitable[Mapping[str, Sequence[str]]]] | None = None
+    bury: Callable[[Tx, Scope, Origin, Sequence[str]], Awaitable[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,15 @@ async def _unknown(_scope: Scope, _connection_id: str, _ids: Sequence[str]) -> M
 _ANY = Keeper(_record, _unknown, records.write_any, personal=True)
 OWN: Mapping[str, Entity] = {
     PRODUCTS: Entity(
-        Reader(_pull_listings, _map_listing), Keeper(records.item, records.known_raw, records.write_listings)
+        Reader(_pull_listings, _map_listing),
+        Keeper(
+            records.item,
+            records.known_raw,
+            records.write_listings,
+            alive=records.alive,
+            probes=records.probes,
+            bury=records.bury_listings,
+        ),
     ),
     ORDERS: Entity(
         Reader(_pull_orders, _map_order),

@@ -10,6 +10,7 @@ from isthmus.features.sync.errors import RunNotFound
 from isthmus.features.sync.model import Run
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import RunFilter
+from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope
 
@@ -50,6 +51,18 @@ async def errors(scope: Scope, run_id: str, ask: Ask) -> Page[Mapping[str, Any]]
         if await store.run(tx, run_id) is None:
             raise RunNotFound
         return await store.errors(tx, run_id, ask)
+
+
+async def changes(scope: Scope, run_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
+    """What a rehearsed run would have done. Raises RunNotFound, and Invalid for a cursor of another list."""
+    async with scope.tx() as tx:
+        if await store.run(tx, run_id) is None:
+            raise RunNotFound
+        try:
+            found: Page[Any] = await store.changes(tx, run_id, ask)
+        except ValueError as error:
+            raise Invalid.field("cursor", "This is not a cursor of this list.") from error
+    return found
 
 
 async def status(scope: Scope, connection_id: str | None = None) -> Sequence[Status]:

@@ -2,24 +2,28 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from isthmus.connect.keeping import Item, Unstorable
+from isthmus.connect.keeping import Item, Unstorable, Written
 from isthmus.connect.spi import RawRecord, RecordPage, Unmappable, Window
 from isthmus.features import records
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import CancelWanted, Stale
-from isthmus.features.sync.events import SyncCompleted
+from isthmus.features.sync.events import SyncCompleted, SyncEndedEarly
 from isthmus.features.sync.model import (
     DATA_FAULTS,
     ItemError,
+    Mode,
     PageCount,
     PageGuard,
     Run,
     State,
+    ended_early,
     event_body,
     worth_looking,
 )
+from isthmus.features.sync.service.absent import ABSENT
 from isthmus.features.sync.service.entities import Keeper
 from isthmus.features.sync.service.sources import Source, admit
 from isthmus.features.sync.service.tally import Tally
@@ -28,6 +32,10 @@ from isthmus.features.sync.store import Checkpoint
 from isthmus.kit import ids
 from isthmus.kit.text import storable
 from isthmus.scope import Scope, Tx
+
+
+class _Undone(Exception):
+    """Ends the transaction of a rehearsal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class _Ready:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pull:
     """One worker's hold on one run."""
 
@@ -57,11 +65,14 @@ class Pull:
     keeper: Keeper
     tally: Tally
     settings: Settings
+    #: Whether what this read meets is remembered, to find what it did not: not while the store holds nothing yet.
+    watching: bool = False
     #: Records that came in parts and were counted already, by the hash of their ids.
     counted: set[int] = field(default_factory=set)
 
     async def pages(self) -> None:
         """Read from the run's cursor to the end; the next page is on its way while one is written."""
+        self.watching = await self._watches()
         window = Window(self.run.since, self.run.until)
         guard = PageGuard(self.settings, self.run.pages)
         before: PageCount | None = None
@@ -80,15 +91,26 @@ class Pull:
                 await asyncio.gather(ahead, return_exceptions=True)
                 raise
 
+    async def _watches(self) -> bool:
+        if self.run.mode != Mode.FULL or self.run.dry_run or self.keeper.alive is None:
+            return False
+        if self.run.pages == 0:
+            return bool(await self.keeper.alive(self.scope, self.run.connection_id, "", 1, None))
+        async with self.scope.tx() as tx:
+            return await store.has_seen(tx, self.run)
+
     async def _page(self, page: RecordPage, before: PageCount | None) -> PageCount:
         ready = await self._read(page.records, look=worth_looking(before))
         spent = self.tally.spent()
+        rehearsed = await self._rehearsed(ready) if self.run.dry_run else None
         async with self.scope.tx() as tx:
             await self._still_mine(tx)
             await admit(tx, self.source)
             parts = {hash(one.external_id) for one in ready.items if not one.whole}
-            count, errors = await self._write(tx, ready, len(parts - self.counted))
+            written = rehearsed or await self.keeper.write(tx, self.scope, self._origin, ready.items)
+            count, errors = _counted(ready, written, len(parts - self.counted))
             await self._keep_errors(tx, errors)
+            await self._note(tx, page, ready, written)
             mark = Checkpoint(page.cursor, page.total, count, spent.retries, spent.throttled, spent.waited_ms)
             if not await store.checkpoint(tx, self.run, mark, self.settings.lease):
                 raise Stale
@@ -136,20 +158,28 @@ class Pull:
         if state is State.CANCELLING:
             raise CancelWanted
 
-    async def _write(self, tx: Tx, ready: _Ready, parted: int) -> tuple[PageCount, list[ItemError]]:
-        origin = _Origin(self.run.connection_id, self.run.provider)
-        written = await self.keeper.write(tx, self.scope, origin, ready.items)
-        errors = [*ready.errors, *(ItemError(one.external_id, one.reason, one.raw) for one in written.refused)]
-        count = PageCount(
-            records=ready.size,
-            listings=ready.same + sum(one.whole for one in ready.items) + parted,
-            variants=written.parts + ready.same_parts,
-            created=written.created,
-            updated=written.updated,
-            unchanged=written.unchanged + ready.same,
-            failed=len(errors),
-        )
-        return count, errors
+    @property
+    def _origin(self) -> _Origin:
+        return _Origin(self.run.connection_id, self.run.provider)
+
+    async def _rehearsed(self, ready: _Ready) -> Written:
+        """What a write would do; nothing of it stays."""
+        written = Written()
+        with suppress(_Undone):
+            async with self.scope.tx() as tx:
+                await admit(tx, self.source)
+                written = await self.keeper.write(tx, self.scope, self._origin, ready.items)
+                raise _Undone
+        return written
+
+    async def _note(self, tx: Tx, page: RecordPage, ready: _Ready, written: Written) -> None:
+        """What a full read has met, or what a rehearsal would have changed."""
+        number = self.run.pages + self.tally.pages
+        if self.watching:
+            met = {record.external_id for record in page.records} | {one.external_id for one in ready.items}
+            await store.note_seen(tx, self.run, number, sorted(met))
+        if self.run.dry_run and written.changed:
+            await store.add_changes(tx, self.run, number, written.changed)
 
     async def _keep_errors(self, tx: Tx, errors: Sequence[ItemError]) -> None:
         if not errors:
@@ -169,5 +199,25 @@ class Pull:
         ended = await store.finish(tx, self.run, State.SUCCEEDED, self.scope.now)
         if ended is None:
             raise Stale
-        await store.move_watermark(tx, ended, self.scope.now)
+        if Mode(ended.mode).whole and not ended.dry_run:
+            await store.move_watermark(tx, ended, self.scope.now)
         tx.emit(SyncCompleted(subject=ended.id, body=event_body(ended)))
+        if ended_early(ended):
+            tx.emit(SyncEndedEarly(subject=ended.id, body={**event_body(ended), "total": ended.total}))
+            await store.drop_seen(tx, ended.id)
+        elif self.watching:
+            await tx.enqueue(ABSENT, ended.id)
+
+
+def _counted(ready: _Ready, written: Written, parted: int) -> tuple[PageCount, list[ItemError]]:
+    errors = [*ready.errors, *(ItemError(one.external_id, one.reason, one.raw) for one in written.refused)]
+    count = PageCount(
+        records=ready.size,
+        listings=ready.same + sum(one.whole for one in ready.items) + parted,
+        variants=written.parts + ready.same_parts,
+        created=written.created,
+        updated=written.updated,
+        unchanged=written.unchanged + ready.same,
+        failed=len(errors),
+    )
+    return count, errors

@@ -33,7 +33,9 @@ _REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Origin:
+class Origin:
+    """Where records come from."""
+
     id: str
     provider: str
 
@@ -43,7 +45,7 @@ class _Reading:
     """One worker's reading of single records of one entity of one connection."""
 
     scope: Scope
-    origin: _Origin
+    origin: Origin
     entity: str
     source: Source
 
@@ -153,7 +155,7 @@ async def read(scope: Scope, key: str) -> None:
     try:
         shop = await sources(scope).shop(scope, *place)
         async with sources(scope).open(scope, connection_id, entity, Tally(scope.clock)) as source:
-            reading = _Reading(scope, _Origin(shop.id, shop.provider), entity, source)
+            reading = _Reading(scope, Origin(shop.id, shop.provider), entity, source)
             while wanted:
                 for one in wanted:
                     await reading.one(one)

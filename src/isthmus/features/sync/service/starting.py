@@ -1,11 +1,12 @@
 """What people and schedules ask of runs: begin one, stop one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from isthmus.features.sync import store
-from isthmus.features.sync.errors import NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.errors import NothingToRetry, NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
 from isthmus.features.sync.events import SyncCancelled, SyncCancelRequested, SyncRequested, WatermarkLost
-from isthmus.features.sync.model import Mode, Plan, Run, State, event_body, plan
+from isthmus.features.sync.model import Mode, Plan, Run, State, event_body, plan, plan_since
 from isthmus.features.sync.service.entities import PRODUCTS
 from isthmus.features.sync.service.sources import Shop, sources
 from isthmus.features.sync.service.working import JOB
@@ -14,27 +15,59 @@ from isthmus.features.sync.store import Opening
 from isthmus.scope import Scope, Tx
 
 
-async def start(scope: Scope, connection_id: str, *, entity: str = PRODUCTS, mode: Mode = Mode.INCREMENTAL) -> Run:
+async def start(
+    scope: Scope,
+    connection_id: str,
+    *,
+    entity: str = PRODUCTS,
+    mode: Mode = Mode.INCREMENTAL,
+    since: datetime | None = None,
+    dry_run: bool = False,
+) -> Run:
     """Begin a run; a worker takes it at once.
 
-    Raises RunInProgress with the run that is under way, TooManyRuns, NotReadable, and what the connections raise.
+    `since` reads what changed from a date on and leaves the watermark where it is; a `dry_run` writes nothing and lists
+    what it would have written. Raises RunInProgress with the run that is under way, TooManyRuns, NotReadable, and what
+    the connections raise.
     """
     shop = await sources(scope).shop(scope, connection_id, entity)
-    settings = scope.part(Settings)
     async with scope.tx() as tx:
-        await _refuse_second(tx, shop, entity)
-        if await store.live_count(tx) >= settings.live_runs:
-            raise TooManyRuns(retry_after=30)
-        planned = await _plan(tx, scope, shop, entity, mode)
-        opening = Opening(scope.id("run"), shop.id, shop.provider, entity, scope.principal.id)
-        run = await store.open_run(tx, opening, planned, scope.now)
-        if run is None:
-            await _refuse_second(tx, shop, entity)
-            raise RunInProgress
-        await tx.enqueue(JOB, run.id)
+        planned = plan_since(since, scope.now) if since else await _plan(tx, scope, shop, entity, mode)
+        opening = Opening(scope.id("run"), shop.id, shop.provider, entity, scope.principal.id, dry_run)
+        run = await _open(tx, scope, opening, planned)
         tx.emit(SyncRequested(subject=run.id, body=event_body(run)))
         if planned.lost:
             tx.emit(WatermarkLost(subject=run.id, body=event_body(run)))
+    return run
+
+
+async def retry(scope: Scope, run_id: str) -> Run:
+    """Read only the records again that failed in a run. Raises RunNotFound, NothingToRetry, and what `start` raises."""
+    async with scope.tx() as tx:
+        before = await store.run(tx, run_id)
+        failed = await store.failed_ids(tx, run_id, "", 1)
+    if before is None:
+        raise RunNotFound
+    if State(before.state).live or not failed:
+        raise NothingToRetry
+    shop = await sources(scope).shop(scope, before.connection_id, before.entity)
+    async with scope.tx() as tx:
+        opening = Opening(scope.id("run"), shop.id, shop.provider, before.entity, scope.principal.id, False, run_id)
+        run = await _open(tx, scope, opening, Plan(Mode.ITEMS, None, scope.now))
+        tx.emit(SyncRequested(subject=run.id, body=event_body(run)))
+    return run
+
+
+async def _open(tx: Tx, scope: Scope, opening: Opening, planned: Plan) -> Run:
+    """Write the run and wake a worker for it."""
+    await _refuse_second(tx, opening.connection_id, opening.entity)
+    if await store.live_count(tx) >= scope.part(Settings).live_runs:
+        raise TooManyRuns(retry_after=30)
+    run = await store.open_run(tx, opening, planned, scope.now)
+    if run is None:
+        await _refuse_second(tx, opening.connection_id, opening.entity)
+        raise RunInProgress
+    await tx.enqueue(JOB, run.id)
     return run
 
 
@@ -62,8 +95,8 @@ async def _started(scope: Scope, connection_id: str, entity: str, mode: Mode) ->
         return live
 
 
-async def _refuse_second(tx: Tx, shop: Shop, entity: str) -> None:
-    live = await store.live_run(tx, shop.id, entity)
+async def _refuse_second(tx: Tx, connection_id: str, entity: str) -> None:
+    live = await store.live_run(tx, connection_id, entity)
     if live is not None:
         raise RunInProgress(details={"run": event_body(live)})
 

@@ -8,11 +8,12 @@ from typing import Any
 from isthmus.client import ClientError
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import CancelWanted, Endless, Stale
-from isthmus.features.sync.events import SyncCancelled, SyncFailed, SyncParked, SyncStarted
+from isthmus.features.sync.events import SyncCancelled, SyncFailed, SyncParked, SyncRestarted, SyncStarted
 from isthmus.features.sync.model import Fault, Run, State, after_fault, event_body, is_poison
 from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.faults import EXPIRED, fault_of, fault_of_problem
 from isthmus.features.sync.service.pulling import Pull
+from isthmus.features.sync.service.retrying import Retried
 from isthmus.features.sync.service.sources import sources
 from isthmus.features.sync.service.tally import Tally
 from isthmus.features.sync.settings import Settings
@@ -24,6 +25,8 @@ from isthmus.scope import Scope
 
 JOB = "sync.run"
 _MESSAGE = 500
+#: The connector cannot go on from where the run stood.
+_LOST = "CURSOR_UNREADABLE"
 _ENDINGS: dict[State, type[Event]] = {
     State.FAILED: SyncFailed,
     State.CANCELLED: SyncCancelled,
@@ -96,7 +99,8 @@ async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> Sta
     """How the pull ended: with the run, with a wish to cancel it, with a fault, or (None) because it is not ours."""
     try:
         keeper = entities.entity(run.entity).keeper
-        async with sources(scope).open(scope, run.connection_id, run.entity, tally) as source:
+        async with sources(scope).open(scope, run.connection_id, run.entity, tally) as opened:
+            source = Retried(scope, run.retry_of, opened) if run.retry_of is not None else opened
             await Pull(scope, run, source, keeper, tally, settings).pages()
     except Stale:
         return None
@@ -109,17 +113,29 @@ async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> Sta
     except Problem as failure:
         return fault_of_problem(failure)
     except ValueError as failure:
-        return Fault("CURSOR_UNREADABLE", f"The connector cannot go on from the run's place: {failure}", passing=False)
+        message = f"The connector cannot go on from the run's place: {failure}"
+        return Fault(_LOST, message[:_MESSAGE], passing=False)
     return State.SUCCEEDED
 
 
 async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> None:
     attempts = (0 if tally.pages else run.attempts) + fault.tried
     again = after_fault(fault, attempts, draw(), scope.part(Settings))
-    if again is None:
+    if fault.code == _LOST and (run.cursor is not None or run.since is not None or tally.pages):
+        await _restart(scope, run)
+    elif again is None:
         await _end(scope, run, State.PARKED if fault.code == EXPIRED else State.FAILED, fault)
     else:
         await _give_back(scope, run, tally, attempts=attempts, after=again.after, reason=fault.code)
+
+
+async def _restart(scope: Scope, run: Run) -> None:
+    """The platform keeps no such place, or no window so old: everything is read instead."""
+    async with scope.tx() as tx:
+        if await store.restart(tx, run):
+            await store.drop_seen(tx, run.id)
+            await tx.enqueue(JOB, run.id)
+            tx.emit(SyncRestarted(subject=run.id, body=event_body(run)))
 
 
 async def _end(scope: Scope, run: Run, state: State, fault: Fault | None = None) -> None:

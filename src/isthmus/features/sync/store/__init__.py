@@ -1,10 +1,26 @@
 """Every statement over sync runs, their errors and watermarks."""
 
+from isthmus.features.sync.store.absent import Suspect as Suspect
+from isthmus.features.sync.store.absent import add_changes as add_changes
+from isthmus.features.sync.store.absent import changes as changes
+from isthmus.features.sync.store.absent import decide_suspects as decide_suspects
+from isthmus.features.sync.store.absent import drop_seen as drop_seen
+from isthmus.features.sync.store.absent import failed_ids as failed_ids
+from isthmus.features.sync.store.absent import found_again as found_again
+from isthmus.features.sync.store.absent import has_seen as has_seen
+from isthmus.features.sync.store.absent import loose as loose
+from isthmus.features.sync.store.absent import note_seen as note_seen
+from isthmus.features.sync.store.absent import open_suspects as open_suspects
+from isthmus.features.sync.store.absent import seen as seen
+from isthmus.features.sync.store.absent import settle_suspects as settle_suspects
+from isthmus.features.sync.store.absent import suspect as suspect
+from isthmus.features.sync.store.absent import suspects as suspects
 from isthmus.features.sync.store.holding import beat as beat
 from isthmus.features.sync.store.holding import claim as claim
 from isthmus.features.sync.store.holding import finish as finish
 from isthmus.features.sync.store.holding import hand_back as hand_back
 from isthmus.features.sync.store.holding import hold as hold
+from isthmus.features.sync.store.holding import restart as restart
 from isthmus.features.sync.store.holding import stalled as stalled
 from isthmus.features.sync.store.holding import unpark as unpark
 from isthmus.features.sync.store.holding import withdraw as withdraw

@@ -102,6 +102,12 @@ order by turn limit $2
 """
 
 
+#: Another death counts: a place that is lost again and again must not go on for ever.
+_RESTART = """
+update sync_runs set state = 'queued', mode = 'full', since = null, cursor = null, owner = null, lease_until = null,
+  retry_at = null, deaths = deaths + 1, changed_at = clock_timestamp()
+where tenant_id = $1 and id = $2 and fence = $3 and state = 'running'
+"""
 _UNPARK = """
 update sync_runs r set state = 'queued', finished_at = null, error_code = null, error_message = null, attempts = 0,
   deaths = 0, retry_at = null, changed_at = clock_timestamp()
@@ -155,6 +161,11 @@ async def finish(
     keys = {"tenant_id": tx.tenant_id, "id": run.id, "fence": run.fence}
     error = {"error_code": error_code, "error_message": error_message}
     return as_run(await tx.fetchrow(_FINISH, **keys, state=state, now=now, **error))
+
+
+async def restart(tx: Tx, run: Run) -> bool:
+    """Let the run read everything from the beginning; False when it is not ours any more."""
+    return await tx.execute_sql(_RESTART, tx.tenant_id, run.id, run.fence) == 1
 
 
 async def unpark(tx: Tx, tenant_id: str, connection_id: str, error_code: str) -> None:

@@ -18,7 +18,8 @@ _OPEN = statement(
     .values(
         {name: bindparam(name) for name in ("tenant_id", "id", "connection_id", "provider", "entity", "mode")}
         | {"state": "queued", "since": bindparam("since"), "until": bindparam("until"), "changed_at": NOW}
-        | {"requested_by": bindparam("requested_by"), "created_at": bindparam("now")}
+        | {name: bindparam(name) for name in ("requested_by", "dry_run", "retry_of")}
+        | {"created_at": bindparam("now")}
     )
     .on_conflict_do_nothing()
     .returning(*RUN)
@@ -72,6 +73,8 @@ class Opening:
     provider: str
     entity: str
     requested_by: str
+    dry_run: bool = False
+    retry_of: str | None = None
 
 
 async def open_run(tx: Tx, opening: Opening, plan: Plan, now: datetime) -> Run | None:

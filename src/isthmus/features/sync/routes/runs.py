@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from isthmus.features.connections import ConnectionNotFound, ConnectionPending
 from isthmus.features.sync import service
-from isthmus.features.sync.errors import NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.errors import NothingToRetry, NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
 from isthmus.features.sync.model import Mode, Run, State, pace
 from isthmus.features.sync.service import RunFilter, Status
 from isthmus.http import Answer, LiveDep, PageDep, Routes, ScopeDep, Sent, Wire, accepted, document
@@ -33,11 +33,15 @@ class StartEntity(Wire):
 
     connection_id: str
     mode: Literal["full", "incremental"] = "incremental"
+    since: Annotated[AwareDatetime | None, Field(description="Read what changed from then on.")] = None
+    dry_run: Annotated[bool, Field(description="Write nothing; list what would be written.")] = False
 
 
-class StartSync(StartEntity):
+class StartSync(Wire):
     """Which connection to read, which of its entities (all that it offers by default), and how much of them."""
 
+    connection_id: str
+    mode: Literal["full", "incremental"] = "incremental"
     entities: Annotated[list[str], Field(max_length=20)] | None = None
 
 
@@ -90,6 +94,8 @@ class RunOut(Answer, frozen=True, kw_only=True):
     started_at: datetime | None
     finished_at: datetime | None
     changed_at: datetime
+    dry_run: bool
+    retry_of: str | None
 
 
 class RunList(Answer, frozen=True, kw_only=True):
@@ -126,6 +132,22 @@ class ItemErrorList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class ChangeOut(Answer, frozen=True, kw_only=True):
+    """A record that a dry run would have created or updated."""
+
+    external_id: str
+    change: str
+
+
+class ChangeList(Answer, frozen=True, kw_only=True):
+    """A page of changes."""
+
+    items: list[ChangeOut]
+    limit: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
 class StatusOut(Answer, frozen=True, kw_only=True):
     """How a connection stands: its newest run, how far it has been read, and when it is read next."""
 
@@ -154,7 +176,7 @@ class StatusList(Answer, frozen=True, kw_only=True):
 )
 async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     """Answers the queued run; 409 with the run that is under way where there is one."""
-    run = await service.start(scope, body.connection_id, mode=Mode(body.mode))
+    run = await _start(scope, body, service.PRODUCTS)
     return accepted(_out(scope, run))
 
 
@@ -169,7 +191,7 @@ async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
 )
 async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     """As for products."""
-    run = await service.start(scope, body.connection_id, entity=service.ORDERS, mode=Mode(body.mode))
+    run = await _start(scope, body, service.ORDERS)
     return accepted(_out(scope, run))
 
 
@@ -217,6 +239,20 @@ async def cancel_run(scope: ScopeDep, run_id: str) -> Response:
     return accepted(_out(scope, await service.cancel(scope, run_id)))
 
 
+@routes.post(
+    "/{run_id}/retry",
+    permission=TRIGGER,
+    limit="other",
+    response_model=RunOut,
+    summary="Read a run's failed records again",
+    status=202,
+    errors=(RunNotFound, NothingToRetry, RunInProgress, TooManyRuns, NotReadable),
+)
+async def retry_run(scope: ScopeDep, run_id: str) -> Response:
+    """One run that asks the platform for each of them by its id."""
+    return accepted(_out(scope, await service.retry(scope, run_id)))
+
+
 @routes.get("/runs", permission=READ, limit="other", response_model=RunList, summary="Runs, newest first")
 async def list_runs(
     scope: ScopeDep,
@@ -253,6 +289,21 @@ async def list_errors(scope: ScopeDep, paging: PageDep, run_id: str) -> Response
     return paging.listing("items", Page(items, page.next_after, None, page.has_more))
 
 
+@routes.get(
+    "/runs/{run_id}/changes",
+    permission=READ,
+    limit="other",
+    response_model=ChangeList,
+    summary="What a dry run would have written",
+    errors=(RunNotFound,),
+)
+async def list_changes(scope: ScopeDep, paging: PageDep, run_id: str) -> Response:
+    """In the order it was met; empty for any other run."""
+    page = await service.changes(scope, run_id, paging.ask)
+    items = [ChangeOut(external_id=row["external_id"], change=row["change"]) for row in page.items]
+    return paging.listing("items", Page(items, page.next_after, None, page.has_more))
+
+
 @routes.get("/status", permission=READ, limit="other", response_model=StatusList, summary="How each connection stands")
 async def get_status(
     scope: ScopeDep, connection_id: Annotated[str | None, Query(alias="connectionId", max_length=64)] = None
@@ -274,6 +325,13 @@ async def stream(scope: ScopeDep, live: LiveDep) -> Response:
                 yield Sent(str((run.changed_at - _EPOCH) // _MICROSECOND), "run", _out(scope, run))
 
     return live.stream(source)
+
+
+async def _start(scope: Scope, body: StartEntity, entity: str) -> Run:
+    mode = Mode(body.mode)
+    return await service.start(
+        scope, body.connection_id, entity=entity, mode=mode, since=body.since, dry_run=body.dry_run
+    )
 
 
 def _moment(event_id: str | None) -> datetime | None:
