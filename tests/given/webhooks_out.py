@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import asyncpg
@@ -13,7 +13,7 @@ from tests.given import vault as given_vault
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
-from isthmus.features.webhooks_out import Catalogue, Sender, Settings
+from isthmus.features.webhooks_out import Catalogue, Sender, Settings, deliver, fan_out
 from isthmus.features.webhooks_out.events import EMITS
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.events import Event
@@ -44,6 +44,25 @@ class Dusted(Event):
 
 
 @dataclass
+class Shifted:
+    """The system's clock, some time ahead or behind."""
+
+    ahead: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return SYSTEM.now() + self.ahead
+
+    def monotonic(self) -> float:
+        """What no step of the clock moves."""
+        return SYSTEM.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await SYSTEM.sleep(seconds)
+
+
+@dataclass
 class Sink:
     """A receiver: what came in, and what it answers."""
 
@@ -52,12 +71,15 @@ class Sink:
     url: str = ""
     heads: list[Mapping[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Note the message and answer."""
+        body = await request.read()
+        self.paths.append(request.path)
         self.heads.append({name.lower(): value for name, value in request.headers.items()})
-        self.bodies.append(await request.read())
+        self.bodies.append(body)
         self.came.set()
         return web.Response(status=self.status) if self.answer is None else await self.answer(request)
 
@@ -96,6 +118,19 @@ async def process(database: Database, clock: Clock = SYSTEM, **knobs: Any) -> As
         yield given_vault.process(database, clock=clock, parts=parts)
     finally:
         await sender.aclose()
+
+
+@asynccontextmanager
+async def working(system: System) -> AsyncIterator[None]:
+    """The bus, the fan-out and the sender of one process."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for work in (system.engine.bus.run(stop, {}), fan_out(system, stop), deliver(system, stop)):
+            group.create_task(work)
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 async def emit(scope: Scope, *numbers: int, kind: type[Event] = Filled) -> None:

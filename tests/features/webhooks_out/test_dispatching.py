@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import statistics
 import time
 from collections import Counter
@@ -19,10 +20,13 @@ from tests.given import webhooks_out as given
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
-from isthmus.features.webhooks_out.model import Draft, Endpoint
+from isthmus.features.webhooks_out import jobs
+from isthmus.features.webhooks_out.errors import WrongRetention
+from isthmus.features.webhooks_out.model import SHARDS, Draft, Endpoint
 from isthmus.features.webhooks_out.service import deliveries, dispatching, endpoints, fanning, retaining
 from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
 from isthmus.features.webhooks_out.service.dispatching import Dispatcher
+from isthmus.features.webhooks_out.service.leasing import Leases
 from isthmus.kit import webhooks
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.paging import Ask
@@ -172,6 +176,20 @@ async def _dies(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+async def _torn(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"content-length": "100"})
+    await answer.prepare(request)
+    await answer.write(b"x" * 10)
+    assert request.transport is not None
+    request.transport.close()
+    return answer
+
+
+async def _bomb(_: web.Request) -> web.StreamResponse:
+    packed = gzip.compress(b"\0" * 20_000_000)
+    return web.Response(body=packed, headers={"content-encoding": "gzip"})
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "error", "longest"),
     [
@@ -181,8 +199,10 @@ async def _dies(request: web.Request) -> web.StreamResponse:
         (_redirect, 302, None, 1.0),
         (_heads, None, "bad_reply", 1.0),
         (_dies, None, "disconnected", 1.0),
+        (_torn, 200, "disconnected", 1.0),
+        (_bomb, 200, None, 2.0),
     ],
-    ids=["drip", "endless", "silent", "redirect", "heads", "dies"],
+    ids=["drip", "endless", "silent", "redirect", "heads", "dies", "torn", "bomb"],
 )
 @pytest.mark.usefixtures("clean")
 async def test_SS_10_a_hostile_receiver_costs_bounded_time_and_memory(
@@ -197,7 +217,7 @@ async def test_SS_10_a_hostile_receiver_costs_bounded_time_and_memory(
     assert (reply.outcome.status, reply.outcome.error) == (status, error)
     assert len(reply.body or b"") <= 16 * 1024
     assert sum(len(value) for value in (reply.answered or {}).values()) <= 16 * 1024
-    assert reply.outcome.delivered is (answer is _endless)
+    assert reply.outcome.delivered is (answer in {_endless, _bomb})
 
 
 @pytest.mark.usefixtures("clean")
@@ -398,3 +418,132 @@ async def test_finished_deliveries_are_forgotten_in_time(database: Database) -> 
         await asyncio.sleep(0.01)
         await retaining.sweep(system)
         assert await _rows(scope) == []
+
+
+@pytest.mark.usefixtures("clean")
+async def test_WH_13_what_is_sent_anew_is_marked_and_says_why(database: Database) -> None:
+    async with given.sink() as sink, given.process(database) as system, working(system):
+        scope = given_vault.scope(system, TENANT)
+        await _endpoint(scope, sink.url)
+        await given.emit(scope, 1)
+        await _all_are(scope, "delivered", 1)
+        (row,) = await _rows(scope)
+        await deliveries.retry(scope, row["id"])
+        await sink.wait_for(2)
+        await _all_are(scope, "delivered", 1)
+        assert [one.get("isthmus-replay") for one in sink.heads] == [None, "true"]
+        assert sink.bodies[0] == sink.bodies[1]
+
+        async def written() -> bool:
+            return len((await deliveries.inspect(scope, row["id"])).attempts) == 2
+
+        await _until(written)
+        first, second = (await deliveries.inspect(scope, row["id"])).attempts
+    assert (first["trigger"], second["trigger"], first["address"]) == ("schedule", "manual", "127.0.0.1")
+    assert second["request_headers"]["Isthmus-Replay"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"type": "member.removed", "after": None}, "paused"),
+        ({"type": "member.roles_changed", "after": {"roles": ["user"]}}, "paused"),
+        ({"type": "member.roles_changed", "after": {"roles": ["tenant_admin"]}}, "active"),
+    ],
+    ids=["removed", "demoted", "still an admin"],
+)
+@pytest.mark.usefixtures("clean")
+async def test_WH_11_the_endpoints_of_who_leaves_stop_until_somebody_takes_them_over(
+    database: Database, told: dict[str, Any], state: str
+) -> None:
+    async with given.process(database) as system:
+        scope = given_vault.scope(system, TENANT)
+        endpoint, _ = await _endpoint(scope, "http://127.0.0.1:9/x")
+        kind, _, subject = endpoint.maker.partition(":")
+        assert (kind, subject) == (scope.principal.kind, scope.principal.subject)
+        async with system.tx() as tx:
+            await tx.execute_sql("update webhook_endpoints set maker = $1", f"user:{subject}")
+            await jobs.member_changed(tx, {**told, "tenant_id": TENANT, "subject": subject})
+            await jobs.member_changed(tx, {**told, "tenant_id": "ten_b", "subject": subject})
+        found = await endpoints.get(scope, endpoint.id)
+        assert found.state == state
+        if state == "paused":
+            assert found.state_reason == "maker_left"
+            again = await endpoints.change(scope, endpoint.id, {"state": "active"})
+            assert (again.state, again.state_reason, again.maker) == ("active", None, endpoint.maker)
+
+
+@pytest.mark.usefixtures("clean")
+async def test_the_shards_are_shared_fairly_between_workers_and_handed_on_when_idle(database: Database) -> None:
+    async with given.process(database, lease=timedelta(seconds=30)) as one, given.process(database) as other:
+        first, second = Leases(one, "own_first"), Leases(other, "own_second")
+        await first.renew(Counter())
+        assert len(first.held) == SHARDS
+        await second.renew(Counter())
+        assert second.held == {}
+        await first.renew(Counter({0: 3}))
+        assert len(first.leaving) == SHARDS // 2
+        assert len(first.open) == SHARDS // 2
+        # One of those that leave is still at work: it stays until that is done.
+        await first.renew(Counter({0: 3}))
+        await second.renew(Counter())
+        assert (len(first.held), len(second.held), 0 in first.held) == (SHARDS // 2 + 1, SHARDS // 2 - 1, True)
+        await first.renew(Counter())
+        await second.renew(Counter())
+        assert first.held.keys() | second.held.keys() == set(range(SHARDS))
+        assert len(second.held) == SHARDS // 2
+        await second.release()
+        await first.renew(Counter())
+        assert len(first.held) == SHARDS
+
+
+@pytest.mark.usefixtures("clean")
+async def test_attempts_lie_in_days_that_are_made_ahead_and_dropped_on_time(database: Database) -> None:
+    clock = given.Shifted()
+    async with given.sink() as sink, given.process(database, clock=clock) as system:
+        scope = given_vault.scope(system, TENANT)
+        assert await retaining.kept_days(scope) == 30
+        with pytest.raises(WrongRetention):
+            await retaining.keep(scope, 91)
+        await retaining.keep(scope, 2)
+        await _endpoint(scope, sink.url)
+        async with working(system):
+            await given.emit(scope, 1)
+            await _all_are(scope, "delivered", 1)
+        clock.ahead = timedelta(days=1, hours=12)
+        await retaining.sweep(system)
+        (row,) = await _rows(scope)
+        assert len((await deliveries.inspect(scope, row["id"])).attempts) == 1
+        clock.ahead = timedelta(days=4)
+        await retaining.sweep(system)
+        assert await _rows(scope) == []
+        async with system.tx() as tx:
+            assert (await tx.fetch_sql("select count(*) as n from webhook_attempts"))[0]["n"] == 0
+            days = await tx.fetch_sql(
+                "select min(relname) as first, max(relname) as last from pg_class c"
+                " join pg_namespace n on n.oid = c.relnamespace where nspname = 'webhook_days' and relkind = 'r'"
+            )
+        today = clock.now().date()
+        assert days[0]["first"] == f"attempts_{today:%Y%m%d}"
+        assert days[0]["last"] >= f"attempts_{today + timedelta(days=31):%Y%m%d}"
+        clock.ahead = timedelta(0)
+        await retaining.make_days(system)
+
+
+@pytest.mark.usefixtures("clean")
+async def test_full_lines_of_some_never_keep_another_out(database: Database) -> None:
+    """Endpoints that never answer fill their lines; what is due for another one is found and sent all the same."""
+    async with (
+        given.sink() as good,
+        given.sink(answer=_silent) as dead,
+        given.process(database, waiting=40, slots=64, deadline=timedelta(seconds=1)) as system,
+        working(system),
+    ):
+        scope = given_vault.scope(system, TENANT)
+        for number in range(4):
+            await _endpoint(scope, f"{dead.url}/{number}", concurrency=2)
+        await given.emit(scope, *range(100))
+        await dead.wait_for(8)
+        await _endpoint(scope, good.url)
+        await given.emit(scope, 1000, 1001)
+        await good.wait_for(2, seconds=4)

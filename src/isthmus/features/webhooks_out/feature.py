@@ -17,6 +17,10 @@ FEATURE = Feature(
     name="webhooks_out",
     routes=ROUTES,
     jobs={deliveries.RECOVER: jobs.recover},
+    listens={
+        "webhooks_out.members": (("member.removed", "member.roles_changed"), jobs.member_changed),
+        "webhooks_out.keys": (("api_key.revoked",), jobs.key_revoked),
+    },
     emits=EMITS,
     permissions=(READ, MANAGE, PUBLISH, EVENTS),
     reconcile=(jobs.missing,),

@@ -1,10 +1,11 @@
 """What this room does by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
-from isthmus.features.webhooks_out.service import deliveries
+from isthmus.features.webhooks_out.service import deliveries, endpoints
 from isthmus.scope import Scope, System
 
 
@@ -16,3 +17,15 @@ async def recover(scope: Scope, recovery_id: str) -> None:
 async def missing(_system: System, tx: Tx) -> Sequence[Wake]:
     """Recoveries whose worker is gone."""
     return await deliveries.unfinished(tx)
+
+
+async def member_changed(tx: Tx, event: Mapping[str, Any]) -> None:
+    """Somebody left or lost a role: what they made stops, unless they may still have endpoints (security.md WH-11)."""
+    roles = (event["after"] or {}).get("roles", ()) if event["type"] == "member.roles_changed" else ()
+    if endpoints.ROLES.isdisjoint(roles):
+        await endpoints.stop_of(tx, event["tenant_id"], f"user:{event['subject']}")
+
+
+async def key_revoked(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A key is gone: what was made with it stops."""
+    await endpoints.stop_of(tx, event["tenant_id"], f"key:{event['subject']}")

@@ -67,6 +67,8 @@ ENDPOINTS = tenant_table(
     Column("version", Integer, nullable=False, server_default=sql("1")),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    #: Who made or activated it last; it stops when they may no longer have one (security.md WH-11).
+    Column("maker", Text, nullable=False, server_default=sql("''")),
 )
 
 DELIVERIES = tenant_table(
@@ -85,6 +87,8 @@ DELIVERIES = tenant_table(
     Column("last_error", Text),
     Column("created_at", _TIME, nullable=False),
     Column("done_at", _TIME),
+    #: Why it is sent: schedule, manual or recovery.
+    Column("trigger", Text, nullable=False, server_default=sql("'schedule'")),
     Index("webhook_deliveries_endpoint", "endpoint_id", "number"),
 )
 

@@ -84,6 +84,7 @@ class Endpoint:
     previous_secret: bytes | None = field(repr=False, default=None)
     headers: bytes | None = field(repr=False, default=None)
     head: int | None = None
+    maker: str = ""
 
     @property
     def single(self) -> bool:

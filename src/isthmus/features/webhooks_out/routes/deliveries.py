@@ -49,9 +49,13 @@ class DeliveryList(Answer, frozen=True, kw_only=True):
 
 
 class AttemptOut(Answer, frozen=True, kw_only=True):
-    """One attempt: what was sent, to which address, and what came back; at most 16 KiB of a body are kept."""
+    """One attempt: what was sent, to which address, and what came back.
+
+    Its trigger is `schedule`, `manual` or `recovery`; at most 16 KiB of a body are kept.
+    """
 
     id: str
+    trigger: str
     at: datetime
     url: str
     address: str | None

@@ -71,8 +71,7 @@ async def inspect(scope: Scope, delivery_id: str) -> Inspected:
 
 def _shown(message_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """An attempt with the headers that were sent."""
-    sent = sending.sent_headers(message_id, row["signed_at"], row["signature"], row["header_names"] or ())
-    return {**row, "request_headers": sent}
+    return {**row, "request_headers": sending.sent_headers(message_id, row)}
 
 
 async def retry(scope: Scope, delivery_id: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from isthmus.engine.db import DatabaseUnavailable
 from isthmus.features.webhooks_out.service import retaining, settling
 from isthmus.features.webhooks_out.service.leasing import Leases
 from isthmus.features.webhooks_out.service.picking import Job, Picker
-from isthmus.features.webhooks_out.service.sending import Reply, Sender
+from isthmus.features.webhooks_out.service.sending import Outgoing, Reply, Sender
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store.dispatch import Done
 from isthmus.kit import chance
@@ -132,7 +132,8 @@ class Dispatcher:
         started = self._system.now
         ended = False
         try:
-            reply = await self._sender.post(job.keys, job.message_id, job.body, self._system.clock)
+            message = Outgoing(job.message_id, job.body, again=job.trigger != "schedule")
+            reply = await self._sender.post(job.keys, message, self._system.clock)
             self._done.append(self._concluded(job, reply, started))
             self._settle.set()
             ended = True
@@ -166,6 +167,7 @@ class Dispatcher:
             attempts=attempts,
             next_at=None if wait is None else self._system.now + wait,
             until=started.date() + timedelta(days=job.keys.keep_days + 1),
+            trigger=job.trigger,
         )
 
     async def _keep_settling(self) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import vault
 from isthmus.features.webhooks_out import model
 from isthmus.features.webhooks_out.errors import EndpointNotFound, TooManyEndpoints, WrongEndpoint
@@ -19,14 +20,17 @@ from isthmus.features.webhooks_out.events import (
 )
 from isthmus.features.webhooks_out.model import Draft, Endpoint
 from isthmus.features.webhooks_out.service import planning, sending
-from isthmus.features.webhooks_out.service.sending import Keys, Reply, Sender, secret_field
+from isthmus.features.webhooks_out.service.sending import Keys, Outgoing, Reply, Sender, secret_field
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit import webhooks
 from isthmus.kit.paging import Ask, Page
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, Tx
 
+#: Who may have endpoints.
+ROLES: Final = frozenset({SUPER_ADMIN, TENANT_ADMIN})
 _NO_HEADERS: Mapping[str, Secret] = {}
 
 
@@ -73,6 +77,7 @@ async def create(
             "health": "healthy",
             "created_at": now,
             "updated_at": now,
+            "maker": _maker(scope),
         }
         await store.insert_endpoint(tx, values)
         tx.emit(EndpointCreated(subject=endpoint_id, body={"url": draft.url, "overridden": not verify}))
@@ -114,6 +119,8 @@ async def change(
             values["headers"] = await sending.seal_headers(scope, tx, endpoint_id, headers)
             values["header_names"] = sorted(headers)
         values |= _state(before, state, moved=draft.url != before.url)
+        if state == "active":
+            values["maker"] = _maker(scope)
         await store.update_endpoint(tx, endpoint_id, values)
         if values["state"] == "active":
             await planning.advance(tx, scope.tenant_id, endpoint_id, scope.now)
@@ -122,6 +129,15 @@ async def change(
     if values["state"] == "unverified" and draft.url != before.url:
         await test(scope, endpoint_id)
     return await get(scope, endpoint_id)
+
+
+def _maker(scope: Scope) -> str:
+    return f"{scope.principal.kind}:{scope.principal.subject}"
+
+
+async def stop_of(tx: SystemTx, tenant_id: str, maker: str) -> int:  # house: silent - the cause is an event itself
+    """Pause what somebody made who may no longer have endpoints; how many. Whoever activates one takes it over."""
+    return await store.pause_of(tx, tenant_id, maker)
 
 
 def _state(before: Endpoint, state: str | None, *, moved: bool) -> dict[str, Any]:
@@ -186,7 +202,7 @@ async def _ping(scope: Scope, keys: Keys, endpoint_id: str) -> Reply:
     stamp = scope.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     message_id = scope.id("evt")
     shape = {"id": message_id, "type": "webhook.ping", "timestamp": stamp, "subject": endpoint_id, "data": {}}
-    return await scope.part(Sender).post(keys, message_id, msgspec.json.encode(shape), scope.clock)
+    return await scope.part(Sender).post(keys, Outgoing(message_id, msgspec.json.encode(shape)), scope.clock)
 
 
 async def reseal(scope: Scope, after: str | None, limit: int) -> str | None:  # house: silent - no fact changes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from isthmus.engine.db import Tx
+from isthmus.engine.db import DatabaseUnavailable, Tx
 from isthmus.features.webhooks_out.model import Catalogue, matches, message_of, shard_of
 from isthmus.features.webhooks_out.service import planning
 from isthmus.features.webhooks_out.service.sending import Handed, Sender
@@ -51,18 +51,30 @@ async def run(system: System, stop: asyncio.Event) -> None:
     """Fan out until `stop` is set, woken by the log; while nobody has an endpoint, events are passed over."""
     with system.engine.bus.heard() as bell:
         while not stop.is_set():
-            rung = bell.is_set()
-            bell.clear()
-            if await system.engine.bus.skip(LISTENER, endpoints.any_endpoint):
+            try:
+                await _round(system, stop, bell)
+            except DatabaseUnavailable:
                 await _first(stop, None, _QUIET)
-                continue
-            if await _told(system):
-                continue
-            # The event that rang may be behind an older transaction that still runs.
-            for pause in (0.01, 0.04, 0.16, _POLL) if rung else (_POLL,):
-                await _first(stop, bell, pause)
-                if stop.is_set() or bell.is_set() or await _told(system):
-                    break
+
+
+async def _round(system: System, stop: asyncio.Event, bell: asyncio.Event) -> None:
+    """Fan out what there is, then wait for more."""
+    rung = bell.is_set()
+    bell.clear()
+    if await system.engine.bus.skip(LISTENER, endpoints.any_endpoint):
+        await _first(stop, None, _QUIET)
+        return
+    if await _told(system):
+        bell.set()
+        return
+    # The event that rang may be behind an older transaction that still runs.
+    for pause in (0.01, 0.04, 0.16, _POLL) if rung else (_POLL,):
+        await _first(stop, bell, pause)
+        if stop.is_set() or bell.is_set():
+            return
+        if await _told(system):
+            bell.set()
+            return
 
 
 async def _told(system: System) -> bool:

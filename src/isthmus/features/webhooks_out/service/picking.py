@@ -41,6 +41,7 @@ class Job:
     keys: Keys
     parked: bool
     doubtful: bool
+    trigger: str = "schedule"
 
     @property
     def endpoint_id(self) -> str:
@@ -217,7 +218,7 @@ class Picker:
 def _loaded(due: Due, found: Mapping[str, Any], keys: Keys, epoch: int) -> Job:
     message = message_of(found)
     parked, doubtful = found["health"] == "parked", found["failures"] > 0
-    return Job(due, epoch, message.id, message.encoded(), found["at"], keys, parked=parked, doubtful=doubtful)
+    return Job(due, epoch, message.id, message.encoded(), found["at"], keys, parked, doubtful, found["trigger"])
 
 
 def _slow(found: Mapping[str, Any]) -> bool:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from multidict import CIMultiDict
@@ -38,6 +38,7 @@ from isthmus.scope import Scope, Tx
 
 _KEPT: Final = 16 * 1024
 _CACHED: Final = 20_000
+_AGAIN: Final = ("Isthmus-Replay", "true")
 _FIXED: Final = (("Content-Type", "application/json"), ("User-Agent", "isthmus-webhooks"))
 _CLASSES: Final = (
     ((AddressRefused, ConnectFailed), "unreachable"),
@@ -74,6 +75,15 @@ class Keys:
         if self.both is not None and self.previous_until is not None and now < self.previous_until:
             return self.both
         return self.signer
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One message on its way; `again` marks what somebody asked to be sent anew (security.md WH-13)."""
+
+    id: str
+    body: bytes
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +172,17 @@ class Sender:
             self._keys.popitem(last=False)
         return keys
 
-    async def post(self, keys: Keys, message_id: str, body: bytes, clock: Clock) -> Reply:
+    async def post(self, keys: Keys, message: Outgoing, clock: Clock) -> Reply:
         """Send one message; every failure is an outcome."""
         started, now = clock.monotonic(), clock.now()
         signed_at = int(now.timestamp())
-        signature = keys.live(now).sign(message_id, signed_at, body)
-        headers = _headers(keys, message_id, signed_at, signature)
+        signature = keys.live(now).sign(message.id, signed_at, message.body)
+        headers = _headers(keys, message, signed_at, signature)
         exchange: LeanExchange | None = None
         status, answered, kept, wish, error = None, None, None, None, None
         try:
             async with asyncio.timeout(self.settings.deadline.total_seconds()):
-                exchange = await self._transport.send(Request("POST", keys.target, headers, body), Flight())
+                exchange = await self._transport.send(Request("POST", keys.target, headers, message.body), Flight())
                 status = exchange.status
                 answered = _kept_headers(exchange)
                 if "retry-after" in exchange.headers:
@@ -190,9 +200,11 @@ class Sender:
         return Reply(Outcome(status, error, wish), signed_at, signature, address, answered, kept, took)
 
 
-def _headers(keys: Keys, message_id: str, signed_at: int, signature: str) -> CIMultiDict[str]:
+def _headers(keys: Keys, message: Outgoing, signed_at: int, signature: str) -> CIMultiDict[str]:
     headers: CIMultiDict[str] = CIMultiDict(_FIXED)
-    headers[webhooks.ID] = message_id
+    headers[webhooks.ID] = message.id
+    if message.again:
+        headers[_AGAIN[0]] = _AGAIN[1]
     headers[webhooks.TIMESTAMP] = str(signed_at)
     headers[webhooks.SIGNATURE] = signature
     for name, value in keys.headers.items():
@@ -200,10 +212,11 @@ def _headers(keys: Keys, message_id: str, signed_at: int, signature: str) -> CIM
     return headers
 
 
-def sent_headers(message_id: str, signed_at: int, signature: str, names: Iterable[str]) -> dict[str, str]:
-    """The headers of an attempt as they may be shown; of the endpoint's own ones the names."""
-    signed = {webhooks.ID: message_id, webhooks.TIMESTAMP: str(signed_at), webhooks.SIGNATURE: signature}
-    return {**dict(_FIXED), **signed, **dict.fromkeys(names, "***")}
+def sent_headers(message_id: str, row: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a kept attempt as they may be shown; of the endpoint's own ones the names."""
+    stamp, again = str(row["signed_at"]), dict([_AGAIN]) if row["trigger"] != "schedule" else {}
+    signed = {webhooks.ID: message_id, webhooks.TIMESTAMP: stamp, webhooks.SIGNATURE: row["signature"]}
+    return {**dict(_FIXED), **signed, **again, **dict.fromkeys(row["header_names"] or (), "***")}
 
 
 def _kept_headers(exchange: LeanExchange) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from isthmus.engine.db import DatabaseUnavailable
 from isthmus.features.webhooks_out.events import EndpointDisabled, EndpointFailing, EndpointRecovered
 from isthmus.features.webhooks_out.model import SCHEDULE, Fare, Outcome, Rules, judged, wait_after
 from isthmus.features.webhooks_out.service import planning
@@ -51,7 +53,9 @@ async def settle(system: System, owner: str, done: Sequence[Done]) -> bool:
                 await planning.advance(tx, row["tenant_id"], row["id"], now)
     gone = {one.due.endpoint_id for one in mine if one.status == 410}
     for row in fares:
-        await _judge(system, row, now, gone=row["id"] in gone)
+        # What is written is written: an endpoint that cannot be judged now is judged with its next attempt.
+        with suppress(DatabaseUnavailable):
+            await _judge(system, row, now, gone=row["id"] in gone)
     if len(mine) < len(done):
         _LOG.warning("%d deliveries belong to another worker by now", len(done) - len(mine))
     return any(row["ordered"] or row["health"] != "healthy" for row in fares)

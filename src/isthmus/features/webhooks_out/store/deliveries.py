@@ -80,12 +80,14 @@ order by d.number desc limit $6 offset $7
 )
 _ONE = _COLUMNS + " where d.tenant_id = $1 and d.id = $2"
 _AGAIN = """
-update webhook_deliveries set state = 'pending', attempts = 0, next_at = null, done_at = null
+update webhook_deliveries set state = 'pending', attempts = 0, next_at = null, done_at = null,
+  trigger = 'manual'
 where tenant_id = $1 and id = $2 and (state <> 'pending' or next_at is null)
 returning number, endpoint_id
 """
 _SOONER = """
-update webhook_deliveries set next_at = $3 where tenant_id = $1 and id = $2 and state = 'pending' and next_at > $3
+update webhook_deliveries set next_at = $3, trigger = 'manual'
+where tenant_id = $1 and id = $2 and state = 'pending' and next_at > $3
 returning number, endpoint_id, attempts
 """
 _DUE = """
@@ -98,7 +100,8 @@ with found as (
   where tenant_id = $1 and endpoint_id = $2 and number > $3 and created_at >= $4 and created_at < $5
   order by number limit $6
 ), again as (
-  update webhook_deliveries d set state = 'pending', attempts = 0, next_at = null, done_at = null
+  update webhook_deliveries d set state = 'pending', attempts = 0, next_at = null, done_at = null,
+    trigger = 'recovery'
   from found where d.tenant_id = $1 and d.id = found.id and found.lost and d.state in ('dead', 'missed')
 )
 select count(*) as seen, max(number) as last, min(number) filter (where lost) as first,

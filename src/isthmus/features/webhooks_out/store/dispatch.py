@@ -50,7 +50,7 @@ select min(d.at) as at from unnest($1::smallint[]) as mine (shard)
 cross join lateral (select w.at from webhook_due w where w.shard = mine.shard and w.at > $2 order by w.at limit 1) d
 """
 _LOAD = """
-select g.place, d.number, d.state, d.next_at, d.attempts, e.id, e.type, e.subject, e.at, e.body,
+select g.place, d.number, d.state, d.next_at, d.attempts, d.trigger, e.id, e.type, e.subject, e.at, e.body,
   p.state as endpoint_state, p.health, p.ordered, p.head, p.version, p.failures
 from unnest($1::text[], $2::text[]) with ordinality as g (tenant_id, id, place)
 join webhook_deliveries d on d.tenant_id = g.tenant_id and d.id = g.id
@@ -66,18 +66,18 @@ _SETTLE = """
 with given as materialized (
   select g.tenant_id, g.id, g.endpoint_id, g.state, g.attempts, g.next_at, g.status, g.error, g.shard, g.number,
     g.attempt_id, g.started, g.url, g.address, g.signed_at, g.signature, g.names, g.answered, g.response, g.took,
-    g.until
+    g.until, g.trigger
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::int[],
     $8::text[], $9::smallint[], $10::bigint[], $11::text[], $12::timestamptz[], $13::text[], $14::text[],
-    $15::bigint[], $16::text[], $17::jsonb[], $18::jsonb[], $19::bytea[], $20::int[], $21::date[])
+    $15::bigint[], $16::text[], $17::jsonb[], $18::jsonb[], $19::bytea[], $20::int[], $21::date[], $24::text[])
     as g (tenant_id, id, endpoint_id, state, attempts, next_at, status, error, shard, number, attempt_id, started, url,
-      address, signed_at, signature, names, answered, response, took, until)
+      address, signed_at, signature, names, answered, response, took, until, trigger)
 ), taken as (
   delete from webhook_due where ctid = any($22::tid[]) and number = any($10)
 ), kept as (
   insert into webhook_attempts (tenant_id, delivery_id, id, until, trigger, at, url, address, signed_at, signature,
     header_names, status, response_headers, response, duration_ms, error)
-  select tenant_id, id, attempt_id, until, 'schedule', started, url, address, signed_at, signature, names, status,
+  select tenant_id, id, attempt_id, until, trigger, started, url, address, signed_at, signature, names, status,
     answered, response, took, error from given
   on conflict do nothing
 ), settled as (
@@ -156,6 +156,7 @@ class Done:
     attempts: int
     next_at: datetime | None
     until: date
+    trigger: str
     #: Given when it is written first, and kept when that has to be done again.
     attempt_id: str = ""
 
@@ -249,6 +250,7 @@ async def settle(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Rec
         [one.until for one in done],
         [one.place for one in dues],
         at,
+        [one.trigger for one in done],
     )
     return await _fare(tx, done, at)
 

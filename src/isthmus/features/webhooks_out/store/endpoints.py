@@ -31,7 +31,7 @@ _COUNT = statement(select(func.count()).select_from(ENDPOINTS).where(_E.tenant_i
 _OWN = (
     *("url", "description", "types", "conditions", "rate", "concurrency", "ordered", "state", "state_reason"),
     *("scheme", "public_key", "secret", "previous_secret", "previous_until", "secret_version"),
-    *("headers", "header_names", "health", "updated_at"),
+    *("headers", "header_names", "health", "updated_at", "maker"),
 )
 _INSERT = statement(
     insert(ENDPOINTS).values({name: bindparam(name) for name in ("tenant_id", "id", *_OWN, "created_at")})
@@ -181,6 +181,18 @@ async def any_endpoint(tx: Tx) -> bool:
     """Whether anybody has an endpoint that messages are written for; as the system."""
     rows = await tx.fetch_sql("select exists (select from webhook_endpoints where state <> 'unverified') as x")
     return bool(rows[0]["x"])
+
+
+async def pause_of(tx: Tx, tenant_id: str, maker: str) -> int:
+    """Pause what somebody made, with the reason; as the system."""
+    return await tx.execute_sql(
+        """
+        update webhook_endpoints set state = 'paused', state_reason = 'maker_left', version = version + 1
+        where tenant_id = $1 and maker = $2 and state in ('active', 'unverified')
+        """,
+        tenant_id,
+        maker,
+    )
 
 
 async def several(tx: Tx, endpoint_ids: Sequence[str]) -> list[Endpoint]:

@@ -90,6 +90,8 @@ _TABLES = (
 )
 _COLUMNS = (
     "alter table webhook_event_types add column version integer not null default 1",
+    "alter table webhook_deliveries add column trigger text not null default 'schedule'",
+    "alter table webhook_endpoints add column maker text not null default ''",
     # Every delivery is changed once at least, and finds room for that beside it.
     "alter table webhook_deliveries set (fillfactor = 55)",
     "alter table webhook_endpoints set (fillfactor = 50)",
@@ -127,6 +129,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables; attempts are not carried back."""
     op.execute("alter table webhook_event_types drop column version")
+    op.execute("alter table webhook_deliveries drop column trigger")
+    op.execute("alter table webhook_endpoints drop column maker")
     op.execute("alter table webhook_deliveries set (fillfactor = 85)")
     op.execute("alter table webhook_endpoints reset (fillfactor)")
     for name in ("webhook_workers", "webhook_retention", "webhook_attempts"):
