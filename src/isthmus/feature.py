@@ -28,6 +28,8 @@ Engagement = Callable[[System, asyncio.Event], Awaitable[None]]
 #: Seals up to `limit` of the scope's tenant's values behind the row id `after` under the current data key; answers the
 #: last row's id, or None when none are left (VA-09). Called again with the same `after` it must do no harm.
 Reseal = Callable[[Scope, str | None, int], Awaitable[str | None]]
+#: Ends at the far sides what the scope's tenant has there, because the tenant is being deleted.
+Leave = Callable[[Scope], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +54,6 @@ class Feature:
     measures: Sequence[Measure] = ()
     #: kind of sealed column, such as `connections.tokens` -> function
     reseals: Mapping[str, Reseal] = field(default_factory=dict)
+    #: what ends elsewhere before a tenant's data are erased; called again it must do no harm
+    leaves: Sequence[Leave] = ()
     settings: type | None = None

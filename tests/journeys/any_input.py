@@ -51,9 +51,10 @@ def _with_examples(operation: dict[str, Any], case: Case, known: Mapping[str, st
         {**one, "example": parts["{" + one["name"] + "}"]} if one["in"] == "path" else one
         for one in operation.get("parameters", ())
     ]
-    if str(case) not in BODIES:
+    content = operation.get("requestBody", {}).get("content", {})
+    if str(case) not in BODIES or "application/json" not in content:
         return {**operation, "parameters": parameters}
-    media = operation["requestBody"]["content"]["application/json"]
+    media = content["application/json"]
     body = {**operation["requestBody"], "content": {"application/json": {**media, "example": dict(asked.body or {})}}}
     return {**operation, "parameters": parameters, "requestBody": body}
 

@@ -15,6 +15,7 @@ from isthmus.engine.bus import prune
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Look, Reconciler, Wake
 from isthmus.feature import Engagement, Job, Periodic, Reconcile
+from isthmus.features import access
 from isthmus.kit.errors import Problem
 from isthmus.scope import System
 
@@ -29,9 +30,10 @@ _BATCH, _BATCHES = 5_000, 100
 async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
     """Work until `stop` is set; what is in flight then finishes or is handed back."""
     queue, system = platform.engine.queue, platform.system
+    guard = access.TenantGuard(system, platform.settings.part(access.Settings))
     for feature in FEATURES:
         for job, function in feature.jobs.items():
-            queue.handler(job)(_handler(platform, feature.name, function))
+            queue.handler(job)(_handler(platform, guard, feature.name, function))
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
     sweep = partial(_sweep, keep_events=platform.settings.core.keep_events)
@@ -64,9 +66,14 @@ async def _sweep(system: System, keep_events: timedelta) -> None:
             break
 
 
-def _handler(platform: Platform, room: str, function: Job) -> Callable[[Wake], Awaitable[None]]:
+def _handler(
+    platform: Platform, guard: access.TenantGuard, room: str, function: Job
+) -> Callable[[Wake], Awaitable[None]]:
+    """Nothing is worked off for a tenant that is not let in; its state rows wake it when it is again."""
+
     async def woken(wake: Wake) -> None:
-        await function(platform.system.scope(wake.tenant_id, room), wake.key)
+        if await guard.is_live(wake.tenant_id):
+            await function(platform.system.scope(wake.tenant_id, room), wake.key)
 
     return woken
 

@@ -114,3 +114,20 @@ async def _all(platform: Platform) -> list[access.Tenant]:
         place = page.next_after
         if place is None:
             return found
+
+
+@tenant.command()
+def delete(
+    name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a tenant with its keys and all its data; a worker does it, and the audit log says when it is done."""
+    if not yes:
+        typer.confirm(f"Everything of {name} will be gone for good. Go on?", abort=True)
+
+    async def begin(platform: Platform) -> access.Tenant:
+        found = await access.find_tenant(platform.system, name)
+        return await access.delete_tenant(at_work(platform), found.id)
+
+    leaving = with_platform(begin)
+    typer.echo(f"{leaving.id}  {leaving.slug}  {leaving.status}")

@@ -13,6 +13,7 @@ from isthmus.features.access.errors import (
     SignInFailed,
     SignInTooSoon,
     SlugTaken,
+    TenantLeaving,
     TenantNotFound,
     TooManyKeys,
 )
@@ -33,6 +34,7 @@ from isthmus.features.access.service.accounts import (
     sweep,
 )
 from isthmus.features.access.service.entering import KeyAuthenticator, LastUsed
+from isthmus.features.access.service.erasing import Leaving, delete_tenant
 from isthmus.features.access.service.hashing import Hasher
 from isthmus.features.access.service.keys import (
     Made,
@@ -71,6 +73,7 @@ __all__ = [
     "KeyNotFound",
     "KeyStatus",
     "LastUsed",
+    "Leaving",
     "Made",
     "MemberNotFound",
     "MerchantNotFound",
@@ -86,6 +89,7 @@ __all__ = [
     "SlugTaken",
     "Tenant",
     "TenantGuard",
+    "TenantLeaving",
     "TenantNotFound",
     "TenantStatus",
     "TooManyKeys",
@@ -99,6 +103,7 @@ __all__ = [
     "check_merchant",
     "create_key",
     "create_tenant",
+    "delete_tenant",
     "find_tenant",
     "invite",
     "key",

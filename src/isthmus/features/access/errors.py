@@ -30,6 +30,15 @@ class DeploymentTenant(Conflict):
     code = "DEPLOYMENT_TENANT"
 
 
+class TenantLeaving(Conflict):
+    """This tenant is being deleted, which cannot be undone.
+
+    Wait until it is gone; a new tenant may take its slug then.
+    """
+
+    code = "TENANT_BEING_DELETED"
+
+
 class MerchantNotFound(NotFound):
     """There is no such merchant, or it is not yours.
 

@@ -28,6 +28,20 @@ class TenantStatusChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantDeletionStarted(Event):
+    """A tenant is let in nowhere any more, and all that it has is being erased."""
+
+    type: ClassVar[str] = "tenant.deletion_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantDeleted(Event):
+    """A tenant's keys were destroyed and all its data erased; the body counts the rows of each table."""
+
+    type: ClassVar[str] = "tenant.deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyCreated(Event):
     """An API key was made; it was shown once, to whoever made it."""
 
@@ -108,6 +122,8 @@ EMITS = (
     TenantCreated,
     TenantChanged,
     TenantStatusChanged,
+    TenantDeletionStarted,
+    TenantDeleted,
     ApiKeyCreated,
     ApiKeyRotated,
     ApiKeyRevoked,

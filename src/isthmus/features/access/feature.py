@@ -2,13 +2,17 @@
 
 from isthmus.feature import Feature
 from isthmus.features.access.events import EMITS
+from isthmus.features.access.jobs import JOBS
 from isthmus.features.access.routes import accounts, keys, members, tenants
 from isthmus.features.access.service.accounts import sweep
+from isthmus.features.access.service.erasing import missing
 from isthmus.features.access.settings import Settings
 
 FEATURE = Feature(
     name="access",
     routes=[accounts.routes, members.routes, keys.routes, tenants.routes],
+    jobs=JOBS,
+    reconcile=[missing],
     emits=EMITS,
     permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE],
     periodic={"access.sweep": (600.0, sweep)},

@@ -31,6 +31,13 @@ class Settings:
     keys_remembered: int = field(
         default=10_000, metadata={"help": "Most API keys whose last use waits to be written in a process."}
     )
+    erase_after: timedelta = field(
+        default=timedelta(seconds=5),
+        metadata={"help": "How long a tenant that is being deleted is kept out before its data are erased."},
+    )
+    erase_batch: int = field(
+        default=5_000, metadata={"help": "Most rows that one transaction of a tenant's deletion erases."}
+    )
     session_idle: timedelta = field(
         default=timedelta(hours=12), metadata={"help": "How long a session of a built-in account lives unused."}
     )

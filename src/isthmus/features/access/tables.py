@@ -88,7 +88,6 @@ PASSWORD_RESETS = tenant_table(
 ERASURES = platform_table(
     "tenant_erasures",
     Column("id", Text, primary_key=True),
-    Column("asked_by", Text, nullable=False),
     Column("asked_at", _TIME, nullable=False),
     Column("erased", JSONB, nullable=False),
 )

@@ -4,7 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.connections import jobs
 from isthmus.features.connections.events import EMITS
 from isthmus.features.connections.routes import PERMISSIONS, ROUTES
-from isthmus.features.connections.service import keeping, personal, revoking, trying
+from isthmus.features.connections.service import keeping, managing, personal, revoking, trying
 from isthmus.features.connections.service.integrations import PURGE
 from isthmus.features.connections.service.personal import DEPART
 from isthmus.features.connections.service.sealing import reseal
@@ -31,6 +31,7 @@ FEATURE = Feature(
     },
     reconcile=(personal.missing, trying.missing, revoking.missing, keeping.missing),
     periodic={"connections.sweep": (_SWEEP_SECONDS, jobs.sweep)},
+    leaves=[managing.end_all],
     settings=Settings,
     reseals={"connections": reseal, "token_revocations": revoking.reseal},
 )

@@ -23,6 +23,8 @@ class TenantStatus(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    #: For good: the tenant and all that it has are gone when the erasure is done.
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantNotFound
+from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantLeaving, TenantNotFound
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.service import tenants as service
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document
+from isthmus.features.access.service.erasing import delete_tenant as begin_deleting
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, created, document
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, permission
 
@@ -104,7 +105,7 @@ async def change_tenant(scope: ScopeDep, id: str, body: ChangedTenant) -> Respon
     limit="other",
     response_model=TenantOut,
     summary="Suspend a tenant",
-    errors=(TenantNotFound, DeploymentTenant),
+    errors=(TenantNotFound, DeploymentTenant, TenantLeaving),
 )
 async def suspend_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     """Its people and its API keys are refused everywhere within five seconds; what it has stays."""
@@ -117,11 +118,27 @@ async def suspend_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - 
     limit="other",
     response_model=TenantOut,
     summary="Let a tenant in again",
-    errors=(TenantNotFound, DeploymentTenant),
+    errors=(TenantNotFound, DeploymentTenant, TenantLeaving),
 )
 async def activate_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     """Its people and its API keys are let in again."""
     return document(_out(await service.set_status(scope, id, status=TenantStatus.ACTIVE)))
+
+
+@routes.delete(
+    "/{id}",
+    permission=MANAGE,
+    limit="other",
+    response_model=TenantOut,
+    summary="Delete a tenant and all that it has",
+    status=202,
+    errors=(TenantNotFound, DeploymentTenant),
+)
+async def delete_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
+    """Cannot be undone. Its people and keys are refused within five seconds; then its connections are ended at the
+    far sides, its data keys destroyed and its data erased. The audit log says when that is done, with the counts.
+    """
+    return accepted(_out(await begin_deleting(scope, id)))
 
 
 def _out(one: Tenant) -> TenantOut:

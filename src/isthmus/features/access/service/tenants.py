@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from isthmus.features import vault
-from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantNotFound
+from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantLeaving, TenantNotFound
 from isthmus.features.access.events import TenantChanged, TenantCreated, TenantStatusChanged
 from isthmus.features.access.model import tenants as model
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
@@ -84,7 +84,7 @@ async def change_tenant(scope: Scope, tenant_id: str, *, changes: Mapping[str, s
 async def set_status(scope: Scope, tenant_id: str, *, status: TenantStatus) -> Tenant:
     """Suspend a tenant or let it in again; its data keys leave this process's memory.
 
-    Raises TenantNotFound, DeploymentTenant.
+    Raises TenantNotFound, DeploymentTenant, TenantLeaving.
     """
     if tenant_id == PLATFORM_TENANT:
         raise DeploymentTenant
@@ -93,6 +93,8 @@ async def set_status(scope: Scope, tenant_id: str, *, status: TenantStatus) -> T
         found = await store.tenant(tx, tenant_id)
         if found is None:
             raise TenantNotFound
+        if found.status is TenantStatus.DELETING:
+            raise TenantLeaving
         if found.status == status:
             return found
         await store.update_status(tx, tenant_id, status)

@@ -26,9 +26,7 @@ _SOME = statement(
     .offset(bindparam("offset"))
 )
 _BY_SLUG = statement(select(*_COLUMNS).where(T.c.slug == bindparam("slug")))
-_CHANGE = statement(
-    update(T).values(name=bindparam("name"), plan=bindparam("plan")).where(T.c.id == bindparam("id"))
-)
+_CHANGE = statement(update(T).values(name=bindparam("name"), plan=bindparam("plan")).where(T.c.id == bindparam("id")))
 _SET_STATUS = statement(update(T).values(status=bindparam("status")).where(T.c.id == bindparam("id")))
 _STATUS = statement(select(T.c.status).where(T.c.id == bindparam("id")))
 
@@ -64,6 +62,12 @@ async def tenants(tx: Tx, after: str, offset: int, limit: int) -> list[Tenant]:
 async def update_status(tx: Tx, tenant_id: str, status: TenantStatus) -> None:
     """Let a tenant in, or keep it out."""
     await tx.execute(_SET_STATUS, id=tenant_id, status=status)
+
+
+async def leaving(tx: Tx) -> list[str]:
+    """Tenants that are being deleted; as the system."""
+    rows = await tx.fetch_sql("select id from tenants where status = $1 order by id limit 100", TenantStatus.DELETING)
+    return [row["id"] for row in rows]
 
 
 async def update_tenant(tx: Tx, tenant: Tenant) -> None:

@@ -21,6 +21,7 @@ from isthmus.scope import Scope
 SORTS = tuple(store.SORTABLE)
 _EVERYTHING = Filters()
 _FIRST = Ask()
+_AT_ONCE = 100
 
 
 async def connections(
@@ -38,6 +39,17 @@ async def disconnect(scope: Scope, connection_id: str) -> str:
     Answers how the far side took it: `revoked`, `not_supported`, `failed` or `nothing_to_revoke`.
     """
     return await end(scope, await starting.get(scope, connection_id))
+
+
+async def end_all(scope: Scope) -> None:  # house: silent - each end is told
+    """End every connection of a tenant that is being deleted, at the far sides too."""
+    while True:
+        async with scope.tx() as tx:
+            found = await store.some(tx, _AT_ONCE)
+        for connection in found:
+            await end(scope, connection)
+        if len(found) < _AT_ONCE:
+            return
 
 
 async def end(scope: Scope, connection: Connection) -> str:

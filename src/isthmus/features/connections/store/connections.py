@@ -45,7 +45,7 @@ _COLUMNS = (
     c.c.external_account_id, c.c.account, c.c.hosts_digest, c.c.token_version, c.c.expires_at, c.c.refresh_expires_at,
     c.c.last_tested_at, c.c.created_at, c.c.updated_at, i.c.settings, c.c.scope, c.c.user_id, c.c.owner_id,
     c.c.connected_at, c.c.test_failures, c.c.test_error, i.c.enabled, i.c.user_scoped, i.c.proxy_enabled,
-    i.c.allowed_types, i.c.allowed_roles, i.c.allowed_users,
+    i.c.allowed_types, i.c.types_changed_at, i.c.allowed_roles, i.c.allowed_users,
 )  # fmt: skip
 _JOINED = c.join(i, and_(i.c.tenant_id == c.c.tenant_id, i.c.id == c.c.integration_id))
 _OWN = and_(c.c.tenant_id == _TENANT, c.c.id == bindparam("id"))

@@ -53,7 +53,6 @@ _TABLES = (
     """
     create table tenant_erasures (
       id text not null primary key,
-      asked_by text not null,
       asked_at timestamptz not null,
       erased jsonb not null
     )
