@@ -30,6 +30,7 @@ from isthmus.connect import declarative
 from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Connector, Session
 from isthmus.features.catalog import Registration
+from isthmus.features.connections.service import far_time
 from isthmus.features.connections.service.counting import Calls
 from isthmus.features.connections.service.recording import Recorder
 from isthmus.features.connections.service.tokens import VaultTokenStore
@@ -139,7 +140,10 @@ class _Refresh:
             return await self._send(replace(tokens, refresh_token=previous))
 
     async def _send(self, tokens: Tokens) -> Tokens:
-        return await self.connector.refresh(self.app, self.account, tokens, self.client, self.clock)
+        async def send(clock: Clock) -> Tokens:
+            return await self.connector.refresh(self.app, self.account, tokens, self.client, clock)
+
+        return far_time.by_ours(*await far_time.asked(self.connector, self.clock, send))
 
 
 @dataclass(frozen=True, slots=True)

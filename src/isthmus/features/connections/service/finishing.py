@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from isthmus.client import ClientError
+from isthmus.client import ApiClient, ClientError
 from isthmus.connect.spi import Callback, ConsentDenied, Granted
 from isthmus.connect.spi import Consent as Asked
 from isthmus.features import catalog, vault
@@ -18,12 +18,13 @@ from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import WrongAccount, hosts_digest
 from isthmus.features.connections.model.flow import Flow, Outcome
 from isthmus.features.connections.model.recording import COUNTERS_KEPT
-from isthmus.features.connections.service import settling, starting
+from isthmus.features.connections.service import far_time, settling, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections, flows, recording, tokens
 from isthmus.kit import ids
+from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
@@ -276,9 +277,7 @@ async def _exchange(scope: Scope, flow: Flow, registration: Registration, answer
     deadline = scope.part(Settings).exchange_deadline.total_seconds()
     try:
         async with asyncio.timeout(deadline), scope.part(Clients).plain(registration, scope.clock) as client:
-            grants: Sequence[Granted] = await registration.connector.exchange(
-                registration.app, answer, client, scope.clock
-            )
+            grants = await _granted(registration, answer, client, scope.clock)
     except (ClientError, TimeoutError) as error:
         raise _Ended(Outcome.EXCHANGE, getattr(error, "code", "timeout")) from error
     if not grants:
@@ -289,6 +288,16 @@ async def _exchange(scope: Scope, flow: Flow, registration: Registration, answer
         raise _Ended(Outcome.WRONG_ACCOUNT, str(wrong)) from wrong
     except ConnectionNotFound as gone:
         raise _Ended(Outcome.GONE) from gone
+
+
+async def _granted(registration: Registration, answer: Callback, client: ApiClient, clock: Clock) -> Sequence[Granted]:
+    """What the code brings, with its ends by our clock."""
+
+    async def send(by: Clock) -> Sequence[Granted]:
+        return await registration.connector.exchange(registration.app, answer, client, by)
+
+    grants, ahead = await far_time.asked(registration.connector, clock, send)
+    return [replace(grant, tokens=far_time.by_ours(grant.tokens, ahead)) for grant in grants]
 
 
 async def _connected(scope: Scope, flow: Flow, settled: Settled) -> Ending:

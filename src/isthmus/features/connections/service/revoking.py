@@ -17,11 +17,12 @@ from isthmus.features import catalog, vault
 from isthmus.features.connections.events import RevocationFailed, Revoked
 from isthmus.features.connections.model.connection import Connection, Status
 from isthmus.features.connections.model.lease import Refresh
-from isthmus.features.connections.service import sealing, sessions
+from isthmus.features.connections.service import far_time, sealing, sessions
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import revoking as store
 from isthmus.features.connections.store.tokens import Held
+from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem
 from isthmus.scope import Scope, System, Tx
 
@@ -43,7 +44,11 @@ async def _tell(scope: Scope, provider: str, registration_id: str | None, accoun
     try:
         registration = await catalog.registration(scope, provider, registration_id)
         async with asyncio.timeout(deadline), scope.part(Clients).plain(registration, scope.clock) as client:
-            ended = await registration.connector.revoke(registration.app, account, found, client, scope.clock)
+
+            async def send(clock: Clock) -> bool:
+                return await registration.connector.revoke(registration.app, account, found, client, clock)
+
+            ended, _ = await far_time.asked(registration.connector, scope.clock, send)
     except (ClientError, TimeoutError, Problem):
         return "failed"
     return "revoked" if ended else "not_supported"
