@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from isthmus.http.errors import CannotStart
 
@@ -90,6 +91,7 @@ def normal(text: str) -> str:
     return str(address) if address is not None else text[:64]
 
 
+@lru_cache(maxsize=4096)
 def limit_key(address: str) -> str:
     """What limits count: the address, or the /64 of an IPv6 address, which one household can fill."""
     parsed = _read(address)

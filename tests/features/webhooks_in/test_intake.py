@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from nacl.signing import SigningKey
 from tests.given import webhooks_in as given
 from tests.given.webhooks_in import World
 
@@ -252,6 +253,20 @@ async def test_WH_06_challenges_are_answered_and_leave_no_row(world: World) -> N
     _, crc = await world.source(provider="x_webhooks", secret=Secret("consumer"))
     answer = await world.send(crc, b"", {}, "GET", "crc_token=foo")
     assert json.loads(answer.body) == {"response_token": "sha256=" + _mac(b"consumer", b"foo")}
+    assert await kept(world) == 0
+
+
+async def test_WH_06_an_application_is_pinged_before_its_address_is_saved(world: World) -> None:
+    private = SigningKey(bytes(32))
+    public = Secret(private.verify_key.encode().hex())
+    _, token = await world.source(provider="discord", secret=public)
+    for body, status, answered in ((b'{"type":1}', 200, {"type": 1}), (b'{"type":2}', 401, None)):
+        stamp = str(int(world.system.now.timestamp()))
+        mark = private.sign(stamp.encode() + b'{"type":1}').signature.hex()
+        headers = {"x-signature-ed25519": mark, "x-signature-timestamp": stamp, "content-type": "application/json"}
+        answer = await world.send(token, body, headers)
+        assert (answer.status, json.loads(answer.body) if answered else None) == (status, answered)
+        assert not answered or answer.content_type == "application/json"
     assert await kept(world) == 0
 
 

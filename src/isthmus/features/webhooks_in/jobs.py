@@ -5,7 +5,6 @@ from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.features.webhooks_in.service import pulling, replaying, routing, subscribing, working
-from isthmus.features.webhooks_in.store import subscriptions
 from isthmus.scope import Scope, System
 
 
@@ -21,12 +20,12 @@ async def handle(scope: Scope, key: str) -> None:
 
 async def connected(tx: Tx, event: Mapping[str, Any]) -> None:
     """A connection was made: its news are to come."""
-    await subscriptions.heard(tx, event["tenant_id"], event["subject"], event["at"], ended=False)
+    await subscribing.heard(tx, event, ended=False)
 
 
 async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     """A connection has ended: perhaps it was the last one of its app."""
-    await subscriptions.heard(tx, event["tenant_id"], event["subject"], event["at"], ended=True)
+    await subscribing.heard(tx, event, ended=True)
 
 
 async def enrol(scope: Scope, connection_id: str) -> None:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from isthmus.connect.webhooks import Webhooks
 from isthmus.features.webhooks_in.model.verifying import LiveSecret, Verdict
 from isthmus.kit import text
@@ -64,8 +66,7 @@ class LiveSource:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A verified delivery, ready to be made durable."""
 
     digest: bytes

@@ -4,7 +4,7 @@ One address serves the whole app, so that the first connection makes it and the 
 console takes the address, a person enters what the guide shows, and the first verified delivery marks it done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -73,6 +73,11 @@ def place_of(scope: Scope, key: str) -> Place:
     """The app that a wake-up is about."""
     provider, _, registration_id = key.partition(" ")
     return Place(scope.tenant_id, provider, registration_id)
+
+
+async def heard(tx: Tx, event: Mapping[str, Any], *, ended: bool) -> None:
+    """Note that a connection was made or has ended; the platform is told soon."""
+    await store.heard(tx, event["tenant_id"], event["subject"], event["at"], ended=ended)
 
 
 async def enrol(scope: Scope, connection_id: str) -> None:  # house: silent - subscriptions tell of themselves

@@ -207,7 +207,9 @@ async def wake(system: System) -> None:
 async def sweep(system: System) -> None:
     """Forget what is older than its time."""
     settings, now = system.engine.part(Settings), system.now
-    async with system.tx() as tx:
-        await intake.sweep(
-            tx, refused=now - settings.refused_for, seen=now - settings.ledger_for, log=now - settings.log_for
-        )
+    more = True
+    while more:
+        async with system.tx() as tx:
+            more = await intake.sweep(
+                tx, refused=now - settings.refused_for, seen=now - settings.ledger_for, log=now - settings.log_for
+            )

@@ -28,7 +28,7 @@ select tenant_id, id, source_id, provider, received_at, request_id, address, met
 from given join fresh using (digest)
 returning id
 """
-_FIELDS = tuple(Entry.__slots__)
+_FIELDS = Entry.__struct_fields__
 _MAIL = """
 insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at)
 select g.tenant_id, g.source_id, g.wanted, g.repeats, $5
@@ -59,6 +59,8 @@ delete from webhook_refused r using (
 ) as old
 where r.tenant_id = old.tenant_id and r.source_id = old.source_id and r.id = old.id
 """
+#: How much one transaction forgets: small ones hold nobody up.
+SWEPT = 5_000
 _SWEEP_REFUSED = "delete from webhook_refused where at < $1"
 _SWEEP_SEEN = """
 delete from webhook_seen where digest in (select digest from webhook_seen where at < $1 limit 5000)
@@ -109,8 +111,8 @@ async def refuse(tx: Tx, refusals: Sequence[Refusal], most: int) -> None:
     await tx.execute_sql(_TRIM, [key[0] for key in keys], [key[1] for key in keys], most)
 
 
-async def sweep(tx: Tx, *, refused: datetime, seen: datetime, log: datetime) -> None:
-    """Forget what is older than each of these."""
+async def sweep(tx: Tx, *, refused: datetime, seen: datetime, log: datetime) -> bool:
+    """Forget some of what is older than each of these; whether there may be more."""
     await tx.execute_sql(_SWEEP_REFUSED, refused)
-    await tx.execute_sql(_SWEEP_SEEN, seen)
-    await tx.execute_sql(_SWEEP_LOG, log)
+    forgotten = await tx.execute_sql(_SWEEP_SEEN, seen), await tx.execute_sql(_SWEEP_LOG, log)
+    return max(forgotten) >= SWEPT
