@@ -26,7 +26,7 @@ _KEY = Secret("k" * 40)
 class Edge:
     """Answers requests of any tenant and role."""
 
-    def __init__(self, system: System, *routes: Routes) -> None:
+    def __init__(self, system: System, *routes: Routes, settings: HttpSettings | None = None) -> None:
         self._key, self._clock = SharedKey(_KEY), system.clock
 
         def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
@@ -41,7 +41,7 @@ class Edge:
             secret=_KEY,
             system=system,
             checks={},
-            settings=HttpSettings(),
+            settings=settings or HttpSettings(),
             clock=system.clock,
         )
 

@@ -10,6 +10,7 @@ from tests.given.edge import Edge
 from isthmus.engine.db import Database
 from isthmus.features import vault
 from isthmus.features.catalog.feature import FEATURE
+from isthmus.http import HttpSettings
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER
 from isthmus.scope import System
 
@@ -30,7 +31,7 @@ async def system(database: Database, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 async def edge(system: System) -> Edge:
-    return Edge(system, *FEATURE.routes)
+    return Edge(system, *FEATURE.routes, settings=HttpSettings(limits={"provider": 10_000}))
 
 
 class Operator:
@@ -288,3 +289,12 @@ async def test_AU_01_every_step_is_told_with_before_and_after(system: System, op
     assert [(row["type"], row["audited"]) for row in rows] == [("provider.created", True), ("provider.changed", True)]
     assert (rows[1]["before"]["color"], rows[1]["after"]["color"]) == ("#123456", "#112233")
     assert rows[0]["actor"].endswith("usr_1")
+
+
+async def test_RL_01_more_calls_than_the_class_allows_are_refused_with_a_time_to_come_back(system: System) -> None:
+    narrow = Operator(Edge(system, *FEATURE.routes, settings=HttpSettings(limits={"provider": 2})))
+    answers = [await narrow("GET", "?limit=1") for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    error = answers[2].json()["error"]
+    assert (error["code"], error["retryAfter"] > 0) == ("RATE_LIMIT_EXCEEDED", True)
+    assert answers[0].headers["x-ratelimit-limit"] == "2"

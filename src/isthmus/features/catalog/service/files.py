@@ -12,6 +12,7 @@ from isthmus.features.catalog.model.history import Difference
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service import changing
 from isthmus.features.catalog.service.providers import provider
+from isthmus.kit import yamls
 from isthmus.kit.errors import Invalid
 from isthmus.scope import Scope
 
@@ -35,14 +36,10 @@ async def export_provider(scope: Scope, slug: str) -> str:
 
 def read_file(given: str) -> dict[str, Any]:
     """A document of a YAML text, without aliases or tags. Raises Invalid."""
-    if len(given) > _LIMIT:
-        raise Invalid.field("yaml", f"A provider's file has at most {_LIMIT} characters.")
     try:
-        if any(isinstance(token, yaml.AliasToken | yaml.TagToken) for token in yaml.scan(given)):
-            raise Invalid.field("yaml", "Aliases and tags are not taken.")
-        read = yaml.safe_load(given)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise Invalid.field("yaml", "This is not YAML.") from None
+        read = yamls.read(given, _LIMIT)
+    except ValueError as error:
+        raise Invalid.field("yaml", f"The file cannot be taken: {error}.") from None
     if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
         raise Invalid.field("yaml", "This is not a provider: a mapping by field is expected.")
     return read

@@ -12,6 +12,7 @@ from isthmus.features.connections.model import integration as model
 from isthmus.features.connections.model.integration import Facts, Integration
 from isthmus.features.connections.service import integrations
 from isthmus.features.connections.store import integrations as store
+from isthmus.kit import yamls
 from isthmus.kit.errors import Invalid
 from isthmus.scope import Scope
 
@@ -94,16 +95,12 @@ async def import_one(  # house: silent - what it calls emits
 
 def read_file(given: str) -> Document:
     """A document of a YAML text, without aliases or tags. Raises Invalid."""
-    if len(given) > _LIMIT:
-        raise Invalid.field("yaml", f"An integration's file has at most {_LIMIT} characters.")
     try:
-        if any(isinstance(token, yaml.AliasToken | yaml.TagToken) for token in yaml.scan(given)):
-            raise Invalid.field("yaml", "Aliases and tags are not taken.")
-        return msgspec.convert(yaml.safe_load(given), Document)
+        return msgspec.convert(yamls.read(given, _LIMIT), Document)
     except msgspec.ValidationError as error:
         raise Invalid.field("yaml", f"This is not an integration: {error}.") from None
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise Invalid.field("yaml", "This is not YAML.") from None
+    except ValueError as error:
+        raise Invalid.field("yaml", f"The file cannot be taken: {error}.") from None
 
 
 def _facts(wanted: Document) -> Facts:
