@@ -23,6 +23,7 @@ from isthmus.sandbox import walk
 #: Place of a path parameter -> the noun whose id stands there; None where it is no tenant's.
 PATHS: Mapping[str, str | None] = {
     "/api/connections/{id}": "con",
+    "/api/config/{connection_id}": "con",
     "/api/tenant/integrations/{id}": "int",
     "/api/proxy/{connection_id}": "con",
     "/api/proxy/{connection_id}/{path:path}": None,
@@ -117,6 +118,9 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
 #: A body that the route takes; `{con}` and the like stand for ids.
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections": {"provider": "tiki"},
+    "PUT /api/config/{connection_id}": {"schedules": [{"entity": "products", "everySeconds": 3600}]},
+    "POST /api/config/{connection_id}/pause": {},
+    "POST /api/config/{connection_id}/resume": {},
     "POST /api/connections/flows": {"ticket": "{ticket}"},
     "PUT /api/connections/return-origins": {"origins": ["https://app.example.com"]},
     "POST /api/connections/{id}/reconnect": {},

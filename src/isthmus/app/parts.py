@@ -8,7 +8,19 @@ from isthmus.client import Budget
 from isthmus.connect import registry
 from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.keys import KeyRing
-from isthmus.features import access, catalog, connections, proxy, uploads, vault, webhooks_in, webhooks_out, widgets
+from isthmus.features import (
+    access,
+    catalog,
+    connections,
+    proxy,
+    schedules,
+    sync,
+    uploads,
+    vault,
+    webhooks_in,
+    webhooks_out,
+    widgets,
+)
 from isthmus.settings import Settings, WrongSetting
 
 #: What an operator says goes before the address that was bound: browsers may come through a proxy.
@@ -39,6 +51,7 @@ def parts(
         vault.Reseals({name: given for feature in FEATURES for name, given in feature.reseals.items()}),
         connections.Clients(reach, budget=budget),
         FolderBlobs(settings.core.home / "blobs"),
+        sync.Calendar(schedules.next_runs),
         uploads.Formats(registry.folders()),
         webhooks_in.Handlers(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),

@@ -24,6 +24,7 @@ _ONE_AT_A_TIME = "select pg_try_advisory_xact_lock($1)"
 _LOCKS = 0x1574 << 32
 _SWEEP_SECONDS = 600.0
 _AGAIN_SECONDS = 1.0
+_CONNECTIONS_EACH = 3
 _BATCH, _BATCHES = 5_000, 100
 
 
@@ -37,16 +38,18 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
     sweep = partial(_sweep, keep_events=platform.settings.core.keep_events)
+    # Recurring work holds one connection for its lock and takes others beside it: all at once would wait for each other.
+    slots = asyncio.Semaphore(max(1, platform.settings.core.database_connections // _CONNECTIONS_EACH))
     async with asyncio.TaskGroup() as group:
         group.create_task(queue.run(stop), name="queue")
         group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")
-        group.create_task(_recur(platform, "engine.sweep", _SWEEP_SECONDS, sweep, stop), name="engine.sweep")
+        group.create_task(_recur(platform, slots, "engine.sweep", (_SWEEP_SECONDS, sweep), stop), name="engine.sweep")
         group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
         for feature in FEATURES:
             for name, engagement in feature.runs.items():
                 group.create_task(_engage(platform, name, engagement, stop), name=name)
-            for name, (seconds, periodic) in feature.periodic.items():
-                group.create_task(_recur(platform, name, seconds, periodic, stop), name=name)
+            for name, periodic in feature.periodic.items():
+                group.create_task(_recur(platform, slots, name, periodic, stop), name=name)
 
 
 async def _sweep(system: System, keep_events: timedelta) -> None:
@@ -99,12 +102,15 @@ async def _engage(platform: Platform, name: str, function: Engagement, stop: asy
                 await stop.wait()
 
 
-async def _recur(platform: Platform, name: str, seconds: float, function: Periodic, stop: asyncio.Event) -> None:
+async def _recur(
+    platform: Platform, slots: asyncio.Semaphore, name: str, periodic: tuple[float, Periodic], stop: asyncio.Event
+) -> None:
     """Once a tick, in one process of all; a failure is logged and the next tick tries again."""
+    seconds, function = periodic
     key = _LOCKS | zlib.crc32(name.encode())
     while not stop.is_set():
         try:
-            async with platform.engine.database.system() as tx:
+            async with slots, platform.engine.database.system() as tx:
                 mine = (await tx.fetch_sql(_ONE_AT_A_TIME, key))[0][0]
                 if mine:
                     await function(platform.system)

@@ -39,6 +39,5 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
 
 
 async def withdrawn(tx: Tx, event: Mapping[str, Any]) -> None:
-    """An integration was switched off, or what may pass it has changed: its runs end, and the next ones read anew."""
-    anew = event["type"] == "integration.types_forbidden"
-    await service.withdrawn(tx, event["tenant_id"], event["body"]["connectionIds"], anew=anew)
+    """An integration was switched off, or what may pass it has changed: its runs end."""
+    await service.withdrawn(tx, event["tenant_id"], event["body"]["connectionIds"])

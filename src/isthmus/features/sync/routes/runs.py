@@ -310,7 +310,8 @@ async def get_status(
 ) -> Response:
     """The newest run of each connection; `nextRunAt` is empty while nothing is scheduled."""
     found = await service.status(scope, connection_id)
-    return document(StatusList(items=[_status(scope, one) for one in found]))
+    times = await service.next_times(scope)
+    return document(StatusList(items=[_status(scope, one, times) for one in found]))
 
 
 @routes.get(
@@ -349,14 +350,14 @@ def _out(scope: Scope, run: Run) -> RunOut:
     return RunOut(**same, error=error, per_second=speed.per_second, eta_seconds=speed.eta_seconds)
 
 
-def _status(scope: Scope, one: Status) -> StatusOut:
+def _status(scope: Scope, one: Status, times: service.Times) -> StatusOut:
     return StatusOut(
         connection_id=one.connection_id,
         entity=one.entity,
         last_run=_out(scope, one.run),
         watermark=one.watermark,
         last_completed_at=one.completed_at,
-        next_run_at=None,
+        next_run_at=times.get((one.connection_id, one.entity)),
     )
 
 

@@ -4,6 +4,9 @@ from isthmus.features.sync.service.absent import ABSENT as ABSENT
 from isthmus.features.sync.service.absent import compare as compare
 from isthmus.features.sync.service.absent import decide as decide
 from isthmus.features.sync.service.absent import suspects as suspects
+from isthmus.features.sync.service.calendar import Calendar as Calendar
+from isthmus.features.sync.service.calendar import Times as Times
+from isthmus.features.sync.service.calendar import next_times as next_times
 from isthmus.features.sync.service.entities import ORDERS as ORDERS
 from isthmus.features.sync.service.entities import PRODUCTS as PRODUCTS
 from isthmus.features.sync.service.looking import Status as Status
@@ -22,6 +25,7 @@ from isthmus.features.sync.service.resuming import withdrawn as withdrawn
 from isthmus.features.sync.service.sources import Shop as Shop
 from isthmus.features.sync.service.sources import Source as Source
 from isthmus.features.sync.service.sources import Sources as Sources
+from isthmus.features.sync.service.sources import offered as offered
 from isthmus.features.sync.service.starting import cancel as cancel
 from isthmus.features.sync.service.starting import retry as retry
 from isthmus.features.sync.service.starting import start as start

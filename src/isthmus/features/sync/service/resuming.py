@@ -19,9 +19,7 @@ async def disconnected(tx: Tx, tenant_id: str, connection_id: str) -> None:  # h
 
 
 async def withdrawn(  # house: silent - the cause was told, and a run tells its end itself
-    tx: Tx, tenant_id: str, connection_ids: Sequence[str], *, anew: bool
+    tx: Tx, tenant_id: str, connection_ids: Sequence[str]
 ) -> None:
-    """Runs of these connections are to end; `anew` forgets how far they were read, so that nothing stays left out."""
+    """Runs of these connections are to end."""
     await store.withdraw(tx, tenant_id, connection_ids)
-    if anew:
-        await store.forget_watermarks(tx, tenant_id, connection_ids)

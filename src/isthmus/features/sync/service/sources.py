@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import isthmus
@@ -45,6 +45,8 @@ class Shop:
     id: str
     provider: str
     overlap: timedelta
+    #: What was read before may lack records that may be read now.
+    anew_since: datetime | None = None
 
 
 async def _products_alone(scope: Scope, connection_id: str) -> Sequence[str]:  # noqa: ARG001 - a part's form
@@ -104,7 +106,8 @@ async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
     if not connection.enabled:
         raise connections.IntegrationDisabled
     connections.check_type(connection.allowed_types, described.shard_type)
-    return Shop(connection.id, connection.provider, timedelta(seconds=described.overlap_seconds))
+    overlap = timedelta(seconds=described.overlap_seconds)
+    return Shop(connection.id, connection.provider, overlap, connection.types_changed_at)
 
 
 @asynccontextmanager
@@ -140,6 +143,11 @@ async def admit(tx: Tx, source: Source) -> None:
 
 
 _CONNECTIONS = Sources(_shop, _open, _offered)
+
+
+async def offered(scope: Scope, connection_id: str) -> Sequence[str]:
+    """The entities that a connection can be read for. Raises what the connections raise."""
+    return await sources(scope).offered(scope, connection_id)
 
 
 def sources(scope: Scope) -> Sources:

@@ -103,6 +103,8 @@ async def _refuse_second(tx: Tx, connection_id: str, entity: str) -> None:
 
 async def _plan(tx: Tx, scope: Scope, shop: Shop, entity: str, mode: Mode) -> Plan:
     known = await store.watermark(tx, shop.id, entity)
+    if shop.anew_since is not None and known is not None and known.at is not None and known.at < shop.anew_since:
+        mode = Mode.FULL
     before = known is not None or await store.has_succeeded(tx, shop.id, entity)
     return plan(mode, known, now=scope.now, overlap=shop.overlap, read_before=before)
 

@@ -35,7 +35,6 @@ from isthmus.features.sync.store.paging import Checkpoint as Checkpoint
 from isthmus.features.sync.store.paging import add_errors as add_errors
 from isthmus.features.sync.store.paging import checkpoint as checkpoint
 from isthmus.features.sync.store.paging import error_count as error_count
-from isthmus.features.sync.store.paging import forget_watermarks as forget_watermarks
 from isthmus.features.sync.store.paging import move_watermark as move_watermark
 from isthmus.features.sync.store.paging import spend as spend
 from isthmus.features.sync.store.reading import RunFilter as RunFilter

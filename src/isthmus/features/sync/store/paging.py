@@ -83,12 +83,6 @@ class Checkpoint:
     waited_ms: int = 0
 
 
-_FORGET_WATERMARKS = """
-update sync_cursors set watermark = null, updated_at = clock_timestamp()
-where tenant_id = $1 and connection_id = any($2::text[])
-"""
-
-
 async def checkpoint(tx: Tx, run: Run, mark: Checkpoint, lease: timedelta) -> bool:
     """Move the run's place behind the page; False when the run is not ours any more."""
     keys = {"tenant_id": tx.tenant_id, "id": run.id, "fence": run.fence, "lease": lease}
@@ -119,8 +113,3 @@ async def add_errors(tx: Tx, run: Run, ids: Sequence[str], errors: Sequence[Item
 async def error_count(tx: Tx, run_id: str) -> int:
     """How many item errors of the run are kept."""
     return int(await tx.fetchval(_ERROR_COUNT, tenant_id=tx.tenant_id, run_id=run_id))
-
-
-async def forget_watermarks(tx: Tx, tenant_id: str, connection_ids: Sequence[str]) -> None:
-    """The next run of each entity of these connections reads everything."""
-    await tx.execute_sql(_FORGET_WATERMARKS, tenant_id, list(connection_ids))

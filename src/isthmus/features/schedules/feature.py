@@ -1,0 +1,21 @@
+"""What `app.py` needs to know of this room."""
+
+from isthmus.feature import Feature
+from isthmus.features.schedules import jobs, routes, service
+from isthmus.features.schedules.events import EMITS
+from isthmus.features.schedules.settings import Settings
+
+FEATURE = Feature(
+    name="schedules",
+    routes=(routes.routes,),
+    jobs={service.JOB: jobs.start},
+    listens={
+        "schedules.connected": (("connection.connected",), jobs.connected),
+        "schedules.disconnected": (("connection.disconnected",), jobs.disconnected),
+    },
+    emits=EMITS,
+    permissions=(routes.READ, routes.MANAGE),
+    reconcile=(service.missing,),
+    periodic={"schedules.tick": (5.0, jobs.tick)},
+    settings=Settings,
+)

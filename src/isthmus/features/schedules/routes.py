@@ -1,0 +1,181 @@
+"""`/api/config`: how each connection is read, and when."""
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+from starlette.responses import Response
+
+from isthmus.features.connections import ConnectionNotFound
+from isthmus.features.schedules import service
+from isthmus.features.schedules.errors import ScheduleNotFound, WrongSchedule
+from isthmus.features.schedules.model import Rest, Rule, Schedule
+from isthmus.features.schedules.service import Wish
+from isthmus.http import Answer, Routes, ScopeDep, Wire, document
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
+
+READ = permission("config:read", "See how connections are read, and when", SUPER_ADMIN, TENANT_ADMIN, USER)
+MANAGE = permission("config:manage", "Set, pause and resume schedules", TENANT_ADMIN)
+routes = Routes(prefix="/api/config", tag="Configuration")
+_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+class Hours(Wire):
+    """Hours of rest by the zone's clock; over midnight where the end comes first."""
+
+    start: Annotated[str, Field(pattern=_TIME)]
+    end: Annotated[str, Field(pattern=_TIME)]
+
+
+class ScheduleIn(Wire):
+    """When one entity is read: every so many seconds, or by cron; `full` reads everything, to reconcile."""
+
+    entity: Annotated[str, Field(min_length=1, max_length=100)]
+    mode: Literal["incremental", "full"] = "incremental"
+    every_seconds: Annotated[int, Field(ge=60, le=2_678_400)] | None = None
+    cron: Annotated[str, Field(max_length=100)] | None = None
+    time_zone: Annotated[str, Field(max_length=64)] = "UTC"
+    jitter_seconds: Annotated[int, Field(ge=0, le=21_600)] = 60
+    blackout: Annotated[list[Hours], Field(max_length=10, default_factory=list)]
+
+
+class ConfigIn(Wire):
+    """The whole of a connection's schedules; an empty list stops reading by itself."""
+
+    schedules: Annotated[list[ScheduleIn], Field(max_length=50)]
+
+
+class Which(Wire):
+    """Which entity; all of the connection's when left out."""
+
+    entity: str | None = None
+
+
+class HoursOut(Answer, frozen=True, kw_only=True):
+    """Hours of rest."""
+
+    start: str
+    end: str
+
+
+class ScheduleOut(Answer, frozen=True, kw_only=True):
+    """A schedule; `parked` waits until the connection can be signed in to again, for the `reason`."""
+
+    id: str
+    connection_id: str
+    entity: str
+    mode: str
+    every_seconds: int | None
+    cron: str | None
+    time_zone: str
+    jitter_seconds: int
+    blackout: list[HoursOut]
+    state: str
+    reason: str | None
+    next_at: datetime | None
+    last_at: datetime | None
+    last_run_id: str | None
+    version: int
+
+
+class ConfigOut(Answer, frozen=True, kw_only=True):
+    """Schedules by connection and entity."""
+
+    schedules: list[ScheduleOut]
+
+
+@routes.get("", permission=READ, limit="other", response_model=ConfigOut, summary="All schedules")
+async def get_all(scope: ScopeDep) -> Response:
+    """Of every connection of the tenant."""
+    return document(_config(await service.schedules(scope)))
+
+
+@routes.get(
+    "/{connection_id}",
+    permission=READ,
+    limit="other",
+    response_model=ConfigOut,
+    summary="A connection's schedules",
+    errors=(ConnectionNotFound,),
+)
+async def get_one(scope: ScopeDep, connection_id: str) -> Response:
+    """When each of its entities is read."""
+    return document(_config(await service.schedules(scope, connection_id)))
+
+
+@routes.put(
+    "/{connection_id}",
+    permission=MANAGE,
+    limit="other",
+    response_model=ConfigOut,
+    summary="Set a connection's schedules",
+    errors=(ConnectionNotFound, WrongSchedule),
+)
+async def put_one(scope: ScopeDep, connection_id: str, body: ConfigIn) -> Response:
+    """Replaces them all; those that stay the same keep their times."""
+    wishes = [Wish(one.entity, _rule(one), one.mode) for one in body.schedules]
+    return document(_config(await service.set_schedules(scope, connection_id, wishes)))
+
+
+@routes.post(
+    "/{connection_id}/pause",
+    permission=MANAGE,
+    limit="other",
+    response_model=ConfigOut,
+    summary="Pause schedules",
+    errors=(ConnectionNotFound, ScheduleNotFound),
+)
+async def pause(scope: ScopeDep, connection_id: str, body: Which) -> Response:
+    """Nothing is started by itself until they are resumed; runs that live go on."""
+    return document(_config(await service.pause(scope, connection_id, body.entity)))
+
+
+@routes.post(
+    "/{connection_id}/resume",
+    permission=MANAGE,
+    limit="other",
+    response_model=ConfigOut,
+    summary="Resume schedules",
+    errors=(ConnectionNotFound, ScheduleNotFound),
+)
+async def resume(scope: ScopeDep, connection_id: str, body: Which) -> Response:
+    """What came due meanwhile is started once."""
+    return document(_config(await service.resume(scope, connection_id, body.entity)))
+
+
+def _rule(given: ScheduleIn) -> Rule:
+    return Rule(
+        every=None if given.every_seconds is None else timedelta(seconds=given.every_seconds),
+        cron=given.cron,
+        zone=given.time_zone,
+        jitter=timedelta(seconds=given.jitter_seconds),
+        rests=tuple(Rest(time.fromisoformat(one.start), time.fromisoformat(one.end)) for one in given.blackout),
+    )
+
+
+def _config(known: Sequence[Schedule]) -> ConfigOut:
+    return ConfigOut(schedules=[_out(one) for one in known])
+
+
+def _out(one: Schedule) -> ScheduleOut:
+    rule = one.rule
+    return ScheduleOut(
+        id=one.id,
+        connection_id=one.connection_id,
+        entity=one.entity,
+        mode=one.mode,
+        every_seconds=None if rule.every is None else int(rule.every.total_seconds()),
+        cron=rule.cron,
+        time_zone=rule.zone,
+        jitter_seconds=int(rule.jitter.total_seconds()),
+        blackout=[
+            HoursOut(start=rest.start.isoformat("minutes"), end=rest.end.isoformat("minutes")) for rest in rule.rests
+        ],
+        state=one.state,
+        reason=one.reason,
+        next_at=one.next_at,
+        last_at=one.last_at,
+        last_run_id=one.last_run_id,
+        version=one.version,
+    )

@@ -1,0 +1,218 @@
+"""Schedules: set, paused, resumed, and turned into runs, each time once, whatever dies in between.
+
+A start is taken from the list and the next time is set in one transaction; the run is begun by a durable job. Of one
+connection and entity only one run lives at a time, so that a job done twice begins one run.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from isthmus.engine.db import Tx as SystemTx
+from isthmus.engine.queue import Wake
+from isthmus.features import connections, sync
+from isthmus.features.connections import ConnectionExpired, ConnectionNotFound, ConnectionPending
+from isthmus.features.schedules import model, store
+from isthmus.features.schedules.errors import ScheduleNotFound, WrongSchedule
+from isthmus.features.schedules.events import (
+    ScheduleParked,
+    SchedulePaused,
+    ScheduleResumed,
+    ScheduleSet,
+)
+from isthmus.features.schedules.model import Rule, Schedule, State
+from isthmus.features.schedules.settings import Settings
+from isthmus.features.sync import RunInProgress
+from isthmus.kit import ids
+from isthmus.kit.errors import Problem
+from isthmus.scope import Scope, System
+
+JOB: Final = "schedules.start"
+_ALL: Final = "*"
+_MOST: Final = 200
+_QUIET: Final = timedelta(seconds=10)
+_AGAIN: Final = timedelta(seconds=30)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """When one entity is to be read, and how much of it."""
+
+    entity: str
+    rule: Rule
+    mode: Literal["incremental", "full"] = "incremental"
+
+
+async def schedules(scope: Scope, connection_id: str | None = None) -> Sequence[Schedule]:
+    """The tenant's schedules, or those of one connection. Raises ConnectionNotFound."""
+    if connection_id is not None:
+        await connections.connection(scope, connection_id)
+    async with scope.tx() as tx:
+        return await store.schedules(tx, connection_id)
+
+
+async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> Sequence[Schedule]:
+    """Replace a connection's schedules; none at all stops it. Raises WrongSchedule, ConnectionNotFound."""
+    await connections.connection(scope, connection_id)
+    offered = await sync.offered(scope, connection_id)
+    seen: set[tuple[str, str]] = set()
+    for wish in wishes:
+        model.check(wish.rule)
+        if wish.entity not in offered:
+            raise WrongSchedule.field("entity", f"The connection offers {', '.join(offered)}, not {wish.entity}.")
+        if (wish.entity, wish.mode) in seen:
+            raise WrongSchedule.field("entity", f"There are two schedules for {wish.entity} ({wish.mode}).")
+        seen.add((wish.entity, wish.mode))
+    async with scope.tx() as tx:
+        before = {(one.entity, one.mode): one for one in await store.schedules(tx, connection_id)}
+        await store.drop(tx, connection_id, list(seen))
+        for wish in wishes:
+            known = before.get((wish.entity, wish.mode))
+            if known is None or known.rule != wish.rule:
+                id_ = scope.id("sch")
+                first = model.following(wish.rule, scope.now, connection_id)
+                await store.put(tx, id_, (connection_id, wish.entity, wish.mode), wish.rule, first)
+        told = [{"entity": wish.entity, "mode": wish.mode, **model.written(wish.rule)} for wish in wishes]
+        tx.emit(ScheduleSet(subject=connection_id, body={"schedules": told}))
+        return await store.schedules(tx, connection_id)
+
+
+async def pause(scope: Scope, connection_id: str, entity: str | None) -> Sequence[Schedule]:
+    """Let a connection's schedules, or one entity's, rest until somebody resumes them. Raises ScheduleNotFound."""
+    return await _set_state(scope, connection_id, entity, State.PAUSED)
+
+
+async def resume(scope: Scope, connection_id: str, entity: str | None) -> Sequence[Schedule]:
+    """Let them go on; what came due meanwhile is started once, now. Raises ScheduleNotFound."""
+    return await _set_state(scope, connection_id, entity, State.ACTIVE)
+
+
+async def _set_state(scope: Scope, connection_id: str, entity: str | None, state: State) -> Sequence[Schedule]:
+    await connections.connection(scope, connection_id)
+    async with scope.tx() as tx:
+        known = [one for one in await store.schedules(tx, connection_id) if entity in (None, one.entity)]
+        if not known:
+            raise ScheduleNotFound
+        next_at = scope.now if state is State.ACTIVE else None
+        if await store.set_state(tx, (connection_id, entity), state, next_at):
+            event = SchedulePaused if state is State.PAUSED else ScheduleResumed
+            tx.emit(event(subject=connection_id, body={"entity": entity}))
+        return await store.schedules(tx, connection_id)
+
+
+async def tick(system: System) -> None:
+    """Take what is due, round the tenants, and wake the job that starts it."""
+    async with system.tx() as tx:
+        due = await store.due(tx, system.now, _MOST)
+    for tenant_id, id_ in due:
+        await _take(system.scope(tenant_id, "schedules"), id_)
+
+
+async def _take(scope: Scope, id_: str) -> None:  # house: silent - the run that it leads to speaks
+    async with scope.tx() as tx:
+        found = await store.schedule(tx, id_)
+        if found is None:
+            return
+        following = model.following(found.rule, scope.now, found.connection_id)
+        if await store.take(tx, id_, scope.now, following):
+            await tx.enqueue(JOB, id_)
+
+
+async def start(scope: Scope, id_: str) -> None:
+    """Begin the run of a schedule that was taken; done twice it begins one."""
+    async with scope.tx() as tx:
+        found = await store.schedule(tx, id_) if await store.is_wanted(tx, id_) else None
+    if found is None:
+        return
+    if found.entity == _ALL:
+        await _settle(scope, found)
+        return
+    try:
+        run = await sync.start(scope, found.connection_id, entity=found.entity, mode=sync.Mode(found.mode))
+    except RunInProgress:
+        await _done(scope, id_, None)
+    except (ConnectionExpired, ConnectionPending) as failure:
+        await _park(scope, found, failure)
+    except ConnectionNotFound:
+        async with scope.tx() as tx:
+            await store.drop_one(tx, id_)
+    except Problem as failure:
+        _log.warning("a scheduled run did not start", extra={"tenant": scope.tenant_id, "code": failure.code})
+        async with scope.tx() as tx:
+            await tx.enqueue(JOB, id_, after=_AGAIN)
+    else:
+        await _done(scope, id_, run.id)
+
+
+async def _done(scope: Scope, id_: str, run_id: str | None) -> None:  # house: silent - the run speaks
+    async with scope.tx() as tx:
+        await store.started(tx, id_, run_id)
+
+
+async def _park(scope: Scope, found: Schedule, failure: Problem) -> None:
+    async with scope.tx() as tx:
+        if await store.park(tx, found.connection_id, failure.code):
+            tx.emit(ScheduleParked(subject=found.connection_id, body={"reason": failure.code}))
+
+
+async def _settle(scope: Scope, expected: Schedule) -> None:
+    """Give a new connection the usual schedules."""
+    settings = scope.part(Settings)
+    try:
+        offered = await sync.offered(scope, expected.connection_id) if settings.automatic else ()
+    except Problem:
+        offered = ()
+    wishes = usual(settings, offered)
+    async with scope.tx() as tx:
+        await store.drop_one(tx, expected.id)
+        for wish in wishes:
+            first = model.following(wish.rule, scope.now, expected.connection_id)
+            await store.put(tx, scope.id("sch"), (expected.connection_id, wish.entity, wish.mode), wish.rule, first)
+        if wishes:
+            told = [{"entity": wish.entity, "mode": wish.mode, **model.written(wish.rule)} for wish in wishes]
+            tx.emit(ScheduleSet(subject=expected.connection_id, body={"schedules": told}))
+
+
+def usual(settings: Settings, offered: Sequence[str]) -> list[Wish]:
+    """What a connection gets when nobody has said anything: changes often, everything once a day."""
+    made = []
+    for entity in offered:
+        every = {"products": settings.products, "orders": settings.orders}.get(entity, settings.others)
+        made.append(Wish(entity, Rule(every=every, jitter=settings.jitter)))
+        if settings.reconcile:
+            spread = min(settings.reconcile, timedelta(hours=6))
+            made.append(Wish(entity, Rule(every=settings.reconcile, jitter=spread), "full"))
+    return made
+
+
+async def missing(system: System, tx: SystemTx) -> Sequence[Wake]:
+    """Starts that were taken and whose job was lost."""
+    found = await store.wanted(tx, _QUIET, system.now, _MOST)
+    return [Wake(JOB, id_, tenant_id) for tenant_id, id_ in found]
+
+
+async def connected(tx: SystemTx, event: Mapping[str, Any]) -> None:
+    """Signed in: a new connection is to get its schedules, parked ones go on at once."""
+    tenant_id, connection_id, at = event["tenant_id"], event["subject"], event["at"]
+    await store.unpark(tx, tenant_id, connection_id, at)
+    await store.expect(tx, tenant_id, ids.new("sch"), connection_id, at)
+
+
+async def disconnected(tx: SystemTx, event: Mapping[str, Any]) -> None:  # house: silent - the cause was told
+    """A connection has ended: nothing of it is read any more."""
+    await store.forget(tx, event["tenant_id"], event["subject"])
+
+
+async def next_runs(scope: Scope) -> dict[tuple[str, str], datetime]:
+    """When each connection and entity is read next."""
+    async with scope.tx() as tx:
+        known = await store.schedules(tx)
+    found: dict[tuple[str, str], datetime] = {}
+    for one in known:
+        if one.state is State.ACTIVE and one.next_at is not None:
+            place = (one.connection_id, one.entity)
+            found[place] = min(found.get(place, one.next_at), one.next_at)
+    return found
