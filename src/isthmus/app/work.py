@@ -38,7 +38,7 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
     sweep = partial(_sweep, keep_events=platform.settings.core.keep_events)
-    # Recurring work holds one connection for its lock and takes others beside it: all at once would wait for each other.
+    # Recurring work holds a connection for its lock and takes others beside it: all at once would wait for each other.
     slots = asyncio.Semaphore(max(1, platform.settings.core.database_connections // _CONNECTIONS_EACH))
     async with asyncio.TaskGroup() as group:
         group.create_task(queue.run(stop), name="queue")
