@@ -45,6 +45,8 @@ integrations = tenant_table(
     Column("enabled_at", _TIME),
     Column("enabled_by", Text),
     Column("last_sync_at", _TIME),
+    #: What was read before this time may lack records of types that pass now.
+    Column("types_changed_at", _TIME),
     Index("integrations_name", "tenant_id", text("lower(name)")),
 )
 

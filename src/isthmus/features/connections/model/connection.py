@@ -101,6 +101,7 @@ class Connection:
     user_scoped: bool = False
     proxy_enabled: bool = False
     allowed_types: tuple[str, ...] = ()
+    types_changed_at: datetime | None = None
     allowed_roles: tuple[str, ...] = ()
     allowed_users: tuple[str, ...] = ()
 

@@ -64,12 +64,17 @@ _ADD = statement(
     .values(created_at=bindparam("now"), updated_at=bindparam("now"))
 )
 #: One that each person connects alone is ready for them from the start, and waits for no connection of the tenant.
+_NOW = bindparam("now", type_=i.c.updated_at.type)
 _CHANGE = statement(
     update(i)
     .where(_OWN)
     .values({name: bindparam(name) for name in _FACTS})
     .values(
         updated_at=bindparam("now"),
+        types_changed_at=case(
+            (i.c.allowed_types.is_distinct_from(bindparam("allowed_types", type_=i.c.allowed_types.type)), _NOW),
+            else_=i.c.types_changed_at,
+        ),
         status=case(
             (bindparam("user_scoped", type_=Boolean), "connected"), (i.c.user_scoped, "pending"), else_=i.c.status
         ),

@@ -24,6 +24,7 @@ _INTEGRATIONS = (
     "enabled_at timestamptz",
     "enabled_by text",
     "last_sync_at timestamptz",
+    "types_changed_at timestamptz",
 )
 _CONNECTIONS = (
     "user_id text",
@@ -138,7 +139,13 @@ def downgrade() -> None:
     op.execute("drop function count_integrations()")
     for name in reversed(_NAMES):
         op.execute(f"drop table {name}")
-    for name in ("connections_owner", "connections_person", "connections_test", "connections_overlap", "integrations_name"):
+    for name in (
+        "connections_owner",
+        "connections_person",
+        "connections_test",
+        "connections_overlap",
+        "integrations_name",
+    ):
         op.execute(f"drop index {name}")
     for table, columns in (("connections", _CONNECTIONS), ("integrations", _INTEGRATIONS)):
         op.execute(f"alter table {table} " + ", ".join(f"drop column {one.split()[0]}" for one in columns))
