@@ -84,6 +84,27 @@ async def test_a_provider_is_made_changed_and_carried_as_the_guide_says(
     await execute(ROOT / "docs/guides/add-a-provider.md")
 
 
+async def test_the_guide_of_search_runs_as_it_is_printed(
+    running: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amy, connection = await running.owner("tiki")
+    await amy.sync(connection)
+    monkeypatch.setenv("API", running.address)
+    monkeypatch.setenv("TOKEN", amy.token)
+    await execute(ROOT / "docs/guides/search-and-proxy.md")
+    assert "connected" in capsys.readouterr().out
+
+
+async def test_the_guide_of_inbound_webhooks_runs_as_it_is_printed(
+    running: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amy = await running.merchant("Amy reads what is pushed")
+    monkeypatch.setenv("API", running.address)
+    monkeypatch.setenv("TOKEN", amy.token)
+    await execute(ROOT / "docs/guides/receive-webhooks.md")
+    assert "verified" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["sandboxes.md", "write-a-connector.md"])
 async def test_the_other_guides_run_as_they_are_printed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

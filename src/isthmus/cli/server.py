@@ -13,6 +13,7 @@ from isthmus.cli import (
     queue,
     sandbox,
     schemes,
+    search,
     source,
     tenant,
     token,
@@ -34,5 +35,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(provider.provider, name="provider")
     app.add_typer(queue.queue, name="queue")
     app.add_typer(audit.audit, name="audit")
+    app.add_typer(search.search, name="search")
     app.add_typer(vault.vault, name="vault")
     app.add_typer(connector.connector, name="connector")

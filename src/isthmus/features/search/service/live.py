@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isthmus.client import ClientError, ReauthorizationRequired, TokenRejected
-from isthmus.connect.spi import FoundRecord, Searcher, SearchFor
+from isthmus.connect.spi import FoundRecord, Searcher, SearchFor, Unmappable
 from isthmus.features import catalog, connections
 from isthmus.features.connections import Reach
 from isthmus.features.search.model import Asked
@@ -72,7 +72,7 @@ async def _ask(scope: Scope, connection_id: str, found: Searcher, wanted: Search
     except ClientError as failure:
         _LOG.info("a live search failed: %s", failure.kind)
         return Failed(failure.kind.upper(), _AWAY.message)
-    except _DATA_FAULTS as failure:
+    except (Unmappable, *_DATA_FAULTS) as failure:
         _LOG.warning("a live search could not be read: %s", type(failure).__name__)
         return _AWAY
 
