@@ -11,8 +11,8 @@ from isthmus.features.connections.feature import FEATURE as CONNECTIONS
 from isthmus.features.orders.feature import FEATURE as ORDERS
 from isthmus.features.proxy.feature import FEATURE as PROXY
 from isthmus.features.records.feature import FEATURE as RECORDS
-from isthmus.features.search.feature import FEATURE as SEARCH
 from isthmus.features.schedules.feature import FEATURE as SCHEDULES
+from isthmus.features.search.feature import FEATURE as SEARCH
 from isthmus.features.sync.feature import FEATURE as SYNC
 from isthmus.features.uploads.feature import FEATURE as UPLOADS
 from isthmus.features.vault.feature import FEATURE as VAULT
