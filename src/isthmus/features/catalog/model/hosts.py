@@ -20,7 +20,8 @@ def read_hosts(known: Mapping[str, str], given: Mapping[str, str]) -> dict[str, 
         )
         if wrongness:
             wrong.append({"path": f"hosts.{name}", "message": wrongness})
-        kept[name] = address.rstrip("/")
+        # a whole address, such as that of a token endpoint, may end with a slash; what paths are put behind may not
+        kept[name] = address if known.get(name, "").endswith("/") else address.rstrip("/")
     if wrong:
         raise Invalid("A host is not usable.", details={"fields": wrong})
     return kept
