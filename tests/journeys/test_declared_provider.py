@@ -114,6 +114,18 @@ async def test_its_own_search_answers_beside_the_others(amy: Merchant) -> None:
     assert (row["title"], row["entity"], row["externalId"]) == ("dan", "people", "4")
 
 
+async def test_a_widget_shows_its_records_as_they_are_now(amy: Merchant) -> None:
+    connection = await connected(amy)
+    integration = (await amy.call("GET", f"/api/connections/{connection}")).body["integrationId"]
+    at = f"/api/tenant/integrations/{integration}/widgets/data?entity=people&fields=title&fields=email&limit=2"
+    shown = await amy.call("GET", at)
+    assert shown.status == 200, shown.body
+    assert (shown.body["entity"], len(shown.body["data"])) == ("people", 2)
+    assert shown.body["data"][1]["email"] == "bob@example.com"
+    wrong = await amy.call("GET", at.replace("fields=email", "fields=nothing"))
+    assert (wrong.status, wrong.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
 async def test_a_consent_works_once_the_app_is_set_by_api(operator: Merchant, amy: Merchant, far: Crm) -> None:
     oauth = {"authorizeUrl": f"{far.url}/authorize", "tokenUrl": f"{far.url}/token", "revokeUrl": f"{far.url}/revoke"}
     service = {

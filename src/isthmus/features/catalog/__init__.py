@@ -17,6 +17,7 @@ from isthmus.features.catalog.service.providers import (
     Providers,
     all_providers,
     found,
+    known_provider,
     provider,
     providers,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "export_provider",
     "found",
     "import_provider",
+    "known_provider",
     "provider",
     "providers",
     "read_apps",

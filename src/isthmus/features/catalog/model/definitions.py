@@ -7,7 +7,7 @@ import msgspec
 
 from isthmus.connect.expressions import expression
 from isthmus.connect.manifest import Field, Manifest
-from isthmus.connect.service import names_in
+from isthmus.connect.service import COLUMNS, names_in
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.document import EndpointPart, NewProvider, OAuthPart, ServicePart
 from isthmus.kit.errors import Invalid
@@ -50,6 +50,10 @@ def _plain(document: NewProvider) -> dict[str, Any]:
     given = document.model_dump(exclude_none=True)
     names = given.get("names") or {}
     searched = set(given.get("searchable_entities", ()))
+    targets = {
+        one.entity: [field.target for field in one.field_mappings if field.target not in COLUMNS]
+        for one in document.entity_mappings or ()
+    }
     plain = {
         "id": document.provider,
         "names": {**names, "en": document.display_name},
@@ -68,7 +72,7 @@ def _plain(document: NewProvider) -> dict[str, Any]:
         "notifications": given.get("supports_notifications", False),
         "user_scoping": given.get("requires_user_scoping", False),
         "premium": given.get("is_premium", False),
-        "entities": [_entity(one, searched) for one in given.get("available_entities", ())],
+        "entities": [_entity(one, searched, targets) for one in given.get("available_entities", ())],
         "mappings": [_mapping(one) for one in given.get("entity_mappings", ())],
         "search": given.get("search_capabilities"),
         **_forms(document, given),
@@ -92,10 +96,11 @@ def _capabilities(document: NewProvider) -> list[str]:
     return [*given, _WEBHOOK] if document.supports_webhooks and _WEBHOOK not in given else given
 
 
-def _entity(given: dict[str, Any], searched: set[str]) -> dict[str, Any]:
+def _entity(given: dict[str, Any], searched: set[str], targets: Mapping[str, list[str]]) -> dict[str, Any]:
     operations = [one for one in given["operations"] if one != "search"]
     found = [*operations, "search"] if given["name"] in searched else operations
-    return {**given, "display_name": given["display_name"] or given["name"], "operations": found}
+    fields = given["fields"] or targets.get(given["name"], [])
+    return {**given, "fields": fields, "display_name": given["display_name"] or given["name"], "operations": found}
 
 
 def _mapping(given: dict[str, Any]) -> dict[str, Any]:

@@ -166,13 +166,18 @@ async def all_providers(scope: Scope) -> list[Provider]:
 
 async def provider(scope: Scope, slug: str, *, hidden: bool = False) -> Provider:
     """One provider. Raises ProviderNotFound, also for one that merchants do not see unless `hidden` is asked for."""
+    shown = await known_provider(scope, slug)
+    if shown.removed or not (shown.listed or hidden):
+        raise ProviderNotFound
+    return shown
+
+
+async def known_provider(scope: Scope, slug: str) -> Provider:
+    """One provider, also one that was taken out of the catalog: for what uses it already. Raises ProviderNotFound."""
     shelf = scope.part(Providers)
     async with scope.tx() as tx:
         row = await store.override(tx, slug)
         await shelf.load(tx, [row] if row else [])
     if row is None and not shelf.is_own(slug):
         raise ProviderNotFound
-    shown = model.overlay(shelf.shown(slug), row)
-    if shown.removed or not (shown.listed or hidden):
-        raise ProviderNotFound
-    return shown
+    return model.overlay(shelf.shown(slug), row)

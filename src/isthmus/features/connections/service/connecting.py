@@ -178,7 +178,7 @@ async def offer(system: System, caller: Caller, token: Secret) -> Offer:
     found = await _believed(system, caller, token)
     scope = _scope(system, caller, found)
     integration = await integrations.integration(scope, found.integration_id)
-    provider = await catalog.provider(scope, integration.provider, hidden=True)
+    provider = await catalog.known_provider(scope, integration.provider)
     return Offer(found, integration, provider.auth, provider.credential_fields)
 
 

@@ -100,7 +100,7 @@ async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) ->
     IntegrationNotFound, ProviderNotFound, Invalid, NameTaken, ScopeFixed.
     """
     provider = (await integration(scope, integration_id)).provider
-    known = await catalog.provider(scope, provider, hidden=True)
+    known = await catalog.known_provider(scope, provider)
     async with scope.tx() as tx:
         before = await _one(tx, integration_id, lock=True)
         after = replace(before, **given)
