@@ -169,6 +169,7 @@ def _desk(far: rotor.Far) -> registry.Found:
     settings = (
         Field("site", "Site", pattern=r"[a-z]+"),
         Field("locale", "Locale", required=False),
+        Field("pin", "PIN", secret=True, required=False),
     )
     entities = (Entity("Contact", "Contacts", "contact"), Entity("Ticket", "Tickets", "ticket"))
     manifest = msgspec.structs.replace(plain.manifest, settings_fields=settings, entities=entities, category="support")
@@ -188,12 +189,13 @@ async def world(database: Database, *platforms: str, **knobs: Any) -> AsyncItera
             hosts = {host: address for host, address in shop.hosts.items() if host in known}
             await catalog.set_app(vault.platform(system), name, credentials=credentials, hosts=hosts)
         try:
-            yield World(system, clock, sandbox, far, _api(system))
+            yield World(system, clock, sandbox, far, api(system))
         finally:
             await clients.aclose()
 
 
-def _api(system: System) -> App:
+def api(system: System, **limits: int) -> App:
+    """The API over one process; `limits` per minute, by class."""
     return create_app(
         list(FEATURE.routes),
         open_scope=lambda who, facts: Scope(
@@ -201,7 +203,7 @@ def _api(system: System) -> App:
         ),
         authenticators=[TokenAuthenticator([own_issuer(SharedKey(_KEY))], system.clock)],
         secret=_KEY,
-        settings=HttpSettings(limits={"callback": 100_000, "connection": 100_000, "integration": 100_000}),
+        settings=HttpSettings(limits={"callback": 100_000, "connection": 100_000, "integration": 100_000, **limits}),
         checks={},
         system=system,
         clock=system.clock,

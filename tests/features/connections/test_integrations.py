@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from tests.given.connections import Side, World, world
+from tests.given.connections import BASE, Side, World, api, world
 
 from isthmus.engine.db import Database
 from isthmus.features import connections
@@ -84,15 +84,15 @@ async def test_every_wrong_field_is_named_at_once(here: World) -> None:
         "integrationId": "desk",
         "name": "Desk",
         "icon": "<script>",
-        "settings": {"site": "UPPER", "colour": "red", "locale": ["x"]},
+        "settings": {"site": "UPPER", "colour": "red", "locale": ["x"], "pin": "canary-1234"},
         "allowedShardTypes": ["product"],
         "searchableEntities": ["Contact", "Nothing"],
         "allowedRoles": ["super_admin"],
     }
     paths = wrong(await side("POST", HOME, body))
     assert paths == {
-        "icon", "settings.site", "settings.colour", "settings.locale", "allowedShardTypes.0", "searchableEntities.1",
-        "allowedRoles.0",
+        "icon", "settings.site", "settings.colour", "settings.locale", "settings.pin", "allowedShardTypes.0",
+        "searchableEntities.1", "allowedRoles.0",
     }  # fmt: skip
     assert wrong(await side("POST", HOME, {"integrationId": "desk", "name": "Desk"})) == {"settings.site"}
     assert refused(await side("POST", HOME, {"integrationId": "nobody", "name": "X"})) == (404, "PROVIDER_NOT_FOUND")
@@ -237,6 +237,19 @@ def test_the_lifecycle_of_document_003_maps_onto_what_is_shown() -> None:
 def test_limits_are_for_people_and_not_for_keys_or_work() -> None:
     assert issubclass(connections.NotForYou, Problem)
     assert connections.NotForYou.status == connections.UserScopeDenied.status == 403
+
+
+async def test_too_many_requests_are_told_when_to_come_back(here: World) -> None:
+    """Document 002, Rate Limiting: 200 a minute for integrations and 50 for connections, here two of each."""
+    side = here.side("ten_busy")
+    limited = api(here.system, integration=2, connection=2)
+    side.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=limited), base_url=BASE)
+    for path in (HOME, f"{HOME}/int_no/connection"):
+        answers = [await side("GET", path) for _ in range(3)]
+        assert refused(answers[2]) == (429, "RATE_LIMIT_EXCEEDED")
+        assert int(answers[2].headers["retry-after"]) == answers[2].json()["error"]["retryAfter"] > 0
+        assert [one.headers["x-ratelimit-remaining"] for one in answers] == ["1", "0", "0"]
+        assert answers[0].headers["x-ratelimit-limit"] == "2"
 
 
 def differing(answer: httpx2.Response) -> tuple[str, set[str]]:

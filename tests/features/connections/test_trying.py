@@ -14,6 +14,7 @@ from isthmus.features.connections.feature import FEATURE
 from isthmus.features.connections.model import trying as model
 from isthmus.features.connections.model.connection import Status
 from isthmus.features.connections.service import trying
+from isthmus.features.connections.store import tests as store
 from isthmus.kit.clock import SYSTEM
 
 
@@ -115,7 +116,7 @@ async def test_a_worker_that_died_with_a_test_leaves_it_due_again_soon(here: Wor
     here.clock.advance(timedelta(hours=7).total_seconds())
     scope = here.system.scope("ten_a", "connections")
     async with scope.tx() as tx:
-        assert await trying.tests.update_claimed(tx, connection, scope.now, scope.now + model.CLAIM)
+        assert await store.update_claimed(tx, connection, scope.now, scope.now + model.CLAIM)
     assert await due(here) == []
     here.clock.advance(model.CLAIM.total_seconds())
     assert await due(here) == [(trying.JOB, connection)]

@@ -201,7 +201,10 @@ def setting_faults(fields: Sequence[Field], given: Mapping[str, Any]) -> list[tu
     wrong = [(f"settings.{name}", "The provider has no such setting.") for name in given if name not in known]
     for name, one in known.items():
         value = given.get(name)
-        if value is None or value == "":
+        if one.secret:
+            if value is not None:
+                wrong.append((f"settings.{name}", "Settings are shown to people; a secret belongs to the credentials."))
+        elif value is None or value == "":
             if one.required:
                 wrong.append((f"settings.{name}", "This setting is required."))
         elif not isinstance(value, str | int | float | bool) or len(str(value)) > TEXT_LIMIT:

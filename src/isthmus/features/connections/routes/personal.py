@@ -66,7 +66,7 @@ class OwnStateOut(Answer, frozen=True, kw_only=True):
 @routes.get(
     "",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=OwnList,
     summary="What you may connect",
     errors=(PersonRequired,),
@@ -90,7 +90,7 @@ async def list_own(scope: ScopeDep) -> Response:
 @routes.post(
     "/{id}/connect/oauth",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=ConsentOut,
     secret_fields=("authorizationUrl", "state"),
     summary="Begin a consent for your own account",
@@ -108,7 +108,7 @@ async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Respons
 @routes.post(
     "/{id}/connect/api-key",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=ConnectedOut,
     summary="Connect your own account with an API key",
     errors=(*_USED, WrongAccountGiven, *CONNECTING),
@@ -121,7 +121,7 @@ async def connect_key(scope: ScopeDep, id: str, body: ByKey) -> Response:  # noq
 @routes.post(
     "/{id}/connect/basic",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=ConnectedOut,
     summary="Connect your own account with a user name and a password",
     errors=(*_USED, WrongAccountGiven, *CONNECTING),
@@ -134,7 +134,7 @@ async def connect_password(scope: ScopeDep, id: str, body: ByPassword) -> Respon
 @routes.post(
     "/{id}/connect/custom",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=ConnectedOut,
     summary="Connect your own account with its provider's credential fields",
     errors=(*_USED, WrongAccountGiven, *CONNECTING),
@@ -147,7 +147,7 @@ async def connect_fields(scope: ScopeDep, id: str, body: ByFields) -> Response: 
 @routes.get(
     "/{id}/connection",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=OwnStateOut,
     summary="How your own connection is",
     errors=_THERE,
@@ -170,7 +170,7 @@ async def own_state(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as ab
 @routes.post(
     "/{id}/connection/test",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=TrialOut,
     summary="Try your own credentials",
     errors=(*_USED, ConnectionNotFound),
@@ -183,7 +183,7 @@ async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
 @routes.post(
     "/{id}/disconnect",
     permission=OWN,
-    limit="integration",
+    limit="connection",
     response_model=DisconnectedOut,
     summary="Disconnect your own account",
     errors=(*_USED, ConnectionNotFound),

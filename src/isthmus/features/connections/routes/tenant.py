@@ -122,7 +122,7 @@ class DisconnectedOut(Answer, frozen=True, kw_only=True):
 @routes.post(
     "/{id}/connect/oauth",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=ConsentOut,
     secret_fields=("authorizationUrl", "state"),
     summary="Begin a consent for an integration",
@@ -140,7 +140,7 @@ async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Respons
 @routes.post(
     "/{id}/connect/api-key",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=ConnectedOut,
     summary="Connect an integration with an API key",
     errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
@@ -153,7 +153,7 @@ async def connect_key(scope: ScopeDep, id: str, body: ByKey) -> Response:  # noq
 @routes.post(
     "/{id}/connect/basic",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=ConnectedOut,
     summary="Connect an integration with a user name and a password",
     errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
@@ -166,7 +166,7 @@ async def connect_password(scope: ScopeDep, id: str, body: ByPassword) -> Respon
 @routes.post(
     "/{id}/connect/custom",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=ConnectedOut,
     summary="Connect an integration with its provider's own credential fields",
     errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
@@ -179,7 +179,7 @@ async def connect_fields(scope: ScopeDep, id: str, body: ByFields) -> Response: 
 @routes.get(
     "/{id}/connection",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=ConnectionStateOut,
     summary="How an integration's connection is",
     errors=(IntegrationNotFound, ConnectionNotFound),
@@ -192,7 +192,7 @@ async def connection_state(scope: ScopeDep, id: str) -> Response:  # noqa: A002 
 @routes.post(
     "/{id}/connection/test",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=TrialOut,
     summary="Try an integration's credentials",
     errors=(IntegrationNotFound, ConnectionNotFound),
@@ -206,7 +206,7 @@ async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
 @routes.patch(
     "/{id}/credentials",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=RotatedOut,
     summary="Replace an integration's credentials",
     description="They are tried first, and belong to the same account. Calls under way finish with the old ones, which "
@@ -227,7 +227,7 @@ async def rotate(scope: ScopeDep, id: str, body: NewCredentials) -> Response:  #
 @routes.post(
     "/{id}/disconnect",
     permission=MANAGE,
-    limit="integration",
+    limit="connection",
     response_model=DisconnectedOut,
     summary="Disconnect an integration",
     errors=(IntegrationNotFound, ConnectionNotFound),

