@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
@@ -20,7 +21,7 @@ from tests.given import webhooks_out as given
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
-from isthmus.features.webhooks_out import jobs
+from isthmus.features.webhooks_out import Sender, jobs
 from isthmus.features.webhooks_out.errors import WrongRetention
 from isthmus.features.webhooks_out.model import SHARDS, Draft, Endpoint
 from isthmus.features.webhooks_out.service import deliveries, dispatching, endpoints, fanning, retaining
@@ -380,6 +381,42 @@ async def test_what_waits_while_paused_is_sent_after_it(database: Database) -> N
         assert sink.bodies == []
         await endpoints.change(scope, endpoint.id, {"state": "active"})
         await sink.wait_for(10)
+
+
+@pytest.mark.usefixtures("clean")
+async def test_no_more_at_once_than_an_endpoint_wants(database: Database) -> None:
+    running = {"now": 0, "most": 0}
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        running["now"] += 1
+        running["most"] = max(running["most"], running["now"])
+        await asyncio.sleep(0.01)
+        running["now"] -= 1
+        return web.Response()
+
+    async with given.sink(answer=slow) as sink, given.process(database) as system, working(system):
+        scope = given_vault.scope(system, TENANT)
+        await _endpoint(scope, sink.url, concurrency=3)
+        await given.emit(scope, *range(30))
+        await sink.wait_for(30)
+        assert running["most"] == 3
+
+
+@pytest.mark.usefixtures("clean")
+async def test_a_delivery_whose_event_is_forgotten_ends(database: Database, copied: Copy) -> None:
+    async with given.sink() as sink, given.process(database) as system:
+        scope = given_vault.scope(system, TENANT)
+        await _endpoint(scope, sink.url)
+        await given.emit(scope, 1)
+        await fanning.fan_out_once(system)
+        system.engine.part(Sender).handed.clear()
+        admin = await asyncpg.connect(copied.admin_url)
+        await admin.execute("truncate events")
+        await admin.close()
+        async with working(system):
+            await _all_are(scope, "dead", 1)
+        (row,) = await _rows(scope)
+    assert (row["last_error"], sink.bodies) == ("event_forgotten", [])
 
 
 @pytest.mark.usefixtures("clean")

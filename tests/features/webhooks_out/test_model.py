@@ -1,5 +1,6 @@
 """Filters, headers, the schedule and health: pure rules."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from isthmus.features.webhooks_out.errors import WrongEndpoint
 from isthmus.features.webhooks_out.model import (
     SCHEDULE,
+    Board,
     Condition,
     Draft,
     Fare,
@@ -168,3 +170,38 @@ def test_a_lane_holds_its_rate_and_its_concurrency() -> None:
             started += 1
         now += 0.01
     assert 9 <= started <= 11
+
+
+@dataclass
+class _Job:
+    endpoint_id: str
+    attempts: int = 0
+    doubtful: bool = False
+
+
+def test_a_line_takes_a_third_of_what_is_left_so_that_none_keeps_others_out() -> None:
+    board: Board[_Job] = Board(slots=8, most=90)
+    taken = {name: sum(board.add(_Job(name), 1, 0, 5.0) for _ in range(90)) for name in "abcdefghij"}
+    assert taken["a"] > taken["b"] > taken["c"] >= 4
+    assert min(taken.values()) >= 4
+    assert board.full == dict.fromkeys("abcdefghij", 5.0)
+    for _ in range(taken["a"]):
+        for job in list(board.take(6.0)):
+            board.end(job)
+    assert "a" not in board.full
+
+
+def test_what_failed_before_and_who_failed_last_get_a_quarter_of_the_slots() -> None:
+    board: Board[_Job] = Board(slots=8, most=900)
+    for number in range(20):
+        board.add(_Job(f"dead{number}", doubtful=True), 10, 0, 0.0)
+        board.add(_Job(f"again{number}", attempts=1), 10, 0, 0.0)
+    held_back = list(board.take(0.0))
+    assert len(held_back) == 2
+    for number in range(20):
+        board.add(_Job(f"good{number}"), 10, 0, 0.0)
+    assert len(list(board.take(0.0))) == 6
+    assert (board.slots.used, board.slots.used_by_retries) == (8, 2)
+    for job in held_back:
+        board.end(job)
+    assert {job.endpoint_id[:4] for job in board.take(0.0)} == {"good"}

@@ -184,6 +184,7 @@ class Picker:
         async with self._system.tx() as tx:
             if stale:
                 await store.take_out(tx, stale)
+                await store.bury(tx, stale, self._system.now)
             if idle or later:
                 await store.postpone(tx, [*later, *((due, None) for due in idle)])
             for tenant_id, endpoint_id in sorted({(due.tenant_id, due.endpoint_id) for due in idle}):

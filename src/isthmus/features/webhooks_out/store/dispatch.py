@@ -89,6 +89,12 @@ insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id,
 select shard, next_at, number, tenant_id, endpoint_id, id, attempts from given where next_at is not null
 on conflict do nothing
 """
+_BURY = """
+update webhook_deliveries d set state = 'dead', last_error = 'event_forgotten', next_at = null, done_at = $3
+from unnest($1::text[], $2::text[]) as g (tenant_id, id)
+where d.tenant_id = g.tenant_id and d.id = g.id and d.state = 'pending'
+  and not exists (select from events e where e.tenant_id = d.tenant_id and e.id = d.event_id)
+"""
 _TAKE_OUT = "delete from webhook_due where ctid = any($1::tid[]) and number = any($2::bigint[])"
 _FARE = """
 update webhook_endpoints p set
@@ -258,6 +264,11 @@ async def settle(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Rec
 async def take_out(tx: Tx, dues: Sequence[Due]) -> None:
     """Remove due rows."""
     await tx.execute_sql(_TAKE_OUT, [one.place for one in dues], [one.number for one in dues])
+
+
+async def bury(tx: Tx, dues: Sequence[Due], at: datetime) -> None:
+    """End deliveries whose events are no longer in the log: there is nothing left to send."""
+    await tx.execute_sql(_BURY, [one.tenant_id for one in dues], [one.delivery_id for one in dues], at)
 
 
 async def keep_days(tx: Tx, first: date, last: date) -> int:
