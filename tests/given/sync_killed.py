@@ -45,7 +45,8 @@ def _die_at(boundary: int) -> None:
 
 async def _work(url: str, order: dict[str, Any]) -> None:
     database = await Database.connect(url, size=2)
-    shop = given.Shelf(order["titles"])
+    kind = given.Till if order.get("entity") == "orders" else given.Shelf
+    shop = kind(order["titles"])
     scope = given.scope(database, {"con_one": shop}, lease=given.SHORT, heartbeat=given.NEVER, max_deaths=10_000)
     if order.get("boundary"):
         _die_at(order["boundary"])
