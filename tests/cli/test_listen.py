@@ -27,7 +27,7 @@ async def test_each_delivery_is_passed_on_once_with_its_own_headers_and_bytes() 
 
     async def feed(request: web.Request) -> web.Response:
         assert request.headers["x-api-key"] == "key"
-        asked.append(request.query.get("after", ""))
+        asked.append(request.query.get("after", "none"))
         items = [] if len(asked) == 1 else [_item("inb_1"), _item(f"inb_{len(asked)}")]
         page = {"items": items, "next": f"place{len(asked)}", "hasMore": False}
         return web.Response(text=json.dumps(page), content_type="application/json")
@@ -46,7 +46,7 @@ async def test_each_delivery_is_passed_on_once_with_its_own_headers_and_bytes() 
         options = [f"{base}/mine", "--api", base, "--key", "key", "--every", "0.1", "--times", "3"]
         ended = await asyncio.to_thread(CliRunner().invoke, tool, options)
     assert ended.exit_code == 0, ended.output
-    assert asked == ["", "place1", "place2"]
+    assert asked == ["none", "place1", "place2"]
     assert [headers["isthmus-delivery"] for _, headers, _ in taken] == ["inb_1", "inb_2", "inb_3"]
     query, headers, body = taken[0]
     assert (query, headers["x-mark"], body) == ("a=1", "1", BODY)

@@ -65,12 +65,14 @@ async def _listen(
 ) -> None:
     every, times = pace
     seen: OrderedDict[str, None] = OrderedDict()
-    after = ""
+    after: str | None = None
     looks = 0
     async with ApiClient(headers=headers) as deployment, ApiClient() as local:
         while not times or looks < times:
             looks += 1
-            page = (await deployment.get(feed, query={**wanted, **({"after": after} if after else {})})).decode(_Page)
+            page = (await deployment.get(feed, query={**wanted, **({} if after is None else {"after": after})})).decode(
+                _Page
+            )
             after = page.next
             for one in page.items:
                 if one.delivery.id not in seen:

@@ -52,14 +52,13 @@ class Feed:
 
 async def feed(scope: Scope, after: str | None, wanted: tuple[str | None, str | None], limit: int) -> Feed:
     """What came in behind a place, or from now on; of one (source, event) where these are named."""
-    floor = ids.floor("inb", scope.now - _LATE)
-    if after is None:
-        return Feed((), floor, has_more=False)
     async with scope.tx() as tx:
+        if after is None:
+            return Feed((), await store.newest(tx, scope.tenant_id), has_more=False)
         items = await store.feed(tx, scope.tenant_id, after, wanted, limit)
     if len(items) == limit:
         return Feed(items, items[-1].id, has_more=True)
-    return Feed(items, max(after, floor), has_more=False)
+    return Feed(items, max(after, ids.floor("inb", scope.now - _LATE)), has_more=False)
 
 
 async def delivery(scope: Scope, id_: str) -> Whole:

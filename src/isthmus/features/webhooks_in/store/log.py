@@ -133,6 +133,7 @@ async def refused(tx: Tx, tenant_id: str, source_id: str, ask: Ask) -> Page[Mapp
     return Page(items, items[-1]["id"] if more else None, has_more=more)
 
 
+_NEWEST = "select coalesce(max(id), '') as id from webhook_inbox where tenant_id = $1"
 _FEED = """
 select id, source_id, provider, received_at, request_id, address, method, topic, event, entity, account, object,
   occurred_at, simulated, verdict, connection_id, state, attempts, next_at, reason, run_id, replays, done_at, headers,
@@ -141,6 +142,11 @@ from webhook_inbox
 where tenant_id = $1 and id > $2 and ($3::text is null or source_id = $3) and ($4::text is null or event = $4)
 order by id limit $5
 """
+
+
+async def newest(tx: Tx, tenant_id: str) -> str:
+    """The id of the newest delivery; empty where there is none."""
+    return str((await tx.fetch_sql(_NEWEST, tenant_id))[0]["id"])
 
 
 async def feed(tx: Tx, tenant_id: str, after: str, wanted: tuple[str | None, str | None], limit: int) -> list[Delivery]:
