@@ -16,6 +16,7 @@ from bench.serving.running import Serving, ask, cpu, module, serving, wait
 ROUNDS = int(os.environ.get("ISTHMUS_BENCH_ROUNDS", "3"))
 REQUESTS = int(os.environ.get("ISTHMUS_BENCH_REQUESTS", "1500"))
 _WARM = 300
+_PEER = str(Path(__file__).parents[1] / ".venv-bench" / "bin" / "python")
 _SPREAD, _GAIN = 1.5, 0.5
 _ROUTES: Mapping[str, str] = {
     "catalog list": "/api/integrations?limit=1",
@@ -50,7 +51,7 @@ def _beside_plain(server: Serving) -> Row:
     path = "/api/tenant/integrations?limit=50"
     ours: list[float] = []
     theirs: list[float] = []
-    with module("bench.serving.plain", str(port), server.database, str(_key(server.home))) as plain:
+    with module("bench.serving.plain", str(port), server.database, str(_key(server.home)), python=_PEER) as plain:
         wait(port)
         addresses = (server.address + path, f"http://127.0.0.1:{port}{path}")
         for address in addresses:

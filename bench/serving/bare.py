@@ -15,7 +15,7 @@ async def _main(port: int, far_url: str) -> None:
     async with aiohttp.ClientSession() as client:
 
         async def passed(request: web.Request) -> web.StreamResponse:
-            path = "/" + request.raw_path.split("/", _PREFIX)[_PREFIX]
+            path = "/" + "/".join(request.raw_path.split("/")[_PREFIX:])
             headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
             headers["Authorization"] = "Bearer key-1"
             body = request.content if request.can_read_body else None

@@ -1,9 +1,11 @@
 """`python -m bench.serving.plain PORT DATABASE_URL KEY_FILE`: the list of integrations as a plain service has it.
 
-FastAPI, SQLAlchemy's asyncio session over asyncpg, a token that is verified by joserfc, pydantic's models, uvicorn.
+FastAPI, SQLAlchemy over psycopg2, a token that is verified by joserfc, pydantic's models, uvicorn; in the peers' own
+environment, which knows nothing of ours.
 """
 
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +16,16 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy import MetaData, Table, create_engine, func, select
+from sqlalchemy.orm import Session, sessionmaker
 
-from isthmus.features.connections.tables import connections, integrations
-
-_PORT, _URL, _SECRET = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]).read_text("utf-8")
+_PORT, _URL, _SECRET = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]).read_text("utf-8").strip()
 _KEY = OctKey.import_key(_SECRET)
-_engine = create_async_engine(_URL.replace("postgresql://", "postgresql+asyncpg://"), pool_size=8)
-_session = async_sessionmaker(_engine, expire_on_commit=False)
+_engine = create_engine(_URL.replace("postgresql://", "postgresql+psycopg2://"), pool_size=8)
+_session = sessionmaker(_engine, expire_on_commit=False)
+_known = MetaData()
+integrations = Table("integrations", _known, autoload_with=_engine)
+connections = Table("connections", _known, autoload_with=_engine)
 app = FastAPI()
 
 
@@ -63,7 +66,7 @@ class Page(BaseModel):
     offset: int
 
 
-async def _tenant(authorization: Annotated[str, Header()]) -> str:
+def _tenant(authorization: Annotated[str, Header()]) -> str:
     try:
         claims = jwt.decode(authorization.removeprefix("Bearer "), _KEY, algorithms=["HS256"]).claims
     except ValueError as error:
@@ -71,22 +74,22 @@ async def _tenant(authorization: Annotated[str, Header()]) -> str:
     return str(claims.get("tenantId"))
 
 
-async def _open() -> Any:
-    async with _session() as session:
+def _open() -> Iterator[Session]:
+    with _session() as session:
         yield session
 
 
 @app.get("/api/tenant/integrations")
-async def listed(
+def listed(
     tenant: Annotated[str, Depends(_tenant)],
-    session: Annotated[AsyncSession, Depends(_open)],
+    session: Annotated[Session, Depends(_open)],
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     offset: int = 0,
 ) -> Page:
     """A page of the tenant's integrations with their connections, and how many there are."""
     i, c = integrations.c, connections.c
-    await session.execute(select(func.set_config("role", "isthmus_tenant", True)))
-    await session.execute(select(func.set_config("isthmus.tenant", tenant, True)))
+    setting = func.set_config("role", "isthmus_tenant", True), func.set_config("isthmus.tenant", tenant, True)
+    session.execute(select(*setting))
     query = (
         select(integrations, c.id.label("connection_id"), c.status.label("connection_status"))
         .outerjoin(connections, (c.tenant_id == i.tenant_id) & (c.integration_id == i.id))
@@ -95,10 +98,8 @@ async def listed(
         .limit(limit)
         .offset(offset)
     )
-    rows = (await session.execute(query)).mappings().all()
-    total = (
-        await session.execute(select(func.count()).select_from(integrations).where(i.tenant_id == tenant))
-    ).scalar()
+    rows = session.execute(query).mappings().all()
+    total = session.execute(select(func.count()).select_from(integrations).where(i.tenant_id == tenant)).scalar()
     return Page(integrations=[Integration(**row) for row in rows], total=total or 0, limit=limit, offset=offset)
 
 

@@ -25,10 +25,10 @@ IN_FLIGHT = 8
 
 
 @contextlib.contextmanager
-def module(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def module(name: str, *arguments: str, python: str = sys.executable) -> Iterator[subprocess.Popen[str]]:
     """`python -m name ...`, ended at the end."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ISTHMUS_")}
-    command = [sys.executable, "-m", name, *arguments]
+    command = [python, "-m", name, *arguments]
     with subprocess.Popen(command, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
