@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -74,6 +75,30 @@ async def test_a_push_to_the_address_that_the_platform_was_told_is_believed(runn
         assert (answer.status, await answer.read()) == (200, b"")
     mine = await until(lambda: log(amy, "shopee"))
     assert mine[0]["connectionId"] == connection
+
+
+async def test_a_push_about_one_object_has_that_object_read_anew(running: Deployment, shopee: Any) -> None:
+    amy, connection, sandbox, _ = shopee
+    await amy.sync(connection)
+    listing = (await amy.call("GET", "/api/listings?limit=1")).body["items"][0]
+    number = listing["externalId"]
+    sandbox.edit_product(number, title="Read anew")
+    app, shop = sandbox.apps[0], sandbox.sellers[0]
+    shape = {"data": {"item_id": int(number)}, "shop_id": int(shop.id), "code": 8, "timestamp": 1767225601}
+    body, url = json.dumps(shape).encode(), sandbox.desks.of(app).url
+    mark = hmac.digest(app.credentials["partner_key"].encode(), url.encode() + b"|" + body, "sha256").hex()
+    async with amy.browser.post(url, data=body, headers={"authorization": mark}) as answer:
+        assert answer.status == 200
+
+    async def read() -> bool:
+        return bool((await amy.call("GET", f"/api/listings/{listing['id']}")).body["title"] == "Read anew")
+
+    assert await until(read)
+    newest = (await log(amy, "shopee"))[0]
+    whole = (await amy.call("GET", f"/api/webhooks/{newest['id']}")).body
+    assert [(one["handler"], one["state"], one["result"]["externalId"]) for one in whole["handlers"]] == [
+        ("sync", "done", number)
+    ]
 
 
 async def test_what_the_platform_switched_off_is_mended_by_the_daily_look(running: Deployment, shopee: Any) -> None:
