@@ -1,9 +1,10 @@
-"""What lies beside the checkout: without the data, Node or PHP, tests are left out and named; never in CI."""
+"""What lies beside the checkout: without data, Node, PHP or root, tests are left out and named; never in CI."""
 
 import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "node": shutil.which("node") is not None,
         "php": shutil.which("php") is not None,
     }
+    there["tmpfs"] = sys.platform == "linux" and os.geteuid() == 0
     missing = [] if os.environ.get("CI") else [name for name, found in there.items() if not found]
     if any(item.get_closest_marker("node_types") for item in items) and typed_node() is None:
         missing.append("node_types")
@@ -67,5 +69,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _left_out:
         names = ", ".join(sorted(_left_out))
         terminalreporter.write_line(
-            f"left out, there is no {SHARED.name} beside the checkout, no node (22.6 for TypeScript) or no php: {names}"
+            f"left out, there is no {SHARED.name} beside, no node (22.6 for TypeScript), php or root: {names}"
         )
