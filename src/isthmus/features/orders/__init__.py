@@ -12,3 +12,5 @@ from isthmus.features.orders.service import orders as orders
 from isthmus.features.orders.service import redact as redact
 from isthmus.features.orders.service import write_orders as write_orders
 from isthmus.features.orders.settings import Settings as Settings
+from isthmus.features.orders.store.finding import orders_behind as orders_behind
+from isthmus.features.orders.store.finding import orders_named as orders_named

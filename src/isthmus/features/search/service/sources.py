@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.engine.db import Tx
-from isthmus.features import records
+from isthmus.features import orders, records
 
 Rows = Sequence[Mapping[str, Any]]
 Named = Callable[[Tx, str, Sequence[str]], Awaitable[Rows]]
@@ -33,6 +33,12 @@ SOURCES: Final[tuple[Source, ...]] = (
         ("listing.created", "listing.updated", "listing.deleted"),
         records.listings_named,
         records.listings_behind,
+    ),
+    Source(
+        "orders",
+        ("order.created", "order.updated", "order.status_changed"),
+        orders.orders_named,
+        orders.orders_behind,
     ),
     Source(
         "records",
