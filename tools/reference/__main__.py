@@ -24,6 +24,7 @@ MADE: Mapping[str, Callable[[], str]] = {
     f"{PAGES}/api.md": api.text,
     f"{PAGES}/openapi.json": api.document_text,
     webhooks.GUIDE: lambda: webhooks.guide(ROOT),
+    webhooks.TYPES: webhooks.types,
     f"{SNAPSHOTS}/permissions.txt": snapshots.permissions,
     f"{SNAPSHOTS}/routes.txt": snapshots.routes,
 }

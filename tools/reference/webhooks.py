@@ -11,6 +11,7 @@ from isthmus.app import FEATURES
 from isthmus.features.webhooks_out import Catalogue
 
 GUIDE: Final = "docs/WEBHOOK_INTEGRATION.md"
+TYPES: Final = "web/packages/client/src/events.ts"
 _BEGIN, _END = "<!-- events: made by tools.reference -->", "<!-- events end -->"
 _TIME: Final = "2026-01-01T00:00:00.000Z"
 _TAIL: Final = "01k5z7j3m8q2v9x4b6c0d1e2f3"
@@ -50,8 +51,59 @@ def guide(root: Path) -> str:
 
 def events() -> str:
     """Every public type of this build."""
-    kinds = Catalogue([kind for feature in FEATURES for kind in feature.emits])
-    return "\n\n".join(_event(*one) for one in kinds.described())
+    return "\n\n".join(_event(*one) for one in described())
+
+
+def described() -> list[tuple[str, int, str, dict[str, Any]]]:
+    """Type, version, meaning and schema of every public event."""
+    return Catalogue([kind for feature in FEATURES for kind in feature.emits]).described()
+
+
+def types() -> str:
+    """The same for TypeScript: what `data` holds, by type."""
+    lines = ["// Made by tools.reference from the events of the platform; do not edit.", ""]
+    lines += [
+        "/** What `data` of each event holds. New properties may come at any time. */",
+        "export interface EventData {",
+    ]
+    for name, _, text, schema in described():
+        data = schema["properties"]["data"]["properties"]
+        shape = " ".join(f"readonly {key}?: {_typed(one)};" for key, one in data.items())
+        lines += [f"  /** {text} */", f'  "{name}": {{ {shape} }};' if shape else f'  "{name}": Record<string, never>;']
+    lines += ["}", "", "export type EventType = keyof EventData;", "", "/** The version of each type's schema. */"]
+    versions = ", ".join(f'"{name}": {version}' for name, version, _, _ in described())
+    lines += [f"export const EVENT_VERSIONS: Readonly<Record<EventType, number>> = {{ {versions} }};", "", _FRAME]
+    return "\n".join(lines)
+
+
+_FRAME: Final = """/** A message as endpoints, `GET /api/events` and the stream give it. */
+export type EventMessage<T extends EventType = EventType> = {
+  readonly [K in T]: {
+    readonly id: string;
+    readonly type: K;
+    readonly timestamp: string;
+    readonly subject: string;
+    readonly data: EventData[K];
+  };
+}[T];
+"""
+
+
+def _typed(schema: Mapping[str, Any]) -> str:
+    """The TypeScript of one property."""
+    if "enum" in schema:
+        return " | ".join(json.dumps(one) for one in schema["enum"])
+    kinds = schema.get("type", "unknown")
+    return " | ".join(_typed_as(one, schema) for one in (kinds if isinstance(kinds, list) else [kinds]))
+
+
+def _typed_as(kind: str, schema: Mapping[str, Any]) -> str:
+    if kind == "object":
+        inner = " ".join(f"readonly {key}?: {_typed(one)};" for key, one in schema.get("properties", {}).items())
+        return f"{{ {inner} }}" if inner else "Readonly<Record<string, unknown>>"
+    if kind == "array":
+        return f"ReadonlyArray<{_typed(schema.get('items') or {})}>"
+    return {"integer": "number"}.get(kind, kind)
 
 
 def _event(name: str, version: int, text: str, schema: Mapping[str, Any]) -> str:
