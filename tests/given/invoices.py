@@ -4,12 +4,12 @@ The file's dirt, and what becomes of it: an invoice number that begins with C is
 negative: it becomes a cancelled order of as many pieces. A negative quantity elsewhere is a correction of the stock and
 worth nothing: such a line is no line of an order, and an invoice of nothing else no order. Lines of one invoice do not
 always stand together. A number that begins with A
-writes off a debt and sells nothing. Times have no zone and are taken as UTC, sixteen years later.
+writes off a debt and sells nothing. Times have no zone and are taken as UTC, some years later.
 """
 
 import csv
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,9 @@ from pathlib import Path
 from isthmus.sandbox import Book, Bought, Buyer, Placed
 from isthmus.sandbox.orders import State
 
-_YEARS = 16
+#: The file ends here; it is moved so that it ends two months before the day of the test.
+_END = datetime(2010, 5, 23, tzinfo=UTC)
+_AGO = timedelta(days=60)
 #: Country, month, and whether the invoice was a cancellation.
 Cell = tuple[str, str, bool]
 
@@ -48,19 +50,20 @@ class Invoice:
         return self.country, self.at.strftime("%Y-%m"), self.cancelled
 
 
-def invoices(path: Path, most: int | None = None) -> list[Invoice]:
-    """The first invoices of the file that sell or take back something; lines of one need not stand together."""
+def invoices(path: Path, now: datetime, most: int | None = None) -> list[Invoice]:
+    """The first invoices of the file that sell or take back something, as if it ended shortly before `now`."""
+    shift = timedelta(days=(now - _AGO - _END).days)
     rows: dict[str, list[dict[str, str]]] = {}
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file)
         names = next(lines)
         for line in lines:
             rows.setdefault(line[0], []).append(dict(zip(names, line, strict=True)))
-    made = [_invoice(number, found) for number, found in islice(rows.items(), most)]
+    made = [_invoice(number, found, shift) for number, found in islice(rows.items(), most)]
     return [one for one in made if one is not None]
 
 
-def _invoice(number: str, rows: list[dict[str, str]]) -> Invoice | None:
+def _invoice(number: str, rows: list[dict[str, str]], shift: timedelta) -> Invoice | None:
     sign = -1 if number.startswith("C") else 1
     sold = [row for row in rows if sign * int(row["Quantity"]) > 0]
     if not sold or number.startswith("A"):
@@ -72,7 +75,7 @@ def _invoice(number: str, rows: list[dict[str, str]]) -> Invoice | None:
         for row in sold
     )
     customer = first["CustomerID"].partition(".")[0]
-    return Invoice(number, moment.replace(year=moment.year + _YEARS), first["Country"], customer, lines)
+    return Invoice(number, moment + shift, first["Country"], customer, lines)
 
 
 def place(book: Book, found: list[Invoice]) -> None:

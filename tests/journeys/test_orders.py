@@ -158,7 +158,7 @@ async def _counted(running: Deployment, connection: str) -> dict[invoices.Cell, 
 
 
 async def _synced(running: Deployment, most: int | None) -> Counter[bool]:
-    found = invoices.invoices(_FILE, most)
+    found = invoices.invoices(_FILE, SYSTEM.now(), most)
     amy, connection = await running.owner("shopee")
     invoices.place(running.sandbox.shops["shopee"].book(), found)
     run = await _read(amy, connection, "full")

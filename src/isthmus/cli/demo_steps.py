@@ -51,6 +51,7 @@ class Outcome:
     state: str
     listings: int
     variants: int
+    orders: int
     pages: int
     failed: int
     retries: int
@@ -130,15 +131,23 @@ class Demo:
 
     async def _sync(self, shop: ConnectedShop, show: Callable[[str, Mapping[str, Any]], None]) -> Outcome:
         before = _cpu_seconds()
+        run = await self._read(shop, "products", show)
+        spent = _cpu_seconds() - before
+        orders = await self._read(shop, "orders", show)
+        return _outcome(shop, run, orders, spent)
+
+    async def _read(
+        self, shop: ConnectedShop, entity: str, show: Callable[[str, Mapping[str, Any]], None]
+    ) -> dict[str, Any]:
         asked = {"connectionId": shop.connection_id, "mode": "full"}
-        run = await self._call("POST", "/api/sync/products", asked)
+        run = await self._call("POST", f"/api/sync/{entity}", asked)
         async with asyncio.timeout(_RUN_SECONDS):
             while run["state"] in _LIVE:
                 show(shop.provider, run)
                 await asyncio.sleep(_LOOK_SECONDS)
                 run = await self._call("GET", f"/api/sync/runs/{run['id']}")
         show(shop.provider, run)
-        return _outcome(shop, run, _cpu_seconds() - before)
+        return run
 
     async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         if self._api is None:
@@ -152,17 +161,18 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _outcome(shop: ConnectedShop, run: Mapping[str, Any], cpu_seconds: float) -> Outcome:
+def _outcome(shop: ConnectedShop, run: Mapping[str, Any], orders: Mapping[str, Any], cpu_seconds: float) -> Outcome:
     rows = run["listings"] + run["variants"]
     seconds = _seconds(run)
     return Outcome(
         provider=shop.provider,
         shop=shop.name,
-        state=run["state"],
+        state=run["state"] if orders["state"] == "succeeded" else orders["state"],
         listings=run["listings"],
         variants=run["variants"],
+        orders=orders["listings"],
         pages=run["pages"],
-        failed=run["failed"],
+        failed=run["failed"] + orders["failed"],
         retries=run["retries"],
         throttled=run["throttled"],
         seconds=round(seconds, 2),

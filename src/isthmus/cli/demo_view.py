@@ -42,7 +42,8 @@ class Progress:
         if provider not in self._lines:
             self._lines[provider] = self._bars.add_task(provider, total=None, said="")
         read = run["listings"]
-        said = f"{read} listings, {run['pages']} pages"
+        what = "orders" if run["entity"] == "orders" else "listings"
+        said = f"{read} {what}, {run['pages']} pages"
         if run["waitingReason"]:
             said += f", waiting: {text.terminal(run['waitingReason'])}"
         size = read if run["finishedAt"] else run["total"]
@@ -53,11 +54,11 @@ def outcome_table(rows: Sequence[Outcome]) -> Table:
     """What happened, one row per shop."""
     table = Table(title="What happened", title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("shop", no_wrap=True)
-    for name in ("listings", "variants", "pages", "errors", "retries", "throttled", "seconds", "rows/CPU s"):
+    for name in ("listings", "variants", "orders", "pages", "errors", "retries", "throttled", "seconds", "rows/CPU s"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         shop = row.provider if row.state == "succeeded" else f"{row.provider} ({row.state})"
-        counts = (row.listings, row.variants, row.pages, row.failed, row.retries, row.throttled)
+        counts = (row.listings, row.variants, row.orders, row.pages, row.failed, row.retries, row.throttled)
         speed = (f"{row.seconds:.1f}", f"{row.rows_per_cpu_second:.0f}")
         table.add_row(shop, *(str(count) for count in counts), *speed)
     return table

@@ -28,16 +28,18 @@ from isthmus.connect.spi import (
     Consent,
     ConsentDenied,
     Desk,
+    FoundRecord,
     Granted,
     Pulled,
     RawRecord,
     RecordPage,
+    SearchFor,
     Session,
     Subscription,
     Window,
 )
 from isthmus.connectors.shopee import mapping, order_mapping
-from isthmus.connectors.shopee.connector import items, orders, pushing, signing, verdict
+from isthmus.connectors.shopee.connector import finding, items, orders, pushing, signing, verdict
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
 
@@ -66,6 +68,8 @@ _SHOP_INFO = reading.decoder(_Shop)
 
 class Shopee:
     """The connector; an account is one shop."""
+
+    search_filters: frozenset[str] = frozenset()
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -196,6 +200,10 @@ class Shopee:
     async def confirm_events(self, desk: Desk, queue: str, place: str) -> str:  # noqa: ARG002 - each app has one list
         """See `pushing`."""
         return await pushing.confirm(desk, place)
+
+    async def search(self, session: Session, wanted: SearchFor) -> Sequence[FoundRecord]:
+        """See `finding`."""
+        return await finding.search(session, wanted)
 
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """Items changed in the window, in every state, oldest first."""

@@ -20,7 +20,8 @@ T = TypeVar("T")
 API = "/api/v2"
 #: Neither ten pages nor twenty get near the offset that the platform refuses ("get items offset over limit").
 RULES = walk.Rules(page=100, most=1_000)
-_DETAILS = 50
+#: Items whose details one call gives.
+DETAILS = 50
 #: Calls of one page that are under way at a time; the limiter in the client still decides when each leaves.
 _AT_ONCE = 5
 
@@ -94,9 +95,9 @@ def following(at: walk.Walk, page: Listed) -> walk.Step:
 async def records(session: Session, page: Listed, read_at: datetime) -> list[RawRecord]:
     """Details and models of every item of the page, put together. Raises client errors."""
     ids = [one for one in page.rows if one]
-    batches = [ids[start : start + _DETAILS] for start in range(0, len(ids), _DETAILS)]
+    batches = [ids[start : start + DETAILS] for start in range(0, len(ids), DETAILS)]
     items: dict[str, msgspec.Raw] = {}
-    for found in await together(partial(_details, session), batches):
+    for found in await together(partial(details, session), batches):
         items |= found
     with_models = [one for one, raw in items.items() if _has_models(raw)]
     models = dict(zip(with_models, await together(partial(_models, session), with_models), strict=True))
@@ -110,7 +111,8 @@ async def fetch(session: Session, item_id: str, read_at: datetime) -> RawRecord 
     return None if b',"item":null,' in found.payload else found
 
 
-async def _details(session: Session, ids: Sequence[str]) -> dict[str, msgspec.Raw]:
+async def details(session: Session, ids: Sequence[str]) -> dict[str, msgspec.Raw]:
+    """What up to fifty items are, by id; those that have gone are missing. Raises client errors."""
     query = {"item_id_list": ",".join(ids)}
     try:
         answer = await session.client.get(f"{session.app_hosts['api']}{API}/product/get_item_base_info", query=query)

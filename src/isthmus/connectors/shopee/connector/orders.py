@@ -20,8 +20,8 @@ _PAGE = 100
 _DETAILS = 50
 #: The platform takes 15 days; a day less leaves room for both ends.
 _LONGEST = 14 * 86_400
-#: How far back a full read goes. The platform names no limit; its sellers see about this much.
-_HISTORY = timedelta(days=730)
+#: How far back a full read goes: the platform names no limit, and each fortnight costs a call.
+_HISTORY = timedelta(days=366)
 #: Quiet windows that are passed over within one page.
 _QUIET = 10
 #: Everything that is not sent unless it is asked for.
