@@ -16,7 +16,7 @@ from isthmus.client import PlatformFailed, RefreshRefused, Request, Response, Th
 from isthmus.client.url import parse
 from isthmus.connect.conformance.stage import REDIRECT, Skewed
 from isthmus.connect.shapes import ListingStatus
-from isthmus.connect.spi import App, Consent, Window
+from isthmus.connect.spi import App, Consent, Searcher, SearchFor, Window
 from isthmus.connectors.shopee.connector import signing
 from isthmus.kit.secret import Secret
 
@@ -180,3 +180,20 @@ async def test_a_wrong_clock_is_set_by_the_platforms_and_named_where_it_shows_no
     verdict = play.connector.classify(Response(200, {}, b'{"error":"error_param","message":"Timestamp is expired."}'))
     assert verdict is not None
     assert (verdict.kind, verdict.code, verdict.far_time) == ("configuration", "clock_skew", None)
+
+
+async def test_items_are_searched_by_name_and_named_by_their_details() -> None:
+    async with played("shopee", 130) as (play, shop), session(play) as (opened, _):
+        connector = play.connector
+        assert isinstance(connector, Searcher)
+        shelf = shop.sellers[0].shelf
+        titles = {str(row.id): row.product.title for row in shelf.rows(shelf.ids())}
+        word = max(next(iter(titles.values())).split(), key=len)
+        wanted = SearchFor(word, ("products",), None, None, {}, 20)
+        hits = await connector.search(opened, wanted)
+        assert hits
+        assert all(word.casefold() in hit.title.casefold() and hit.external_id in titles for hit in hits)
+        assert all(hit.entity == "products" and hit.updated_at is not None for hit in hits)
+        assert await connector.search(opened, replace(wanted, until=datetime(2000, 1, 1, tzinfo=UTC))) == []
+        assert await connector.search(opened, replace(wanted, entities=("orders",))) == ()
+        assert await connector.search(opened, replace(wanted, query="nothing is called so")) == []
