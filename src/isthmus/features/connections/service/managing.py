@@ -13,12 +13,12 @@ from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.trying import Trial as Trial
 from isthmus.features.connections.service.trying import test as test
 from isthmus.features.connections.store import connections as store
-from isthmus.features.connections.store import flows, tokens
+from isthmus.features.connections.store import flows, listing, tokens
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope
 
-SORTS = tuple(store.SORTABLE)
+SORTS = tuple(listing.SORTABLE)
 _EVERYTHING = Filters()
 _FIRST = Ask()
 _AT_ONCE = 100
@@ -29,7 +29,7 @@ async def connections(
 ) -> Page[Connection]:
     """Some of the tenant's connections."""
     async with scope.tx() as tx:
-        items, total = await store.page(tx, scope.principal, filters, ask, sort, descending=descending)
+        items, total = await listing.page(tx, scope.principal, filters, ask, sort, descending=descending)
     return Page(items, total=total, has_more=ask.offset + len(items) < total)
 
 

@@ -17,7 +17,7 @@ from isthmus.features.connections.model.connection import Connection
 from isthmus.features.connections.model.integration import Integration
 from isthmus.features.connections.service import integrations, managing, reaching, settling, starting
 from isthmus.features.connections.service.starting import Started
-from isthmus.features.connections.store import connections
+from isthmus.features.connections.store import connections, owning
 from isthmus.features.connections.store import integrations as store
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
@@ -51,7 +51,7 @@ async def own(scope: Scope) -> list[Own]:
     owner = reaching.owner_of(scope.principal)
     async with scope.tx() as tx:
         found = [one for one in await store.personal(tx, _MOST) if model.usable_by(one, scope.principal)]
-        mine = await connections.of_owner(tx, owner.id)
+        mine = await owning.of_owner(tx, owner.id)
     return [Own(one, mine.get(one.id)) for one in found]
 
 
@@ -115,7 +115,7 @@ async def people(scope: Scope, integration_id: str) -> Sequence[Person]:
     async with scope.tx() as tx:
         if await store.one(tx, integration_id) is None:
             raise IntegrationNotFound
-        rows = await connections.people(tx, integration_id, _MOST)
+        rows = await owning.people(tx, integration_id, _MOST)
     return [Person(*row.values()) for row in rows]
 
 
@@ -133,7 +133,7 @@ async def depart(scope: Scope, user_id: str) -> None:
     """Somebody is no member any more: every connection of theirs ends."""
     gone = Principal("user", user_id, _BUILT_IN, scope.tenant_id)
     async with scope.tx() as tx:
-        found = await connections.of_owner(tx, gone.id)
+        found = await owning.of_owner(tx, gone.id)
     for connection in found.values():
         await integrations.end(scope, connection.id)
 
@@ -141,9 +141,9 @@ async def depart(scope: Scope, user_id: str) -> None:
 async def departed(tx: SystemTx, tenant_id: str, user_id: str) -> None:  # house: silent - the job's ends are told
     """A member was removed: from this commit on their connections open nothing; a job ends them at the far side."""
     gone = Principal("user", user_id, _BUILT_IN, tenant_id)
-    await connections.update_departed(tx, tenant_id, gone.id)
+    await owning.update_departed(tx, tenant_id, gone.id)
 
 
 async def missing(system: System, tx: SystemTx) -> Sequence[Wake]:  # noqa: ARG001 - the reconciler's own form
     """The wake-ups for those whose connections still have to be ended."""
-    return [Wake(DEPART, user_id, tenant_id) for tenant_id, user_id in await connections.departed(tx, _MOST)]
+    return [Wake(DEPART, user_id, tenant_id) for tenant_id, user_id in await owning.departed(tx, _MOST)]

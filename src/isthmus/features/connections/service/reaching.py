@@ -15,7 +15,7 @@ from isthmus.features.connections.errors import (
 from isthmus.features.connections.model import integration as model
 from isthmus.features.connections.model.connection import Connection, Owner
 from isthmus.features.connections.model.integration import Integration, Reach
-from isthmus.features.connections.store import connections
+from isthmus.features.connections.store import connections, owning
 from isthmus.features.connections.store import integrations as store
 from isthmus.kit.permissions import Principal
 from isthmus.scope import Scope, Tx
@@ -82,7 +82,7 @@ def check_type(allowed_types: Sequence[str], shard_type: str) -> None:
 
 async def check_writing(tx: Tx, connection_id: str, shard_type: str) -> None:
     """Hold what may pass as it is until this transaction has written. Raises ShardTypeForbidden, ConnectionNotFound."""
-    allowed = await connections.allowed_types(tx, connection_id)
+    allowed = await owning.allowed_types(tx, connection_id)
     if allowed is None:
         raise ConnectionNotFound
     check_type(allowed, shard_type)

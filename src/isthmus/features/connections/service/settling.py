@@ -17,7 +17,7 @@ from isthmus.features.connections.service import sealing
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
-from isthmus.features.connections.store import tokens
+from isthmus.features.connections.store import owning, tokens
 from isthmus.kit.chance import draw
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
@@ -143,7 +143,7 @@ async def _take(
     seal: Seal,
 ) -> bool:
     holder = await store.claim(tx, registration.provider, account.id, connection_id, scope.now)
-    if holder is None or not await store.of_one_owner(tx, holder, connection_id):
+    if holder is None or not await owning.of_one_owner(tx, holder, connection_id):
         await store.update_status(tx, connection_id, [Status.PENDING], Status.PENDING, REVIEW, scope.now)
         return False
     before = await tokens.load(tx, connection_id, lock=True)

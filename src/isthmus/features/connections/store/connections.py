@@ -8,9 +8,6 @@ from typing import Any
 import asyncpg
 from sqlalchemy import (
     ARRAY,
-    Boolean,
-    Select,
-    Table,
     Text,
     and_,
     bindparam,
@@ -18,46 +15,40 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal_column,
     or_,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.sql.elements import BindParameter
 
 from isthmus.connect.manifest import Manifest
-from isthmus.engine.db import Statement, Tx, statement
-from isthmus.features.connections.model.connection import Connection, Filters, Owner, Status
-from isthmus.features.connections.model.integration import sees_all
+from isthmus.engine.db import Tx, statement
+from isthmus.features.connections.model.connection import Connection, Owner, Status
 from isthmus.features.connections.tables import account_claims as claims
 from isthmus.features.connections.tables import connections as c
 from isthmus.features.connections.tables import integrations as i
 from isthmus.features.connections.tables import oauth_flows as f
-from isthmus.kit.paging import Ask
-from isthmus.kit.permissions import Principal
 
-#: Why the connections of somebody who was removed open nothing.
-DEPARTED = "the member was removed"
 _TENANT: BindParameter[str] = bindparam("tenant_id")
-_COLUMNS = (
+COLUMNS = (
     c.c.id, c.c.integration_id, i.c.name, c.c.provider, c.c.auth, c.c.registration_id, c.c.status, c.c.status_reason,
     c.c.external_account_id, c.c.account, c.c.hosts_digest, c.c.token_version, c.c.expires_at, c.c.refresh_expires_at,
     c.c.last_tested_at, c.c.created_at, c.c.updated_at, i.c.settings, c.c.scope, c.c.user_id, c.c.owner_id,
     c.c.connected_at, c.c.test_failures, c.c.test_error, i.c.enabled, i.c.user_scoped, i.c.proxy_enabled,
     i.c.allowed_types, i.c.types_changed_at, i.c.allowed_roles, i.c.allowed_users,
 )  # fmt: skip
-_JOINED = c.join(i, and_(i.c.tenant_id == c.c.tenant_id, i.c.id == c.c.integration_id))
+JOINED = c.join(i, and_(i.c.tenant_id == c.c.tenant_id, i.c.id == c.c.integration_id))
 _OWN = and_(c.c.tenant_id == _TENANT, c.c.id == bindparam("id"))
 
 #: The tenant's own connections, or those of one person.
 _OF_OWNER = c.c.owner_id.is_not_distinct_from(bindparam("owner", type_=Text))
 
-_BY_ID = statement(select(*_COLUMNS).select_from(_JOINED).where(_OWN))
-_BY_ID_LOCKED = statement(select(*_COLUMNS).select_from(_JOINED).where(_OWN).with_for_update(of=c))
+_BY_ID = statement(select(*COLUMNS).select_from(JOINED).where(_OWN))
+_BY_ID_LOCKED = statement(select(*COLUMNS).select_from(JOINED).where(_OWN).with_for_update(of=c))
 _BY_INTEGRATION = statement(
-    select(*_COLUMNS)
-    .select_from(_JOINED)
+    select(*COLUMNS)
+    .select_from(JOINED)
     .where(c.c.tenant_id == _TENANT, c.c.integration_id == bindparam("integration_id"), _OF_OWNER)
     .order_by(c.c.created_at)
     .limit(1)
@@ -171,38 +162,8 @@ _OWN_CLAIM = statement(
         claims.c.external_account_id == bindparam("external_account_id"),
     )
 )
-_OWNERS = statement(
-    select(c.c.id, c.c.owner_id).where(
-        c.c.tenant_id == _TENANT, c.c.id == func.any(bindparam("ids", type_=ARRAY(Text)))
-    )
-)
-#: Held until the commit: what may pass does not change while somebody writes it.
-_ALLOWED = """
-select i.allowed_types from connections c join integrations i on i.tenant_id = c.tenant_id and i.id = c.integration_id
-where c.tenant_id = $1 and c.id = $2 for key share of i
-"""
-_OF_PERSON = statement(
-    select(*_COLUMNS).select_from(_JOINED).where(c.c.tenant_id == _TENANT, c.c.owner_id == bindparam("owner"))
-)
 _SOME = statement(
-    select(*_COLUMNS).select_from(_JOINED).where(c.c.tenant_id == _TENANT).order_by(c.c.id).limit(bindparam("limit"))
-)
-_LEAVE = statement(
-    update(c)
-    .where(c.c.tenant_id == _TENANT, c.c.owner_id == bindparam("owner"))
-    .values(status=Status.EXPIRED.value, status_reason=DEPARTED)
-)
-_LEFT = statement(
-    select(c.c.tenant_id, c.c.user_id)
-    .where(c.c.owner_id.is_not(None), c.c.status_reason == DEPARTED)
-    .distinct()
-    .limit(bindparam("most"))
-)
-_PEOPLE = statement(
-    select(c.c.user_id, c.c.provider, c.c.status, func.coalesce(c.c.connected_at, c.c.created_at).label("since"))
-    .where(c.c.tenant_id == _TENANT, c.c.integration_id == bindparam("integration_id"), c.c.owner_id.is_not(None))
-    .order_by(c.c.id)
-    .limit(bindparam("most"))
+    select(*COLUMNS).select_from(JOINED).where(c.c.tenant_id == _TENANT).order_by(c.c.id).limit(bindparam("limit"))
 )
 _HOLDER = statement(
     select(claims.c.tenant_id, claims.c.connection_id).where(
@@ -211,47 +172,8 @@ _HOLDER = statement(
 )
 
 
-def for_some(integration: Table) -> ColumnElement[bool]:
-    """Whether an integration may be used by this caller, as `model.integration.usable_by` says it."""
-    nobody: ColumnElement[Any] = literal_column("'{}'::text[]")
-    return or_(
-        bindparam("sees_all", type_=Boolean),
-        and_(integration.c.allowed_roles == nobody, integration.c.allowed_users == nobody),
-        integration.c.allowed_roles.op("&&")(bindparam("roles", type_=ARRAY(Text))),
-        bindparam("subject", type_=Text) == func.any(integration.c.allowed_users),
-    )
-
-
-_FILTERS: tuple[ColumnElement[bool], ...] = (
-    c.c.tenant_id == _TENANT,
-    or_(bindparam("provider", type_=Text).is_(None), c.c.provider == bindparam("provider")),
-    or_(bindparam("status", type_=Text).is_(None), c.c.status == bindparam("status")),
-    or_(
-        bindparam("search", type_=Text).is_(None),
-        func.strpos(func.lower(i.c.name), bindparam("search")) > 0,
-        func.strpos(func.lower(func.coalesce(c.c.external_account_id, "")), bindparam("search")) > 0,
-    ),
-    or_(c.c.owner_id.is_(None), c.c.owner_id == bindparam("owner", type_=Text)),
-    for_some(i),
-)
-_TOTAL = statement(select(func.count()).select_from(_JOINED).where(*_FILTERS))
-SORTABLE = {"createdAt": c.c.created_at, "updatedAt": c.c.updated_at, "name": i.c.name, "status": c.c.status}
-
-
-def _listing(order: ColumnElement[Any], *, descending: bool) -> Statement:
-    places = (order.desc(), c.c.id.desc()) if descending else (order.asc(), c.c.id.asc())
-    page: Select[Any] = select(*_COLUMNS).select_from(_JOINED).where(*_FILTERS).order_by(*places)
-    return statement(page.limit(bindparam("limit")).offset(bindparam("offset")))
-
-
-_LISTINGS: Mapping[tuple[str, bool], Statement] = {
-    (name, descending): _listing(column, descending=descending)
-    for name, column in SORTABLE.items()
-    for descending in (True, False)
-}
-
-
-def _connection(row: asyncpg.Record) -> Connection:
+def as_connection(row: asyncpg.Record) -> Connection:
+    """The connection of a row of `COLUMNS`."""
     values = dict(row)
     values["account_id"] = values.pop("external_account_id")
     values["status"] = Status(values["status"])
@@ -263,13 +185,13 @@ def _connection(row: asyncpg.Record) -> Connection:
 async def by_id(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection | None:
     """One connection; `lock` holds its row until the commit."""
     found = await tx.fetchrow(_BY_ID_LOCKED if lock else _BY_ID, tenant_id=tx.tenant_id, id=connection_id)
-    return _connection(found) if found else None
+    return as_connection(found) if found else None
 
 
 async def by_integration(tx: Tx, integration_id: str, owner: str | None = None) -> Connection | None:
     """The tenant's connection of an integration, or that of one person."""
     found = await tx.fetchrow(_BY_INTEGRATION, tenant_id=tx.tenant_id, integration_id=integration_id, owner=owner)
-    return _connection(found) if found else None
+    return as_connection(found) if found else None
 
 
 async def by_accounts(tx: Tx, provider: str, accounts: Sequence[str], owner: str | None) -> dict[str, str]:
@@ -277,26 +199,6 @@ async def by_accounts(tx: Tx, provider: str, accounts: Sequence[str], owner: str
     narrowed = {"provider": provider, "accounts": list(accounts), "owner": owner}
     rows = await tx.fetch(_BY_ACCOUNTS, tenant_id=tx.tenant_id, **narrowed)
     return {row["external_account_id"]: row["id"] for row in rows}
-
-
-async def page(
-    tx: Tx, who: Principal, filters: Filters, ask: Ask, sort: str, *, descending: bool
-) -> tuple[list[Connection], int]:
-    """Some of the connections that are there for this caller, and how many there are in all."""
-    narrowed = {
-        "tenant_id": tx.tenant_id,
-        "owner": who.id,
-        "subject": who.subject,
-        "roles": sorted(who.roles),
-        "sees_all": sees_all(who),
-        "provider": filters.provider,
-        "status": filters.status,
-        "search": filters.search.lower() if filters.search else None,
-    }
-    listing = _LISTINGS[(sort, descending)]
-    rows = await tx.fetch(listing, limit=ask.limit, offset=ask.offset, **narrowed)
-    total: int = await tx.fetchval(_TOTAL, **narrowed)
-    return [_connection(row) for row in rows], total
 
 
 async def free_integration(tx: Tx, provider: str, name: str | None) -> str | None:
@@ -396,44 +298,9 @@ async def claim(tx: Tx, provider: str, account_id: str, connection_id: str, now:
     return taken
 
 
-async def allowed_types(tx: Tx, connection_id: str) -> tuple[str, ...] | None:
-    """What may pass a connection's integration, held until the commit; None without such a connection."""
-    rows = await tx.fetch_sql(_ALLOWED, tx.tenant_id, connection_id)
-    return tuple(rows[0]["allowed_types"]) if rows else None
-
-
-async def of_owner(tx: Tx, owner: str) -> dict[str, Connection]:
-    """One person's own connections, by integration."""
-    rows = await tx.fetch(_OF_PERSON, tenant_id=tx.tenant_id, owner=owner)
-    return {row["integration_id"]: _connection(row) for row in rows}
-
-
 async def some(tx: Tx, limit: int) -> list[Connection]:
     """Some of the tenant's connections, whosever they are."""
-    return [_connection(row) for row in await tx.fetch(_SOME, tenant_id=tx.tenant_id, limit=limit)]
-
-
-async def update_departed(tx: Tx, tenant_id: str, owner: str) -> None:
-    """Close somebody's connections."""
-    await tx.execute(_LEAVE, tenant_id=tenant_id, owner=owner)
-
-
-async def departed(system_tx: Tx, most: int) -> list[tuple[str, str]]:
-    """Tenant and user of connections that were closed so and are not ended yet."""
-    return [(row["tenant_id"], row["user_id"]) for row in await system_tx.fetch(_LEFT, most=most)]
-
-
-async def people(tx: Tx, integration_id: str, most: int) -> list[asyncpg.Record]:
-    """Who has a connection of their own of an integration: the person, the provider, its status and since when."""
-    return await tx.fetch(_PEOPLE, tenant_id=tx.tenant_id, integration_id=integration_id, most=most)
-
-
-async def of_one_owner(tx: Tx, one: str, other: str) -> bool:
-    """Whether both connections are the tenant's, or both the same person's."""
-    if one == other:
-        return True
-    rows = await tx.fetch(_OWNERS, tenant_id=tx.tenant_id, ids=[one, other])
-    return len({row["owner_id"] for row in rows}) == 1
+    return [as_connection(row) for row in await tx.fetch(_SOME, tenant_id=tx.tenant_id, limit=limit)]
 
 
 async def abandoned(system_tx: Tx, before: datetime) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from isthmus.engine.db import Statement, Tx, statement
 from isthmus.features.connections.model.integration import DISABLED, Facts, Integration, Reach, Wanted, sees_all
-from isthmus.features.connections.store.connections import for_some
+from isthmus.features.connections.store.listing import for_some
 from isthmus.features.connections.tables import connections as c
 from isthmus.features.connections.tables import integration_counts as n
 from isthmus.features.connections.tables import integrations as i
