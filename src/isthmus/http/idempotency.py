@@ -23,7 +23,7 @@ from isthmus.kit.errors import Problem
 from isthmus.scope import Scope, Tx
 
 _KEPT_HEADERS = (b"content-type", b"location")
-_SETTLE_TRIES = 10
+_SETTLE_TRIES = 20
 _SETTLE_PAUSE = 0.1
 
 _log = logging.getLogger("isthmus.http")
@@ -102,7 +102,7 @@ async def once(
     scope: Scope, taking: Taking, work: Callable[[], Awaitable[Response]], secrets: Sequence[str] = ()
 ) -> Response:
     """Answer by `work`, or as the first time. `secrets` names the fields of the answer that are never kept (ID-05)."""
-    first = await _look(scope, taking.claim)
+    first = await _meanwhile(scope, taking.claim)
     if first is not None:
         return _again(first)
     try:
@@ -112,9 +112,26 @@ async def once(
     except ledger.AnswerLost:
         # the first request has committed a moment ago and is about to keep its answer
         return _again(await _wait(scope, taking.claim))
+    except Problem:
+        # what stood in the way may be the effect of the same request, sent at the same moment
+        first = None if taking.taken else await _meanwhile(scope, taking.claim)
+        if first is None:
+            raise
+        return _again(first)
     if taking.taken:
         await _keep(scope, taking.claim, response, secrets)
-    return response
+        return response
+    # it found nothing left to do: so may be the effect of the same request
+    first = await _meanwhile(scope, taking.claim)
+    return response if first is None else _again(first)
+
+
+async def _meanwhile(scope: Scope, wanted: ledger.Claim) -> ledger.Answer | None:
+    """The answer of another request with the same key, which may have committed a moment ago and be about to keep it."""
+    try:
+        return await _look(scope, wanted)
+    except ledger.AnswerLost:
+        return await _wait(scope, wanted)
 
 
 async def _look(scope: Scope, wanted: ledger.Claim) -> ledger.Answer | None:
