@@ -75,6 +75,8 @@ class Far:
             return web.json_response(self.shelf.get(account, []), status=500 if account.startswith("fail") else 200)
         if request.path == "/tickets":
             return web.json_response(self.shelf.get(account, []))
+        if request.headers.get("if-none-match"):
+            return web.Response(status=304, headers={"etag": request.headers["if-none-match"]})
         if request.path == "/large":
             return web.Response(body=b"x" * int(request.query["bytes"]))
         if request.path == "/status":

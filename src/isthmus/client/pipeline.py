@@ -298,7 +298,7 @@ class Pipeline:
         # Each attempt is a flight of its own: whatever was sent before was refused unread or may be repeated.
         flight = call.flight = Flight()
         exchange = await self.transport.send(request, flight)
-        if call.streaming and exchange.status < 300:
+        if call.streaming and (exchange.status < 300 or exchange.status == 304):
             call.exchange = exchange
             return Response(exchange.status, exchange.headers, b"", request)
         try:

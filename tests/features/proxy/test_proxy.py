@@ -248,3 +248,25 @@ async def test_an_idempotency_key_belongs_to_the_platform(world: World) -> None:
         answer = await side("POST", f"{base}/x", {"n": 1})
         assert "idempotency-replayed" not in answer.headers
     assert [one["headers"]["idempotency-key"] for one in world.far.seen] == ["mine", "mine"]
+
+
+async def test_conditional_and_head_calls_come_back_without_a_body(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers["if-none-match"] = '"v1"'
+    unchanged = await side("GET", f"{base}/x")
+    assert (unchanged.status_code, unchanged.headers["etag"], unchanged.content) == (304, '"v1"', b"")
+    del side.headers["if-none-match"]
+    head = await side("HEAD", f"{base}/large?bytes=5000")
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, "5000", b"")
+    assert world.far.seen[-1]["method"] == "HEAD"
+
+
+async def test_a_far_side_that_never_answers_ends_with_the_deadline(world: World) -> None:
+    base = await _open(world)
+    settings = world.system.engine.part(proxy.Settings)
+    object.__setattr__(settings, "deadline", timedelta(milliseconds=150))
+    try:
+        assert _code(await world.side("ten_a")("POST", f"{base}/hang", {})) == (504, "FAR_SIDE_LATE")
+    finally:
+        object.__setattr__(settings, "deadline", timedelta(seconds=5))
