@@ -1,5 +1,6 @@
 """A provider that was made by API and by nothing else: connected, tested, read, changed and taken away again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -34,7 +35,9 @@ async def running(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def operator(running: Deployment, far: Crm) -> Merchant:
     person_ = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root")
-    made = await person_.call("POST", AT, given.document("acme") | {"hosts": {"api": far.url}})
+    told = given.document("acme")
+    told["availableEntities"][0]["endpoint"] |= {"one": "/people/{id}", "item": "person"}
+    made = await person_.call("POST", AT, told | {"hosts": {"api": far.url}})
     assert made.status == 201, made.body
     return person_
 
@@ -54,8 +57,8 @@ async def connected(amy: Merchant) -> str:
     return str(opened.body["id"])
 
 
-async def synced(amy: Merchant, connection: str) -> None:
-    started = await amy.call("POST", "/api/sync", {"connectionId": connection})
+async def synced(amy: Merchant, connection: str, mode: str = "incremental") -> None:
+    started = await amy.call("POST", "/api/sync", {"connectionId": connection, "mode": mode})
     assert started.status == 202, started.body
     run = await amy.finished(started.body["items"][0]["id"])
     assert run["state"] == "succeeded", run
@@ -104,6 +107,20 @@ async def test_a_second_run_asks_for_changes_and_follows_them(amy: Merchant, far
     assert {row["externalId"]: row["title"] for row in rows} == {
         "1": "anna", "3": "cy", "4": "dan", "5": "eve", "6": "fay",
     }  # fmt: skip
+
+
+async def test_what_a_full_run_no_longer_finds_is_asked_for_and_removed(amy: Merchant, far: Crm) -> None:
+    connection = await connected(amy)
+    await synced(amy, connection)
+    del far.people[5]
+    await synced(amy, connection, mode="full")
+    async with asyncio.timeout(20):
+        while True:
+            left = {row["externalId"] for row in await amy.everything("/api/records?entity=people&", "items")}
+            if "5" not in left:
+                break
+            await asyncio.sleep(0.05)
+    assert "4" in left
 
 
 async def test_its_own_search_answers_beside_the_others(amy: Merchant) -> None:

@@ -79,6 +79,21 @@ async def test_one_id_in_two_entities_or_two_connections_is_two_records(scope: S
     assert await titles(scope, updated_since=datetime(2999, 1, 1, tzinfo=UTC)) == {}
 
 
+async def test_what_a_full_read_no_longer_found_is_asked_for_by_id_and_then_removed(scope: Scope) -> None:
+    await write(scope, person("1"), person("2"), person("3"))
+    await write(scope, person("9"), kind=records.Kind("companies", "account"))
+    page = await records.entries_alive("people", scope, "con_one", "1", 2)
+    assert [one.external_id for one in page] == ["2", "3"]
+    assert await records.entries_alive("people", scope, "con_one", "", 5, datetime(2020, 1, 1, tzinfo=UTC)) == []
+    ids = [one.id for one in page]
+    assert sorted((await records.entry_probes(scope, ids)).values()) == [("2",), ("3",)]
+    async with scope.tx() as tx:
+        assert await records.bury_records(tx, scope, ONE, [ids[0], "rec_nothing"]) == 1
+    assert await titles(scope, entity="people") == {"1": "Ann", "3": "Ann"}
+    told = await given.events(scope, "record.deleted")
+    assert [(one["body"]["externalId"], one["body"]["entity"]) for one in told] == [("2", "people")]
+
+
 async def test_a_disconnected_shop_is_forgotten_alone(scope: Scope, database: Database) -> None:
     await write(scope, person("1"), person("2"))
     await write(scope, person("3"), origin=given.Origin("con_two"))

@@ -15,9 +15,12 @@ from isthmus.features.records.model import revision as revision
 from isthmus.features.records.service import alive as alive
 from isthmus.features.records.service import bodies_after as bodies_after
 from isthmus.features.records.service import bury_listings as bury_listings
+from isthmus.features.records.service import bury_records as bury_records
 from isthmus.features.records.service import contents as contents
 from isthmus.features.records.service import entries as entries
+from isthmus.features.records.service import entries_alive as entries_alive
 from isthmus.features.records.service import entry as entry
+from isthmus.features.records.service import entry_probes as entry_probes
 from isthmus.features.records.service import known_raw as known_raw
 from isthmus.features.records.service import listing as listing
 from isthmus.features.records.service import listings as listings

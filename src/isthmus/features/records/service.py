@@ -331,6 +331,30 @@ def _told(connection: Origin, kind: Kind, id_: str, external_id: str) -> dict[st
     }
 
 
+async def entries_alive(
+    entity: str, scope: Scope, connection_id: str, after: str, limit: int, before: datetime | None = None
+) -> Sequence[Alive]:
+    """Records of a connection's entity that were known `before` a moment, by external id."""
+    async with scope.tx() as tx:
+        return await shards.alive(tx, (connection_id, entity), after, limit, before)
+
+
+async def entry_probes(scope: Scope, record_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By record: the far side's id by which it can be asked for."""
+    async with scope.tx() as tx:
+        return {row["id"]: (row["external_id"],) for row in await shards.named(tx, record_ids)}
+
+
+async def bury_records(tx: Tx, scope: Scope, connection: Origin, record_ids: Sequence[str]) -> int:  # noqa: ARG001
+    """Remove records that the far side no longer knows, in the caller's transaction; how many."""
+    gone = await shards.named(tx, record_ids)
+    await shards.drop(tx, [row["id"] for row in gone])
+    for row in gone:
+        kind = Kind(row["entity"], row["shard_type"])
+        tx.emit(RecordDeleted(subject=row["id"], body=_told(connection, kind, row["id"], row["external_id"])))
+    return len(gone)
+
+
 async def entries(scope: Scope, wanted: RecordFilter, ask: Ask) -> Page[Row]:
     """Records of any kind, newest first."""
     async with scope.tx() as tx:

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from isthmus.connect.keeping import Alive
 from isthmus.engine.db import Statement, Tx, statement
 from isthmus.features.records.model import Kind, RecordFilter, RecordItem
 from isthmus.features.records.store.hidden import shard_shown
@@ -55,6 +56,17 @@ on conflict (tenant_id, connection_id, entity, external_id) do update set
   body = excluded.body, hash = excluded.hash, version = shards.version + 1,
   source_updated_at = excluded.source_updated_at, updated_at = excluded.updated_at
 """
+_ALIVE = """
+select external_id, id from shards
+where tenant_id = $1 and connection_id = $2 and entity = $3 and external_id > $4
+  and ($6::timestamptz is null or created_at < $6)
+order by external_id limit $5
+"""
+_NAMED = statement(
+    select(_s.id, _s.external_id, _s.entity, _s.shard_type).where(
+        _s.tenant_id == bindparam("tenant_id"), _s.id == func.any(cast(bindparam("ids"), ARRAY(Text)))
+    )
+)
 _DROP = statement(
     delete(SHARDS).where(_s.tenant_id == bindparam("tenant_id"), _s.id == func.any(cast(bindparam("ids"), ARRAY(Text))))
 )
@@ -97,6 +109,17 @@ def _row(shard: Shard) -> tuple[object, ...]:
     record = shard.item.record
     told = (shard.id, record.external_id, record.title, record.url, record.updated_at)
     return (*told, msgspec.Raw(shard.item.body))
+
+
+async def alive(tx: Tx, place: tuple[str, str], after: str, limit: int, before: datetime | None) -> list[Alive]:
+    """Records of a connection's entity that were known `before` a moment, in the order of their external ids."""
+    rows = await tx.fetch_sql(_ALIVE, tx.tenant_id, *place, after, limit, before)
+    return [Alive(external_id, id_) for external_id, id_ in rows]
+
+
+async def named(tx: Tx, ids: Sequence[str]) -> list[asyncpg.Record]:
+    """What these records are, as far as they are there."""
+    return await tx.fetch(_NAMED, tenant_id=tx.tenant_id, ids=ids)
 
 
 async def drop(tx: Tx, ids: Sequence[str]) -> None:

@@ -89,7 +89,18 @@ async def _unknown(_scope: Scope, _connection_id: str, _ids: Sequence[str]) -> M
     return {}
 
 
-_ANY = Keeper(_record, _unknown, records.write_any, personal=True)
+def _any(name: str) -> Keeper:
+    return Keeper(
+        _record,
+        _unknown,
+        records.write_any,
+        personal=True,
+        alive=partial(records.entries_alive, name),
+        probes=records.entry_probes,
+        bury=records.bury_records,
+    )
+
+
 OWN: Mapping[str, Entity] = {
     PRODUCTS: Entity(
         Reader(_pull_listings, _map_listing),
@@ -115,7 +126,7 @@ def entity(name: str) -> Entity:
     Reading it raises NotReadable where its connector cannot.
     """
     found = OWN.get(name)
-    return found if found is not None else Entity(Reader(partial(_pull, name), partial(_map, name)), _ANY)
+    return found if found is not None else Entity(Reader(partial(_pull, name), partial(_map, name)), _any(name))
 
 
 def _reader_of_any(connector: Connector) -> ReadsEntities:
