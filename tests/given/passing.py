@@ -69,6 +69,10 @@ class Far:
             return web.json_response({"error": "unauthorized"}, status=401)
         if request.path == "/hang" or account.startswith("hang"):
             await self.released.wait()
+        return self._said(request, account) or web.json_response(told, headers=_BAGGAGE)
+
+    def _said(self, request: web.Request, account: str) -> web.Response | None:
+        """What some paths answer instead."""
         if request.path == "/me":
             return web.json_response({"id": account})
         if request.path == "/search":
@@ -81,7 +85,7 @@ class Far:
             return web.Response(body=b"x" * int(request.query["bytes"]))
         if request.path == "/status":
             return web.json_response({"error": "as asked"}, status=int(request.query["code"]))
-        return web.json_response(told, headers=_BAGGAGE)
+        return None
 
 
 _BAGGAGE = {

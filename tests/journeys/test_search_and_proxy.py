@@ -62,7 +62,9 @@ async def test_widgets_show_the_shop_live(running: Deployment) -> None:
     assert len(answer.body["data"]) == 3
     assert all(one.keys() == {"id", "title"} for one in answer.body["data"])
     async with asyncio.timeout(20):
-        while not (await amy.call("GET", f"{base}/activity")).body["total"]:
+        while True:
+            if (await amy.call("GET", f"{base}/activity")).body["total"]:
+                break
             await asyncio.sleep(0.1)
 
 
