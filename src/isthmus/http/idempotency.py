@@ -127,7 +127,7 @@ async def once(
 
 
 async def _meanwhile(scope: Scope, wanted: ledger.Claim) -> ledger.Answer | None:
-    """The answer of another request with the same key, which may have committed a moment ago and be about to keep it."""
+    """The answer of another request with the same key; it may have committed just now and be about to keep it."""
     try:
         return await _look(scope, wanted)
     except ledger.AnswerLost:

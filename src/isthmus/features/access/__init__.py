@@ -7,9 +7,11 @@ from isthmus.features.access.errors import (
     KeyExceedsCreator,
     KeyNotActive,
     KeyNotFound,
+    MemberNotActive,
     MemberNotFound,
     MerchantNotFound,
     NotYourself,
+    ResetUnknown,
     SignInFailed,
     SignInTooSoon,
     SlugTaken,
@@ -48,6 +50,7 @@ from isthmus.features.access.service.keys import (
     revoke_key,
     rotate_key,
 )
+from isthmus.features.access.service.resets import offer_reset, reset_password
 from isthmus.features.access.service.sessions import SessionAuthenticator
 from isthmus.features.access.service.tenants import (
     TenantGuard,
@@ -75,10 +78,12 @@ __all__ = [
     "LastUsed",
     "Leaving",
     "Made",
+    "MemberNotActive",
     "MemberNotFound",
     "MerchantNotFound",
     "Mode",
     "NotYourself",
+    "ResetUnknown",
     "Rights",
     "SessionAuthenticator",
     "Settings",
@@ -110,8 +115,10 @@ __all__ = [
     "keys",
     "live_tenants",
     "members",
+    "offer_reset",
     "regrade",
     "remove_member",
+    "reset_password",
     "revoke_key",
     "rotate_key",
     "set_status",

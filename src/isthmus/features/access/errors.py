@@ -112,6 +112,24 @@ class InvitationUnknown(NotFound):
     code = "INVITATION_NOT_FOUND"
 
 
+class ResetUnknown(NotFound):
+    """There is no such reset, or it was used or has run out.
+
+    Ask an admin of the tenant for a new one.
+    """
+
+    code = "PASSWORD_RESET_NOT_FOUND"
+
+
+class MemberNotActive(Conflict):
+    """This member has not taken the invitation up yet, so there is no password to reset.
+
+    Have the member accept the invitation; when it was lost, remove the member and invite again.
+    """
+
+    code = "MEMBER_NOT_ACTIVE"
+
+
 class MemberNotFound(NotFound):
     """There is no such member.
 

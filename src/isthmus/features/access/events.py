@@ -106,7 +106,7 @@ class SignedIn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOut(Event):
-    """Somebody ended every session of theirs."""
+    """Somebody ended a session of theirs, or all of them; the body says which."""
 
     type: ClassVar[str] = "member.signed_out"
 
@@ -118,7 +118,23 @@ class PasswordChanged(Event):
     type: ClassVar[str] = "member.password_changed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordResetOffered(Event):
+    """An admin made a reset for somebody, who can set another password with it once."""
+
+    type: ClassVar[str] = "member.password_reset_offered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordReset(Event):
+    """Somebody set another password with a reset; every session of theirs ended."""
+
+    type: ClassVar[str] = "member.password_reset"
+
+
 EMITS = (
+    PasswordResetOffered,
+    PasswordReset,
     TenantCreated,
     TenantChanged,
     TenantStatusChanged,

@@ -44,6 +44,9 @@ class Settings:
     session_life: timedelta = field(
         default=timedelta(days=7), metadata={"help": "How long a session of a built-in account lives at most."}
     )
+    reset_life: timedelta = field(
+        default=timedelta(minutes=30), metadata={"help": "How long a password can be set anew with a reset."}
+    )
     invitation_life: timedelta = field(
         default=timedelta(days=7), metadata={"help": "How long an invitation can be taken up."}
     )

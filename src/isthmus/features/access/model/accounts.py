@@ -12,7 +12,7 @@ from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import TENANT_ADMIN, USER
 from isthmus.kit.secret import Secret
 
-SESSION, INVITATION = "ist_", "isi_"
+SESSION, INVITATION, RESET = "ist_", "isi_", "isr_"
 RANDOM_LETTERS = 43
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,190}\.[^@\s.]{2,63}")
 _SHORTEST, _LONGEST = 12, 128

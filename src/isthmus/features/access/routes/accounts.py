@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import Field, SecretStr
+from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.features.access.errors import InvitationUnknown, MemberNotFound, SignInFailed, SignInTooSoon
+from isthmus.features.access.errors import InvitationUnknown, MemberNotFound, ResetUnknown, SignInFailed, SignInTooSoon
 from isthmus.features.access.routes.members import MemberOut, out
 from isthmus.features.access.service import accounts as service
+from isthmus.features.access.service import resets
 from isthmus.features.access.service.accounts import SignIn
 from isthmus.http import (
     PUBLIC,
@@ -44,6 +47,13 @@ class Accepting(Wire):
     """An invitation, and the password that its bearer wants."""
 
     invitation: Annotated[SecretStr, Field(max_length=300)]
+    password: Password
+
+
+class Resetting(Wire):
+    """A reset, and the password that its bearer wants."""
+
+    reset: Annotated[SecretStr, Field(max_length=300)]
     password: Password
 
 
@@ -101,6 +111,22 @@ async def accept(system: SystemDep, facts: FactsDep, body: Accepting) -> Respons
     return document(out(await service.accept(system, facts, invitation, said)))
 
 
+@routes.post(
+    "/reset",
+    permission=PUBLIC,
+    limit="login",
+    response_model=None,
+    summary="Set your password anew",
+    status=204,
+    errors=(ResetUnknown,),
+)
+async def reset(system: SystemDep, facts: FactsDep, body: Resetting) -> Response:
+    """With a reset that an admin of your tenant made; it serves once, and every session of yours ends."""
+    bearer, said = (Secret(each.get_secret_value()) for each in (body.reset, body.password))
+    await resets.reset_password(system, facts, bearer, said)
+    return no_content()
+
+
 @routes.get("/me", permission=OWN, limit="other", response_model=PrincipalOut, summary="Who you are")
 async def me(scope: ScopeDep) -> Response:
     """The principal behind the token or key of this request."""
@@ -117,9 +143,14 @@ async def me(scope: ScopeDep) -> Response:
 
 
 @routes.post("/logout", permission=OWN, limit="other", response_model=None, summary="Sign out", status=204)
-async def logout(scope: ScopeDep) -> Response:
-    """Ends every session of yours, here within three seconds and everywhere within five."""
-    await service.sign_out(scope)
+async def logout(
+    scope: ScopeDep,
+    request: Request,
+    everywhere: Annotated[bool, Query(description="False: end this session only.")] = True,
+) -> Response:
+    """Ends every session of yours, or this one, here within three seconds and everywhere within five."""
+    token = request.headers.get("authorization", "").partition(" ")[2].strip()
+    await service.sign_out(scope, None if everywhere else Secret(token))
     return no_content()
 
 

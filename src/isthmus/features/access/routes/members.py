@@ -6,10 +6,11 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
-from isthmus.features.access.errors import EmailTaken, MemberNotFound, NotYourself
+from isthmus.features.access.errors import EmailTaken, MemberNotActive, MemberNotFound, NotYourself
 from isthmus.features.access.model.accounts import User, UserStatus
 from isthmus.features.access.model.keys import MEMBERS
 from isthmus.features.access.service import accounts as service
+from isthmus.features.access.service import resets
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import TENANT_ADMIN, permission
@@ -48,6 +49,14 @@ class InvitedOut(MemberOut, frozen=True, kw_only=True):
     """Somebody new, with the invitation, which is shown this once."""
 
     invitation: str
+    expires_at: datetime
+
+
+class ResetOut(Answer, frozen=True, kw_only=True):
+    """A reset of somebody's password, which is shown this once."""
+
+    member_id: str
+    reset: str
     expires_at: datetime
 
 
@@ -123,6 +132,22 @@ async def remove_member(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - a
     """Their sessions end, and their API keys open nothing any more."""
     await service.remove_member(scope, id)
     return no_content()
+
+
+@routes.post(
+    "/{id}/password-reset",
+    permission=MANAGE,
+    limit="other",
+    response_model=ResetOut,
+    summary="Let somebody set their password anew",
+    status=201,
+    errors=(MemberNotFound, MemberNotActive),
+    secret_fields=("reset",),
+)
+async def offer_reset(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
+    """Hand the reset over by a way of your own; `POST /api/auth/reset` takes it up once, within half an hour."""
+    made = await resets.offer_reset(scope, id)
+    return created(ResetOut(member_id=made.user.id, reset=made.shown.reveal(), expires_at=made.until))
 
 
 def out(one: User) -> MemberOut:

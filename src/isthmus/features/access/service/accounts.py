@@ -92,7 +92,7 @@ async def accept(system: System, facts: RequestFacts, invitation: Secret, said: 
         raise InvitationUnknown
     password = model.read_password(said, model.near(found.user.email))
     hashed = await system.engine.part(Hasher).hash(password)
-    async with _as(system, facts, found.tenant_id, found.user.id).tx() as tx:
+    async with acting(system, facts, found.tenant_id, found.user.id).tx() as tx:
         if not await store.update_accepted(tx, digest, hashed):
             raise InvitationUnknown
         tx.emit(MemberJoined(subject=found.user.id, after=_told(found.user)))
@@ -112,7 +112,7 @@ async def sign_in(system: System, facts: RequestFacts, asked: SignIn) -> Shown:
     if tenant is None or tenant.status != "active" or tenant.id == PLATFORM_TENANT:
         await system.engine.part(Hasher).fits(said, NOBODY)
         raise SignInFailed
-    scope = _as(system, facts, tenant.id, "nobody")
+    scope = acting(system, facts, tenant.id, "nobody")
     place = model.place(email, limit_key(facts.address) if facts.address else "")
     async with scope.tx() as tx:
         found = await store.known(tx, email=email)
@@ -124,14 +124,20 @@ async def sign_in(system: System, facts: RequestFacts, asked: SignIn) -> Shown:
     if found is None or not able or not right:
         await _failed(scope, place, tries + 1)
         raise SignInFailed
-    return await _signed_in(_as(system, facts, tenant.id, found.user.id), found, said, place)
+    return await _signed_in(acting(system, facts, tenant.id, found.user.id), found, said, place)
 
 
-async def sign_out(scope: Scope) -> None:
-    """End every session of the caller."""
+async def sign_out(scope: Scope, only: Secret | None = None) -> None:
+    """End every session of the caller, or `only` the one behind this token."""
+    who = scope.principal.subject
     async with scope.tx() as tx:
-        if await store.delete_sessions(tx, scope.principal.subject):
-            tx.emit(SignedOut(subject=scope.principal.subject))
+        ended = (
+            await store.delete_sessions(tx, who)
+            if only is None
+            else await store.delete_session(tx, who, model.digest(only))
+        )
+        if ended:
+            tx.emit(SignedOut(subject=who, body={"everywhere": only is None}))
 
 
 async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None:
@@ -227,7 +233,8 @@ def _principal(tenant_id: str, user_id: str) -> Principal:
     return Principal("user", user_id, ISSUER, tenant_id)
 
 
-def _as(system: System, facts: RequestFacts, tenant_id: str, user_id: str) -> Scope:
+def acting(system: System, facts: RequestFacts, tenant_id: str, user_id: str) -> Scope:
+    """The scope of somebody who is not signed in, but known by what they brought."""
     who = _principal(tenant_id, user_id)
     return Scope(tenant_id, who, system.engine, system.clock, facts.request_id, facts.address)
 

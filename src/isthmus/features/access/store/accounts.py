@@ -53,6 +53,11 @@ _REMOVE = statement(
 )
 _START = statement(insert(S).values({column.name: bindparam(column.name) for column in S.c}))
 _END = statement(delete(S).where(S.c.tenant_id == bindparam("tenant_id"), S.c.user_id == bindparam("user_id")))
+_END_ONE = statement(
+    delete(S).where(
+        S.c.tenant_id == bindparam("tenant_id"), S.c.user_id == bindparam("user_id"), S.c.digest == bindparam("digest")
+    )
+)
 _SHOWN = statement(
     select(S.c.tenant_id, S.c.digest, S.c.seen_at, S.c.ends_at, S.c.id.label("session_id"), *_COLUMNS)
     .add_columns(T.c.status.label("tenant_status"))
@@ -77,6 +82,7 @@ _FAIL = statement(
 )
 _FORGIVE = statement(delete(F).where(F.c.tenant_id == bindparam("tenant_id"), F.c.id == bindparam("id")))
 _SWEEP_SESSIONS = "delete from sessions where ends_at < $1 or seen_at < $2"
+_SWEEP_RESETS = "delete from password_resets where until < $1"
 _SWEEP_FAILURES = "delete from sign_in_failures where until < $1"
 
 
@@ -185,6 +191,11 @@ async def delete_sessions(tx: Tx, user_id: str) -> int:
     return await tx.execute(_END, tenant_id=tx.tenant_id, user_id=user_id)
 
 
+async def delete_session(tx: Tx, user_id: str, digest: bytes) -> int:
+    """End one session of somebody; 0 when it is none of theirs."""
+    return await tx.execute(_END_ONE, tenant_id=tx.tenant_id, user_id=user_id, digest=digest)
+
+
 async def session(tx: Tx, digest: bytes) -> Session | None:
     """The session behind a digest, in whichever tenant."""
     row = await tx.fetchrow(_SHOWN, digest=digest)
@@ -219,6 +230,7 @@ async def delete_failures(tx: Tx, place: str) -> None:
 async def sweep(tx: Tx, now: datetime, idle: timedelta) -> None:
     """Forget sessions that are over and wrong tries of long ago, of all tenants."""
     await tx.execute_sql(_SWEEP_SESSIONS, now, now - idle)
+    await tx.execute_sql(_SWEEP_RESETS, now)
     await tx.execute_sql(_SWEEP_FAILURES, now - timedelta(days=1))
 
 
