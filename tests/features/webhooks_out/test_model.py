@@ -205,3 +205,17 @@ def test_what_failed_before_and_who_failed_last_get_a_quarter_of_the_slots() -> 
     for job in held_back:
         board.end(job)
     assert {job.endpoint_id[:4] for job in board.take(0.0)} == {"good"}
+
+
+def test_what_finds_its_line_full_is_put_off_to_when_there_will_be_room() -> None:
+    board: Board[_Job] = Board(slots=100, most=600)
+    while board.add(_Job("slow"), 1_000, 0, 0.0):
+        pass
+    for job in list(board.take(0.0)):
+        board.end(job)
+    # A hundred of two hundred began within ten seconds: ten a second, and so on for those behind.
+    waits = [board.put_off("slow", 10.0) for _ in range(2_000)]
+    assert waits == sorted(waits)
+    assert (round(waits[0]), round(waits[-1])) == (10, 210)
+    assert board.put_off("slow", 10_000.0) == 300.0
+    assert board.put_off("unknown", 10.0) == 2.0

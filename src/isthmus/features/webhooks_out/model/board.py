@@ -24,6 +24,9 @@ class Job(Protocol):
 J = TypeVar("J", bound=Job)
 #: So many may always wait for an endpoint.
 _LEAST: Final = 4
+#: Seconds that something may be put off.
+_SOONEST: Final = 2.0
+_LATEST: Final = 300.0
 
 
 @dataclass(slots=True)
@@ -32,6 +35,10 @@ class _Line(Generic[J]):
     #: What will probably go well, and what failed before or goes where the last one failed.
     waiting: tuple[deque[J], deque[J]] = field(default_factory=lambda: (deque(), deque()))
     listed: list[bool] = field(default_factory=lambda: [False, False])
+    #: How many have left it, how many had when it became full, and how many were put off since then.
+    left: int = 0
+    left_before: int = 0
+    put_off: int = 0
 
     @property
     def length(self) -> int:
@@ -62,13 +69,28 @@ class Board(Generic[J]):
             line = self._lines[job.endpoint_id] = _Line(Lane(concurrency, rate))
         line.lane.concurrency, line.lane.rate = concurrency, rate
         if line.length >= max(_LEAST, (self._most - self.length) // 3):
-            self.full.setdefault(job.endpoint_id, now)
+            if job.endpoint_id not in self.full:
+                self.full[job.endpoint_id] = now
+                line.left_before, line.put_off = line.left, 0
             return False
         held_back = job.attempts > 0 or job.doubtful
         line.waiting[held_back].append(job)
         self.length += 1
         self._list(job.endpoint_id, line, held_back)
         return True
+
+    def put_off(self, endpoint_id: str, now: float) -> float:
+        """After how many seconds the next one that finds its line full will find room, at the pace that is seen.
+
+        So each is written anew about once, however many there are, and not whenever it is looked at.
+        """
+        line = self._lines.get(endpoint_id)
+        if line is None:
+            return _SOONEST
+        line.put_off += 1
+        elapsed = max(0.001, now - self.full.get(endpoint_id, now))
+        pace = max(0.1, (line.left - line.left_before) / elapsed)
+        return min(_LATEST, max(_SOONEST, (line.length + line.put_off) / pace))
 
     def take(self, now: float) -> Iterator[J]:
         """The jobs that may start now; each counts as started."""
@@ -122,6 +144,7 @@ class Board(Generic[J]):
             return None
         line.lane.start()
         self.length -= 1
+        line.left += 1
         if endpoint_id in self.full and line.length <= max(_LEAST, self._most // 12):
             del self.full[endpoint_id]
         job = line.waiting[retry].popleft()

@@ -158,7 +158,8 @@ class Picker:
             if opened is None:
                 later.append((due, self._system.now + timedelta(minutes=1)))
             elif not self._queue(_loaded(due, found, opened, epoch), slow=_slow(found)) and self._stuck(due, ticks):
-                later.append((due, self._system.now + timedelta(seconds=5 + 5 * chance.draw())))
+                wait = self.board.put_off(due.endpoint_id, ticks) * (0.9 + 0.2 * chance.draw())
+                later.append((due, self._system.now + timedelta(seconds=wait)))
         await self._put_off(stale, idle, later)
 
     def _stuck(self, due: Due, ticks: float) -> bool:

@@ -47,8 +47,12 @@ begin
   for name in select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'webhook_days' and c.relkind = 'r' and c.relname < 'attempts_' || to_char(first, 'YYYYMMDD')
   loop
-    execute format('drop table webhook_days.%I', name);
-    changed := changed + 1;
+    begin
+      execute format('drop table webhook_days.%I', name);
+      changed := changed + 1;
+    exception when lock_not_available then
+      -- Somebody reads or writes just now: it goes next time.
+    end;
   end loop;
   for day in select d::date from generate_series(first, last, interval '1 day') d loop
     name := 'attempts_' || to_char(day, 'YYYYMMDD');
