@@ -14,7 +14,7 @@ from tests.given.webhooks_in import World
 from isthmus.engine.db import Database
 from isthmus.features.webhooks_in.errors import HandlerNotFound, NotRetryable, TooManyHandlers
 from isthmus.features.webhooks_in.model.handling import OrderedBy
-from isthmus.features.webhooks_in.service import looking, managing, routing, rules
+from isthmus.features.webhooks_in.service import looking, managing, routing, rules, simulating
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.features.webhooks_in.store import tasks
@@ -204,6 +204,24 @@ async def test_forwarding_publishes_what_the_filters_let_through_as_the_transfor
     sent = (await published(world))[-1]
     assert (sent["payload"], sent["event"], sent["hops"]) == ({"total": 50, "buyer": "An"}, "github.sale", 1)
     assert sent["sourceId"] == seen.source.id
+
+
+async def test_WH_13_a_simulated_delivery_reaches_the_handlers_only_when_that_is_asked_for(world: World) -> None:
+    scope = world.scope(TEN)
+    await rules.add(scope, RULE)
+    seen, _ = await world.source()
+    for handlers in (False, True):
+        before = len(await published(world))
+        other = {"x-github-delivery": f"simulated-{handlers}"}
+        wish = simulating.Wish("push", json.dumps({"asked": handlers}), other, handlers=handlers)
+        taken = await simulating.simulate(scope, seen.source.id, wish)
+        await routing.route(scope, seen.source.id)
+        await world.work(TEN)
+        whole = await looking.delivery(scope, taken.id or "")
+        assert (whole.delivery.simulated, whole.delivery.state) == (True, "done" if handlers else "ignored")
+        assert [body["simulated"] for body in (await published(world))[before:]] == [True] * handlers
+        later(world, 1)
+    assert CALLS.names == ["first", "second"]
 
 
 async def test_a_sources_own_filter_and_transformation_are_for_every_handler(world: World) -> None:

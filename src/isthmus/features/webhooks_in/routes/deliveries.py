@@ -197,8 +197,8 @@ async def cancel_replay(scope: ScopeDep, replay_id: str) -> Response:
     errors=(SourceNotFound, CannotSimulate),
 )
 async def simulate(scope: ScopeDep, body: Simulate) -> Response:
-    """It is marked as simulated and reaches no handler."""
-    taken = await simulating.simulate(scope, body.source_id, Wish(body.topic, body.body, body.headers))
+    """It is marked as simulated, and reaches no handler unless that is asked for."""
+    taken = await simulating.simulate(scope, body.source_id, Wish(body.topic, body.body, body.headers, body.handlers))
     verdict = taken.verdict
     return document(
         SimulatedOut(

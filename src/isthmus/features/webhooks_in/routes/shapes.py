@@ -51,12 +51,16 @@ class RotateSource(Wire):
 
 
 class Simulate(Wire):
-    """Which sample to send; a body of your own takes the place of the sample's."""
+    """Which sample to send; a body of your own takes the place of the sample's.
+
+    With `handlers` it reaches the handlers as a real delivery would: endpoints get it if a handler forwards it.
+    """
 
     source_id: str
     topic: str | None = None
     body: str | None = None
     headers: dict[str, str] | None = None
+    handlers: bool = False
 
 
 class Replay(Wire):
@@ -94,7 +98,7 @@ class SecretOut(Answer, frozen=True, kw_only=True):
 
 
 class SourceOut(Answer, frozen=True, kw_only=True):
-    """A source. `url` is the whole address, shown once: enter it at the provider as `setup` says."""
+    """A source. `url` is the whole address, shown once: enter it at the provider as `setup` says, for `topics`."""
 
     id: str
     provider: str
@@ -111,6 +115,7 @@ class SourceOut(Answer, frozen=True, kw_only=True):
     addresses: list[AddressOut]
     secrets: list[SecretOut]
     setup: str
+    topics: list[str]
     url: str | msgspec.UnsetType = msgspec.UNSET
     created_at: datetime
     updated_at: datetime
@@ -292,6 +297,7 @@ def source_out(seen: Seen) -> SourceOut:
         ],
         secrets=[SecretOut(**row) for row in seen.secrets],
         setup=seen.setup,
+        topics=list(seen.topics),
         url=seen.url.reveal() if seen.url is not None else msgspec.UNSET,
         created_at=one.created_at,
         updated_at=one.updated_at,

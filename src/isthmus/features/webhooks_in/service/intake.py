@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from isthmus.connect.webhooks import Challenge, Reply
 from isthmus.features.webhooks_in.model import deliveries, reading
 from isthmus.features.webhooks_in.model.deliveries import Entry, LiveSource, Refusal
@@ -58,8 +60,16 @@ class Intake:
         request = request_of(arrival, self.finder.address(arrival.path))
         return (await self.take(source, request, arrival)).reply
 
-    async def take(self, source: LiveSource, request: Request, arrival: Arrival, *, simulated: bool = False) -> Taken:
-        """Judge a request and keep what it brings."""
+    async def take(
+        self,
+        source: LiveSource,
+        request: Request,
+        arrival: Arrival,
+        *,
+        simulated: bool = False,
+        rehearsed: bool = False,
+    ) -> Taken:
+        """Judge a request and keep what it brings; what is simulated reaches the handlers only if it is rehearsed."""
         if source.paused:
             return Taken(Departure(status=503))
         inbound = Inbound(request, source.app)
@@ -74,7 +84,9 @@ class Intake:
         asked = reading.challenge(inbound, source.scheme, signed=True)
         if asked is not None:
             return Taken(self._proof(inbound, asked, source), verdict)
-        entry = self._entry(source, inbound, arrival, verdict, simulated=simulated)
+        entry = self._entry(source, inbound, arrival, verdict)
+        if simulated:
+            entry = msgspec.structs.replace(entry, simulated=True, rehearsed=rehearsed)
         fresh = await self._batch.put(entry, first=not source.verified_before)
         return Taken(_departure(source.scheme.reply), verdict, entry.id if fresh else None, repeated=not fresh)
 
@@ -82,9 +94,7 @@ class Intake:
         reply = reading.answer(inbound, asked, source.secrets, self._system.now)
         return _REFUSED if reply is None else _departure(reply)
 
-    def _entry(
-        self, source: LiveSource, inbound: Inbound, arrival: Arrival, verdict: Verdict, *, simulated: bool
-    ) -> Entry:
+    def _entry(self, source: LiveSource, inbound: Inbound, arrival: Arrival, verdict: Verdict) -> Entry:
         request = inbound.request
         read = reading.read(inbound, source.scheme, source.provider)
         return Entry(
@@ -107,7 +117,7 @@ class Intake:
             account=read.account,
             object=read.object,
             occurred_at=read.occurred_at,
-            simulated=simulated,
+            simulated=False,
         )
 
     def _refuse(self, source: LiveSource, request: Request, arrival: Arrival, verdict: Verdict) -> None:

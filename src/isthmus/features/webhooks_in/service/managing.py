@@ -48,6 +48,8 @@ class Seen:
     repeated: int
     last_at: datetime | None
     setup: str
+    #: What the provider is to be asked to push.
+    topics: Sequence[str]
     #: The whole address, in the answer that made it and never again (WH-05).
     url: Secret | None = None
 
@@ -145,6 +147,7 @@ async def _seen(scope: Scope, one: Source, url: Secret | None = None) -> Seen:
         counts.get("repeats", 0),
         counts.get("last_at"),
         webhooks.setup if webhooks else "",
+        (webhooks.topics or [one.topic for one in webhooks.hints]) if webhooks else (),
         url,
     )
 

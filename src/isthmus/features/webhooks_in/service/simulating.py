@@ -1,4 +1,4 @@
-"""Sends a signed sample through our own intake, marked as such; it reaches no handler (security.md WH-13)."""
+"""Sends a signed sample through our own intake, marked as such; it reaches no handler unasked (security.md WH-13)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ class Wish:
     topic: str | None = None
     body: str | None = None
     headers: Mapping[str, str] | None = None
+    #: Whether it is to reach the handlers, as what the platform itself sends would.
+    handlers: bool = False
 
 
 async def simulate(scope: Scope, source_id: str, wish: Wish) -> Taken:
@@ -43,12 +45,12 @@ async def simulate(scope: Scope, source_id: str, wish: Wish) -> Taken:
     except (ValueError, IndexError):
         raise CannotSimulate from None
     async with scope.tx() as tx:
-        tx.emit(Simulated(subject=source_id, after={"topic": sample.topic}))
+        tx.emit(Simulated(subject=source_id, after={"topic": sample.topic, "handlers": wish.handlers}))
     arrival = Arrival(
         method="POST", path="", query=b"", headers={}, body=body, address=scope.address, request_id=scope.request_id
     )
     intake = Intake(system, settings, finding.Finder(system, settings))
-    return await intake.take(source, request, arrival, simulated=True)
+    return await intake.take(source, request, arrival, simulated=True, rehearsed=wish.handlers)
 
 
 def _sample(source: LiveSource, wish: Wish) -> Sample:

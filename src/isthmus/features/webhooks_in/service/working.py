@@ -92,7 +92,7 @@ async def _known(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> _Kn
 
 
 def _job(row: Mapping[str, Any], attempt: int) -> Job:
-    given = {name: row[name] for name in (*_ORDINARY, "simulated", "body", "headers", "query")}
+    given = {name: row[name] for name in (*_ORDINARY, "simulated", "rehearsed", "body", "headers", "query")}
     return Job(Subject(**given), attempt, row)
 
 

@@ -11,20 +11,21 @@ _KEEP = """
 with given as (
   select g.digest, g.tenant_id, g.id, g.source_id, g.provider, g.received_at, g.request_id, g.address, g.method,
          g.query, g.headers, g.body, g.verdict, g.topic, g.event, g.entity, g.account, g.object, g.occurred_at,
-         g.simulated
+         g.simulated, g.rehearsed
   from unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
               $9::text[], $10::text[], $11::jsonb[], $12::bytea[], $13::jsonb[], $14::text[], $15::text[], $16::text[],
-              $17::text[], $18::text[], $19::timestamptz[], $20::boolean[])
+              $17::text[], $18::text[], $19::timestamptz[], $20::boolean[], $21::boolean[])
     as g (digest, tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body,
-          verdict, topic, event, entity, account, object, occurred_at, simulated)
+          verdict, topic, event, entity, account, object, occurred_at, simulated, rehearsed)
 ), fresh as (
   insert into webhook_seen (digest, at) select digest, received_at from given order by digest
   on conflict do nothing returning digest
 )
 insert into webhook_inbox (tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers,
-                           body, verdict, topic, event, entity, account, object, occurred_at, simulated, state)
+                           body, verdict, topic, event, entity, account, object, occurred_at, simulated,
+                           rehearsed, state)
 select tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body, verdict,
-       topic, event, entity, account, object, occurred_at, simulated, 'received'
+       topic, event, entity, account, object, occurred_at, simulated, rehearsed, 'received'
 from given join fresh using (digest)
 returning id
 """

@@ -156,7 +156,8 @@ async def feed(tx: Tx, tenant_id: str, after: str, wanted: tuple[str | None, str
 
 
 _REPLAYABLE = """
-select id, source_id, connection_id, provider, event, topic, entity, object, account, simulated
+select id, source_id, connection_id, provider, event, topic, entity, object, account,
+  simulated and not rehearsed as simulated
 from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)

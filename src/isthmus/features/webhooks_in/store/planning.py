@@ -9,12 +9,14 @@ import asyncpg
 from isthmus.engine.db import Tx
 
 _SUBJECTS = """
-select id, source_id, connection_id, provider, event, topic, entity, object, account, simulated
+select id, source_id, connection_id, provider, event, topic, entity, object, account,
+  simulated and not rehearsed as simulated
 from webhook_inbox where tenant_id = $1 and id = any($2::text[]) order by id for update
 """
 _CONTENTS = "select id, body, headers, query from webhook_inbox where tenant_id = $1 and id = any($2::text[])"
 _TOLD = """
-select id, source_id, connection_id, provider, event, topic, entity, object, account, simulated,
+select id, source_id, connection_id, provider, event, topic, entity, object, account,
+  simulated and not rehearsed as simulated, rehearsed,
        body, headers, query, received_at, occurred_at from webhook_inbox
 where tenant_id = $1 and id = any($2::text[])
 """

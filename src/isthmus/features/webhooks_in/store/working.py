@@ -9,7 +9,8 @@ import asyncpg
 from isthmus.engine.db import Tx
 
 _ROUTABLE = """
-select id, source_id, provider, account, entity, event, topic, object, simulated from webhook_inbox
+select id, source_id, provider, account, entity, event, topic, object,
+  simulated and not rehearsed as simulated from webhook_inbox
 where source_id = $1 and tenant_id = $2 and state = 'received' order by id limit $3 for update skip locked
 """
 _ROUTE = """

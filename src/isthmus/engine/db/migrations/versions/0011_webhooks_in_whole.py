@@ -110,7 +110,7 @@ _STATEMENTS = (
     $$
     """,
     "alter table webhook_sources add column filter text, add column transform text",
-    "alter table webhook_inbox drop column lease_until",
+    "alter table webhook_inbox drop column lease_until, add column rehearsed boolean not null default false",
     "drop index webhook_inbox_due",
     "drop index webhook_inbox_connection",
     "create index webhook_inbox_connection on webhook_inbox (connection_id, id) where connection_id is not null",
@@ -122,7 +122,7 @@ _BACK = (
     "drop index webhook_inbox_connection",
     "create index webhook_inbox_connection on webhook_inbox (connection_id, id)",
     f"create index webhook_inbox_due on webhook_inbox (next_at) where {_OPEN}",
-    "alter table webhook_inbox add column lease_until timestamptz",
+    "alter table webhook_inbox add column lease_until timestamptz, drop column rehearsed",
     "alter table webhook_sources drop column filter, drop column transform",
 )
 
