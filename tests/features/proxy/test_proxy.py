@@ -163,8 +163,15 @@ async def test_a_key_reaches_the_paths_and_methods_that_it_is_for(world: World) 
 async def test_SS_04_a_path_with_two_meanings_reaches_nobody(world: World, path: str) -> None:
     base = await _open(world)
     scope = {
-        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "query_string": b"",
-        "path": f"{base}/x", "raw_path": (base + path).encode(), "client": ("127.0.0.1", 1), "root_path": "",
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "query_string": b"",
+        "path": f"{base}/x",
+        "raw_path": (base + path).encode(),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
         "headers": [(b"host", b"localhost"), (b"authorization", world.side("ten_a").headers["authorization"].encode())],
     }
     sent: list[Any] = []
@@ -270,3 +277,18 @@ async def test_a_far_side_that_never_answers_ends_with_the_deadline(world: World
         assert _code(await world.side("ten_a")("POST", f"{base}/hang", {})) == (504, "FAR_SIDE_LATE")
     finally:
         object.__setattr__(settings, "deadline", timedelta(seconds=5))
+
+
+async def test_a_persons_own_connection_is_not_there_for_anybody_else(world: World) -> None:
+    base = await _open(world)
+    async with world.system.tx() as tx:
+        await tx.execute_sql("update integrations set user_scoped = true")
+        await tx.execute_sql("update connections set user_id = 'usr_1', owner_id = 'user:isthmus:usr_1'")
+    assert (await world.side("ten_a")("GET", f"{base}/x")).status_code == 200
+    assert _code(await world.side("ten_a", "usr_2")("GET", f"{base}/x")) == (404, "CONNECTION_NOT_FOUND")
+
+
+async def test_nothing_of_the_connections_credentials_comes_back(world: World) -> None:
+    base = await _open(world)
+    refused = await world.side("ten_a")("GET", f"{base}/status?code=401")
+    assert "canary-key" not in refused.text + str(refused.headers)

@@ -195,3 +195,13 @@ async def test_what_is_wrong_with_a_search_is_said(world: World) -> None:
     assert _code(await side("POST", path, naive)) == (400, "VALIDATION_ERROR")
     assert _code(await side("GET", f"/api/integrations/{integration}/search?query=x")) == (409, "SEARCH_DISABLED")
     assert (await _search(world, "x"))["total"] == 0
+
+
+async def test_RL_11_searches_and_widgets_count_against_limits_of_their_own(world: World) -> None:
+    limits = {
+        route.path: route.declaration.limit
+        for route in world.app.inventory
+        if route.declaration is not None and ("search" in route.path or "widgets" in route.path)
+    }
+    assert {limit for path, limit in limits.items() if "search" in path} == {"search"}
+    assert {limit for path, limit in limits.items() if "widgets" in path} == {"widget"}
