@@ -96,9 +96,9 @@ class Merchant:
         assert run.status == 202, run.body
         return await self.finished(run.body["id"])
 
-    async def finished(self, run_id: str) -> dict[str, Any]:
+    async def finished(self, run_id: str, patience: float = 60) -> dict[str, Any]:
         """The run, once it has ended."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patience):
             while True:
                 run: dict[str, Any] = (await self.call("GET", f"/api/sync/runs/{run_id}")).body
                 if run["state"] not in LIVE:
