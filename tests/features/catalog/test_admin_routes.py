@@ -115,6 +115,10 @@ async def test_every_field_that_does_not_go_with_another_is_told_at_once(operato
         ({"isPremium": True}, "requiredPlan"),
         ({"requiredPlan": "pro"}, "requiredPlan"),
         ({"provider": "search"}, "provider"),
+        ({"documentationUrl": "javascript:alert(1)"}, "documentationUrl"),
+        ({"credentialFields": [{"name": "api_key", "pattern": "(a+)+b"}]}, "credentialFields.0.pattern"),
+        ({"credentialFields": [{"name": "api_key", "pattern": "[a]*[a]*b"}]}, "credentialFields.0.pattern"),
+        ({"credentialFields": [{"name": "api_key"}, {"name": "api_key"}]}, "credentialFields.1.name"),
         ({"availableEntities": [], "searchableEntities": [], "supportsSearch": False}, "supportedSyncDirections"),
     ],
 )
@@ -129,6 +133,13 @@ async def test_several_wrong_types_are_told_at_once(operator: Operator) -> None:
     answer = await operator("POST", "", wrong)
     told = {one["path"].rpartition(".")[2] for one in answer.json()["error"]["details"]["fields"]}
     assert told == {"category", "color", "isPremium", "unknown"}
+
+
+async def test_a_form_may_say_how_a_key_looks(operator: Operator) -> None:
+    fields = [{"name": "api_key", "label": "Key", "secret": True, "pattern": r"sk_[a-z]{4}-[A-Za-z0-9]+"}]
+    made = await operator("POST", "", given.document("patterned") | {"credentialFields": fields})
+    assert made.status_code == 201, made.text
+    assert made.json()["credentialFields"][0]["pattern"] == r"sk_[a-z]{4}-[A-Za-z0-9]+"
 
 
 async def test_an_id_that_is_taken_is_a_conflict(operator: Operator) -> None:
@@ -178,6 +189,12 @@ async def test_what_a_providers_code_lives_by_cannot_be_overridden(operator: Ope
         "hosts",
         "authType",
     }
+
+
+async def test_an_override_is_held_to_the_same_rules(operator: Operator) -> None:
+    for wrong in ({"documentationUrl": "javascript:alert(1)"}, {"isPremium": True}, {"color": "red"}):
+        answer = await operator("PATCH", "/marketplace/shopee", wrong)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
 async def test_read_only_fields_that_say_what_is_stored_are_ignored(operator: Operator) -> None:

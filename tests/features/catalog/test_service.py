@@ -244,3 +244,25 @@ async def test_platform_apps_are_those_of_the_deployments_own_tenant(system: Sys
     assert operator.tenant_id == PLATFORM_TENANT
     assert {one.kind for one in await catalog.apps(operator)} == {"platform"}
     assert await catalog.apps(house.scope(system, "ten_empty")) == []
+
+
+async def test_another_process_learns_of_a_provider_and_of_each_change_of_it(
+    database: Database, shelf: catalog.Providers, tmp_path: Path
+) -> None:
+    here = house.platform(system_of(database, shelf))
+    there = house.scope(system_of(database, given.providers(tmp_path, given.manifest("shopee"))), "ten_b")
+    await catalog.create_provider(here, given.document("shared"))
+    found = await catalog.found(there, "shared")
+    assert (found.manifest.color, found.declared) == ("#123456", True)
+    assert "shared" in [one.id for one in (await catalog.providers(there)).items]
+    await catalog.change_provider(here, "shared", fields={"color": "#abcdef"})
+    assert (await catalog.found(there, "shared")).manifest.color == "#abcdef"
+    await catalog.remove_provider(here, "shared")
+    assert (await catalog.found(there, "shared")).manifest.color == "#abcdef", "what uses it goes on"
+    assert "shared" not in [one.id for one in (await catalog.providers(there)).items]
+    with pytest.raises(catalog.ProviderNotFound):
+        await catalog.provider(there, "shared", hidden=True)
+    await catalog.create_provider(here, given.document("shared") | {"color": "#000001"})
+    assert (await catalog.found(there, "shared")).manifest.color == "#000001"
+    with pytest.raises(catalog.ProviderNotFound):
+        await catalog.found(there, "never")

@@ -1,5 +1,6 @@
 """A provider's document and its manifest, each made of the other, and the rules between their fields (pure)."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from isthmus.connect.expressions import expression
 from isthmus.connect.manifest import Field, Manifest
 from isthmus.connect.service import COLUMNS, names_in
 from isthmus.features.catalog.model import hosts as rules
-from isthmus.features.catalog.model.document import EndpointPart, NewProvider, OAuthPart, ServicePart
+from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, OAuthPart, ServicePart
 from isthmus.kit.errors import Invalid
 
 Fault = dict[str, str]
@@ -21,6 +22,8 @@ _OPERATIONS = frozenset(
 #: Entities that are read by code of their own.
 _SHAPED = frozenset({"products", "orders"})
 _WEBHOOK = "webhook"
+_PLAIN = re.compile(r"(?:(?:\[[^\[\]\\]{1,60}\]|\\[dw.-]|[A-Za-z0-9_:/@-])(?:[+*?]|\{\d{1,3}(?:,\d{0,3})?\})?){1,40}")
+_OPEN = re.compile(r"[+*]|,\}")
 _OAUTH_HOSTS = (
     ("consent", "authorize_url"),
     ("token", "token_url"),
@@ -222,12 +225,32 @@ def _faults(document: NewProvider) -> Iterator[Fault]:
         yield _fault("provider", "This word stands in an address of the catalog already.")
     if bool(document.is_premium) != (document.required_plan is not None):
         yield _fault("requiredPlan", "A premium provider names the plan that it needs, and no other one does.")
+    if not is_link(document.documentation_url):
+        yield _fault("documentationUrl", "A link begins with https:// or http://.")
+    yield from _form_faults(document)
     yield from _search_faults(document)
     yield from _auth_faults(document)
     yield from _entity_faults(document)
     yield from _mapping_faults(document)
     yield from _host_faults(document)
     yield from _expression_faults(document)
+
+
+def is_link(address: str | None) -> bool:
+    """Whether a person may be sent there; an empty one is none."""
+    return not address or address.startswith(("https://", "http://"))
+
+
+def _form_faults(document: NewProvider) -> Iterator[Fault]:
+    for name in ("app_fields", "credential_fields", "settings_fields"):
+        fields: Sequence[FormFieldPart] = getattr(document, name) or ()
+        for at, field in enumerate(fields):
+            place = f"{_camelled(name)}.{at}"
+            if field.name in {one.name for one in fields[:at]}:
+                yield _fault(f"{place}.name", "Two fields have this name.")
+            # what merchants type is matched against it, so it must not be able to take long
+            if field.pattern and (not _PLAIN.fullmatch(field.pattern) or len(_OPEN.findall(field.pattern)) > 1):
+                yield _fault(f"{place}.pattern", "Only characters and sets with counts are taken, one of them open.")
 
 
 def _search_faults(document: NewProvider) -> Iterator[Fault]:

@@ -187,11 +187,21 @@ def read_override(given: Mapping[str, object]) -> dict[str, object]:
     wrong = [
         {"path": name, "message": "This cannot be overridden, or not with this kind of value."}
         for name, value in given.items()
-        if name not in _KINDS or not isinstance(value, _KINDS[name]) or len(str(value)) > _TEXT_LIMIT
+        if name not in _KINDS
+        or not isinstance(value, _KINDS[name])
+        or len(str(value)) > _TEXT_LIMIT
+        or _misleads(name, value)
     ]
     if wrong:
         raise Invalid("An override is not valid.", details={"fields": wrong})
     return {name: text.shown(value) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _misleads(name: str, value: object) -> bool:
+    """A link that a person is shown leads to a page, and a category is one of the known."""
+    if name == "documentation_url":
+        return bool(value) and not str(value).startswith(("https://", "http://"))
+    return name == "category" and value not in CATEGORIES
 
 
 def overlay(provider: Provider, row: Override | None) -> Provider:
