@@ -113,6 +113,7 @@ ATTEMPTS = tenant_table(
     Column("duration_ms", Integer),
     Column("error", Text),
 )
+ATTEMPTS.dialect_options["postgresql"]["partition_by"] = "RANGE (until)"
 
 RETENTION = tenant_table(
     "webhook_retention",
