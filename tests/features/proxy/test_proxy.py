@@ -202,9 +202,24 @@ async def test_a_revocation_counts_in_every_process_within_the_stated_seconds(wo
         await tx.execute_sql("update integrations set proxy_enabled = false")
     lines = world.system.engine.part(proxy.Lines)
     for line in lines._lines.values():
-        line.until = world.system.clock.monotonic()
+        line.seen -= 3.0
     assert _code(await side("GET", f"{base}/x")) == (403, "PROXY_DISABLED")
     assert lines._lines == {}
+
+
+async def test_a_revocation_counts_half_a_second_after_the_log_told_of_it(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    lines = world.system.engine.part(proxy.Lines)
+    for _ in range(2):
+        assert (await side("GET", f"{base}/x")).status_code == 200
+    async with world.system.tx() as tx:
+        await tx.execute_sql("update integrations set proxy_enabled = false")
+    for line in lines._lines.values():
+        line.seen -= 0.5
+    assert (await side("GET", f"{base}/x")).status_code == 200
+    world.system.engine.bus._ring()  # as the notification of an event does in every process
+    assert _code(await side("GET", f"{base}/x")) == (403, "PROXY_DISABLED")
 
 
 async def test_a_disconnected_connection_is_gone_and_its_client_too(world: World) -> None:
@@ -213,7 +228,7 @@ async def test_a_disconnected_connection_is_gone_and_its_client_too(world: World
     assert (await side("GET", f"{base}/x")).status_code == 200
     await connections.disconnect(world.scope("ten_a"), base.rpartition("/")[2])
     for line in world.system.engine.part(proxy.Lines)._lines.values():
-        line.until = 0.0
+        line.seen -= 3.0
     assert _code(await side("GET", f"{base}/x")) == (404, "CONNECTION_NOT_FOUND")
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from isthmus.client import (
@@ -42,6 +42,8 @@ from isthmus.scope import Scope
 
 _ROUTE = "proxy"
 _RETRY_SECONDS = 5.0
+#: What is known goes on for so long whatever the event log tells; a busy log must not make each call look again.
+_SOON = 0.5
 _Key = tuple[str, str, str]
 
 
@@ -71,7 +73,8 @@ class _Line:
 
     session: Session
     held: AsyncExitStack
-    until: float
+    #: When it was looked at, by the monotonic clock.
+    seen: float
     users: int = 0
     retired: bool = False
 
@@ -91,21 +94,25 @@ class _Line:
 class Lines:
     """The connections that this process keeps ready for calls; `app.py` makes one and closes it at the end.
 
-    What is known of a connection, and that this very caller may use it, is read anew every few seconds: a revocation,
-    a switch or a change of owner counts in every process within that time, and most calls cost the database nothing.
+    What is known of a connection, and that this very caller may use it, is read anew every few seconds, and half a
+    second after the event log told of anything: a revocation, a switch or a change of owner counts in every process
+    within the former time, where processes hear of events within the latter, and most calls cost the database nothing.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lines: OrderedDict[_Key, _Line] = OrderedDict()
         self._opening: dict[_Key, asyncio.Task[_Line]] = {}
+        self._ear = ExitStack()
+        self._bell: asyncio.Event | None = None
+        self._heard = 0.0
 
     @asynccontextmanager
     async def line(self, scope: Scope, connection_id: str) -> AsyncIterator[Session]:
         """A ready connection. Raises what `connections.session` raises, ProxyDisabled and ProxyWalled."""
         key = (scope.tenant_id, scope.principal.id, connection_id)
         line = self._lines.get(key)
-        if line is None or scope.clock.monotonic() >= line.until:
+        if line is None or not self._is_fresh(line, scope):
             line = await self._opened(scope, key)
         line.users += 1
         try:
@@ -113,8 +120,20 @@ class Lines:
         finally:
             await line.done()
 
+    def _is_fresh(self, line: _Line, scope: Scope) -> bool:
+        now = scope.clock.monotonic()
+        if self._bell is None:
+            self._bell = self._ear.enter_context(scope.engine.bus.heard())
+        if self._bell.is_set():
+            self._bell.clear()
+            self._heard = now
+        age = now - line.seen
+        return age < _SOON or (line.seen >= self._heard and age < self._settings.recheck.total_seconds())
+
     async def aclose(self) -> None:
         """Give every client back."""
+        self._ear.close()
+        self._bell = None
         lines, self._lines = self._lines, OrderedDict()
         for line in lines.values():
             await line.retire()
@@ -129,6 +148,7 @@ class Lines:
 
     async def _open(self, scope: Scope, key: _Key) -> _Line:
         held = AsyncExitStack()
+        seen = scope.clock.monotonic()
         try:
             connection = await connections.connection(scope, key[2])
             _check(connection)
@@ -137,7 +157,7 @@ class Lines:
             await held.aclose()
             await self._drop(key)
             raise
-        made = _Line(session, held, scope.clock.monotonic() + self._settings.recheck.total_seconds())
+        made = _Line(session, held, seen)
         await self._drop(key)
         self._lines[key] = made
         while len(self._lines) > self._settings.kept:
