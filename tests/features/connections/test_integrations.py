@@ -1,5 +1,6 @@
 """Integrations as tenants see them over HTTP (document 002, Tenant Integration Endpoints)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -285,3 +286,10 @@ async def test_what_is_no_file_of_an_integration_is_refused(here: World, text: s
     answer = await here.side("ten_a")("POST", f"{HOME}/import", {"yaml": text})
     assert wrong(answer) == {"yaml"}
     assert "canary" not in answer.text
+
+
+async def test_of_two_that_come_at_once_with_one_name_one_is_made(here: World) -> None:
+    body = {"integrationId": "keys", "name": "Twins"}
+    answers = await asyncio.gather(*(here.side("ten_twins")("POST", HOME, body) for _ in range(4)))
+    assert sorted(one.status_code for one in answers) == [201, 409, 409, 409]
+    assert (await here.side("ten_twins")("GET", HOME)).json()["total"] == 1
