@@ -49,9 +49,16 @@ async def fan_out_once(system: System, limit: int = _BATCH) -> int:
 
 async def run(system: System, stop: asyncio.Event) -> None:
     """Fan out until `stop` is set, woken by the log; while nobody has an endpoint, events are passed over."""
+    ask_at = 0.0
     with system.engine.bus.heard() as bell:
         while not stop.is_set():
             try:
+                if system.clock.monotonic() >= ask_at:
+                    if await system.engine.bus.skip(LISTENER, endpoints.any_endpoint):
+                        await _first(stop, None, _QUIET)
+                        continue
+                    # Somebody has one, and will have it for a while: what nobody wants costs little until then.
+                    ask_at = system.clock.monotonic() + _POLL
                 await _round(system, stop, bell)
             except DatabaseUnavailable:
                 await _first(stop, None, _QUIET)
@@ -61,9 +68,6 @@ async def _round(system: System, stop: asyncio.Event, bell: asyncio.Event) -> No
     """Fan out what there is, then wait for more."""
     rung = bell.is_set()
     bell.clear()
-    if await system.engine.bus.skip(LISTENER, endpoints.any_endpoint):
-        await _first(stop, None, _QUIET)
-        return
     if await _told(system):
         bell.set()
         return
