@@ -11,6 +11,8 @@ from tests.house_database import Copy
 
 from isthmus.connect.shapes import ListingStatus
 from isthmus.engine.db import Database
+from isthmus.features import records
+from isthmus.features.connections.events import IntegrationLimited
 from isthmus.features.search import model
 from isthmus.features.search.model import Asked
 from isthmus.features.search.service import indexing
@@ -206,3 +208,23 @@ async def test_dates_bound_what_is_found(engine: Engine) -> None:
         )
         assert await store.find(tx, late, [Look("con_one", query)]) == []
         assert len(await store.find(tx, early, [Look("con_one", query)])) == 1
+
+
+async def test_SC_04_what_may_not_pass_any_more_leaves_the_index_and_comes_back_when_it_may(engine: Engine) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="Shirt"))
+    await _index(engine)
+    body = {"connectionIds": ["con_one"], "forbidden": ["product"], "allowedAgain": []}
+    async with scope.tx() as tx:
+        await records.set_hidden(tx, ["con_one"], ["product"])
+        tx.emit(IntegrationLimited(subject="int_one", body=body))
+    await _index(engine)
+    assert await _titles(scope, "shirt") == []
+    await given.write(scope, given.listing("a", title="Shirt again"))
+    await _index(engine)
+    assert await _titles(scope, "shirt") == []
+    async with scope.tx() as tx:
+        await records.set_hidden(tx, ["con_one"], [])
+        tx.emit(IntegrationLimited(subject="int_one", body={**body, "forbidden": [], "allowedAgain": ["product"]}))
+    await _index(engine)
+    assert await _titles(scope, "shirt") == ["Shirt again"]

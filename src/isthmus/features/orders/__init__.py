@@ -14,3 +14,4 @@ from isthmus.features.orders.service import write_orders as write_orders
 from isthmus.features.orders.settings import Settings as Settings
 from isthmus.features.orders.store.finding import orders_behind as orders_behind
 from isthmus.features.orders.store.finding import orders_named as orders_named
+from isthmus.features.orders.store.finding import orders_through as orders_through

@@ -34,5 +34,7 @@ from isthmus.features.records.service import write_listings as write_listings
 from isthmus.features.records.service import write_records as write_records
 from isthmus.features.records.store.changes import listings_behind as listings_behind
 from isthmus.features.records.store.changes import listings_named as listings_named
+from isthmus.features.records.store.changes import listings_through as listings_through
 from isthmus.features.records.store.changes import records_behind as records_behind
 from isthmus.features.records.store.changes import records_named as records_named
+from isthmus.features.records.store.changes import records_through as records_through

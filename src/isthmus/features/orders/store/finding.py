@@ -34,6 +34,12 @@ left join lateral (
 where (o.tenant_id, o.id) > ($1, $2)
 order by o.tenant_id, o.id limit $3
 """
+_THROUGH: Final = "select id from orders where tenant_id = $1 and connection_id = any($2::text[])"
+
+
+async def orders_through(tx: Tx, tenant_id: str, connection_ids: Sequence[str]) -> list[str]:
+    """The ids of all orders that came through these connections; as the system."""
+    return [row["id"] for row in await tx.fetch_sql(_THROUGH, tenant_id, connection_ids)]
 
 
 async def orders_named(tx: Tx, tenant_id: str, ids: Sequence[str]) -> list[asyncpg.Record]:

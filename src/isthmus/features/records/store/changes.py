@@ -17,7 +17,11 @@ select
     where v.tenant_id = l.tenant_id and v.listing_id = l.id
   )) as extra
 from unnest($2::text[]) as w(id)
-join listings l on l.tenant_id = $1 and l.id = w.id where l.status <> 'deleted'
+join listings l on l.tenant_id = $1 and l.id = w.id
+where l.status <> 'deleted' and not exists (
+  select from hidden_records h
+  where h.tenant_id = l.tenant_id and h.connection_id = l.connection_id and h.shard_type = 'product'
+)
 """
 _LISTINGS_AFTER: Final = """
 select
@@ -28,7 +32,10 @@ select
     select string_agg(concat_ws(' ', v.sku, v.barcode), ' ') from variants v
     where v.tenant_id = l.tenant_id and v.listing_id = l.id
   )) as extra
-from listings l where (l.tenant_id, l.id) > ($1, $2) and l.status <> 'deleted'
+from listings l where (l.tenant_id, l.id) > ($1, $2) and l.status <> 'deleted' and not exists (
+  select from hidden_records h
+  where h.tenant_id = l.tenant_id and h.connection_id = l.connection_id and h.shard_type = 'product'
+)
 order by l.tenant_id, l.id limit $3
 """
 _SHARDS: Final = """
@@ -38,6 +45,10 @@ select
   left((select string_agg(f.value, ' ') from jsonb_each_text(s.body) f), 200) as snippet,
   left((select string_agg(f.value, ' ') from jsonb_each_text(s.body) f), 1000) as extra
 from unnest($2::text[]) as w(id) join shards s on s.tenant_id = $1 and s.id = w.id
+where not exists (
+  select from hidden_records h
+  where h.tenant_id = s.tenant_id and h.connection_id = s.connection_id and h.shard_type = s.shard_type
+)
 """
 _SHARDS_AFTER: Final = """
 select
@@ -45,8 +56,24 @@ select
   s.version, coalesce(s.source_updated_at, s.updated_at) as updated_at, s.url,
   left((select string_agg(f.value, ' ') from jsonb_each_text(s.body) f), 200) as snippet,
   left((select string_agg(f.value, ' ') from jsonb_each_text(s.body) f), 1000) as extra
-from shards s where (s.tenant_id, s.id) > ($1, $2) order by s.tenant_id, s.id limit $3
+from shards s where (s.tenant_id, s.id) > ($1, $2) and not exists (
+  select from hidden_records h
+  where h.tenant_id = s.tenant_id and h.connection_id = s.connection_id and h.shard_type = s.shard_type
+)
+order by s.tenant_id, s.id limit $3
 """
+_LISTINGS_OF: Final = "select id from listings where tenant_id = $1 and connection_id = any($2::text[])"
+_SHARDS_OF: Final = "select id from shards where tenant_id = $1 and connection_id = any($2::text[])"
+
+
+async def listings_through(tx: Tx, tenant_id: str, connection_ids: Sequence[str]) -> list[str]:
+    """The ids of all that came through these connections."""
+    return [row["id"] for row in await tx.fetch_sql(_LISTINGS_OF, tenant_id, connection_ids)]
+
+
+async def records_through(tx: Tx, tenant_id: str, connection_ids: Sequence[str]) -> list[str]:
+    """The same of records of other kinds."""
+    return [row["id"] for row in await tx.fetch_sql(_SHARDS_OF, tenant_id, connection_ids)]
 
 
 async def listings_named(tx: Tx, tenant_id: str, ids: Sequence[str]) -> list[asyncpg.Record]:

@@ -18,7 +18,8 @@ from isthmus.scope import System
 
 LISTENER: Final = "search.index"
 DISCONNECTED: Final = "connection.disconnected"
-_TYPES: Final = (DISCONNECTED, *(kind for source in SOURCES for kind in source.events))
+LIMITED: Final = "integration.types_forbidden"
+_TYPES: Final = (DISCONNECTED, LIMITED, *(kind for source in SOURCES for kind in source.events))
 _BATCH: Final = 1_000
 _POLL: Final = 5.0
 _PAUSES: Final = (0.01, 0.04, 0.16, _POLL)
@@ -70,18 +71,33 @@ async def rebuild(system: System) -> None:
 
 async def _write(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     changed: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    ended = []
+    ended, limited = [], []
     for row in rows:
         if row["type"] == DISCONNECTED:
             ended.append((row["tenant_id"], row["subject"]))
+        elif row["type"] == LIMITED:
+            limited.append((row["tenant_id"], row["body"]))
         else:
             changed[row["type"].partition(".")[0], row["tenant_id"]][row["subject"]] = None
     for source in SOURCES:
         for (kind, tenant_id), ids in changed.items():
             if kind == source.events[0].partition(".")[0]:
                 await _refresh(tx, source, tenant_id, list(ids))
+    for tenant_id, body in limited:
+        await _limit(tx, tenant_id, body)
     for tenant_id, connection_id in ended:
         await index.forget(tx, tenant_id, connection_id)
+
+
+async def _limit(tx: Tx, tenant_id: str, body: Mapping[str, Any]) -> None:
+    """What may not pass any more is not found any more; what may pass again is, as far as it is still there."""
+    await index.forbid(tx, tenant_id, body["connectionIds"], body["forbidden"])
+    if not body["allowedAgain"]:
+        return
+    for source in SOURCES:
+        ids = await source.through(tx, tenant_id, body["connectionIds"])
+        for start in range(0, len(ids), _BATCH):
+            await _refresh(tx, source, tenant_id, ids[start : start + _BATCH])
 
 
 async def _refresh(tx: Tx, source: Source, tenant_id: str, ids: Sequence[str]) -> None:

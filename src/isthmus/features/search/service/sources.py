@@ -9,6 +9,7 @@ from isthmus.features import orders, records
 
 Rows = Sequence[Mapping[str, Any]]
 Named = Callable[[Tx, str, Sequence[str]], Awaitable[Rows]]
+Through = Callable[[Tx, str, Sequence[str]], Awaitable[Sequence[str]]]
 Behind = Callable[[Tx, str, str, int], Awaitable[Rows]]
 
 
@@ -25,6 +26,7 @@ class Source:
     events: tuple[str, ...]
     named: Named
     behind: Behind
+    through: Through
 
 
 SOURCES: Final[tuple[Source, ...]] = (
@@ -33,17 +35,20 @@ SOURCES: Final[tuple[Source, ...]] = (
         ("listing.created", "listing.updated", "listing.deleted"),
         records.listings_named,
         records.listings_behind,
+        records.listings_through,
     ),
     Source(
         "orders",
         ("order.created", "order.updated", "order.status_changed"),
         orders.orders_named,
         orders.orders_behind,
+        orders.orders_through,
     ),
     Source(
         "records",
         ("record.created", "record.updated", "record.deleted"),
         records.records_named,
         records.records_behind,
+        records.records_through,
     ),
 )

@@ -36,6 +36,10 @@ delete from search_documents d using (
 ) gone
 where d.tenant_id = gone.tenant_id and d.id = gone.id
 """
+_FORBID: Final = """
+delete from search_documents
+where tenant_id = $1 and connection_id = any($2::text[]) and shard_type = any($3::text[])
+"""
 _BATCH: Final = 5_000
 _BUILD: Final = """
 select after_tenant, after_id, done from search_builds where source = $1 for update skip locked
@@ -80,6 +84,11 @@ async def forget(tx: Tx, tenant_id: str, connection_id: str) -> None:
     """Everything that came through a connection."""
     while await tx.execute_sql(_FORGET, tenant_id, connection_id, _BATCH) == _BATCH:
         continue
+
+
+async def forbid(tx: Tx, tenant_id: str, connection_ids: Sequence[str], types: Sequence[str]) -> None:
+    """Types of records that may not pass these connections any more."""
+    await tx.execute_sql(_FORBID, tenant_id, connection_ids, types)
 
 
 async def building(tx: Tx, source: str, now: datetime) -> tuple[str, str] | None:
