@@ -241,7 +241,7 @@ class Edge:
         if not is_plain(scope.get("raw_path") or b"", scope["path"]):
             raise NotFound("There is nothing at this address.")
         address = f"front {limit_key(exchange.address)}"
-        strained = self._limiter.failures(address).remaining == 0
+        strained = self._limiter.has_failed_often(address)
         async with asyncio.timeout(self._settings.request_seconds):
             body = await self._body(exchange, front.body_cap, receive).read()
             arrival = Arrival(

@@ -6,9 +6,10 @@ Host names, sizes, times, doubled headers and the one shape of failures are the 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """A whole request. `path` is what follows the front's prefix."""
 
     method: str
@@ -22,8 +23,7 @@ class Arrival:
     strained: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Departure:
+class Departure(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer; what was `refused` counts against its address."""
 
     status: int = 200

@@ -162,6 +162,11 @@ class Limiter:
         if window.used >= self._settings.failures_per_minute:
             raise self._refused("sign-in", self._settings.failures_per_minute, window.wait(now))
 
+    def has_failed_often(self, address: str) -> bool:
+        """Whether `check_failures` would refuse this address."""
+        window = self._failures.get(address, int(self._clock.monotonic()))
+        return window.used >= self._settings.failures_per_minute
+
     def failures(self, address: str) -> Standing:
         """Where an address stands with its refused sign-ins."""
         now = self._clock.monotonic()

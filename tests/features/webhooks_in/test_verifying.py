@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as with_other
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from isthmus.connect import registry
 from isthmus.connect.webhooks import Signature, Webhooks
@@ -142,7 +144,7 @@ VECTORS = {
 
 
 def judge(vector: Vector, **changed: Any) -> Verdict:
-    one = replace(vector, **changed)
+    one = with_other(vector, **changed)
     scheme = FOUND[one.provider]
     request = signing.request("POST", one.url, one.headers, one.body)
     return verify(Inbound(request, one.app), scheme, [LiveSecret(Secret(one.secret))], one.at)

@@ -16,8 +16,7 @@ _MEMBERS = 1_000
 Json = dict[str, object] | list[object] | str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What a sender sent. `url` is the public address that it was given, not the one behind a proxy (WH-01)."""
 
     method: str

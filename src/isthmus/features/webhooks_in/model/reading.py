@@ -5,8 +5,9 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from isthmus.connect.webhooks import Challenge, Hint, Reply, Webhooks
 from isthmus.features.webhooks_in.model.inbound import Inbound
@@ -20,8 +21,7 @@ _LATEST = 4 * 10**9
 _NUMBER = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What a verified delivery says about itself; nothing of it is believed beyond being a hint (WH-07)."""
 
     topic: str

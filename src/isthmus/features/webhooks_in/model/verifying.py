@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import product
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -40,8 +41,7 @@ class LiveSecret:
         return self.expires_at is None or now < self.expires_at
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """Whether a delivery is believed; `reason` is a stable word, `text` says what to look at."""
 
     accepted: bool

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -31,8 +32,7 @@ _WAITING_REFUSALS = 200
 _REFUSED = Departure(status=401, refused=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """What became of a request: its answer, the verdict, and the delivery's id if it was news."""
 
     reply: Departure
@@ -230,6 +230,7 @@ def request_of(arrival: Arrival, address: str) -> Request:
     return Request(arrival.method, f"{address}?{query}" if query else address, pairs, headers, arrival.body)
 
 
+@lru_cache(maxsize=256)
 def _departure(reply: Reply) -> Departure:
     return Departure(
         status=reply.status, body=reply.body.encode(), content_type=reply.content_type if reply.body else ""
