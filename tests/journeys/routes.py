@@ -132,6 +132,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connect/session": {"token": "ics_x"},
     "POST /api/connect/start": {"token": "ics_x"},
     "POST /api/connect/finish": {"token": "ics_x", "ticket": "x"},
+    "POST /api/user/integrations/flows": {"ticket": "x"},
     "POST /api/user/integrations/{id}/connect/oauth": {"returnUrl": "https://app.example.com/done"},
     "POST /api/user/integrations/{id}/connect/api-key": {"apiKey": "k"},
     "POST /api/user/integrations/{id}/connect/basic": {"username": "u", "password": "p"},

@@ -157,6 +157,18 @@ async def test_a_consent_of_ones_own_ends_in_ones_own_connection(here: World) ->
     assert own[0]["connectionId"] != own[1]["connectionId"]
 
 
+async def test_a_consent_given_in_another_browser_is_finished_by_its_own_person_alone(here: World) -> None:
+    integration = await make(here, "rotor")
+    ann, bob, elsewhere = person(here, "ann"), person(here, "bob"), here.side()
+    started = (await ann("POST", f"{OWN}/{integration}/connect/oauth", {"returnUrl": RETURN})).json()
+    await elsewhere.go(started["authorizationUrl"])
+    ticket = {"ticket": query(await elsewhere.go(here.back("rotor", started, "abroad")))["ticket"]}
+    assert refused(await bob("POST", f"{OWN}/flows", ticket)) == (404, "TICKET_NOT_FOUND")
+    done = (await ann("POST", f"{OWN}/flows", ticket)).json()
+    assert (done["connected"], done["status"]) == (True, "active")
+    assert refused(await ann("POST", f"{OWN}/flows", ticket)) == (404, "TICKET_NOT_FOUND")
+
+
 async def test_the_account_of_one_person_is_not_taken_over_by_another(here: World) -> None:
     integration = await make(here, "rotor")
     ann, bob = person(here, "ann"), person(here, "bob")

@@ -7,17 +7,19 @@ from starlette.responses import Response
 
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
+    ConsentFailed,
     IntegrationDisabled,
     IntegrationNotFound,
     NotForYou,
     NotUserScoped,
     PersonRequired,
+    TicketRefused,
     WrongAccountGiven,
     WrongKind,
 )
 from isthmus.features.connections.model.connection import CONNECTION_STATUS, Connection, Status
 from isthmus.features.connections.routes.own import CONNECTING, tied
-from isthmus.features.connections.routes.shapes import OWN, ConsentOut, StartConsent, TrialOut, tried
+from isthmus.features.connections.routes.shapes import OWN, ConsentOut, Redeem, StartConsent, TrialOut, tried
 from isthmus.features.connections.routes.tenant import (
     ByFields,
     ByKey,
@@ -26,6 +28,7 @@ from isthmus.features.connections.routes.tenant import (
     DisconnectedOut,
     connected,
 )
+from isthmus.features.connections.service import finishing, starting
 from isthmus.features.connections.service import personal as service
 from isthmus.http import Answer, Routes, ScopeDep, document
 from isthmus.kit.secret import Secret
@@ -85,6 +88,21 @@ async def list_own(scope: ScopeDep) -> Response:
         for one in await service.own(scope)
     ]
     return document(OwnList(integrations=rows))
+
+
+@routes.post(
+    "/flows",
+    permission=OWN,
+    limit="connection",
+    response_model=OwnStateOut,
+    summary="Finish a consent for your own account that was given in another browser",
+    description="Only the person that began the consent can redeem its ticket, once, within five minutes.",
+    errors=(TicketRefused, ConsentFailed),
+)
+async def redeem(scope: ScopeDep, body: Redeem) -> Response:
+    """Exchange the code behind a ticket."""
+    settled = await finishing.redeem(scope, Secret(body.ticket.get_secret_value()))
+    return document(_seen(await starting.get(scope, settled.connected[0])))
 
 
 @routes.post(
@@ -157,14 +175,7 @@ async def own_state(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as ab
     found = await service.state(scope, id)
     if found is None:
         return document(OwnStateOut(connected=False))
-    return document(
-        OwnStateOut(
-            connected=_is_on(found),
-            connection_id=found.id,
-            status=_status(found),
-            last_connected_at=found.connected_at or msgspec.UNSET,
-        )
-    )
+    return document(_seen(found))
 
 
 @routes.post(
@@ -196,6 +207,15 @@ async def disconnect(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as a
 
 async def _connected(scope: Scope, integration_id: str, keys: dict[str, Secret]) -> Response:
     return connected((await service.connect(scope, integration_id, keys=keys)).connection)
+
+
+def _seen(found: Connection) -> OwnStateOut:
+    return OwnStateOut(
+        connected=_is_on(found),
+        connection_id=found.id,
+        status=_status(found),
+        last_connected_at=found.connected_at or msgspec.UNSET,
+    )
 
 
 def _is_on(found: Connection | None) -> bool:
