@@ -65,6 +65,12 @@ async def test_a_provider_in_002s_words_is_made_read_and_listed(operator: Operat
     assert made["entityMappings"][0]["fieldMappings"][0] == {"from": "id", "to": "id", "transform": "text"}
     assert made["createdAt"] == made["updatedAt"]
     assert (await operator("GET", "/crm/acme_crm")).json() == made
+    told = made["document"]
+    assert told["availableEntities"][0]["endpoint"]["paging"]["cursor"] == "next"
+    again = await operator("PATCH", "/crm/acme_crm", told)
+    assert (again.status_code, again.json()["revision"]) == (200, 1), (
+        "what was read can be sent back and changes nothing"
+    )
     found = (await operator("GET", "?search=akme&category=crm&authType=api_key")).json()
     assert [one["id"] for one in found["providers"]] == ["acme_crm"]
 

@@ -18,7 +18,7 @@ from isthmus.features.catalog.errors import (
 )
 from isthmus.features.catalog.model.document import Audience, NewProvider, ProviderPatch, Status
 from isthmus.features.catalog.model.providers import Provider
-from isthmus.features.catalog.routes.shapes import ProviderDetail, ProviderList, ProviderOut, detail_of, facts_of
+from isthmus.features.catalog.routes.shapes import ProviderList, ProviderOut, ProviderWhole, facts_of, whole_of
 from isthmus.features.catalog.service import changing, registrations
 from isthmus.features.catalog.service import providers as service
 from isthmus.features.catalog.service.providers import Filters
@@ -92,7 +92,7 @@ class AppOut(Answer, frozen=True, kw_only=True):
     "",
     permission=MANAGE,
     limit="provider",
-    response_model=ProviderDetail,
+    response_model=ProviderWhole,
     status=201,
     summary="Create a provider",
     errors=(ProviderExists,),
@@ -100,7 +100,7 @@ class AppOut(Answer, frozen=True, kw_only=True):
 async def create_provider(scope: ScopeDep, body: NewProvider) -> Response:
     """A provider made of facts alone: with a `service` it can be connected, read and searched without a deployment."""
     made = await changing.create_provider(scope, _given(body))
-    return created(detail_of(made), location=f"/api/admin/integrations/{made.category}/{made.id}")
+    return created(whole(made), location=f"/api/admin/integrations/{made.category}/{made.id}")
 
 
 async def _wanted(
@@ -140,20 +140,20 @@ async def list_providers(
     "/{category}/{id}",
     permission=MANAGE,
     limit="provider",
-    response_model=ProviderDetail,
+    response_model=ProviderWhole,
     summary="One provider, hidden or not",
     errors=(ProviderNotFound,),
 )
 async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A002 - the path's name
     """With `overriddenFields`, which an operator changed, and `revision`, which a change may name."""
-    return document(detail_of(await _at(scope, category, id)))
+    return document(whole(await _at(scope, category, id)))
 
 
 @routes.patch(
     "/{category}/{id}",
     permission=MANAGE,
     limit="provider",
-    response_model=ProviderDetail,
+    response_model=ProviderWhole,
     summary="Change a provider",
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
@@ -162,7 +162,7 @@ async def patch_provider(scope: ScopeDep, category: str, id: str, body: Provider
     await _at(scope, category, id)
     changes = _given(body)
     revision = changes.pop("revision", None)
-    return document(detail_of(await changing.patch_provider(scope, id, changes, revision=revision)))
+    return document(whole(await changing.patch_provider(scope, id, changes, revision=revision)))
 
 
 @routes.patch(
@@ -226,6 +226,11 @@ async def set_app(scope: ScopeDep, category: str, id: str, body: AppBody) -> Res
     own = scope.platform()  # house: platform - the deployment's own apps
     state = await registrations.set_app(own, id, credentials=credentials, hosts=body.hosts, remote=True)
     return document(_app(found, state))
+
+
+def whole(shown: Provider) -> ProviderWhole:
+    """The provider with the document that can be sent back."""
+    return whole_of(shown, changing.document_of(shown))
 
 
 async def _at(scope: Scope, category: str, id_: str) -> Provider:

@@ -126,6 +126,12 @@ class ProviderDetail(ProviderOut, frozen=True):
     app_fields: list[FormFieldOut]
 
 
+class ProviderWhole(ProviderDetail, frozen=True):
+    """One provider as its keepers see it; `document` is what can be sent back, endpoints and addresses included."""
+
+    document: dict[str, Any]
+
+
 class ProviderList(Answer, frozen=True):
     """A page of the catalog."""
 
@@ -154,12 +160,21 @@ class CategoryList(Answer, frozen=True):
 
 
 def detail_of(provider: Provider, *, included: bool = True) -> ProviderDetail:
-    return ProviderDetail(
-        **facts_of(provider, included=included),
-        credential_fields=[_field(one) for one in provider.credential_fields],
-        settings_fields=[_field(one) for one in provider.settings_fields],
-        app_fields=[_field(one) for one in provider.app_fields],
-    )
+    """With its forms."""
+    return ProviderDetail(**facts_of(provider, included=included), **_forms(provider))
+
+
+def whole_of(provider: Provider, document: dict[str, Any]) -> ProviderWhole:
+    """With its forms and its document."""
+    return ProviderWhole(**facts_of(provider), **_forms(provider), document=document)
+
+
+def _forms(provider: Provider) -> dict[str, Any]:
+    return {
+        "credential_fields": [_field(one) for one in provider.credential_fields],
+        "settings_fields": [_field(one) for one in provider.settings_fields],
+        "app_fields": [_field(one) for one in provider.app_fields],
+    }
 
 
 def facts_of(provider: Provider, *, included: bool = True) -> dict[str, Any]:

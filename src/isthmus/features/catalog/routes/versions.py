@@ -14,8 +14,8 @@ from isthmus.features.catalog.errors import (
     VersionNotFound,
 )
 from isthmus.features.catalog.model.history import Difference
-from isthmus.features.catalog.routes.admin import MANAGE
-from isthmus.features.catalog.routes.shapes import ProviderDetail, detail_of
+from isthmus.features.catalog.routes.admin import MANAGE, whole
+from isthmus.features.catalog.routes.shapes import ProviderWhole
 from isthmus.features.catalog.service import changing, files
 from isthmus.features.catalog.service import providers as service
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, document
@@ -115,28 +115,28 @@ async def diff_versions(
     "/{category}/{id}/versions/{version}/rollback",
     permission=MANAGE,
     limit="provider",
-    response_model=ProviderDetail,
+    response_model=ProviderWhole,
     summary="Go back to a version",
     errors=(ProviderNotFound, VersionNotFound, ProviderChangedMeanwhile),
 )
 async def roll_back(scope: ScopeDep, category: str, id: str, version: _Number) -> Response:  # noqa: A002
     """Make the provider what it was after that version; the way back is a version of its own."""
     await _check(scope, category, id)
-    return document(detail_of(await changing.roll_back(scope, id, version)))
+    return document(whole(await changing.roll_back(scope, id, version)))
 
 
 @routes.post(
     "/{category}/{id}/reset",
     permission=MANAGE,
     limit="provider",
-    response_model=ProviderDetail,
+    response_model=ProviderWhole,
     summary="Drop what was overridden",
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def reset(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A002 - as above
     """Back to the folder's own facts; a provider that was deleted comes back."""
     found = await changing.reset_provider(scope, id, category=category)
-    return document(detail_of(found))
+    return document(whole(found))
 
 
 @routes.get(
