@@ -209,3 +209,23 @@ async def test_RL_06_what_fails_again_and_again_is_left_alone_for_a_while(databa
         assert await queue.enqueue_missing(tx, [Wake("turn", "broken", "ten_a")]) == 1
         rows = await tx.fetch_sql("select convert_from(payload, 'UTF8') as p, tenant_id as t from queue.pgqueuer")
     assert {(json.loads(row["p"])[0], row["t"]) for row in rows} == {("ten_a", "ten_a")}
+
+
+async def test_PR_20_looking_for_work_tells_nobody_that_there_is_some(copied: Copy, database: Database) -> None:
+    queue = PgQueue(database, pace=QUICK)
+
+    @queue.handler("turn")
+    async def turn(wake: Wake) -> None:
+        raise AssertionError(wake)
+
+    heard: list[str] = []
+    listener = await asyncpg.connect(copied.admin_url)
+    try:
+        await listener.add_listener("isthmus_queue", lambda *told: heard.append(str(told[-1])))
+        async with working(queue):
+            await asyncio.sleep(0.2)
+            heard.clear()
+            await asyncio.sleep(0.5)
+        assert [one for one in heard if "table_changed" in one] == []
+    finally:
+        await listener.close()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pgqueuer.domain.settings import DBSettings
     from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 
+#: Nothing is deleted here: the library's trigger tells of every deleting statement, of none of whose rows there may be,
+#: and every worker that hears of it would look again at once, and so for ever.
 #: $1 batch, $2 jobs, $3 this worker, $4 heartbeat, $5 most at once or null, $6 the tenant that was served last.
 _TAKE: Final = """
 with recursive room as (
@@ -86,7 +88,7 @@ with recursive room as (
     where p.status = 'failed' and p.entrypoint = q.entrypoint and p.payload = q.payload
       and (p.held_until is null or p.held_until > now()))
 ), swallowed as (
-  delete from queue.pgqueuer q using held h where q.id = h.id
+  update queue.pgqueuer q set status = 'deleted', updated = now() from held h where q.id = h.id
 ), claimed as (
   update queue.pgqueuer q
   set status = 'picked', updated = now(), heartbeat = now(), queue_manager_id = $3,

@@ -73,6 +73,8 @@ from freed group by entrypoint, payload, tenant_id
 """
 _FREE: Final = "delete from queue.pgqueuer where status = 'failed' and held_until < now()"
 _PRUNE: Final = "delete from queue.pgqueuer_log where created < now() - $1::interval"
+#: What was woken for a parked object; taken out here, seldom, because workers hear of every deletion.
+_SWALLOWED: Final = "delete from queue.pgqueuer where status = 'deleted'"
 _PRUNE_EVERY: Final = 600.0
 _GRACE: Final = 20.0
 _PAUSE: Final = 0.2
@@ -314,6 +316,7 @@ class PgQueue:
                 async with self._database.system() as tx:
                     await tx.execute_sql(_PRUNE, self._pace.log_kept)
                     await tx.execute_sql(_FREE)
+                    await tx.execute_sql(_SWALLOWED)
             await asyncio.sleep(_PRUNE_EVERY)
 
 
