@@ -171,10 +171,12 @@ async def waiting(tx: Tx, horizon: int) -> bool:
 
 async def hold(tx: Tx, listener: str) -> Place | None:
     """Lock a listener's cursor for this transaction; None when another process holds it."""
-    await tx.execute_sql(
-        "insert into bus_cursors (listener, xid, id) values ($1, $2, '') on conflict do nothing", listener, 0
-    )
-    rows = await tx.fetch_sql("select xid, id from bus_cursors where listener = $1 for update skip locked", listener)
+    held = "select xid, id from bus_cursors where listener = $1 for update skip locked"
+    rows = await tx.fetch_sql(held, listener)
+    # It is there but for the very first time; no row may also mean that another process holds it.
+    made = "insert into bus_cursors (listener, xid, id) values ($1, $2, '') on conflict do nothing"
+    if not rows and await tx.execute_sql(made, listener, 0):
+        rows = await tx.fetch_sql(held, listener)
     return Place(rows[0]["xid"], rows[0]["id"]) if rows else None
 
 
