@@ -1,5 +1,6 @@
 """The API's own description, OpenAPI 3.1: what FastAPI knows, completed by what each route declares."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import msgspec
 from fastapi.openapi.utils import get_openapi
 from pydantic.alias_generators import to_camel
 
+from isthmus.http.examples import example
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
 from isthmus.http.settings import BY_ADDRESS, LIMITS
 
@@ -96,20 +98,37 @@ def build(routes: Sequence[DeclaredRoute], *, title: str, version: str) -> dict[
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    schemas["Error"] = _ERROR
+    schemas["Error"] = {**_ERROR, "examples": [example(schemas, _ERROR)]}
     components["headers"] = _HEADERS
     components["securitySchemes"] = _SECURITY
     answers = _answer_schemas(shown, schemas)
-    names = Counter(to_camel(route.name) for route in shown)
-    for route in shown:
-        name = to_camel(route.name)
-        operation_id = name if names[name] == 1 else to_camel(f"{route.tags[0]}_{route.name}".lower().replace(" ", "_"))
+    names = [_names(route) for route in shown]
+    taken = Counter(name for several in names for name in set(several))
+    for route, several in zip(shown, names, strict=True):
+        operation_id = next((name for name in several if taken[name] == 1), several[-1])
         for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
             operation["operationId"] = operation_id
             if route.declaration is not None:
                 _complete(operation, route, route.declaration, answers)
+                _illustrate(operation, schemas)
     return document
+
+
+def _names(route: DeclaredRoute) -> tuple[str, ...]:
+    """What an operation may be called, the shortest first; the last is its own alone."""
+    tagged = f"{route.tags[0]}_{route.name}".lower().replace(" ", "_")
+    whole = re.sub(r"[^a-z0-9]+", "_", f"{route.name}{route.path_format}".lower()).strip("_")
+    return to_camel(route.name), to_camel(tagged), to_camel(whole)
+
+
+def _illustrate(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """An example of each JSON body that goes in or out; that of failures stands once, at their one shape."""
+    good = [answer for status, answer in operation["responses"].items() if status < "300"]
+    for body in (operation.get("requestBody", {}), *good):
+        told = body.get("content", {}).get("application/json")
+        if told is not None and told.get("schema"):
+            told["example"] = example(schemas, told["schema"])
 
 
 def _answer_schemas(routes: Sequence[DeclaredRoute], schemas: dict[str, Any]) -> Mapping[type, dict[str, Any]]:

@@ -62,7 +62,7 @@ class Create(Said):
 class Change(Said):
     """What is given is changed, the rest stays; `settings` replace the earlier ones."""
 
-    name: Name = ""
+    name: Annotated[Name, Field(default_factory=str)]
 
 
 class IntegrationOut(Answer, frozen=True, kw_only=True):
