@@ -1,7 +1,7 @@
 """Inbound webhooks: CPU of the API process and PostgreSQL for each delivery that is accepted, and how long that takes.
 
-Accepted means verified on its raw bytes, found to be no repeat, committed, and answered. 1 KB bodies; the CPU of the sender
-is not counted. A peer does the same with FastAPI, asyncpg and one insert for each. Medians of the rounds.
+Accepted means verified on its raw bytes, found to be no repeat, committed, and answered. 1 KB bodies; the sender is not
+counted. A peer does the same with FastAPI, asyncpg and one insert for each. Medians of the rounds.
 `ISTHMUS_BENCH_EVENTS` and `ISTHMUS_BENCH_ROUNDS` change the sizes.
 """
 
