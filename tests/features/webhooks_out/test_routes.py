@@ -200,3 +200,32 @@ async def test_the_log_is_polled_in_commit_order_without_gaps(edge: Edge, scope:
     assert len(only) == 5
     assert (await edge.get("/api/events", query={"after": "nonsense"})).status_code == 400
     assert (await edge.get("/api/events", tenant="ten_b")).json()["items"] == []
+
+
+async def test_what_is_published_keeps_to_its_schema_and_another_schema_is_another_version(edge: Edge) -> None:
+    path = "/api/webhooks/event-types/custom.order.paid"
+    schema = {"type": "object", "required": ["amount"], "properties": {"amount": {"type": "number"}}}
+    first = (await edge.call("PUT", path, json={"dataSchema": schema})).json()
+    same = (await edge.call("PUT", path, json={"dataSchema": schema, "description": "Paid."})).json()
+    other = (await edge.call("PUT", path, json={"dataSchema": {**schema, "required": []}})).json()
+    assert (first["version"], same["version"], other["version"]) == (1, 1, 2)
+    await edge.call("PUT", path, json={"dataSchema": schema})
+    event = {"type": "custom.order.paid", "data": {"amount": "much"}}
+    refused = await edge.call("POST", "/api/events", json=event)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "WEBHOOK_EVENT_INVALID")
+    assert refused.json()["error"]["details"]["fields"][0]["path"] == "data.amount"
+    assert (await edge.call("POST", "/api/events", json={**event, "data": {"amount": 3}})).status_code == 202
+    costly = await edge.call("PUT", path, json={"dataSchema": {"properties": {"a": {"pattern": "(a+)+$"}}}})
+    assert (costly.status_code, costly.json()["error"]["code"]) == (400, "WEBHOOK_SCHEMA_INVALID")
+    assert (await edge.call("DELETE", path)).status_code == 204
+
+
+async def test_a_tenant_chooses_for_how_long_its_deliveries_are_kept(edge: Edge) -> None:
+    path = "/api/webhooks/settings/retention"
+    assert (await edge.get(path)).json() == {"days": 30}
+    assert (await edge.call("PUT", path, json={"days": 7})).json() == {"days": 7}
+    assert (await edge.get(path)).json() == {"days": 7}
+    assert (await edge.get(path, tenant="ten_b")).json() == {"days": 30}
+    assert (await edge.get(path, role=USER)).status_code == 403
+    refused = await edge.call("PUT", path, json={"days": 400})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "WEBHOOK_RETENTION_INVALID")
