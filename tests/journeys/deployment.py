@@ -205,10 +205,8 @@ async def register(platform: Platform, sandbox: SandboxServer) -> None:
     """Tell the platform the sandboxes' apps and addresses."""
     scope = platform.scope(PLATFORM_TENANT, _OPERATOR)
     for name, shop in sandbox.shops.items():
-        known = scope.part(catalog.Providers).found(name).manifest.hosts
-        await catalog.set_app(
-            scope,
-            name,
-            credentials={field: Secret(value) for field, value in shop.apps[0].credentials.items()},
-            hosts={host: place for host, place in shop.hosts.items() if host in known},
-        )
+        manifest = scope.part(catalog.Providers).found(name).manifest
+        asked = {field.name for field in manifest.app_fields}
+        given = {field: Secret(value) for field, value in shop.apps[0].credentials.items() if field in asked}
+        hosts = {host: place for host, place in shop.hosts.items() if host in manifest.hosts}
+        await catalog.set_app(scope, name, credentials=given, hosts=hosts)
