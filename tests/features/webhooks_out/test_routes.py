@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from tests.given import vault as given_vault
 from tests.given import webhooks_out as given
@@ -229,3 +230,23 @@ async def test_a_tenant_chooses_for_how_long_its_deliveries_are_kept(edge: Edge)
     assert (await edge.get(path, role=USER)).status_code == 403
     refused = await edge.call("PUT", path, json={"days": 400})
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "WEBHOOK_RETENTION_INVALID")
+
+
+@pytest.mark.parametrize("of_endpoint", [True, False], ids=["of an endpoint", "of all"])
+async def test_deliveries_are_paged_newest_first(edge: Edge, scope: Scope, of_endpoint: bool) -> None:
+    async with given.sink() as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["shelf.filled"]})).json()
+    await given.emit(scope, *range(7))
+    await fanning.fan_out_once(System(scope.engine))
+    query = {"limit": 3, **({"endpointId": made["endpoint"]["id"]} if of_endpoint else {})}
+    seen, cursor = [], None
+    while True:
+        page = (
+            await edge.get("/api/webhooks/deliveries", query={**query, **({"cursor": cursor} if cursor else {})})
+        ).json()
+        seen += [one["id"] for one in page["items"]]
+        cursor = page.get("nextCursor")
+        if not page["hasMore"]:
+            break
+    assert len(seen) == 7
+    assert seen == sorted(seen, reverse=True)
