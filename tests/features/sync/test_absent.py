@@ -81,6 +81,9 @@ async def test_what_the_list_leaves_out_and_the_platform_still_shows_stays(base:
     await _full(scope)
     assert await _deleted(scope) == set()
     assert await _suspects(scope) == {"p0003": "found", "p0004": "found"}
+    async with scope.tx() as tx:
+        asked = await tx.fetch_sql("select external_id from sync_refreshes order by 1")
+    assert [row["external_id"] for row in asked] == ["p0003", "p0004"], "what they are now is read by their ids"
 
 
 async def test_much_at_once_waits_for_a_person(base: Database) -> None:

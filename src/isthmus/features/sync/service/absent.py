@@ -16,7 +16,7 @@ from isthmus.features.sync.model import Run, State, after_fault, event_body, too
 from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.entities import Keeper
 from isthmus.features.sync.service.faults import fault_of
-from isthmus.features.sync.service.refreshing import Origin
+from isthmus.features.sync.service.refreshing import REFRESH, Origin, key_of
 from isthmus.features.sync.service.sources import Source, sources
 from isthmus.features.sync.service.tally import Tally
 from isthmus.features.sync.settings import Settings
@@ -126,14 +126,24 @@ async def _ask_all(scope: Scope, source: Source, keeper: Keeper, suspects: Seque
                 return
             raise Postponed(retry.after) from failure
         else:
-            await (_settle(scope, one, "found", None) if there else _bury(scope, keeper, one))
+            await (_found(scope, one, there) if there else _bury(scope, keeper, one))
 
 
-async def _there(source: Source, probes: Sequence[str]) -> bool:
+async def _there(source: Source, probes: Sequence[str]) -> str | None:
+    """The first of these ids that the platform still knows."""
     for probe in probes:
         if await source.fetch(probe) is not None:
-            return True
-    return False
+            return probe
+    return None
+
+
+async def _found(scope: Scope, one: Suspect, probe: str) -> None:  # house: silent - reading it anew tells what changed
+    """The list left it out: its present state, which may be another one, is read by its id."""
+    place = (one.connection_id, one.entity)
+    async with scope.tx() as tx:
+        await store.settle_suspects(tx, [one.id], "found", None, scope.now)
+        await store.ask(tx, place, probe, None, scope.now)
+        await tx.enqueue(REFRESH, key_of(*place))
 
 
 async def _cannot_tell(scope: Scope, keeper: Keeper, one: Suspect) -> None:
