@@ -77,7 +77,7 @@ export interface EventData {
   /** A message had passed through here so often that it was dropped: two forwarders send to each other. */
   "webhook.loop_stopped": { readonly hops?: number; readonly sourceId?: string; };
   /** A platform pushed something that a handler forwards; `payload` is its body, or what was made of it. */
-  "webhook.received": { readonly provider?: string; readonly sourceId?: string; readonly event?: string; readonly topic?: string; readonly object?: string; readonly connectionId?: string | null; readonly hops?: number; readonly payload?: unknown; readonly payloadOmitted?: boolean; readonly receivedAt?: string; readonly occurredAt?: string | null; };
+  "webhook.received": { readonly provider?: string; readonly sourceId?: string; readonly event?: string; readonly topic?: string; readonly object?: string; readonly connectionId?: string | null; readonly hops?: number; readonly simulated?: boolean; readonly payload?: unknown; readonly payloadOmitted?: boolean; readonly receivedAt?: string; readonly occurredAt?: string | null; };
 }
 
 export type EventType = keyof EventData;
