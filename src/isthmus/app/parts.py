@@ -51,6 +51,7 @@ def parts(
         vault.Reseals({name: given for feature in FEATURES for name, given in feature.reseals.items()}),
         connections.Clients(reach, budget=budget),
         FolderBlobs(settings.core.home / "blobs"),
+        catalog.Plans(access.plan_of),
         sync.Calendar(schedules.next_runs),
         uploads.Formats(registry.folders()),
         webhooks_in.Handlers(),

@@ -11,7 +11,7 @@ from isthmus.features.catalog.errors import (
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service.changing import change_provider, checked, create_provider, remove_provider
 from isthmus.features.catalog.service.files import Imported, export_provider, import_provider
-from isthmus.features.catalog.service.plans import admit
+from isthmus.features.catalog.service.plans import Plans, admit
 from isthmus.features.catalog.service.providers import (
     Filters,
     Providers,
@@ -42,6 +42,7 @@ __all__ = [
     "GivenApps",
     "Imported",
     "PlanRequired",
+    "Plans",
     "Provider",
     "ProviderInUse",
     "ProviderNotConnectable",

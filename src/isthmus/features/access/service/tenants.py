@@ -133,3 +133,11 @@ class TenantGuard:
         while len(self._known) > self._settings.tenants_remembered:
             self._known.popitem(last=False)
         return live
+
+
+async def plan_of(scope: Scope) -> str | None:
+    """The plan of the scope's tenant; None where it has none."""
+    try:
+        return (await tenant(scope, scope.tenant_id)).plan
+    except TenantNotFound:
+        return None
