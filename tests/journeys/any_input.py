@@ -60,8 +60,12 @@ def _with_examples(operation: dict[str, Any], case: Case, known: Mapping[str, st
 
 
 def run(document: dict[str, Any], address: str, headers: Mapping[str, str], **how: Any) -> Outcome:
-    """Call every operation of the document. `how`: `examples` per operation, whether `coverage` is swept, `seed`."""
-    generation = {"max-examples": how["examples"], "deterministic": True, "no-shrink": True, "database": "none"}
+    """Call every operation of the document.
+
+    `how`: `examples` per operation, whether `coverage` is swept, the `seed`, and `reuse` of what was answered before.
+    """
+    reuse = {"responses": how.get("reuse", True)}
+    generation = {"max-examples": how["examples"] or 1, "deterministic": True, "no-shrink": True, "database": "none"}
     generation["with-security-parameters"] = False
     config = SchemathesisConfig.from_dict(
         {
@@ -73,9 +77,10 @@ def run(document: dict[str, Any], address: str, headers: Mapping[str, str], **ho
             "generation": generation,
             "checks": {"enabled": False, **{name: {"enabled": True} for name in CHECKS}},
             "phases": {
+                # whoever may suspend and delete tenants does so with none that it comes across
                 "examples": {"enabled": True},
-                "coverage": {"enabled": how["coverage"]},
-                "fuzzing": {"enabled": how["examples"] > 0},
+                "coverage": {"enabled": how["coverage"], "extra-data-sources": reuse},
+                "fuzzing": {"enabled": how["examples"] > 0, "extra-data-sources": reuse},
                 "stateful": {"enabled": False},
             },
         }
