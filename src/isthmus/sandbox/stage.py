@@ -1,6 +1,6 @@
 """An emulated platform as the stage of the connectors' conformance suite (`isthmus.connect.conformance`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from isthmus.connect.conformance import Offer, OrderFact, Role
 from isthmus.connect.spi import App
@@ -43,6 +43,9 @@ class SandboxStage:
         single = [one for one in others if "account" not in one.extra]
         wanted = [one for one in single if one.blocked == (role == "blocked")]
         return next((one.id for one in wanted if role == "blocked" or not one.shelf.size), None)
+
+    def keys(self, role: Role) -> Mapping[str, Secret]:
+        return {name: Secret(value) for name, value in self._shop.keys(self.account(role) or self._main.id).items()}
 
     async def consent(self, link: str, *, account: str | None = None, approve: bool = True) -> str:
         return await walk(link, seller=account, approve=approve)

@@ -1,14 +1,26 @@
 """A connector's session as the platform binds it, with tokens that live in memory only."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from isthmus.client import ApiClient, Gate, Limiter, MemoryTokenStore, OAuth2, RateLimit, Request, Tokens
+from isthmus.client import ApiClient, Gate, Limiter, MemoryTokenStore, OAuth2, RateLimit, Request, Response, Tokens
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import App, Connector, Granted, Session
 from isthmus.kit.clock import Clock
+
+
+class _Keys:
+    """Keys of a merchant, attached as they are to each call; nothing renews them."""
+
+    identity = "conformance"
+
+    def __init__(self, connector: Connector, app: App, granted: Granted) -> None:
+        self._connector, self._app, self._granted = connector, app, granted
+
+    def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:
+        yield self._connector.attach(self._app, self._granted.account, request, self._granted.tokens, now)
 
 
 @asynccontextmanager
@@ -23,9 +35,11 @@ async def bound(found: Found, app: App, granted: Granted, clock: Clock) -> Async
     def attach(request: Request, tokens: Tokens, now: datetime) -> Request:
         return connector.attach(app, account, request, tokens, now)
 
+    consented = found.manifest.auth == "oauth2"
+    grant = OAuth2(MemoryTokenStore(granted.tokens, clock=clock), refresh, attach, clock=clock)
     client = ApiClient(
         next(iter(app.hosts.values())),
-        auth=OAuth2(MemoryTokenStore(granted.tokens, clock=clock), refresh, attach, clock=clock),
+        auth=grant if consented else _Keys(connector, app, granted),
         rate_limit=_gates(found.manifest, clock),
         classify=connector.classify,
         hosts=app.hosts.values(),

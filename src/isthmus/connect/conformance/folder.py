@@ -17,6 +17,7 @@ from isthmus.connect.conformance.report import Broken, Finding, require
 from isthmus.connect.conformance.walls import forbidden_imports, wall
 from isthmus.connect.reading import Loose
 from isthmus.connect.registry import Found
+from isthmus.connect.service import names_in
 from isthmus.connect.shapes import Listing, Order
 from isthmus.connect.spi import Account, App, Connector, Consent, ConsentDenied, RawRecord, ReadsOrders, Unmappable
 from isthmus.kit.secret import Secret
@@ -57,8 +58,10 @@ class Subject:
 
     def app(self) -> App:
         """A registration whose secrets can be recognised wherever they turn up; numbers where the form wants them."""
-        fields = self.found.manifest.app_fields
-        values = {one.name: f"{_MARK}{one.name}" if one.secret else "1234567" for one in fields}
+        manifest = self.found.manifest
+        fields = manifest.app_fields
+        entered = {one.name: f"entered-{one.name}" for one in manifest.credential_fields}
+        values = entered | {one.name: f"{_MARK}{one.name}" if one.secret else "1234567" for one in fields}
         return App({name: Secret(value) for name, value in values.items()}, self.found.manifest.hosts)
 
 
@@ -73,7 +76,9 @@ def facts_are_complete(subject: Subject) -> None:
     require(manifest.api_version, "api_version")
     for name, host in manifest.hosts.items():
         parts = urlsplit(host)
-        require(parts.scheme == "https" and parts.hostname and not parts.path, f"host {name} is an https origin")
+        given = host.startswith("{") and set(names_in(host)) <= {one.name for one in manifest.variables}
+        whole = parts.scheme == "https" and parts.hostname and not parts.path
+        require(given or whole, f"host {name} is an https origin, or given by the merchant")
     require(manifest.limits and all(limit.source for limit in manifest.limits), "each limit says where it is from")
     require(manifest.entities, "at least one entity")
     require(manifest.quality, "a table of what has been proven")
@@ -266,7 +271,7 @@ def app_secrets_never_travel(subject: Subject) -> None:
     """Neither the consent link nor a signed call shows the app's secret (only the token endpoint may be told it)."""
     app = subject.app()
     host = next(iter(subject.found.manifest.hosts.values()))
-    shown = [_link(subject, app)]
+    shown = [_link(subject, app)] if subject.found.manifest.auth == "oauth2" else []
     for vectors in read.of(read.Requests, subject.samples):
         request = Request("GET", parse(vectors.cases[0].url if vectors.cases else f"{host}/x"), CIMultiDict())
         sent = subject.connector.attach(app, vectors.account.account(), request, Tokens(Secret("t")), _NOW)

@@ -102,7 +102,7 @@ async def bad_days_cost_no_orders(play: Play) -> None:
     """One fault of each kind on the way: the pull ends whole."""
     if not reads_orders(play):
         return
-    for kind in ("server_error", "reset", "truncate", "cut", "expired_token", "throttle"):
+    for kind in ("server_error", "reset", "truncate", "cut", "throttle", *play.ends):
         granted = (await play.connect())[0]
         async with play.session(granted) as session:
             play.stage.disturb(kind, 1, after=1)

@@ -24,9 +24,12 @@ async def play(act: Act, found: Found, stage: Stage) -> Finding:
     name = act.__name__
     if found.connector is None:
         return Finding(name, "emulated", True, "the folder holds facts only")
+    player = Play(found, found.connector, stage)
+    if act in signing_in.CONSENTED and not player.consented:
+        return Finding(name, "emulated", True, "there is no consent: merchants enter keys")
     stage.calm()
     try:
-        await act(Play(found, found.connector, stage))
+        await act(player)
     except Broken as error:
         return Finding(name, "emulated", False, str(error))
     except (ClientError, RefreshFailed, RefreshRefused, ConsentDenied, Unmappable, ValueError, KeyError) as error:

@@ -39,6 +39,7 @@ async def a_cursor_holds_no_secret(play: Play) -> None:
     granted = (await play.connect())[0]
     secrets = [granted.tokens.access_token, *([granted.tokens.refresh_token] if granted.tokens.refresh_token else [])]
     secrets += [play.stage.app.credentials[one.name] for one in play.manifest.app_fields if one.secret]
+    secrets += [play.keys[one.name] for one in play.manifest.credential_fields if one.secret and one.name in play.keys]
     async with play.session(granted) as session:
         page = await _first(play, session)
     require(page.cursor is not None, "the shop is too small to prove anything about pages")
@@ -154,7 +155,7 @@ async def a_throttled_pull_waits_and_goes_on(play: Play) -> None:
 async def bad_days_cost_no_rows(play: Play) -> None:
     """One fault of each kind on the way: the pull ends whole."""
     granted = (await play.connect())[0]
-    for kind in ("server_error", "html", "reset", "truncate", "cut", "latency", "expired_token"):
+    for kind in ("server_error", "html", "reset", "truncate", "cut", "latency", *play.ends):
         async with play.session(granted) as session:
             play.stage.disturb(kind, 1, after=1)
             try:

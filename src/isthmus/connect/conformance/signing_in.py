@@ -13,6 +13,7 @@ from isthmus.client import (
     RefreshFailed,
     RefreshRefused,
     Refused,
+    TokenRejected,
 )
 from isthmus.connect.conformance.report import Broken, require
 from isthmus.connect.conformance.stage import REDIRECT, Play, Skewed, with_secret
@@ -134,13 +135,13 @@ async def a_token_called_dead_is_replaced(play: Play) -> None:
 
 
 async def a_revoked_grant_asks_for_a_new_consent(play: Play) -> None:
-    """The seller takes the authorization back: the call ends in ReauthorizationRequired, and no secret shows."""
+    """The seller takes the authorization back: the call says so, and no secret shows."""
     granted = (await play.connect())[0]
     play.stage.disturb("revoked_token", 1)
     try:
         async with play.session(granted) as session:
             await play.connector.test(session)
-    except ReauthorizationRequired as error:
+    except (ReauthorizationRequired, TokenRejected) as error:
         require(granted.tokens.access_token.reveal() not in f"{error!r} {error}", "the error shows the token")
         return
     raise Broken("a revoked grant still works")
@@ -200,6 +201,38 @@ async def each_shop_of_an_account_lives_alone(play: Play) -> None:
             require(said.id == one.account.id, f"{one.account.id} answers as {said.id}")
 
 
+async def wrong_keys_are_called_wrong(play: Play) -> None:
+    """Keys that a merchant mistyped end as a rejected token, and no secret shows."""
+    if play.consented:
+        return
+    granted = (await play.connect())[0]
+    right = dict(play.keys)
+    for name in [one.name for one in play.manifest.credential_fields if one.secret]:
+        play.keys = {**right, name: Secret("wrong" * 8)}
+        try:
+            async with play.session(granted) as session:
+                await play.connector.test(session)
+        except TokenRejected as error:
+            shown = f"{error!r} {error}"
+            require(not any(secret.reveal() in shown for secret in play.keys.values()), "the error shows a key")
+            continue
+        raise Broken(f"a wrong {name} was accepted")
+
+
+#: What has no meaning where merchants enter keys.
+CONSENTED = frozenset(
+    {
+        a_refusal_grants_nothing,
+        a_code_works_once,
+        a_stolen_code_is_worth_nothing,
+        a_refresh_brings_tokens_that_work,
+        an_outage_of_the_token_endpoint_is_no_refusal,
+        many_callers_cost_one_refresh,
+        a_token_called_dead_is_replaced,
+        a_wrong_app_secret_is_a_configuration_fault,
+        each_shop_of_an_account_lives_alone,
+    }
+)
 PLAYS = (
     a_consent_gives_an_account_that_works,
     a_refusal_grants_nothing,
@@ -214,4 +247,5 @@ PLAYS = (
     a_wrong_clock_is_called_by_its_name,
     a_blocked_shop_is_refused,
     each_shop_of_an_account_lives_alone,
+    wrong_keys_are_called_wrong,
 )

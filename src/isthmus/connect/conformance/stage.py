@@ -1,7 +1,7 @@
 """The far side that a connector plays against: what the suite asks of an emulator, and how a connector is put on it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from isthmus.client import ApiClient
+from isthmus.client import ApiClient, Tokens
 from isthmus.connect.conformance.binding import bound
 from isthmus.connect.conformance.report import require
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
 from isthmus.connect.shapes import Listing, ListingStatus
-from isthmus.connect.spi import App, Connector, Consent, Granted, RawRecord, RecordPage, Session, Window
+from isthmus.connect.spi import Account, App, Connector, Consent, Granted, RawRecord, RecordPage, Session, Window
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
@@ -44,6 +44,10 @@ class Stage(Protocol):
 
     def account(self, role: Role) -> str | None:
         """Whom to sign in as: the main shop, an empty one, a blocked one, an account with several; None: not here."""
+        ...
+
+    def keys(self, role: Role) -> Mapping[str, Secret]:
+        """What that merchant would enter, by the manifest's credential fields, where there is no consent."""
         ...
 
     async def consent(self, link: str, *, account: str | None = None, approve: bool = True) -> str:
@@ -137,6 +141,24 @@ class Play:
     found: Found
     connector: Connector
     stage: Stage
+    #: The merchant's keys, where there is no consent.
+    keys: Mapping[str, Secret] = field(default_factory=dict)
+
+    @property
+    def app(self) -> App:
+        """The app as the platform binds it: keys of a merchant lie beside its own credentials."""
+        known = self.stage.app
+        return App({**known.credentials, **self.keys}, known.hosts)
+
+    @property
+    def consented(self) -> bool:
+        """Whether merchants agree on a page of the platform; elsewhere they enter keys."""
+        return self.manifest.auth == "oauth2"
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Faults of tokens that a refresh mends; keys have none that does."""
+        return ("expired_token",) if self.consented else ()
 
     @property
     def manifest(self) -> Manifest:
@@ -159,15 +181,25 @@ class Play:
         return query
 
     async def connect(self, role: Role = "main", clock: Clock | None = None) -> Sequence[Granted]:
-        """Consent as this account and trade the code."""
+        """Consent as this account and trade the code, or enter its keys and ask whose they are."""
+        if not self.consented:
+            return [await self._keyed(role)]
         query = await self.callback(self.stage.account(role))
         callback = self.connector.read_callback(query, REDIRECT)
         async with self.plain(clock) as client:
             return await self.connector.exchange(self.stage.app, callback, client, clock or self.stage.clock)
 
+    async def _keyed(self, role: Role) -> Granted:
+        """Keys have no tokens; the last secret stands for them wherever a play looks for leaks."""
+        self.keys = self.stage.keys(role)
+        secrets = [self.keys[one.name] for one in self.manifest.credential_fields if one.secret]
+        trial = Granted(Account(""), Tokens(secrets[-1]))
+        async with self.session(trial) as session:
+            return Granted(await self.connector.test(session), trial.tokens)
+
     def session(self, granted: Granted, clock: Clock | None = None) -> AbstractAsyncContextManager[Session]:
         """A bound client as the platform binds it: hosts, credentials, limits, judge."""
-        return bound(self.found, self.stage.app, granted, clock or self.stage.clock)
+        return bound(self.found, self.app, granted, clock or self.stage.clock)
 
     async def pull(self, session: Session, since: datetime | None = None, *, twice: bool = False) -> Pulled:
         """A whole pull, mapped; `twice` asks for every page again and compares."""
