@@ -32,16 +32,14 @@ def typed_node() -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot run; in CI the absence is a failure, except that of a Node that knows TypeScript."""
-    there = {
-        "shared": SHARED.is_dir(),
-        "node": shutil.which("node") is not None,
-        "php": shutil.which("php") is not None,
-    }
+    """Leave out what cannot run; in CI the absence is a failure, except that of PHP and of a Node for TypeScript."""
+    there = {"shared": SHARED.is_dir(), "node": shutil.which("node") is not None}
     there["tmpfs"] = sys.platform == "linux" and os.geteuid() == 0
     missing = [] if os.environ.get("CI") else [name for name, found in there.items() if not found]
     if any(item.get_closest_marker("node_types") for item in items) and typed_node() is None:
         missing.append("node_types")
+    if shutil.which("php") is None:
+        missing.append("php")
     without = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
     if not without:
         return

@@ -15,9 +15,9 @@ from isthmus.client import (
     AioTransport,
     ApiClient,
     InvalidRequest,
-    LeanTransport,
     RedirectRefused,
 )
+from isthmus.client.transport.lean import LeanTransport
 from isthmus.client.url import parse
 
 Replies = Callable[..., bytes]

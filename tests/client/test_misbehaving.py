@@ -20,7 +20,6 @@ from isthmus.client import (
     ClientError,
     DeadlineExceeded,
     Disconnected,
-    LeanTransport,
     MalformedBody,
     RedirectRefused,
     Retry,
@@ -28,6 +27,7 @@ from isthmus.client import (
     TooLarge,
 )
 from isthmus.client.transport import shared
+from isthmus.client.transport.lean import LeanTransport
 
 Replies = Callable[..., bytes]
 Answer = Callable[[Any, asyncio.StreamWriter], Awaitable[None]]

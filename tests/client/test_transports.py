@@ -22,7 +22,6 @@ from isthmus.client import (
     DeadlineExceeded,
     Disconnected,
     InvalidRequest,
-    LeanTransport,
     NetworkError,
     Recorder,
     Replay,
@@ -34,6 +33,7 @@ from isthmus.client import (
     TooLarge,
 )
 from isthmus.client.transport.http2 import Http2Transport
+from isthmus.client.transport.lean import LeanTransport
 
 Replies = Callable[..., bytes]
 KINDS: list[Any] = [AioTransport, LeanTransport, Http2Transport]

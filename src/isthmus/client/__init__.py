@@ -105,7 +105,6 @@ from isthmus.client.transform import dates_out as dates_out
 from isthmus.client.transform import money_in as money_in
 from isthmus.client.transform import money_out as money_out
 from isthmus.client.transport.aio import AioTransport as AioTransport
-from isthmus.client.transport.lean import LeanTransport as LeanTransport
 from isthmus.client.transport.replay import Recorder as Recorder
 from isthmus.client.transport.replay import Replay as Replay
 from isthmus.client.transport.replay import Scripted as Scripted

@@ -17,11 +17,11 @@ from isthmus.client import (
     ConnectFailed,
     Disconnected,
     InvalidRequest,
-    LeanTransport,
     Request,
     TlsFailed,
 )
 from isthmus.client.retry import retry_after
+from isthmus.client.transport.lean import LeanTransport
 from isthmus.client.transport.port import Flight
 from isthmus.client.transport.wire import LeanExchange
 from isthmus.client.url import Url, parse
