@@ -95,8 +95,12 @@ USES: Mapping[str, Use] = {
     "engine/blobs/": _DIGEST,
     "engine/db/": _DIGEST,
     "engine/ledger/": _DIGEST,
+    "features/orders/": _DIGEST,
     "features/records/": _DIGEST,
+    "features/schedules/": Use("Spreads the starts of schedules evenly; nothing is trusted for it"),
+    "features/search/": Use("A short name for a connection inside the index; nothing is trusted for it"),
     "features/sync/": _DIGEST,
+    "features/uploads/": _DIGEST,
 }
 
 

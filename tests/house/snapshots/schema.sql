@@ -51,6 +51,38 @@ table api_keys
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table audit_checkpoints
+  number bigint not null
+  made_at timestamp with time zone not null
+  first_xid xid8 not null
+  first_id text not null
+  last_xid xid8 not null
+  last_id text not null
+  leaves bytea not null
+  tenants text[] not null
+  root bytea not null
+  previous bytea not null
+  key_id text not null
+  signature bytea not null
+  constraint audit_checkpoints_pkey PRIMARY KEY (number)
+  CREATE UNIQUE INDEX audit_checkpoints_pkey ON audit_checkpoints USING btree (number)
+  row security: none
+  grant insert,select to isthmus_system
+
+table audit_keys
+  tenant_id text not null
+  id text not null
+  public bytea not null
+  sealed bytea not null
+  created_at timestamp with time zone not null
+  constraint audit_keys_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX audit_keys_pkey ON audit_keys USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table budget_windows
   key text not null
   state jsonb not null
@@ -69,6 +101,31 @@ table bus_cursors
   CREATE UNIQUE INDEX bus_cursors_pkey ON bus_cursors USING btree (listener)
   row security: none
   grant delete,insert,select,update to isthmus_system
+
+table connect_sessions
+  tenant_id text not null
+  id text not null
+  token_hash bytea not null
+  integration_id text not null
+  origin text not null
+  return_url text
+  principal jsonb not null
+  created_by text not null
+  state text not null
+  tries integer not null
+  connection_id text
+  created_at timestamp with time zone not null
+  expires_at timestamp with time zone not null
+  constraint connect_sessions_pkey PRIMARY KEY (tenant_id, id)
+  constraint connect_sessions_tenant_id_integration_id_fkey FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX connect_sessions_expiry ON connect_sessions USING btree (expires_at)
+  CREATE UNIQUE INDEX connect_sessions_pkey ON connect_sessions USING btree (tenant_id, id)
+  CREATE UNIQUE INDEX connect_sessions_token ON connect_sessions USING btree (token_hash)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table connection_calls
   tenant_id text not null
@@ -142,11 +199,49 @@ table connections
   last_tested_at timestamp with time zone
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
+  renewed_for timestamp with time zone
+  renewed_at timestamp with time zone
+  user_id text
+  owner_id text
+  connected_at timestamp with time zone
+  previous_credentials bytea
+  previous_until timestamp with time zone
+  next_test_at timestamp with time zone
+  test_failures integer not null default 0
+  test_error text
   constraint connections_pkey PRIMARY KEY (tenant_id, id)
   constraint connections_tenant_id_integration_id_fkey FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations(tenant_id, id)
   CREATE INDEX connections_integration ON connections USING btree (tenant_id, integration_id)
+  CREATE INDEX connections_overlap ON connections USING btree (previous_until) WHERE (previous_until IS NOT NULL)
+  CREATE INDEX connections_owner ON connections USING btree (owner_id, tenant_id) WHERE (owner_id IS NOT NULL)
+  CREATE INDEX connections_refresh_ends ON connections USING btree (refresh_expires_at) WHERE (refresh_expires_at IS NOT NULL)
+  CREATE INDEX connections_test ON connections USING btree (next_test_at)
   CREATE UNIQUE INDEX connections_account ON connections USING btree (tenant_id, provider, external_account_id)
+  CREATE UNIQUE INDEX connections_person ON connections USING btree (tenant_id, integration_id, owner_id) WHERE (owner_id IS NOT NULL)
   CREATE UNIQUE INDEX connections_pkey ON connections USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table customers
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  provider text not null
+  external_id text not null
+  personal bytea
+  first_order_at timestamp with time zone
+  last_order_at timestamp with time zone
+  redacted_at timestamp with time zone
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint customers_external UNIQUE (tenant_id, connection_id, external_id)
+  constraint customers_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX customers_last_order ON customers USING btree (last_order_at) WHERE (redacted_at IS NULL)
+  CREATE UNIQUE INDEX customers_external ON customers USING btree (tenant_id, connection_id, external_id)
+  CREATE UNIQUE INDEX customers_pkey ON customers USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -189,14 +284,28 @@ table events
   after jsonb
   constraint events_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX events_audited_idx ON events USING btree (tenant_id, id) WHERE audited
+  CREATE INDEX events_sealing_idx ON events USING btree (xid, id) WHERE audited
   CREATE INDEX events_tenant_id_xid_id_idx ON events USING btree (tenant_id, xid, id)
   CREATE INDEX events_xid_id_idx ON events USING btree (xid, id)
   CREATE UNIQUE INDEX events_pkey ON events USING btree (tenant_id, id)
   row security: forced
+  policy erasure for isthmus_system: using ((NOT audited) OR (EXISTS ( SELECT FROM tenants t WHERE ((t.id = events.tenant_id) AND (t.status = 'deleting'::text))))) check -
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
-  grant insert,select to isthmus_system
+  grant delete,insert,select to isthmus_system
   grant insert,select to isthmus_tenant
+
+table hidden_records
+  tenant_id text not null
+  connection_id text not null
+  shard_type text not null
+  constraint hidden_records_pkey PRIMARY KEY (tenant_id, connection_id, shard_type)
+  CREATE UNIQUE INDEX hidden_records_pkey ON hidden_records USING btree (tenant_id, connection_id, shard_type)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table idempotency_keys
   tenant_id text not null
@@ -217,6 +326,19 @@ table idempotency_keys
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table integration_counts
+  tenant_id text not null
+  provider text not null
+  state text not null
+  total bigint not null
+  constraint integration_counts_pkey PRIMARY KEY (tenant_id, provider, state)
+  CREATE UNIQUE INDEX integration_counts_pkey ON integration_counts USING btree (tenant_id, provider, state)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table integrations
   tenant_id text not null
   id text not null
@@ -226,7 +348,23 @@ table integrations
   status text not null
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
+  category text not null default 'custom'::text
+  description text not null default ''::text
+  icon text
+  allowed_types text[] not null default '{}'::text[]
+  search_enabled boolean not null default true
+  searchable text[] not null default '{}'::text[]
+  user_scoped boolean not null default false
+  allowed_roles text[] not null default '{}'::text[]
+  allowed_users text[] not null default '{}'::text[]
+  proxy_enabled boolean not null default false
+  enabled boolean not null default true
+  enabled_at timestamp with time zone
+  enabled_by text
+  last_sync_at timestamp with time zone
+  types_changed_at timestamp with time zone
   constraint integrations_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX integrations_name ON integrations USING btree (tenant_id, lower(name))
   CREATE UNIQUE INDEX integrations_pkey ON integrations USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
@@ -303,6 +441,130 @@ table oauth_flows
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table order_lines
+  tenant_id text not null
+  id text not null
+  order_id text not null
+  connection_id text not null
+  external_id text not null
+  position integer not null
+  product_external_id text
+  variant_external_id text
+  sku text
+  title text not null
+  quantity bigint not null
+  unit_price numeric not null
+  line_total numeric not null
+  status text not null
+  constraint order_lines_external UNIQUE (tenant_id, order_id, external_id)
+  constraint order_lines_order FOREIGN KEY (tenant_id, order_id) REFERENCES orders(tenant_id, id) ON DELETE CASCADE
+  constraint order_lines_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX order_lines_sku ON order_lines USING btree (sku, tenant_id, connection_id) WHERE (sku IS NOT NULL)
+  CREATE UNIQUE INDEX order_lines_external ON order_lines USING btree (tenant_id, order_id, external_id)
+  CREATE UNIQUE INDEX order_lines_pkey ON order_lines USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table order_statuses
+  tenant_id text not null
+  provider text not null
+  platform_status text not null
+  order_id text not null
+  seen_at timestamp with time zone not null
+  constraint order_statuses_pkey PRIMARY KEY (tenant_id, provider, platform_status)
+  CREATE UNIQUE INDEX order_statuses_pkey ON order_statuses USING btree (tenant_id, provider, platform_status)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table orders
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  provider text not null
+  external_id text not null
+  number text not null
+  customer_id text
+  status text not null
+  platform_status text not null
+  payment_status text not null
+  fulfilment_status text not null
+  placed_at timestamp with time zone not null
+  currency text not null
+  grand_total numeric not null
+  money_gap numeric
+  line_count integer not null
+  country text
+  body jsonb not null
+  personal bytea
+  raw bytea
+  raw_hash bytea not null
+  hash bytea not null
+  version integer not null
+  platform_updated_at timestamp with time zone
+  redacted_at timestamp with time zone
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint orders_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES customers(tenant_id, id)
+  constraint orders_external UNIQUE (tenant_id, connection_id, external_id)
+  constraint orders_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX orders_number ON orders USING btree (number, tenant_id)
+  CREATE INDEX orders_of_customer ON orders USING btree (customer_id, tenant_id) WHERE (customer_id IS NOT NULL)
+  CREATE INDEX orders_personal ON orders USING btree (placed_at) WHERE (redacted_at IS NULL)
+  CREATE INDEX orders_placed ON orders USING btree (tenant_id, placed_at, id)
+  CREATE UNIQUE INDEX orders_external ON orders USING btree (tenant_id, connection_id, external_id)
+  CREATE UNIQUE INDEX orders_pkey ON orders USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table password_resets
+  tenant_id text not null
+  id text not null
+  user_id text not null
+  digest bytea not null
+  until timestamp with time zone not null
+  constraint password_resets_digest_key UNIQUE (digest)
+  constraint password_resets_pkey PRIMARY KEY (tenant_id, id)
+  constraint password_resets_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
+  CREATE UNIQUE INDEX password_resets_digest_key ON password_resets USING btree (digest)
+  CREATE UNIQUE INDEX password_resets_pkey ON password_resets USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table product_sync_configs
+  tenant_id text not null
+  enabled boolean not null
+  source text not null
+  connection_id text
+  schedule text
+  next_at timestamp with time zone
+  mapping_id text
+  mode text not null
+  on_error text not null
+  conflict_rule text not null
+  webhook_secret bytea
+  version integer not null
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint product_sync_configs_pkey PRIMARY KEY (tenant_id)
+  CREATE UNIQUE INDEX product_sync_configs_pkey ON product_sync_configs USING btree (tenant_id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table products
   tenant_id text not null
   id text not null
@@ -331,6 +593,9 @@ table provider_overrides
   fields jsonb not null
   version bigint not null
   updated_at timestamp with time zone not null
+  definition jsonb
+  removed boolean not null default false
+  created_at timestamp with time zone
   constraint provider_overrides_pkey PRIMARY KEY (id)
   CREATE UNIQUE INDEX provider_overrides_pkey ON provider_overrides USING btree (id)
   row security: forced
@@ -341,6 +606,22 @@ table provider_overrides
   policy update_by_platform for isthmus_tenant: using (((current_setting('isthmus.tenant'::text))::tenant_key)::text = 'ten_platform'::text) check -
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
+
+table provider_versions
+  id text not null
+  version bigint not null
+  action text not null
+  state jsonb not null
+  actor text not null
+  at timestamp with time zone not null
+  constraint provider_versions_pkey PRIMARY KEY (id, version)
+  CREATE UNIQUE INDEX provider_versions_pkey ON provider_versions USING btree (id, version)
+  row security: forced
+  policy insert_by_platform for isthmus_tenant: using - check (((current_setting('isthmus.tenant'::text))::tenant_key)::text = 'ten_platform'::text)
+  policy select_by_platform for isthmus_tenant: using (((current_setting('isthmus.tenant'::text))::tenant_key)::text = 'ten_platform'::text) check -
+  policy system for isthmus_system: using true check true
+  grant delete,insert,select,update to isthmus_system
+  grant insert,select to isthmus_tenant
 
 table registrations
   tenant_id text not null
@@ -391,6 +672,97 @@ table return_origins
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table schedules
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  entity text not null
+  mode text not null
+  rule jsonb not null
+  state text not null
+  reason text
+  next_at timestamp with time zone
+  wanted_at timestamp with time zone
+  last_at timestamp with time zone
+  last_run_id text
+  version integer not null
+  constraint schedules_of UNIQUE (tenant_id, connection_id, entity, mode)
+  constraint schedules_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX schedules_due ON schedules USING btree (next_at) WHERE (state = 'active'::text)
+  CREATE INDEX schedules_wanted ON schedules USING btree (wanted_at) WHERE (wanted_at IS NOT NULL)
+  CREATE UNIQUE INDEX schedules_of ON schedules USING btree (tenant_id, connection_id, entity, mode)
+  CREATE UNIQUE INDEX schedules_pkey ON schedules USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table search_builds
+  source text not null
+  after_tenant text not null
+  after_id text not null
+  done boolean not null
+  changed_at timestamp with time zone not null
+  constraint search_builds_pkey PRIMARY KEY (source)
+  CREATE UNIQUE INDEX search_builds_pkey ON search_builds USING btree (source)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
+
+table search_documents
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  provider text not null
+  entity text not null
+  shard_type text not null
+  external_id text not null
+  title text not null
+  folded text not null
+  snippet text not null
+  url text
+  lexemes tsvector not null
+  version integer not null
+  updated_at timestamp with time zone not null
+  constraint search_documents_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX search_documents_connection ON search_documents USING btree (connection_id, tenant_id)
+  CREATE INDEX search_documents_lexemes ON search_documents USING gin (lexemes) WITH (fastupdate=off)
+  CREATE UNIQUE INDEX search_documents_pkey ON search_documents USING btree (tenant_id, id)
+  row security: forced
+  policy search for isthmus_owner: using true check -
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table search_snapshots
+  tenant_id text not null
+  id text not null
+  body bytea not null
+  expires_at timestamp with time zone not null
+  constraint search_snapshots_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX search_snapshots_expiry ON search_snapshots USING btree (expires_at)
+  CREATE UNIQUE INDEX search_snapshots_pkey ON search_snapshots USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table search_words
+  tenant_id text not null
+  word text not null
+  grams text[] not null
+  constraint search_words_pkey PRIMARY KEY (tenant_id, word)
+  CREATE INDEX search_words_grams ON search_words USING gin (grams) WITH (fastupdate=off)
+  CREATE UNIQUE INDEX search_words_pkey ON search_words USING btree (tenant_id, word)
+  row security: forced
+  policy search for isthmus_owner: using true check -
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table sessions
   tenant_id text not null
   id text not null
@@ -411,6 +783,57 @@ table sessions
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table shards
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  provider text not null
+  entity text not null
+  shard_type text not null
+  external_id text not null
+  title text not null
+  url text
+  body jsonb not null
+  hash bytea not null
+  version integer not null
+  source_updated_at timestamp with time zone
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint shards_external UNIQUE (tenant_id, connection_id, entity, external_id)
+  constraint shards_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX shards_kind ON shards USING btree (shard_type, tenant_id, id)
+  CREATE INDEX shards_updated ON shards USING btree (updated_at)
+  CREATE UNIQUE INDEX shards_external ON shards USING btree (tenant_id, connection_id, entity, external_id)
+  CREATE UNIQUE INDEX shards_pkey ON shards USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table shipments
+  tenant_id text not null
+  id text not null
+  order_id text not null
+  external_id text not null
+  status text not null
+  platform_status text not null
+  carrier text
+  tracking_number text
+  shipped_at timestamp with time zone
+  delivered_at timestamp with time zone
+  constraint shipments_external UNIQUE (tenant_id, order_id, external_id)
+  constraint shipments_order FOREIGN KEY (tenant_id, order_id) REFERENCES orders(tenant_id, id) ON DELETE CASCADE
+  constraint shipments_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX shipments_tracking ON shipments USING btree (tracking_number) WHERE (tracking_number IS NOT NULL)
+  CREATE UNIQUE INDEX shipments_external ON shipments USING btree (tenant_id, order_id, external_id)
+  CREATE UNIQUE INDEX shipments_pkey ON shipments USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table sign_in_failures
   tenant_id text not null
   id text not null
@@ -418,6 +841,21 @@ table sign_in_failures
   until timestamp with time zone not null
   constraint sign_in_failures_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX sign_in_failures_pkey ON sign_in_failures USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table sync_changes
+  tenant_id text not null
+  run_id text not null
+  page bigint not null
+  external_id text not null
+  change text not null
+  constraint sync_changes_pkey PRIMARY KEY (tenant_id, run_id, page, external_id)
+  constraint sync_changes_run FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
+  CREATE UNIQUE INDEX sync_changes_pkey ON sync_changes USING btree (tenant_id, run_id, page, external_id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -452,6 +890,26 @@ table sync_errors
   constraint sync_errors_run FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
   CREATE INDEX sync_errors_of_run ON sync_errors USING btree (run_id, id)
   CREATE UNIQUE INDEX sync_errors_pkey ON sync_errors USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table sync_refreshes
+  tenant_id text not null
+  connection_id text not null
+  entity text not null
+  external_id text not null
+  seen timestamp with time zone
+  asked bigint not null default 1
+  attempts integer not null default 0
+  due_at timestamp with time zone
+  lease_until timestamp with time zone
+  created_at timestamp with time zone not null
+  constraint sync_refreshes_pkey PRIMARY KEY (tenant_id, connection_id, entity, external_id)
+  CREATE INDEX sync_refreshes_due ON sync_refreshes USING btree (due_at) WHERE (due_at IS NOT NULL)
+  CREATE UNIQUE INDEX sync_refreshes_pkey ON sync_refreshes USING btree (tenant_id, connection_id, entity, external_id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -497,6 +955,8 @@ table sync_runs
   started_at timestamp with time zone
   finished_at timestamp with time zone
   changed_at timestamp with time zone not null
+  dry_run boolean not null default false
+  retry_of text
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX sync_runs_changed ON sync_runs USING btree (changed_at)
   CREATE INDEX sync_runs_connection ON sync_runs USING btree (connection_id, entity, id)
@@ -509,12 +969,60 @@ table sync_runs
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table sync_seen
+  tenant_id text not null
+  run_id text not null
+  page bigint not null
+  external_ids text[] not null
+  constraint sync_seen_pkey PRIMARY KEY (tenant_id, run_id, page)
+  constraint sync_seen_run FOREIGN KEY (tenant_id, run_id) REFERENCES sync_runs(tenant_id, id) ON DELETE CASCADE
+  CREATE UNIQUE INDEX sync_seen_pkey ON sync_seen USING btree (tenant_id, run_id, page)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table sync_suspects
+  tenant_id text not null
+  id text not null
+  run_id text not null
+  connection_id text not null
+  provider text not null
+  entity text not null
+  external_id text not null
+  record_id text not null
+  state text not null
+  reason text
+  decided_by text
+  created_at timestamp with time zone not null
+  decided_at timestamp with time zone
+  constraint sync_suspects_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX sync_suspects_run ON sync_suspects USING btree (run_id, id)
+  CREATE UNIQUE INDEX sync_suspects_open ON sync_suspects USING btree (tenant_id, connection_id, entity, external_id) WHERE (state = ANY (ARRAY['open'::text, 'waiting'::text]))
+  CREATE UNIQUE INDEX sync_suspects_pkey ON sync_suspects USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table tenant_erasures
+  id text not null
+  asked_at timestamp with time zone not null
+  erased jsonb not null
+  constraint tenant_erasures_pkey PRIMARY KEY (id)
+  CREATE UNIQUE INDEX tenant_erasures_pkey ON tenant_erasures USING btree (id)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
+
 table tenants
   id text not null
   name text not null
   slug text not null
   status text not null
   created_at timestamp with time zone not null
+  plan text
   constraint tenants_pkey PRIMARY KEY (id)
   constraint tenants_slug_key UNIQUE (slug)
   CREATE UNIQUE INDEX tenants_pkey ON tenants USING btree (id)
@@ -527,6 +1035,120 @@ table tenants
   policy update_by_platform for isthmus_tenant: using (((current_setting('isthmus.tenant'::text))::tenant_key)::text = 'ten_platform'::text) check -
   grant delete,insert,select,update to isthmus_system
   grant insert,select,update to isthmus_tenant
+
+table token_revocations
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  provider text not null
+  registration_id text
+  account jsonb not null
+  access bytea
+  refresh bytea
+  attempts integer not null
+  due_at timestamp with time zone not null
+  created_at timestamp with time zone not null
+  constraint token_revocations_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX token_revocations_due ON token_revocations USING btree (due_at)
+  CREATE UNIQUE INDEX token_revocations_pkey ON token_revocations USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table upload_errors
+  tenant_id text not null
+  upload_id text not null
+  number bigint not null
+  line bigint not null
+  column_name text not null
+  value text not null
+  reason text not null
+  constraint upload_errors_pkey PRIMARY KEY (tenant_id, upload_id, number)
+  constraint upload_errors_tenant_id_upload_id_fkey FOREIGN KEY (tenant_id, upload_id) REFERENCES uploads(tenant_id, id) ON DELETE CASCADE
+  CREATE UNIQUE INDEX upload_errors_pkey ON upload_errors USING btree (tenant_id, upload_id, number)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table upload_mappings
+  tenant_id text not null
+  id text not null
+  name text not null
+  format jsonb not null
+  created_at timestamp with time zone not null
+  constraint upload_mappings_name UNIQUE (tenant_id, name)
+  constraint upload_mappings_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX upload_mappings_name ON upload_mappings USING btree (tenant_id, name)
+  CREATE UNIQUE INDEX upload_mappings_pkey ON upload_mappings USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table upload_parts
+  tenant_id text not null
+  upload_id text not null
+  start bigint not null
+  size bigint not null
+  blob_id text not null
+  constraint upload_parts_pkey PRIMARY KEY (tenant_id, upload_id, start)
+  constraint upload_parts_tenant_id_upload_id_fkey FOREIGN KEY (tenant_id, upload_id) REFERENCES uploads(tenant_id, id) ON DELETE CASCADE
+  CREATE UNIQUE INDEX upload_parts_pkey ON upload_parts USING btree (tenant_id, upload_id, start)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table uploads
+  tenant_id text not null
+  id text not null
+  name text not null
+  origin text not null
+  state text not null
+  mode text not null
+  format text
+  mapping jsonb
+  currency text not null
+  decimal_sign text not null
+  size bigint
+  received bigint not null default 0
+  digest text
+  kind text
+  encoding text
+  phase text not null default 'checking'::text
+  place bigint not null default 0
+  line bigint not null default 0
+  rows bigint not null default 0
+  products bigint not null default 0
+  created bigint not null default 0
+  updated bigint not null default 0
+  unchanged bigint not null default 0
+  failed bigint not null default 0
+  errors bigint not null default 0
+  fence bigint not null default 0
+  lease_until timestamp with time zone
+  deaths integer not null default 0
+  error_code text
+  error_message text
+  requested_by text not null
+  created_at timestamp with time zone not null
+  changed_at timestamp with time zone not null
+  started_at timestamp with time zone
+  finished_at timestamp with time zone
+  constraint uploads_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX uploads_open ON uploads USING btree (changed_at) WHERE (state = ANY (ARRAY['receiving'::text, 'queued'::text, 'running'::text, 'cancelling'::text]))
+  CREATE UNIQUE INDEX uploads_pkey ON uploads USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table users
   tenant_id text not null
@@ -593,17 +1215,21 @@ table webhook_attempts
   tenant_id text not null
   delivery_id text not null
   id text not null
+  until date not null
   trigger text not null
   at timestamp with time zone not null
   url text not null
-  request_headers jsonb not null
+  address text
+  signed_at bigint not null
+  signature text not null
+  header_names jsonb
   status integer
   response_headers jsonb
   response bytea
   duration_ms integer
   error text
-  constraint webhook_attempts_pkey PRIMARY KEY (tenant_id, delivery_id, id)
-  CREATE UNIQUE INDEX webhook_attempts_pkey ON webhook_attempts USING btree (tenant_id, delivery_id, id)
+  constraint webhook_attempts_pkey PRIMARY KEY (tenant_id, delivery_id, id, until)
+  CREATE UNIQUE INDEX webhook_attempts_pkey ON ONLY public.webhook_attempts USING btree (tenant_id, delivery_id, id, until)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -624,6 +1250,7 @@ table webhook_deliveries
   last_error text
   created_at timestamp with time zone not null
   done_at timestamp with time zone
+  trigger text not null default 'schedule'::text
   constraint webhook_deliveries_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries USING btree (endpoint_id, number)
   CREATE UNIQUE INDEX webhook_deliveries_pkey ON webhook_deliveries USING btree (tenant_id, id)
@@ -683,8 +1310,28 @@ table webhook_endpoints
   version integer not null default 1
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
+  maker text not null default ''::text
   constraint webhook_endpoints_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX webhook_endpoints_pkey ON webhook_endpoints USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_enrolments
+  tenant_id text not null
+  connection_id text not null
+  provider text not null
+  registration_id text not null
+  held_by text not null
+  ended boolean not null
+  attempts integer not null default 0
+  next_at timestamp with time zone
+  reason text
+  constraint webhook_enrolments_pkey PRIMARY KEY (tenant_id, connection_id)
+  CREATE INDEX webhook_enrolments_due ON webhook_enrolments USING btree (next_at) WHERE (next_at IS NOT NULL)
+  CREATE UNIQUE INDEX webhook_enrolments_pkey ON webhook_enrolments USING btree (tenant_id, connection_id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -697,8 +1344,35 @@ table webhook_event_types
   description text not null
   schema jsonb not null
   created_at timestamp with time zone not null
+  version integer not null default 1
   constraint webhook_event_types_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX webhook_event_types_pkey ON webhook_event_types USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_handlers
+  tenant_id text not null
+  id text not null
+  name text not null
+  action text not null
+  source_id text
+  pattern text not null
+  priority integer not null
+  filter text
+  transform text
+  retries jsonb
+  ordered_by text
+  paused boolean not null
+  version integer not null default 1
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint webhook_handlers_pkey PRIMARY KEY (tenant_id, id)
+  constraint webhook_handlers_source FOREIGN KEY (tenant_id, source_id) REFERENCES webhook_sources(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX webhook_handlers_of_source ON webhook_handlers USING btree (tenant_id, source_id)
+  CREATE UNIQUE INDEX webhook_handlers_pkey ON webhook_handlers USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -729,14 +1403,14 @@ table webhook_inbox
   state text not null
   attempts integer not null default 0
   next_at timestamp with time zone
-  lease_until timestamp with time zone
   reason text
   run_id text
   replays integer not null default 0
   done_at timestamp with time zone
+  rehearsed boolean not null default false
   constraint webhook_inbox_pkey PRIMARY KEY (tenant_id, id)
-  CREATE INDEX webhook_inbox_connection ON webhook_inbox USING btree (connection_id, id)
-  CREATE INDEX webhook_inbox_due ON webhook_inbox USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'handling'::text]))
+  CREATE INDEX webhook_inbox_at ON webhook_inbox USING brin (received_at)
+  CREATE INDEX webhook_inbox_connection ON webhook_inbox USING btree (connection_id, id) WHERE (connection_id IS NOT NULL)
   CREATE INDEX webhook_inbox_received ON webhook_inbox USING btree (source_id, id) WHERE (state = 'received'::text)
   CREATE UNIQUE INDEX webhook_inbox_pkey ON webhook_inbox USING btree (tenant_id, id)
   row security: forced
@@ -817,6 +1491,18 @@ table webhook_replays
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table webhook_retention
+  tenant_id text not null
+  days integer not null
+  changed_at timestamp with time zone not null
+  constraint webhook_retention_pkey PRIMARY KEY (tenant_id)
+  CREATE UNIQUE INDEX webhook_retention_pkey ON webhook_retention USING btree (tenant_id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table webhook_secrets
   tenant_id text not null
   id text not null
@@ -866,6 +1552,8 @@ table webhook_sources
   version integer not null default 1
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
+  filter text
+  transform text
   constraint webhook_sources_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX webhook_sources_pkey ON webhook_sources USING btree (tenant_id, id)
   row security: forced
@@ -891,6 +1579,62 @@ table webhook_steps
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table webhook_subscriptions
+  tenant_id text not null
+  provider text not null
+  registration_id text not null
+  source_id text
+  sealed_url bytea
+  topics jsonb not null
+  far_id text not null
+  state text not null
+  reason text
+  attempts integer not null default 0
+  next_at timestamp with time zone
+  checked_at timestamp with time zone
+  repaired_at timestamp with time zone
+  queue text
+  place text not null
+  pull_at timestamp with time zone
+  pulled_at timestamp with time zone
+  pulled bigint not null default 0
+  created_at timestamp with time zone not null
+  constraint webhook_subscriptions_pkey PRIMARY KEY (tenant_id, provider, registration_id)
+  constraint webhook_subscriptions_source FOREIGN KEY (tenant_id, source_id) REFERENCES webhook_sources(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX webhook_subscriptions_of_source ON webhook_subscriptions USING btree (tenant_id, source_id)
+  CREATE UNIQUE INDEX webhook_subscriptions_pkey ON webhook_subscriptions USING btree (tenant_id, provider, registration_id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_tasks
+  tenant_id text not null
+  delivery_id text not null
+  handler text not null
+  key text not null
+  priority integer not null
+  lane text
+  gated boolean not null
+  state text not null
+  attempts integer not null default 0
+  next_at timestamp with time zone
+  reason text
+  run_id text
+  result jsonb
+  done_at timestamp with time zone
+  constraint webhook_tasks_pkey PRIMARY KEY (tenant_id, delivery_id, handler)
+  CREATE INDEX webhook_tasks_done ON webhook_tasks USING brin (done_at)
+  CREATE INDEX webhook_tasks_due ON webhook_tasks USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'handling'::text]))
+  CREATE INDEX webhook_tasks_open ON webhook_tasks USING btree (tenant_id, key, delivery_id) WHERE (state = ANY (ARRAY['waiting'::text, 'handling'::text]))
+  CREATE UNIQUE INDEX webhook_tasks_pkey ON webhook_tasks USING btree (tenant_id, delivery_id, handler)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table webhook_tokens
   token_hash bytea not null
   tenant_id text not null
@@ -904,3 +1648,30 @@ table webhook_tokens
   CREATE UNIQUE INDEX webhook_tokens_pkey ON webhook_tokens USING btree (token_hash)
   row security: none
   grant delete,insert,select,update to isthmus_system
+
+table webhook_workers
+  owner text not null
+  until timestamp with time zone not null
+  constraint webhook_workers_pkey PRIMARY KEY (owner)
+  CREATE UNIQUE INDEX webhook_workers_pkey ON webhook_workers USING btree (owner)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
+
+table widget_activities
+  tenant_id text not null
+  id text not null
+  integration_id text not null
+  connection_id text not null
+  type text not null
+  status text not null
+  at timestamp with time zone not null
+  details jsonb not null
+  constraint widget_activities_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX widget_activities_at ON widget_activities USING btree (at)
+  CREATE INDEX widget_activities_of ON widget_activities USING btree (integration_id, tenant_id, at)
+  CREATE UNIQUE INDEX widget_activities_pkey ON widget_activities USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
