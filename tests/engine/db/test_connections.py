@@ -8,6 +8,7 @@ from tests.house_database import Copy
 
 from isthmus.engine.db import (
     Database,
+    DatabaseCrossed,
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
@@ -54,6 +55,7 @@ async def test_a_role_that_may_not_be_entered_is_unsuitable(copied: Copy) -> Non
     ("failure", "meaning"),
     [
         (asyncpg.DiskFullError("no space"), DatabaseFull),
+        (asyncpg.DeadlockDetectedError("deadlock detected"), DatabaseCrossed),
         (asyncpg.ReadOnlySQLTransactionError("no"), DatabaseReadOnly),
         (asyncpg.AdminShutdownError("bye"), DatabaseUnavailable),
         (asyncpg.CannotConnectNowError("starting"), DatabaseUnavailable),

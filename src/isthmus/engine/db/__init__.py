@@ -9,6 +9,7 @@ from isthmus.engine.db.database import OnOpen as OnOpen
 from isthmus.engine.db.database import Opening as Opening
 from isthmus.engine.db.database import Tx as Tx
 from isthmus.engine.db.embedded import EmbeddedPostgres as EmbeddedPostgres
+from isthmus.engine.db.errors import DatabaseCrossed as DatabaseCrossed
 from isthmus.engine.db.errors import DatabaseFull as DatabaseFull
 from isthmus.engine.db.errors import DatabaseReadOnly as DatabaseReadOnly
 from isthmus.engine.db.errors import DatabaseSlow as DatabaseSlow

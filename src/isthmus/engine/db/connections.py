@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from isthmus.engine.db.errors import (
+    DatabaseCrossed,
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseSlow,
@@ -106,6 +107,8 @@ def translate(failure: BaseException, url: str = "") -> BaseException:
         found = DatabaseSlow()
     elif isinstance(failure, asyncpg.DiskFullError | asyncpg.OutOfMemoryError):
         found = DatabaseFull()
+    elif isinstance(failure, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+        found = DatabaseCrossed(retry_after=1.0)
     elif isinstance(failure, asyncpg.ReadOnlySQLTransactionError):
         found = DatabaseReadOnly()
     elif isinstance(failure, asyncpg.InterfaceError) and not isinstance(failure, asyncpg.ClientConfigurationError):

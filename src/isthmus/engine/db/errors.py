@@ -50,6 +50,15 @@ class DatabaseFull(DatabaseUnavailable):
     code = "DATABASE_FULL"
 
 
+class DatabaseCrossed(DatabaseUnavailable):
+    """Two changes got in each other's way, and this one was taken back: nothing was written.
+
+    Send the request again; it will find the way free.
+    """
+
+    code = "DATABASE_CROSSED"
+
+
 class DatabaseReadOnly(DatabaseUnavailable):
     """The database takes no writes just now: nothing was written.
 
