@@ -39,8 +39,10 @@ _CONNECTIONS = (
 _TABLES = (
     "create index integrations_name on integrations (tenant_id, lower(name))",
     "create index connections_owner on connections (owner_id, tenant_id) where owner_id is not null",
-    "create unique index connections_person on connections (tenant_id, integration_id, owner_id) "
-    "where owner_id is not null",
+    """
+    create unique index connections_person on connections (tenant_id, integration_id, owner_id)
+    where owner_id is not null
+    """,
     "create index connections_test on connections (next_test_at)",
     "create index connections_overlap on connections (previous_until) where previous_until is not null",
     """
@@ -111,11 +113,16 @@ create trigger integrations_counted after insert or update or delete on integrat
 for each row execute function count_integrations()
 """
 _FILL = (
-    "insert into integration_counts (tenant_id, provider, state, total) "
-    "select tenant_id, provider, status, count(*) from integrations group by 1, 2, 3",
+    """
+    insert into integration_counts (tenant_id, provider, state, total)
+    select tenant_id, provider, status, count(*) from integrations group by 1, 2, 3
+    """,
     "update integrations set enabled_at = created_at",
     "update connections set connected_at = created_at where token_version > 0",
-    "update connections set next_test_at = now() + random() * interval '6 hours' where status in ('connected', 'error')",
+    """
+    update connections set next_test_at = now() + random() * interval '6 hours'
+    where status in ('connected', 'error')
+    """,
 )
 
 
