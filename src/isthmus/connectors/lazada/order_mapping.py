@@ -1,7 +1,7 @@
 """One order of the Lazada Open Platform as a canonical order (marketplaces.md 3.6, 9.3, 10.2, 10.3); pure.
 
-A record joins what two calls say: `{"order": ..., "items": [...]}`. There is one row per unit and no state of the order:
-units of one variant, price and state become one line, and the order's state is that of its least advanced line.
+A record joins what two calls say: `{"order": ..., "items": [...]}`. There is one row per unit and no state of the
+order: units of one variant, price and state become one line, and the order's state is that of its least advanced line.
 """
 
 from collections.abc import Iterable, Sequence

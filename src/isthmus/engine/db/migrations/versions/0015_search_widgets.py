@@ -78,8 +78,8 @@ _TABLES = (
 _NAMES = ("search_documents", "search_words")
 
 # Operators that are not leakproof (@@, &&) may use no index behind a policy, so these two run as the tables' owner,
-# with the tenant's filter inside (security.md TN-14). The filters are written so that no other index can serve them: a table
-# without statistics would else be walked by tenant.
+# with the tenant's filter inside (security.md TN-14). The filters are written so that no other index can serve them:
+# a table without statistics would else be walked by tenant.
 _FUNCTIONS = (
     """
     create function search_grams(tenant text, word text) returns text[]
