@@ -7,7 +7,7 @@ from isthmus.http.deprecation import Deprecated
 from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
 from isthmus.http.errors import problem_responses
 from isthmus.http.exchange import RequestFacts
-from isthmus.http.fronts import Arrival, Departure, Front
+from isthmus.http.fronts import Arrival, Departure, Front, Outcome
 from isthmus.http.health import Check
 from isthmus.http.jwks import JwksKeys
 from isthmus.http.live import Live, LiveDep, Sent
@@ -30,7 +30,6 @@ __all__ = [
     "Declaration",
     "Departure",
     "Deprecated",
-    "Deprecated",
     "Document",
     "FactsDep",
     "Front",
@@ -40,6 +39,7 @@ __all__ = [
     "LimitClass",
     "Live",
     "LiveDep",
+    "Outcome",
     "PageDep",
     "Paging",
     "RequestFacts",

@@ -11,6 +11,7 @@ from isthmus.http.asgi import AsgiScope, Receive, Send
 from isthmus.http.auth import Authenticator, Doorkeeper
 from isthmus.http.deps import open_scope as scope_dependency
 from isthmus.http.described import description_routes
+from isthmus.http.direct import Direct
 from isthmus.http.edge import Edge, Parts
 from isthmus.http.errors import CannotStart
 from isthmus.http.exchange import RequestFacts
@@ -35,6 +36,8 @@ class App(FastAPI):
     """The application: the edge around declared routes. `open_scope` makes the scope of a signed-in request."""
 
     edge: Edge
+    #: What answers without coming by the edge.
+    direct: Direct
     #: Every route that answers, whichever room it came from.
     inventory: Sequence[DeclaredRoute]
     cursors: Cursors
@@ -115,7 +118,7 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
         fronts=wiring.get("fronts") or {},
         traffic=traffic,
     )
-    app.edge, app.traffic = Edge(parts), traffic
+    app.edge, app.direct, app.traffic = Edge(parts), Direct(parts), traffic
     return app
 
 

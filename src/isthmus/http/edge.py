@@ -37,9 +37,8 @@ from isthmus.http.errors import (
     TooLarge,
     as_problem,
     invalid,
-    render,
+    problem_answer,
 )
-from isthmus.http.errors import retry_seconds as whole_seconds
 from isthmus.http.exchange import Exchange, given_id
 from isthmus.http.fronts import Arrival, Front
 from isthmus.http.idempotency import Requested, Taking, claim_of, once
@@ -379,13 +378,6 @@ async def _empty(send: Send, status: int) -> None:
 
 
 async def _send_problem(send: Send, problem: Problem, exchange: Exchange, clock: Clock) -> None:
-    body = render(problem, exchange.request_id, clock.now())
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if problem.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % whole_seconds(problem.retry_after)))
-    if problem.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if isinstance(problem, MethodNotAllowed):
-        headers.append((b"allow", ", ".join(problem.details.get("allow", ())).encode()))
+    headers, body = problem_answer(problem, exchange.request_id, clock.now())
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -243,6 +243,19 @@ def render(problem: Problem, request_id: str, at: datetime) -> bytes:
     return msgspec.json.encode({"success": False, "error": error, "timestamp": timestamp, "requestId": request_id})
 
 
+def problem_answer(problem: Problem, request_id: str, at: datetime) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and the body of a failure's answer."""
+    body = render(problem, request_id, at)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % retry_seconds(problem.retry_after)))
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(problem, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(problem.details.get("allow", ())).encode()))
+    return headers, body
+
+
 def retry_seconds(wait: float) -> int:
     """Whole seconds for Retry-After, never less than one."""
     return max(1, math.ceil(wait))

@@ -68,13 +68,7 @@ class Exchange:
         return send_with_headers
 
     def _completed(self, headers: list[Header]) -> list[Header]:
-        names = {name for name, _ in headers}
-        headers.append((b"x-request-id", self.request_id.encode()))
-        headers += _GUARD
-        if b"cache-control" not in names:
-            headers.append(_NO_STORE)
-        if b"content-security-policy" not in names:
-            headers.append(_SHUT)
+        headers = guarded([*headers, (b"x-request-id", self.request_id.encode())])
         if self.standing is not None:
             headers += self.standing.headers()
         headers += self.cors
@@ -82,6 +76,17 @@ class Exchange:
         if declaration is not None and declaration.deprecated is not None:
             headers += declaration.deprecated.headers
         return headers
+
+
+def guarded(headers: list[Header]) -> list[Header]:
+    """The headers of an answer, and those that guard every answer (HE-09)."""
+    names = {name for name, _ in headers}
+    guards = list(_GUARD)
+    if b"cache-control" not in names:
+        guards.append(_NO_STORE)
+    if b"content-security-policy" not in names:
+        guards.append(_SHUT)
+    return headers + guards
 
 
 def given_id(headers: dict[bytes, bytes]) -> str | None:

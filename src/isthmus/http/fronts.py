@@ -32,6 +32,10 @@ class Departure(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
 
 
+#: What became of a request that was begun.
+Outcome = Departure | Exception
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
     """Who answers, how large a body may be, and what logs show instead of the path."""
@@ -39,3 +43,6 @@ class Front:
     answer: Callable[[Arrival], Awaitable[Departure]]
     body_cap: int
     shown: str
+    #: Takes a POST request up without waiting for anything and tells its outcome, at once or later; False when it
+    #: cannot, and `answer` has to be asked.
+    begin: Callable[[Arrival, Callable[[Outcome], None]], bool] | None = None

@@ -93,6 +93,13 @@ class Windows:
             window.settle(second)
         return window
 
+    def known(self, key: str, second: int) -> Window | None:
+        """The window of this key, settled, if it has one."""
+        window = self._windows.get(key)
+        if window is not None:
+            window.settle(second)
+        return window
+
     def _sweep(self, second: int) -> None:
         """Make room: settle everything once a second at most, else drop the oldest key."""
         if self._swept == second:
@@ -164,8 +171,8 @@ class Limiter:
 
     def has_failed_often(self, address: str) -> bool:
         """Whether `check_failures` would refuse this address."""
-        window = self._failures.get(address, int(self._clock.monotonic()))
-        return window.used >= self._settings.failures_per_minute
+        window = self._failures.known(address, int(self._clock.monotonic()))
+        return window is not None and window.used >= self._settings.failures_per_minute
 
     def failures(self, address: str) -> Standing:
         """Where an address stands with its refused sign-ins."""

@@ -101,6 +101,11 @@ class _Direct:
     stream: IO[str] | None = None
 
 
+def is_listening() -> bool:
+    """Whether a line about an answered request would go anywhere."""
+    return _Direct.stream is not None or _ACCESS.isEnabledFor(logging.INFO)
+
+
 def access(entry: dict[str, object], request_id: str, at: datetime) -> None:
     """Log one answered request: routes, numbers and ids, with nothing to hide in them."""
     stream = _Direct.stream

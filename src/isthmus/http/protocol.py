@@ -14,13 +14,15 @@ from uvicorn.server import ServerState
 
 from isthmus.http.addresses import Callers
 from isthmus.http.asgi import LINK
+from isthmus.http.direct import Direct, Passage
 from isthmus.http.errors import render
 from isthmus.http.settings import HttpSettings
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
-from isthmus.kit.errors import Problem
+from isthmus.kit.errors import Problem, Unavailable
 
 _DRAIN_SECONDS = 2.0
+_BODY_SECONDS = 1.0
 _DRAIN_BYTES = 4 * 1024 * 1024
 
 
@@ -57,9 +59,10 @@ class Busy(Problem):
 class Guard:
     """What all connections of one server share."""
 
-    def __init__(self, settings: HttpSettings, clock: Clock) -> None:
+    def __init__(self, settings: HttpSettings, clock: Clock, direct: Direct | None = None) -> None:
         self.settings = settings
         self.clock = clock
+        self.direct = direct
         self.open: set[GuardedProtocol] = set()
         self._by_address: Counter[str] = Counter()
         self._callers = Callers(settings.trusted_proxies)
@@ -89,6 +92,11 @@ class Guard:
         now = self.clock.monotonic()
         for connection in list(self.open):
             connection.close_if_late(now)
+
+    def give_up(self) -> None:
+        """Tell those that still wait that the server is stopping."""
+        for connection in list(self.open):
+            connection.expire(Unavailable("The server is stopping.", retry_after=1))
 
 
 class GuardedConfig(Config):
@@ -124,6 +132,11 @@ class Gathering(asyncio.Transport):
         if self._held:
             held, self._held = self._held, b""
             self._below.write(held)
+
+    def write_whole(self, data: bytes) -> None:
+        """Write what nothing follows, and what is held before it."""
+        self.flush()
+        self._below.write(data)
 
     def close(self) -> None:
         self.flush()
@@ -170,11 +183,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._drained = 0
         self._refusal: Problem | None = None
         self._work: asyncio.Task[Any] | None = None
+        self._passage: Passage | None = None
+        self._idle_since = 0.0
         self.peer = ""
         self.lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(Gathering(transport, self.loop))
+        self._gathering = Gathering(transport, self.loop)
+        super().connection_made(self._gathering)
         self.peer = self.client[0] if self.client else ""
         self._head_since = self._guard.clock.monotonic()
         if not self._guard.enter(self):
@@ -183,6 +199,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._guard.leave(self)
         unfinished = getattr(self.cycle, "response_complete", True) is False
+        if isinstance(self.cycle, Passage) and self._guard.direct is not None:
+            self._guard.direct.leave(self.cycle)
         super().connection_lost(exc)
         self.lost = True
         if self._work is not None and unfinished:
@@ -196,6 +214,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._drained > _DRAIN_BYTES:
                 self.transport.close()
                 return
+        self._idle_since = 0.0
         if not self._in_body and not self._head_since:
             self._head_since = self._guard.clock.monotonic()
         if self._head_since:
@@ -205,12 +224,17 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(HeadTooLarge())
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        cast("dict[str, Any]", self.scope)[LINK] = self
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._head_since = self._head_since or self._guard.clock.monotonic()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        # as the server below does it; eight more calls for each request are felt
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
         if len(self.headers) > self._guard.settings.head_fields:
             self._refusal = HeadTooLarge()
             raise ValueError("too many header fields")
@@ -225,12 +249,89 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_since = 0.0
         self._head_bytes = 0
         self._in_body = True
+        self._passage = self._met()
+        if self._passage is None:
+            self._go_the_long_way()
+        else:
+            self.cycle = self._passage
+
+    def _met(self) -> Passage | None:
+        """This request on the short way, if it may take that."""
+        direct = self._guard.direct
+        if direct is None or self.parser.get_method() != b"POST":
+            return None
+        # the first request has no cycle before it
+        if not getattr(self.cycle, "response_complete", True) or self.flow.write_paused:
+            return None
+        passage = direct.meet(self, self.peer, self.url, self.headers)
+        if passage is not None:
+            passage.keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        return passage
+
+    def _go_the_long_way(self) -> None:
+        """Hand the request, whose head is known, to the application."""
+        url, headers, expecting = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expecting
+        self.headers.extend(headers)
+        cast("dict[str, Any]", self.scope)[LINK] = self
         super().on_headers_complete()
 
+    def _turn(self, passage: Passage) -> None:
+        """Take the long way after all, with what has come of the body."""
+        passage.response_complete = True
+        self._go_the_long_way()
+        self.cycle.keep_alive = passage.keep_alive
+        for piece in passage.pieces:
+            super().on_body(piece)
+
+    def on_body(self, body: bytes) -> None:
+        if self._passage is None:
+            super().on_body(body)
+        else:
+            self._passage.pieces.append(body)
+
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._in_body = False
         self._drain_since = 0.0
+        passage, self._passage = self._passage, None
+        if passage is not None:
+            if self._guard.direct is not None and self._guard.direct.serve(passage):
+                return
+            self._turn(passage)
+        super().on_message_complete()
+
+    def answered(self, head: bytes, body: bytes, *, keep: bool) -> None:
+        """Send the whole answer to a request on the short way."""
+        if self.transport.is_closing():
+            return
+        lines = [head]
+        for name, value in self.server_state.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"\r\n" if keep else b"connection: close\r\n\r\n", body)
+        self._gathering.write_whole(b"".join(lines))
+        if not keep:
+            self.transport.close()
+        if self.pipeline:
+            self.on_response_complete()
+        else:
+            # in place of a timer for each answer: the sweep closes what has been idle for too long
+            self.server_state.total_requests += 1
+            self._idle_since = self._guard.clock.monotonic()
+
+    def expire(self, problem: Problem | TimeoutError) -> None:
+        """Answer a request on the short way without its outcome."""
+        if isinstance(self.cycle, Passage) and self._guard.direct is not None:
+            self._passage = None
+            self.cycle.keep_alive = False
+            self._guard.direct.settle(self.cycle, problem)
+
+    def shutdown(self) -> None:
+        if self._passage is not None:
+            # a body that is still coming is the edge's business from here on
+            passage, self._passage = self._passage, None
+            self._turn(passage)
+        super().shutdown()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -250,8 +351,19 @@ class GuardedProtocol(HttpToolsProtocol):
     def close_if_late(self, now: float) -> None:
         """Close when the head, or what is left of an unread body, has taken too long."""
         head_late = self._head_since and now - self._head_since > self._guard.settings.head_seconds
-        if head_late or (self._drain_since and now - self._drain_since > _DRAIN_SECONDS):
+        idle_late = self._idle_since and now - self._idle_since > self._guard.settings.keep_alive_seconds
+        if head_late or idle_late or (self._drain_since and now - self._drain_since > _DRAIN_SECONDS):
             self.transport.close()
+        elif isinstance(self.cycle, Passage) and not self.cycle.response_complete:
+            self._hurry(self.cycle, now - self.cycle.exchange.started)
+
+    def _hurry(self, passage: Passage, seconds: float) -> None:
+        if self._passage is passage and seconds > _BODY_SECONDS:
+            # a slow body is the edge's business
+            self._passage = None
+            self._turn(passage)
+        elif seconds > self._guard.settings.request_seconds:
+            self.expire(TimeoutError())
 
     def send_400_response(self, _msg: str) -> None:
         self._refuse(self._refusal or BadRequest())

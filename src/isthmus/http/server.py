@@ -50,6 +50,10 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        self._guard.give_up()
+
     async def main_loop(self) -> None:
         while not self._stop.is_set() and not await self.on_tick(0):
             self._guard.sweep()
@@ -76,7 +80,7 @@ class Server:
     ) -> None:
         self._app = app
         self._settings = settings or HttpSettings()
-        self._guard = Guard(self._settings, clock)
+        self._guard = Guard(self._settings, clock, app.direct if isinstance(app, App) else None)
         self._socket = sock or bind(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
         if self._settings.development_key and not is_loopback(self.host):

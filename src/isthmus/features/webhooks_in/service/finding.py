@@ -49,6 +49,16 @@ class Finder:
             self._known[key] = known
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
+        return self._counting(known)
+
+    def remembered(self, token: str) -> LiveSource | None:
+        """The source behind a token that still counts, if nothing has to be asked for that."""
+        known = self._known.get(deliveries.token_hash(token))
+        if known is None or known.until <= self._system.clock.monotonic():
+            return None
+        return self._counting(known)
+
+    def _counting(self, known: _Known) -> LiveSource | None:
         source = known.source
         if source is None or (source.expires_at is not None and source.expires_at <= self._system.now):
             return None

@@ -6,9 +6,9 @@ before it is committed (security.md PR-01); a repeat is acknowledged and takes n
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -21,7 +21,7 @@ from isthmus.features.webhooks_in.model.verifying import Verdict, verify
 from isthmus.features.webhooks_in.service.finding import Finder
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import intake as store
-from isthmus.http import Arrival, Departure, Front
+from isthmus.http import Arrival, Departure, Front, Outcome
 from isthmus.kit import ids, text
 from isthmus.scope import System
 
@@ -30,6 +30,7 @@ ROUTE = "webhooks_in.route"
 _REFUSED_BODY = 4_096
 _WAITING_REFUSALS = 200
 _REFUSED = Departure(status=401, refused=True)
+Tell = Callable[[bool | Exception], None]
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -70,6 +71,30 @@ class Intake:
         rehearsed: bool = False,
     ) -> Taken:
         """Judge a request and keep what it brings; what is simulated reaches the handlers only if it is rehearsed."""
+        judged = self._judge(source, request, arrival)
+        if isinstance(judged, Taken):
+            return judged
+        verdict, entry = judged
+        if simulated:
+            entry = msgspec.structs.replace(entry, simulated=True, rehearsed=rehearsed)
+        fresh = await self._batch.put(entry, first=not source.verified_before)
+        return Taken(_departure(source.scheme.reply), verdict, entry.id if fresh else None, repeated=not fresh)
+
+    def begin(self, arrival: Arrival, tell: Callable[[Outcome], None]) -> bool:
+        """Take up a delivery for a source that is known already; `tell` is called once it is refused or committed."""
+        source = self.finder.remembered(arrival.path)
+        if source is None:
+            return False
+        judged = self._judge(source, request_of(arrival, self.finder.address(arrival.path)), arrival)
+        if isinstance(judged, Taken):
+            tell(judged.reply)
+        else:
+            told = partial(_told, tell, _departure(source.scheme.reply))
+            self._batch.add(judged[1], told, first=not source.verified_before)
+        return True
+
+    def _judge(self, source: LiveSource, request: Request, arrival: Arrival) -> Taken | tuple[Verdict, Entry]:
+        """What is to be kept of a request, or what it is answered when nothing is."""
         if source.paused:
             return Taken(Departure(status=503))
         inbound = Inbound(request, source.app)
@@ -84,11 +109,7 @@ class Intake:
         asked = reading.challenge(inbound, source.scheme, signed=True)
         if asked is not None:
             return Taken(self._proof(inbound, asked, source), verdict)
-        entry = self._entry(source, inbound, arrival, verdict)
-        if simulated:
-            entry = msgspec.structs.replace(entry, simulated=True, rehearsed=rehearsed)
-        fresh = await self._batch.put(entry, first=not source.verified_before)
-        return Taken(_departure(source.scheme.reply), verdict, entry.id if fresh else None, repeated=not fresh)
+        return verdict, self._entry(source, inbound, arrival, verdict)
 
     def _proof(self, inbound: Inbound, asked: Challenge, source: LiveSource) -> Departure:
         reply = reading.answer(inbound, asked, source.secrets, self._system.now)
@@ -155,8 +176,9 @@ class Intake:
 class _Waiting:
     entry: Entry
     first: bool
-    answer: "asyncio.Future[bool]"
-    more: "list[asyncio.Future[bool]]" = field(default_factory=list)
+    tell: Tell
+    #: Who else brought the same meanwhile.
+    more: list[Tell]
 
 
 class Batch:
@@ -170,14 +192,18 @@ class Batch:
     async def put(self, entry: Entry, *, first: bool) -> bool:
         """Wait until the delivery is committed; whether it was news. Raises what the database raises."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.add(entry, partial(_resolve, answer), first=first)
+        return await answer
+
+    def add(self, entry: Entry, tell: Tell, *, first: bool) -> None:
+        """Have the delivery committed; `tell` is then called with whether it was news, or with what went wrong."""
         same = self._waiting.get(entry.digest)
         if same is not None:
-            same.more.append(answer)
+            same.more.append(tell)
         else:
-            self._waiting[entry.digest] = _Waiting(entry, first, answer)
+            self._waiting[entry.digest] = _Waiting(entry, first, tell, [])
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._run(), name="webhook intake")
-        return await answer
 
     async def _run(self) -> None:
         while self._waiting:
@@ -210,13 +236,22 @@ class Batch:
 
 def _tell(taken: Sequence[_Waiting], outcome: set[str] | Exception) -> None:
     for one in taken:
-        for at, answer in enumerate((one.answer, *one.more)):
-            if answer.done():
-                continue
-            if isinstance(outcome, Exception):
-                answer.set_exception(outcome)
-            else:
-                answer.set_result(at == 0 and one.entry.id in outcome)
+        one.tell(outcome if isinstance(outcome, Exception) else one.entry.id in outcome)
+        for tell in one.more:
+            tell(outcome if isinstance(outcome, Exception) else False)
+
+
+def _told(tell: Callable[[Outcome], None], reply: Departure, kept: bool | Exception) -> None:
+    tell(kept if isinstance(kept, Exception) else reply)
+
+
+def _resolve(answer: "asyncio.Future[bool]", outcome: bool | Exception) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, Exception):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
 
 
 def request_of(arrival: Arrival, address: str) -> Request:
@@ -241,4 +276,4 @@ def front(system: System) -> Front:
     """The intake in front of the routes."""
     settings = system.engine.part(Settings)
     intake = Intake(system, settings, Finder(system, settings))
-    return Front(answer=intake.answer, body_cap=settings.body_bytes, shown=PREFIX + "{token}")
+    return Front(answer=intake.answer, begin=intake.begin, body_cap=settings.body_bytes, shown=PREFIX + "{token}")
