@@ -89,8 +89,8 @@ async def test_a_port_in_use_is_named_and_nothing_stays_open() -> None:
 
 
 def test_an_unknown_platform_is_refused_with_the_known_ones() -> None:
-    assert list(discover()) == ["lazada", "shopee", "tiki", "woocommerce"]
-    with pytest.raises(NotFound, match="lazada, shopee, tiki, woocommerce"):
+    assert list(discover()) == ["lazada", "shopee", "shopify", "tiki", "woocommerce"]
+    with pytest.raises(NotFound, match="lazada, shopee, shopify, tiki, woocommerce"):
         SandboxServer(["amazing"])
 
 

@@ -1,0 +1,237 @@
+"""Shopify Admin REST: a shop's access token, pages by the Link header, closed windows of time (marketplaces.md 6)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import msgspec
+
+from isthmus.client import ApiClient, CallerMistake, Failure, Missing, RefreshRefused, Request, Response, Tokens
+from isthmus.client.errors import MalformedBody
+from isthmus.client.url import Scalar
+from isthmus.connect import judging, reading
+from isthmus.connect.manifest import Manifest
+from isthmus.connect.reading import Loose
+from isthmus.connect.shapes import Listing, Order
+from isthmus.connect.spi import (
+    Account,
+    App,
+    Callback,
+    Consent,
+    Granted,
+    RawRecord,
+    RecordPage,
+    Session,
+    Unmappable,
+    Window,
+)
+from isthmus.connectors.shopify import mapping, order_mapping
+from isthmus.kit.clock import Clock
+
+_PAGE = 50
+_NEXT = re.compile(r'<([^<>]{1,4000})>\s*;\s*rel="?next"?')
+#: A shop that its owner has not paid for, and one that Shopify has locked.
+_CLOSED = frozenset({402, 423})
+#: What the list of products shows without being asked for would leave orders out that are closed or cancelled.
+_FILTERS: dict[str, dict[str, Scalar]] = {"products": {}, "orders": {"status": "any"}}
+
+
+class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where to go on: the platform's own place, and the last id for the day when that one is no longer known."""
+
+    page_info: str
+    last: str
+
+
+class _Products(msgspec.Struct):
+    products: list[msgspec.Raw]
+
+
+class _Orders(msgspec.Struct):
+    orders: list[msgspec.Raw]
+
+
+class _One(msgspec.Struct):
+    product: msgspec.Raw = msgspec.Raw()
+    order: msgspec.Raw = msgspec.Raw()
+
+
+class _Key(msgspec.Struct):
+    id: Loose = None
+
+
+class _Shop(msgspec.Struct):
+    myshopify_domain: Loose = None
+    name: Loose = None
+    currency: Loose = None
+    country_code: Loose = None
+
+
+class _ShopReply(msgspec.Struct):
+    shop: _Shop
+
+
+class _Errors(msgspec.Struct):
+    errors: Loose = None
+    error: Loose = None
+
+
+_PRODUCTS = reading.decoder(_Products)
+_ORDERS = reading.decoder(_Orders)
+_ONE = reading.decoder(_One)
+_KEY = reading.decoder(_Key)
+_SHOP = reading.decoder(_ShopReply)
+_ERRORS = reading.decoder(_Errors)
+
+
+class Shopify:
+    """The connector; each shop has a host of its own, named with its token."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._root = f"/admin/api/{manifest.api_version}"
+
+    def consent_url(self, app: App, consent: Consent, now: datetime) -> str:  # noqa: ARG002 - there is none
+        """Raises ValueError: shops are connected by the access token of a custom app."""
+        raise ValueError("Shopify is connected by an access token, not by a consent")
+
+    def read_callback(self, query: Mapping[str, str], redirect_uri: str) -> Callback:  # noqa: ARG002 - there is none
+        """Raises ValueError, as nothing comes back from a consent that does not exist."""
+        raise ValueError("Shopify is connected by an access token, not by a consent")
+
+    async def exchange(self, app: App, callback: Callback, client: ApiClient, clock: Clock) -> Sequence[Granted]:  # noqa: ARG002
+        """Raises ValueError: there is no code."""
+        raise ValueError("Shopify is connected by an access token, not by a consent")
+
+    async def refresh(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> Tokens:  # noqa: ARG002
+        """Raises RefreshRefused: the token of a custom app does not expire, and a deleted one has no successor."""
+        raise RefreshRefused("the token of a custom app is not renewed; enter a new one")
+
+    async def revoke(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> bool:  # noqa: ARG002
+        """Only the shop's admin uninstalls a custom app."""
+        return False
+
+    def attach(self, app: App, account: Account, request: Request, tokens: Tokens, now: datetime) -> Request:  # noqa: ARG002
+        """The token in a header of its own (marketplaces.md 6.1)."""
+        return request.with_headers({"X-Shopify-Access-Token": app.secret("access_token")})
+
+    def classify(self, response: Response) -> Failure | None:
+        """By HTTP status; a wait is told in seconds that may have decimals (marketplaces.md 6.3)."""
+        if not judging.is_json(response):
+            return judging.unreadable(response)
+        if response.ok:
+            return None
+        message = _words(response)
+        if response.status in _CLOSED:
+            return Failure(kind="refused", code=f"http_{response.status}", message=message or "The shop is closed.")
+        return judging.by_status(response, message)
+
+    async def test(self, session: Session) -> Account:
+        """The shop itself, under the name that its webhooks bear, with its currency."""
+        answer = await session.client.get(f"{self._base(session)}/shop.json")
+        shop = judging.decoded(answer, _SHOP).shop
+        try:
+            domain = reading.ident(shop.myshopify_domain, "domain")
+            extra = {"currency": reading.currency(shop.currency)}
+        except Unmappable as error:
+            raise MalformedBody("the answer names no shop", reason="shape") from error
+        return Account(domain, reading.line(shop.name) or domain, reading.line(shop.country_code)[:2], extra)
+
+    async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
+        """Products changed in the window, by id."""
+        answer = await self._list(session, "products", window, cursor)
+        return _page(answer, judging.decoded(answer, _PRODUCTS).products)
+
+    def map_listing(self, record: RawRecord, account: Account) -> Listing:
+        """See `mapping.listing`."""
+        return mapping.listing(record, account)
+
+    async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
+        """Orders changed in the window, whatever their state, by id."""
+        answer = await self._list(session, "orders", window, cursor)
+        return _page(answer, judging.decoded(answer, _ORDERS).orders)
+
+    def map_order(self, record: RawRecord, account: Account) -> Order:  # noqa: ARG002 - an order says its currency
+        """See `order_mapping.order`."""
+        return order_mapping.order(record)
+
+    async def fetch(self, session: Session, entity: str, external_id: str) -> RawRecord | None:
+        """One product or one order."""
+        if entity not in _FILTERS:
+            raise LookupError(entity)
+        path = f"{self._base(session)}/{entity}/{quote(external_id, safe='')}.json"
+        try:
+            found = judging.decoded(await session.client.get(path), _ONE)
+        except Missing:
+            return None
+        raw = bytes(found.product if entity == "products" else found.order)
+        if not raw.startswith(b"{"):
+            raise MalformedBody(f"the answer holds none of the {entity}", reason="shape")
+        return RawRecord(external_id, raw)
+
+    async def _list(self, session: Session, entity: str, window: Window, cursor: str | None) -> Response:
+        """A place that the platform has forgotten is found again by the last id."""
+        path = f"{self._base(session)}/{entity}.json"
+        if cursor is None:
+            return await session.client.get(path, query=_query(entity, window, "0"))
+        place = _read(cursor)
+        try:
+            return await session.client.get(path, query=_onward(place))
+        except CallerMistake:
+            return await session.client.get(path, query=_query(entity, window, place.last))
+
+    def _base(self, session: Session) -> str:
+        return f"{session.app_hosts['api']}{self._root}"
+
+
+def _query(entity: str, window: Window, since: str) -> dict[str, Scalar]:
+    """`since_id` puts the rows into the order of their ids, so that no edit moves one to another page."""
+    query: dict[str, Scalar] = {
+        "limit": _PAGE,
+        "since_id": since,
+        "updated_at_max": _iso(window.until),
+        **_FILTERS[entity],
+    }
+    return query if window.since is None else {**query, "updated_at_min": _iso(window.since)}
+
+
+def _onward(place: _Place) -> dict[str, Scalar]:
+    return {"limit": _PAGE, "page_info": place.page_info}
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(cursor: str) -> _Place:
+    try:
+        return msgspec.json.decode(cursor, type=_Place)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError("the cursor does not belong to this connector") from error
+
+
+def _page(answer: Response, rows: list[msgspec.Raw]) -> RecordPage:
+    keys = reading.keys(rows, _KEY, lambda key: key.id)
+    records = [RawRecord(key, bytes(raw)) for key, raw in zip(keys, rows, strict=True)]
+    ahead = _NEXT.search(answer.headers.get("Link", ""))
+    if ahead is None:
+        return RecordPage(records, None)
+    info = dict(parse_qsl(urlsplit(ahead[1]).query)).get("page_info", "")
+    if not info:
+        raise MalformedBody("the Link header names no page", reason="shape")
+    last = next((key for key in reversed(keys) if key), "0")
+    return RecordPage(records, msgspec.json.encode(_Place(info, last)).decode())
+
+
+def _words(response: Response) -> str:
+    """`errors` is a text, or a list or an object of them; the consent endpoints say `error`."""
+    try:
+        body = reading.lenient(response.content, _ERRORS)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    found = body.errors if body.errors is not None else body.error
+    return reading.line(found if isinstance(found, str) else str(found or ""))[:500]
+
+
+CONNECTOR = Shopify

@@ -1,0 +1,114 @@
+"""Shopify's shops, their custom apps and calls."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from isthmus.connectors.shopify.sandbox import hooks, orders, products
+from isthmus.connectors.shopify.sandbox.rules import error, local, refuse
+from isthmus.kit.secret import Secret
+from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Throttle, World, endpoint
+
+Answer = Callable[[Shop, Call, Seller], Reply]
+
+_FIRST_PRODUCT = 632_910_392
+_BUCKET = 40
+
+
+class Shopify(Shop):
+    """Several shops behind one address: the token says which one is meant, where really each has its own host.
+
+    An application here is one shop's own (custom) app, whose token does not expire.
+    """
+
+    platform = "shopify"
+    title = "Shopify"
+    access_life = 0.0  # tokens of custom apps do not expire
+    rate = 2.0
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.throttle = Throttle(world.clock, self.rate, burst=_BUCKET)
+
+    def seeded(self) -> tuple[list[App], list[Seller]]:
+        sellers = [
+            self._seller(0, "Sao Mai", 0),
+            self._seller(1, "Cửa hàng trống", 0),
+            self._seller(2, "Cửa hàng bị khóa", 4),
+            self._seller(3, "Tiệm nhỏ", 6),
+        ]
+        sellers[2].blocked = True
+        return [self._app(seller) for seller in sellers], sellers
+
+    def _seller(self, number: int, name: str, count: int) -> Seller:
+        source = self.source() if number == 0 else self.small_source(number, count)
+        return Seller(
+            id=self.dice("seller", number).digits(9),
+            name=name,
+            email=f"seller{number}@example.com",
+            shelf=self.shelf(source, _FIRST_PRODUCT + number * 100_000_000),
+            extra={"domain": f"shop-{number}.myshopify.com"},
+        )
+
+    def _app(self, seller: Seller) -> App:
+        app = App("", f"Custom app of {seller.name}", {}, owner=seller.id)
+        grant = self.ledger.grant(app, seller.id, (seller.id,))
+        token = self.ledger.token("access", grant, seller.id, None, prefix="shpat_")
+        name = seller.extra["domain"].partition(".")[0]
+        app.key, app.credentials = f"app-{token.text[-8:]}", {"shop": name, "access_token": token.text}
+        return app
+
+    def keys(self, seller: str) -> Mapping[str, str]:
+        """A new custom app's token, as a merchant makes one in the shop's admin."""
+        self.apps.append(self._app(self._seller_of(seller)))
+        return self.apps[-1].credentials
+
+    def push(self, topic: str, resource: object, secret: Secret, *, seller: str | None = None) -> hooks.Delivery:
+        """What the shop would push about something, signed with the app's client secret."""
+        return hooks.delivery(self._seller_of(seller), secret, topic, resource, local(self.clock.unix()))
+
+    def push_privacy(self, topic: str, secret: Secret, *, seller: str | None = None) -> hooks.Delivery:
+        """One of the mandatory privacy topics, about the buyer of the oldest order."""
+        owner = self._seller_of(seller)
+        return self.push(topic, hooks.privacy(owner, topic, self.book(seller).all()[0]), secret, seller=seller)
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        def bound(answer: Answer) -> Callable[[Call], Reply]:
+            return lambda call: answer(self, call, self._signed_in(call))
+
+        root = "/admin/api/20[0-9][0-9]-(?:01|04|07|10)"
+        return [
+            endpoint("GET", f"{root}/shop.json", bound(products.of_shop)),
+            endpoint("GET", f"{root}/products.json", bound(products.listed)),
+            endpoint("GET", f"{root}/products/{{id}}.json", bound(products.one)),
+            endpoint("GET", f"{root}/orders.json", bound(orders.listed)),
+            endpoint("GET", f"{root}/orders/{{id}}.json", bound(orders.one)),
+        ]
+
+    def _signed_in(self, call: Call) -> Seller:
+        token = self.ledger.find(self.bearer(call), "access")
+        if token is None or token.dead(self.clock.now()):
+            text = "[API] Invalid API key or access token (unrecognized login or wrong password)"
+            raise refuse(401, "token", text)
+        seller = self._seller_of(token.entity)
+        self.admit(call, token.grant.app, seller.id)
+        if seller.blocked:
+            raise refuse(402, "shop", "Unavailable Shop")
+        return seller
+
+    def addresses(self, base: str) -> dict[str, str]:
+        return {"api": base}
+
+    def bearer(self, call: Call) -> str | None:
+        return call.headers.get("x-shopify-access-token")
+
+    def throttled(self, wait: float) -> Reply:
+        text = "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service."
+        return error(429, text, {"retry-after": f"{max(wait, 0.1):.1f}"})
+
+    def unknown(self, call: Call, allowed: bool) -> Reply:  # noqa: ARG002 - both are the same answer
+        return error(404, "Not Found")
+
+    def approved(self, ask: Ask, choice: str) -> str:  # noqa: ARG002 - nobody is asked
+        return ask.redirect
+
+    def denied(self, ask: Ask) -> str:
+        return ask.redirect
