@@ -88,7 +88,7 @@ HARMLESS = {
     *("topic", "object", "account", "bodyPath", "bodyValue"),
     *("query", "entities", "userId", "timeRange", "fields", "filters"),
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link", "against"),
-    *("providerName", "permanent"),
+    *("providerName", "permanent", "since", "kinds"),
     *(
         "shardType",
         "audience",

@@ -12,6 +12,7 @@ from isthmus.features.records.model import item as item
 from isthmus.features.records.model import raw_hash as raw_hash
 from isthmus.features.records.model import record_item as record_item
 from isthmus.features.records.model import revision as revision
+from isthmus.features.records.service import Follow as Follow
 from isthmus.features.records.service import alive as alive
 from isthmus.features.records.service import bodies_after as bodies_after
 from isthmus.features.records.service import bury_listings as bury_listings

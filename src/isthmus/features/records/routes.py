@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from isthmus.connect.shapes import ListingStatus
 from isthmus.features.records import service
+from isthmus.features.records.errors import FeedTooOld
 from isthmus.features.records.model import ListingFilter, RecordFilter
 from isthmus.features.records.service import ListingDetail, ProductDetail, Row
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
@@ -256,6 +257,46 @@ async def list_records(
     """Newest first. Listings and orders have lists of their own."""
     page = await service.entries(scope, wanted, paging.ask)
     return paging.listing("items", _mapped(page, lambda row: RecordOut(**row)))
+
+
+class ChangeOut(Answer, frozen=True, kw_only=True):
+    """One change of a product's listing, an order or a record; `about` names connection, provider and external id."""
+
+    kind: str
+    change: str
+    id: str
+    at: datetime
+    about: dict[str, Any]
+
+
+class ChangeList(Answer, frozen=True, kw_only=True):
+    """Changes in commit order; `next` is where to go on, also when there are none yet."""
+
+    items: list[ChangeOut]
+    next: str
+    has_more: bool
+
+
+@entries.get(
+    "/changes",
+    permission=READ_RECORDS,
+    limit="other",
+    response_model=ChangeList,
+    summary="What changed",
+    errors=(FeedTooOld,),
+)
+async def list_changes(
+    scope: ScopeDep,
+    since: Annotated[
+        str | None, Query(max_length=80, description="`next` of an earlier answer; `now` begins with what comes.")
+    ] = None,
+    kinds: Annotated[list[Literal["product", "order", "record"]] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Response:
+    """A feed to follow: no change is skipped, also none that is committed late. Read the objects themselves anew."""
+    found = await service.changes(scope, since, kinds or (), limit)
+    items = [ChangeOut(kind=one.kind, change=one.change, id=one.id, at=one.at, about=one.about) for one in found.items]
+    return document(ChangeList(items=items, next=found.next, has_more=found.has_more))
 
 
 @entries.get(

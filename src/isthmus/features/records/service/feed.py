@@ -1,0 +1,85 @@
+"""What changed in the canonical store, for systems that follow along: in commit order, never skipping a late commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from isthmus.engine.bus import Place, place_of
+from isthmus.features.records.errors import FeedTooOld
+from isthmus.kit import ids
+from isthmus.kit.errors import Invalid
+from isthmus.scope import Scope
+
+#: Types of events that tell of records, by the kind that they are of.
+KINDS: Final = {"listing": "product", "order": "order", "record": "record"}
+#: Looks into the log for one answer: a stretch without records ends a page early and costs no more.
+_LOOKS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """A part: how long the log keeps what it tells; nothing for ever."""
+
+    kept: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change: `kind` is product, order or record, `change` what happened to it; `id` is ours."""
+
+    kind: str
+    change: str
+    id: str
+    at: datetime
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes in commit order, and where to go on, also when there are none yet."""
+
+    items: Sequence[Change]
+    next: str
+    has_more: bool
+
+
+async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: int) -> Changes:
+    """What changed behind a place; None begins with the oldest that is kept, `now` with what comes next.
+
+    Raises Invalid for a place that was never given out, FeedTooOld where what followed it is forgotten.
+    """
+    bus = scope.engine.bus
+    async with scope.tx() as tx:
+        if since == "now":
+            return Changes((), str(await bus.end(tx)), has_more=False)
+        place = _place(scope, since)
+        found: list[Change] = []
+        for _ in range(_LOOKS):
+            rows = await bus.read(tx, scope.tenant_id, place, limit)
+            for row in rows:
+                if len(found) == limit:
+                    return Changes(found, str(place), has_more=True)
+                place = place_of(row)
+                kind, _, change = row["type"].partition(".")
+                if kind in KINDS and (not kinds or KINDS[kind] in kinds):
+                    found.append(Change(KINDS[kind], change, row["subject"], row["at"], dict(row["body"])))
+            if len(rows) < limit:
+                return Changes(found, str(place), has_more=False)
+    return Changes(found, str(place), has_more=True)
+
+
+def _place(scope: Scope, since: str | None) -> Place:
+    if since is None:
+        return Place()
+    try:
+        place = Place.of(since)
+    except ValueError:
+        raise Invalid.field(
+            "since", "This is no place in the feed; send what an earlier answer gave as `next`."
+        ) from None
+    follow = scope.engine.parts.get(Follow)
+    kept = follow.kept if isinstance(follow, Follow) else timedelta(0)
+    if kept and place.id and place.id < ids.floor("evt", scope.now - kept):
+        raise FeedTooOld
+    return place
