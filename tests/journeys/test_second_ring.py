@@ -18,16 +18,18 @@ ENTERED = {"woocommerce": {"shop_url": "https://shop.example.com"}}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
     home: Path = tmp_path_factory.mktemp("home")
-    async with SandboxServer(PLATFORMS, products=12) as shops:
-        async with deployment(
+    async with (
+        SandboxServer(PLATFORMS, products=12) as shops,
+        deployment(
             database_url,
             home,
             products=1,
             PROVIDERS__SHOPIFY__HOSTS__API=shops.shops["shopify"].base_url,
             PROVIDERS__WOOCOMMERCE__HOSTS__API=shops.shops["woocommerce"].base_url,
-        ) as made:
-            made.sandbox = shops
-            yield made
+        ) as made,
+    ):
+        made.sandbox = shops
+        yield made
 
 
 async def connected(running: Deployment, provider: str) -> tuple[Merchant, str]:
