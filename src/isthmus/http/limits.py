@@ -93,6 +93,9 @@ class Windows:
             window.settle(second)
         return window
 
+    def __len__(self) -> int:
+        return len(self._windows)
+
     def known(self, key: str, second: int) -> Window | None:
         """The window of this key, settled, if it has one."""
         window = self._windows.get(key)
@@ -171,7 +174,7 @@ class Limiter:
 
     def has_failed_often(self, address: str) -> bool:
         """Whether `check_failures` would refuse this address."""
-        window = self._failures.known(address, int(self._clock.monotonic()))
+        window = self._failures.known(address, int(self._clock.monotonic())) if self._failures else None
         return window is not None and window.used >= self._settings.failures_per_minute
 
     def failures(self, address: str) -> Standing:

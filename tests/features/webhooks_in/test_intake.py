@@ -19,6 +19,7 @@ from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.service import looking, managing, simulating
 from isthmus.features.webhooks_in.service.managing import Wanted
 from isthmus.features.webhooks_in.service.simulating import Wish
+from isthmus.http import Arrival, Departure, Outcome
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask
@@ -227,6 +228,35 @@ async def test_PR_01_without_a_commit_there_is_no_acknowledgement(world: World) 
         assert not done
     assert (await waiting).status == 200
     assert await kept(world) == 1
+
+
+async def test_PR_01_the_short_way_tells_its_outcome_after_the_commit_and_once_for_each(database: Database) -> None:
+    world = given.world(database, source_cache=timedelta(minutes=1))
+    seen, token = await world.source()
+    told: list[Outcome] = []
+
+    def begin(body: bytes, mark: str = "") -> bool:
+        made = mark or hmac.new(given.GITHUB.reveal().encode(), body, "sha256").hexdigest()
+        headers = {b"x-hub-signature-256": f"sha256={made}".encode(), b"x-github-delivery": body}
+        arrival = Arrival(
+            method="POST", path=token, query=b"", headers=headers, body=body, address="203.0.113.7", request_id="req_1"
+        )
+        return world.intake.begin(arrival, told.append)
+
+    assert not begin(b"1")
+    assert (await world.push("ten_one", seen, token, b"0", x_github_delivery="0")).status == 200
+    async with world.system.tx() as tx:
+        await tx.execute_sql("lock table webhook_inbox in access exclusive mode")
+        assert [begin(body) for body in (b"0", b"1", b"2", b"2")] == [True] * 4
+        await asyncio.sleep(0.05)
+        assert told == []
+        assert begin(b"3", "0" * 64)
+        assert told == [Departure(status=401, refused=True)]
+    assert (await world.push("ten_one", seen, token, b"4", x_github_delivery="4")).status == 200
+    assert told[1:] == [Departure(status=200)] * 4
+    again = await managing.source(world.scope("ten_one"), seen.source.id)
+    assert (again.received, again.repeated) == (4, 2)
+    await world.intake.settle()
 
 
 SLACK = Secret("slack-signing-secret")

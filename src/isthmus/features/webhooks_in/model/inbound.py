@@ -1,5 +1,6 @@
 """A request as it came in, and the values that a manifest's expressions name in it."""
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,15 +35,18 @@ class Inbound:
     app: Mapping[str, str] = field(default_factory=dict)
     #: What the examination itself found: the groups of the signature, `id`, `timestamp`, `secret`, `signed`.
     found: dict[str, str] = field(default_factory=dict)
+    _parsed: bool = False
+    _json: Json = None
 
-    @cached_property
+    @property
     def json(self) -> Json:
         """The body's JSON; None where it is none."""
-        try:
-            parsed: Json = msgspec.json.decode(self.request.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        return parsed
+        if not self._parsed:
+            # by hand: before Python 3.12 a cached property takes a lock
+            self._parsed = True
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._json = msgspec.json.decode(self.request.body)
+        return self._json
 
     @cached_property
     def form(self) -> list[tuple[str, str]]:

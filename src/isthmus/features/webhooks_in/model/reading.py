@@ -53,6 +53,8 @@ def _short(value: str) -> str:
 
 
 def _time(value: str) -> datetime | None:
+    if not value:
+        return None
     if _NUMBER.fullmatch(value):
         seconds = int(value) / 1000 if int(value) > _MILLISECONDS else int(value)
         return datetime.fromtimestamp(seconds, UTC) if seconds < _LATEST else None

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import product
 from urllib.parse import urlsplit, urlunsplit
 
@@ -95,7 +96,7 @@ def _values(inbound: Inbound, signature: Signature) -> list[str]:
         return []
     values: list[str] = []
     groups: dict[str, str] = {}
-    for match in re.compile(signature.pattern, re.ASCII).finditer(text):
+    for match in _compiled(signature.pattern).finditer(text):
         for name, value in match.groupdict().items():
             if name == "value" and value:
                 values.append(value)
@@ -106,6 +107,11 @@ def _values(inbound: Inbound, signature: Signature) -> list[str]:
     if values:
         inbound.found.update(groups)
     return values
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
 
 
 def _judged(
@@ -224,6 +230,9 @@ def _public_key_fits(signature: Signature, key: bytes, raw: bytes, content: byte
 
 def signed(inbound: Inbound, signature: Signature, key: bytes) -> Iterator[str]:
     """What the signature must be, in every spelling of the address that its sender may have signed."""
+    if signature.kind == "hmac" and signature.template == "{body}":
+        yield _written(signature, hmac.digest(key, inbound.request.body, signature.algorithm))
+        return
     for url in spellings(inbound.request.url) if signature.any_port else (inbound.request.url,):
         inbound.found["url"] = url
         inbound.found["secret"] = key.decode("utf-8", "surrogateescape")
@@ -233,7 +242,11 @@ def signed(inbound: Inbound, signature: Signature, key: bytes) -> Iterator[str]:
             digest = hashlib.new(signature.algorithm, content).digest()
         else:
             digest = hmac.digest(key, content, signature.algorithm)
-        yield digest.hex() if signature.encoding == "hex" else base64.b64encode(digest).decode()
+        yield _written(signature, digest)
+
+
+def _written(signature: Signature, digest: bytes) -> str:
+    return digest.hex() if signature.encoding == "hex" else base64.b64encode(digest).decode()
 
 
 def spellings(url: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
@@ -109,13 +110,13 @@ class Intake:
         asked = reading.challenge(inbound, source.scheme, signed=True)
         if asked is not None:
             return Taken(self._proof(inbound, asked, source), verdict)
-        return verdict, self._entry(source, inbound, arrival, verdict)
+        return verdict, self._entry(source, inbound, arrival, verdict, now)
 
     def _proof(self, inbound: Inbound, asked: Challenge, source: LiveSource) -> Departure:
         reply = reading.answer(inbound, asked, source.secrets, self._system.now)
         return _REFUSED if reply is None else _departure(reply)
 
-    def _entry(self, source: LiveSource, inbound: Inbound, arrival: Arrival, verdict: Verdict) -> Entry:
+    def _entry(self, source: LiveSource, inbound: Inbound, arrival: Arrival, verdict: Verdict, now: datetime) -> Entry:
         request = inbound.request
         read = reading.read(inbound, source.scheme, source.provider)
         return Entry(
@@ -124,7 +125,7 @@ class Intake:
             id=ids.new("inb", self._system.clock),
             source_id=source.id,
             provider=source.provider,
-            received_at=self._system.now,
+            received_at=now,
             request_id=arrival.request_id,
             address=arrival.address,
             method=request.method,

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from isthmus.engine.db import Tx
 from isthmus.features.webhooks_in.model.deliveries import Entry, Refusal
 
@@ -29,7 +31,6 @@ select tenant_id, id, source_id, provider, received_at, request_id, address, met
 from given join fresh using (digest)
 returning id
 """
-_FIELDS = Entry.__struct_fields__
 _MAIL = """
 insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at)
 select g.tenant_id, g.source_id, g.wanted, g.repeats, $5
@@ -80,7 +81,7 @@ delete from webhook_inbox i using old where i.tenant_id = old.tenant_id and i.id
 
 async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
     """Write those whose digest was never seen, and answer their ids; no two entries may have the same digest."""
-    columns = [[getattr(entry, name) for entry in entries] for name in _FIELDS]
+    columns = zip(*map(msgspec.structs.astuple, entries), strict=True)
     return {row["id"] for row in await tx.fetch_sql(_KEEP, *columns)}
 
 
