@@ -304,7 +304,8 @@ class Case:
         query |= NEEDED.get(str(self), {})
         body = BODIES.get(str(self))
         filled = {name: value.format(**known) for name, value in self.texts().items()}
-        return Asked(self.method, path, query, body and type(body)({**body, **filled}))
+        whole = None if body is None else {**body, **filled}
+        return Asked(self.method, path, query, Form(whole) if isinstance(body, Form) and whole else whole)
 
 
 @dataclass(frozen=True)
@@ -331,7 +332,7 @@ def _nobody(*_: object) -> Any:
 def application() -> App:
     """The application of all features, for its table only."""
     declared = [routes for feature in FEATURES for routes in feature.routes]
-    return create_app(declared, open_scope=_nobody, authenticators=[], secret=Secret("k" * 40))
+    return create_app(declared, open_scope=_nobody, authenticators=[], secret=Secret("k" * 40), figures=_nobody)
 
 
 CASES = [
@@ -374,10 +375,11 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
 
 
 async def files_of(amy: Merchant) -> dict[str, str]:
-    """A file that she has begun to send, a mapping, and how her products are synced."""
+    """A file that she has begun to send, the same whenever it is asked for, a mapping, and how products are synced."""
     root = f"/api/merchants/{amy.tenant_id}/product-sync"
     await amy.call("POST", f"{root}/config", {"source": "webhook"})
-    begun = await amy.call("POST", f"{root}/uploads", {"name": "products.csv"})
+    again = {"idempotency-key": "the-upload-of-the-wall"}
+    begun = await amy.call("POST", f"{root}/uploads", {"name": "products.csv"}, **again)
     mapping = {"key": "no", "product": {"title": "name"}}
     saved = await amy.call("POST", f"{root}/mappings", {"name": "wall", "mapping": mapping})
     return {"upl": begun.body["data"]["id"], "map": saved.body["data"]["id"]}

@@ -16,16 +16,19 @@ from tests.house_database import Copy
 from tests.journeys.deployment import KEY, MASTER, Deployment, Merchant
 from tests.journeys.routes import SIGNED, belongings
 
+from isthmus.app import FEATURES
 from isthmus.features import connections
 
 PLATFORMS = ("lazada", "shopee", "tiki")
-READS = [case for case in SIGNED if case.method == "GET" and not case.streams and case.for_tenants]
+READS = [
+    case for case in SIGNED if case.method == "GET" and not case.streams and case.for_tenants and not case.passes_on
+]
 _PLACES = """
 select n.nspname || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and n.nspname !~ '^(pg_|information_schema)' order by 1
 """
 #: What differs between any two answers.
-_VARYING = ("requestId", "timestamp", "askedAt", "nextCursor")
+_VARYING = ("took", "requestId", "timestamp", "askedAt", "nextCursor")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -110,7 +113,10 @@ async def test_PR_20_an_idle_process_asks_nothing_more_than_once_a_second_and_le
     assert {place: len(rows) for place, rows in (await _rows(copied)).items()} == before
     assert process.num_fds() <= held
     assert len(asyncio.all_tasks()) <= tasks
-    assert {text: count for text, count in idle.items() if count > 4} == {}
+    # Each loop asks for itself: the reconciler once a round for each look, the others with words of their own.
+    looks = sum(len(feature.reconcile) for feature in FEATURES)
+    most = {text: 2 * looks if "pg_try_advisory" in text and "$" not in text else 4 for text in idle}
+    assert {text: count for text, count in idle.items() if count > most[text]} == {}
 
 
 async def _quiet(copied: Copy) -> None:
@@ -128,7 +134,7 @@ def _count(patch: pytest.MonkeyPatch, name: str, asked: Counter[str]) -> None:
 
     async def counted(self: asyncpg.Connection, query: str, *rest: Any, **more: Any) -> Any:
         if not query.lstrip().lower().startswith(("begin", "commit", "rollback")):
-            asked[" ".join(query.split())] += 1
+            asked[" ".join((*query.split(), *(str(one) for one in rest if isinstance(one, str | int))))] += 1
         return await sent(self, query, *rest, **more)
 
     patch.setattr(asyncpg.Connection, name, counted)

@@ -94,7 +94,7 @@ async def export_entries(
     """
     filters = Filters(type=type, actor=actor, subject=subject, starts=starts, ends=ends, text=search)
     lines = await service.export(scope, format, filters)
-    name = f"audit-{scope.now:%Y%m%d-%H%M%S}.{format.value}"
+    name = f"audit-{scope.now:%Y%m%d}.{format.value}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type=exports.MEDIA[format], headers=headers)
 
