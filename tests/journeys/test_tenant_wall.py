@@ -24,8 +24,10 @@ from tests.journeys.routes import (
     Asked,
     Case,
     belongings,
+    connect_session_of,
     endpoint_of,
     files_of,
+    inbound_of,
     key_of,
     member_of,
     source_of,
@@ -225,6 +227,10 @@ async def test_TN_01_another_tenants_cursor_answers_as_an_invented_one(wall: Wal
     _same(answers[0], answers[2])
 
 
+#: What is called last: nothing can be called through what it ends.
+_ENDS = ("disconnect", "deactivate")
+
+
 async def _his(wall: Wall) -> dict[str, str]:
     run = (await wall.bob.call("GET", "/api/sync/runs")).body["items"][0]
     own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob), "usr": await member_of(wall.bob)}
@@ -289,9 +295,10 @@ async def test_TN_01_a_token_that_names_another_tenants_object_by_its_tenant_get
 async def test_TN_01_after_all_that_the_owner_has_everything_and_every_call_works(wall: Wall) -> None:
     assert (await wall.amy.call("GET", f"/api/connections/{wall.hers['con']}")).body["status"] == "connected"
     his = await _his(wall)
+    his |= {**await inbound_of(wall.bob), "cns": await connect_session_of(wall.bob, his["int"])}
     for case in sorted(
         (one for one in OURS if one.nouns() and not one.passes_on),
-        key=lambda one: one.route.path.endswith("disconnect"),
+        key=lambda one: one.route.path.endswith(_ENDS),
     ):
         who, known = (wall.bob, his) if case.method == "DELETE" else (wall.amy, wall.hers)
         answer, _ = await wall.ask(who, case.call(known))

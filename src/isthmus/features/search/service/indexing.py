@@ -22,7 +22,7 @@ LIMITED: Final = "integration.types_forbidden"
 _TYPES: Final = (DISCONNECTED, LIMITED, *(kind for source in SOURCES for kind in source.events))
 _BATCH: Final = 1_000
 _POLL: Final = 5.0
-_PAUSES: Final = (0.01, 0.04, 0.16, _POLL)
+_SOON: Final = (0.01, 0.04, 0.16)
 _OUTAGE: Final = 1.0
 
 
@@ -30,12 +30,13 @@ async def run(system: System, stop: asyncio.Event) -> None:
     """Keep the index in step until `stop` is set, woken by the log; builds are looked for while the log is quiet."""
     with system.engine.bus.heard() as bell:
         while not stop.is_set():
+            rung = bell.is_set()
             bell.clear()
             try:
                 if await index_once(system) or await build_once(system):
                     continue
-                # The event that rang may be behind an older transaction that still runs.
-                for pause in _PAUSES:
+                # The event that rang may be behind an older transaction that still runs; where none rang, none is.
+                for pause in (*_SOON, _POLL) if rung else (_POLL,):
                     await _first(bell, pause)
                     if stop.is_set() or await index_once(system):
                         break
