@@ -15,7 +15,7 @@ from isthmus.app import Platform
 from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
 from isthmus.features import access, uploads
-from isthmus.features.uploads import Mode, State, Upload, Wish
+from isthmus.features.uploads import State, Upload, UploadMode, Wish
 from isthmus.kit import text
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope
@@ -27,7 +27,9 @@ _SHOWN = 20
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV or JSON file of products.", exists=True, dir_okay=False)],
     tenant: Annotated[str, typer.Option(help="Tenant id (ten_...) or its slug.")],
-    mode: Annotated[Mode, typer.Option(help="What happens to good rows when there are bad ones.")] = Mode.BEST_EFFORT,
+    mode: Annotated[
+        UploadMode, typer.Option(help="What happens to good rows when there are bad ones.")
+    ] = UploadMode.BEST_EFFORT,
     form: Annotated[str | None, typer.Option("--format", help="A known format; recognised when left out.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="JSON file that says which columns mean what.", exists=True, dir_okay=False)

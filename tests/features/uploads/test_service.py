@@ -16,7 +16,7 @@ from tests.house_database import Copy
 from isthmus.engine.db import Database
 from isthmus.features import records, uploads
 from isthmus.features.records import ListingFilter
-from isthmus.features.uploads import Mode, State, Wish, store
+from isthmus.features.uploads import State, UploadMode, Wish, store
 from isthmus.features.uploads.errors import UploadBusy, UploadNotFound, UploadQuota, WrongMapping, WrongPart
 from isthmus.features.uploads.service import exporting, managing, receiving, running
 from isthmus.kit.paging import Ask
@@ -94,15 +94,15 @@ async def test_CS_03_a_nul_and_broken_bytes_are_errors_of_their_line(scope: Scop
 
 
 async def test_all_or_nothing_writes_nothing_when_one_row_is_bad_and_everything_when_none_is(scope: Scope) -> None:
-    refused = await given.taken(scope, GOOD + "p9,,X,1,1,,\r\n", mode=Mode.ALL_OR_NOTHING)
+    refused = await given.taken(scope, GOOD + "p9,,X,1,1,,\r\n", mode=UploadMode.ALL_OR_NOTHING)
     assert (refused.state, refused.error_code, refused.failed) == (State.FAILED, "ROWS_REFUSED", 1)
     assert await _stored(scope) == {}
-    taken = await given.taken(scope, GOOD, mode=Mode.ALL_OR_NOTHING)
+    taken = await given.taken(scope, GOOD, mode=UploadMode.ALL_OR_NOTHING)
     assert (taken.state, given.counts(taken), taken.rows) == (State.SUCCEEDED, (2, 0, 0, 0), 3)
 
 
 async def test_a_check_tells_what_would_happen_and_writes_nothing(scope: Scope) -> None:
-    upload = await given.taken(scope, GOOD, mode=Mode.CHECK)
+    upload = await given.taken(scope, GOOD, mode=UploadMode.CHECK)
     assert (upload.state, given.counts(upload)) == (State.SUCCEEDED, (2, 0, 0, 0))
     assert await _stored(scope) == {}
 

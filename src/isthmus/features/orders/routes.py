@@ -148,7 +148,7 @@ class CustomerOut(Answer, frozen=True, kw_only=True):
     is_masked: bool
 
 
-class AddressOut(Answer, frozen=True, kw_only=True):
+class PostalAddressOut(Answer, frozen=True, kw_only=True):
     """Where goods or a bill go."""
 
     name: str | None
@@ -171,8 +171,8 @@ class PersonalOut(Answer, frozen=True, kw_only=True):
     """What of the order names a person."""
 
     customer: CustomerOut | None
-    shipping_address: AddressOut | None
-    billing_address: AddressOut | None
+    shipping_address: PostalAddressOut | None
+    billing_address: PostalAddressOut | None
     buyer_note: str | None
     seller_note: str | None
 
@@ -305,8 +305,8 @@ def _personal(found: Personal | None) -> PersonalOut | None:
     )
 
 
-def _address(found: Address | None) -> AddressOut | None:
-    return AddressOut(**msgspec.structs.asdict(found)) if found else None
+def _address(found: Address | None) -> PostalAddressOut | None:
+    return PostalAddressOut(**msgspec.structs.asdict(found)) if found else None
 
 
 def _raw(sent: bytes | None) -> object:

@@ -79,13 +79,13 @@ class ScheduleOut(Answer, frozen=True, kw_only=True):
     version: int
 
 
-class ConfigOut(Answer, frozen=True, kw_only=True):
+class SchedulesOut(Answer, frozen=True, kw_only=True):
     """Schedules by connection and entity."""
 
     schedules: list[ScheduleOut]
 
 
-@routes.get("", permission=READ, limit="other", response_model=ConfigOut, summary="All schedules")
+@routes.get("", permission=READ, limit="other", response_model=SchedulesOut, summary="All schedules")
 async def get_all(scope: ScopeDep) -> Response:
     """Of every connection of the tenant."""
     return document(_config(await service.schedules(scope)))
@@ -95,7 +95,7 @@ async def get_all(scope: ScopeDep) -> Response:
     "/{connection_id}",
     permission=READ,
     limit="other",
-    response_model=ConfigOut,
+    response_model=SchedulesOut,
     summary="A connection's schedules",
     errors=(ConnectionNotFound,),
 )
@@ -108,7 +108,7 @@ async def get_one(scope: ScopeDep, connection_id: str) -> Response:
     "/{connection_id}",
     permission=MANAGE,
     limit="other",
-    response_model=ConfigOut,
+    response_model=SchedulesOut,
     summary="Set a connection's schedules",
     errors=(ConnectionNotFound, WrongSchedule),
 )
@@ -122,7 +122,7 @@ async def put_one(scope: ScopeDep, connection_id: str, body: ConfigIn) -> Respon
     "/{connection_id}/pause",
     permission=MANAGE,
     limit="other",
-    response_model=ConfigOut,
+    response_model=SchedulesOut,
     summary="Pause schedules",
     errors=(ConnectionNotFound, ScheduleNotFound),
 )
@@ -135,7 +135,7 @@ async def pause(scope: ScopeDep, connection_id: str, body: Which) -> Response:
     "/{connection_id}/resume",
     permission=MANAGE,
     limit="other",
-    response_model=ConfigOut,
+    response_model=SchedulesOut,
     summary="Resume schedules",
     errors=(ConnectionNotFound, ScheduleNotFound),
 )
@@ -154,8 +154,8 @@ def _rule(given: ScheduleIn) -> Rule:
     )
 
 
-def _config(known: Sequence[Schedule]) -> ConfigOut:
-    return ConfigOut(schedules=[_out(one) for one in known])
+def _config(known: Sequence[Schedule]) -> SchedulesOut:
+    return SchedulesOut(schedules=[_out(one) for one in known])
 
 
 def _out(one: Schedule) -> ScheduleOut:

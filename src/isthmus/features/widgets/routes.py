@@ -25,7 +25,7 @@ _USE = (connections.IntegrationNotFound, connections.PersonRequired, connections
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-class StatusOut(Answer, frozen=True, kw_only=True):
+class WidgetStatusOut(Answer, frozen=True, kw_only=True):
     """How an integration is; where each person connects alone, how it is for the caller."""
 
     integration_id: str
@@ -68,7 +68,7 @@ class DataOut(Answer, frozen=True, kw_only=True):
     "/{id}/widgets/status",
     permission=READ,
     limit="widget",
-    response_model=StatusOut,
+    response_model=WidgetStatusOut,
     summary="How an integration is, for a widget",
     errors=_USE,
 )
@@ -76,7 +76,7 @@ async def status(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path
     """How it is for the caller."""
     found = await service.status(scope, id)
     return document(
-        StatusOut(
+        WidgetStatusOut(
             integration_id=found.integration_id,
             name=found.name,
             status=found.status,

@@ -60,7 +60,7 @@ class AppBody(Wire):
     hosts: Annotated[dict[_Name, _Address], Field(max_length=20)] | None = None
 
 
-class StatusOut(Answer, frozen=True, kw_only=True):
+class ProviderStatusOut(Answer, frozen=True, kw_only=True):
     """002: a provider's status."""
 
     id: str
@@ -169,7 +169,7 @@ async def patch_provider(scope: ScopeDep, category: str, id: str, body: Provider
     "/{category}/{id}/status",
     permission=MANAGE,
     limit="provider",
-    response_model=StatusOut,
+    response_model=ProviderStatusOut,
     summary="Set a provider's status",
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
@@ -177,7 +177,7 @@ async def set_status(scope: ScopeDep, category: str, id: str, body: StatusBody) 
     """A provider that is not active is not offered; connections that use it go on."""
     await _at(scope, category, id)
     found = await changing.change_provider(scope, id, status=body.status)
-    return document(StatusOut(id=found.id, status=found.status, updated_at=found.updated_at))
+    return document(ProviderStatusOut(id=found.id, status=found.status, updated_at=found.updated_at))
 
 
 @routes.patch(

@@ -26,7 +26,7 @@ class FieldMappingOut(Answer, frozen=True, rename={"source": "from", "target": "
     transform: str | None
 
 
-class MappingOut(Answer, frozen=True):
+class EntityMappingOut(Answer, frozen=True):
     """Which canonical type an entity becomes."""
 
     entity: str
@@ -95,7 +95,7 @@ class ProviderOut(Answer, frozen=True):
     auth_type: str
     oauth_config: OAuthOut | None
     available_entities: list[EntityOut]
-    entity_mappings: list[MappingOut]
+    entity_mappings: list[EntityMappingOut]
     icon: str
     color: str
     version: str
@@ -243,11 +243,11 @@ def _entity(entity: Entity) -> EntityOut:
     )
 
 
-def _mapping(provider: Provider, entity: Entity) -> MappingOut:
+def _mapping(provider: Provider, entity: Entity) -> EntityMappingOut:
     own = next((one for one in provider.manifest.mappings if one.entity == entity.name), None)
     fields = own.field_mappings if own is not None else ()
     shown = [FieldMappingOut(source=one.source, target=one.target, transform=one.transform) for one in fields]
-    return MappingOut(entity=entity.name, shard_type=entity.shard_type, field_mappings=shown)
+    return EntityMappingOut(entity=entity.name, shard_type=entity.shard_type, field_mappings=shown)
 
 
 def _search(provider: Provider) -> SearchOut:

@@ -65,7 +65,7 @@ class FinishByToken(Wire):
     ticket: Token
 
 
-class SessionOut(Answer, frozen=True, kw_only=True):
+class ConnectSessionOut(Answer, frozen=True, kw_only=True):
     """One session; never its token."""
 
     id: str
@@ -80,7 +80,7 @@ class SessionOut(Answer, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class MadeOut(SessionOut, frozen=True, kw_only=True):
+class MadeOut(ConnectSessionOut, frozen=True, kw_only=True):
     """A new session with its token, which is shown this once."""
 
     token: str  # house: secret - the answer that shows it once
@@ -89,7 +89,7 @@ class MadeOut(SessionOut, frozen=True, kw_only=True):
 class SessionList(Answer, frozen=True, kw_only=True):
     """The newest sessions first."""
 
-    items: list[SessionOut]
+    items: list[ConnectSessionOut]
     limit: int
     has_more: bool
     offset: int | None = None
@@ -151,7 +151,9 @@ async def create_session(scope: ScopeDep, body: MakeSession) -> Response:
     )
     made = await service.create(scope, wanted)
     shown = _shown(scope, made.session)
-    answer = MadeOut(**{name: getattr(shown, name) for name in SessionOut.__struct_fields__}, token=made.token.reveal())
+    answer = MadeOut(
+        **{name: getattr(shown, name) for name in ConnectSessionOut.__struct_fields__}, token=made.token.reveal()
+    )
     return made_201(answer, location=f"/api/connect-sessions/{shown.id}")
 
 
@@ -167,7 +169,7 @@ async def list_sessions(scope: ScopeDep, paging: PageDep) -> Response:
     "/{id}",
     permission=MANAGE,
     limit="connection",
-    response_model=SessionOut,
+    response_model=ConnectSessionOut,
     summary="One connect session",
     errors=(ConnectSessionNotFound,),
 )
@@ -180,7 +182,7 @@ async def get_session(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the
     "/{id}/revoke",
     permission=MANAGE,
     limit="connection",
-    response_model=SessionOut,
+    response_model=ConnectSessionOut,
     summary="Revoke a connect session",
     errors=(ConnectSessionNotFound,),
 )
@@ -263,10 +265,10 @@ def _caller(request: Request, facts: RequestFacts) -> Caller:
     return Caller(facts.request_id, facts.address, request.headers.get("origin", ""))
 
 
-def _shown(scope: Scope, one: ConnectSession) -> SessionOut:
+def _shown(scope: Scope, one: ConnectSession) -> ConnectSessionOut:
     status: Shown = one.shown(scope.now)  # type: ignore[assignment]  # the stages and `expired` are all there is
     mine = one.principal.id == one.created_by
-    return SessionOut(
+    return ConnectSessionOut(
         id=one.id,
         integration_id=one.integration_id,
         origin=one.origin,

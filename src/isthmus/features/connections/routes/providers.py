@@ -9,7 +9,7 @@ from isthmus.features.catalog import ProviderInUse, ProviderNotFound, checked
 from isthmus.features.catalog import provider as provider_of
 from isthmus.features.connections.errors import ConnectionNotFound, WrongAccountGiven
 from isthmus.features.connections.routes.own import CONNECTING, tied
-from isthmus.features.connections.routes.shapes import Given, StartedOut, begun
+from isthmus.features.connections.routes.shapes import ConnectStartedOut, Given, begun
 from isthmus.features.connections.service import deployment
 from isthmus.http import Answer, Routes, ScopeDep, document, no_content
 from isthmus.kit.permissions import SUPER_ADMIN, permission
@@ -29,7 +29,7 @@ class SystemTrialOut(Answer, frozen=True, kw_only=True):
     response_time: int
 
 
-class EndedOut(Answer, frozen=True, kw_only=True):
+class ProviderEndedOut(Answer, frozen=True, kw_only=True):
     """The deployment's connection is gone; `revoked` says how the platform took it."""
 
     success: bool
@@ -64,7 +64,7 @@ async def test(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A0
     "/{category}/{id}/connection",
     permission=OPERATE,
     limit="provider",
-    response_model=StartedOut,
+    response_model=ConnectStartedOut,
     secret_fields=("authorizationUrl", "state"),
     status=201,
     summary="Connect the deployment to a provider",
@@ -81,7 +81,7 @@ async def connect(scope: ScopeDep, category: str, id: str, body: Given) -> Respo
     "/{category}/{id}/connection",
     permission=OPERATE,
     limit="provider",
-    response_model=EndedOut,
+    response_model=ProviderEndedOut,
     summary="Disconnect the deployment from a provider",
     errors=(ProviderNotFound, ConnectionNotFound),
 )
@@ -89,7 +89,7 @@ async def disconnect(scope: ScopeDep, category: str, id: str) -> Response:  # no
     """Destroy our copy of the credentials, whatever the platform says."""
     await _check(scope, category, id)
     revoked = await deployment.disconnect(scope, id)
-    return document(EndedOut(success=True, disconnected_at=scope.now, revoked=revoked))
+    return document(ProviderEndedOut(success=True, disconnected_at=scope.now, revoked=revoked))
 
 
 @routes.delete(

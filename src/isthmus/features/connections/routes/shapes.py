@@ -112,7 +112,7 @@ class ConnectionList(Answer, frozen=True, kw_only=True):
     next_offset: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class StartedOut(Answer, frozen=True, kw_only=True):
+class ConnectStartedOut(Answer, frozen=True, kw_only=True):
     """What was begun; with `authorizationUrl` a person has to agree at the platform, within ten minutes."""
 
     id: str
@@ -174,10 +174,10 @@ def shown(connection: Connection) -> ConnectionOut:
     )
 
 
-def begun(started: Started) -> StartedOut:
+def begun(started: Started) -> ConnectStartedOut:
     """What the starter gets."""
     connection, consent = started.connection, started.consent
-    return StartedOut(
+    return ConnectStartedOut(
         id=connection.id,
         integration_id=connection.integration_id,
         provider=connection.provider,

@@ -132,17 +132,17 @@ class ItemErrorList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class ChangeOut(Answer, frozen=True, kw_only=True):
+class RunChangeOut(Answer, frozen=True, kw_only=True):
     """A record that a dry run would have created or updated."""
 
     external_id: str
     change: str
 
 
-class ChangeList(Answer, frozen=True, kw_only=True):
+class RunChangeList(Answer, frozen=True, kw_only=True):
     """A page of changes."""
 
-    items: list[ChangeOut]
+    items: list[RunChangeOut]
     limit: int
     has_more: bool
     next_cursor: str | None = None
@@ -293,14 +293,14 @@ async def list_errors(scope: ScopeDep, paging: PageDep, run_id: str) -> Response
     "/runs/{run_id}/changes",
     permission=READ,
     limit="other",
-    response_model=ChangeList,
+    response_model=RunChangeList,
     summary="What a dry run would have written",
     errors=(RunNotFound,),
 )
 async def list_changes(scope: ScopeDep, paging: PageDep, run_id: str) -> Response:
     """In the order it was met; empty for any other run."""
     page = await service.changes(scope, run_id, paging.ask)
-    items = [ChangeOut(external_id=row["external_id"], change=row["change"]) for row in page.items]
+    items = [RunChangeOut(external_id=row["external_id"], change=row["change"]) for row in page.items]
     return paging.listing("items", Page(items, page.next_after, None, page.has_more))
 
 

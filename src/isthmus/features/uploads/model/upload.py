@@ -20,7 +20,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Mode(StrEnum):
+class UploadMode(StrEnum):
     """What happens to the good rows of a file that has bad ones: they are written, nothing is, or nothing ever is."""
 
     BEST_EFFORT = "best_effort"
@@ -45,7 +45,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     origin: str
     state: State
-    mode: Mode
+    mode: UploadMode
     format: str | None
     mapping: dict[str, Any] | None
     currency: str
@@ -93,9 +93,9 @@ class Step:
     failed: int = 0
 
 
-def opening_phase(mode: Mode) -> Phase:
+def opening_phase(mode: UploadMode) -> Phase:
     """The first pass over the file."""
-    return Phase.WRITING if mode is Mode.BEST_EFFORT else Phase.CHECKING
+    return Phase.WRITING if mode is UploadMode.BEST_EFFORT else Phase.CHECKING
 
 
 def event_body(upload: Upload) -> dict[str, object]:

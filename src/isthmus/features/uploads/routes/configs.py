@@ -37,7 +37,7 @@ class NewConfig(Wire):
     webhook_secret: Annotated[SecretStr, Field(min_length=24, max_length=200)] | None = None
 
 
-class ConfigOut(Answer, frozen=True, kw_only=True):
+class ProductSyncConfigOut(Answer, frozen=True, kw_only=True):
     """The configuration; the secret is never shown again."""
 
     enabled: bool
@@ -55,7 +55,7 @@ class ConfigOut(Answer, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class ShownConfig(ConfigOut, frozen=True, kw_only=True):
+class ShownConfig(ProductSyncConfigOut, frozen=True, kw_only=True):
     """The configuration with a secret that was made just now, which is shown this once."""
 
     webhook_secret: str | None  # house: secret - the answer that shows it once
@@ -78,7 +78,7 @@ class TurnOut(Answer, frozen=True, kw_only=True):
     finished_at: datetime | None
 
 
-class StatusOut(Answer, frozen=True, kw_only=True):
+class ProductSyncStatusOut(Answer, frozen=True, kw_only=True):
     """Whether products are synced, and the latest time they came."""
 
     configured: bool
@@ -134,28 +134,28 @@ async def _configured(scope: ScopeDep, body: NewConfig, *, replaces: bool) -> Sh
 
 
 def _values(found: Config) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in ConfigOut.__struct_fields__}
+    return {name: getattr(found, name) for name in ProductSyncConfigOut.__struct_fields__}
 
 
 @routes.get(
     "/config",
     permission=READ,
     limit="other",
-    response_model=ConfigOut,
+    response_model=ProductSyncConfigOut,
     summary="The configuration of product sync",
     errors=(MerchantNotFound, NotConfigured),
 )
 async def get_config(scope: ScopeDep, merchant_id: str) -> Response:
     """Without its secret."""
     access.check_merchant(scope, merchant_id)
-    return document(ConfigOut(**_values(await service.config(scope))))
+    return document(ProductSyncConfigOut(**_values(await service.config(scope))))
 
 
 @routes.get(
     "/status",
     permission=READ,
     limit="other",
-    response_model=StatusOut,
+    response_model=ProductSyncStatusOut,
     summary="The state of product sync",
     errors=(MerchantNotFound,),
 )
@@ -169,7 +169,7 @@ async def get_status(scope: ScopeDep, merchant_id: str) -> Response:
     turns = await service.history(scope, 1)
     last = _turn(turns[0]) if turns else None
     return document(
-        StatusOut(
+        ProductSyncStatusOut(
             configured=found is not None,
             enabled=found is not None and found.enabled,
             source=found.source if found else None,

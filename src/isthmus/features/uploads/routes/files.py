@@ -20,7 +20,7 @@ from isthmus.features.uploads.errors import (
     WrongMapping,
     WrongPart,
 )
-from isthmus.features.uploads.model.upload import Mode
+from isthmus.features.uploads.model.upload import UploadMode
 from isthmus.features.uploads.routes.shapes import (
     MANAGE,
     READ,
@@ -62,7 +62,7 @@ class NewUpload(Wire):
 
     name: Annotated[str, Field(min_length=1, max_length=300)]
     size: Annotated[int, Field(ge=1)] | None = None
-    mode: Mode = Mode.BEST_EFFORT
+    mode: UploadMode = UploadMode.BEST_EFFORT
     format: str | None = None
     mapping_id: str | None = None
     mapping: dict[str, Any] | None = None
@@ -76,7 +76,9 @@ class SentFile(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     file: Annotated[UploadFile, Field(description="CSV or JSON: a list, one document a line, or `{products: []}`.")]
-    mode: Annotated[Mode, Field(description="What happens to good rows when there are bad ones.")] = Mode.BEST_EFFORT
+    mode: Annotated[UploadMode, Field(description="What happens to good rows when there are bad ones.")] = (
+        UploadMode.BEST_EFFORT
+    )
     format: Annotated[str | None, Field(description="A known format; recognised when left out.")] = None
     mapping_id: Annotated[str | None, Field(alias="mappingId", description="A saved mapping.")] = None
     mapping: Annotated[str | None, Field(description="A mapping of columns, as JSON.")] = None

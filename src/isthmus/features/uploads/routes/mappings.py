@@ -25,7 +25,7 @@ class NewMapping(Wire):
     mapping: dict[str, Any]
 
 
-class MappingOut(Answer, frozen=True, kw_only=True):
+class ColumnMappingOut(Answer, frozen=True, kw_only=True):
     """A saved mapping, written out."""
 
     id: str
@@ -37,14 +37,14 @@ class MappingOut(Answer, frozen=True, kw_only=True):
 class MappingList(Answer, frozen=True, kw_only=True):
     """The saved mappings by name."""
 
-    items: list[MappingOut]
+    items: list[ColumnMappingOut]
 
 
 @routes.post(
     "",
     permission=MANAGE,
     limit="other",
-    response_model=MappingOut,
+    response_model=ColumnMappingOut,
     summary="Save a mapping of columns",
     status=201,
     errors=(MerchantNotFound, WrongMapping),
@@ -86,5 +86,5 @@ async def remove_mapping(scope: ScopeDep, merchant_id: str, mapping_id: str) -> 
     return no_content()
 
 
-def _out(row: Mapping[str, Any]) -> MappingOut:
-    return MappingOut(id=row["id"], name=row["name"], mapping=row["format"], created_at=row["created_at"])
+def _out(row: Mapping[str, Any]) -> ColumnMappingOut:
+    return ColumnMappingOut(id=row["id"], name=row["name"], mapping=row["format"], created_at=row["created_at"])

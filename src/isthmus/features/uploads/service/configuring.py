@@ -13,7 +13,7 @@ from isthmus.features import connections, sync, vault
 from isthmus.features.uploads import store
 from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
 from isthmus.features.uploads.events import ProductSyncConfigured
-from isthmus.features.uploads.model.upload import Mode, Upload
+from isthmus.features.uploads.model.upload import Upload, UploadMode
 from isthmus.features.uploads.service import receiving
 from isthmus.features.uploads.service.receiving import Wish
 from isthmus.kit import webhooks
@@ -153,7 +153,7 @@ async def take_events(scope: Scope, headers: Mapping[str, str], body: bytes) -> 
         raise Unauthenticated(f"The signature does not fit: {refusal}.") from None
     wish = Wish(
         name=f"{headers.get('webhook-id', 'events')[:100]}.ndjson",
-        mode=Mode.ALL_OR_NOTHING if row["on_error"] == "stop" else Mode.BEST_EFFORT,
+        mode=UploadMode.ALL_OR_NOTHING if row["on_error"] == "stop" else UploadMode.BEST_EFFORT,
         format="isthmus-json",
         origin="webhook",
     )

@@ -8,7 +8,7 @@ from isthmus.engine.blobs import Blob, Blobs, FolderBlobs
 from isthmus.features.uploads import store
 from isthmus.features.uploads.errors import UploadBusy, UploadNotFound, UploadQuota, WrongMapping, WrongPart
 from isthmus.features.uploads.events import UploadStarted
-from isthmus.features.uploads.model.upload import OPEN, Mode, State, Upload, event_body, opening_phase
+from isthmus.features.uploads.model.upload import OPEN, State, Upload, UploadMode, event_body, opening_phase
 from isthmus.features.uploads.service import formats
 from isthmus.features.uploads.service.running import JOB
 from isthmus.features.uploads.settings import Settings
@@ -24,7 +24,7 @@ class Wish:
     """What a sender says of a file: its name, and how it is to be read and written."""
 
     name: str
-    mode: Mode = Mode.BEST_EFFORT
+    mode: UploadMode = UploadMode.BEST_EFFORT
     format: str | None = None
     mapping_id: str | None = None
     mapping: Mapping[str, Any] | None = None

@@ -18,7 +18,7 @@ from isthmus.features.uploads.events import UploadCancelled, UploadFailed, Uploa
 from isthmus.features.uploads.model.cells import Numbers
 from isthmus.features.uploads.model.grouping import Group
 from isthmus.features.uploads.model.shaping import Refused, RowError, Shape, Terms
-from isthmus.features.uploads.model.upload import Mode, Phase, State, Step, Upload, event_body
+from isthmus.features.uploads.model.upload import Phase, State, Step, Upload, UploadMode, event_body
 from isthmus.features.uploads.service import formats
 from isthmus.features.uploads.service.reading import Plan, groups, planned
 from isthmus.features.uploads.service.spooling import spooled
@@ -108,7 +108,7 @@ async def _passes(scope: Scope, upload: Upload, settings: Settings, folder: Path
         await store.describe(tx, upload, source, plan.form.id, digest)
     if upload.phase is Phase.CHECKING:
         failed = await _pass(scope, upload, settings, (place, plan))
-        if upload.mode is Mode.CHECK or failed:
+        if upload.mode is UploadMode.CHECK or failed:
             await _checked(scope, upload, failed)
             return
         async with scope.tx() as tx:
@@ -119,7 +119,7 @@ async def _passes(scope: Scope, upload: Upload, settings: Settings, folder: Path
 
 
 async def _checked(scope: Scope, upload: Upload, failed: int) -> None:
-    if upload.mode is Mode.CHECK:
+    if upload.mode is UploadMode.CHECK:
         await _end(scope, upload, State.SUCCEEDED)
     else:
         message = f"{failed} rows cannot be read, so nothing was written; correct them and send the file again."

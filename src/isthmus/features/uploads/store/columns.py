@@ -4,7 +4,7 @@ import asyncpg
 from sqlalchemy import bindparam, cast, func, literal_column
 from sqlalchemy.dialects.postgresql import INTERVAL
 
-from isthmus.features.uploads.model.upload import COLUMNS, Mode, Phase, State, Upload
+from isthmus.features.uploads.model.upload import COLUMNS, Phase, State, Upload, UploadMode
 from isthmus.features.uploads.tables import UPLOADS
 
 _u = UPLOADS.c
@@ -29,5 +29,5 @@ def as_upload(row: asyncpg.Record | None) -> Upload | None:
     if row is None:
         return None
     values = dict(row)
-    values |= {"state": State(row["state"]), "mode": Mode(row["mode"]), "phase": Phase(row["phase"])}
+    values |= {"state": State(row["state"]), "mode": UploadMode(row["mode"]), "phase": Phase(row["phase"])}
     return Upload(**values)

@@ -81,7 +81,7 @@ class Replay(Wire):
     plan: bool = False
 
 
-class AddressOut(Answer, frozen=True, kw_only=True):
+class SourceAddressOut(Answer, frozen=True, kw_only=True):
     """What may be shown of an address: the token's beginning, and until when it answers."""
 
     token_begins: str
@@ -112,7 +112,7 @@ class SourceOut(Answer, frozen=True, kw_only=True):
     received: int
     repeated: int
     last_received_at: datetime | None
-    addresses: list[AddressOut]
+    addresses: list[SourceAddressOut]
     secrets: list[SecretOut]
     setup: str
     topics: list[str]
@@ -195,7 +195,7 @@ class TaskOut(Answer, frozen=True, kw_only=True):
     done_at: datetime | None
 
 
-class RunOut(Answer, frozen=True, kw_only=True):
+class StartedRunOut(Answer, frozen=True, kw_only=True):
     """A sync run that a delivery started."""
 
     id: str
@@ -212,7 +212,7 @@ class WholeOut(Answer, frozen=True, kw_only=True):
     body: str
     handlers: list[TaskOut]
     steps: list[StepOut]
-    runs: list[RunOut]
+    runs: list[StartedRunOut]
 
 
 class FeedItem(Answer, frozen=True, kw_only=True):
@@ -292,7 +292,7 @@ def source_out(seen: Seen) -> SourceOut:
         repeated=seen.repeated,
         last_received_at=seen.last_at,
         addresses=[
-            AddressOut(token_begins=row["hint"], expires_at=row["expires_at"], created_at=row["created_at"])
+            SourceAddressOut(token_begins=row["hint"], expires_at=row["expires_at"], created_at=row["created_at"])
             for row in seen.addresses
         ],
         secrets=[SecretOut(**row) for row in seen.secrets],
@@ -343,7 +343,7 @@ def whole_out(whole: Whole) -> WholeOut:
         body=one.body.decode("utf-8", "replace"),
         handlers=[_task_out(row) for row in whole.tasks],
         steps=[StepOut(**{name: row[name] for name in names}) for row in whole.steps],
-        runs=[RunOut(id=run.id, state=run.state) for run in whole.runs],
+        runs=[StartedRunOut(id=run.id, state=run.state) for run in whole.runs],
     )
 
 
