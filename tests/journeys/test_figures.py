@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import aiohttp
 from tests.journeys.deployment import Deployment
@@ -19,6 +20,9 @@ async def _page(address: str) -> str:
 async def test_a_synced_shop_shows_in_every_figure_and_is_named_in_none(running: Deployment) -> None:
     amy, shop = await running.owner("tiki")
     await amy.sync(shop)
+    # Something that waits: whether anything else does depends on the moment.
+    async with running.platform.system.scope(amy.tenant_id, "test").tx() as tx:
+        await tx.enqueue("sync.run", "run_later", after=timedelta(hours=1))
     text = await _page(running.address)
     for name in (
         'isthmus_http_request_seconds_count{route="/api/sync/products",method="POST",status="2xx"}',
