@@ -41,6 +41,8 @@ class Feature:
     #: path prefix -> what answers there in front of all routes
     fronts: Mapping[str, Callable[[System], Front]] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    #: those of them whose objects count the deaths of their workers, and set themselves aside
+    counts_deaths: frozenset[str] = frozenset()
     #: listener name -> (event types, function)
     listens: Mapping[str, tuple[Sequence[str], Listener]] = field(default_factory=dict)
     emits: Sequence[type[Event]] = ()

@@ -34,7 +34,9 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
     guard = access.TenantGuard(system, platform.settings.part(access.Settings))
     for feature in FEATURES:
         for job, function in feature.jobs.items():
-            queue.handler(job)(_handler(platform, guard, feature.name, function))
+            queue.handler(job, counts_deaths=job in feature.counts_deaths)(
+                _handler(platform, guard, feature.name, function)
+            )
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
     sweep = partial(_sweep, keep_events=platform.settings.core.keep_events)

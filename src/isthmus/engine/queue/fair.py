@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 #: Nothing is deleted here: the library's trigger tells of every deleting statement, of none of whose rows there may be,
 #: and every worker that hears of it would look again at once, and so for ever.
-#: $1 batch, $2 jobs, $3 this worker, $4 heartbeat, $5 most at once or null, $6 the tenant that was served last.
+#: $1 batch, $2 jobs, $3 this worker, $4 heartbeat, $5 most at once or null, $6 the tenant that was served last,
+#: $7 the jobs whose objects count their deaths themselves, and know whether they got on in between.
 _TAKE: Final = """
 with recursive room as (
   select count(*) as total,
@@ -60,7 +61,9 @@ with recursive room as (
     order by q.priority desc, q.id limit (select each from share) for update skip locked) c
   where (select free from room) > 0
 ), stale as (
-  select q.id, q.priority, q.deaths + 1 as deaths, q.entrypoint, q.payload from queue.pgqueuer q
+  select q.id, q.priority, q.deaths + case when q.entrypoint = any($7::text[]) then 0 else 1 end as deaths,
+    q.entrypoint, q.payload
+  from queue.pgqueuer q
   where q.status = 'picked' and q.entrypoint = any($2) and q.heartbeat < now() - $4::interval
     and q.execute_after < now() and (select free from room) > 0
   order by q.priority desc, q.id limit $1 for update skip locked
@@ -107,10 +110,11 @@ from claimed order by priority desc, nth, place
 
 
 class Turn:
-    """Who was served last by this worker."""
+    """Who was served last by this worker, and the jobs whose deaths the queue does not count."""
 
     def __init__(self) -> None:
         self.after = ""
+        self.uncounted: set[str] = set()
 
 
 def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
@@ -132,6 +136,6 @@ def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
             heartbeat_timeout: timedelta,
         ) -> "ComposedQuery":
             given = (batch_size, list(entrypoints), queue_manager_id, heartbeat_timeout, global_concurrency_limit)
-            return composer.ComposedQuery(sql=_TAKE, args=(*given, turn.after))
+            return composer.ComposedQuery(sql=_TAKE, args=(*given, turn.after, sorted(turn.uncounted)))
 
     return Fair(settings=names)

@@ -135,8 +135,10 @@ class PgQueue:
             [wake.tenant_id for wake in wakes],
         )
 
-    def handler(self, job: str) -> Callable[[Handler], Handler]:
+    def handler(self, job: str, *, counts_deaths: bool = False) -> Callable[[Handler], Handler]:
         """Register the function that is woken for `job`."""
+        if counts_deaths:
+            self._turn.uncounted.add(job)
 
         def register(function: Handler) -> Handler:
             if job in self._handlers:

@@ -79,8 +79,12 @@ class Queue(Protocol):
         """Wake those that do not wait already, and return how many; for the reconciler alone, as the system."""
         ...
 
-    def handler(self, job: str) -> Callable[[Handler], Handler]:
-        """Register the function that is woken. A failure wakes it again, later and later."""
+    def handler(self, job: str, *, counts_deaths: bool = False) -> Callable[[Handler], Handler]:
+        """Register the function that is woken. A failure wakes it again, later and later.
+
+        `counts_deaths`: its objects count by themselves how often their worker died, and whether they got on in
+        between: a long run that outlives many restarts is no poison (RL-06).
+        """
         ...
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ from isthmus.features.sync.store import figures
 FEATURE = Feature(
     name="sync",
     routes=(routes.routes,),
+    counts_deaths=frozenset({service.JOB}),
     jobs={service.JOB: jobs.run, service.REFRESH: jobs.read, service.ABSENT: jobs.compare},
     listens={
         "sync.connected": (("connection.connected",), jobs.connected),

@@ -13,6 +13,7 @@ FEATURE = Feature(
     name="uploads",
     routes=(configs.routes, files.routes, mappings.routes, export.routes),
     jobs={JOB: jobs.run},
+    counts_deaths=frozenset({JOB}),
     emits=EMITS,
     permissions=(READ, MANAGE),
     reconcile=(managing.missing,),
