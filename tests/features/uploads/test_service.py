@@ -19,6 +19,7 @@ from isthmus.features.records import ListingFilter
 from isthmus.features.uploads import State, UploadMode, Wish, store
 from isthmus.features.uploads.errors import UploadBusy, UploadNotFound, UploadQuota, WrongMapping, WrongPart
 from isthmus.features.uploads.service import exporting, managing, receiving, running
+from isthmus.features.uploads.service.spooling import spooled
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope, System
 
@@ -259,6 +260,43 @@ async def test_CS_06_a_tenant_has_so_many_open_uploads_and_no_more(
     await receiving.begin(scope, Wish(name="c"))
     with pytest.raises(UploadQuota):
         await receiving.begin(scope, Wish(name="d"))
+    await shelf.clear(copied)
+
+
+async def test_CS_06_parts_count_against_the_quota_and_never_pass_the_size_that_was_said(
+    database: Database, copied: Copy, tmp_path: Path
+) -> None:
+    async with given.scope(database, tmp_path).tx() as tx:
+        _, others = await store.burden(tx)
+    scope = given.scope(database, tmp_path, open_bytes=others + 100)
+    said = await receiving.begin(scope, Wish(name="a", size=10))
+    with pytest.raises(WrongPart):
+        await receiving.receive(scope, said.id, 0, given.pieces(b"x" * 11))
+    unsaid = await receiving.begin(scope, Wish(name="b"))
+    await receiving.receive(scope, unsaid.id, 0, given.pieces(b"x" * 90))
+    with pytest.raises(UploadQuota):
+        await receiving.receive(scope, unsaid.id, 90, given.pieces(b"x"))
+    assert (await uploads.upload(scope, unsaid.id)).received == 90
+    await shelf.clear(copied)
+
+
+async def test_a_file_that_takes_longer_than_a_lease_to_put_in_order_stays_with_its_worker(
+    database: Database, copied: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = given.scope(database, tmp_path, lease=timedelta(seconds=0.3))
+    upload = await given.sent(scope, GOOD)
+
+    async def slow(*asked: Any) -> Any:
+        await asyncio.sleep(1.0)
+        return await spooled(*asked)
+
+    monkeypatch.setattr("isthmus.features.uploads.service.running.spooled", slow)
+    first = asyncio.create_task(running.work(scope, upload.id))
+    await asyncio.sleep(0.7)
+    await running.work(scope, upload.id)
+    await first
+    done = await uploads.upload(scope, upload.id)
+    assert (done.state, done.fence, done.deaths, given.counts(done)) == (State.SUCCEEDED, 1, 0, (2, 0, 0, 0))
     await shelf.clear(copied)
 
 

@@ -140,7 +140,7 @@ async def history(scope: Scope, limit: int) -> Sequence[Turn]:
 async def take_events(scope: Scope, headers: Mapping[str, str], body: bytes) -> Upload:
     """Signed `product.upserted` and `product.deleted` events, one or a list, through the row pipeline.
 
-    The same delivery twice is one upload. Raises Unauthenticated, Invalid.
+    The same delivery a second time changes nothing. Raises Unauthenticated, Invalid.
     """
     async with scope.tx() as tx:
         row = await store.config(tx)

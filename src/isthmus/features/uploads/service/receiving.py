@@ -116,6 +116,15 @@ async def _kept(
                 f"{found.received} bytes have been received; the next part begins there, not at {start}.",
                 details={"received": found.received},
             )
+        end = start + blob.size
+        if found.size is not None and end > found.size:
+            raise WrongPart(
+                f"The file was to have {found.size} bytes, and this part ends at {end}.",
+                details={"received": found.received},
+            )
+        _, held = await store.burden(tx)
+        if held + max(0, end - max(found.received, found.size or 0)) > scope.part(Settings).open_bytes:
+            raise UploadQuota(retry_after=30)
         await store.add_part(tx, upload_id, (start, blob.size, blob.id), scope.now)
         return True
 

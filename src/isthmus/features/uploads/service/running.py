@@ -1,6 +1,7 @@
 """Working an upload off: page by page, each in one transaction with the place behind it; a crash repeats nothing."""
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -78,7 +79,12 @@ async def work(scope: Scope, upload_id: str) -> None:
 async def _carried(scope: Scope, upload: Upload, settings: Settings) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="isthmus-upload-") as folder:
-            await _passes(scope, upload, settings, Path(folder))
+            beat = asyncio.create_task(_beat(scope, upload, settings), name=f"beat {upload.id}")
+            try:
+                await _passes(scope, upload, settings, Path(folder))
+            finally:
+                beat.cancel()
+                await asyncio.gather(beat, return_exceptions=True)
     except _Stop as stop:
         if stop.wanted:
             await _end(scope, upload, State.CANCELLED)
@@ -90,6 +96,15 @@ async def _carried(scope: Scope, upload: Upload, settings: Settings) -> None:
     except asyncio.CancelledError:
         await asyncio.shield(_hand_back(scope, upload))
         raise
+
+
+async def _beat(scope: Scope, upload: Upload, settings: Settings) -> None:  # house: silent - nothing changes
+    """Prolong the lease while a large file is copied and put in order, which takes longer than one."""
+    while True:
+        await scope.clock.sleep(settings.lease.total_seconds() / 3)
+        with contextlib.suppress(Unavailable):
+            async with scope.tx() as tx:
+                await store.beat(tx, upload, settings.lease)
 
 
 async def _hand_back(scope: Scope, upload: Upload) -> None:

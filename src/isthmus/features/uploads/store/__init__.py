@@ -22,6 +22,7 @@ from isthmus.features.uploads.store.files import queue as queue
 from isthmus.features.uploads.store.files import upload as upload
 from isthmus.features.uploads.store.working import add_errors as add_errors
 from isthmus.features.uploads.store.working import ask_cancel as ask_cancel
+from isthmus.features.uploads.store.working import beat as beat
 from isthmus.features.uploads.store.working import begin_writing as begin_writing
 from isthmus.features.uploads.store.working import checkpoint as checkpoint
 from isthmus.features.uploads.store.working import claim as claim

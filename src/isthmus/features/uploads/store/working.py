@@ -64,6 +64,7 @@ _FINISH = statement(
     )
     .returning(*UPLOAD)
 )
+_BEAT = statement(update(UPLOADS).where(*MINE).values(lease_until=LEASE))
 _HAND_BACK = statement(update(UPLOADS).where(*MINE).values(lease_until=None))
 _DESCRIBE = statement(
     update(UPLOADS).where(*MINE).values({name: bindparam(name) for name in ("kind", "encoding", "format", "digest")})
@@ -130,6 +131,11 @@ async def finish(
     code, message = error or (None, None)
     told = {"state": state, "error_code": code, "error_message": message}
     return as_upload(await tx.fetchrow(_FINISH, **_keys(tx, upload), **told, now=now))
+
+
+async def beat(tx: Tx, upload: Upload, lease: timedelta) -> None:
+    """Prolong the lease of an upload that is still ours."""
+    await tx.execute(_BEAT, **_keys(tx, upload), lease=lease)
 
 
 async def hand_back(tx: Tx, upload: Upload) -> None:
