@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from isthmus.connect.abilities import Acting, Writing
 from isthmus.connect.service import Endpoint, EntityMapping, SearchAbilities, Service, Variable
 from isthmus.connect.strict import Strict
 from isthmus.connect.webhooks import Webhooks, check
@@ -111,6 +112,9 @@ class Manifest(Strict, frozen=True):
     audience: Literal["system", "tenant"] = "tenant"
     status: Literal["active", "beta", "deprecated", "disabled"] = "active"
     quality: tuple[Quality, ...] = ()
+    #: What can be written there, and done with its orders; none where a connector only reads.
+    writing: Writing | None = None
+    acting: Acting | None = None
     #: How the provider signs what it pushes to us; none where it pushes nothing, or nothing that we read.
     webhooks: Webhooks | None = None
     #: How it is called where it has no code of its own; hosts are then whole addresses: `api`, and for OAuth `consent`,

@@ -1,0 +1,58 @@
+"""What a manifest says of writing: fields of listings that can be changed, and what can be done with orders."""
+
+from enum import StrEnum
+
+from isthmus.connect.strict import Strict
+
+
+class EditField(StrEnum):
+    """What can be changed at a marketplace. Money and stock belong to a variant, the rest to the listing."""
+
+    #: The regular price, or the only one; which canonical price that is, is a fact of the manifest.
+    PRICE = "price"
+    #: What is asked for just now beside the regular price; None takes it away.
+    SALE_PRICE = "salePrice"
+    #: What can still be sold (marketplaces.md 9.1), at one location where there are several.
+    STOCK = "stock"
+    TITLE = "title"
+    #: HTML; a platform of plain text gets it as text.
+    DESCRIPTION = "description"
+    #: Whether buyers can see the listing.
+    PUBLISHED = "published"
+
+
+#: Fields of a variant; the others are of the whole listing.
+OF_VARIANT = frozenset({EditField.PRICE, EditField.SALE_PRICE, EditField.STOCK})
+
+
+class Writing(Strict, frozen=True):
+    """What a manifest says of writing: the fields, and whether `price` is the list price or the current one."""
+
+    fields: tuple[EditField, ...]
+    price: str = "list"
+
+
+class ActionKind(StrEnum):
+    """What can be done with an order (marketplaces.md 2.6, 3.6, 4.5, 6.6, 7.4)."""
+
+    #: The seller has the goods and will send them.
+    CONFIRM = "confirm"
+    #: Arrange the parcel: carrier, package number, tracking number.
+    PACK = "pack"
+    #: The parcel waits for its carrier.
+    READY_TO_SHIP = "ready_to_ship"
+    #: The seller sent it with a carrier of their own: tell the number.
+    TRACK = "track"
+    #: A delivery by the seller themselves has ended.
+    DELIVERED = "delivered"
+    CANCEL = "cancel"
+    #: Answer a buyer who wants to cancel.
+    ACCEPT_CANCELLATION = "accept_cancellation"
+    REJECT_CANCELLATION = "reject_cancellation"
+
+
+class Acting(Strict, frozen=True):
+    """What a manifest says of acting on orders: the kinds, and the reasons that a cancellation must name, if any."""
+
+    kinds: tuple[ActionKind, ...]
+    cancel_reasons: tuple[str, ...] = ()
