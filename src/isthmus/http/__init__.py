@@ -3,9 +3,11 @@
 from isthmus.http.answers import Answer, Document, Wire, accepted, created, document, encode, no_content, redirect
 from isthmus.http.app import App, create_app
 from isthmus.http.auth import Authenticator, Credentials, Verified
+from isthmus.http.browsers import SESSION_COOKIE, check_own_page, session_cookie, session_header
+from isthmus.http.cors import read_origins
 from isthmus.http.deprecation import Deprecated
 from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
-from isthmus.http.errors import problem_responses
+from isthmus.http.errors import CrossSite, problem_responses
 from isthmus.http.exchange import RequestFacts
 from isthmus.http.fronts import Arrival, Departure, Front, Outcome
 from isthmus.http.health import Check
@@ -19,12 +21,14 @@ from isthmus.http.tokens import Issuer, SharedKey, TokenAuthenticator, mint, own
 
 __all__ = [
     "PUBLIC",
+    "SESSION_COOKIE",
     "Answer",
     "App",
     "Arrival",
     "Authenticator",
     "Check",
     "Credentials",
+    "CrossSite",
     "Cursors",
     "CursorsDep",
     "Declaration",
@@ -53,6 +57,7 @@ __all__ = [
     "Verified",
     "Wire",
     "accepted",
+    "check_own_page",
     "create_app",
     "created",
     "document",
@@ -62,5 +67,8 @@ __all__ = [
     "no_content",
     "own_issuer",
     "problem_responses",
+    "read_origins",
     "redirect",
+    "session_cookie",
+    "session_header",
 ]

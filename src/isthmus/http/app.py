@@ -16,6 +16,7 @@ from isthmus.http.edge import Edge, Parts
 from isthmus.http.errors import CannotStart
 from isthmus.http.exchange import RequestFacts
 from isthmus.http.fronts import Front
+from isthmus.http.gate import Refusals
 from isthmus.http.health import Check, health_routes
 from isthmus.http.limits import Limiter
 from isthmus.http.live import Streams
@@ -89,6 +90,8 @@ class Wiring(TypedDict, total=False):
     figures: Figures | None
     #: Where requests are counted; applications of one process may share it.
     traffic: Traffic
+    #: Keeps what was refused to somebody who is known.
+    refusals: Refusals
 
 
 def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
@@ -117,6 +120,7 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
         clock=clock,
         fronts=wiring.get("fronts") or {},
         traffic=traffic,
+        refusals=wiring.get("refusals"),
     )
     app.edge, app.direct, app.traffic = Edge(parts), Direct(parts), traffic
     return app

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from isthmus.http.browsers import session_cookie
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Unauthenticated
 from isthmus.kit.permissions import Principal
@@ -15,9 +16,9 @@ _CACHE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
-    """What the caller showed: a bearer token or an API key. Its repr hides the text."""
+    """What the caller showed: a bearer token, an API key or a browser's session. Its repr hides the text."""
 
-    kind: Literal["bearer", "key"]
+    kind: Literal["bearer", "key", "cookie"]
     text: str
 
     def __repr__(self) -> str:
@@ -41,14 +42,24 @@ class Authenticator(Protocol):
 
 
 def shown_credentials(headers: Mapping[bytes, bytes]) -> Credentials:
-    """The credentials in a request's headers. Raises Unauthenticated when there are none, or two kinds at once."""
+    """The credentials in a request's headers; a cookie counts only where no header names anybody.
+
+    Raises Unauthenticated when there are none, or two kinds at once.
+    """
     authorization, key = headers.get(b"authorization"), headers.get(b"x-api-key")
-    if (authorization is None) == (key is None):
+    if authorization is not None and key is not None:
         raise Unauthenticated
-    text = key if key is not None else _bearer(authorization or b"")
-    if not text or len(text) > _MAX_CREDENTIAL or not text.isascii():
+    if key is not None:
+        return Credentials("key", _text(key))
+    if authorization is not None:
+        return Credentials("bearer", _text(_bearer(authorization)))
+    return Credentials("cookie", _text(session_cookie(headers)))
+
+
+def _text(shown: bytes | None) -> str:
+    if not shown or len(shown) > _MAX_CREDENTIAL or not shown.isascii():
         raise Unauthenticated
-    return Credentials("bearer" if key is None else "key", text.decode("ascii"))
+    return shown.decode("ascii")
 
 
 def _bearer(header: bytes) -> bytes:

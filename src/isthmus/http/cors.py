@@ -40,9 +40,12 @@ class Cors:
             return []
         return [*found, (b"access-control-expose-headers", _EXPOSED)]
 
-    def preflight(self, origin: bytes | None, path: str = "") -> list[Header]:
-        """The headers for an OPTIONS request; the same whether or not the address exists."""
-        found = self._found(origin or b"", path)
+    def preflight(self, origin: bytes | None, path: str = "", *, embedded: bool = False) -> list[Header]:
+        """The headers for an OPTIONS request; the same whether or not the address exists.
+
+        embedded: a publishable key says which pages may call this; it comes with the call only.
+        """
+        found = self._found(origin or b"", path, embedded)
         if found is None:
             self.refused += origin is not None
             return []
@@ -53,7 +56,19 @@ class Cors:
             (b"access-control-max-age", b"600"),
         ]
 
-    def _found(self, origin: bytes, path: str) -> list[Header] | None:
-        if path.startswith(_SELF_BOUND) and origin and origin.isascii() and _ORIGIN.fullmatch(origin.decode()):
+    def _found(self, origin: bytes, path: str, embedded: bool = False) -> list[Header] | None:
+        bound = embedded or path.startswith(_SELF_BOUND)
+        if bound and origin and origin.isascii() and _ORIGIN.fullmatch(origin.decode()):
             return [(b"access-control-allow-origin", origin)]
         return self._allowed.get(origin)
+
+
+def for_page(origin: bytes) -> list[Header]:
+    """The headers for an answer to a page whose origin the credentials name."""
+    return [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED)]
+
+
+def read_origins(origins: Iterable[str]) -> frozenset[str] | None:
+    """The origins, each exact as a browser sends it; None when one is not."""
+    kept = frozenset(origins)
+    return kept if all(_ORIGIN.fullmatch(one) for one in kept) else None

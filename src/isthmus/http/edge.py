@@ -16,7 +16,7 @@ from isthmus.http import redact
 from isthmus.http.addresses import Callers, Hosts, is_plain, limit_key
 from isthmus.http.answers import enveloped
 from isthmus.http.asgi import KEY, LINK, REQUEST_ID, AsgiScope, Receive, Send
-from isthmus.http.auth import Doorkeeper, shown_credentials
+from isthmus.http.auth import Doorkeeper
 from isthmus.http.binding import Given
 from isthmus.http.bodies import (
     CappedBody,
@@ -28,12 +28,10 @@ from isthmus.http.bodies import (
     refuse_credentials,
 )
 from isthmus.http.cors import Cors
-from isthmus.http.deprecation import Stragglers
 from isthmus.http.errors import (
     CannotStart,
     MethodNotAllowed,
     Misdirected,
-    PermissionDenied,
     TooLarge,
     as_problem,
     invalid,
@@ -41,21 +39,20 @@ from isthmus.http.errors import (
 )
 from isthmus.http.exchange import Exchange, given_id
 from isthmus.http.fronts import Arrival, Front
-from isthmus.http.idempotency import Requested, Taking, claim_of, once
+from isthmus.http.gate import Gate, Refusals
+from isthmus.http.idempotency import Requested, Taking, claim_of, digest_of_form, once
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.logging import access as log_access
 from isthmus.http.metrics import Traffic
-from isthmus.http.routes import WRAPPED, Declaration, DeclaredRoute, Public
+from isthmus.http.routes import ONCE, WRAPPED, Declaration, DeclaredRoute, Work
 from isthmus.http.settings import HttpSettings
 from isthmus.http.table import RouteTable
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
-from isthmus.kit.errors import Invalid, NotFound, Problem, Unauthenticated, Unavailable
-from isthmus.kit.permissions import Principal
+from isthmus.kit.errors import Invalid, NotFound, Problem, Unavailable
 from isthmus.scope import Scope
 
 _log = logging.getLogger("isthmus.http")
-_security = logging.getLogger("isthmus.http.security")
 _ONCE = (b"authorization", b"x-api-key", b"content-length", b"content-type", b"idempotency-key", b"origin", b"cookie")
 
 
@@ -71,6 +68,8 @@ class Parts:
     #: Path prefix -> what answers there in front of all routes.
     fronts: Mapping[str, Front] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
+    #: Keeps what was refused to somebody who is known.
+    refusals: Refusals | None = None
 
 
 class Link(Protocol):
@@ -93,11 +92,10 @@ class Edge:
     def __init__(self, parts: Parts) -> None:
         self._settings = parts.settings
         self._table = parts.table
-        self._doorkeeper = parts.doorkeeper
+        self._gate = Gate(parts.settings, parts.doorkeeper, parts.limiter, parts.clock, parts.refusals)
         self._limiter = parts.limiter
         self._clock = parts.clock
         self._traffic = parts.traffic
-        self._stragglers = Stragglers()
         self._fronts = tuple(parts.fronts.items())
         self._hosts = Hosts(parts.settings.hosts)
         self._callers = Callers(parts.settings.trusted_proxies)
@@ -137,7 +135,7 @@ class Edge:
             raise Misdirected
         origin = headers.get(b"origin")
         if scope["method"] == "OPTIONS":
-            exchange.cors = self.cors.preflight(origin, scope["path"])
+            exchange.cors = self.cors.preflight(origin, scope["path"], embedded=self._is_embedded(scope, headers))
             await _empty(send, 204)
             return
         exchange.cors = self.cors.answer(origin, scope["path"])
@@ -151,7 +149,7 @@ class Edge:
         pairs = parse_query(scope["query_string"])
         if not declaration.open_query:
             refuse_credentials(pairs)
-        await self._admit(exchange, declaration)
+        await self._gate.admit(exchange, scope["method"], declaration)
         if pairs and not declaration.open_query:
             exchange.faults = query_faults(pairs, route.known_query, route.repeatable_query)
         query: dict[str, list[str]] = {}
@@ -169,6 +167,12 @@ class Edge:
                     response = enveloped(response, exchange.request_id, self._clock.now())
                 await response(scope, body, send)
 
+    def _is_embedded(self, scope: AsgiScope, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether foreign pages may call what an OPTIONS request asks about; which of them, the key tells then."""
+        method = headers.get(b"access-control-request-method", b"").decode("latin-1")
+        found = self._table.find(method, scope["path"])
+        return found is not None and _declaration(found[0]).embed
+
     def _leave_envelope(self, scope: AsgiScope, exchange: Exchange, route: DeclaredRoute) -> None:
         """For answers that the framework sends by itself, which do not come by here again."""
         if route.binder is None and _declaration(route).envelope:
@@ -185,44 +189,6 @@ class Edge:
         if not allowed:
             raise NotFound("There is nothing at this address.")
         raise MethodNotAllowed(details={"allow": sorted(allowed)})
-
-    async def _admit(self, exchange: Exchange, declaration: Declaration) -> None:
-        if isinstance(declaration.permission, Public):
-            exchange.standing = await self._limiter.admit(declaration.limit, "", limit_key(exchange.address))
-            return
-        principal = await self._principal(exchange)
-        exchange.principal = principal
-        exchange.standing = await self._limiter.admit(declaration.limit, principal.tenant_id, principal.id)
-        if declaration.deprecated is not None and exchange.route is not None:
-            self._stragglers.saw(exchange.route.path, declaration.deprecated, principal)
-        if not principal.may(declaration.permission):
-            about = {"permission": declaration.permission.name, "principal": principal.id}
-            _security.warning("permission refused", extra=about | {"tenant": principal.tenant_id})
-            raise PermissionDenied(
-                f"You lack the permission {declaration.permission.name} ({declaration.permission.description}).",
-                details={"permission": declaration.permission.name},
-            )
-
-    async def _principal(self, exchange: Exchange) -> Principal:
-        try:
-            credentials = shown_credentials(exchange.headers)
-        except Unauthenticated:
-            exchange.standing = self._limiter.failures(limit_key(exchange.address))
-            raise
-        remembered = self._doorkeeper.remembered(credentials)
-        if remembered is not None:
-            return remembered
-        address = limit_key(exchange.address)
-        if not self._doorkeeper.has_met(credentials):
-            self._limiter.check_failures(address)
-        try:
-            return await self._doorkeeper.verify(credentials)
-        except Unauthenticated:
-            self._limiter.count_failure(address)
-            _security.warning("sign-in refused", extra={"address": exchange.address, "shown": credentials.kind})
-            raise
-        finally:
-            exchange.standing = self._limiter.failures(address)
 
     async def _passed(self, exchange: Exchange, scope: AsgiScope, receive: Receive, send: Send) -> bool:
         """Whether something in front of the routes has answered."""
@@ -335,21 +301,39 @@ async def _run(
 ) -> Response | None:
     """The endpoint's answer; None where the framework went its own way and has sent it already."""
     exchange: Exchange = scope[KEY]
+    keyed = _keyed(route, exchange, scope)
     if route.binder is None:
         if exchange.faults:
             raise invalid(exchange.faults)
+        if keyed:
+            scope[ONCE] = partial(_once_by_framework, route, exchange)
         await _run_by_framework(route, scope, body, send)
         return None
     raw = await body.read() if route.takes_json else b""
     given = Given(Request(scope, body, send), scope["path_params"], query, exchange.headers, exchange.faults)
-    key = exchange.headers.get(b"idempotency-key")
-    declaration = _declaration(route)
-    if key is None or exchange.principal is None or scope["method"] != "POST" or declaration.passes_on:
-        return await route.respond(given, raw)
+    work = partial(route.respond, given, raw)
+    return await _once(route, exchange, scope, raw, work) if keyed else await work()
+
+
+def _keyed(route: DeclaredRoute, exchange: Exchange, scope: AsgiScope) -> bool:
+    """Whether the request's effect is to be bound to an Idempotency-Key."""
+    shown = b"idempotency-key" in exchange.headers and exchange.principal is not None
+    return shown and scope["method"] == "POST" and not _declaration(route).passes_on
+
+
+async def _once(route: DeclaredRoute, exchange: Exchange, scope: AsgiScope, content: bytes, work: Work) -> Response:
     opened: Scope = scope["app"].open_scope(exchange.principal, exchange.facts)
-    requested = Requested(scope["method"], scope["path"], exchange.query, raw)
-    exchange.taking = Taking(claim_of(opened, key, route.path, requested))
-    return await once(opened, exchange.taking, partial(route.respond, given, raw), declaration.secret_fields)
+    requested = Requested(scope["method"], scope["path"], exchange.query, content)
+    exchange.taking = Taking(claim_of(opened, exchange.headers[b"idempotency-key"], route.path, requested))
+    return await once(opened, exchange.taking, work, _declaration(route).secret_fields)
+
+
+async def _once_by_framework(route: DeclaredRoute, exchange: Exchange, request: Request, work: Work) -> Response:
+    """A form is the same whatever stands between its parts; the framework reads it no second time."""
+    if route.takes_json:
+        return await _once(route, exchange, request.scope, await request.body(), work)
+    async with request.form() as form:
+        return await _once(route, exchange, request.scope, await digest_of_form(form), work)
 
 
 async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send) -> None:

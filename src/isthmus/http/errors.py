@@ -101,6 +101,24 @@ class PermissionDenied(Forbidden):
     code = "PERMISSION_DENIED"
 
 
+class CrossSite(Forbidden):
+    """A session in a browser counts only for this server's own pages, and another page, or none, sent this request.
+
+    Send the request from a page of this server, or sign in with a token in the Authorization header instead.
+    """
+
+    code = "CROSS_SITE_REFUSED"
+
+
+class StepUpRequired(Forbidden):
+    """This takes a fresh proof of who you are: your password or second factor within the last minutes.
+
+    Call `POST /api/auth/step-up`, then send the request again with the session that it answers.
+    """
+
+    code = "STEP_UP_REQUIRED"
+
+
 class DeadlineExceeded(Problem):
     """The answer took longer than the server allows; nothing was changed unless a later look shows it.
 
@@ -160,6 +178,7 @@ def common(method: str, path: str, *, signed_in: bool) -> tuple[type[Problem], .
     return (
         *ALWAYS,
         *(SIGNED_IN if signed_in else ()),
+        *((CrossSite,) if signed_in and method != "GET" else ()),
         # an address that is no plain text is no id of anything
         *((NotFound,) if "{" in path else ()),
         *(WITH_BODY if method in {"POST", "PUT", "PATCH"} else ()),

@@ -9,7 +9,7 @@ from isthmus.http.asgi import Header, Message, Send
 from isthmus.http.idempotency import Taking
 from isthmus.http.limits import Standing
 from isthmus.http.routes import DeclaredRoute
-from isthmus.kit.permissions import Principal
+from isthmus.kit.permissions import BREAK_GLASS, Principal
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -72,6 +72,8 @@ class Exchange:
         if self.standing is not None:
             headers += self.standing.headers()
         headers += self.cors
+        if self.principal is not None and self.principal.kind == BREAK_GLASS:
+            headers.append((b"x-break-glass", self.principal.subject.encode()))
         declaration = self.route.declaration if self.route is not None else None
         if declaration is not None and declaration.deprecated is not None:
             headers += declaration.deprecated.headers

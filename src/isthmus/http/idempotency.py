@@ -6,6 +6,7 @@ the first answer is given again. Endpoints need to do nothing for this.
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from urllib.parse import urlencode
 
 import msgspec
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from isthmus.engine import ledger
@@ -23,6 +25,7 @@ from isthmus.kit.errors import Problem
 from isthmus.scope import Scope, Tx
 
 _KEPT_HEADERS = (b"content-type", b"location")
+_PIECE = 256 * 1024
 _SETTLE_TRIES = 20
 _SETTLE_PAUSE = 0.1
 
@@ -96,6 +99,29 @@ class Requested:
     path: str
     query: Sequence[tuple[str, str]]
     body: bytes
+
+
+async def digest_of_form(form: FormData) -> bytes:
+    """What makes a form the same form: the names and values of its parts, and what its files hold.
+
+    The text between the parts is another one each time that a client sends the form.
+    """
+    whole = hashlib.sha256()
+    for name, value in form.multi_items():
+        held = value if isinstance(value, str) else value.filename or ""
+        for text in (name, "text" if isinstance(value, str) else "file", held):
+            whole.update(len(text.encode()).to_bytes(8, "big") + text.encode())
+        if not isinstance(value, str):
+            whole.update(await _digest_of_file(value))
+    return whole.digest()
+
+
+async def _digest_of_file(file: UploadFile) -> bytes:
+    found = hashlib.sha256()
+    while piece := await file.read(_PIECE):
+        found.update(piece)
+    await file.seek(0)
+    return found.digest()
 
 
 async def once(

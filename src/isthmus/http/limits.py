@@ -133,12 +133,14 @@ class Limiter:
         self._windows = Windows()
         self._failures = Windows(4096)
 
-    async def admit(self, name: LimitClass, tenant_id: str, who: str) -> Standing:
+    async def admit(self, name: LimitClass, tenant_id: str, who: str, *, most: int | None = None) -> Standing:
         """Count one request of `who` in `tenant_id`. Raises Refused, and then counts nothing here.
 
-        Classes by address are counted by each process alone: health checks must not need a database.
+        most: what `who` may have where that is less than the class admits. Classes by address are counted by each
+        process alone: health checks must not need a database.
         """
-        limit = self._settings.limit(name)
+        whole = self._settings.limit(name)
+        limit = whole if most is None else min(whole, most)
         factor = self._settings.tenant_factor
         now = self._clock.monotonic()
         second = int(now)
@@ -147,11 +149,11 @@ class Limiter:
         shared = self._windows.get(shared_key, second) if tenant_id else None
         if own.used >= limit:
             raise self._refused(name, limit, own.wait(now))
-        if shared is not None and shared.used >= limit * factor:
+        if shared is not None and shared.used >= whole * factor:
             raise self._refused(name, limit, shared.wait(now))
         if self._shares is not None and name not in BY_ADDRESS:
-            for key, most in ((own_key, limit), (shared_key, limit * factor)):
-                wait = await self._shares.take(f"http {key}", most)
+            for key, admitted in ((own_key, limit), (shared_key, whole * factor)):
+                wait = await self._shares.take(f"http {key}", admitted)
                 if wait is not None:
                     raise self._refused(name, limit, wait)
         own.add(second)

@@ -9,6 +9,7 @@ import msgspec
 from fastapi.openapi.utils import get_openapi
 from pydantic.alias_generators import to_camel
 
+from isthmus.http.browsers import SESSION_COOKIE
 from isthmus.http.examples import example
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
 from isthmus.http.settings import BY_ADDRESS, LIMITS
@@ -67,6 +68,12 @@ _ON_DEPRECATED = {
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": "The session of a browser, for this server's own pages only: see `POST /api/auth/session`.",
+    },
 }
 _STREAM = {
     "type": "string",
@@ -144,7 +151,12 @@ def _complete(
 ) -> None:
     permission = declaration.permission
     public = isinstance(permission, Public)
-    operation["security"] = [] if public else [{"bearer": []}, {"apiKey": []}]
+    ways = ("bearer", "apiKey", *(() if declaration.passes_on else ("session",)))
+    operation["security"] = [] if public else [{way: []} for way in ways]
+    if declaration.step_up:
+        operation["x-step-up"] = True
+    if declaration.embed:
+        operation["x-embed"] = True
     operation["x-permission"] = None if public else permission.name
     operation["x-rate-limit"] = {
         "class": declaration.limit,

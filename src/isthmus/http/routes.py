@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from isthmus.http.binding import Binder, Given, is_many
 from isthmus.http.bodies import CappedBody, check_json_type, parse_json
 from isthmus.http.deprecation import Deprecated
-from isthmus.http.errors import BadCursor, CannotStart, common, problem_responses
+from isthmus.http.errors import BadCursor, CannotStart, StepUpRequired, common, problem_responses
 from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Permission
@@ -49,6 +50,8 @@ class Declaration:
     envelope: bool = False
     media_type: str = "application/json"
     passes_on: bool = False
+    step_up: bool = False
+    embed: bool = False
     errors: tuple[type[Problem], ...] = ()
     secret_fields: tuple[str, ...] = ()
     answer: type[msgspec.Struct] | None = None
@@ -85,6 +88,10 @@ class Declared(TypedDict, total=False):
     open_query: bool
     #: The request is another system's and goes on to it, its Idempotency-Key too.
     passes_on: bool
+    #: Takes a fresh proof from whoever has a session; so does every route that answers with a one-time secret (SE-09).
+    step_up: bool
+    #: Foreign pages may call it with a publishable key (AK-08).
+    embed: bool
     #: The content type of success, where it is not JSON.
     media_type: str
     #: Names of one-time secrets in the answer: shown once, never kept for a repeated Idempotency-Key (ID-05).
@@ -94,8 +101,14 @@ class Declared(TypedDict, total=False):
     deprecated: Deprecated
 
 
+#: Shown once like a secret, but they open nothing by themselves: a consent is finished by whoever began it.
+_LINKS: Final = frozenset({"authorizationUrl", "state"})
 #: Where the edge leaves what puts the family's envelope around an answer that the framework sends by itself.
 WRAPPED: Final = "isthmus.wrapped"
+#: Where the edge leaves what binds such an answer's effect to the request's Idempotency-Key.
+ONCE: Final = "isthmus.once"
+
+Work = Callable[[], Awaitable[Response]]
 
 
 class _ReadRequest(Request):
@@ -124,7 +137,9 @@ class DeclaredRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def read_first(request: Request) -> Response:
-            answer = await handle(await _read(request)) if self.takes_json else await handle(request)
+            read = await _read(request) if self.takes_json else request
+            once: Callable[[Request, Work], Awaitable[Response]] | None = request.scope.get(ONCE)
+            answer = await handle(read) if once is None else await once(read, partial(handle, read))
             wrapped: Callable[[Response], Response] | None = request.scope.get(WRAPPED)
             return answer if wrapped is None else wrapped(answer)
 
@@ -164,6 +179,8 @@ async def _read(request: Request) -> Request:
 
 def _declaration(declared: Declared, envelope: bool) -> Declaration:
     model, stream = declared["response_model"], declared.get("stream", False)
+    secret_fields = tuple(declared.get("secret_fields", ()))
+    opens = declared["permission"] is not PUBLIC and not _LINKS.issuperset(secret_fields)
     return Declaration(
         permission=declared["permission"],
         limit=declared["limit"],
@@ -174,8 +191,10 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         envelope=envelope and not stream,
         media_type="text/event-stream" if stream else declared.get("media_type", "application/json"),
         passes_on=declared.get("passes_on", False),
+        step_up=declared.get("step_up", opens),
+        embed=declared.get("embed", False),
         errors=tuple(declared.get("errors", ())),
-        secret_fields=tuple(declared.get("secret_fields", ())),
+        secret_fields=secret_fields,
         deprecated=declared.get("deprecated"),
         answer=model if isinstance(model, type) and issubclass(model, msgspec.Struct) else None,
     )
@@ -206,7 +225,7 @@ class Routes:
         declaration = _declaration(declared, self._envelope)
         by_pydantic = declaration.answer is None and not declaration.stream
         always = common(method, self.router.prefix + path, signed_in=permission is not PUBLIC)
-        kinds = (*always, *declaration.errors)
+        kinds = (*always, *((StepUpRequired,) if declaration.step_up else ()), *declaration.errors)
 
         def declare(endpoint: Endpoint) -> Endpoint:
             self.router.add_api_route(

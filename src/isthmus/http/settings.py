@@ -50,6 +50,9 @@ class HttpSettings:
     limits: Mapping[str, int] = _knob({}, "Requests per minute for a limit class, where it differs from the default.")
     tenant_factor: int = _knob(10, "A tenant's limit as a multiple of one principal's.")
     failures_per_minute: int = _knob(100, "Refused sign-ins per minute and address before the address has to wait.")
+    step_up_seconds: float = _knob(
+        600.0, "How long a session's last proof of who it is suffices for keys, roles, exports and the like."
+    )
     head_bytes: int = _knob(64 * 1024, "Largest request head in bytes.")
     head_fields: int = _knob(100, "Most header fields of a request.")
     head_seconds: float = _knob(5.0, "Longest time a request head may take.")

@@ -7,6 +7,7 @@ from datetime import datetime
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
 from isthmus.features.connections.errors import (
+    AlreadyConnected,
     ConnectionNotFound,
     IntegrationDisabled,
     IntegrationNotFound,
@@ -72,7 +73,14 @@ async def connect(
     if connection is not None:
         return await starting.reconnect(scope, connection.id, return_url=return_url, keys=keys)
     target = settling.Target(found.name, found.settings, integration_id, owner)
-    return await starting.start_for(scope, found.provider, target, return_url, keys)
+    try:
+        return await starting.start_for(scope, found.provider, target, return_url, keys)
+    except AlreadyConnected:
+        # the same person may have begun in another window at the same moment
+        _, connection = await _mine(scope, integration_id)
+        if connection is None:
+            raise
+    return await starting.reconnect(scope, connection.id, return_url=return_url, keys=keys)
 
 
 async def state(scope: Scope, integration_id: str) -> Connection | None:

@@ -29,7 +29,7 @@ Seal = Callable[[int], Awaitable[tokens.Sealed]]
 
 
 class Raced(Exception):
-    """Another consent of this tenant took the account at the same moment."""
+    """Another request of this tenant took the account, or the person's place, at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +196,12 @@ async def create(  # house: silent - create_on emits
 async def create_on(
     scope: Scope, tx: Tx, registration: Registration, integration_id: str, owner: Owner | None = None
 ) -> str:
-    """A new connection of this integration: the tenant's, or one person's."""
+    """A new connection of this integration: the tenant's, or one person's. Raises Raced where a person has one."""
     connection_id = scope.id("con")
     auth, provider = registration.manifest.auth, registration.provider
     fresh = store.Fresh(connection_id, integration_id, provider, auth, registration.id)
-    await store.insert_connection(tx, fresh, owner, scope.now)
+    if not await store.insert_connection(tx, fresh, owner, scope.now):
+        raise Raced
     tx.emit(Created(subject=connection_id, body={"provider": provider, "integrationId": integration_id}))
     return connection_id
 

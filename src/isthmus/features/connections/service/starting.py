@@ -93,7 +93,7 @@ async def start_for(
     if registration.manifest.auth == OAUTH:
         _no_keys(keys)
         allowed = await check_return(scope, return_url)
-        async with scope.tx() as tx:
+        async with held_by_one(), scope.tx() as tx:
             made = await settling.create(scope, tx, registration, target)
             consent = await begin(scope, tx, registration, made, allowed)
         return Started(await get(scope, made), consent)
@@ -305,7 +305,7 @@ async def _try(
 
 @asynccontextmanager
 async def held_by_one() -> AsyncIterator[None]:
-    """Says that an account is connected already where two came for it at the same moment."""
+    """Says that something is connected already where two came for it at the same moment."""
     try:
         yield
     except settling.Raced as race:

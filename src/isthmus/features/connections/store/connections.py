@@ -105,12 +105,13 @@ _FOLLOW = statement(
     .values(status=bindparam("new_status"), updated_at=bindparam("now"))
 )
 _ADD = statement(
-    insert(c)
+    pg_insert(c)
     .values(
         {name: bindparam(name) for name in ("tenant_id", "id", "integration_id", "provider", "auth", "registration_id")}
     )
     .values(user_id=bindparam("user_id"), owner_id=bindparam("owner_id"))
     .values(status=bindparam("status"), created_at=bindparam("now"), updated_at=bindparam("now"))
+    .on_conflict_do_nothing()
 )
 _SET_STATUS = statement(
     update(c)
@@ -249,12 +250,13 @@ class Fresh:
     registration_id: str
 
 
-async def insert_connection(tx: Tx, fresh: Fresh, owner: Owner | None, now: datetime) -> None:
-    """A new connection that waits for its credentials."""
-    await tx.execute(
+async def insert_connection(tx: Tx, fresh: Fresh, owner: Owner | None, now: datetime) -> bool:
+    """A new connection that waits for its credentials; False where the person has one there by now."""
+    added = await tx.execute(
         _ADD, tenant_id=tx.tenant_id, **asdict(fresh), status=Status.PENDING.value, now=now,
         user_id=owner and owner.user_id, owner_id=owner and owner.id,
     )  # fmt: skip
+    return bool(added)
 
 
 async def update_status(

@@ -1,0 +1,183 @@
+"""What stands ready for each POST that is sent with an Idempotency-Key, so that there is an effect to have once."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import yaml
+from tests.given import catalog as given
+from tests.given.crm import Crm
+from tests.journeys.deployment import Answer, Deployment, Merchant
+from tests.journeys.routes import Asked, Case
+
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
+
+#: POSTs that have no effect to have once, in this story or ever, and why.
+NO_EFFECT: Mapping[str, str] = {
+    "POST /api/admin/integrations/{category}/{id}/test": "a test of a provider writes nothing",
+    "POST /api/auth/password": "somebody signed in by a foreign token has no password",
+    "POST /api/auth/logout": "a foreign token ends by itself",
+    "POST /api/integrations/search": "a search writes nothing",
+    "POST /api/merchants/{merchant_id}/product-sync/preview": "a preview writes nothing",
+    "POST /api/merchants/{merchant_id}/product-sync/trigger": "products come by events in this story",
+    "POST /api/proxy/{connection_id}/{path:path}": "the key goes on to the far side",
+    "POST /api/sync/deletions/decide": "nothing was deleted",
+    "POST /api/sync/{run_id}/cancel": "the run has ended",
+    "POST /api/sync/{run_id}/retry": "no record has failed",
+    "POST /api/user/integrations/flows": "nobody has given a consent in another browser",
+    "POST /api/webhooks/endpoints/{id}/test": "a test of an endpoint writes nothing",
+    "POST /api/webhooks/replay/{replay_id}/cancel": "the replay is done",
+}
+_PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Story:
+    """A merchant with integrations of a keyed provider: of the tenant, and of each person."""
+
+    running: Deployment
+    amy: Merchant
+    operator: Merchant
+    known: dict[str, str]
+    shared: str = ""
+    own: str = ""
+
+
+async def begin(running: Deployment, amy: Merchant, known: dict[str, str], far: Crm) -> Story:
+    """Everything that is there before the first POST."""
+    operator = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
+    story = Story(running, amy, operator, known)
+    optional = [{"name": name, "label": name, "required": False} for name in ("api_key", "username", "password")]
+    keyed = {
+        "hosts": {"api": far.url},
+        "category": "support",
+        "credentialFields": optional,
+        "service": given.document("desk")["service"] | {"verify": {"path": "/people/1", "account": "person.id"}},
+    }
+    _fine(await operator.call("POST", "/api/admin/integrations", given.document("desk") | keyed))
+    story.shared, story.own = [await _integration(amy, scoped) for scoped in (False, True)]
+    schedules = {"schedules": [{"entity": "products", "everySeconds": 3600}]}
+    _fine(await amy.call("PUT", f"/api/config/{known['con']}", schedules))
+    return story
+
+
+async def _integration(amy: Merchant, scoped: bool) -> str:
+    body = {"integrationId": "desk", "name": f"Desk {scoped}", "userScoped": scoped}
+    return str(_fine(await amy.call("POST", "/api/tenant/integrations", body)).body["id"])
+
+
+def _fine(answer: Answer) -> Answer:
+    assert answer.status < 300, answer.body
+    return answer
+
+
+def caller(story: Story, case: Case) -> Merchant:
+    """Who calls it."""
+    return story.amy if case.for_tenants else story.operator
+
+
+async def prepared(story: Story, case: Case) -> Asked:
+    """The request, once there is something for it to do."""
+    asked = case.call(story.known)
+    change = _PREPARED.get(str(case))
+    return await change(story, asked) if change else asked
+
+
+def _body(**changes: Any) -> Callable[[Story, Asked], Awaitable[Asked]]:
+    async def change(_: Story, asked: Asked) -> Asked:
+        return Asked(asked.method, asked.path, asked.query, {**(asked.body or {}), **changes})
+
+    return change
+
+
+def _at(attribute: str) -> Callable[[Story, Asked], Awaitable[Asked]]:
+    """The same for the keyed integration of the tenant, or of each person."""
+
+    async def change(story: Story, asked: Asked) -> Asked:
+        path = asked.path.replace(story.known["int"], getattr(story, attribute))
+        return Asked(asked.method, path, asked.query, _KEYS.get(path.rpartition("/")[2], asked.body))
+
+    return change
+
+
+_KEYS = {"custom": {"credentials": {"api_key": "k"}}}
+
+
+async def _own_connected(story: Story, asked: Asked) -> Asked:
+    path = asked.path.replace(story.known["int"], story.own)
+    body = {"apiKey": "k"}
+    _fine(await story.amy.call("POST", f"/api/user/integrations/{story.own}/connect/api-key", body))
+    return Asked(asked.method, path, asked.query, asked.body)
+
+
+async def _of_desk(story: Story, asked: Asked) -> Asked:
+    return Asked(asked.method, asked.path.replace("/marketplace/tiki/", "/support/desk/"), asked.query, asked.body)
+
+
+async def _changed(story: Story, asked: Asked) -> Asked:
+    for text in ("Once.", "Twice."):
+        body = {"description": text}
+        _fine(await story.operator.call("PATCH", "/api/admin/integrations/marketplace/tiki", body))
+    return asked
+
+
+async def _suspended(story: Story, asked: Asked) -> Asked:
+    _fine(await story.operator.call("POST", f"/api/admin/tenants/{story.known['ten']}/suspend"))
+    return asked
+
+
+async def _returnable(story: Story, asked: Asked) -> Asked:
+    origins = {"origins": ["https://app.example.com", "https://front.example.com"]}
+    _fine(await story.amy.call("PUT", "/api/connections/return-origins", origins))
+    return asked
+
+
+async def _returnable_own(story: Story, asked: Asked) -> Asked:
+    await _returnable(story, asked)
+    body = {"integrationId": "tiki", "name": "Own consents", "userScoped": True}
+    made = _fine(await story.amy.call("POST", "/api/tenant/integrations", body)).body["id"]
+    return Asked(asked.method, asked.path.replace(story.known["int"], made), asked.query, asked.body)
+
+
+async def _member(story: Story, asked: Asked) -> Asked:
+    invited = _fine(await story.amy.call("POST", "/api/tenant/members", {"email": "bo@example.com", "roles": ["user"]}))
+    body = {"invitation": invited.body["invitation"], "password": _PASSWORD}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(story.running.address + "/api/auth/accept", json=body) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+    path = asked.path.replace(story.known["usr"], invited.body["id"])
+    return Asked(asked.method, path, asked.query, asked.body)
+
+
+async def _upload(story: Story, asked: Asked) -> Asked:
+    root = f"/api/merchants/{story.amy.tenant_id}/product-sync/uploads"
+    begun = _fine(await story.amy.call("POST", root, {"name": "again.csv"}))
+    path = asked.path.replace(story.known["upl"], begun.body["data"]["id"])
+    return Asked(asked.method, path, asked.query, asked.body)
+
+
+_PREPARED: Mapping[str, Callable[[Story, Asked], Awaitable[Asked]]] = {
+    "POST /api/admin/integrations/import": _body(yaml=yaml.safe_dump(given.document("imported")), dryRun=False),
+    "POST /api/admin/integrations/{category}/{id}/connection": _of_desk,
+    "POST /api/admin/integrations/{category}/{id}/reset": _changed,
+    "POST /api/admin/integrations/{category}/{id}/versions/{version}/rollback": _changed,
+    "POST /api/admin/tenants/{id}/activate": _suspended,
+    "POST /api/merchants/{merchant_id}/product-sync/uploads/{upload_id}/cancel": _upload,
+    "POST /api/tenant/integrations/import": _body(yaml="provider: tiki\nname: Of a file, once", dryRun=False),
+    "POST /api/tenant/integrations/{id}/connect/api-key": _at("shared"),
+    "POST /api/tenant/integrations/{id}/connect/basic": _at("shared"),
+    "POST /api/tenant/integrations/{id}/connect/custom": _at("shared"),
+    "POST /api/tenant/integrations/{id}/connect/oauth": _returnable,
+    "POST /api/tenant/integrations/{id}/users/{user_id}/disconnect": _own_connected,
+    "POST /api/tenant/members/{id}/password-reset": _member,
+    "POST /api/user/integrations/{id}/connect/api-key": _at("own"),
+    "POST /api/user/integrations/{id}/connect/basic": _at("own"),
+    "POST /api/user/integrations/{id}/connect/custom": _at("own"),
+    "POST /api/user/integrations/{id}/connect/oauth": _returnable_own,
+    "POST /api/user/integrations/{id}/connection/test": _own_connected,
+    "POST /api/user/integrations/{id}/disconnect": _own_connected,
+    "POST /api/webhooks/replay": _body(plan=False),
+}
