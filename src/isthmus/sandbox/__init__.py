@@ -3,6 +3,7 @@
 from isthmus.sandbox.catalogue import CatalogueProduct, CatalogueUnreadable, CatalogueVariant, generate, read_csv
 from isthmus.sandbox.clock import ShiftedClock
 from isthmus.sandbox.consent import Ask, page, refusal, walk
+from isthmus.sandbox.effects import Effect, Effects, EffectValue
 from isthmus.sandbox.faults import KINDS, Fault, Faults
 from isthmus.sandbox.ledger import Grant, Token
 from isthmus.sandbox.model import App, Seller, Warehouse
@@ -25,6 +26,9 @@ __all__ = [
     "CatalogueProduct",
     "CatalogueUnreadable",
     "CatalogueVariant",
+    "Effect",
+    "EffectValue",
+    "Effects",
     "Endpoint",
     "Fault",
     "Faults",

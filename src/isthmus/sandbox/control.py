@@ -26,6 +26,8 @@ def _route(shop: Shop, call: Call) -> Reply:
             return json_reply(shop.summary())
         case ("GET" | "DELETE", "requests"):
             return _requests(shop, call)
+        case ("GET" | "DELETE", "effects"):
+            return _effects(shop, call)
         case ("GET" | "POST" | "DELETE", "faults"):
             return _faults(shop, call, rest)
         case ("POST" | "PATCH" | "DELETE", "products"):
@@ -45,6 +47,17 @@ def _requests(shop: Shop, call: Call) -> Reply:
     limit = call.one("limit")
     shown = rows[-int(limit) :] if limit and limit.isdecimal() and int(limit) else rows
     return json_reply({"requests": shown, "counts": dict(shop.recording.counts)})
+
+
+def _effects(shop: Shop, call: Call) -> Reply:
+    """What writes have changed, all of it or of one `object` or `field`, after the number `after`."""
+    if call.method == "DELETE":
+        shop.effects.clear()
+    after = call.one("after") or ""
+    found = shop.effects.of(
+        call.one("object"), call.one("field"), seller=call.one("seller"), after=int(after) if after.isdecimal() else 0
+    )
+    return json_reply({"effects": [{**asdict(one), "changed": one.changed} for one in found]})
 
 
 def _faults(shop: Shop, call: Call, rest: str) -> Reply:

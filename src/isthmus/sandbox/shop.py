@@ -13,6 +13,7 @@ from isthmus.sandbox.clock import ShiftedClock
 from isthmus.sandbox.consent import Ask
 from isthmus.sandbox.cursors import Cursors
 from isthmus.sandbox.dice import Dice
+from isthmus.sandbox.effects import Effects
 from isthmus.sandbox.faults import Faults
 from isthmus.sandbox.ledger import Ledger
 from isthmus.sandbox.model import App, Seller
@@ -81,6 +82,8 @@ class Shop(ABC):
     def _begin(self) -> None:
         self.ledger = Ledger(self.clock, self.world.seed, self.platform, "token")
         self.cursors = Cursors(self.clock)
+        #: What writes have changed.
+        self.effects = Effects(self.clock)
         self._asks: dict[str, Ask] = {}
         self._requests = 0
         self._books: dict[str, Book] = {}
