@@ -17,6 +17,7 @@ from isthmus.engine.db import connect
 PLATFORM_TABLES = {
     "audit_checkpoints": "hashes of the log of all tenants, which tell nothing of what they commit to",
     "alembic_version": "the schema's own step",
+    "bus_days": "which transaction was the oldest one on a day",
     "budget_windows": "quotas by a key that holds no tenant's data",
     "bus_cursors": "where in-process listeners stand in the log of all tenants",
     "provider_overrides": "facts about providers, shown to every tenant",
@@ -36,6 +37,9 @@ PLATFORM_TABLES = {
 DEFINERS = {
     "public.search_find": "full text may use no index behind a policy; it has the tenant's filter inside",
     "public.search_near": "the same for the words that a misspelt one may mean",
+    "inbound_days.make": "makes the days of two tables, which the service may not",
+    "inbound_days.remove": "drops the days of two tables, which the service may not",
+    "event_days.keep": "makes and drops the days of one table, which the service may not",
     "webhook_days.keep": "makes and drops the days of one table, which the service may not",
 }
 #: Relations of the queue hold wake-ups only and have no tenant's data (VA-16).
@@ -46,6 +50,7 @@ QUEUE_SCHEMA = "queue"
 PLATFORM_WIDE = {
     "sessions_digest_key": "the hash of an unguessable token, which a caller is looked up by",
     "password_resets_digest_key": "the hash of an unguessable token, which its bearer is looked up by",
+    "break_glasses_digest_key": "the hash of an unguessable token, which its bearer is looked up by",
     "users_invitation_key": "the hash of an unguessable invitation, which its bearer is looked up by",
     "api_keys_digest_key": "the hash of an unguessable key, which a caller is looked up by",
     "oauth_flows_key": "the hash of an unguessable state, which a callback is looked up by",

@@ -16,7 +16,7 @@ from isthmus.engine.db import Database
 from isthmus.features import sync
 from isthmus.features.sync.settings import Settings as SyncSettings
 from isthmus.features.webhooks_in.errors import DeliveryNotFound, ReplayNotFound
-from isthmus.features.webhooks_in.service import looking, replaying, routing, simulating, working
+from isthmus.features.webhooks_in.service import looking, replaying, retaining, routing, simulating, working
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.features.webhooks_in.service.intake import ROUTE
 from isthmus.features.webhooks_in.service.looking import Filters
@@ -297,6 +297,6 @@ async def test_another_tenant_sees_nothing(world: World) -> None:
 async def test_what_is_old_is_forgotten(world: World) -> None:
     await pushed(world, news(111, code=10), news(111, code=3))
     world.system.clock.advance(40 * 86_400)  # type: ignore[attr-defined] # as above
-    await working.sweep(world.system)
+    await retaining.sweep(world.system)
     assert [row["state"] for row in await log(world)] == ["waiting"]
     assert await world.rows("select digest from webhook_seen") == []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.engine.db import Tx
-from isthmus.features.webhooks_in.service import pulling, replaying, routing, subscribing, working
+from isthmus.features.webhooks_in.service import pulling, replaying, retaining, routing, subscribing, working
 from isthmus.scope import Scope, System
 
 
@@ -52,7 +52,7 @@ async def wake(system: System) -> None:
 
 async def sweep(system: System) -> None:
     """Forget what is older than its time."""
-    await working.sweep(system)
+    await retaining.sweep(system)
 
 
 async def replay(scope: Scope, replay_id: str) -> None:

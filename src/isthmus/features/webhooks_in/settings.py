@@ -22,7 +22,10 @@ class Settings:
     refused_kept: int = field(default=1_000, metadata={"help": "Most refused requests kept per source."})
     refused_for: timedelta = field(default=timedelta(days=1), metadata={"help": "How long refused requests are kept."})
     ledger_for: timedelta = field(default=timedelta(days=30), metadata={"help": "How long repeats are recognised."})
-    log_for: timedelta = field(default=timedelta(days=30), metadata={"help": "How long deliveries are kept."})
+    log_for: timedelta = field(
+        default=timedelta(days=30),
+        metadata={"help": "How long deliveries are kept of tenants that chose no other number."},
+    )
     retries: tuple[float, ...] = field(
         default=(5.0, 30.0, 120.0, 600.0, 1_800.0, 7_200.0, 21_600.0),
         metadata={"help": "Seconds between the attempts to work a delivery off; then it is a dead letter."},

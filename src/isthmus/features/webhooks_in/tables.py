@@ -78,6 +78,7 @@ SEEN = platform_table(
     Index("webhook_seen_at", "at", postgresql_using="brin"),
 )
 
+#: Partitioned by day through the id, which begins with its time; the days lie in the schema `inbound_days`.
 INBOX = tenant_table(
     "webhook_inbox",
     Column("id", Text, primary_key=True),
@@ -110,8 +111,8 @@ INBOX = tenant_table(
     Column("rehearsed", Boolean, nullable=False, server_default=sql("false")),
     Index("webhook_inbox_received", "source_id", "id", postgresql_where=sql("state = 'received'")),
     Index("webhook_inbox_connection", "connection_id", "id", postgresql_where=sql("connection_id is not null")),
-    Index("webhook_inbox_at", "received_at", postgresql_using="brin"),
 )
+INBOX.dialect_options["postgresql"]["partition_by"] = "RANGE (id)"
 
 _OPEN = sql("state in ('waiting', 'handling')")
 
@@ -207,6 +208,7 @@ ENROLMENTS = tenant_table(
     Index("webhook_enrolments_due", "next_at", postgresql_where=sql("next_at is not null")),
 )
 
+#: Partitioned by the days of their deliveries.
 STEPS = tenant_table(
     "webhook_steps",
     Column("delivery_id", Text, primary_key=True),
@@ -217,8 +219,10 @@ STEPS = tenant_table(
     Column("message", Text),
     Column("run_id", Text),
 )
+STEPS.dialect_options["postgresql"]["partition_by"] = "RANGE (delivery_id)"
 
 #: Wakes the router once for a burst: `wanted` grows with each delivery, `seen` follows when everything is routed.
+#: `since` is the least id that is not, so that the router looks at no older day; null: everything is.
 MAIL = tenant_table(
     "webhook_mail",
     Column("source_id", Text, primary_key=True),
@@ -226,6 +230,7 @@ MAIL = tenant_table(
     _count("seen"),
     _count("repeats"),
     Column("last_at", _TIME),
+    Column("since", Text),
 )
 
 #: Unlogged and short: what was refused, for the person who looks for the reason.

@@ -5,7 +5,8 @@ from isthmus.features.webhooks_out.model import Draft as Draft
 from isthmus.features.webhooks_out.service.dispatching import run as deliver
 from isthmus.features.webhooks_out.service.endpoints import create as create
 from isthmus.features.webhooks_out.service.fanning import run as fan_out
+from isthmus.features.webhooks_out.service.retaining import retentions as retentions
 from isthmus.features.webhooks_out.service.sending import Sender as Sender
 from isthmus.features.webhooks_out.settings import Settings as Settings
 
-__all__ = ["Catalogue", "Draft", "Sender", "Settings", "create", "deliver", "fan_out"]
+__all__ = ["Catalogue", "Draft", "Sender", "Settings", "create", "deliver", "fan_out", "retentions"]

@@ -73,7 +73,7 @@ class TooManyEndpoints(Problem):
 
 
 class WrongRetention(Invalid):
-    """Deliveries cannot be kept for so long; `details.fields` says how long they can.
+    """Deliveries or events cannot be kept for so long; `details.fields` says how long they can.
 
     Choose a number of days within the limits that are named.
     """
@@ -81,10 +81,10 @@ class WrongRetention(Invalid):
     code = "WEBHOOK_RETENTION_INVALID"
 
     @classmethod
-    def days(cls, most: int) -> "WrongRetention":
-        """It is outside the limits."""
+    def days(cls, path: str, most: int) -> "WrongRetention":
+        """A number of days is outside the limits."""
         message = f"Between 1 and {most} days."
-        return cls(message, details={"fields": [{"path": "days", "message": message}]})
+        return cls(message, details={"fields": [{"path": path, "message": message}]})
 
 
 class WrongSchema(Invalid):

@@ -108,7 +108,7 @@ class EventTypeRemoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionChanged(Event):
-    """A tenant chose for how many days its deliveries are kept."""
+    """A tenant chose for how many days its deliveries and its events are kept."""
 
     type: ClassVar[str] = "webhook.retention_changed"
 

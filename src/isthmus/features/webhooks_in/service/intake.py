@@ -16,9 +16,11 @@ import msgspec
 
 from isthmus.connect.webhooks import Challenge, Reply
 from isthmus.features.webhooks_in.model import deliveries, reading
+from isthmus.features.webhooks_in.model.days import Days
 from isthmus.features.webhooks_in.model.deliveries import Entry, LiveSource, Refusal
 from isthmus.features.webhooks_in.model.inbound import Inbound, Request
 from isthmus.features.webhooks_in.model.verifying import Verdict, verify
+from isthmus.features.webhooks_in.service import retaining
 from isthmus.features.webhooks_in.service.finding import Finder
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import intake as store
@@ -188,6 +190,7 @@ class Batch:
     def __init__(self, system: System, settings: Settings) -> None:
         self._system, self._settings = system, settings
         self._waiting: dict[bytes, _Waiting] = {}
+        self._days: Days | None = None
         self._work: asyncio.Task[None] | None = None
 
     async def put(self, entry: Entry, *, first: bool) -> bool:
@@ -219,6 +222,8 @@ class Batch:
                 _tell(taken, kept)
 
     async def _commit(self, taken: Sequence[_Waiting]) -> set[str]:
+        if self._days is None or not self._days.hold(self._system.now):
+            self._days = await retaining.ready(self._system)
         async with self._system.tx() as tx:
             kept = await store.keep(tx, [one.entry for one in taken])
             fresh: Counter[tuple[str, str]] = Counter()
@@ -227,7 +232,8 @@ class Batch:
                 key = (one.entry.tenant_id, one.entry.source_id)
                 fresh[key] += one.entry.id in kept
                 repeats[key] += len(one.more) + (one.entry.id not in kept)
-            for tenant_id, source_id in await store.count(tx, fresh, repeats, self._system.now):
+            since = min(kept, default=None)
+            for tenant_id, source_id in await store.count(tx, fresh, repeats, since, self._system.now):
                 await self._system.engine.queue.enqueue(tx, ROUTE, source_id, tenant_id=tenant_id)
             first = sorted({(one.entry.tenant_id, one.entry.source_id) for one in taken if one.first})
             if first:

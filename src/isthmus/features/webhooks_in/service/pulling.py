@@ -11,6 +11,7 @@ from isthmus.features.webhooks_in.model import deliveries, reading
 from isthmus.features.webhooks_in.model.deliveries import Entry
 from isthmus.features.webhooks_in.model.inbound import Inbound, Request
 from isthmus.features.webhooks_in.model.verifying import Verdict
+from isthmus.features.webhooks_in.service import retaining
 from isthmus.features.webhooks_in.service.intake import ROUTE
 from isthmus.features.webhooks_in.service.subscribing import FAULTS, place_of, said
 from isthmus.features.webhooks_in.settings import Settings
@@ -71,10 +72,11 @@ async def _keep(scope: Scope, place: Place, source_id: str, webhooks: Webhooks, 
     system = System(scope.engine, scope.clock)
     entries = _entries(scope, place.provider, source_id, webhooks, batch.bodies)
     key = (scope.tenant_id, source_id)
+    await retaining.ready(system)
     async with system.tx() as tx:
         kept = await intake.keep(tx, list(entries.values()))
         fresh, repeats = Counter({key: len(kept)}), Counter({key: len(batch.bodies) - len(kept)})
-        for tenant_id, woken in await intake.count(tx, fresh, repeats, scope.now):
+        for tenant_id, woken in await intake.count(tx, fresh, repeats, min(kept, default=None), scope.now):
             await scope.engine.queue.enqueue(tx, ROUTE, woken, tenant_id=tenant_id)
         await store.pulled(tx, place, batch.place, len(kept), scope.now)
 

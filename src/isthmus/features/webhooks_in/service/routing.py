@@ -39,20 +39,20 @@ async def route(scope: Scope, source_id: str) -> None:
     system = System(scope.engine, scope.clock)
     while True:
         async with system.tx() as tx:
-            wanted = await store.wanted(tx, scope.tenant_id, source_id)
-        while await _some(system, scope, source_id):
+            mail = await store.mail(tx, scope.tenant_id, source_id)
+        while mail.since is not None and await _some(system, scope, source_id, mail.since):
             pass
         async with system.tx() as tx:
-            if await store.close(tx, scope.tenant_id, source_id, wanted):
+            if await store.close(tx, scope.tenant_id, source_id, mail):
                 return
             if await holding.source(tx, scope.tenant_id, source_id) is None:
                 return
 
 
-async def _some(system: System, scope: Scope, source_id: str) -> bool:
+async def _some(system: System, scope: Scope, source_id: str, since: str) -> bool:
     async with system.tx() as tx:
         source = await holding.source(tx, scope.tenant_id, source_id)
-        rows = await store.routable(tx, scope.tenant_id, source_id, _AT_ONCE)
+        rows = await store.routable(tx, scope.tenant_id, source_id, since, _AT_ONCE)
     if not rows or source is None:
         return False
     targets = {account: await _target(system, scope, source, account) for account in {row["account"] for row in rows}}

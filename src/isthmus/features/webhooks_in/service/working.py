@@ -24,8 +24,8 @@ from isthmus.features.webhooks_in.service.planning import Expressions
 from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import handlers as keeping
-from isthmus.features.webhooks_in.store import intake, tasks
 from isthmus.features.webhooks_in.store import planning as plans
+from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store import working as store
 from isthmus.features.webhooks_in.store.tasks import Ended
 from isthmus.features.webhooks_in.store.working import Step
@@ -202,14 +202,3 @@ async def wake(system: System) -> None:
     """Wake what is due between the rounds of the reconciler."""
     async with system.tx() as tx:
         await system.engine.queue.enqueue_missing(tx, await missing(system, tx))
-
-
-async def sweep(system: System) -> None:
-    """Forget what is older than its time."""
-    settings, now = system.engine.part(Settings), system.now
-    more = True
-    while more:
-        async with system.tx() as tx:
-            more = await intake.sweep(
-                tx, refused=now - settings.refused_for, seen=now - settings.ledger_for, log=now - settings.log_for
-            )

@@ -32,12 +32,14 @@ from given join fresh using (digest)
 returning id
 """
 _MAIL = """
-insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at)
-select g.tenant_id, g.source_id, g.wanted, g.repeats, $5
-from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as g (tenant_id, source_id, wanted, repeats)
+insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at, since)
+select g.tenant_id, g.source_id, g.wanted, g.repeats, $5, g.since
+from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $6::text[])
+  as g (tenant_id, source_id, wanted, repeats, since)
 order by g.tenant_id, g.source_id
 on conflict (tenant_id, source_id) do update
-  set wanted = m.wanted + excluded.wanted, repeats = m.repeats + excluded.repeats, last_at = excluded.last_at
+  set wanted = m.wanted + excluded.wanted, repeats = m.repeats + excluded.repeats, last_at = excluded.last_at,
+    since = least(m.since, excluded.since)
 returning m.tenant_id, m.source_id, m.wanted, m.seen
 """
 _FIRST = """
@@ -67,16 +69,6 @@ _SWEEP_REFUSED = "delete from webhook_refused where at < $1"
 _SWEEP_SEEN = """
 delete from webhook_seen where digest in (select digest from webhook_seen where at < $1 limit 5000)
 """
-_SWEEP_LOG = """
-with old as (
-  select tenant_id, id from webhook_inbox where received_at < $1 and state <> 'waiting' limit 5000
-), steps as (
-  delete from webhook_steps s using old where s.tenant_id = old.tenant_id and s.delivery_id = old.id
-), tasks as (
-  delete from webhook_tasks t using old where t.tenant_id = old.tenant_id and t.delivery_id = old.id
-)
-delete from webhook_inbox i using old where i.tenant_id = old.tenant_id and i.id = old.id
-"""
 
 
 async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
@@ -86,12 +78,16 @@ async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
 
 
 async def count(
-    tx: Tx, fresh: Counter[tuple[str, str]], repeats: Counter[tuple[str, str]], now: datetime
+    tx: Tx, fresh: Counter[tuple[str, str]], repeats: Counter[tuple[str, str]], since: str | None, now: datetime
 ) -> list[tuple[str, str]]:
-    """Count what came in by (tenant, source); answers the sources whose router sleeps and must be woken."""
+    """Count what came in by (tenant, source); answers the sources whose router sleeps and must be woken.
+
+    since: the least id of all that is fresh, None where nothing is.
+    """
     keys = sorted(set(fresh) | set(repeats))
     columns = ([key[0] for key in keys], [key[1] for key in keys], [fresh[key] for key in keys])
-    rows = await tx.fetch_sql(_MAIL, *columns, [repeats[key] for key in keys], now)
+    begins = [since if fresh[key] else None for key in keys]
+    rows = await tx.fetch_sql(_MAIL, *columns, [repeats[key] for key in keys], now, begins)
     asleep = []
     for row in rows:
         key = (row["tenant_id"], row["source_id"])
@@ -113,8 +109,7 @@ async def refuse(tx: Tx, refusals: Sequence[Refusal], most: int) -> None:
     await tx.execute_sql(_TRIM, [key[0] for key in keys], [key[1] for key in keys], most)
 
 
-async def sweep(tx: Tx, *, refused: datetime, seen: datetime, log: datetime) -> bool:
+async def sweep(tx: Tx, *, refused: datetime, seen: datetime) -> bool:
     """Forget some of what is older than each of these; whether there may be more."""
     await tx.execute_sql(_SWEEP_REFUSED, refused)
-    forgotten = await tx.execute_sql(_SWEEP_SEEN, seen), await tx.execute_sql(_SWEEP_LOG, log)
-    return max(forgotten) >= SWEPT
+    return await tx.execute_sql(_SWEEP_SEEN, seen) >= SWEPT

@@ -25,11 +25,16 @@ update webhook_inbox i set state = g.state, reason = g.reason, attempts = 0, rep
   next_at = case when g.state = 'waiting' then $5::timestamptz end,
   done_at = case when g.state <> 'waiting' then $5::timestamptz end
 from unnest($2::text[], $3::text[], $4::text[]) as g (id, state, reason)
-where i.tenant_id = $1 and i.id = g.id
+where i.tenant_id = $1 and i.id = g.id and i.id = any($2::text[])
 """
 _UNROUTED = """
-update webhook_inbox set state = 'received', reason = null where tenant_id = $1 and id = $2 and state = 'unrouted'
-returning source_id
+with back as (
+  update webhook_inbox set state = 'received', reason = null where tenant_id = $1 and id = $2 and state = 'unrouted'
+  returning source_id
+), mail as (
+  update webhook_mail m set since = least(m.since, $2) from back where m.tenant_id = $1 and m.source_id = back.source_id
+)
+select source_id from back
 """
 _EXPRESSIONS = "select id, filter, transform from webhook_sources where tenant_id = $1 and id = any($2::text[])"
 

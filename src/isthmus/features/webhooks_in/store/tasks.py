@@ -63,7 +63,7 @@ from (
       when bool_or(state = 'done') then 'done' else 'ignored' end as state
   from webhook_tasks where tenant_id = $1 and delivery_id = any($2::text[]) group by delivery_id
 ) as s
-where i.tenant_id = $1 and i.id = s.delivery_id
+where i.tenant_id = $1 and i.id = s.delivery_id and i.id = any($2::text[])
 """
 _OPENED = """
 select distinct key from webhook_tasks

@@ -11,7 +11,8 @@ from isthmus.engine.db import Tx
 _ROUTABLE = """
 select id, source_id, provider, account, entity, event, topic, object,
   simulated and not rehearsed as simulated from webhook_inbox
-where source_id = $1 and tenant_id = $2 and state = 'received' order by id limit $3 for update skip locked
+where source_id = $1 and tenant_id = $2 and state = 'received' and id >= $4 order by id limit $3
+for update skip locked
 """
 _ROUTE = """
 update webhook_inbox i set tenant_id = g.tenant_id, connection_id = g.connection_id, state = g.state,
@@ -19,10 +20,13 @@ update webhook_inbox i set tenant_id = g.tenant_id, connection_id = g.connection
   done_at = case when g.state = 'ignored' then $7::timestamptz end
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
   as g (id, tenant_id, connection_id, state, reason)
-where i.id = g.id and i.tenant_id = $6 and i.state = 'received'
+where i.id = g.id and i.id = any($1::text[]) and i.tenant_id = $6 and i.state = 'received'
 """
-_MAIL = "select wanted from webhook_mail where tenant_id = $1 and source_id = $2"
-_CLOSE = "update webhook_mail set seen = $3 where tenant_id = $1 and source_id = $2 and wanted = $3"
+_MAIL = "select wanted, since from webhook_mail where tenant_id = $1 and source_id = $2"
+_CLOSE = """
+update webhook_mail set seen = $3, since = null
+where tenant_id = $1 and source_id = $2 and wanted = $3 and since is not distinct from $4
+"""
 _STEP = """
 insert into webhook_steps (tenant_id, delivery_id, id, at, what, outcome, message, run_id)
 select $1, g.delivery_id, g.id, $7, g.what, g.outcome, g.message, g.run_id
@@ -30,7 +34,8 @@ from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $8::text
   as g (delivery_id, id, what, outcome, message, run_id)
 """
 _FORGOTTEN_MAIL = """
-select m.tenant_id, m.source_id from webhook_mail m where m.wanted > m.seen and m.last_at < $1 limit $2
+select m.tenant_id, m.source_id from webhook_mail m
+where (m.wanted > m.seen or m.since is not null) and m.last_at < $1 limit $2
 """
 
 
@@ -46,6 +51,14 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """How much has come in at a source, and the least id that is not routed; empty where everything is."""
+
+    wanted: int
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A line of a delivery's timeline."""
 
@@ -57,9 +70,9 @@ class Step:
     run_id: str | None
 
 
-async def routable(tx: Tx, tenant_id: str, source_id: str, limit: int) -> list[asyncpg.Record]:
-    """Deliveries that nobody has routed yet, locked; as the system."""
-    return await tx.fetch_sql(_ROUTABLE, source_id, tenant_id, limit)
+async def routable(tx: Tx, tenant_id: str, source_id: str, since: str, limit: int) -> list[asyncpg.Record]:
+    """Deliveries behind an id that nobody has routed yet, locked; as the system."""
+    return await tx.fetch_sql(_ROUTABLE, source_id, tenant_id, limit, since)
 
 
 async def route(tx: Tx, tenant_id: str, routed: Sequence[Routed], now: datetime) -> None:
@@ -69,15 +82,15 @@ async def route(tx: Tx, tenant_id: str, routed: Sequence[Routed], now: datetime)
     await tx.execute_sql(_ROUTE, *columns, tenant_id, now)
 
 
-async def wanted(tx: Tx, tenant_id: str, source_id: str) -> int:
-    """How much has come in at a source."""
+async def mail(tx: Tx, tenant_id: str, source_id: str) -> Mail:
+    """How much has come in at a source, and from where on it is not routed."""
     rows = await tx.fetch_sql(_MAIL, tenant_id, source_id)
-    return int(rows[0]["wanted"]) if rows else 0
+    return Mail(rows[0]["wanted"], rows[0]["since"]) if rows else Mail(0, None)
 
 
-async def close(tx: Tx, tenant_id: str, source_id: str, seen: int) -> bool:
-    """Note that everything up to this count was routed; False when more has come in meanwhile."""
-    return await tx.execute_sql(_CLOSE, tenant_id, source_id, seen) > 0
+async def close(tx: Tx, tenant_id: str, source_id: str, seen: Mail) -> bool:
+    """Note that everything up to this was routed; False when more has come in meanwhile."""
+    return await tx.execute_sql(_CLOSE, tenant_id, source_id, seen.wanted, seen.since) > 0
 
 
 async def note(tx: Tx, tenant_id: str, steps: Sequence[Step], now: datetime) -> None:

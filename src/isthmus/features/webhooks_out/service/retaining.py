@@ -1,8 +1,12 @@
-"""How long finished deliveries and what came back are kept: by days that are made ahead and dropped whole."""
+"""How long deliveries, what came back, and events are kept: by days that are made ahead and dropped whole."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from isthmus.engine import bus
+from isthmus.engine.db import Tx
 from isthmus.features.webhooks_out.errors import WrongRetention
 from isthmus.features.webhooks_out.events import RetentionChanged
 from isthmus.features.webhooks_out.settings import Settings
@@ -14,23 +18,49 @@ from isthmus.scope import Scope, System
 #: Days made beyond the longest retention, so that a sweep may be late.
 _AHEAD: Final = 4
 _SWEPT: Final = 2_000
+_CENTURY: Final = 36_500
 
 
-async def kept_days(scope: Scope) -> int:
-    """For how many days the tenant's deliveries are kept."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """For how many days deliveries with their attempts are kept, and events with their bodies; None: for ever."""
+
+    days: int
+    event_days: int | None
+
+
+async def kept(scope: Scope) -> Kept:
+    """For how long the tenant's deliveries and events are kept."""
     async with scope.tx() as tx:
-        return await endpoints.retention(tx, scope.part(Settings).keep_days)
+        days = await endpoints.retention(tx, scope.part(Settings).keep_days)
+        return Kept(days, await bus.kept(tx) or _longest(scope))
 
 
-async def keep(scope: Scope, days: int) -> int:
-    """Keep deliveries that are made from now on for so many days. Raises WrongRetention."""
-    most = scope.part(Settings).keep_most
+def _longest(scope: Scope) -> int | None:
+    """For how many days the deployment keeps events."""
+    return scope.engine.bus.kept.days or None
+
+
+async def keep(scope: Scope, days: int, event_days: int | None = None) -> Kept:
+    """Keep deliveries that are made from now on for so many days, and events; None: those as long as the deployment.
+
+    Raises WrongRetention.
+    """
+    most, longest = scope.part(Settings).keep_most, _longest(scope) or _CENTURY
     if not 1 <= days <= most:
-        raise WrongRetention.days(most)
+        raise WrongRetention.days("days", most)
+    if event_days is not None and not 1 <= event_days <= longest:
+        raise WrongRetention.days("eventDays", longest)
     async with scope.tx() as tx:
         await endpoints.put_retention(tx, days, scope.now)
-        tx.emit(RetentionChanged(subject=scope.tenant_id, body={"days": days}))
-    return days
+        await bus.keep(tx, event_days)
+        tx.emit(RetentionChanged(subject=scope.tenant_id, body={"days": days, "eventDays": event_days}))
+    return Kept(days, event_days or _longest(scope))
+
+
+async def retentions(tx: Tx) -> Mapping[str, int]:
+    """For how many days those tenants keep webhooks that chose a number themselves; as the system."""
+    return await endpoints.own_retentions(tx)
 
 
 async def make_days(system: System) -> int:

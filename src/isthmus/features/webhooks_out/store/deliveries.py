@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from isthmus.engine.bus import named
 from isthmus.engine.db import Tx
 
 _WANTS = """
@@ -226,13 +227,10 @@ async def delivery(tx: Tx, delivery_id: str) -> asyncpg.Record | None:
 
 
 async def event(tx: Tx, event_id: str) -> Mapping[str, Any] | None:
-    """The public part of one event."""
-    rows = await tx.fetch_sql(
-        "select id, type, subject, at, body from events where tenant_id = $1 and id = $2 and public",
-        tx.tenant_id,
-        event_id,
-    )
-    return dict(rows[0]) if rows else None
+    """The public part of one event of the transaction's tenant."""
+    tenant_id = tx.tenant_id or ""
+    found = (await named(tx, [(tenant_id, event_id)])).get((tenant_id, event_id))
+    return found if found is not None and found["public"] else None
 
 
 async def attempts(tx: Tx, delivery_id: str) -> list[asyncpg.Record]:

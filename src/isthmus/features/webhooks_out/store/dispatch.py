@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from isthmus.engine.bus import named
 from isthmus.engine.db import Tx
 
 _PRESENT = """
@@ -50,11 +51,10 @@ select min(d.at) as at from unnest($1::smallint[]) as mine (shard)
 cross join lateral (select w.at from webhook_due w where w.shard = mine.shard and w.at > $2 order by w.at limit 1) d
 """
 _LOAD = """
-select g.place, d.number, d.state, d.next_at, d.attempts, d.trigger, e.id, e.type, e.subject, e.at, e.body,
-  p.state as endpoint_state, p.health, p.ordered, p.head, p.version, p.failures
-from unnest($1::text[], $2::text[]) with ordinality as g (tenant_id, id, place)
+select d.tenant_id, d.event_id, d.number, d.state, d.next_at, d.attempts, d.trigger, p.state as endpoint_state,
+  p.health, p.ordered, p.head, p.version, p.failures
+from unnest($1::text[], $2::text[]) as g (tenant_id, id)
 join webhook_deliveries d on d.tenant_id = g.tenant_id and d.id = g.id
-join events e on e.tenant_id = d.tenant_id and e.id = d.event_id
 join webhook_endpoints p on p.tenant_id = d.tenant_id and p.id = d.endpoint_id
 """
 _FENCE = """
@@ -218,9 +218,11 @@ async def next_due(tx: Tx, shards: Collection[int], now: datetime) -> datetime |
 
 
 async def load(tx: Tx, rows: Sequence[Due]) -> Mapping[int, Mapping[str, Any]]:
-    """What stands behind due rows, by number: delivery, event and how the endpoint stands."""
+    """What stands behind due rows, by number: delivery, event and how the endpoint stands; none without its event."""
     found = await tx.fetch_sql(_LOAD, [one.tenant_id for one in rows], [one.delivery_id for one in rows])
-    return {row["number"]: row for row in found}
+    events = await named(tx, {(row["tenant_id"], row["event_id"]) for row in found})
+    told = ((row, events.get((row["tenant_id"], row["event_id"]))) for row in found)
+    return {row["number"]: {**row, **event} for row, event in told if event is not None}
 
 
 async def fence(tx: Tx, owner: str) -> dict[int, int]:

@@ -225,6 +225,13 @@ async def longest_retention(tx: Tx) -> int:
     return int((await tx.fetch_sql("select coalesce(max(days), 0) as days from webhook_retention"))[0]["days"])
 
 
+async def own_retentions(tx: Tx) -> dict[str, int]:
+    """Tenants that chose a number of days themselves, and which; as the system."""
+    return {
+        row["tenant_id"]: row["days"] for row in await tx.fetch_sql("select tenant_id, days from webhook_retention")
+    }
+
+
 async def retentions(tx: Tx, after: str, default: int) -> list[asyncpg.Record]:
     """Some tenants with endpoints, and for how many days each keeps its deliveries; as the system."""
     return await tx.fetch_sql(
