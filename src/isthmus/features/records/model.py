@@ -22,6 +22,8 @@ _DECODER = msgspec.json.Decoder(Listing)
 #: NUL as JSON spells it, not preceded by an odd backslash; PostgreSQL stores no such text (security.md PA-03).
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _DIGEST_BYTES = 16
+#: How the platform's time of change stands in an encoded listing; its own quotes would be escaped inside of a text.
+_CHANGED = b'"platform_updated_at":"'
 _ID_LENGTH = 200
 _TITLE_LENGTH = 2_000
 _RECORD_BYTES = 1_000_000
@@ -144,7 +146,17 @@ def item(listing: Listing, raw: bytes, raw_hash: bytes) -> ListingItem:
     """Check, encode and hash a listing. Raises Unstorable."""
     check(listing)
     body = encode(listing)
-    return ListingItem(listing, raw, raw_hash, body, blake2b(body, digest_size=_DIGEST_BYTES).digest())
+    return ListingItem(
+        listing, raw, raw_hash, body, blake2b(_content(listing, body), digest_size=_DIGEST_BYTES).digest()
+    )
+
+
+def _content(listing: Listing, body: bytes) -> bytes:
+    """What makes a listing another one: all but the time of its change, which platforms move for nothing too."""
+    if listing.platform_updated_at is None:
+        return body
+    start = body.rfind(_CHANGED)
+    return body[:start] + body[body.index(b'"', start + len(_CHANGED)) :]
 
 
 def revision(*parts: str) -> bytes:

@@ -24,3 +24,5 @@ from isthmus.features.sync.service import work as work
 from isthmus.features.sync.service.entities import Entity as Entity
 from isthmus.features.sync.service.entities import Reader as Reader
 from isthmus.features.sync.service.entities import entity as entity
+from isthmus.features.sync.service.faults import fault_of as fault_of
+from isthmus.features.sync.store import lock as lock

@@ -73,6 +73,8 @@ async def _write_batch(tx: Tx, scope: Scope, connection: Origin, items: Sequence
     changed = [item for item in whole if _differs(item, known)]
     if changed:
         await _write_changed(tx, scope, connection, changed, known)
+    if len(changed) < len(whole):
+        await store.touch(tx, connection.id, [item for item in whole if _newer(item, known)])
     updated = sum(item.listing.external_id in known for item in changed)
     told = tuple((item.external_id, item.external_id not in known) for item in changed)
     return Written(len(changed) - updated, updated, len(whole) - len(changed), 0, tuple(refused), told)
@@ -85,6 +87,14 @@ def _differs(item: ListingItem, known: dict[str, Stored]) -> bool:
         return before is None
     changed = item.changed_at
     return not item.whole or changed is None or before.changed_at is None or changed >= before.changed_at
+
+
+def _newer(item: ListingItem, known: dict[str, Stored]) -> bool:
+    """Whether the platform gave what is stored a later time: no news, but older answers are to be told from it."""
+    before, changed = known.get(item.listing.external_id), item.changed_at
+    if before is None or changed is None or before.hash != item.hash or before.raw_hash == item.raw_hash:
+        return False
+    return before.changed_at is None or changed >= before.changed_at
 
 
 async def _completed(
