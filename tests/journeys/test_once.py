@@ -48,6 +48,7 @@ def _plain(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
     shown_once = {"secretShown", "key", "invitation", "secret", "token", "url", "reset", "authorizationUrl", "state"}
+    shown_once |= {"connectUrl"}
     varying = {"requestId", "timestamp"} | (shown_once if "secretShown" in body or shown_once & set(body) else set())
     return {name: _plain(value) for name, value in body.items() if name not in varying}
 

@@ -163,7 +163,7 @@ def _complete(
         "perMinute": LIMITS[declaration.limit],
         "countedBy": "address" if declaration.limit in BY_ADDRESS else "principal",
     }
-    if "POST" in (route.methods or ()) and not public and route.binder is not None and not declaration.passes_on:
+    if "POST" in (route.methods or ()) and not public and not declaration.passes_on:
         operation.setdefault("parameters", []).append(_IDEMPOTENCY)
     if declaration.deprecated is not None:
         told = declaration.deprecated.told

@@ -229,6 +229,13 @@ class ConnectSessionCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectPageOpened(Event):
+    """A connect token was shown to our own connect page."""
+
+    type: ClassVar[str] = "connect_session.page_opened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectSessionUsed(Event):
     """A connect session was used up."""
 
@@ -247,5 +254,5 @@ EMITS = (
     Cleared, Disconnected, Revoked, RevocationFailed, Expiring, ScopesChanged,
     Tested, ClaimedElsewhere, ReturnOriginsChanged, Failing, Recovered, CredentialsRotated,
     IntegrationCreated, IntegrationUpdated, IntegrationLimited, IntegrationActivated, IntegrationDeactivated,
-    IntegrationDeleted, ConnectSessionCreated, ConnectSessionUsed, ConnectSessionRevoked,
+    IntegrationDeleted, ConnectSessionCreated, ConnectPageOpened, ConnectSessionUsed, ConnectSessionRevoked,
 )  # fmt: skip

@@ -218,6 +218,8 @@ connect_sessions = tenant_table(
     "connect_sessions",
     Column("id", Text, primary_key=True),
     Column("token_hash", LargeBinary, nullable=False),
+    # what the browser proves itself with that showed the token on our own page
+    Column("page_hash", LargeBinary),
     Column("integration_id", Text, nullable=False),
     Column("origin", Text, nullable=False),
     Column("return_url", Text),
@@ -232,5 +234,6 @@ connect_sessions = tenant_table(
         ["tenant_id", "integration_id"], ["integrations.tenant_id", "integrations.id"], ondelete="CASCADE"
     ),
     Index("connect_sessions_token", "token_hash", unique=True),
+    Index("connect_sessions_page", "page_hash", unique=True, postgresql_where=text("page_hash is not null")),
     Index("connect_sessions_expiry", "expires_at"),
 )

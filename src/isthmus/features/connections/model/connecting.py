@@ -59,6 +59,16 @@ def digest(token: Secret) -> bytes:
     return hashlib.sha256(b"isthmus connect " + token.reveal().encode("utf-8", "replace")).digest()
 
 
+def page_digest(proof: Secret) -> bytes:
+    """What is kept of a page's proof."""
+    return hashlib.sha256(b"isthmus connect page " + proof.reveal().encode("utf-8", "replace")).digest()
+
+
+def page_cookie(session_id: str, *, secure: bool) -> str:
+    """The cookie in which a page has its proof; browsers refuse the `__Host-` prefix without TLS."""
+    return f"{'__Host-' if secure else ''}isthmus_connect_{hashlib.sha256(session_id.encode()).hexdigest()[:16]}"
+
+
 def refusal(session: ConnectSession, now: datetime) -> str | None:
     """Why a session cannot be used: `used`, `revoked`, `expired`, `trying` or `exhausted`; None while it can."""
     shown = session.shown(now)

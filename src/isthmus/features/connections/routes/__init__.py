@@ -6,6 +6,7 @@ from isthmus.features.connections.routes.connecting import routes as connecting_
 from isthmus.features.connections.routes.files import routes as file_routes
 from isthmus.features.connections.routes.integrations import routes as integration_routes
 from isthmus.features.connections.routes.own import routes as own_routes
+from isthmus.features.connections.routes.pages import routes as page_routes
 from isthmus.features.connections.routes.personal import routes as personal_routes
 from isthmus.features.connections.routes.providers import OPERATE
 from isthmus.features.connections.routes.providers import routes as provider_routes
@@ -25,6 +26,7 @@ ROUTES = (
     browser_routes,
     connecting_routes,
     by_token_routes,
+    page_routes,
 )
 
 __all__ = ["PERMISSIONS", "ROUTES"]

@@ -21,6 +21,7 @@ from isthmus.features.connections.model.connecting import ConnectSession
 from isthmus.features.connections.routes.own import CONNECTING
 from isthmus.features.connections.routes.shapes import MANAGE, Address, Given, Slug
 from isthmus.features.connections.service import connecting as service
+from isthmus.features.connections.service import pages
 from isthmus.features.connections.service.connecting import Caller, Wanted
 from isthmus.http import PUBLIC, Answer, FactsDep, PageDep, RequestFacts, Routes, ScopeDep, SystemDep, Wire, document
 from isthmus.http import created as made_201
@@ -81,9 +82,10 @@ class ConnectSessionOut(Answer, frozen=True, kw_only=True):
 
 
 class MadeOut(ConnectSessionOut, frozen=True, kw_only=True):
-    """A new session with its token, which is shown this once."""
+    """A new session with its token, and the address of our own connect page for it; both are shown this once."""
 
     token: str  # house: secret - the answer that shows it once
+    connect_url: str
 
 
 class SessionList(Answer, frozen=True, kw_only=True):
@@ -132,12 +134,13 @@ class ByTokenOut(Answer, frozen=True, kw_only=True):
     permission=MANAGE,
     limit="connection",
     response_model=MadeOut,
-    secret_fields=("token",),
+    secret_fields=("token", "connectUrl"),
     status=201,
     summary="Make a connect session",
     description="Your server makes it and hands `token` to a page of `origin`, which must be on the list of return "
-    "origins. The token connects this one integration, once, within its minutes, and opens nothing else. Where each "
-    "person connects alone, a key says for whom with `userId`.",
+    "origins, or sends the person to `connectUrl`, our own page, which asks for everything and comes back to "
+    "`returnUrl`. The token connects this one integration, once, within its minutes, and opens nothing else. Where "
+    "each person connects alone, a key says for whom with `userId`.",
     errors=(IntegrationNotFound, UserScopeDenied),
 )
 async def create_session(scope: ScopeDep, body: MakeSession) -> Response:
@@ -152,7 +155,9 @@ async def create_session(scope: ScopeDep, body: MakeSession) -> Response:
     made = await service.create(scope, wanted)
     shown = _shown(scope, made.session)
     answer = MadeOut(
-        **{name: getattr(shown, name) for name in ConnectSessionOut.__struct_fields__}, token=made.token.reveal()
+        **{name: getattr(shown, name) for name in ConnectSessionOut.__struct_fields__},
+        token=made.token.reveal(),
+        connect_url=pages.link_of(scope, made.token).reveal(),
     )
     return made_201(answer, location=f"/api/connect-sessions/{shown.id}")
 
@@ -209,7 +214,7 @@ async def look(request: Request, system: SystemDep, facts: FactsDep, body: ByTok
             name=one.name,
             provider=one.provider,
             icon=one.icon,
-            auth_type=offer.auth,
+            auth_type=offer.provider.auth,
             fields=[
                 FieldOut(name=it.name, label=it.label, secret=it.secret, required=it.required, help=it.help)
                 for it in offer.fields

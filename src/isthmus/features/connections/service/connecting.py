@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from isthmus.connect.manifest import Field
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import catalog
+from isthmus.features.catalog import Provider
 from isthmus.features.connections.errors import (
     ConnectSessionInvalid,
     ConnectSessionNotFound,
@@ -20,6 +21,7 @@ from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connecting import ConnectSession, Stage
 from isthmus.features.connections.model.integration import Integration
 from isthmus.features.connections.service import finishing, integrations, personal, starting
+from isthmus.features.connections.service.sessions import OAUTH
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connecting as store
@@ -59,8 +61,12 @@ class Offer:
 
     session: ConnectSession
     integration: Integration
-    auth: str
-    fields: tuple[Field, ...]
+    provider: Provider
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What has to be asked for."""
+        return self.provider.credential_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +182,14 @@ async def revoke(scope: Scope, session_id: str) -> ConnectSession:
 async def offer(system: System, caller: Caller, token: Secret) -> Offer:
     """What is connected, and what has to be asked for. Raises ConnectSessionInvalid, OriginRefused."""
     found = await _believed(system, caller, token)
-    scope = _scope(system, caller, found)
+    return await offered(scope_of(system, caller, found), found)
+
+
+async def offered(scope: Scope, found: ConnectSession) -> Offer:
+    """What a session connects."""
     integration = await integrations.integration(scope, found.integration_id)
     provider = await catalog.known_provider(scope, integration.provider)
-    return Offer(found, integration, provider.auth, provider.credential_fields)
+    return Offer(found, integration, provider)
 
 
 async def start(system: System, caller: Caller, token: Secret, keys: Mapping[str, Secret] | None) -> Started:
@@ -188,12 +198,18 @@ async def start(system: System, caller: Caller, token: Secret, keys: Mapping[str
     Raises ConnectSessionInvalid, OriginRefused, and what connecting raises.
     """
     found = await _believed(system, caller, token)
-    scope = _scope(system, caller, found)
+    return await begin(scope_of(system, caller, found), found, keys, found.return_url)
+
+
+async def begin(
+    scope: Scope, found: ConnectSession, keys: Mapping[str, Secret] | None, return_url: str | None
+) -> Started:
+    """The same for a session that is believed already; a consent returns to `return_url`."""
     async with scope.tx() as tx:
         if not await store.update_stage(tx, found.id, _FREE, Stage.TRYING, tries=1):
-            raise _refused("trying")
+            raise refused("trying")
     try:
-        started = await _connect(scope, found, keys)
+        started = await _connect(scope, found, keys, return_url)
     except Problem:
         await _back(scope, found)
         raise
@@ -206,10 +222,12 @@ async def start(system: System, caller: Caller, token: Secret, keys: Mapping[str
     return started
 
 
-async def _connect(scope: Scope, found: ConnectSession, keys: Mapping[str, Secret] | None) -> Started:
-    return_url = None if keys else found.return_url
-    integration = await integrations.integration(scope, found.integration_id)
-    if integration.user_scoped:
+async def _connect(
+    scope: Scope, found: ConnectSession, keys: Mapping[str, Secret] | None, consent_return: str | None
+) -> Started:
+    offer = await offered(scope, found)
+    return_url = consent_return if offer.provider.auth == OAUTH else None
+    if offer.integration.user_scoped:
         return await personal.connect(scope, found.integration_id, return_url=return_url, keys=keys)
     return await starting.connect_integration(scope, found.integration_id, return_url=return_url, keys=keys)
 
@@ -225,7 +243,7 @@ async def finish(system: System, caller: Caller, token: Secret, ticket: Secret) 
     Raises ConnectSessionInvalid, OriginRefused, TicketRefused, ConsentFailed.
     """
     found = await _believed(system, caller, token)
-    scope = _scope(system, caller, found)
+    scope = scope_of(system, caller, found)
     settled = await finishing.redeem(scope, ticket)
     connection_id = settled.connected[0]
     async with scope.tx() as tx:
@@ -253,21 +271,28 @@ async def _believed(system: System, caller: Caller, token: Secret) -> ConnectSes
     async with system.tx() as tx:
         found = await store.by_token(tx, model.digest(token))
     if found is None:
-        raise _refused("unknown")
+        raise refused("unknown")
     if caller.origin != found.origin:
         raise OriginRefused
-    why = model.refusal(found, system.now)
-    if why is not None:
-        raise _refused(why)
-    async with _scope(system, caller, found).tx() as tx:
-        if await integration_store.one(tx, found.integration_id) is None:
-            raise _refused("revoked")
+    await check_usable(scope_of(system, caller, found), found)
     return found
 
 
-def _refused(why: str) -> ConnectSessionInvalid:
+async def check_usable(scope: Scope, found: ConnectSession) -> None:
+    """Raise ConnectSessionInvalid for a session that has ended, or whose integration is gone."""
+    why = model.refusal(found, scope.now)
+    if why is not None:
+        raise refused(why)
+    async with scope.tx() as tx:
+        if await integration_store.one(tx, found.integration_id) is None:
+            raise refused("revoked")
+
+
+def refused(why: str) -> ConnectSessionInvalid:
+    """That a session cannot be used, and why."""
     return ConnectSessionInvalid(_WHY[why], details={"reason": why})
 
 
-def _scope(system: System, caller: Caller, found: ConnectSession) -> Scope:
+def scope_of(system: System, caller: Caller, found: ConnectSession) -> Scope:
+    """In whose name a session's page acts."""
     return Scope(found.tenant_id, found.principal, system.engine, system.clock, caller.request_id, caller.address)

@@ -21,6 +21,8 @@ _SHOWN = [s.c[name] for name in _NAMES]
 _OWN = and_(s.c.tenant_id == bindparam("tenant_id"), s.c.id == bindparam("id"))
 _ADD = statement(insert(s).values({name: bindparam(name) for name in (*_NAMES, "token_hash")}))
 _ONE = statement(select(*_SHOWN).where(_OWN))
+_BY_PAGE = statement(select(*_SHOWN).where(s.c.page_hash == bindparam("page_hash")))
+_OPEN_PAGE = statement(update(s).where(_OWN).values(page_hash=bindparam("page_hash")))
 _BY_TOKEN = statement(select(*_SHOWN).where(s.c.token_hash == bindparam("token_hash")))
 _PAGE = statement(
     select(*_SHOWN)
@@ -80,6 +82,17 @@ async def by_token(system_tx: Tx, token_hash: bytes) -> ConnectSession | None:
     """The session of a token."""
     found = await system_tx.fetchrow(_BY_TOKEN, token_hash=token_hash)
     return _session(found) if found else None
+
+
+async def by_page(system_tx: Tx, page_hash: bytes) -> ConnectSession | None:
+    """The session of a page's proof."""
+    found = await system_tx.fetchrow(_BY_PAGE, page_hash=page_hash)
+    return _session(found) if found else None
+
+
+async def update_page(tx: Tx, session_id: str, page_hash: bytes) -> None:
+    """From now on this page, and no other, is the session's."""
+    await tx.execute(_OPEN_PAGE, tenant_id=tx.tenant_id, id=session_id, page_hash=page_hash)
 
 
 async def sessions(tx: Tx, ask: Ask) -> list[ConnectSession]:
