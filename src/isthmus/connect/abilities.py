@@ -1,6 +1,7 @@
 """What a manifest says of writing: fields of listings that can be changed, and what can be done with orders."""
 
 from enum import StrEnum
+from typing import Literal
 
 from isthmus.connect.strict import Strict
 
@@ -26,10 +27,14 @@ OF_VARIANT = frozenset({EditField.PRICE, EditField.SALE_PRICE, EditField.STOCK})
 
 
 class Writing(Strict, frozen=True):
-    """What a manifest says of writing: the fields, and whether `price` is the list price or the current one."""
+    """What a manifest says of writing: the fields, and whether `price` is the list price or the current one.
+
+    `description = "text"`: the platform keeps plain text, and markup is lost on the way there.
+    """
 
     fields: tuple[EditField, ...]
-    price: str = "list"
+    price: Literal["list", "current"] = "list"
+    description: Literal["html", "text"] = "html"
 
 
 class ActionKind(StrEnum):
@@ -51,8 +56,21 @@ class ActionKind(StrEnum):
     REJECT_CANCELLATION = "reject_cancellation"
 
 
+#: Details that an action may bear where the manifest names none of its own.
+USUAL_DETAILS = ("carrier", "trackingNumber", "pickupTime", "warehouse")
+
+
 class Acting(Strict, frozen=True):
-    """What a manifest says of acting on orders: the kinds, and the reasons that a cancellation must name, if any."""
+    """What a manifest says of acting on orders: the kinds, and the reasons that a cancellation must name, if any.
+
+    `details` names what an action may say beside its lines, by its kind; a kind that is not in it takes none. Without
+    the table every kind takes the usual ones.
+    """
 
     kinds: tuple[ActionKind, ...]
     cancel_reasons: tuple[str, ...] = ()
+    details: dict[ActionKind, tuple[str, ...]] | None = None
+
+    def details_of(self, kind: ActionKind) -> tuple[str, ...]:
+        """The details that an action of this kind may bear."""
+        return USUAL_DETAILS if self.details is None else self.details.get(kind, ())

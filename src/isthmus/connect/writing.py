@@ -16,6 +16,7 @@ from isthmus.connect.abilities import EditField as EditField
 from isthmus.connect.abilities import Writing as Writing
 from isthmus.connect.shapes import Inventory, Listing, ListingStatus, Variant
 from isthmus.connect.spi import Session
+from isthmus.kit import text
 
 #: Decimal for prices, int for stock, str for texts, bool for `published`; None where there is no value.
 EditValue: TypeAlias = Decimal | int | str | bool | None
@@ -83,6 +84,23 @@ class Writes(Protocol):
         edit by edit. Raises client errors: then nothing is known of any edit of the batch but what the error says.
         """
         ...
+
+
+def as_shown(field: EditField, value: EditValue, writing: Writing) -> EditValue:
+    """The value as the platform will show it once it has it (pure): what is wanted, before it is kept and compared.
+
+    Titles are trimmed and normalised; a platform of plain text shows a description without its markup. Doing it twice
+    changes nothing.
+    """
+    if not isinstance(value, str):
+        return value
+    if field is EditField.TITLE:
+        return text.shown(value).strip()
+    whole = text.storable(value)
+    if writing.description == "html":
+        return whole
+    # Twice, since a text of one line is taken as it is and one of several is tidied.
+    return text.to_html(text.from_html(text.to_html(text.from_html(whole))))
 
 
 def value_of(listing: Listing, variant_id: str, field: EditField, location: str, price: str) -> EditValue:
@@ -165,7 +183,10 @@ def _edited_variant(variant: Variant, edit: Edit, price: str) -> Variant:
     if value is None:
         return variant
     if price == "current":
-        return msgspec.structs.replace(variant, price=msgspec.structs.replace(known, current_price=value))
+        regular = max(known.list_price, value)
+        sale = value if value < regular else None
+        shown = msgspec.structs.replace(known, list_price=regular, current_price=value, sale_price=sale)
+        return msgspec.structs.replace(variant, price=shown)
     current = known.current_price if known.sale_price is not None else value
     return msgspec.structs.replace(
         variant, price=msgspec.structs.replace(known, list_price=value, current_price=current)

@@ -7,13 +7,12 @@ import unicodedata
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _TAG = re.compile(r"<[^>]{0,2000}>")
 _BREAK = re.compile(r"<\s*(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^>]{0,200}>", re.IGNORECASE)
-_SPACE = re.compile(r"\s+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def storable(text: str) -> str:
     """The text with NUL and lone surrogates replaced by U+FFFD."""
-    return text if text.isascii() and "\x00" not in text else _UNSTORABLE.sub("\ufffd", text)
+    return text if text.isprintable() or (text.isascii() and "\x00" not in text) else _UNSTORABLE.sub("\ufffd", text)
 
 
 def shown(text: str) -> str:
@@ -26,8 +25,13 @@ def from_html(markup: str) -> str:
     if "<" not in markup and "&" not in markup:
         return markup.strip()
     text = html.unescape(_TAG.sub(" ", _BREAK.sub("\n", markup)))
-    lines = (_SPACE.sub(" ", line).strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return "\n".join([line for line in lines if line])
+
+
+def to_html(plain: str) -> str:
+    """A plain text as HTML that reads the same: nothing in it is markup, and its lines end where they ended."""
+    return html.escape(plain, quote=False).replace("\n", "<br>\n")
 
 
 def terminal(text: str) -> str:

@@ -26,8 +26,8 @@ def _route(shop: Shop, call: Call) -> Reply:
             return json_reply(shop.summary())
         case ("GET" | "DELETE", "requests"):
             return _requests(shop, call)
-        case ("GET" | "DELETE", "effects"):
-            return _effects(shop, call)
+        case ("GET" | "DELETE", "effects") | ("GET" | "PUT" | "DELETE", "locks"):
+            return _effects(shop, call) if head == "effects" else _locks(shop, call, rest)
         case ("GET" | "POST" | "DELETE", "faults"):
             return _faults(shop, call, rest)
         case ("POST" | "PATCH" | "DELETE", "products"):
@@ -58,6 +58,15 @@ def _effects(shop: Shop, call: Call) -> Reply:
         call.one("object"), call.one("field"), seller=call.one("seller"), after=int(after) if after.isdecimal() else 0
     )
     return json_reply({"effects": [{**asdict(one), "changed": one.changed} for one in found]})
+
+
+def _locks(shop: Shop, call: Call, variant: str) -> Reply:
+    """What a campaign holds: PUT and DELETE with the id of a variant, DELETE without one for all."""
+    if call.method == "PUT":
+        shop.locked.add(variant)
+    elif call.method == "DELETE":
+        shop.locked.difference_update({variant} if variant else set(shop.locked))
+    return json_reply({"locked": sorted(shop.locked)})
 
 
 def _faults(shop: Shop, call: Call, rest: str) -> Reply:

@@ -162,7 +162,11 @@ class Shelf:
             raise NotFound(f"no listing {row_id}")
         if row.variant is not None and "variant" not in changes:
             changes = {**changes, "variant": row.variant}
-        changed = replace(row, product=edited(row.product, changes), updated=now)
+        return self.put(row, edited(row.product, changes), now)
+
+    def put(self, row: Row, product: CatalogueProduct, now: int) -> Row:
+        """Have a listing show another product from `now` on."""
+        row_id, changed = row.id, replace(row, product=product, updated=now)
         unit = (row_id - self._first_id) // _STRIDE
         self._rows[unit] = changed
         self._updated[unit] = now

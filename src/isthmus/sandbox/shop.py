@@ -84,6 +84,8 @@ class Shop(ABC):
         self.cursors = Cursors(self.clock)
         #: What writes have changed.
         self.effects = Effects(self.clock)
+        #: Ids of what a campaign holds just now (variants, as the platform names them): their writes meet its lock.
+        self.locked: set[str] = set()
         self._asks: dict[str, Ask] = {}
         self._requests = 0
         self._books: dict[str, Book] = {}

@@ -12,6 +12,7 @@ from isthmus.connect import reading
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Image, Inventory, Listing, ListingStatus, Option, OptionValue, Price, Variant
 from isthmus.connect.spi import Account, RawRecord, Unmappable
+from isthmus.kit import text
 
 _STATUS = {
     "NORMAL": ListingStatus.ACTIVE,
@@ -319,20 +320,16 @@ def _description(item: _Item) -> tuple[str, str]:
     extended = item.description_info.extended_description if item.description_info else None
     if reading.line(item.description_type) != "extended" or extended is None:
         plain = reading.markup(item.description)
-        return _paragraphs(plain), plain.strip()
+        return text.to_html(plain), plain.strip()
     parts: list[str] = []
     for one in extended.field_list or ():
         url = reading.line(one.image_info.image_url) if one.image_info else ""
         if reading.line(one.field_type) == "image" and url:
             parts.append(f'<img src="{escape(url)}">')
         elif reading.markup(one.text):
-            parts.append(f"<p>{_paragraphs(reading.markup(one.text))}</p>")
+            parts.append(f"<p>{text.to_html(reading.markup(one.text))}</p>")
     texts = [reading.markup(one.text).strip() for one in extended.field_list or ()]
     return "\n".join(parts), "\n".join(filter(None, texts))
-
-
-def _paragraphs(plain: str) -> str:
-    return escape(plain, quote=False).replace("\n", "<br>\n")
 
 
 def _brand(brand: _Brand | None) -> str | None:

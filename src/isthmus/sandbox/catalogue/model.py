@@ -26,6 +26,18 @@ class CatalogueVariant:
     options: tuple[str, ...] = ()
     image: str | None = None
     barcode: str | None = None
+    #: What can be sold at each of the seller's warehouses, in their order; nothing where it is spread evenly.
+    places: tuple[int, ...] = ()
+    #: When the lower price begins and ends, in seconds since 1970, where a seller has said so.
+    sale_from: int | None = None
+    sale_to: int | None = None
+
+    def spread(self, warehouses: int) -> tuple[int, ...]:
+        """What can be sold at each of so many warehouses; what cannot be shared evenly lies at the first."""
+        if len(self.places) == warehouses:
+            return self.places
+        share, rest = divmod(self.stock, max(1, warehouses))
+        return (share + rest, *[share] * (warehouses - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,8 @@ class CatalogueProduct:
     currency: str = "VND"
     #: The SKUs of this product also stand on another one.
     shared_sku: bool = False
+    #: The seller has written a description of plain text, where the platform drew one of another kind.
+    plain: bool = False
 
 
 class Source(Protocol):
@@ -87,6 +101,21 @@ def in_currency(amount: Decimal, source: str, target: str) -> Decimal:
     if source != target:
         amount = amount * _IN_VND.get(source, Decimal(1)) / _IN_VND.get(target, Decimal(1))
     return amount.quantize(Decimal(1) if target in WHOLE_CURRENCIES else Decimal("0.01"), ROUND_HALF_UP)
+
+
+def converted(product: CatalogueProduct, currency: str) -> CatalogueProduct:
+    """The same product with its prices in another currency, as the sandboxes show them."""
+    if product.currency == currency:
+        return product
+
+    def amount(value: Decimal) -> Decimal:
+        return in_currency(value, product.currency, currency)
+
+    variants = [
+        replace(v, price=amount(v.price), sale_price=None if v.sale_price is None else amount(v.sale_price))
+        for v in product.variants
+    ]
+    return replace(product, currency=currency, variants=tuple(variants))
 
 
 def folded(product: CatalogueProduct) -> CatalogueProduct:
@@ -135,6 +164,7 @@ def _edited_variant(variant: CatalogueVariant, changes: Mapping[str, object]) ->
             price=decimal(changes.get("price", variant.price)),
             sale_price=None if sale is None else decimal(sale),
             stock=quantity(changes.get("stock", variant.stock)),
+            places=() if "stock" in changes else variant.places,
         )
     except ValueError as error:
         raise Invalid.field("price, sale_price or stock", str(error)) from error

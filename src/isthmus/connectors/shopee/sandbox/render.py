@@ -25,6 +25,11 @@ def has_models(product: CatalogueProduct) -> bool:
     return bool(product.option_names)
 
 
+def model_id(row: Row, number: int) -> int:
+    """The id of a model; 0 stands for an item without models."""
+    return row.id * _MODELS_PER_ITEM + number if has_models(row.product) else 0
+
+
 def _money(row: Row, value: Decimal, seller: Seller) -> int | float:
     amount = in_currency(value, row.product.currency, seller.currency)
     return int(amount) if amount == amount.to_integral_value() else float(amount)
@@ -44,15 +49,20 @@ def _price(seller: Seller, row: Row, variant: CatalogueVariant) -> list[dict[str
     ]
 
 
-def _stock(seller: Seller, stock: int, reserved: int) -> dict[str, object]:
+def reserved(row: Row, number: int) -> int:
+    """What buyers hold of a model; all of it lies at the first location."""
+    return (row.id + number) % 3
+
+
+def _stock(seller: Seller, row: Row, number: int) -> dict[str, object]:
     places = [place.id for place in seller.warehouses] or [""]
-    share, rest = divmod(stock + reserved, len(places))
+    variant, held = row.product.variants[number], reserved(row, number)
     listed = [
-        {"location_id": place, "stock": share + (rest if number == 0 else 0), "if_saleable": True}
-        for number, place in enumerate(places)
+        {"location_id": place, "stock": free + (held if at == 0 else 0), "if_saleable": True}
+        for at, (place, free) in enumerate(zip(places, variant.spread(len(places)), strict=True))
     ]
     return {
-        "summary_info": {"total_reserved_stock": reserved, "total_available_stock": stock},
+        "summary_info": {"total_reserved_stock": held, "total_available_stock": variant.stock},
         "seller_stock": listed,
         "shopee_stock": [],
     }
@@ -69,7 +79,7 @@ def _image_id(url: str) -> str:
 
 def _description(row: Row) -> dict[str, object]:
     text = from_html(row.product.description)
-    if row.index % _EXTENDED_EVERY:
+    if row.index % _EXTENDED_EVERY or row.product.plain:
         return {"description": text, "description_type": "normal"}
     fields: list[dict[str, object]] = [{"field_type": "text", "text": text}]
     images = [{"image_id": _image_id(url), "image_url": url} for url in row.product.images[:1]]
@@ -123,7 +133,7 @@ def _sold_alone(seller: Seller, row: Row) -> dict[str, object]:
     shown: dict[str, object] = {"item_sku": variant.sku or ""}
     return shown | {
         "price_info": _price(seller, row, variant),
-        "stock_info_v2": _stock(seller, variant.stock, row.id % 3),
+        "stock_info_v2": _stock(seller, row, 0),
         "gtin_code": variant.barcode or "00",
     }
 
@@ -174,12 +184,12 @@ def _model(
     seller: Seller, row: Row, variant: CatalogueVariant, number: int, tiers: list[list[str]]
 ) -> dict[str, object]:
     return {
-        "model_id": row.id * _MODELS_PER_ITEM + number,
+        "model_id": model_id(row, number),
         "tier_index": [tier.index(option) for tier, option in zip(tiers, variant.options, strict=True)],
         "model_sku": variant.sku or "",
         "model_status": "MODEL_NORMAL" if row.product.status != "banned" else "MODEL_UNAVAILABLE",
         "price_info": _price(seller, row, variant),
-        "stock_info_v2": _stock(seller, variant.stock, (row.id + number) % 3),
+        "stock_info_v2": _stock(seller, row, number),
         "has_promotion": variant.sale_price is not None,
         "weight": f"{row.product.weight.normalize():f}",
         "gtin_code": variant.barcode or "00",

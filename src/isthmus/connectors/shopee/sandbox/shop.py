@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from isthmus.connectors.shopee.sandbox import oauth, orders, products, pushes, shops
+from isthmus.connectors.shopee.sandbox import oauth, orders, products, pushes, shops, writes
 from isthmus.connectors.shopee.sandbox.rules import error
 from isthmus.sandbox import App, Ask, Call, Endpoint, Market, Reply, Seller, Shop, Warehouse, endpoint
 
@@ -88,6 +88,12 @@ class Shopee(Shop):
             "product/get_item_extra_info": products.extra_info,
             "product/get_model_list": products.models,
         }
+        changes = {
+            "update_price": writes.update_price,
+            "update_stock": writes.update_stock,
+            "update_item": writes.update_item,
+            "unlist_item": writes.unlist_item,
+        }
         return [
             endpoint("GET", f"{_API}/shop/auth_partner", bound(oauth.signed_link)),
             endpoint("GET", "/auth", bound(oauth.plain_link)),
@@ -96,6 +102,7 @@ class Shopee(Shop):
             endpoint("POST", f"{_API}/auth/token/get", bound(oauth.get_token)),
             endpoint("POST", f"{_API}/auth/access_token/get", bound(oauth.refresh)),
             *[endpoint("GET", f"{_API}/{path}", bound(answer)) for path, answer in calls.items()],
+            *[endpoint("POST", f"{_API}/product/{path}", bound(answer)) for path, answer in changes.items()],
             *[endpoint(method, f"{_API}/push/{path}", pushed(answer)) for method, path, answer in _PUSHES],
         ]
 
