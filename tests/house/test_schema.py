@@ -55,6 +55,7 @@ PLATFORM_WIDE = {
     "api_keys_digest_key": "the hash of an unguessable key, which a caller is looked up by",
     "oauth_flows_key": "the hash of an unguessable state, which a callback is looked up by",
     "connect_sessions_token": "the hash of an unguessable token, which its bearer is looked up by",
+    "connect_sessions_page": "the hash of an unguessable proof, which the browser that holds it is looked up by",
     "account_claims_holder": "a shop belongs to one tenant of this deployment",
 }
 
