@@ -1,6 +1,6 @@
 """Failures of inbound webhooks."""
 
-from isthmus.kit.errors import Conflict, NotFound
+from isthmus.kit.errors import Conflict, NotFound, Unavailable
 
 
 class SourceNotFound(NotFound):
@@ -73,3 +73,12 @@ class TooManyHandlers(Conflict):
     """
 
     code = "TOO_MANY_WEBHOOK_HANDLERS"
+
+
+class NotInTime(Unavailable):
+    """The delivery could not be kept in the time that its platform gives for an answer.
+
+    Send it again; platforms do so by themselves. If it comes often, look at the database.
+    """
+
+    code = "WEBHOOK_NOT_IN_TIME"

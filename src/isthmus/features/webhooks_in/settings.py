@@ -16,6 +16,10 @@ class Settings:
     source_cache: timedelta = field(
         default=timedelta(seconds=5), metadata={"help": "How long a process goes on with what it knows of a source."}
     )
+    first_look: timedelta = field(
+        default=timedelta(milliseconds=300),
+        metadata={"help": "How long a look for a source may take before the platform is asked to come again."},
+    )
     overlap: timedelta = field(
         default=timedelta(hours=24), metadata={"help": "How long an old address or secret counts after a rotation."}
     )

@@ -1,11 +1,13 @@
 """Finds the source behind a token, and remembers it for a few seconds; what is unknown is remembered too (WH-08)."""
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from isthmus.features import catalog, connections, vault
+from isthmus.features.webhooks_in.errors import NotInTime
 from isthmus.features.webhooks_in.model import deliveries
 from isthmus.features.webhooks_in.model.deliveries import LiveSource, Source
 from isthmus.features.webhooks_in.model.verifying import LiveSecret
@@ -31,25 +33,43 @@ class Finder:
     def __init__(self, system: System, settings: Settings) -> None:
         self._system, self._settings = system, settings
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._looking: dict[bytes, asyncio.Task[_Known]] = {}
 
     def address(self, token: str) -> str:
         """The public address of a source with this token."""
         return address(self._system, token)
 
     async def by_token(self, token: str, *, known_only: bool = False) -> LiveSource | None:
-        """The source behind a token that still counts."""
+        """The source behind a token that still counts. Raises NotInTime."""
         if not _TOKEN.fullmatch(token):
             return None
-        key, clock = deliveries.token_hash(token), self._system.clock
+        key = deliveries.token_hash(token)
         known = self._known.get(key)
-        if known is None or known.until <= clock.monotonic():
+        if known is None or known.until <= self._system.clock.monotonic():
             if known_only and known is None:
                 return None
-            known = _Known(await self._load(key), clock.monotonic() + self._settings.source_cache.total_seconds())
-            self._known[key] = known
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+            known = await self._look(key)
         return self._counting(known)
+
+    async def _look(self, key: bytes) -> _Known:
+        """One look for all who ask; it goes on when the time of those who wait for it is over."""
+        looking = self._looking.get(key)
+        if looking is None:
+            looking = self._looking[key] = asyncio.create_task(self._remember(key), name="webhook source")
+            looking.add_done_callback(lambda _: self._looking.pop(key, None))
+        try:
+            async with asyncio.timeout(self._settings.first_look.total_seconds()):
+                return await asyncio.shield(looking)
+        except TimeoutError:
+            raise NotInTime from None
+
+    async def _remember(self, key: bytes) -> _Known:
+        found = await self._load(key)
+        known = _Known(found, self._system.clock.monotonic() + self._settings.source_cache.total_seconds())
+        self._known[key] = known
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return known
 
     def remembered(self, token: str) -> LiveSource | None:
         """The source behind a token that still counts, if nothing has to be asked for that."""

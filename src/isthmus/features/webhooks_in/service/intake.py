@@ -1,26 +1,26 @@
 """Takes deliveries in: found by token, judged on raw bytes, made durable, and only then answered.
 
-Several deliveries share a commit: what arrives while one is under way goes into the next. Nothing is acknowledged
-before it is committed (security.md PR-01); a repeat is acknowledged and takes no effect (PR-02).
+Nothing is acknowledged before it is committed (security.md PR-01); a repeat is acknowledged without effect (PR-02).
+What cannot be committed in the time that its platform gives is answered 503 within that time, so that it comes again.
 """
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from isthmus.connect.webhooks import Challenge, Reply
+from isthmus.connect.webhooks import Challenge, Reply, Webhooks
+from isthmus.features.webhooks_in.errors import NotInTime
 from isthmus.features.webhooks_in.model import deliveries, reading
-from isthmus.features.webhooks_in.model.days import Days
 from isthmus.features.webhooks_in.model.deliveries import Entry, LiveSource, Refusal
 from isthmus.features.webhooks_in.model.inbound import Inbound, Request
 from isthmus.features.webhooks_in.model.verifying import Verdict, verify
-from isthmus.features.webhooks_in.service import retaining
+from isthmus.features.webhooks_in.service.batching import ROUTE as ROUTE
+from isthmus.features.webhooks_in.service.batching import Batch
 from isthmus.features.webhooks_in.service.finding import Finder
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import intake as store
@@ -29,11 +29,13 @@ from isthmus.kit import ids, text
 from isthmus.scope import System
 
 PREFIX = "/hooks/"
-ROUTE = "webhooks_in.route"
 _REFUSED_BODY = 4_096
 _WAITING_REFUSALS = 200
 _REFUSED = Departure(status=401, refused=True)
-Tell = Callable[[bool | Exception], None]
+_COME_AGAIN = Departure(status=503)
+#: The part of a platform's time that may pass before the answer; the rest is the way there and back.
+_OURS = 0.6
+_LONGEST = 10.0
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -58,11 +60,15 @@ class Intake:
         """Answer one request at `/hooks/{token}`."""
         if arrival.method not in {"GET", "POST"}:
             return Departure(status=405)
-        source = await self.finder.by_token(arrival.path, known_only=arrival.strained)
-        if source is None:
-            return _REFUSED
-        request = request_of(arrival, self.finder.address(arrival.path))
-        return (await self.take(source, request, arrival)).reply
+        begun = asyncio.get_running_loop().time()
+        try:
+            source = await self.finder.by_token(arrival.path, known_only=arrival.strained)
+            if source is None:
+                return _REFUSED
+            request = request_of(arrival, self.finder.address(arrival.path))
+            return (await self.take(source, request, arrival, begun=begun)).reply
+        except NotInTime:
+            return _COME_AGAIN
 
     async def take(
         self,
@@ -72,15 +78,20 @@ class Intake:
         *,
         simulated: bool = False,
         rehearsed: bool = False,
+        begun: float | None = None,
     ) -> Taken:
-        """Judge a request and keep what it brings; what is simulated reaches the handlers only if it is rehearsed."""
+        """Judge a request and keep what it brings; what is simulated reaches the handlers only if it is rehearsed.
+
+        begun: when it arrived, by the clock of the running loop; None: now. Raises NotInTime.
+        """
         judged = self._judge(source, request, arrival)
         if isinstance(judged, Taken):
             return judged
         verdict, entry = judged
         if simulated:
             entry = msgspec.structs.replace(entry, simulated=True, rehearsed=rehearsed)
-        fresh = await self._batch.put(entry, first=not source.verified_before)
+        begun = asyncio.get_running_loop().time() if begun is None else begun
+        fresh = await self._batch.put(entry, begun + within(source.scheme), first=not source.verified_before)
         return Taken(_departure(source.scheme.reply), verdict, entry.id if fresh else None, repeated=not fresh)
 
     def begin(self, arrival: Arrival, tell: Callable[[Outcome], None]) -> bool:
@@ -93,7 +104,8 @@ class Intake:
             tell(judged.reply)
         else:
             told = partial(_told, tell, _departure(source.scheme.reply))
-            self._batch.add(judged[1], told, first=not source.verified_before)
+            due = asyncio.get_running_loop().time() + within(source.scheme)
+            self._batch.add(judged[1], due, told, first=not source.verified_before)
         return True
 
     def _judge(self, source: LiveSource, request: Request, arrival: Arrival) -> Taken | tuple[Verdict, Entry]:
@@ -175,90 +187,11 @@ class Intake:
             await self._flushing
 
 
-@dataclass(slots=True)
-class _Waiting:
-    entry: Entry
-    first: bool
-    tell: Tell
-    #: Who else brought the same meanwhile.
-    more: list[Tell]
-
-
-class Batch:
-    """Collects deliveries and commits them together."""
-
-    def __init__(self, system: System, settings: Settings) -> None:
-        self._system, self._settings = system, settings
-        self._waiting: dict[bytes, _Waiting] = {}
-        self._days: Days | None = None
-        self._work: asyncio.Task[None] | None = None
-
-    async def put(self, entry: Entry, *, first: bool) -> bool:
-        """Wait until the delivery is committed; whether it was news. Raises what the database raises."""
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.add(entry, partial(_resolve, answer), first=first)
-        return await answer
-
-    def add(self, entry: Entry, tell: Tell, *, first: bool) -> None:
-        """Have the delivery committed; `tell` is then called with whether it was news, or with what went wrong."""
-        same = self._waiting.get(entry.digest)
-        if same is not None:
-            same.more.append(tell)
-        else:
-            self._waiting[entry.digest] = _Waiting(entry, first, tell, [])
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._run(), name="webhook intake")
-
-    async def _run(self) -> None:
-        while self._waiting:
-            if len(self._waiting) < self._settings.batch:
-                await asyncio.sleep(self._settings.linger.total_seconds())
-            taken = [self._waiting.pop(digest) for digest in list(self._waiting)[: self._settings.batch]]
-            try:
-                kept = await self._commit(taken)
-            except Exception as failure:  # noqa: BLE001 - every caller is told; the next batch goes on
-                _tell(taken, failure)
-            else:
-                _tell(taken, kept)
-
-    async def _commit(self, taken: Sequence[_Waiting]) -> set[str]:
-        if self._days is None or not self._days.hold(self._system.now):
-            self._days = await retaining.ready(self._system)
-        async with self._system.tx() as tx:
-            kept = await store.keep(tx, [one.entry for one in taken])
-            fresh: Counter[tuple[str, str]] = Counter()
-            repeats: Counter[tuple[str, str]] = Counter()
-            for one in taken:
-                key = (one.entry.tenant_id, one.entry.source_id)
-                fresh[key] += one.entry.id in kept
-                repeats[key] += len(one.more) + (one.entry.id not in kept)
-            since = min(kept, default=None)
-            for tenant_id, source_id in await store.count(tx, fresh, repeats, since, self._system.now):
-                await self._system.engine.queue.enqueue(tx, ROUTE, source_id, tenant_id=tenant_id)
-            first = sorted({(one.entry.tenant_id, one.entry.source_id) for one in taken if one.first})
-            if first:
-                await store.mark_verified(tx, first, self._system.now)
-        return kept
-
-
-def _tell(taken: Sequence[_Waiting], outcome: set[str] | Exception) -> None:
-    for one in taken:
-        one.tell(outcome if isinstance(outcome, Exception) else one.entry.id in outcome)
-        for tell in one.more:
-            tell(outcome if isinstance(outcome, Exception) else False)
-
-
 def _told(tell: Callable[[Outcome], None], reply: Departure, kept: bool | Exception) -> None:
-    tell(kept if isinstance(kept, Exception) else reply)
-
-
-def _resolve(answer: "asyncio.Future[bool]", outcome: bool | Exception) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, Exception):
-        answer.set_exception(outcome)
+    if isinstance(kept, NotInTime):
+        tell(_COME_AGAIN)
     else:
-        answer.set_result(outcome)
+        tell(kept if isinstance(kept, Exception) else reply)
 
 
 def request_of(arrival: Arrival, address: str) -> Request:
@@ -270,6 +203,11 @@ def request_of(arrival: Arrival, address: str) -> Request:
         pairs = []
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in arrival.headers.items()}
     return Request(arrival.method, f"{address}?{query}" if query else address, pairs, headers, arrival.body)
+
+
+def within(scheme: Webhooks) -> float:
+    """Seconds within which a platform is answered."""
+    return min(scheme.deadline_ms / 1000 * _OURS, _LONGEST)
 
 
 @lru_cache(maxsize=256)
