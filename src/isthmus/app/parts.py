@@ -22,6 +22,7 @@ from isthmus.features import (
     webhooks_out,
     widgets,
 )
+from isthmus.http.routes import DeclaredRoute
 from isthmus.settings import Settings, WrongSetting
 
 #: What an operator says goes before the address that was bound: browsers may come through a proxy.
@@ -45,7 +46,7 @@ def parts(
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
         access.Hasher(),
         access.Leaving([leave for feature in FEATURES for leave in feature.leaves]),
-        access.Rights(each for feature in FEATURES for each in feature.permissions),
+        access.Rights((each for feature in FEATURES for each in feature.permissions), _embedded()),
         providers,
         apps,
         vault.Vault(reload(), settings.part(vault.Settings), reload=reload),
@@ -64,3 +65,10 @@ def parts(
         reach,
     ]
     return {type(part): part for part in made}
+
+
+def _embedded() -> set[str]:
+    """The permissions of routes that foreign pages may call."""
+    rooms = [each.router.routes for feature in FEATURES for each in feature.routes]
+    found = [route.declaration for routes in rooms for route in routes if isinstance(route, DeclaredRoute)]
+    return {one.permission.name for one in found if one is not None and one.embed}

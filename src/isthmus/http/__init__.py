@@ -2,7 +2,7 @@
 
 from isthmus.http.answers import Answer, Document, Wire, accepted, created, document, encode, no_content, redirect
 from isthmus.http.app import App, create_app
-from isthmus.http.auth import Authenticator, Credentials, Verified
+from isthmus.http.auth import Authenticator, Credentials, Verified, shown_credentials
 from isthmus.http.browsers import SESSION_COOKIE, check_own_page, session_cookie, session_header
 from isthmus.http.cors import read_origins
 from isthmus.http.deprecation import Deprecated
@@ -71,4 +71,5 @@ __all__ = [
     "redirect",
     "session_cookie",
     "session_header",
+    "shown_credentials",
 ]

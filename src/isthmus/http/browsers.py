@@ -48,10 +48,14 @@ def check_cookie_counts(method: str, headers: Mapping[bytes, bytes]) -> None:
         raise Unauthenticated if method in _SAFE else CrossSite
 
 
-def session_header(shown: Secret | None, seconds: int) -> str:
-    """The `Set-Cookie` value that begins a session, or without a token ends it."""
-    text, age = ("", 0) if shown is None else (shown.reveal(), seconds)
-    return f"{SESSION_COOKIE}={text}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax"
+def session_header(shown: Secret | None, seconds: int | None = None) -> str:
+    """The `Set-Cookie` value that begins a session, or without a token ends it; without seconds the browser keeps it
+    until it is closed, and the session's own end counts.
+    """
+    text = "" if shown is None else shown.reveal()
+    age = 0 if shown is None else seconds
+    kept = "" if age is None else f"; Max-Age={age}"
+    return f"{SESSION_COOKIE}={text}; Path=/{kept}; Secure; HttpOnly; SameSite=Lax"
 
 
 def _own_origins(host: bytes) -> tuple[bytes, ...]:

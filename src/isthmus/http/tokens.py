@@ -220,7 +220,9 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     if foreign or (SUPER_ADMIN in roles and not issuer.may_name_super_admins):
         _log.warning("a token claims more than its issuer may say", extra={"issuer": issuer.name, "subject": subject})
         raise Unauthenticated
-    return Principal("user", subject, issuer.name, tenant, frozenset(roles) & frozenset(ROLES))
+    proved_at = _number(claims["auth_time"]) if "auth_time" in claims else 0.0
+    known = frozenset(roles) & frozenset(ROLES)
+    return Principal("user", subject, issuer.name, tenant, known, proved_at=proved_at)
 
 
 def own_issuer(key: SharedKey, *, name: str = OWN_ISSUER, audience: str = OWN_AUDIENCE) -> Issuer:

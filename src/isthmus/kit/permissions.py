@@ -9,6 +9,8 @@ USER = "user"
 #: The deployment itself: owner of app registrations and of everything that no merchant owns.
 PLATFORM_TENANT = "ten_platform"
 ROLES = (SUPER_ADMIN, TENANT_ADMIN, USER)
+#: Kinds of principals that the edge treats in their own way.
+PUBLISHABLE, BREAK_GLASS = "publishable", "break_glass"
 
 
 _PATH = ":/"
@@ -44,7 +46,7 @@ def right_of(name: str, known: Mapping[str, Permission]) -> Permission | None:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: a user of an issuer, a key, or the system itself."""
+    """Who is calling: a user of an issuer, a key, an operator who broke the glass, or the system itself."""
 
     kind: str
     subject: str
@@ -52,6 +54,18 @@ class Principal:
     tenant_id: str
     roles: frozenset[str] = frozenset()
     permissions: frozenset[str] = frozenset()
+    #: The session behind the call, where there is one, and the epoch second at which its person last proved who they
+    #: are: what is dangerous asks for a fresh proof (SE-09). Keys, and tokens of an issuer, have no session here.
+    session: str = ""
+    proved_at: float = 0.0
+    #: For a publishable key: the pages that may show it, and its own budget (AK-08).
+    origins: frozenset[str] = frozenset()
+    per_minute: int | None = None
+
+    @property
+    def is_publishable(self) -> bool:
+        """Whether everybody may know the credentials: they open embed routes only, to the pages of `origins`."""
+        return self.kind == PUBLISHABLE
 
     @property
     def id(self) -> str:

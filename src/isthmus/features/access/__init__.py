@@ -3,15 +3,23 @@
 from isthmus.features.access.errors import (
     DeploymentTenant,
     EmailTaken,
+    FactorNeeded,
+    FactorPresent,
     InvitationUnknown,
     KeyExceedsCreator,
     KeyNotActive,
     KeyNotFound,
+    LastAdmin,
     MemberNotActive,
     MemberNotFound,
     MerchantNotFound,
+    NoPerson,
+    NoSecondFactor,
+    NoSession,
     NotYourself,
+    ProofElsewhere,
     ResetUnknown,
+    SecondFactorRequired,
     SignInFailed,
     SignInTooSoon,
     SlugTaken,
@@ -21,6 +29,7 @@ from isthmus.features.access.errors import (
 )
 from isthmus.features.access.model.accounts import User, UserStatus
 from isthmus.features.access.model.keys import ApiKey, KeyStatus, Mode
+from isthmus.features.access.model.sessions import Kind
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.service.accounts import (
     Shown,
@@ -32,11 +41,11 @@ from isthmus.features.access.service.accounts import (
     members,
     remove_member,
     sign_in,
-    sign_out,
     sweep,
 )
 from isthmus.features.access.service.entering import KeyAuthenticator, LastUsed
 from isthmus.features.access.service.erasing import Leaving, delete_tenant
+from isthmus.features.access.service.factors import Enrolment, confirm_factor, offer_factor, remove_factor
 from isthmus.features.access.service.hashing import Hasher
 from isthmus.features.access.service.keys import (
     Made,
@@ -47,11 +56,19 @@ from isthmus.features.access.service.keys import (
     key,
     keys,
     regrade,
+    report_found,
     revoke_key,
     rotate_key,
 )
 from isthmus.features.access.service.resets import offer_reset, reset_password
-from isthmus.features.access.service.sessions import SessionAuthenticator
+from isthmus.features.access.service.sessions import (
+    Begun,
+    Proof,
+    SessionAuthenticator,
+    begin_with_token,
+    prove,
+    sign_out,
+)
 from isthmus.features.access.service.tenants import (
     TenantGuard,
     change_tenant,
@@ -67,8 +84,12 @@ from isthmus.features.access.settings import Settings
 
 __all__ = [
     "ApiKey",
+    "Begun",
     "DeploymentTenant",
     "EmailTaken",
+    "Enrolment",
+    "FactorNeeded",
+    "FactorPresent",
     "Hasher",
     "InvitationUnknown",
     "KeyAuthenticator",
@@ -76,6 +97,8 @@ __all__ = [
     "KeyNotActive",
     "KeyNotFound",
     "KeyStatus",
+    "Kind",
+    "LastAdmin",
     "LastUsed",
     "Leaving",
     "Made",
@@ -83,9 +106,15 @@ __all__ = [
     "MemberNotFound",
     "MerchantNotFound",
     "Mode",
+    "NoPerson",
+    "NoSecondFactor",
+    "NoSession",
     "NotYourself",
+    "Proof",
+    "ProofElsewhere",
     "ResetUnknown",
     "Rights",
+    "SecondFactorRequired",
     "SessionAuthenticator",
     "Settings",
     "Shown",
@@ -103,10 +132,12 @@ __all__ = [
     "UserStatus",
     "Wanted",
     "accept",
+    "begin_with_token",
     "change_password",
     "change_roles",
     "change_tenant",
     "check_merchant",
+    "confirm_factor",
     "create_key",
     "create_tenant",
     "delete_tenant",
@@ -116,10 +147,14 @@ __all__ = [
     "keys",
     "live_tenants",
     "members",
+    "offer_factor",
     "offer_reset",
     "plan_of",
+    "prove",
     "regrade",
+    "remove_factor",
     "remove_member",
+    "report_found",
     "reset_password",
     "revoke_key",
     "rotate_key",

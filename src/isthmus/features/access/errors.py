@@ -93,6 +93,78 @@ class SignInFailed(Unauthenticated):
     code = "SIGN_IN_FAILED"
 
 
+class SecondFactorRequired(Unauthenticated):
+    """The password is right, and this account has a second factor: send its code too.
+
+    Sign in again with `code`, as the authenticator app shows it now.
+    """
+
+    code = "SECOND_FACTOR_REQUIRED"
+
+
+class NoSession(Conflict):
+    """This takes a session, and the credentials of this request are a token or a key.
+
+    Sign in: `POST /api/auth/session` in a browser, `POST /api/auth/login` elsewhere.
+    """
+
+    code = "NO_SESSION"
+
+
+class NoPerson(Conflict):
+    """A session begins with a password, or with the token that an issuer gave to a person.
+
+    Send the person's own token as `Authorization: Bearer`, or sign in with a password.
+    """
+
+    code = "NO_PERSON"
+
+
+class ProofElsewhere(Conflict):
+    """You have no password here: another issuer says who you are.
+
+    Sign in at the issuer anew, and begin a session with the token that it gives you then.
+    """
+
+    code = "PROOF_AT_ISSUER"
+
+
+class NoSecondFactor(Conflict):
+    """This account has no second factor.
+
+    Begin with `POST /api/auth/second-factor`.
+    """
+
+    code = "SECOND_FACTOR_MISSING"
+
+
+class FactorPresent(Conflict):
+    """This account has a second factor already.
+
+    Take it away first: `DELETE /api/auth/second-factor`.
+    """
+
+    code = "SECOND_FACTOR_PRESENT"
+
+
+class FactorNeeded(Conflict):
+    """A super admin may not be without a second factor.
+
+    An operator on the machine can take it away: `isthmus operator reset-factor`; the next sign-in asks for another.
+    """
+
+    code = "SECOND_FACTOR_NEEDED"
+
+
+class LastAdmin(Conflict):
+    """This is the last super admin of the deployment.
+
+    Invite another one first: `isthmus operator invite`.
+    """
+
+    code = "LAST_SUPER_ADMIN"
+
+
 class SignInTooSoon(Problem):
     """Too many wrong tries from here; wait before the next one.
 

@@ -63,6 +63,13 @@ class ApiKeyRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyFound(Event):
+    """Somebody found an API key where it does not belong; the body says whether it was revoked for that."""
+
+    type: ClassVar[str] = "api_key.found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyRegraded(Event):
     """The roles of somebody who made API keys changed, and the reach of those keys with them."""
 
@@ -112,6 +119,34 @@ class SignedOut(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionBegun(Event):
+    """Somebody began a session in a browser with a token of an issuer."""
+
+    type: ClassVar[str] = "session.begun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionProved(Event):
+    """Somebody proved anew who they are; their session has another token."""
+
+    type: ClassVar[str] = "session.proved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorAdded(Event):
+    """Somebody's sign-in asks for a code of theirs from now on."""
+
+    type: ClassVar[str] = "member.second_factor_added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorRemoved(Event):
+    """A second factor was taken away; every session of its member ended."""
+
+    type: ClassVar[str] = "member.second_factor_removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChanged(Event):
     """Somebody set another password; every session of theirs ended."""
 
@@ -135,6 +170,10 @@ class PasswordReset(Event):
 EMITS = (
     PasswordResetOffered,
     PasswordReset,
+    SessionBegun,
+    SessionProved,
+    SecondFactorAdded,
+    SecondFactorRemoved,
     TenantCreated,
     TenantChanged,
     TenantStatusChanged,
@@ -143,6 +182,7 @@ EMITS = (
     ApiKeyCreated,
     ApiKeyRotated,
     ApiKeyRevoked,
+    ApiKeyFound,
     ApiKeyRegraded,
     MemberInvited,
     MemberJoined,

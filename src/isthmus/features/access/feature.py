@@ -3,18 +3,20 @@
 from isthmus.feature import Feature
 from isthmus.features.access.events import EMITS
 from isthmus.features.access.jobs import JOBS
-from isthmus.features.access.routes import accounts, keys, members, tenants
+from isthmus.features.access.routes import accounts, keys, members, sessions, tenants
 from isthmus.features.access.service.accounts import sweep
 from isthmus.features.access.service.erasing import missing
+from isthmus.features.access.service.factors import reseal
 from isthmus.features.access.settings import Settings
 
 FEATURE = Feature(
     name="access",
-    routes=[accounts.routes, members.routes, keys.routes, tenants.routes],
+    routes=[accounts.routes, sessions.routes, members.routes, keys.routes, keys.reports, tenants.routes],
     jobs=JOBS,
     reconcile=[missing],
     emits=EMITS,
     permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE],
     periodic={"access.sweep": (600.0, sweep)},
+    reseals={"access.second_factors": reseal},
     settings=Settings,
 )

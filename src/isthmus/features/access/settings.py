@@ -44,6 +44,10 @@ class Settings:
     session_life: timedelta = field(
         default=timedelta(days=7), metadata={"help": "How long a session of a built-in account lives at most."}
     )
+    session_of_token_life: timedelta = field(
+        default=timedelta(hours=12),
+        metadata={"help": "How long a browser's session lives at most that was begun with a token of an issuer."},
+    )
     reset_life: timedelta = field(
         default=timedelta(minutes=30), metadata={"help": "How long a password can be set anew with a reset."}
     )

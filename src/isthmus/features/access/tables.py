@@ -1,6 +1,8 @@
 """Tables of access."""
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKeyConstraint,
@@ -45,11 +47,15 @@ API_KEYS = tenant_table(
     Column("last_used_at", _TIME),
     Column("revoked_at", _TIME),
     Column("replaced_by", Text),
+    Column("origins", ARRAY(Text), nullable=False),
+    Column("per_minute", Integer),
+    Column("found_at", _TIME),
+    Column("revoke_when_found", Boolean, nullable=False),
     UniqueConstraint("digest"),
     Index("api_keys_creator_idx", "tenant_id", "created_by"),
 )
 
-#: The built-in accounts of a tenant; somebody who was removed stays, for the log's sake.
+#: The built-in accounts of a tenant or of the deployment; somebody who was removed stays, for the log's sake.
 USERS = tenant_table(
     "users",
     Column("id", Text, primary_key=True),
@@ -63,17 +69,60 @@ USERS = tenant_table(
     UniqueConstraint("tenant_id", "email"),
     UniqueConstraint("invitation"),
 )
+#: Sessions of members, and of people of another issuer, who have no `user_id` and bring their roles with them.
 SESSIONS = tenant_table(
     "sessions",
     Column("id", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
+    Column("user_id", Text),
     Column("digest", LargeBinary, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("seen_at", _TIME, nullable=False),
     Column("ends_at", _TIME, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("roles", ARRAY(Text)),
+    Column("proved_at", _TIME, nullable=False),
+    Column("strong", Boolean, nullable=False),
     ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
     UniqueConstraint("digest"),
     Index("sessions_user_idx", "tenant_id", "user_id"),
+    Index("sessions_subject_idx", "tenant_id", "issuer", "subject"),
+)
+#: What gives a member's codes; its id is the member's. It counts once it is confirmed.
+SECOND_FACTORS = tenant_table(
+    "second_factors",
+    Column("id", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("confirmed_at", _TIME),
+    Column("last_step", BigInteger, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
+)
+#: What a tenant leaves of the roles that another issuer gives somebody.
+ISSUER_ACCOUNTS = tenant_table(
+    "issuer_accounts",
+    Column("id", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", _TIME, nullable=False),
+    UniqueConstraint("tenant_id", "issuer", "subject"),
+)
+#: When an operator of the deployment was inside a tenant, and why.
+BREAK_GLASSES = tenant_table(
+    "break_glasses",
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ticket", Text, nullable=False),
+    Column("begun_at", _TIME, nullable=False),
+    Column("until", _TIME, nullable=False),
+    Column("ended_at", _TIME),
+    Column("ended_by", Text),
+    UniqueConstraint("digest"),
 )
 PASSWORD_RESETS = tenant_table(
     "password_resets",

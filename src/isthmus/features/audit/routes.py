@@ -74,6 +74,7 @@ async def list_entries(
     limit="other",
     response_model=None,
     summary="The audit log as a file",
+    step_up=True,
     media_type=exports.MEDIA[Form.NDJSON],
     deadline=_EXPORT_SECONDS,
 )

@@ -70,6 +70,7 @@ class DataOut(Answer, frozen=True, kw_only=True):
     limit="widget",
     response_model=WidgetStatusOut,
     summary="How an integration is, for a widget",
+    embed=True,
     errors=_USE,
 )
 async def status(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path's name
@@ -94,6 +95,7 @@ async def status(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path
     limit="widget",
     response_model=ActivitiesOut,
     summary="What happened to an integration, for a widget",
+    embed=True,
     errors=_USE,
 )
 async def activity(

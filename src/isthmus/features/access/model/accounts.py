@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from isthmus.kit.errors import Invalid
-from isthmus.kit.permissions import TENANT_ADMIN, USER
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER
 from isthmus.kit.secret import Secret
 
 SESSION, INVITATION, RESET = "ist_", "isi_", "isr_"
@@ -65,10 +65,11 @@ def read_email(text: str) -> str:
     return kept
 
 
-def read_roles(roles: Collection[str]) -> tuple[str, ...]:
-    """The roles, in order and once each. Raises Invalid for none, or for one that no member of a tenant has."""
-    if not roles or set(roles) - {TENANT_ADMIN, USER}:
-        raise Invalid.field("roles", f"Some of: {TENANT_ADMIN}, {USER}.")
+def read_roles(roles: Collection[str], *, of_deployment: bool = False) -> tuple[str, ...]:
+    """The roles, in order and once each. Raises Invalid for none, or for one that no member of such a tenant has."""
+    offered = (SUPER_ADMIN,) if of_deployment else (TENANT_ADMIN, USER)
+    if not roles or set(roles) - set(offered):
+        raise Invalid.field("roles", f"Some of: {', '.join(offered)}.")
     return tuple(sorted(set(roles)))
 
 

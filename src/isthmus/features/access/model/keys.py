@@ -17,6 +17,8 @@ RANDOM_LETTERS = 32
 _CHECK_LETTERS = 6
 _SHOWN_LETTERS = 4
 _NAME_LIMIT = 100
+_MOST_ORIGINS = 20
+_BUDGET, _MOST_BUDGET = 60, 100
 #: Managing keys takes a person: a key that made keys would outlive its own revocation.
 MANAGE = "keys:manage"
 MEMBERS = "members:manage"
@@ -25,10 +27,12 @@ _LETTERS = frozenset(BASE62)
 
 
 class Mode(StrEnum):
-    """What a key is for, as its first letters say; both reach the same data."""
+    """What a key is for, as its first letters say; live and test keys reach the same data."""
 
     LIVE = "live"
     TEST = "test"
+    #: For pages: everybody may read it there, so it opens embed routes only, to its own pages (AK-08).
+    PUBLISHABLE = "publishable"
 
 
 class KeyStatus(StrEnum):
@@ -39,7 +43,7 @@ class KeyStatus(StrEnum):
     REVOKED = "revoked"
 
 
-_HEADS = {mode: f"isk_{mode}_" for mode in Mode}
+_HEADS = {Mode.LIVE: "isk_live_", Mode.TEST: "isk_test_", Mode.PUBLISHABLE: "ipk_"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,12 @@ class ApiKey:
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
     replaced_by: str | None = None
+    #: Of a publishable key: the pages that may show it, and how often a minute all of them together.
+    origins: tuple[str, ...] = ()
+    per_minute: int | None = None
+    #: When somebody told that they found it where it does not belong (AK-09).
+    found_at: datetime | None = None
+    revoke_when_found: bool = False
 
     def status(self, now: datetime) -> KeyStatus:
         """What it is at this time."""
@@ -147,6 +157,26 @@ def reach(permissions: Iterable[str], roles: Collection[str], known: Mapping[str
     held = frozenset(roles)
     rights = ((name, right_of(name, known)) for name in permissions)
     return frozenset(name for name, right in rights if right is not None and not held.isdisjoint(right.roles))
+
+
+def read_pages(
+    mode: Mode, origins: Collection[str] | None, per_minute: int | None
+) -> tuple[tuple[str, ...], int | None]:
+    """The pages and the budget of a publishable key; other keys have neither. `origins` is None where one is none.
+
+    Raises Invalid.
+    """
+    if mode is not Mode.PUBLISHABLE:
+        if origins != frozenset() or per_minute is not None:
+            raise Invalid.field("origins", "Only publishable keys have pages and a budget.")
+        return (), None
+    kept = origins
+    if kept is None or not 1 <= len(kept) <= _MOST_ORIGINS:
+        raise Invalid.field("origins", f"1 to {_MOST_ORIGINS} exact origins such as https://shop.example.com.")
+    budget = _BUDGET if per_minute is None else per_minute
+    if not 1 <= budget <= _MOST_BUDGET:
+        raise Invalid.field("perMinute", f"Between 1 and {_MOST_BUDGET}.")
+    return tuple(sorted(kept)), budget
 
 
 def read_expiry(expires_at: datetime | None, now: datetime) -> datetime | None:

@@ -1,6 +1,6 @@
 """`/api/auth`: sign in with a built-in account, sign out, and who one is."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -8,10 +8,17 @@ from pydantic import Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.features.access.errors import InvitationUnknown, MemberNotFound, ResetUnknown, SignInFailed, SignInTooSoon
+from isthmus.features.access.errors import (
+    InvitationUnknown,
+    MemberNotFound,
+    ResetUnknown,
+    SecondFactorRequired,
+    SignInFailed,
+    SignInTooSoon,
+)
 from isthmus.features.access.routes.members import MemberOut, out
 from isthmus.features.access.service import accounts as service
-from isthmus.features.access.service import resets
+from isthmus.features.access.service import resets, sessions
 from isthmus.features.access.service.accounts import SignIn
 from isthmus.http import (
     PUBLIC,
@@ -23,6 +30,8 @@ from isthmus.http import (
     Wire,
     document,
     no_content,
+    session_header,
+    shown_credentials,
 )
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 from isthmus.kit.secret import Secret
@@ -36,11 +45,12 @@ Password = Annotated[SecretStr, Field(max_length=1000)]
 
 
 class SigningIn(Wire):
-    """The tenant by its id or its slug, and what its member knows."""
+    """The tenant by its id or its slug, what its member knows, and a code where the account has a second factor."""
 
     tenant: Text
     email: Text
     password: Password
+    code: Annotated[SecretStr, Field(max_length=20)] | None = None
 
 
 class Accepting(Wire):
@@ -73,13 +83,15 @@ class SessionOut(Answer, frozen=True, kw_only=True):
 
 
 class PrincipalOut(Answer, frozen=True, kw_only=True):
-    """Who the credentials of this request stand for."""
+    """Who the credentials of this request stand for; `provedAt` is when the person behind a session last proved it."""
 
     id: str
     kind: str
     tenant_id: str
     roles: list[str]
     permissions: list[str]
+    session_id: str | None
+    proved_at: datetime | None
 
 
 @routes.post(
@@ -88,12 +100,14 @@ class PrincipalOut(Answer, frozen=True, kw_only=True):
     limit="login",
     response_model=SessionOut,
     summary="Sign in with a built-in account",
-    errors=(SignInFailed, SignInTooSoon),
+    errors=(SignInFailed, SignInTooSoon, SecondFactorRequired),
 )
 async def login(system: SystemDep, facts: FactsDep, body: SigningIn) -> Response:
-    """Whatever is wrong is answered alike and after as much work; wrong tries from one network have to wait."""
-    asked = SignIn(body.tenant, body.email, Secret(body.password.get_secret_value()))
-    begun = await service.sign_in(system, facts, asked)
+    """Whatever is wrong is answered alike and after as much work; wrong tries from one network have to wait.
+
+    For programs and command lines; pages of this server use `POST /api/auth/session`, whose token no script can read.
+    """
+    begun = await service.sign_in(system, facts, read_sign_in(body))
     return document(SessionOut(token=begun.shown.reveal(), expires_at=begun.until, member=out(begun.user)))
 
 
@@ -138,8 +152,16 @@ async def me(scope: ScopeDep) -> Response:
             tenant_id=who.tenant_id,
             roles=sorted(who.roles),
             permissions=sorted(who.permissions),
+            session_id=who.session or None,
+            proved_at=datetime.fromtimestamp(who.proved_at, UTC) if who.session else None,
         )
     )
+
+
+def read_sign_in(body: SigningIn) -> SignIn:
+    """What was said to get in."""
+    code = None if body.code is None else Secret(body.code.get_secret_value())
+    return SignIn(body.tenant, body.email, Secret(body.password.get_secret_value()), code)
 
 
 @routes.post("/logout", permission=OWN, limit="other", response_model=None, summary="Sign out", status=204)
@@ -149,9 +171,12 @@ async def logout(
     everywhere: Annotated[bool, Query(description="False: end this session only.")] = True,
 ) -> Response:
     """Ends every session of yours, or this one, here within three seconds and everywhere within five."""
-    token = request.headers.get("authorization", "").partition(" ")[2].strip()
-    await service.sign_out(scope, None if everywhere else Secret(token))
-    return no_content()
+    shown = shown_credentials(dict(request.scope["headers"]))
+    await sessions.sign_out(scope, None if everywhere else Secret(shown.text))
+    answer = no_content()
+    if shown.kind == "cookie":
+        answer.headers.append("set-cookie", session_header(None))
+    return answer
 
 
 @routes.post(

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, SecretStr
 from starlette.responses import Response
 
 from isthmus.features.access.errors import (
@@ -17,22 +17,48 @@ from isthmus.features.access.model.keys import MANAGE as MANAGE_NAME
 from isthmus.features.access.model.keys import ApiKey, KeyStatus, Mode
 from isthmus.features.access.service import keys as service
 from isthmus.features.access.service.keys import Made
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
+from isthmus.http import (
+    PUBLIC,
+    Answer,
+    FactsDep,
+    PageDep,
+    Routes,
+    ScopeDep,
+    SystemDep,
+    Wire,
+    created,
+    document,
+    no_content,
+)
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import TENANT_ADMIN, permission
+from isthmus.kit.secret import Secret
 
 MANAGE = permission(MANAGE_NAME, "See, make, rotate and revoke API keys.", TENANT_ADMIN)
 
 routes = Routes(prefix="/api/merchants/{merchant_id}/api-keys", tag="API keys", envelope=True)
+reports = Routes(prefix="/api/keys", tag="API keys")
 
 
 class NewKey(Wire):
-    """The key that is wanted; `permissions` are some of those that its maker holds."""
+    """The key that is wanted; `permissions` are some of those that its maker holds.
+
+    A `publishable` key is for pages of the `origins` that it names, whose visitors can read it.
+    """
 
     name: str
     permissions: Annotated[list[str], Field(max_length=100)]
     mode: Mode = Mode.LIVE
     expires_at: AwareDatetime | None = None
+    origins: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=50)] | None = None
+    per_minute: int | None = None
+    revoke_when_found: bool = False
+
+
+class FoundKey(Wire):
+    """The text that was found."""
+
+    key: Annotated[SecretStr, Field(min_length=1, max_length=300)]
 
 
 class Rotation(Wire):
@@ -57,6 +83,10 @@ class KeyOut(Answer, frozen=True, kw_only=True):
     last_used_at: datetime | None
     revoked_at: datetime | None
     replaced_by: str | None
+    origins: list[str]
+    per_minute: int | None
+    found_at: datetime | None
+    revoke_when_found: bool
 
 
 class ShownKey(KeyOut, frozen=True, kw_only=True):
@@ -87,9 +117,14 @@ class KeyList(Answer, frozen=True, kw_only=True):
     secret_fields=("key",),
 )
 async def create_key(scope: ScopeDep, merchant_id: str, body: NewKey) -> Response:
-    """The key is shown in this answer and never again; it is sent as `X-API-Key`."""
+    """The key is shown in this answer and never again; it is sent as `X-API-Key`.
+
+    A publishable one opens the routes for foreign pages only, to the pages it names, as often as `perMinute` says.
+    """
     service.check_merchant(scope, merchant_id)
-    wanted = service.Wanted(name=body.name, permissions=body.permissions, mode=body.mode, expires_at=body.expires_at)
+    names = ("name", "permissions", "mode", "expires_at", "origins", "per_minute", "revoke_when_found")
+    given = {name: getattr(body, name) for name in names if getattr(body, name) is not None}
+    wanted = service.Wanted(**given)
     return _revealed(scope, await service.create_key(scope, wanted))
 
 
@@ -134,6 +169,22 @@ async def revoke_key(scope: ScopeDep, merchant_id: str, id: str) -> Response:  #
     return no_content()
 
 
+@reports.post(
+    "/found",
+    permission=PUBLIC,
+    limit="login",
+    response_model=None,
+    summary="Tell of a key that you found",
+    status=202,
+)
+async def report_found(system: SystemDep, facts: FactsDep, body: FoundKey) -> Response:
+    """For everybody who finds a key where it does not belong, such as in a repository. The answer is the same whatever
+    it is; when it is a live key its owner is told at once.
+    """
+    await service.report_found(system, facts, Secret(body.key.get_secret_value()))
+    return Response(status_code=202)
+
+
 @routes.post(
     "/{id}/rotate",
     permission=MANAGE,
@@ -161,9 +212,10 @@ def _revealed(scope: ScopeDep, made: Made) -> Response:
 
 
 def _fields(one: ApiKey, now: datetime) -> dict[str, Any]:
-    names = set(KeyOut.__struct_fields__) - {"status", "permissions"}
+    names = set(KeyOut.__struct_fields__) - {"status", "permissions", "origins"}
     return {
         **{name: getattr(one, name) for name in names},
         "status": one.status(now),
         "permissions": list(one.permissions),
+        "origins": list(one.origins),
     }

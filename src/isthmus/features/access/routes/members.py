@@ -6,16 +6,24 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
-from isthmus.features.access.errors import EmailTaken, MemberNotActive, MemberNotFound, NotYourself
+from isthmus.features.access.errors import (
+    EmailTaken,
+    FactorNeeded,
+    LastAdmin,
+    MemberNotActive,
+    MemberNotFound,
+    NoSecondFactor,
+    NotYourself,
+)
 from isthmus.features.access.model.accounts import User, UserStatus
 from isthmus.features.access.model.keys import MEMBERS
 from isthmus.features.access.service import accounts as service
-from isthmus.features.access.service import resets
+from isthmus.features.access.service import factors, resets
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.kit.paging import Page
-from isthmus.kit.permissions import TENANT_ADMIN, permission
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, permission
 
-MANAGE = permission(MEMBERS, "Invite, change and remove members of the tenant.", TENANT_ADMIN)
+MANAGE = permission(MEMBERS, "Invite, change and remove members of the tenant.", SUPER_ADMIN, TENANT_ADMIN)
 
 routes = Routes(prefix="/api/tenant/members", tag="Accounts")
 
@@ -113,9 +121,10 @@ async def list_members(scope: ScopeDep, paging: PageDep) -> Response:
     response_model=MemberOut,
     summary="Change somebody's roles",
     errors=(MemberNotFound, NotYourself),
+    step_up=True,
 )
 async def change_roles(scope: ScopeDep, id: str, body: Roled) -> Response:  # noqa: A002 - the parameter's name on the wire
-    """Sessions and API keys of theirs follow within five seconds."""
+    """Tokens and API keys of theirs follow within five seconds; their sessions in browsers end."""
     return document(out(await service.change_roles(scope, id, body.roles)))
 
 
@@ -126,7 +135,8 @@ async def change_roles(scope: ScopeDep, id: str, body: Roled) -> Response:  # no
     response_model=None,
     summary="Remove somebody",
     status=204,
-    errors=(MemberNotFound, NotYourself),
+    errors=(MemberNotFound, NotYourself, LastAdmin),
+    step_up=True,
 )
 async def remove_member(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     """Their sessions end, and their API keys open nothing any more."""
@@ -148,6 +158,22 @@ async def offer_reset(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as 
     """Hand the reset over by a way of your own; `POST /api/auth/reset` takes it up once, within half an hour."""
     made = await resets.offer_reset(scope, id)
     return created(ResetOut(member_id=made.user.id, reset=made.shown.reveal(), expires_at=made.until))
+
+
+@routes.delete(
+    "/{id}/second-factor",
+    permission=MANAGE,
+    limit="other",
+    response_model=None,
+    summary="Take somebody's second factor away",
+    status=204,
+    errors=(MemberNotFound, NoSecondFactor, FactorNeeded),
+    step_up=True,
+)
+async def remove_factor(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
+    """For who lost the telephone. Every session of theirs ends; the next sign-in takes the password alone."""
+    await factors.remove_factor(scope, id)
+    return no_content()
 
 
 def out(one: User) -> MemberOut:

@@ -131,6 +131,7 @@ async def activate_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 -
     limit="other",
     response_model=TenantOut,
     summary="Delete a tenant and all that it has",
+    step_up=True,
     status=202,
     errors=(TenantNotFound, DeploymentTenant),
 )

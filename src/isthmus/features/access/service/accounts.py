@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from isthmus.features.access.errors import (
-    DeploymentTenant,
     EmailTaken,
     InvitationUnknown,
+    LastAdmin,
     MemberNotFound,
     NotYourself,
     SignInFailed,
-    SignInTooSoon,
 )
 from isthmus.features.access.events import (
     MemberInvited,
@@ -20,24 +19,23 @@ from isthmus.features.access.events import (
     MemberRolesChanged,
     PasswordChanged,
     SignedIn,
-    SignedOut,
 )
 from isthmus.features.access.model import accounts as model
 from isthmus.features.access.model.accounts import User, UserStatus
-from isthmus.features.access.service.hashing import NOBODY, Hasher, is_old
+from isthmus.features.access.model.sessions import Kind
+from isthmus.features.access.service import proving, sessions
+from isthmus.features.access.service.hashing import Hasher, is_old
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import accounts as store
 from isthmus.features.access.store import keys as keys_store
+from isthmus.features.access.store import sessions as sessions_store
 from isthmus.features.access.store import tenants as tenants_store
 from isthmus.http import RequestFacts
-from isthmus.http.addresses import limit_key
 from isthmus.kit import ids
 from isthmus.kit.paging import Ask, Page
-from isthmus.kit.permissions import PLATFORM_TENANT, Principal
+from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
-
-ISSUER = "isthmus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +54,18 @@ class SignIn:
     tenant: str
     email: str
     said: Secret
+    code: Secret | None = None
 
 
 async def invite(scope: Scope, email: str, roles: Collection[str]) -> Shown:
     """Make a place for somebody; whoever brings the invitation sets its password.
 
-    Raises Invalid, EmailTaken, DeploymentTenant: the deployment's own tenant has no built-in accounts.
+    Raises Invalid, EmailTaken. In the deployment's own tenant there are super admins only (SA-02).
     """
-    if scope.tenant_id == PLATFORM_TENANT:
-        raise DeploymentTenant
     made = User(
         id=scope.id("usr"),
         email=model.read_email(email),
-        roles=model.read_roles(roles),
+        roles=_roles(scope, roles),
         status=UserStatus.INVITED,
         created_at=scope.now,
     )
@@ -99,45 +96,33 @@ async def accept(system: System, facts: RequestFacts, invitation: Secret, said: 
     return replace(found.user, status=UserStatus.ACTIVE)
 
 
-async def sign_in(system: System, facts: RequestFacts, asked: SignIn) -> Shown:
-    """A session for whoever knows the password.
+async def sign_in(
+    system: System, facts: RequestFacts, asked: SignIn, kind: Kind = Kind.TOKEN, before: Secret | None = None
+) -> Shown:
+    """A session for whoever knows the password, and the second factor's code where there is one.
 
-    Raises SignInFailed the same way, and after as much work, whatever was wrong; SignInTooSoon after wrong tries from
-    this network; Unavailable.
+    before: the session that a browser has now; it ends. Raises SignInFailed the same way, and after as much work,
+    whatever was wrong; SignInTooSoon after wrong tries from this network; SecondFactorRequired; Unavailable.
     """
     async with system.tx() as look:
         tenant = await tenants_store.tenant_named(look, asked.tenant)
     email = asked.email.strip().lower()
-    said = model.normal(asked.said)
-    if tenant is None or tenant.status != "active" or tenant.id == PLATFORM_TENANT:
-        await system.engine.part(Hasher).fits(said, NOBODY)
+    if tenant is None or tenant.status != "active":
+        await proving.fits(system.scope(PLATFORM_TENANT, "access"), asked.said, None)
         raise SignInFailed
     scope = acting(system, facts, tenant.id, "nobody")
-    place = model.place(email, limit_key(facts.address) if facts.address else "")
+    place = proving.place_of(scope, email)
     async with scope.tx() as tx:
         found = await store.known(tx, email=email)
-        tries, until = await store.failures(tx, place)
-    if until is not None and until > scope.now:
-        raise SignInTooSoon(retry_after=(until - scope.now).total_seconds())
-    able = found is not None and found.hash is not None and found.user.status is UserStatus.ACTIVE
-    right = await scope.part(Hasher).fits(said, found.hash if found and found.hash and able else NOBODY)
-    if found is None or not able or not right:
-        await _failed(scope, place, tries + 1)
+        tries = proving.Tries(place, *await store.failures(tx, place))
+    tries.check(scope.now)
+    able = found if found is not None and found.user.status is UserStatus.ACTIVE else None
+    if not await proving.fits(scope, asked.said, able) or able is None:
+        await proving.count_failure(scope, tries)
         raise SignInFailed
-    return await _signed_in(acting(system, facts, tenant.id, found.user.id), found, said, place)
-
-
-async def sign_out(scope: Scope, only: Secret | None = None) -> None:
-    """End every session of the caller, or `only` the one behind this token."""
-    who = scope.principal.subject
-    async with scope.tx() as tx:
-        ended = (
-            await store.delete_sessions(tx, who)
-            if only is None
-            else await store.delete_session(tx, who, model.digest(only))
-        )
-        if ended:
-            tx.emit(SignedOut(subject=who, body={"everywhere": only is None}))
+    own = acting(system, facts, tenant.id, able.user.id)
+    strong = await proving.check_factor(own, tries, able.user.id, asked.code)
+    return await _signed_in(own, able, asked.said, _Entry(place, kind, before, strong=strong))
 
 
 async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None:
@@ -155,7 +140,7 @@ async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None
     hashed = await hasher.hash(model.read_password(wanted, model.near(found.user.email)))
     async with scope.tx() as tx:
         await store.update_hash(tx, found.user.id, hashed)
-        await store.delete_sessions(tx, found.user.id)
+        await sessions_store.delete_sessions(tx, sessions.ISSUER, found.user.id)
         tx.emit(PasswordChanged(subject=found.user.id))
 
 
@@ -168,15 +153,16 @@ async def members(scope: Scope, ask: Ask) -> Page[User]:
 
 
 async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> User:
-    """Give somebody these roles: sessions and API keys follow within five seconds.
+    """Give somebody these roles: tokens of sessions and API keys follow within five seconds, browsers sign in anew.
 
     Raises MemberNotFound, NotYourself, Invalid.
     """
-    wanted = model.read_roles(roles)
+    wanted = _roles(scope, roles)
     async with scope.tx() as tx:
         found = await _other(scope, tx, user_id)
         await store.update_roles(tx, user_id, wanted)
-        await keys_store.update_roles(tx, _principal(scope.tenant_id, user_id).id, wanted)
+        await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id, kind=Kind.COOKIE)
+        await keys_store.update_roles(tx, sessions.member(scope.tenant_id, user_id).id, wanted)
         tx.emit(MemberRolesChanged(subject=user_id, before=_told(found), after=_told(replace(found, roles=wanted))))
     return replace(found, roles=wanted)
 
@@ -184,13 +170,15 @@ async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> Us
 async def remove_member(scope: Scope, user_id: str) -> None:
     """Somebody leaves: sessions end, and what API keys of theirs could do ends with them.
 
-    Raises MemberNotFound, NotYourself.
+    Raises MemberNotFound, NotYourself, LastAdmin.
     """
     async with scope.tx() as tx:
         found = await _other(scope, tx, user_id)
+        if scope.tenant_id == PLATFORM_TENANT and not await store.others_active(tx, user_id):
+            raise LastAdmin
         await store.update_removed(tx, user_id)
-        await store.delete_sessions(tx, user_id)
-        await keys_store.update_roles(tx, _principal(scope.tenant_id, user_id).id, ())
+        await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id)
+        await keys_store.update_roles(tx, sessions.member(scope.tenant_id, user_id).id, ())
         tx.emit(MemberRemoved(subject=user_id, before=_told(found)))
 
 
@@ -198,6 +186,10 @@ async def sweep(system: System) -> None:
     """Forget sessions that are over."""
     async with system.tx() as tx:
         await store.sweep(tx, system.now, system.engine.part(Settings).session_idle)
+
+
+def _roles(scope: Scope, roles: Collection[str]) -> tuple[str, ...]:
+    return model.read_roles(roles, of_deployment=scope.tenant_id == PLATFORM_TENANT)
 
 
 async def _other(scope: Scope, tx: Tx, user_id: str) -> User:
@@ -209,33 +201,33 @@ async def _other(scope: Scope, tx: Tx, user_id: str) -> User:
     return found
 
 
-async def _failed(scope: Scope, place: str, tries: int) -> None:
-    async with scope.tx() as tx:
-        await store.upsert_failure(tx, place, scope.now + model.delay(tries))
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """How somebody came in."""
+
+    place: str
+    kind: Kind
+    before: Secret | None
+    strong: bool
 
 
-async def _signed_in(scope: Scope, found: store.Known, said: Secret, place: str) -> Shown:
-    shown = Secret(model.SESSION + ids.base62(model.RANDOM_LETTERS))
-    until = scope.now + scope.part(Settings).session_life
-    fresh = await scope.part(Hasher).hash(said) if found.hash and is_old(found.hash) else None
+async def _signed_in(scope: Scope, found: store.Known, said: Secret, entry: _Entry) -> Shown:
+    word = model.normal(said)
+    fresh = await scope.part(Hasher).hash(word) if found.hash and is_old(found.hash) else None
     async with scope.tx() as tx:
-        await store.delete_failures(tx, place)
+        await store.delete_failures(tx, entry.place)
         if fresh is not None:
             await store.update_hash(tx, found.user.id, fresh)
-        await store.insert_session(
-            tx, scope.id("ses"), user_id=found.user.id, digest=model.digest(shown), now=scope.now, ends=until
-        )
+        if entry.before is not None:
+            await sessions_store.delete_shown(tx, model.digest(entry.before))
+        begun = await sessions.begin(scope, tx, entry.kind, user_id=found.user.id, strong=entry.strong)
         tx.emit(SignedIn(subject=found.user.id))
-    return Shown(found.user, shown, until)
-
-
-def _principal(tenant_id: str, user_id: str) -> Principal:
-    return Principal("user", user_id, ISSUER, tenant_id)
+    return Shown(found.user, begun.shown, begun.until)
 
 
 def acting(system: System, facts: RequestFacts, tenant_id: str, user_id: str) -> Scope:
     """The scope of somebody who is not signed in, but known by what they brought."""
-    who = _principal(tenant_id, user_id)
+    who = sessions.member(tenant_id, user_id)
     return Scope(tenant_id, who, system.engine, system.clock, facts.request_id, facts.address)
 
 

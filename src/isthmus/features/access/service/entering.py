@@ -7,13 +7,13 @@ import logging
 from datetime import datetime
 
 from isthmus.features.access.model import keys as model
-from isthmus.features.access.model.keys import KeyStatus
+from isthmus.features.access.model.keys import KeyStatus, Mode
 from isthmus.features.access.service.keys import Rights
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import keys as store
 from isthmus.http import Credentials, Verified
 from isthmus.kit.errors import Problem, Unauthenticated
-from isthmus.kit.permissions import Principal
+from isthmus.kit.permissions import PUBLISHABLE, Principal
 from isthmus.scope import System
 
 ISSUER = "isthmus"
@@ -85,7 +85,17 @@ class KeyAuthenticator:
     def _principal(self, found: store.Found) -> Principal:
         known = self._system.engine.part(Rights).known
         reach = model.reach(found.key.permissions, found.creator_roles, known)
-        return Principal("key", found.key.id, ISSUER, found.tenant_id, permissions=reach)
+        if found.key.mode is not Mode.PUBLISHABLE:
+            return Principal("key", found.key.id, ISSUER, found.tenant_id, permissions=reach)
+        return Principal(
+            PUBLISHABLE,
+            found.key.id,
+            ISSUER,
+            found.tenant_id,
+            permissions=reach,
+            origins=frozenset(found.key.origins),
+            per_minute=found.key.per_minute,
+        )
 
 
 def _end(expires_at: datetime | None) -> float:

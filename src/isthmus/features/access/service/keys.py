@@ -11,24 +11,27 @@ from isthmus.features.access.errors import (
     MerchantNotFound,
     TooManyKeys,
 )
-from isthmus.features.access.events import ApiKeyCreated, ApiKeyRegraded, ApiKeyRevoked, ApiKeyRotated
+from isthmus.features.access.events import ApiKeyCreated, ApiKeyFound, ApiKeyRegraded, ApiKeyRevoked, ApiKeyRotated
 from isthmus.features.access.model import keys as model
 from isthmus.features.access.model.keys import ApiKey, KeyStatus, Mode
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import keys as store
+from isthmus.http import RequestFacts, read_origins
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
-from isthmus.kit.permissions import Permission
+from isthmus.kit.permissions import Permission, Principal
 from isthmus.kit.secret import Secret
-from isthmus.scope import Scope, Tx
+from isthmus.scope import Scope, System, Tx
 
 
 class Rights:
     """The permissions of all rooms that a key may hold, by name; the composition root provides it."""
 
-    def __init__(self, registered: Iterable[Permission]) -> None:
+    def __init__(self, registered: Iterable[Permission], embedded: Iterable[str] = ()) -> None:
         self.known = model.grantable(registered)
+        #: Those that foreign pages may be given with a publishable key: of routes declared for them (AK-08).
+        self.embedded = {name: self.known[name] for name in embedded if name in self.known}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,9 @@ class Wanted:
     permissions: Collection[str]
     mode: Mode = Mode.LIVE
     expires_at: datetime | None = None
+    origins: Collection[str] = ()
+    per_minute: int | None = None
+    revoke_when_found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,20 @@ def check_merchant(scope: Scope, merchant_id: str) -> None:
 
 async def create_key(scope: Scope, wanted: Wanted) -> Made:
     """A key with some of the caller's own permissions. Raises Invalid, KeyExceedsCreator, TooManyKeys."""
-    known = scope.part(Rights).known
+    rights = scope.part(Rights)
+    known = rights.embedded if wanted.mode is Mode.PUBLISHABLE else rights.known
     permissions = model.read_permissions(wanted.permissions, known)
-    expires_at = model.read_expiry(wanted.expires_at, scope.now)
-    made = _made(scope, model.read_name(wanted.name), wanted.mode, permissions, expires_at)
+    origins, per_minute = model.read_pages(wanted.mode, read_origins(wanted.origins), wanted.per_minute)
+    draft = _Draft(
+        name=model.read_name(wanted.name),
+        mode=wanted.mode,
+        permissions=permissions,
+        expires_at=model.read_expiry(wanted.expires_at, scope.now),
+        origins=origins,
+        per_minute=per_minute,
+        revoke_when_found=wanted.revoke_when_found,
+    )
+    made = _made(scope, draft)
     _check_reach(scope, permissions)
     async with scope.tx() as tx:
         await _check_room(scope, tx)
@@ -86,7 +102,7 @@ async def rotate_key(scope: Scope, key_id: str, overlap: timedelta | None = None
             raise KeyNotActive
         _check_reach(scope, old.permissions)
         await _check_room(scope, tx)
-        made = _made(scope, old.name, old.mode, old.permissions, model.successor_expiry(old, scope.now))
+        made = _made(scope, _Draft.after(old, scope.now))
         await store.insert_key(
             tx, made.key, digest=model.digest(made.shown.reveal()), creator_roles=list(scope.principal.roles)
         )
@@ -105,6 +121,30 @@ async def revoke_key(scope: Scope, key_id: str) -> None:
             raise KeyNotFound
         if await store.update_revoked(tx, key_id, scope.now):
             tx.emit(ApiKeyRevoked(subject=key_id, before=_told(old)))
+
+
+async def report_found(system: System, facts: RequestFacts, shown: Secret) -> None:
+    """Somebody, whoever it is, found this text where it does not belong (AK-09).
+
+    When it is a live key its tenant is told at once; it is revoked only if its maker said so. Nobody is told whether
+    it is one.
+    """
+    if not model.is_key(shown.reveal()):
+        return
+    async with system.tx() as look:
+        found = await store.shown(look, model.digest(shown.reveal()))
+    if found is None or found.key.status(system.now) is not KeyStatus.ACTIVE:
+        return
+    finder = Principal("finder", "anybody", "isthmus", found.tenant_id)
+    scope = Scope(found.tenant_id, finder, system.engine, system.clock, facts.request_id, facts.address)
+    async with scope.tx() as tx:
+        if not await store.update_found(tx, found.key.id, scope.now):
+            return
+        tx.emit(
+            ApiKeyFound(subject=found.key.id, after=_told(found.key), body={"revoked": found.key.revoke_when_found})
+        )
+        if found.key.revoke_when_found and await store.update_revoked(tx, found.key.id, scope.now):
+            tx.emit(ApiKeyRevoked(subject=found.key.id, before=_told(found.key)))
 
 
 async def key(scope: Scope, key_id: str) -> ApiKey:
@@ -136,18 +176,47 @@ async def regrade(scope: Scope, creator: str, roles: Collection[str]) -> int:
     return changed
 
 
-def _made(scope: Scope, name: str, mode: Mode, permissions: tuple[str, ...], expires_at: datetime | None) -> Made:
-    shown = model.form(mode, ids.base62(model.RANDOM_LETTERS))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """What a new key is to be."""
+
+    name: str
+    mode: Mode
+    permissions: tuple[str, ...]
+    expires_at: datetime | None
+    origins: tuple[str, ...]
+    per_minute: int | None
+    revoke_when_found: bool
+
+    @classmethod
+    def after(cls, old: ApiKey, now: datetime) -> "_Draft":
+        """What a key's successor is."""
+        return cls(
+            name=old.name,
+            mode=old.mode,
+            permissions=old.permissions,
+            expires_at=model.successor_expiry(old, now),
+            origins=old.origins,
+            per_minute=old.per_minute,
+            revoke_when_found=old.revoke_when_found,
+        )
+
+
+def _made(scope: Scope, draft: _Draft) -> Made:
+    shown = model.form(draft.mode, ids.base62(model.RANDOM_LETTERS))
     made = ApiKey(
         id=scope.id("key"),
-        name=name,
-        mode=mode,
+        name=draft.name,
+        mode=draft.mode,
         prefix=model.prefix(shown),
         last4=model.last4(shown),
-        permissions=permissions,
+        permissions=draft.permissions,
         created_by=scope.principal.id,
         created_at=scope.now,
-        expires_at=expires_at,
+        expires_at=draft.expires_at,
+        origins=draft.origins,
+        per_minute=draft.per_minute,
+        revoke_when_found=draft.revoke_when_found,
     )
     return Made(made, shown)
 
@@ -183,4 +252,5 @@ def _told(one: ApiKey) -> dict[str, object]:
         "last4": one.last4,
         "permissions": list(one.permissions),
         "expiresAt": one.expires_at.isoformat() if one.expires_at else None,
+        **({"origins": list(one.origins), "perMinute": one.per_minute} if one.origins else {}),
     }

@@ -6,8 +6,9 @@ from isthmus.features.access.model import accounts as model
 from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.service.accounts import Shown, acting
 from isthmus.features.access.service.hashing import Hasher
+from isthmus.features.access.service.sessions import ISSUER
 from isthmus.features.access.settings import Settings
-from isthmus.features.access.store import accounts, resets
+from isthmus.features.access.store import accounts, resets, sessions
 from isthmus.http import RequestFacts
 from isthmus.kit import ids
 from isthmus.kit.secret import Secret
@@ -43,5 +44,5 @@ async def reset_password(system: System, facts: RequestFacts, bearer: Secret, sa
         if not await resets.delete_reset(tx, digest):
             raise ResetUnknown
         await accounts.update_hash(tx, found.user_id, hashed)
-        await accounts.delete_sessions(tx, found.user_id)
+        await sessions.delete_sessions(tx, ISSUER, found.user_id)
         tx.emit(PasswordReset(subject=found.user_id))

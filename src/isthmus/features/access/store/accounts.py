@@ -1,16 +1,15 @@
-"""Every statement about people, their sessions and their wrong tries."""
+"""Every statement about people and their wrong tries, and the sweep of what is over."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.access.model.accounts import User, UserStatus
 from isthmus.features.access.model.tenants import TenantStatus
-from isthmus.features.access.tables import SESSIONS as S
 from isthmus.features.access.tables import SIGN_IN_FAILURES as F
 from isthmus.features.access.tables import TENANTS as T
 from isthmus.features.access.tables import USERS as U
@@ -51,25 +50,7 @@ _REMOVE = statement(
     )
     .where(_MINE, U.c.id == bindparam("id"), U.c.status != bindparam("removed"))
 )
-_START = statement(insert(S).values({column.name: bindparam(column.name) for column in S.c}))
-_END = statement(delete(S).where(S.c.tenant_id == bindparam("tenant_id"), S.c.user_id == bindparam("user_id")))
-_END_ONE = statement(
-    delete(S).where(
-        S.c.tenant_id == bindparam("tenant_id"), S.c.user_id == bindparam("user_id"), S.c.digest == bindparam("digest")
-    )
-)
-_SHOWN = statement(
-    select(S.c.tenant_id, S.c.digest, S.c.seen_at, S.c.ends_at, S.c.id.label("session_id"), *_COLUMNS)
-    .add_columns(T.c.status.label("tenant_status"))
-    .join(U, (U.c.tenant_id == S.c.tenant_id) & (U.c.id == S.c.user_id))
-    .join(T, T.c.id == S.c.tenant_id)
-    .where(S.c.digest == bindparam("digest"))
-)
-_SEEN = statement(
-    update(S)
-    .values(seen_at=func.greatest(S.c.seen_at, bindparam("now")))
-    .where(S.c.tenant_id == bindparam("tenant_id"), S.c.id == bindparam("id"))
-)
+_OTHERS = statement(select(U.c.id).where(_MINE, U.c.status == bindparam("active")).order_by(U.c.id).with_for_update())
 _FAILED = statement(
     select(F.c.failures, F.c.until).where(F.c.tenant_id == bindparam("tenant_id"), F.c.id == bindparam("id"))
 )
@@ -101,19 +82,6 @@ class Invited:
     tenant_id: str
     tenant_live: bool
     until: datetime
-    user: User
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session behind a digest."""
-
-    tenant_id: str
-    tenant_live: bool
-    id: str
-    digest: bytes
-    seen_at: datetime
-    ends_at: datetime
     user: User
 
 
@@ -178,37 +146,10 @@ async def update_removed(tx: Tx, user_id: str) -> bool:
     return bool(await tx.execute(_REMOVE, tenant_id=tx.tenant_id, id=user_id, removed=removed, roles=[]))
 
 
-async def insert_session(
-    tx: Tx, session_id: str, *, user_id: str, digest: bytes, now: datetime, ends: datetime
-) -> None:
-    """Begin a session."""
-    times = {"created_at": now, "seen_at": now, "ends_at": ends}
-    await tx.execute(_START, tenant_id=tx.tenant_id, id=session_id, user_id=user_id, digest=digest, **times)
-
-
-async def delete_sessions(tx: Tx, user_id: str) -> int:
-    """End every session of somebody; how many there were."""
-    return await tx.execute(_END, tenant_id=tx.tenant_id, user_id=user_id)
-
-
-async def delete_session(tx: Tx, user_id: str, digest: bytes) -> int:
-    """End one session of somebody; 0 when it is none of theirs."""
-    return await tx.execute(_END_ONE, tenant_id=tx.tenant_id, user_id=user_id, digest=digest)
-
-
-async def session(tx: Tx, digest: bytes) -> Session | None:
-    """The session behind a digest, in whichever tenant."""
-    row = await tx.fetchrow(_SHOWN, digest=digest)
-    if row is None:
-        return None
-    live = row["tenant_status"] == TenantStatus.ACTIVE
-    times = row["seen_at"], row["ends_at"]
-    return Session(row["tenant_id"], live, row["session_id"], row["digest"], *times, _user(row))
-
-
-async def update_seen(tx: Tx, tenant_id: str, session_id: str, now: datetime) -> None:
-    """The session is in use."""
-    await tx.execute(_SEEN, tenant_id=tenant_id, id=session_id, now=now)
+async def others_active(tx: Tx, user_id: str) -> bool:
+    """Whether somebody but this one may sign in; two who remove each other at once wait for one another here."""
+    rows = await tx.fetch(_OTHERS, tenant_id=tx.tenant_id, active=UserStatus.ACTIVE)
+    return any(row["id"] != user_id for row in rows)
 
 
 async def failures(tx: Tx, place: str) -> tuple[int, datetime | None]:

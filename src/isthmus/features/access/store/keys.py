@@ -16,7 +16,8 @@ from isthmus.features.access.tables import TENANTS as T
 
 _COLUMNS = (
     *(K.c.id, K.c.name, K.c.mode, K.c.prefix, K.c.last4, K.c.permissions, K.c.created_by, K.c.created_at),
-    *(K.c.expires_at, K.c.last_used_at, K.c.revoked_at, K.c.replaced_by),
+    *(K.c.expires_at, K.c.last_used_at, K.c.revoked_at, K.c.replaced_by, K.c.origins, K.c.per_minute, K.c.found_at),
+    K.c.revoke_when_found,
 )
 _MINE = K.c.tenant_id == bindparam("tenant_id")
 _THIS = _MINE & (K.c.id == bindparam("id"))
@@ -37,6 +38,7 @@ _ALIVE = statement(
     .where(_MINE, K.c.revoked_at.is_(None), K.c.expires_at.is_(None) | (K.c.expires_at > _NOW))
 )
 _REVOKE = statement(update(K).values(revoked_at=_NOW).where(_THIS, K.c.revoked_at.is_(None)))
+_FOUND = statement(update(K).values(found_at=_NOW).where(_THIS, K.c.found_at.is_(None)))
 _REPLACE = statement(update(K).values(expires_at=bindparam("end"), replaced_by=bindparam("successor")).where(_THIS))
 _REGRADE = statement(
     update(K)
@@ -69,7 +71,7 @@ class Found:
 async def insert_key(tx: Tx, key: ApiKey, *, digest: bytes, creator_roles: Sequence[str]) -> None:
     """Add a key of the transaction's tenant."""
     values = {column.name: getattr(key, column.name) for column in _COLUMNS}
-    values["permissions"] = list(key.permissions)
+    values |= {"permissions": list(key.permissions), "origins": list(key.origins)}
     held = sorted(creator_roles)
     await tx.execute(_ADD, tenant_id=tx.tenant_id, digest=digest, creator_roles=held, **values)
 
@@ -94,6 +96,11 @@ async def alive(tx: Tx, now: datetime) -> int:
 async def update_revoked(tx: Tx, key_id: str, now: datetime) -> bool:
     """Revoke a key; False when it was before."""
     return bool(await tx.execute(_REVOKE, tenant_id=tx.tenant_id, id=key_id, now=now))
+
+
+async def update_found(tx: Tx, key_id: str, now: datetime) -> bool:
+    """Note that a key was found somewhere; False when it was before."""
+    return bool(await tx.execute(_FOUND, tenant_id=tx.tenant_id, id=key_id, now=now))
 
 
 async def update_replaced(tx: Tx, key_id: str, *, successor: str, end: datetime) -> None:
@@ -135,4 +142,8 @@ def _key(row: asyncpg.Record) -> ApiKey:
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
         replaced_by=row["replaced_by"],
+        origins=tuple(row["origins"]),
+        per_minute=row["per_minute"],
+        found_at=row["found_at"],
+        revoke_when_found=row["revoke_when_found"],
     )

@@ -95,6 +95,7 @@ class AppOut(Answer, frozen=True, kw_only=True):
     response_model=ProviderWhole,
     status=201,
     summary="Create a provider",
+    step_up=True,
     errors=(ProviderExists,),
 )
 async def create_provider(scope: ScopeDep, body: NewProvider) -> Response:
@@ -155,6 +156,7 @@ async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # 
     limit="provider",
     response_model=ProviderWhole,
     summary="Change a provider",
+    step_up=True,
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def patch_provider(scope: ScopeDep, category: str, id: str, body: ProviderPatch) -> Response:  # noqa: A002
@@ -186,6 +188,7 @@ async def set_status(scope: ScopeDep, category: str, id: str, body: StatusBody) 
     limit="provider",
     response_model=AudienceOut,
     summary="Set a provider's audience",
+    step_up=True,
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def set_audience(scope: ScopeDep, category: str, id: str, body: AudienceBody) -> Response:  # noqa: A002
@@ -216,6 +219,7 @@ async def get_app(scope: ScopeDep, category: str, id: str) -> Response:  # noqa:
     limit="provider",
     response_model=AppOut,
     summary="Set the deployment's app at a provider",
+    step_up=True,
     errors=(ProviderNotFound, AppChanged),
 )
 async def set_app(scope: ScopeDep, category: str, id: str, body: AppBody) -> Response:  # noqa: A002 - as above

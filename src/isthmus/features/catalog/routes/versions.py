@@ -117,6 +117,7 @@ async def diff_versions(
     limit="provider",
     response_model=ProviderWhole,
     summary="Go back to a version",
+    step_up=True,
     errors=(ProviderNotFound, VersionNotFound, ProviderChangedMeanwhile),
 )
 async def roll_back(scope: ScopeDep, category: str, id: str, version: _Number) -> Response:  # noqa: A002
@@ -131,6 +132,7 @@ async def roll_back(scope: ScopeDep, category: str, id: str, version: _Number) -
     limit="provider",
     response_model=ProviderWhole,
     summary="Drop what was overridden",
+    step_up=True,
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def reset(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A002 - as above
@@ -160,6 +162,7 @@ async def export(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: 
     limit="provider",
     response_model=ImportOut,
     summary="Make or change a provider from YAML",
+    step_up=True,
     errors=(ProviderNotFound, ProviderExists, ProviderChangedMeanwhile),
 )
 async def import_provider(scope: ScopeDep, body: ImportBody) -> Response:

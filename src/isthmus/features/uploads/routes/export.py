@@ -19,6 +19,7 @@ routes = Routes(prefix="/api/products", tag="Products")
     response_model=None,
     media_type="text/csv",
     summary="Products as a file",
+    step_up=True,
     deadline=3_600.0,
 )
 async def export_products(

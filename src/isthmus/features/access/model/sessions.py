@@ -1,0 +1,57 @@
+"""Sessions: whose they are, how they are shown, and what they are worth (security.md SE-05, SE-06, SE-11; pure)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from isthmus.kit.permissions import SUPER_ADMIN, Principal
+
+#: All that a super admin may do before a second factor was shown: get one, see who they are, sign out.
+OWN = "account:own"
+
+
+class Kind(StrEnum):
+    """How a session is shown; what was made for one way opens nothing by the other."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a way, no secret
+    COOKIE = "cookie"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session as it is kept, with its person's roles and standing as they are now."""
+
+    tenant_id: str
+    tenant_live: bool
+    id: str
+    digest: bytes
+    kind: Kind
+    issuer: str
+    subject: str
+    roles: tuple[str, ...]
+    #: Whether the person may sign in; always for those of another issuer, who say so themselves.
+    let_in: bool
+    seen_at: datetime
+    ends_at: datetime
+    proved_at: datetime
+    #: Whether a second factor was shown in it.
+    strong: bool
+
+    def is_live(self, now: datetime, idle: timedelta) -> bool:
+        """Whether it opens anything at this time."""
+        return self.tenant_live and self.let_in and now < self.ends_at and now < self.seen_at + idle
+
+    @property
+    def principal(self) -> Principal:
+        """Who shows it. A super admin without a second factor is nobody yet (SE-11)."""
+        weak = SUPER_ADMIN in self.roles and not self.strong
+        return Principal(
+            "user",
+            self.subject,
+            self.issuer,
+            self.tenant_id,
+            frozenset() if weak else frozenset(self.roles),
+            frozenset({OWN}) if weak else frozenset(),
+            session=self.id,
+            proved_at=self.proved_at.timestamp(),
+        )

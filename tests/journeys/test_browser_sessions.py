@@ -1,0 +1,313 @@
+"""Sessions in browsers: begun, proved anew, kept from other pages, ended (security.md SE-05 to SE-09, SE-11)."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.given.browsers import Browser
+from tests.journeys.deployment import Deployment, Merchant, deployment
+from tests.journeys.routes import SIGNED, Case, unknown
+
+from isthmus.features import access
+from isthmus.features.access.model import factors
+from isthmus.http import SESSION_COOKIE, RequestFacts
+from isthmus.kit.clock import SYSTEM
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER, system
+from isthmus.kit.secret import Secret
+from isthmus.sandbox.clock import ShiftedClock
+
+PASSWORD = "plenty of dew on the meadow"
+HERE = RequestFacts("req_1", "127.0.0.1")
+UNSAFE = [case for case in SIGNED if case.method != "GET"]
+DANGEROUS = [case for case in SIGNED if case.route.declaration and case.route.declaration.step_up]
+#: What SE-09 names, by the routes that do it.
+NAMED = {
+    "POST /api/merchants/{merchant_id}/api-keys",
+    "POST /api/merchants/{merchant_id}/api-keys/{id}/rotate",
+    "POST /api/tenant/members",
+    "PATCH /api/tenant/members/{id}",
+    "DELETE /api/tenant/members/{id}",
+    "POST /api/tenant/members/{id}/password-reset",
+    "POST /api/admin/integrations",
+    "PATCH /api/admin/integrations/{category}/{id}",
+    "POST /api/admin/integrations/import",
+    "GET /api/audit/export",
+    "GET /api/products/export",
+    "DELETE /api/admin/tenants/{id}",
+    "POST /api/webhooks/endpoints",
+    "POST /api/auth/second-factor",
+}
+
+
+class Town:
+    """A deployment under a clock that can be moved, a tenant in it, and how people get in."""
+
+    def __init__(self, running: Deployment, clock: ShiftedClock, amy: Merchant) -> None:
+        self.running, self.clock, self.amy = running, clock, amy
+
+    @property
+    def address(self) -> str:
+        """Where the API answers."""
+        return self.running.address
+
+    async def member(self, email: str, *roles: str, tenant: str = "") -> access.User:
+        """Somebody with an account and a password."""
+        platform = self.running.platform
+        scope = platform.scope(tenant or self.amy.tenant_id, system(tenant or self.amy.tenant_id, "journeys"))
+        invited = await access.invite(scope, email, roles)
+        return await access.accept(platform.system, HERE, invited.shown, Secret(PASSWORD))
+
+    async def enter(self, email: str, tenant: str = "", code: str | None = None, kept: str = "") -> Browser:
+        """A browser with a session."""
+        browser = Browser(self, kept)
+        body = {"tenant": tenant or self.amy.tenant_id, "email": email, "password": PASSWORD, "code": code}
+        begun = await browser.call("POST", "/api/auth/session", {name: said for name, said in body.items() if said})
+        assert begun.status == 201, begun.body
+        assert browser.kept.startswith("ist_")
+        assert browser.kept not in str(begun.body)
+        return browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    clock, home = ShiftedClock(SYSTEM), Path(tmp_path_factory.mktemp("home"))
+    async with deployment(database_url, home, clock=clock, HTTP__STREAMS_PER_PRINCIPAL="50") as running:
+        yield Town(running, clock, await running.merchant("Amy"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def admin(town: Town) -> access.User:
+    return await town.member("admin@example.com", TENANT_ADMIN)
+
+
+async def test_SE_06_a_session_is_a_cookie_that_no_script_reads(town: Town, admin: access.User) -> None:
+    browser = Browser(town)
+    body = {"tenant": town.amy.tenant_id, "email": admin.email, "password": PASSWORD}
+    begun = await browser.call("POST", "/api/auth/session", body)
+    shown = begun.headers["set-cookie"].replace(browser.kept, "*")
+    assert shown == f"{SESSION_COOKIE}=*; Path=/; Max-Age=604800; Secure; HttpOnly; SameSite=Lax"
+    me = (await browser.call("GET", "/api/auth/me")).body
+    assert (me["id"], me["roles"]) == (f"user:isthmus:{admin.id}", [TENANT_ADMIN])
+    assert me["sessionId"].startswith("ses_")
+    assert me["provedAt"]
+
+
+async def test_SE_06_what_was_made_for_a_cookie_opens_nothing_as_a_token_nor_the_other_way(
+    town: Town, admin: access.User
+) -> None:
+    browser = await town.enter(admin.email)
+    as_token = await Browser(town).call("GET", "/api/auth/me", authorization=f"Bearer {browser.kept}")
+    body = {"tenant": town.amy.tenant_id, "email": admin.email, "password": PASSWORD}
+    token = (await Browser(town).call("POST", "/api/auth/login", body)).body["token"]
+    as_cookie = await Browser(town, token).call("GET", "/api/auth/me")
+    assert [as_token.status, as_cookie.status] == [401, 401]
+    assert (await Browser(town).call("GET", "/api/auth/me", authorization=f"Bearer {token}")).status == 200
+
+
+async def test_SE_06_the_proxy_and_whoever_names_themselves_go_past_the_cookie(town: Town, admin: access.User) -> None:
+    browser = await town.enter(admin.email)
+    assert (await browser.call("GET", "/api/proxy/con_x/orders")).status == 401
+    low = town.running.person(town.amy.tenant_id, [USER], "low")
+    me = await browser.call("GET", "/api/auth/me", authorization=f"Bearer {low.token}")
+    assert me.body["id"] == "user:isthmus:low"
+    assert (await browser.call("GET", "/api/auth/me", authorization="Bearer nothing")).status == 401
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def seated(town: Town, admin: access.User) -> Browser:
+    return await town.enter(admin.email)
+
+
+@pytest.mark.parametrize("case", UNSAFE, ids=str)
+async def test_SE_07_no_other_page_changes_anything_with_the_cookie(seated: Browser, case: Case) -> None:
+    asked = case.call(unknown())
+    passed = case.route.declaration is not None and case.route.declaration.passes_on
+    refused = (401, "UNAUTHORIZED") if passed else (403, "CROSS_SITE_REFUSED")
+    own = {"sec-fetch-site": "", "origin": seated.server.address.replace("127.0.0.1", "localhost")}
+    for said in (
+        {"sec-fetch-site": "cross-site", "origin": "https://evil.example"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "", "origin": "null"},
+        {"sec-fetch-site": "", "x-http-method-override": "GET"},
+        own,
+    ):
+        answer = await seated.call(case.method, asked.address, asked.body, **said)
+        assert (answer.status, answer.body["error"]["code"]) == refused, said
+        assert refused[1] in case.codes
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_SE_07_for_another_page_that_looks_nobody_is_there(seated: Browser, site: str) -> None:
+    nobody = await Browser(seated.server).call("GET", "/api/auth/me", sec_fetch_site=site)
+    answer = await seated.call("GET", "/api/auth/me", sec_fetch_site=site)
+    assert (answer.status, answer.body["error"]["code"]) == (401, nobody.body["error"]["code"])
+    assert (await seated.call("HEAD", "/api/auth/me")).status == 200
+    assert (await seated.call("GET", "/api/auth/me", sec_fetch_site="none")).status == 200
+    assert "access-control-allow-credentials" not in {name.lower() for name in answer.headers}
+
+
+async def test_SE_07_a_form_is_no_json_and_no_other_method(seated: Browser) -> None:
+    plain = await seated.call("POST", "/api/tenant/members", {"email": "a@b.io"}, content_type="text/plain")
+    assert plain.status == 415
+    override = await seated.call("POST", "/api/auth/me?_method=GET", {})
+    assert override.status == 405
+
+
+async def test_SE_08_no_other_page_signs_somebody_in(town: Town, admin: access.User) -> None:
+    body = {"tenant": town.amy.tenant_id, "email": admin.email, "password": PASSWORD}
+    for said in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "", "origin": "https://evil.example"}):
+        answer = await Browser(town).call("POST", "/api/auth/session", body, **said)
+        assert (answer.status, answer.body["error"]["code"]) == (403, "CROSS_SITE_REFUSED")
+        assert "set-cookie" not in answer.headers
+        token = {"authorization": f"Bearer {town.amy.token}"}
+        exchanged = await Browser(town).call("POST", "/api/auth/session/token", **said, **token)
+        assert (exchanged.status, "set-cookie" in exchanged.headers) == (403, False)
+    form = await Browser(town).call("POST", "/api/auth/session", body, content_type="text/plain")
+    assert (form.status, "set-cookie" in form.headers) == (415, False)
+
+
+async def test_SE_05_a_planted_cookie_is_worthless_after_the_sign_in(town: Town, admin: access.User) -> None:
+    planted = await town.enter(admin.email)
+    fresh = await town.enter(admin.email, kept=planted.kept)
+    assert fresh.kept != planted.kept
+    town.clock.advance(4.9)
+    assert [(await one.call("GET", "/api/auth/me")).status for one in (planted, fresh)] == [401, 200]
+    invented = await town.enter(admin.email, kept="ist_" + "A" * 43)
+    assert invented.kept != "ist_" + "A" * 43
+
+
+async def test_SE_05_signing_out_takes_the_cookie_and_ends_what_it_should(town: Town, admin: access.User) -> None:
+    one, two = await town.enter(admin.email), await town.enter(admin.email)
+    ended = await one.call("POST", "/api/auth/logout?everywhere=false")
+    assert (ended.status, one.kept) == (204, "")
+    assert "Max-Age=0" in ended.headers["set-cookie"]
+    town.clock.advance(4.9)
+    assert (await two.call("GET", "/api/auth/me")).status == 200
+    assert (await two.call("POST", "/api/auth/logout")).status == 204
+
+
+async def test_SE_05_another_role_ends_the_sessions_in_browsers(town: Town) -> None:
+    cai = await town.member("cai@example.com", TENANT_ADMIN)
+    browser = await town.enter(cai.email)
+    assert (await town.amy.call("PATCH", f"/api/tenant/members/{cai.id}", {"roles": ["user"]})).status == 200
+    town.clock.advance(4.9)
+    assert (await browser.call("GET", "/api/auth/me")).status == 401
+
+
+def test_SE_09_everything_that_is_named_asks_for_a_fresh_proof() -> None:
+    asking = {str(case) for case in DANGEROUS}
+    assert asking >= NAMED
+    once = {
+        str(case)
+        for case in SIGNED
+        if case.route.declaration
+        and set(case.route.declaration.secret_fields) - {"authorizationUrl", "state"}
+        and not case.route.path.startswith("/api/auth/")
+    }
+    assert once <= asking
+
+
+async def test_SE_09_without_a_fresh_proof_nothing_dangerous_is_done(town: Town) -> None:
+    stale = await town.member("stale@example.com", TENANT_ADMIN)
+    browser = await town.enter(stale.email)
+    body = {"name": "Till", "permissions": ["products:read"]}
+    keys = f"/api/merchants/{town.amy.tenant_id}/api-keys"
+    assert (await browser.call("POST", keys, body)).status == 201
+    town.clock.advance(600)
+    for case in (one for one in DANGEROUS if one.for_tenants):
+        asked = case.call({**unknown(), "ten": town.amy.tenant_id})
+        answer = await browser.call(case.method, asked.address, asked.body)
+        assert (answer.status, answer.body["error"]["code"]) == (403, "STEP_UP_REQUIRED"), case
+        assert answer.body["error"]["details"] == {"withinSeconds": 600}
+        assert "STEP_UP_REQUIRED" in case.codes
+    assert (await browser.call("GET", "/api/products")).status == 200
+    before = browser.kept
+    wrong = await browser.call("POST", "/api/auth/step-up", {"password": "not these words"})
+    assert (wrong.status, wrong.body["error"]["code"]) == (401, "SIGN_IN_FAILED")
+    proved = await browser.call("POST", "/api/auth/step-up", {"password": PASSWORD})
+    assert (proved.status, proved.body) == (200, {"token": None})
+    assert browser.kept != before
+    assert (await browser.call("POST", keys, body)).status == 201
+    town.clock.advance(4.9)
+    assert (await Browser(town, before).call("GET", "/api/auth/me")).status == 401
+
+
+async def test_SE_09_keys_and_tokens_of_an_issuer_have_no_session_to_prove(town: Town) -> None:
+    answer = await town.amy.call("POST", "/api/auth/step-up", {"password": "x"})
+    assert (answer.status, answer.body["error"]["code"]) == (409, "NO_SESSION")
+    keys = f"/api/merchants/{town.amy.tenant_id}/api-keys"
+    assert (await town.amy.call("POST", keys, {"name": "A", "permissions": ["products:read"]})).status == 201
+
+
+async def test_SE_09_a_session_of_a_token_is_as_fresh_as_the_issuer_says(town: Town) -> None:
+    browser = Browser(town)
+    begun = await browser.call("POST", "/api/auth/session/token", authorization=f"Bearer {town.amy.token}")
+    assert (begun.status, begun.body["member"]) == (201, None)
+    assert "Max-Age=43200" in begun.headers["set-cookie"]
+    me = (await browser.call("GET", "/api/auth/me")).body
+    assert (me["id"], me["roles"]) == ("user:isthmus:amy", [TENANT_ADMIN])
+    keys = f"/api/merchants/{town.amy.tenant_id}/api-keys"
+    refused = await browser.call("POST", keys, {"name": "A", "permissions": ["products:read"]})
+    assert refused.body["error"]["code"] == "STEP_UP_REQUIRED"
+    elsewhere = await browser.call("POST", "/api/auth/step-up", {"password": PASSWORD})
+    assert (elsewhere.status, elsewhere.body["error"]["code"]) == (409, "PROOF_AT_ISSUER")
+    again = await browser.call("POST", "/api/auth/session/token")
+    assert (again.status, again.body["error"]["code"]) == (409, "NO_PERSON")
+
+
+async def test_SE_11_a_second_factor_is_asked_for_once_it_is_confirmed(town: Town) -> None:
+    dov = await town.member("dov@example.com", TENANT_ADMIN)
+    browser = await town.enter(dov.email)
+    offered = (await browser.call("POST", "/api/auth/second-factor", {})).body
+    secret = Secret(offered["secret"])
+    assert f"secret={offered['secret']}" in offered["address"]
+    await town.enter(dov.email)
+    wrong = await browser.call("POST", "/api/auth/second-factor/confirm", {"code": "12345"})
+    assert (wrong.status, wrong.body["error"]["code"]) == (401, "SIGN_IN_FAILED")
+    code = factors.code(secret, town.clock.now())
+    assert (await browser.call("POST", "/api/auth/second-factor/confirm", {"code": code})).status == 200
+    assert (await browser.call("POST", "/api/auth/second-factor", {})).body["error"]["code"] == "SECOND_FACTOR_PRESENT"
+    body = {"tenant": town.amy.tenant_id, "email": dov.email, "password": PASSWORD}
+    asked = await Browser(town).call("POST", "/api/auth/session", body)
+    assert (asked.status, asked.body["error"]["code"]) == (401, "SECOND_FACTOR_REQUIRED")
+    used = await Browser(town).call("POST", "/api/auth/session", {**body, "code": code})
+    assert (used.status, used.body["error"]["code"]) == (401, "SIGN_IN_FAILED")
+    town.clock.advance(60)
+    await town.enter(dov.email, code=factors.code(secret, town.clock.now()))
+    town.clock.advance(30)
+    proved = await browser.call("POST", "/api/auth/step-up", {"code": factors.code(secret, town.clock.now())})
+    assert proved.status == 200
+    assert (await town.amy.call("DELETE", f"/api/tenant/members/{dov.id}/second-factor")).status == 204
+    town.clock.advance(4.9)
+    assert (await browser.call("GET", "/api/auth/me")).status == 401
+    await town.enter(dov.email)
+
+
+async def test_SE_11_a_super_admin_is_nobody_without_a_second_factor(town: Town) -> None:
+    boss = await town.member("boss@example.com", SUPER_ADMIN, tenant=PLATFORM_TENANT)
+    browser = await town.enter(boss.email, PLATFORM_TENANT)
+    for case in (one for one in SIGNED if one.permission and SUPER_ADMIN in one.permission.roles and not one.streams):
+        if case.permission and case.permission.name != "account:own":
+            answer = await browser.call(case.method, case.call(unknown()).address, case.call(unknown()).body)
+            refused = 401 if case.passes_on else 403
+            assert answer.status == refused, case
+    offered = (await browser.call("POST", "/api/auth/second-factor", {})).body
+    code = factors.code(Secret(offered["secret"]), town.clock.now())
+    assert (await browser.call("POST", "/api/auth/second-factor/confirm", {"code": code})).status == 200
+    assert (await browser.call("GET", "/api/admin/tenants")).status == 200
+    kept = await browser.call("DELETE", "/api/auth/second-factor")
+    assert (kept.status, kept.body["error"]["code"]) == (409, "SECOND_FACTOR_NEEDED")
+
+
+async def test_SA_02_the_last_super_admin_stays(town: Town) -> None:
+    operator = town.running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
+    held = (await operator.call("GET", "/api/tenant/members")).body["items"]
+    more = await town.member("second@example.com", SUPER_ADMIN, tenant=PLATFORM_TENANT)
+    for one in held:
+        assert (await operator.call("DELETE", f"/api/tenant/members/{one['id']}")).status == 204
+    last = await operator.call("DELETE", f"/api/tenant/members/{more.id}")
+    assert (last.status, last.body["error"]["code"]) == (409, "LAST_SUPER_ADMIN")
+    demoted = await operator.call("PATCH", f"/api/tenant/members/{more.id}", {"roles": [TENANT_ADMIN]})
+    assert demoted.status == 400
