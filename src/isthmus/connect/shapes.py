@@ -24,21 +24,21 @@ class ListingStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Option(msgspec.Struct, frozen=True, omit_defaults=True):
+class Option(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One choice a buyer makes, such as size, with its values in the seller's order."""
 
     name: str
     values: tuple[str, ...] = ()
 
 
-class OptionValue(msgspec.Struct, frozen=True):
+class OptionValue(msgspec.Struct, frozen=True, gc=False):
     """The value a variant has for one option."""
 
     name: str
     value: str
 
 
-class Image(msgspec.Struct, frozen=True, omit_defaults=True):
+class Image(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An image by its address at the platform."""
 
     url: str
@@ -46,7 +46,7 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True):
     position: int = 0
 
 
-class Price(msgspec.Struct, frozen=True, omit_defaults=True):
+class Price(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`list_price` is the regular price, `current_price` what a buyer pays now."""
 
     currency: str
@@ -60,7 +60,7 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     lock_reason: str | None = None
 
 
-class Inventory(msgspec.Struct, frozen=True, omit_defaults=True):
+class Inventory(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Stock at one location; `available` is what can still be sold."""
 
     available: int
@@ -71,7 +71,7 @@ class Inventory(msgspec.Struct, frozen=True, omit_defaults=True):
     owner: str = "seller"
 
 
-class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
+class Variant(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is sold: a listing without variants has exactly one default variant."""
 
     external_id: str
@@ -97,7 +97,7 @@ class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
         return sum(place.available for place in places) if places else None
 
 
-class Listing(msgspec.Struct, frozen=True, omit_defaults=True):
+class Listing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One product as a marketplace shows it.
 
     `variants_complete` is False where the platform hands over variants one by one (siblings of one

@@ -1,6 +1,6 @@
 """The write path of the canonical store: set-based, because a page is one trip and not a hundred."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -64,43 +64,54 @@ _DROP_VARIANTS = statement(
 
 #: Products, listings and variants of a page in one trip. The rows travel as two documents: the driver looks at each
 #: element of an array several times, and one document is written in one go. Only bytes stay an array: both hashes,
-#: 16 bytes each, then what was sent. A row that is there by its external id is overwritten and keeps its own id.
-_WRITE = """
+#: 16 bytes each, then what was sent.
+_FRESH = """
 with fresh (id, product_id, external_id, title, status, platform_status, sku, variant_count, currency, price, stock,
             platform_updated_at, body, raw, raw_hash, hash) as (
   select f.doc ->> 0, f.doc ->> 1, f.doc ->> 2, f.doc ->> 3, f.doc ->> 4, f.doc ->> 5, f.doc ->> 6,
          (f.doc ->> 7)::integer, f.doc ->> 8, (f.doc ->> 9)::numeric, (f.doc ->> 10)::bigint,
          (f.doc ->> 11)::timestamptz, f.doc -> 12, substr(f.bytes, 33), substr(f.bytes, 1, 16), substr(f.bytes, 17, 16)
   from rows from (jsonb_array_elements($5::jsonb), unnest($6::bytea[])) as f(doc, bytes)
-), made as (
+)"""
+_PRODUCTS = """
   insert into products (tenant_id, id, title, sku, status, currency, price, stock, version, created_at, updated_at)
-  select $1, product_id, title, sku, status, currency, price, stock, 1, $4, $4 from fresh
-  on conflict (tenant_id, id) do update set
-    title = excluded.title, sku = excluded.sku, status = excluded.status, currency = excluded.currency,
-    price = excluded.price, stock = excluded.stock, version = products.version + 1, updated_at = excluded.updated_at
-), put as (
+  select $1, product_id, title, sku, status, currency, price, stock, 1, $4, $4 from fresh"""
+_LISTINGS = """
   insert into listings (tenant_id, id, product_id, connection_id, provider, external_id, title, status,
     platform_status, sku, variant_count, currency, price, stock, body, raw, raw_hash, hash, version,
     platform_updated_at, created_at, updated_at)
   select $1, id, product_id, $2, $3, external_id, title, status, platform_status, sku, variant_count, currency, price,
-    stock, body, raw, raw_hash, hash, 1, platform_updated_at, $4, $4 from fresh
+    stock, body, raw, raw_hash, hash, 1, platform_updated_at, $4, $4 from fresh"""
+_VARIANTS = """
+insert into variants (tenant_id, id, listing_id, connection_id, external_id, sku, barcode, title, position, status,
+  currency, price, list_price, stock)
+select $1, v.doc ->> 0, v.doc ->> 1, $2, v.doc ->> 2, v.doc ->> 3, v.doc ->> 4, v.doc ->> 5, (v.doc ->> 6)::integer,
+  v.doc ->> 7, v.doc ->> 8, (v.doc ->> 9)::numeric, (v.doc ->> 10)::numeric, (v.doc ->> 11)::bigint
+from jsonb_array_elements($7::jsonb) as v(doc)"""
+_PRODUCTS_KNOWN = """
+  on conflict (tenant_id, id) do update set
+    title = excluded.title, sku = excluded.sku, status = excluded.status, currency = excluded.currency,
+    price = excluded.price, stock = excluded.stock, version = products.version + 1, updated_at = excluded.updated_at"""
+_LISTINGS_KNOWN = """
   on conflict (tenant_id, connection_id, external_id) do update set
     title = excluded.title, status = excluded.status, platform_status = excluded.platform_status, sku = excluded.sku,
     variant_count = excluded.variant_count, currency = excluded.currency, price = excluded.price,
     stock = excluded.stock, body = excluded.body, raw = excluded.raw, raw_hash = excluded.raw_hash,
     hash = excluded.hash, version = listings.version + 1, platform_updated_at = excluded.platform_updated_at,
-    updated_at = excluded.updated_at
-)
-insert into variants (tenant_id, id, listing_id, connection_id, external_id, sku, barcode, title, position, status,
-  currency, price, list_price, stock)
-select $1, v.doc ->> 0, v.doc ->> 1, $2, v.doc ->> 2, v.doc ->> 3, v.doc ->> 4, v.doc ->> 5, (v.doc ->> 6)::integer,
-  v.doc ->> 7, v.doc ->> 8, (v.doc ->> 9)::numeric, (v.doc ->> 10)::numeric, (v.doc ->> 11)::bigint
-from jsonb_array_elements($7::jsonb) as v(doc)
+    updated_at = excluded.updated_at"""
+_VARIANTS_KNOWN = """
 on conflict (tenant_id, listing_id, external_id) do update set
   sku = excluded.sku, barcode = excluded.barcode, title = excluded.title, position = excluded.position,
   status = excluded.status, currency = excluded.currency, price = excluded.price, list_price = excluded.list_price,
-  stock = excluded.stock
-"""
+  stock = excluded.stock"""
+#: Of listings that were looked for under the lock of their writer and are not there: without a second look at every
+#: row, which `on conflict` takes, and the record that it writes of it, this costs a sixth less.
+_INSERT = f"{_FRESH}, made as ({_PRODUCTS}), put as ({_LISTINGS}){_VARIANTS}"
+#: Of listings that are there: each keeps its own id and its product's, and so do the variants it had.
+_OVERWRITE = (
+    f"{_FRESH}, made as ({_PRODUCTS}{_PRODUCTS_KNOWN}), put as ({_LISTINGS}{_LISTINGS_KNOWN})"
+    f"{_VARIANTS}{_VARIANTS_KNOWN}"
+)
 
 
 async def stored(tx: Tx, connection_id: str, external_ids: Sequence[str]) -> dict[str, Stored]:
@@ -137,19 +148,25 @@ async def drop_variants(tx: Tx, ids: Sequence[str]) -> None:
 async def write(
     tx: Tx, origin: tuple[str, str], changes: Sequence[Change], fresh_ids: Iterable[str], now: datetime
 ) -> None:
-    """Insert or overwrite these listings with their products and variants; `origin` is connection and provider."""
-    if not changes:
-        return
-    items = [change.item for change in changes]
-    await tx.execute_sql(
-        _WRITE,
-        tx.tenant_id,
-        *origin,
-        now,
-        [_listing_row(change) for change in changes],
-        [b"%b%b%b" % (item.raw_hash, item.hash, item.raw) for item in items],
-        _variant_rows(changes, iter(fresh_ids)),
-    )
+    """Insert or overwrite these listings with their products and variants; `origin` is connection and provider.
+
+    Whether one is there was looked up in this transaction, and no other writer of the connection has come since.
+    """
+    ids = iter(fresh_ids)
+    created = [change for change in changes if change.created]
+    known = [change for change in changes if not change.created] if len(created) < len(changes) else []
+    for query, several in ((_INSERT, created), (_OVERWRITE, known)):
+        if several:
+            items = [change.item for change in several]
+            await tx.execute_sql(
+                query,
+                tx.tenant_id,
+                *origin,
+                now,
+                [_listing_row(change) for change in several],
+                [b"%b%b%b" % (item.raw_hash, item.hash, item.raw) for item in items],
+                _variant_rows(several, ids),
+            )
 
 
 def _listing_row(change: Change) -> tuple[object, ...]:
@@ -173,8 +190,7 @@ def _listing_row(change: Change) -> tuple[object, ...]:
     )
 
 
-def _variant_rows(changes: Sequence[Change], fresh_ids: Iterable[str]) -> list[tuple[object, ...]]:
-    ids = iter(fresh_ids)
+def _variant_rows(changes: Sequence[Change], ids: Iterator[str]) -> list[tuple[object, ...]]:
     rows = []
     for change in changes:
         known = change.variant_ids

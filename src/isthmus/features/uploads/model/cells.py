@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from isthmus.connect.shapes import ListingStatus
@@ -31,6 +32,9 @@ _GRAM: Final = Decimal("0.001")
 PADDING: Final = " \u00a0\ufeff"
 #: Digits that are a quantity without any further look.
 _SAFE_DIGITS: Final = 12
+#: Prices, brands and categories stand in many rows; longer cells do not, and would cost memory.
+_REMEMBERED: Final = 4_096
+_SHORT: Final = 120
 
 
 class CellError(ValueError):
@@ -78,10 +82,15 @@ class Numbers:
         return bare.replace(",", "") if _GROUPED.fullmatch(bare) else bare
 
 
+@lru_cache(_REMEMBERED)
+def _number(numbers: Numbers, cell: str) -> Decimal:
+    return numbers.read(cell)
+
+
 def amount(column: Column, cell: str, numbers: Numbers) -> Decimal:
     """A price. Raises CellError."""
     try:
-        value = numbers.read(cell)
+        value = _number(numbers, cell) if len(cell) <= _SHORT else numbers.read(cell)
     except ValueError:
         raise CellError(column.column, cell, "this is no amount; write 12.50, without letters") from None
     if value < 0:
@@ -130,14 +139,24 @@ def currency(column: Column, cell: str) -> str:
 
 def parts(column: Column, cell: str) -> tuple[str, ...]:
     """A list: by the column's separator, without empty ones and repeats."""
-    found = cell.split(column.split) if column.split else [cell]
-    if column.each:
-        found = [one.partition(column.each)[2] for one in found if one.strip().startswith(column.each)]
+    if not column.each and (not column.split or column.split not in cell):
+        only = cell.strip()
+        return (only,) if only else ()
+    return _parts(cell, column.split, column.each) if len(cell) <= _SHORT else _parted(cell, column.split, column.each)
+
+
+def _parted(cell: str, split: str, each: str) -> tuple[str, ...]:
+    found = cell.split(split) if split else [cell]
+    if each:
+        found = [one.partition(each)[2] for one in found if one.strip().startswith(each)]
     return tuple(dict.fromkeys(one.strip() for one in found if one.strip()))
+
+
+_parts = lru_cache(_REMEMBERED)(_parted)
 
 
 def line(cell: str) -> str:
     """A text of one line as it is stored, with HTML's names for characters read."""
-    if cell.isascii() and cell.isprintable() and "&" not in cell and "  " not in cell:
+    if cell.isprintable() and "&" not in cell and "  " not in cell:
         return cell.strip()
     return " ".join(text.storable(html.unescape(cell) if "&" in cell else cell).split())

@@ -10,7 +10,7 @@ from isthmus.features.uploads.model.shaping import SKIPPED, Shape
 _ORPHAN = "the row belongs to the product above, and there is none that could be read"
 
 
-class Group(msgspec.Struct, frozen=True):
+class Group(msgspec.Struct, frozen=True, gc=False):
     """The rows of one product, with the line and the place behind them; or one row and what is wrong with it."""
 
     key: str
@@ -46,7 +46,7 @@ class _Held:
     def closed(self, shape: Shape) -> Iterator[Group]:
         """The product, then what could not be read; all end at the same place, behind the last of them."""
         if self.rows:
-            kept = [row for row in self.rows if shape.role(row) != SKIPPED]
+            kept = self.rows if shape.uniform else [row for row in self.rows if shape.role(row) != SKIPPED]
             problem = f"line {self._broken[0].line} of this product cannot be read" if self._spoilt else None
             yield Group(self.key, kept, *self._place, problem)
         for row in self._broken:

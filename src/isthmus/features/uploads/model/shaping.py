@@ -1,10 +1,9 @@
 """Rows of one product become one canonical listing, or the reasons why not, cell by cell."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -29,6 +28,7 @@ VARIANT: Final = "variant"
 BOTH: Final = "both"
 SKIPPED: Final = "skipped"
 _ID_LENGTH: Final = 200
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,11 @@ class Shape:
         ]
         self._kind = self._at.get(normal(form.kinds.column)) if form.kinds else None
         self._variant_if = [self._at[normal(name)] for name in form.variant_if if normal(name) in self._at]
+        #: Whether every row is a product and a variant at once, as where no column tells them apart.
+        self.uniform = self._kind is None
+        #: Whether every row says something of what is sold.
+        self.all_sold = self.uniform and not self._variant_if
+        self.has_options = bool(self._options)
         if "product.title" not in self._places:
             raise ValueError(f"the file has no column {form.columns()['product.title'].column!r} for the title")
         if not self._key:
@@ -112,10 +117,10 @@ class Shape:
 
     def key(self, row: Row) -> str:
         """What the rows of one product have in common; empty: it belongs to the product above."""
+        cells_, width = row.cells, len(row.cells)
         for place in self._key:
-            found = self.cell_at(row, place)
-            if found:
-                return found
+            if place < width and (found := cells_[place].strip(cells.PADDING)):
+                return found if found[0] != "'" else cells.unmarked(found)
         return ""
 
     def role(self, row: Row) -> str:
@@ -194,20 +199,25 @@ class _Draft:
         self._errors: list[RowError] = []
 
     def listing(self) -> Listing:
-        roles = [self._shape.role(row) for row in self._rows]
-        lead = _lead(self._rows, roles)
-        names = self._shape.option_names(lead)
-        sold = [
-            row
-            for row, role in zip(self._rows, roles, strict=True)
-            if role != PRODUCT and (row is lead or self._shape.has_variant(row))
-        ] or [lead]
+        lead, sold = (self._rows[0], self._rows) if self._shape.all_sold else self._cast()
+        names = self._shape.option_names(lead) if self._shape.has_options else ()
         variants = _told_apart([self._variant(row, place, names, len(sold)) for place, row in enumerate(sold)])
         listing = self._whole(lead, variants)
         self._check(listing, sold)
         if self._errors:
             raise Refused(self._errors)
         return listing
+
+    def _cast(self) -> tuple[Row, Sequence[Row]]:
+        """The row that speaks for the product, and those that are sold."""
+        roles = [self._shape.role(row) for row in self._rows]
+        lead = _lead(self._rows, roles)
+        sold = [
+            row
+            for row, role in zip(self._rows, roles, strict=True)
+            if role != PRODUCT and (row is lead or self._shape.has_variant(row))
+        ]
+        return lead, sold or [lead]
 
     def _whole(self, lead: Row, variants: tuple[Variant, ...]) -> Listing:
         values = self._shape.values(lead, sold=False)
@@ -224,16 +234,18 @@ class _Draft:
             brand=cells.line(next(iter(self._list(values, "product.brand")), "")) or None,
             category_path=self._list(values, "product.category"),
             tags=self._list(values, "product.tags"),
-            options=_options(variants),
+            options=_options(variants) if self._shape.has_options or self._extra else (),
             images=self._images(),
-            weight_kg=self._weight(lead, values, "product.weight"),
+            weight_kg=self._read(lead, values, "product.weight", cells.weight),
             condition=values.get("product.condition"),
             url=values.get("product.url"),
         )
 
     def _variant(self, row: Row, place: int, names: Sequence[str], count: int) -> Variant:
         values = self._shape.values(row, sold=True)
-        chosen = self._shape.choices(row, names) + list(self._extra.get(row.line, {}).items())
+        chosen = self._shape.choices(row, names) if self._shape.has_options else []
+        if self._extra:
+            chosen += self._extra.get(row.line, {}).items()
         sku = cells.line(values.get("variant.sku", "")) or None
         title, barcode = values.get("variant.title"), values.get("variant.barcode")
         return Variant(
@@ -241,18 +253,20 @@ class _Draft:
             sku=sku,
             barcode=cells.line(barcode) if barcode else None,
             title=cells.line(title) if title else None,
-            option_values=tuple(OptionValue(cells.line(name), cells.line(value)) for name, value in chosen),
+            option_values=tuple([OptionValue(cells.line(name), cells.line(value)) for name, value in chosen]),
             image_url=values.get("variant.image"),
             position=place,
             status=self._status(row, values, "variant.status"),
-            weight_kg=self._weight(row, values, "variant.weight"),
+            weight_kg=self._read(row, values, "variant.weight", cells.weight),
             price=self._price(row, values),
             inventory=self._stock(row, values),
         )
 
     def _price(self, row: Row, values: Mapping[str, str]) -> Price | None:
-        current = self._amount(row, values, "variant.price")
-        regular, sale = self._amount(row, values, "variant.list_price"), self._amount(row, values, "variant.sale_price")
+        current, regular, sale = (
+            self._read(row, values, name, cells.amount)
+            for name in ("variant.price", "variant.list_price", "variant.sale_price")
+        )
         paid = sale if sale is not None else current if current is not None else regular
         if paid is None:
             return None
@@ -271,31 +285,18 @@ class _Draft:
         return self._shape.terms.currency
 
     def _stock(self, row: Row, values: Mapping[str, str]) -> tuple[Inventory, ...]:
-        cell = values.get("variant.stock")
-        if cell is None:
-            return ()
-        try:
-            return (Inventory(cells.quantity(self._shape.places["variant.stock"][1], cell, self._shape.terms.numbers)),)
-        except CellError as error:
-            self._wrong(row, error)
-            return ()
+        pieces = self._read(row, values, "variant.stock", cells.quantity)
+        return () if pieces is None else (Inventory(pieces),)
 
-    def _amount(self, row: Row, values: Mapping[str, str], name: str) -> Decimal | None:
+    def _read(
+        self, row: Row, values: Mapping[str, str], name: str, reader: Callable[[Column, str, Numbers], T | None]
+    ) -> T | None:
+        """A number of the row; None where there is none, or where it is wrong, which is noted."""
         cell = values.get(name)
         if cell is None:
             return None
         try:
-            return cells.amount(self._shape.places[name][1], cell, self._shape.terms.numbers)
-        except CellError as error:
-            self._wrong(row, error)
-            return None
-
-    def _weight(self, row: Row, values: Mapping[str, str], name: str) -> Decimal | None:
-        cell = values.get(name)
-        if cell is None:
-            return None
-        try:
-            return cells.weight(self._shape.places[name][1], cell, self._shape.terms.numbers)
+            return reader(self._shape.places[name][1], cell, self._shape.terms.numbers)
         except CellError as error:
             self._wrong(row, error)
             return None
@@ -318,7 +319,10 @@ class _Draft:
         place = self._shape.places.get("product.images")
         if place is None:
             return ()
-        written = dict.fromkeys(self._shape.cell_at(row, place[0]) for row in self._rows)
+        if len(self._rows) == 1:
+            only = cells.parts(place[1], self._shape.cell_at(self._rows[0], place[0]))
+            return tuple([Image(url, position=number) for number, url in enumerate(only)])
+        written = dict.fromkeys([self._shape.cell_at(row, place[0]) for row in self._rows])
         found = dict.fromkeys(url for cell in written if cell for url in cells.parts(place[1], cell))
         return tuple(Image(url, position=number) for number, url in enumerate(found))
 
@@ -333,6 +337,8 @@ class _Draft:
             self._errors.append(
                 RowError(self._rows[0].line, "", listing.external_id[:200], "the product's id is too long")
             )
+        if len(sold) == 1:
+            return
         seen: dict[str, int] = {}
         for variant, row in zip(listing.variants, sold, strict=True):
             first = seen.setdefault(variant.external_id, row.line)
@@ -352,6 +358,8 @@ def _lead(rows: Sequence[Row], roles: Sequence[str]) -> Row:
 
 def _told_apart(variants: list[Variant]) -> tuple[Variant, ...]:
     """Variants that share a SKU and differ in their options have ids of both; lists mark the SKU as a duplicate."""
+    if len({variant.external_id for variant in variants}) == len(variants):
+        return tuple(variants)
     counts = Counter(variant.external_id for variant in variants)
     return tuple(
         msgspec.structs.replace(
@@ -368,4 +376,4 @@ def _options(variants: Sequence[Variant]) -> tuple[Option, ...]:
     for variant in variants:
         for chosen in variant.option_values:
             found.setdefault(chosen.name, {})[chosen.value] = None
-    return tuple(Option(name, tuple(values)) for name, values in found.items())
+    return tuple([Option(name, tuple(values)) for name, values in found.items()])
