@@ -205,9 +205,9 @@ async def _at_rest() -> float:
 
 _FILL = (
     """
-    insert into events (tenant_id, id, type, subject, at, public, audited, body, actor)
+    insert into events (tenant_id, id, type, subject, at, public, audited, body, actor, day)
     select 'ten_old', 'evt_' || lpad(n::text, 26, '0'), 'bench.stored', 'obj', now() - interval '3 days', true, false,
-      jsonb_build_object('n', n, 'pad', repeat('x', 200)), 'bench'
+      jsonb_build_object('n', n, 'pad', repeat('x', 200)), 'bench', current_date - n % 2
     from generate_series($1::int, $2::int) n
     """,
     """

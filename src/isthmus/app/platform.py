@@ -115,7 +115,7 @@ async def open_platform(
         held = master_keys(settings.core, embedded=places.embedded)
         reload = partial(read_ring, settings.core, embedded=places.embedded)
         made = parts(settings, reload, PostgresBudget(database, clock=clock), public_url)
-        bus = Bus(database, direct_url=places.direct, clock=clock)
+        bus = Bus(database, direct_url=places.direct, clock=clock, kept=settings.core.keep_events)
         engine = Engine(
             database,
             bus,

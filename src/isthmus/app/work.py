@@ -11,7 +11,7 @@ from functools import partial
 from isthmus.app.features import FEATURES
 from isthmus.app.platform import Platform
 from isthmus.engine import budget, ledger
-from isthmus.engine.bus import prune
+from isthmus.engine.bus import drop_missing, prune
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Look, Reconciler, Wake
 from isthmus.feature import Engagement, Job, Periodic, Reconcile
@@ -39,7 +39,7 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
             )
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
-    sweep = partial(_sweep, keep_events=platform.settings.core.keep_events)
+    sweep = partial(_sweep, keep_listeners=platform.settings.core.keep_listeners)
     # Recurring work holds a connection for its lock and takes others beside it: all at once would wait for each other.
     slots = asyncio.Semaphore(max(1, platform.settings.core.database_connections // _CONNECTIONS_EACH))
     async with asyncio.TaskGroup() as group:
@@ -54,8 +54,8 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
                 group.create_task(_recur(platform, slots, name, periodic, stop), name=name)
 
 
-async def _sweep(system: System, keep_events: timedelta) -> None:
-    """Forget quotas and idempotency keys that have run out, and old events, in short transactions."""
+async def _sweep(system: System, keep_listeners: timedelta) -> None:
+    """Forget quotas and idempotency keys that have run out, listeners that are gone, and old events."""
     async with system.tx() as tx:
         await budget.sweep(tx)
     for _ in range(_BATCHES):
@@ -63,12 +63,13 @@ async def _sweep(system: System, keep_events: timedelta) -> None:
             gone = await ledger.sweep(tx, system.now, limit=_BATCH)
         if gone < _BATCH:
             break
-    more = bool(keep_events)
-    for _ in range(_BATCHES if more else 0):
+    known = system.engine.bus.listeners
+    if known is not None:
         async with system.tx() as tx:
-            _, more = await prune(tx, system.now - keep_events, _BATCH)
-        if not more:
-            break
+            forgotten = await drop_missing(tx, known, keep_listeners)
+        for name in forgotten:
+            _LOG.warning("no process has the listener %s any more: its place in the log is given up", name)
+    await prune(system.engine.database, system.engine.bus.kept)
 
 
 def _handler(

@@ -3,7 +3,7 @@
 import re
 import secrets
 import string
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from isthmus.kit.clock import SYSTEM, Clock
@@ -12,6 +12,7 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LETTERS = bytes(ord(_ALPHABET[byte & 31]) for byte in range(256))
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHAPE = re.compile(r"[a-z]{2,5}_[0-9a-hjkmnp-tv-z]{26}")
 
 
@@ -38,6 +39,15 @@ def many(count: int, clock: Clock = SYSTEM) -> list[str]:
 def floor(prefix: str, at: datetime) -> str:
     """The least id of this prefix that can have been made at this time or later."""
     return f"{prefix}_{_encode(int(at.timestamp() * 1000) << 80)}"
+
+
+def made_at(id_: str) -> datetime:
+    """When an id says that it was made, in UTC. Raises ValueError for what has not the shape of an id."""
+    if _SHAPE.fullmatch(id_) is None:
+        raise ValueError("not an id")
+    head = id_.partition("_")[2][:10]
+    milliseconds = sum(_ALPHABET.index(letter) << shift for letter, shift in zip(head, range(45, -1, -5), strict=True))
+    return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def _encode(value: int) -> str:

@@ -66,8 +66,15 @@ class Core:
     keep_events: timedelta = field(
         default=timedelta(days=100),
         metadata={
-            "description": "How long events are kept that the audit log does not need; 0 keeps all. Longer than the "
-            "longest time that deliveries are kept."
+            "description": "How long events are kept that the audit log does not need, in whole days; 0 keeps all. "
+            "Longer than the longest time that deliveries are kept. A tenant may choose fewer days for its own."
+        },
+    )
+    keep_listeners: timedelta = field(
+        default=timedelta(days=7),
+        metadata={
+            "description": "How long the place of a listener is kept that no process has any more. Until then no event "
+            "goes that it has not heard."
         },
     )
     keep_queue_log: timedelta = field(

@@ -384,6 +384,26 @@ async def test_what_waits_while_paused_is_sent_after_it(database: Database) -> N
 
 
 @pytest.mark.usefixtures("clean")
+async def test_the_deliveries_of_a_suspended_tenant_wait_until_it_is_let_in_again(database: Database) -> None:
+    async def told(system: System, status: str) -> None:
+        async with system.tx() as tx:
+            await jobs.tenant_changed(tx, {"subject": TENANT, "after": {"status": status}})
+
+    async with given.sink() as sink, given.process(database) as system, working(system):
+        scope = given_vault.scope(system, TENANT)
+        endpoint, _ = await _endpoint(scope, sink.url)
+        await told(system, "suspended")
+        assert (await endpoints.get(scope, endpoint.id)).state_reason == "tenant_suspended"
+        await given.emit(scope, *range(3))
+        await _all_are(scope, "pending", 3)
+        assert sink.bodies == []
+        await told(system, "active")
+        await deliveries.catch_up(system)
+        await sink.wait_for(3)
+        assert (await endpoints.get(scope, endpoint.id)).state == "active"
+
+
+@pytest.mark.usefixtures("clean")
 async def test_no_more_at_once_than_an_endpoint_wants(database: Database) -> None:
     running = {"now": 0, "most": 0}
 
@@ -539,7 +559,7 @@ async def test_attempts_lie_in_days_that_are_made_ahead_and_dropped_on_time(data
     clock = given.Shifted()
     async with given.sink() as sink, given.process(database, clock=clock) as system:
         scope = given_vault.scope(system, TENANT)
-        assert await retaining.kept_days(scope) == 30
+        assert (await retaining.kept(scope)).days == 30
         with pytest.raises(WrongRetention):
             await retaining.keep(scope, 91)
         await retaining.keep(scope, 2)

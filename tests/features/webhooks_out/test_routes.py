@@ -221,15 +221,18 @@ async def test_what_is_published_keeps_to_its_schema_and_another_schema_is_anoth
     assert (await edge.call("DELETE", path)).status_code == 204
 
 
-async def test_a_tenant_chooses_for_how_long_its_deliveries_are_kept(edge: Edge) -> None:
+async def test_a_tenant_chooses_for_how_long_its_deliveries_and_events_are_kept(edge: Edge) -> None:
     path = "/api/webhooks/settings/retention"
-    assert (await edge.get(path)).json() == {"days": 30}
-    assert (await edge.call("PUT", path, json={"days": 7})).json() == {"days": 7}
-    assert (await edge.get(path)).json() == {"days": 7}
-    assert (await edge.get(path, tenant="ten_b")).json() == {"days": 30}
+    assert (await edge.get(path)).json() == {"days": 30, "eventDays": 100}
+    assert (await edge.call("PUT", path, json={"days": 7})).json() == {"days": 7, "eventDays": 100}
+    assert (await edge.call("PUT", path, json={"days": 7, "eventDays": 3})).json() == {"days": 7, "eventDays": 3}
+    assert (await edge.get(path)).json() == {"days": 7, "eventDays": 3}
+    assert (await edge.get(path, tenant="ten_b")).json() == {"days": 30, "eventDays": 100}
     assert (await edge.get(path, role=USER)).status_code == 403
-    refused = await edge.call("PUT", path, json={"days": 400})
-    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "WEBHOOK_RETENTION_INVALID")
+    for wrong in ({"days": 400}, {"days": 7, "eventDays": 101}):
+        refused = await edge.call("PUT", path, json=wrong)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "WEBHOOK_RETENTION_INVALID")
+    assert (await edge.call("PUT", path, json={"days": 30})).json() == {"days": 30, "eventDays": 100}
 
 
 @pytest.mark.parametrize("of_endpoint", [True, False], ids=["of an endpoint", "of all"])

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, Final
 
 from isthmus.engine import db
-from isthmus.engine.bus import log
+from isthmus.engine.bus import days, log
 from isthmus.engine.bus.log import Envelope, Place
 from isthmus.engine.db import Database, DatabaseUnavailable, Tx, close_quietly
 from isthmus.kit.clock import SYSTEM, Clock
@@ -26,6 +27,11 @@ _SOON: Final = 0.02
 _LONGEST_PAUSE: Final = 60.0
 _FAR: Final = 1_000
 _PAUSE: Final = 0.1
+_KEPT: Final = timedelta(days=100)
+#: For how long what is known of the days is used.
+_DAYS_KNOWN: Final = 600.0
+#: After so long every listener of this process has looked once.
+_SETTLED: Final = 60.0
 #: A connection that held this long was a good one: the next failure is a new one.
 _STEADY: Final = 2.0
 
@@ -34,15 +40,23 @@ class Bus:
     """The event log of one database, and who listens to it.
 
     `run()` keeps the connection that hears of new events and delivers them; without it `follow()` polls.
-    `direct_url` is an address past any transaction pooler, where LISTEN works.
+    `direct_url` is an address past any transaction pooler, where LISTEN works. `kept` is for how long the log keeps
+    what is not audited, of tenants that chose nothing shorter; nothing: for ever.
     """
 
-    def __init__(self, database: Database, *, direct_url: str | None = None, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self, database: Database, *, direct_url: str | None = None, clock: Clock = SYSTEM, kept: timedelta = _KEPT
+    ) -> None:
         self._database = database
+        self.kept = kept
         self._url = direct_url or database.url
         self._clock = clock
         self._bells: set[asyncio.Event] = set()
         self._held_back: set[str] = set()
+        self._names: set[str] = set()
+        self._first_looked_at: float | None = None
+        self._notes = days.Notes(())
+        self._notes_until = 0.0
 
     async def append(self, tx: Tx, events: Sequence[Event], envelope: Envelope) -> None:
         """Write facts in the transaction of their cause: they exist if and only if it commits."""
@@ -50,7 +64,25 @@ class Bus:
 
     async def read(self, tx: Tx, tenant_id: str, after: Place, limit: int = _BATCH) -> list[dict[str, Any]]:
         """A tenant's events behind a place, in commit order; `place_of(row)` is the next `after`."""
-        return await log.read(tx, tenant_id, after, limit)
+        return await log.read(tx, tenant_id, after, limit, await self._since(tx, after))
+
+    @property
+    def listeners(self) -> frozenset[str] | None:
+        """Those that this process has; None while it is too young to know them all."""
+        looked = self._first_looked_at
+        return None if looked is None or self._clock.monotonic() - looked < _SETTLED else frozenset(self._names)
+
+    async def _since(self, tx: Tx, place: Place) -> date | None:
+        """The first day that may hold what stands behind a place."""
+        if self._clock.monotonic() >= self._notes_until:
+            self._notes = await days.notes(tx)
+            self._notes_until = self._clock.monotonic() + _DAYS_KNOWN
+        return self._notes.since(place)
+
+    def _knows(self, listener: str) -> None:
+        self._names.add(listener)
+        if self._first_looked_at is None:
+            self._first_looked_at = self._clock.monotonic()
 
     async def end(self, tx: Tx) -> Place:
         """The place behind everything committed so far: where a reader without a past begins."""
@@ -67,8 +99,9 @@ class Bus:
                 bell.clear()
                 async with self._database.tenant(tenant_id) as tx:
                     horizon = await log.horizon(tx)
-                    rows = await log.read(tx, tenant_id, after, _BATCH)
-                    behind = not rows and await log.waiting(tx, horizon)
+                    since = await self._since(tx, after)
+                    rows = await log.read(tx, tenant_id, after, _BATCH, since)
+                    behind = not rows and await log.waiting(tx, horizon, since)
                 if rows:
                     after = place_of(rows[-1])
                 if rows or self._clock.monotonic() >= quiet:
@@ -101,15 +134,17 @@ class Bus:
         self, listener: str, types: Sequence[str], function: BatchListener, *, limit: int = _BATCH
     ) -> int:
         """As `deliver`, with the whole batch at once."""
+        self._knows(listener)
         async with self._database.system() as tx:
             place = await log.hold(tx, listener)
             if place is None:
                 return 0
             horizon = await log.horizon(tx)
-            rows = await log.read_all(tx, place, horizon, types, limit)
+            since = await self._since(tx, place)
+            rows = await log.read_all(tx, place, horizon, types, limit, since=since)
             if rows:
                 await function(tx, rows)
-            self._note(listener, behind=len(rows) < limit and await log.waiting(tx, horizon))
+            self._note(listener, behind=len(rows) < limit and await log.waiting(tx, horizon, since))
             if len(rows) == limit:
                 await log.move(tx, listener, place_of(rows[-1]))
             elif rows or horizon - place.xid > _FAR:
@@ -122,6 +157,7 @@ class Bus:
         What is wanted is asked after the place is taken: a wish that was committed before an event is seen before
         that event is passed over.
         """
+        self._knows(listener)
         async with self._database.system() as tx:
             if await log.hold(tx, listener) is None:
                 return False

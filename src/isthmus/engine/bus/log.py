@@ -3,13 +3,17 @@
 A row is read once every transaction that could still put a row before it has ended: rows are ordered by
 (transaction id, id), and only those below the snapshot's oldest running transaction are seen. A reader's place
 therefore never passes a gap that is filled later (security.md PR-03).
+
+Rows lie in days, by the database's clock at the beginning of their transaction; audited ones have no day on which they
+could go. Statements name the first day that may hold what they look for, so that older ones are not touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Text
+from sqlalchemy import Boolean, Column, Date, DateTime, Index, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
@@ -46,8 +50,10 @@ EVENTS = tenant_table(
     Column("request_id", Text),
     Column("before", JSONB),
     Column("after", JSONB),
+    Column("day", Date, primary_key=True, server_default=sql("'infinity'")),
     append_only=True,
 )
+EVENTS.dialect_options["postgresql"]["partition_by"] = "RANGE (day)"
 Index(None, EVENTS.c.xid, EVENTS.c.id)
 Index(None, EVENTS.c.tenant_id, EVENTS.c.xid, EVENTS.c.id)
 
@@ -57,14 +63,25 @@ CURSORS = platform_table(
     Column("xid", TransactionId, nullable=False),
     Column("id", Text, nullable=False),
     Column("moved_at", DateTime(timezone=True), nullable=False, server_default=sql("now()")),
+    #: Since when no process has known this listener; null while one does.
+    Column("missing_since", DateTime(timezone=True)),
 )
 
+_NAMED: Final = """
+select e.tenant_id, e.id, e.type, e.subject, e.at, e.public, e.body
+from unnest($1::text[], $2::text[]) as g (tenant_id, id)
+join events e on e.tenant_id = g.tenant_id and e.id = g.id
+  and (e.day between '<since>' and '<until>' or e.day = 'infinity')
+"""
+#: How far the clock that an id was made by may be from the database's; what it is more is found all the same.
+_APART: Final = timedelta(days=1)
 _APPEND: Final = """
 with stored as (
   insert into events
-    (tenant_id, id, type, subject, at, public, audited, body, actor, address, request_id, before, after)
+    (tenant_id, id, type, subject, at, public, audited, body, actor, address, request_id, before, after, day)
   select $1, e.doc ->> 0, e.doc ->> 1, e.doc ->> 2, $2, (e.doc ->> 3)::boolean, (e.doc ->> 4)::boolean, e.doc -> 5,
-    $3, $4, $5, nullif(e.doc -> 6, 'null'), nullif(e.doc -> 7, 'null')
+    $3, $4, $5, nullif(e.doc -> 6, 'null'), nullif(e.doc -> 7, 'null'),
+    case when (e.doc ->> 4)::boolean then 'infinity' else (now() at time zone 'utc')::date end
   from jsonb_array_elements($6::jsonb) as e(doc)
 )
 select pg_notify('isthmus_events', '')
@@ -72,14 +89,18 @@ select pg_notify('isthmus_events', '')
 _READ: Final = """
 select tenant_id, id, xid, type, subject, at, public, audited, body, actor, address, request_id, before, after
 from events
-where tenant_id = $1 and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot())
+where tenant_id = $1 and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot()) and day >= '<since>'
 order by xid, id limit $4
 """
 _READ_ALL: Final = """
 select tenant_id, id, xid, type, subject, at, public, audited, body, actor, address, request_id, before, after
 from events
-where (xid, id) > ($1, $2) and xid < $3 and type = any($4::text[])
+where (xid, id) > ($1, $2) and xid < $3 and type = any($4::text[]) and day >= '<since>'
 order by xid, id limit $5
+"""
+#: Asked for the first one in order, because the planner thinks that many match and would walk the whole table.
+_WAITING: Final = """
+select (select xid from events where xid >= $1 and day >= '<since>' order by xid limit 1) is not null as x
 """
 _LATER_ID: Final = "~"  # after every id: those start with a letter
 
@@ -135,15 +156,40 @@ async def append(tx: Tx, events: Sequence[Event], envelope: Envelope, clock: Clo
     )
 
 
-async def read(tx: Tx, tenant_id: str, after: Place, limit: int) -> list[dict[str, Any]]:
-    """One tenant's events behind `after`, in commit order."""
-    return [dict(row) for row in await tx.fetch_sql(_READ, tenant_id, after.xid, after.id, limit)]
-
-
-async def read_all(tx: Tx, after: Place, horizon: int, types: Sequence[str], limit: int) -> list[dict[str, Any]]:
-    """Every tenant's events of some types behind `after` and below `horizon`; as the system."""
-    rows = await tx.fetch_sql(_READ_ALL, after.xid, after.id, horizon, list(types), limit)
+async def read(tx: Tx, tenant_id: str, after: Place, limit: int, since: date | None = None) -> list[dict[str, Any]]:
+    """One tenant's events behind `after`, in commit order; `since` is the first day that may hold one."""
+    rows = await tx.fetch_sql(_of(_READ, since), tenant_id, after.xid, after.id, limit)  # house: sql - see _of
     return [dict(row) for row in rows]
+
+
+async def read_all(
+    tx: Tx, after: Place, horizon: int, types: Sequence[str], limit: int, *, since: date | None = None
+) -> list[dict[str, Any]]:
+    """Every tenant's events of some types behind `after` and below `horizon`; as the system."""
+    wanted = (after.xid, after.id, horizon, list(types), limit)
+    rows = await tx.fetch_sql(_of(_READ_ALL, since), *wanted)  # house: sql - see _of
+    return [dict(row) for row in rows]
+
+
+async def named(tx: Tx, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The public side of some events by tenant and id; those that are forgotten are not among them."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    made = sorted(ids.made_at(id_).date() for _, id_ in names if ids.is_id(id_, "evt"))
+    # First in the days that the ids tell of, then anywhere.
+    for since, until in [*([(made[0] - _APART, made[-1] + _APART)] if made else []), (None, None)]:
+        wanted = [name for name in names if name not in found]
+        if not wanted:
+            break
+        columns = [tenant for tenant, _ in wanted], [id_ for _, id_ in wanted]
+        rows = await tx.fetch_sql(_of(_NAMED, since, until), *columns)  # house: sql - see _of
+        found.update({(row["tenant_id"], row["id"]): dict(row) for row in rows})
+    return found
+
+
+def _of(statement: str, since: date | None, until: date | None = None) -> str:
+    """The statement with its days written out, which are ours: so it is planned once, without all the other days."""
+    from_day = statement.replace("<since>", "-infinity" if since is None else since.isoformat())
+    return from_day.replace("<until>", "infinity" if until is None else until.isoformat())
 
 
 async def horizon(tx: Tx) -> int:
@@ -162,11 +208,10 @@ def before(horizon: int) -> Place:
     return Place(horizon - 1, _LATER_ID)
 
 
-async def waiting(tx: Tx, horizon: int) -> bool:
+async def waiting(tx: Tx, horizon: int, since: date | None = None) -> bool:
     """Whether rows are committed that an older, still running transaction holds back."""
-    # Asked for the first one in order, because the planner thinks that many match and would walk the whole table.
-    first = "select (select xid from events where xid >= $1 order by xid limit 1) is not null as x"
-    return bool((await tx.fetch_sql(first, horizon))[0]["x"])
+    rows = await tx.fetch_sql(_of(_WAITING, since), horizon)  # house: sql - see _of
+    return bool(rows[0]["x"])
 
 
 async def hold(tx: Tx, listener: str) -> Place | None:

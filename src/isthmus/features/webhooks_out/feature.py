@@ -20,6 +20,7 @@ FEATURE = Feature(
     listens={
         "webhooks_out.members": (("member.removed", "member.roles_changed"), jobs.member_changed),
         "webhooks_out.keys": (("api_key.revoked",), jobs.key_revoked),
+        "webhooks_out.tenants": (("tenant.status_changed",), jobs.tenant_changed),
     },
     emits=EMITS,
     permissions=(READ, MANAGE, PUBLISH, EVENTS),

@@ -29,3 +29,8 @@ async def member_changed(tx: Tx, event: Mapping[str, Any]) -> None:
 async def key_revoked(tx: Tx, event: Mapping[str, Any]) -> None:
     """A key is gone: what was made with it stops."""
     await endpoints.stop_of(tx, event["tenant_id"], f"key:{event['subject']}")
+
+
+async def tenant_changed(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A tenant was suspended: its deliveries wait until it is let in again."""
+    await endpoints.heard(tx, event["subject"], event["after"]["status"])

@@ -28,13 +28,16 @@ select xid, id, tenant_id, convert_to(jsonb_build_array(
     tenant_id, id, xid::text, type, subject, floor(extract(epoch from at) * 1000000)::bigint::text, public, audited,
     body, actor, address, request_id, before, after)::text, 'UTF8') as entry
 from events
-where audited and (xid, id) > ($1, $2)
+where audited and day = 'infinity' and (xid, id) > ($1, $2)
 """
 _NEW = _ROWS + "and xid < pg_snapshot_xmin(pg_current_snapshot()) order by xid, id limit $3"
 _BETWEEN = _ROWS + "and (xid, id) <= ($3, $4) order by xid, id"
-_UNSEALED = "select count(*) as count, min(at) as oldest from events where audited and (xid, id) > ($1, $2)"
+_UNSEALED = """
+select count(*) as count, min(at) as oldest from events
+where audited and day = 'infinity' and (xid, id) > ($1, $2)
+"""
 #: Who is, or was, being deleted says the deployment's own part of the log, which is sealed like all of it.
-_ERASED = "select distinct subject from events where tenant_id = $1 and type = $2 and audited"
+_ERASED = "select distinct subject from events where tenant_id = $1 and type = $2 and audited and day = 'infinity'"
 _COLUMNS = (K.c.id, K.c.public, K.c.sealed, K.c.created_at)
 _MINE = K.c.tenant_id == bindparam("tenant_id")
 _KEYS = statement(select(*_COLUMNS).where(_MINE).order_by(K.c.id))

@@ -15,7 +15,7 @@ async def entries(tx: Tx, filters: Filters, *, before: str | None, offset: int, 
         """
         select id, type, at, actor, address, request_id, subject, body, before, after
         from events
-        where tenant_id = $1 and audited
+        where tenant_id = $1 and audited and day = 'infinity'
           and ($2::text is null or id < $2)
           and ($3::text is null or type = $3)
           and ($4::text is null or actor = $4)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from isthmus.engine.bus import Place, place_of
+from isthmus.engine.bus import Place, kept, place_of
 from isthmus.features.records.errors import FeedTooOld
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
@@ -53,7 +53,7 @@ async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: 
     async with scope.tx() as tx:
         if since == "now":
             return Changes((), str(await bus.end(tx)), has_more=False)
-        place = _place(scope, since)
+        place = _place(scope, since, await kept(tx))
         found: list[Change] = []
         for _ in range(_LOOKS):
             rows = await bus.read(tx, scope.tenant_id, place, limit)
@@ -69,7 +69,7 @@ async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: 
     return Changes(found, str(place), has_more=True)
 
 
-def _place(scope: Scope, since: str | None) -> Place:
+def _place(scope: Scope, since: str | None, days: int | None) -> Place:
     if since is None:
         return Place()
     try:
@@ -79,7 +79,8 @@ def _place(scope: Scope, since: str | None) -> Place:
             "since", "This is no place in the feed; send what an earlier answer gave as `next`."
         ) from None
     follow = scope.engine.parts.get(Follow)
-    kept = follow.kept if isinstance(follow, Follow) else timedelta(0)
-    if kept and place.id and place.id < ids.floor("evt", scope.now - kept):
+    longest = follow.kept if isinstance(follow, Follow) else timedelta(0)
+    own = longest if days is None else timedelta(days=days)
+    if own and place.id and place.id < ids.floor("evt", scope.now - own):
         raise FeedTooOld
     return place

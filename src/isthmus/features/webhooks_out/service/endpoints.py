@@ -140,6 +140,14 @@ async def stop_of(tx: SystemTx, tenant_id: str, maker: str) -> int:  # house: si
     return await store.pause_of(tx, tenant_id, maker)
 
 
+async def heard(tx: SystemTx, tenant_id: str, status: str) -> int:  # house: silent - the cause is an event itself
+    """Pause the endpoints of a suspended tenant, and let them go on when it is let in again; how many.
+
+    What waits is planned by the next look for such deliveries.
+    """
+    return await (store.halt if status == "suspended" else store.let_go)(tx, tenant_id)
+
+
 def _state(before: Endpoint, state: str | None, *, moved: bool) -> dict[str, Any]:
     """The state after a change; activation wipes the slate."""
     if moved:

@@ -195,6 +195,28 @@ async def pause_of(tx: Tx, tenant_id: str, maker: str) -> int:
     )
 
 
+async def halt(tx: Tx, tenant_id: str) -> int:
+    """Pause all of a tenant's endpoints that send, with the reason; as the system."""
+    return await tx.execute_sql(
+        """
+        update webhook_endpoints set state = 'paused', state_reason = 'tenant_suspended', version = version + 1
+        where tenant_id = $1 and state = 'active'
+        """,
+        tenant_id,
+    )
+
+
+async def let_go(tx: Tx, tenant_id: str) -> int:
+    """Let those send again that `halt` has paused; as the system."""
+    return await tx.execute_sql(
+        """
+        update webhook_endpoints set state = 'active', state_reason = null, version = version + 1
+        where tenant_id = $1 and state = 'paused' and state_reason = 'tenant_suspended'
+        """,
+        tenant_id,
+    )
+
+
 async def several(tx: Tx, endpoint_ids: Sequence[str]) -> list[Endpoint]:
     """Some endpoints of the tenant."""
     return [made(row) for row in await tx.fetch(_SEVERAL, tenant_id=tx.tenant_id, ids=list(endpoint_ids))]
