@@ -38,8 +38,9 @@ from isthmus.connect.spi import (
     Subscription,
     Window,
 )
+from isthmus.connect.writing import Edit, Outcome
 from isthmus.connectors.shopee import mapping, order_mapping
-from isthmus.connectors.shopee.connector import finding, items, orders, pushing, signing, verdict
+from isthmus.connectors.shopee.connector import finding, items, orders, pushing, signing, verdict, writing
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
 
@@ -220,6 +221,14 @@ class Shopee:
     def map_listing(self, record: RawRecord, account: Account) -> Listing:
         """See `mapping.listing`."""
         return mapping.listing(record, account)
+
+    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+        """See `writing`."""
+        return writing.batches(edits)
+
+    async def write(self, session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
+        """See `writing`."""
+        return await writing.write(session, batch)
 
     async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """See `orders`."""
