@@ -15,6 +15,7 @@ from tests.given.webhooks_in import World
 from isthmus.engine.db import Database
 from isthmus.features import sync
 from isthmus.features.sync.settings import Settings as SyncSettings
+from isthmus.features.webhooks_in import jobs
 from isthmus.features.webhooks_in.errors import DeliveryNotFound, ReplayNotFound
 from isthmus.features.webhooks_in.service import looking, replaying, retaining, routing, simulating, working
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
@@ -151,6 +152,30 @@ async def test_a_hint_during_a_run_waits_for_the_next_one_without_counting(world
         await tx.execute_sql("update sync_runs set state = 'succeeded'")
         world.system.clock.advance(5)  # type: ignore[attr-defined] # the clock of this world is moved by hand
         assert {wake.key for wake in await working.missing(world.system, tx)} == {"con_one/sync"}
+    await world.work("ten_one")
+    assert {row["state"] for row in await log(world)} == {"done"}
+
+
+async def test_what_comes_in_for_a_suspended_tenant_is_kept_and_worked_off_when_it_is_let_in_again(
+    world: World,
+) -> None:
+    async def status(name: str) -> None:
+        async with world.system.tx() as tx:
+            told = {"subject": "ten_one", "at": world.system.now, "after": {"status": name}}
+            await jobs.tenant_changed(tx, told)
+
+    await status("suspended")
+    await pushed(world, news(111), news(222), tenant="ten_platform")
+    async with world.system.tx() as tx:
+        assert {wake.tenant_id for wake in await working.missing(world.system, tx)} <= {"ten_two"}
+    await world.work("ten_two")
+    # woken all the same, its worker takes nothing
+    await working.work(world.scope("ten_one"), "con_one/sync")
+    assert [(row["tenant_id"], row["state"]) for row in await log(world)] == [
+        ("ten_one", "waiting"),
+        ("ten_two", "done"),
+    ]
+    await status("active")
     await world.work("ten_one")
     assert {row["state"] for row in await log(world)} == {"done"}
 

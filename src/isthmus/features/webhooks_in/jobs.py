@@ -28,6 +28,11 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     await subscribing.heard(tx, event, ended=True)
 
 
+async def tenant_changed(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A tenant was suspended, or let in again."""
+    await working.heard(tx, event)
+
+
 async def enrol(scope: Scope, connection_id: str) -> None:
     """Tell the platform about a connection."""
     await subscribing.enrol(scope, connection_id)

@@ -208,6 +208,9 @@ ENROLMENTS = tenant_table(
     Index("webhook_enrolments_due", "next_at", postgresql_where=sql("next_at is not null")),
 )
 
+#: Tenants that are suspended: what comes in for them is kept, and worked off when they are let in again.
+HALTS = tenant_table("webhook_halts", Column("since", _TIME, nullable=False))
+
 #: Partitioned by the days of their deliveries.
 STEPS = tenant_table(
     "webhook_steps",

@@ -198,6 +198,14 @@ async def missing(system: System, tx: Tx) -> Sequence[Wake]:
     return [*routes, *due]
 
 
+async def heard(tx: Tx, event: Mapping[str, Any]) -> None:
+    """A tenant was suspended: what comes in for it waits, until it is let in again."""
+    if event["after"]["status"] == "suspended":
+        await tasks.halt(tx, event["subject"], event["at"])
+    else:
+        await tasks.let_go(tx, event["subject"])
+
+
 async def wake(system: System) -> None:
     """Wake what is due between the rounds of the reconciler."""
     async with system.tx() as tx:

@@ -25,6 +25,7 @@ _CLAIM = """
 with due as materialized (
   select w.tenant_id, w.delivery_id, w.handler from webhook_tasks w
   where w.tenant_id = $1 and w.key = $2 and w.state = $6 and w.state in ('waiting', 'handling') and w.next_at <= $3
+    and not exists (select from webhook_halts where tenant_id = $1)
     and (w.lane is null or not exists (
       select from webhook_tasks e
       where e.tenant_id = $1 and e.key = w.key and e.lane = w.lane and e.delivery_id < w.delivery_id
@@ -80,8 +81,11 @@ returning key
 """
 _DUE = """
 select tenant_id, key from webhook_tasks
-where state in ('waiting', 'handling') and next_at < $1 group by 1, 2 limit $2
+where state in ('waiting', 'handling') and next_at < $1 and tenant_id not in (select tenant_id from webhook_halts)
+group by 1, 2 limit $2
 """
+_HALT = "insert into webhook_halts (tenant_id, since) values ($1, $2) on conflict do nothing"
+_LET_GO = "delete from webhook_halts where tenant_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,16 @@ async def again(tx: Tx, tenant_id: str, delivery_id: str, now: datetime, handler
     return [row["key"] for row in rows]
 
 
+async def halt(tx: Tx, tenant_id: str, now: datetime) -> None:
+    """Let a tenant's tasks wait; as the system."""
+    await tx.execute_sql(_HALT, tenant_id, now)
+
+
+async def let_go(tx: Tx, tenant_id: str) -> None:
+    """Let a tenant's tasks go on; as the system."""
+    await tx.execute_sql(_LET_GO, tenant_id)
+
+
 async def due(tx: Tx, before: datetime, limit: int) -> list[tuple[str, str]]:
-    """Workers with something to do: (tenant, key); as the system."""
+    """Workers with something to do: (tenant, key), halted tenants left out; as the system."""
     return [(row["tenant_id"], row["key"]) for row in await tx.fetch_sql(_DUE, before, limit)]

@@ -1,4 +1,4 @@
-"""Inbound deliveries and their timelines by day.
+"""Inbound deliveries and their timelines by day; tenants whose deliveries wait.
 
 The day stands in the key: ids begin with their time. What is there already becomes the partition of all days up to the
 newest of it, as it stands, so that nothing is copied however much there is.
@@ -120,6 +120,14 @@ update webhook_mail m set since = (
   where i.tenant_id = m.tenant_id and i.source_id = m.source_id and i.state = 'received'
 )
 """
+_HALTS = """
+create table webhook_halts (
+  tenant_id text not null,
+  since timestamptz not null,
+  primary key (tenant_id)
+)
+"""
+_HALTED = "insert into webhook_halts (tenant_id, since) select id, now() from tenants where status = 'suspended'"
 # A partition of its own has no way in but its parent.
 _CLOSE = """
 do $$
@@ -179,10 +187,14 @@ def upgrade() -> None:
     op.execute("select inbound_days.make(current_date - 1, current_date + 4)")
     op.execute("alter table webhook_mail add column since text")
     fill(op, _SINCE)
+    op.execute(_HALTS)
+    protect(op, "webhook_halts")
+    fill(op, _HALTED)
 
 
 def downgrade() -> None:
     """One table each again, with the rows that are kept."""
+    op.execute("drop table webhook_halts")
     op.execute("alter table webhook_mail drop column since")
     for table, (key, indexes) in _BACK.items():
         op.execute(f"alter table {table} set schema inbound_days")
