@@ -8,6 +8,7 @@ from isthmus.features.access.feature import FEATURE as ACCESS
 from isthmus.features.audit.feature import FEATURE as AUDIT
 from isthmus.features.catalog.feature import FEATURE as CATALOG
 from isthmus.features.connections.feature import FEATURE as CONNECTIONS
+from isthmus.features.fulfilment.feature import FEATURE as FULFILMENT
 from isthmus.features.orders.feature import FEATURE as ORDERS
 from isthmus.features.proxy.feature import FEATURE as PROXY
 from isthmus.features.records.feature import FEATURE as RECORDS
@@ -26,6 +27,7 @@ FEATURES: Sequence[Feature] = (
     WEBHOOKS_IN,
     UPLOADS,
     SCHEDULES,
+    FULFILMENT,
     SYNC,
     PROXY,
     CONNECTIONS,

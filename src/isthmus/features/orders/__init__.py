@@ -3,6 +3,7 @@
 from isthmus.features.orders.model import OrderFilter as OrderFilter
 from isthmus.features.orders.model import OrderItem as OrderItem
 from isthmus.features.orders.model import item as item
+from isthmus.features.orders.routes import READ as READ
 from isthmus.features.orders.service import OrderDetail as OrderDetail
 from isthmus.features.orders.service import erase as erase
 from isthmus.features.orders.service import external_ids as external_ids

@@ -1,0 +1,22 @@
+"""Every statement over actions on orders."""
+
+from isthmus.features.fulfilment.store.holding import beat as beat
+from isthmus.features.fulfilment.store.holding import claim as claim
+from isthmus.features.fulfilment.store.holding import finish as finish
+from isthmus.features.fulfilment.store.holding import mark as mark
+from isthmus.features.fulfilment.store.holding import put_off as put_off
+from isthmus.features.fulfilment.store.holding import stalled as stalled
+from isthmus.features.fulfilment.store.opening import Opening as Opening
+from isthmus.features.fulfilment.store.opening import decide as decide
+from isthmus.features.fulfilment.store.opening import end_of as end_of
+from isthmus.features.fulfilment.store.opening import live_count as live_count
+from isthmus.features.fulfilment.store.opening import live_of as live_of
+from isthmus.features.fulfilment.store.opening import open_action as open_action
+from isthmus.features.fulfilment.store.opening import prune as prune
+from isthmus.features.fulfilment.store.opening import retry as retry
+from isthmus.features.fulfilment.store.opening import unpark as unpark
+from isthmus.features.fulfilment.store.reading import ActionFilter as ActionFilter
+from isthmus.features.fulfilment.store.reading import action as action
+from isthmus.features.fulfilment.store.reading import actions as actions
+from isthmus.features.fulfilment.store.reading import figures as figures
+from isthmus.features.fulfilment.store.reading import items as items
