@@ -102,6 +102,9 @@ class SandboxStage:
     def calls(self) -> int:
         return self._shop.recording.counts["requests"]
 
+    def effects(self) -> Sequence[bool]:
+        return [one.changed for one in self._shop.effects.of()]
+
 
 def _sold(row: Row) -> Sequence[CatalogueVariant]:
     variants = row.product.variants

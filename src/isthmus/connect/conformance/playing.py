@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from isthmus.client import ClientError, RefreshFailed, RefreshRefused
-from isthmus.connect.conformance import ordering, pulling, signing_in
+from isthmus.connect.conformance import ordering, pulling, signing_in, writing
 from isthmus.connect.conformance.report import Broken, Finding
 from isthmus.connect.conformance.stage import Play, Stage
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import ConsentDenied, Unmappable
 
 Act: TypeAlias = Callable[[Play], Awaitable[None]]
-PLAYS: tuple[Act, ...] = (*signing_in.PLAYS, *pulling.PLAYS, *ordering.PLAYS)
+PLAYS: tuple[Act, ...] = (*signing_in.PLAYS, *pulling.PLAYS, *ordering.PLAYS, *writing.PLAYS)
 
 
 async def check_on(found: Found, stage: Stage) -> list[Finding]:
@@ -27,6 +27,8 @@ async def play(act: Act, found: Found, stage: Stage) -> Finding:
     player = Play(found, found.connector, stage)
     if act in signing_in.CONSENTED and not player.consented:
         return Finding(name, "emulated", True, "there is no consent: merchants enter keys")
+    if act in writing.PLAYS and player.manifest.writing is None:
+        return Finding(name, "emulated", True, "it writes no listings")
     stage.calm()
     try:
         await act(player)

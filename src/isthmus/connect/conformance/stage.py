@@ -102,6 +102,10 @@ class Stage(Protocol):
         """Requests so far."""
         ...
 
+    def effects(self) -> Sequence[bool]:
+        """Every field that a write has set so far: whether it was different before."""
+        ...
+
 
 class Skewed:
     """The stage's clock, wrong by some seconds: what a machine with a bad clock has."""
