@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 KEY = "canary-crm-key"
+SITES = ("north", "south")
 BASIC = "Basic " + b64encode(b"ann:canary-pw").decode()
 
 
@@ -74,13 +75,16 @@ def _app(crm: Crm) -> web.Application:
             *_grants(crm),
         ]
     )
+    # the same service at an address of each customer's own
+    for site in SITES:
+        app.add_routes([web.get(f"/{site}/me", me), *_grants(crm, f"/{site}")])
     return app
 
 
-def _grants(crm: Crm) -> list[web.RouteDef]:
+def _grants(crm: Crm, under: str = "") -> list[web.RouteDef]:
     async def token(request: web.Request) -> web.Response:
         form = await request.post()
-        crm.asked[str(form["grant_type"])] += 1
+        crm.asked[under + str(form["grant_type"])] += 1
         if form["grant_type"] == "refresh_token" and form["refresh_token"] != "canary-refresh":
             return web.json_response({"error": "invalid_grant", "error_description": "Ended."}, status=400)
         if form["client_id"] != "app" or form["client_secret"] != "canary-app-secret":
@@ -90,10 +94,10 @@ def _grants(crm: Crm) -> list[web.RouteDef]:
         return web.json_response(told | ({"refresh_token": "canary-refresh"} if number == 1 else {}))
 
     async def revoke(request: web.Request) -> web.Response:
-        crm.asked["revoked " + str((await request.post())["token"])] += 1
+        crm.asked[f"{under}revoked " + str((await request.post())["token"])] += 1
         return web.json_response({})
 
-    return [web.post("/token", token), web.post("/revoke", revoke)]
+    return [web.post(f"{under}/token", token), web.post(f"{under}/revoke", revoke)]
 
 
 @asynccontextmanager

@@ -182,6 +182,19 @@ class Connector(Protocol):
 
 
 @runtime_checkable
+class SignsCallbacks(Protocol):
+    """A connector whose platform signs what it sends the browser back with."""
+
+    def check_callback(self, app: App, query: Mapping[str, str], now: datetime) -> None:
+        """Judge the signature, before anything of the query is believed.
+
+        The addresses of `app` are those of the account that the consent was begun for, and a callback of another one
+        is refused too. Raises ValueError.
+        """
+        ...
+
+
+@runtime_checkable
 class ReadsOrders(Protocol):
     """A connector that reads orders too; its manifest says so by the entity `orders`."""
 
@@ -292,6 +305,26 @@ class Subscriber(Protocol):
         ...
 
 
+@runtime_checkable
+class ShopSubscriber(Protocol):
+    """A connector whose platform takes the address for its pushes shop by shop, in the name of the shop."""
+
+    async def shop_subscriptions(self, session: Session) -> Sequence[Subscription]:
+        """What the shop says that it pushes, and where; raises client errors."""
+        ...
+
+    async def subscribe_shop(self, session: Session, url: str, topics: frozenset[str], secret: Secret) -> None:
+        """Have these topics pushed to this address too, switched on again where the shop has switched them off.
+
+        The secret is what the shop is to sign with, where it takes one. Saying it twice must be safe.
+        """
+        ...
+
+    async def unsubscribe_shop(self, session: Session, subscription: Subscription) -> None:
+        """Take one of them away; one that is gone already is no failure."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pulled:
     """Some events of a platform's queue, each as the body of a push; `place` is what confirms them, empty for none."""
@@ -309,8 +342,11 @@ class Queues(Protocol):
         """The platform's id of the app's queue, made under this name where there must be one."""
         ...
 
-    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> None:
-        """Have one shop's events put there; does nothing where an app's queue has them all. Safe to say twice."""
+    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> frozenset[str]:
+        """Have one shop's events put there; which of them the platform says that it puts there now.
+
+        All of them where an app's queue has every shop's. Saying it twice is safe, and the way to ask.
+        """
         ...
 
     async def pull_events(self, desk: Desk, queue: str, place: str) -> Pulled:

@@ -44,7 +44,7 @@ _MESSAGE = "error_description || error.message || message || errors[0].message |
 _NO_ACCOUNT_BITS = 96
 _SNIPPET = 200
 #: How the names of our own begin.
-_OWN_NAME = "own-"
+OWN_NAME = "own-"
 _NAME = re.compile(r"\{([a-z0-9_]+)\}")
 
 
@@ -182,13 +182,20 @@ class Declared:
         return _account(verify, answer, session.account)
 
     async def _owner(self, app: App, tokens: Tokens, client: ApiClient, extra: Mapping[str, str]) -> Account:
-        verify, unknown = self._service.verify, Account("", extra=extra)
+        verify, unknown = self._service.verify, Account(self._place(app), extra=extra)
         base = app.hosts.get(verify.host, "") if verify else ""
         if verify is None or names_in(base):
             return _known(unknown)
         headers, query = self._credentials(app, tokens, unknown)
         answer = await client.request(verify.method, base + verify.path, headers=headers, query=query)
         return _account(verify, answer, unknown)
+
+    def _place(self, app: App) -> str:
+        """Whose address it is, where each account has one of its own that it was asked for; empty elsewhere."""
+        own = names_in(self.manifest.hosts.get("api", ""))
+        asked = {one.name for one in self.manifest.variables if one.source == "credential"}
+        whose = not (self._service.verify and self._service.verify.account)
+        return app.hosts["api"].partition("://")[2] if own and asked.issuperset(own) and whose else ""
 
     def _variables(self, answer: Response) -> dict[str, str]:
         wanted = [one.name for one in self.manifest.variables if one.source == "token"]
@@ -342,13 +349,13 @@ def _known(account: Account) -> Account:
     """Where the far side does not say who we are, a connection gets a name of our own, which it keeps."""
     if account.id:
         return account
-    return Account(_OWN_NAME + ids.token(_NO_ACCOUNT_BITS), account.name, account.region, account.extra)
+    return Account(OWN_NAME + ids.token(_NO_ACCOUNT_BITS), account.name, account.region, account.extra)
 
 
 def _account(verify: Verify, answer: Response, known: Account) -> Account:
     body = _body(answer)
     shown = _line(find(verify.name, body)) if verify.name else ""
-    if not verify.account or known.id.startswith(_OWN_NAME):
+    if not verify.account or known.id.startswith(OWN_NAME):
         kept = _known(known)
         return Account(kept.id, shown or kept.name, kept.region, kept.extra)
     found = find(verify.account, body)

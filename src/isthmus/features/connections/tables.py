@@ -128,6 +128,8 @@ oauth_flows = tenant_table(
     Column("hosts_digest", Text, nullable=False),
     Column("redirect_uri", Text, nullable=False),
     Column("return_url", Text),
+    # what was filled into the platform's addresses, such as the name of a shop
+    Column("account", JSONB, nullable=False, server_default=text("'{}'")),
     Column("principal_id", Text, nullable=False),
     Column("principal", JSONB, nullable=False),
     Column("verifier", LargeBinary),

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -46,6 +46,8 @@ class Flow:
     #: Whether the browser that opened the link is the one that the start was answered to.
     starter_bound: bool
     expires_at: datetime
+    #: What was filled into the platform's addresses, such as the name of a shop.
+    account: Mapping[str, str] = field(default_factory=dict)
 
 
 def flow_key(state: str) -> bytes:

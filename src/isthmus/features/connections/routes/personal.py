@@ -116,7 +116,7 @@ async def redeem(scope: ScopeDep, body: Redeem) -> Response:
 )
 async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Response:  # noqa: A002 - the path's name
     """Connect your own account."""
-    started = await service.connect(scope, id, return_url=body.return_url)
+    started = await service.connect(scope, id, return_url=body.return_url, keys=body.keys())
     if started.consent is None:
         raise WrongKind
     answer = document(ConsentOut(authorization_url=started.consent.link.reveal(), state=started.consent.state))

@@ -56,9 +56,18 @@ class Reconnect(Given):
 
 
 class StartConsent(Wire):
-    """002: where the browser returns to after the consent."""
+    """002: where the browser returns to after the consent.
+
+    `credentials` holds what the provider's address depends on, such as the name of a shop, where it asks for that.
+    """
 
     return_url: Address
+    credentials: Annotated[dict[Slug, Key], Field(max_length=50)] | None = None
+
+    def keys(self) -> dict[str, Secret] | None:
+        """What was filled in, by the provider's fields."""
+        given = {name: Secret(value.get_secret_value()) for name, value in (self.credentials or {}).items()}
+        return given or None
 
 
 class Redeem(Wire):

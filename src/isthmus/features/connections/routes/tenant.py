@@ -130,7 +130,7 @@ class DisconnectedOut(Answer, frozen=True, kw_only=True):
 )
 async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Response:  # noqa: A002 - the path's name
     """Connect an integration that exists."""
-    started = await starting.connect_integration(scope, id, return_url=body.return_url)
+    started = await starting.connect_integration(scope, id, return_url=body.return_url, keys=body.keys())
     if started.consent is None:
         raise WrongKind
     answer = document(ConsentOut(authorization_url=started.consent.link.reveal(), state=started.consent.state))

@@ -241,9 +241,14 @@ class Clients:
             await made.aclose()
 
     @asynccontextmanager
-    async def plain(self, registration: Registration, clock: Clock) -> AsyncIterator[ApiClient]:
-        """A client without credentials, for the exchange and the revocation of tokens: each is sent once."""
-        client = self._token_client(registration, clock)
+    async def plain(
+        self, registration: Registration, clock: Clock, account: Mapping[str, str] | None = None
+    ) -> AsyncIterator[ApiClient]:
+        """A client without credentials, for the exchange and the revocation of tokens: each is sent once.
+
+        account: what is filled into addresses that differ from one account to the next. Raises Invalid.
+        """
+        client = self._token_client(registration, clock, located(registration, account or {}).hosts)
         try:
             yield client
         finally:
@@ -283,8 +288,8 @@ class Clients:
     def _make(self, binding: Binding, store: VaultTokenStore | None, clock: Clock) -> _Pooled:
         known = binding.registration
         identity = "/".join(binding.name)
-        tokens = self._token_client(known, clock)
         hosts = _filled(binding)
+        tokens = self._token_client(known, clock, hosts)
         app = App({**known.app.credentials, **binding.keys}, hosts)
         auth: _Grant | _Keys
         if store is None:
@@ -316,8 +321,7 @@ class Clients:
         told = self.calls.hook(binding.registration.provider)
         return (tell_listener, told, self.recorder.hook(binding.own, binding.connection_id))
 
-    def _token_client(self, known: Registration, clock: Clock) -> ApiClient:
-        hosts = declarative.static(known.app.hosts)
+    def _token_client(self, known: Registration, clock: Clock, hosts: Mapping[str, str]) -> ApiClient:
         return ApiClient(
             _base(hosts),
             auth=_Plain(),
@@ -370,12 +374,17 @@ class Clients:
 
 def _filled(binding: Binding) -> dict[str, str]:
     """The addresses of this account. Raises Invalid where a part of one does not fit."""
-    hosts = binding.registration.app.hosts
-    if len(declarative.static(hosts)) == len(hosts):
-        return dict(hosts)
     values = {**binding.account.extra, **{name: key.reveal() for name, key in binding.keys.items()}}
+    return dict(located(binding.registration, values).hosts)
+
+
+def located(registration: Registration, values: Mapping[str, str]) -> App:
+    """The app with the addresses of one account. Raises Invalid where a part of one does not fit."""
+    app = registration.app
+    if len(declarative.static(app.hosts)) == len(app.hosts):
+        return app
     try:
-        return declarative.fill(hosts, values)
+        return App(app.credentials, declarative.fill(app.hosts, values))
     except ValueError as error:
         raise Invalid.field("credentials", f"{error}.") from None
 

@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 
 from isthmus.client import ApiClient, ClientError
-from isthmus.connect.spi import Callback, ConsentDenied, Granted
+from isthmus.connect.declarative import OWN_NAME
+from isthmus.connect.spi import Callback, ConsentDenied, Granted, SignsCallbacks
 from isthmus.connect.spi import Consent as Asked
 from isthmus.features import catalog, vault
 from isthmus.features.catalog import Registration
@@ -18,8 +20,8 @@ from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import WrongAccount, hosts_digest
 from isthmus.features.connections.model.flow import Flow, Outcome
 from isthmus.features.connections.model.recording import COUNTERS_KEPT
-from isthmus.features.connections.service import far_time, settling, starting
-from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.service import far_time, placing, settling, starting
+from isthmus.features.connections.service.clients import Clients, located
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections, flows, recording, tokens
@@ -110,7 +112,7 @@ async def callback(
     scope = _scope(system, asker, row.flow)
     try:
         registration = await _registration(scope, row.flow)
-        answer = _read(row.flow, registration, registration_id, values, state)
+        answer = _read(row.flow, registration, registration_id, values, scope.now)
         if not row.flow.starter_bound:
             ending = await _park(scope, row, answer)
         else:
@@ -198,7 +200,8 @@ async def _consent_url(scope: Scope, row: flows.Row, registration: Registration,
         challenge = rules.challenge(await _verifier(scope, row, row.verifier))
     returned = oauth is None or oauth.returns_state
     asked = Asked(rules.with_state(row.flow.redirect_uri, state, returned=returned), state, challenge)
-    return Secret(registration.connector.consent_url(registration.app, asked, scope.now))
+    app = located(registration, row.flow.account)
+    return Secret(registration.connector.consent_url(app, asked, scope.now))
 
 
 async def _verifier(scope: Scope, row: flows.Row, sealed: bytes) -> Secret:
@@ -208,10 +211,11 @@ async def _verifier(scope: Scope, row: flows.Row, sealed: bytes) -> Secret:
 
 
 def _read(
-    flow: Flow, registration: Registration, path_id: str | None, query: Mapping[str, str], state: str
+    flow: Flow, registration: Registration, path_id: str | None, query: Mapping[str, str], now: datetime
 ) -> Callback:
     """The platform's answer, if it came to the right door. Raises _Ended."""
     oauth = registration.manifest.oauth
+    state = query["state"]
     expected = None if oauth is not None and oauth.single_redirect_uri else flow.registration_id
     if path_id != expected:
         raise _Ended(Outcome.MIXED_UP)
@@ -219,7 +223,10 @@ def _read(
         raise _Ended(Outcome.MIXED_UP, "iss")
     returned = oauth is None or oauth.returns_state
     address = rules.with_state(flow.redirect_uri, state, returned=returned)
+    connector = registration.connector
     try:
+        if isinstance(connector, SignsCallbacks):
+            connector.check_callback(located(registration, flow.account), query, now)
         return registration.connector.read_callback(query, address)
     except ConsentDenied as denied:
         raise _Ended(Outcome.DENIED, denied.reason[:100]) from denied
@@ -276,12 +283,14 @@ async def _exchange(scope: Scope, flow: Flow, registration: Registration, answer
     """Trade the code, once and never again (OA-09), and store what it brings. Raises _Ended."""
     deadline = scope.part(Settings).exchange_deadline.total_seconds()
     try:
-        async with asyncio.timeout(deadline), scope.part(Clients).plain(registration, scope.clock) as client:
-            grants = await _granted(registration, answer, client, scope.clock)
+        plain = scope.part(Clients).plain(registration, scope.clock, flow.account)
+        async with asyncio.timeout(deadline), plain as client:
+            found = await _granted(registration, answer, client, scope.clock, flow.account)
     except (ClientError, TimeoutError) as error:
         raise _Ended(Outcome.EXCHANGE, getattr(error, "code", "timeout")) from error
-    if not grants:
+    if not found:
         raise _Ended(Outcome.EXCHANGE, "no account")
+    grants = await _under_known_name(scope, flow, found)
     try:
         return await settling.settle(scope, registration, flow.connection_id, grants)
     except WrongAccount as wrong:
@@ -290,14 +299,33 @@ async def _exchange(scope: Scope, flow: Flow, registration: Registration, answer
         raise _Ended(Outcome.GONE) from gone
 
 
-async def _granted(registration: Registration, answer: Callback, client: ApiClient, clock: Clock) -> Sequence[Granted]:
-    """What the code brings, with its ends by our clock."""
+async def _granted(
+    registration: Registration,
+    answer: Callback,
+    client: ApiClient,
+    clock: Clock,
+    asked_at: Mapping[str, str] | None = None,
+) -> Sequence[Granted]:
+    """What the code brings, with its ends by our clock; each account keeps the place that it was asked at."""
+    place = asked_at or {}
+    app = located(registration, place)
 
     async def send(by: Clock) -> Sequence[Granted]:
-        return await registration.connector.exchange(registration.app, answer, client, by)
+        return await registration.connector.exchange(app, answer, client, by)
 
     grants, ahead = await far_time.asked(registration.connector, clock, send)
-    return [replace(grant, tokens=far_time.by_ours(grant.tokens, ahead)) for grant in grants]
+    return [Granted(placing.placed(grant.account, place), far_time.by_ours(grant.tokens, ahead)) for grant in grants]
+
+
+async def _under_known_name(scope: Scope, flow: Flow, grants: Sequence[Granted]) -> Sequence[Granted]:
+    """An account that the far side does not name has a name of ours, which it keeps when it is connected again."""
+    async with scope.tx() as tx:
+        start = await connections.by_id(tx, flow.connection_id)
+    known = start.account_id if start is not None else None
+    alone = grants[0].account if len(grants) == 1 else None
+    if known is None or alone is None or not alone.id.startswith(OWN_NAME) or not known.startswith(OWN_NAME):
+        return grants
+    return [replace(grants[0], account=replace(alone, id=known))]
 
 
 async def _connected(scope: Scope, flow: Flow, settled: Settled) -> Ending:

@@ -18,7 +18,7 @@ from isthmus.features.connections.events import RevocationFailed, Revoked
 from isthmus.features.connections.model.connection import Connection, Status
 from isthmus.features.connections.model.lease import Refresh
 from isthmus.features.connections.service import far_time, sealing, sessions
-from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.service.clients import Clients, located
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import revoking as store
 from isthmus.features.connections.store.tokens import Held
@@ -43,10 +43,14 @@ async def _tell(scope: Scope, provider: str, registration_id: str | None, accoun
     deadline = scope.part(Settings).revoke_deadline.total_seconds()
     try:
         registration = await catalog.registration(scope, provider, registration_id)
-        async with asyncio.timeout(deadline), scope.part(Clients).plain(registration, scope.clock) as client:
+        app = located(registration, account.extra)
+        async with (
+            asyncio.timeout(deadline),
+            scope.part(Clients).plain(registration, scope.clock, account.extra) as client,
+        ):
 
             async def send(clock: Clock) -> bool:
-                return await registration.connector.revoke(registration.app, account, found, client, clock)
+                return await registration.connector.revoke(app, account, found, client, clock)
 
             ended, _ = await far_time.asked(registration.connector, scope.clock, send)
     except (ClientError, TimeoutError, Problem):

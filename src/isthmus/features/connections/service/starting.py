@@ -28,7 +28,7 @@ from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import Connection, Owner, reachable
 from isthmus.features.connections.model.flow import Flow
 from isthmus.features.connections.model.integration import setting_faults
-from isthmus.features.connections.service import settling
+from isthmus.features.connections.service import placing, settling
 from isthmus.features.connections.service.clients import Binding, Clients
 from isthmus.features.connections.service.sessions import OAUTH, account_of
 from isthmus.features.connections.settings import Settings
@@ -91,11 +91,11 @@ async def start_for(
     registration = await catalog.registration(scope, provider)
     _check_settings(registration.manifest.settings_fields, target.settings)
     if registration.manifest.auth == OAUTH:
-        _no_keys(keys)
+        place = placing.read(registration, keys)
         allowed = await check_return(scope, return_url)
         async with held_by_one(), scope.tx() as tx:
             made = await settling.create(scope, tx, registration, target)
-            consent = await begin(scope, tx, registration, made, allowed)
+            consent = await begin(scope, tx, registration, made, allowed, place)
         return Started(await get(scope, made), consent)
     given = _checked(registration, keys, return_url)
     account = await _try(scope, registration, given, Account(""), "")
@@ -114,10 +114,10 @@ async def reconnect(
     connection = await get(scope, connection_id)
     registration = await catalog.registration(scope, connection.provider)
     if registration.manifest.auth == OAUTH:
-        _no_keys(keys)
+        place = placing.read(registration, keys, account_of(connection).extra)
         allowed = await check_return(scope, return_url)
         async with scope.tx() as tx:
-            consent = await begin(scope, tx, registration, connection.id, allowed)
+            consent = await begin(scope, tx, registration, connection.id, allowed, place)
         return Started(connection, consent)
     given = _checked(registration, keys, return_url)
     account = await _try(scope, registration, given, account_of(connection), connection.id)
@@ -180,7 +180,12 @@ async def get(scope: Scope, connection_id: str) -> Connection:
 
 
 async def begin(
-    scope: Scope, tx: Tx, registration: Registration, connection_id: str, return_url: str | None
+    scope: Scope,
+    tx: Tx,
+    registration: Registration,
+    connection_id: str,
+    return_url: str | None,
+    place: Mapping[str, str],
 ) -> Consent:
     """Write a consent down and answer what its starter may know. Raises TooManyFlows."""
     if await flows.count_open(tx, scope.principal.id, scope.now) >= rules.MAX_OPEN:
@@ -206,6 +211,7 @@ async def begin(
         principal=scope.principal,
         starter_bound=False,
         expires_at=scope.now + rules.LIFETIME,
+        account=place,
     )
     row = flows.Row(flow, rules.flow_key(state), verifier, None, rules.proof(cookie.reveal()), None)
     await flows.insert_flow(tx, row, scope.now)
@@ -253,27 +259,14 @@ def _check_settings(fields: tuple[Field, ...], given: Mapping[str, Any]) -> None
         raise Invalid("The settings are not valid.", details={"fields": wrong})
 
 
-def _no_keys(keys: Mapping[str, Secret] | None) -> None:
-    if keys:
-        raise WrongKind("This provider is connected by a consent, not by keys; leave the credentials out.")
-
-
 def _checked(
     registration: Registration, keys: Mapping[str, Secret] | None, return_url: str | None
 ) -> dict[str, Secret]:
     """The given keys, by the manifest's fields. Raises WrongKind or Invalid, never with a value in it."""
     if return_url is not None:
         raise WrongKind("This provider is connected by keys; there is no consent to return from.")
-    fields = registration.manifest.credential_fields
     given = dict(keys or {})
-    missing, unknown = model.missing_fields([(field.name, field.required) for field in fields], given)
-    wrong = [{"path": name, "message": "This credential is required."} for name in missing]
-    wrong += [{"path": name, "message": "The provider has no such credential."} for name in unknown]
-    if wrong:
-        raise WrongKind(
-            f"This provider takes: {', '.join(field.name for field in fields) or 'no credentials'}.",
-            details={"fields": wrong},
-        )
+    placing.check(registration.manifest.credential_fields, given)
     return given
 
 

@@ -18,8 +18,8 @@ from isthmus.kit.permissions import Principal
 _OPEN, _PARKED = "open", "parked"
 _NAMES = (
     "tenant_id", "key_hash", "stage", "connection_id", "provider", "registration_id", "registration_version",
-    "hosts_digest", "redirect_uri", "return_url", "principal_id", "principal", "verifier", "answer", "starter_hash",
-    "cookie_hash", "starter_bound", "created_at", "expires_at",
+    "hosts_digest", "redirect_uri", "return_url", "account", "principal_id", "principal", "verifier", "answer",
+    "starter_hash", "cookie_hash", "starter_bound", "created_at", "expires_at",
 )  # fmt: skip
 _SHOWN = [f.c[name] for name in _NAMES if name not in {"stage", "created_at"}]
 
@@ -98,7 +98,7 @@ async def insert_flow(tx: Tx, row: Row, now: datetime, *, parked: bool = False) 
         _ADD, tenant_id=tx.tenant_id, key_hash=row.key, stage=_PARKED if parked else _OPEN,
         connection_id=flow.connection_id, provider=flow.provider, registration_id=flow.registration_id,
         registration_version=flow.registration_version, hosts_digest=flow.hosts_digest,
-        redirect_uri=flow.redirect_uri, return_url=flow.return_url, principal_id=who.id,
+        redirect_uri=flow.redirect_uri, return_url=flow.return_url, account=dict(flow.account), principal_id=who.id,
         principal={"kind": who.kind, "subject": who.subject, "issuer": who.issuer},
         verifier=row.verifier, answer=row.answer, starter_hash=row.starter_hash, cookie_hash=row.cookie_hash,
         starter_bound=flow.starter_bound, created_at=now, expires_at=flow.expires_at,

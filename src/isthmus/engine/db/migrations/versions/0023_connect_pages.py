@@ -1,4 +1,4 @@
-"""Hosted connect pages: the browser that showed a connect token has a proof of its own."""
+"""Hosted connect pages, and consents at addresses that differ from one account to the next."""
 
 from alembic import op
 
@@ -9,11 +9,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """One page at a time for each session."""
+    """One page at a time for each session; a consent knows whose address it was begun at."""
     op.execute("alter table connect_sessions add column page_hash bytea")
     op.execute("create unique index connect_sessions_page on connect_sessions (page_hash) where page_hash is not null")
+    op.execute("alter table oauth_flows add column account jsonb not null default '{}'")
 
 
 def downgrade() -> None:
     """Pages that are open close."""
+    op.execute("alter table oauth_flows drop column account")
     op.execute("alter table connect_sessions drop column page_hash")
