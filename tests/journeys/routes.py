@@ -9,14 +9,22 @@ from tests.given import orders as made
 from tests.journeys.deployment import Deployment, Form, Merchant
 
 from isthmus.app import FEATURES
+from isthmus.connect.edits import EditField
 from isthmus.connect.record import Record
-from isthmus.features import orders, records
+from isthmus.features import access, fulfilment, orders, records
+from isthmus.features.fulfilment.store import ActionFilter, Opening, open_action
+from isthmus.features.pushes.model.edits import LiveEdit, Place
+from isthmus.features.pushes.model.edits import State as EditState
+from isthmus.features.pushes.model.merging import Rule
+from isthmus.features.pushes.store.conflicts import Found
+from isthmus.features.pushes.store.conflicts import add as add_conflicts
+from isthmus.features.pushes.store.pushes import open_push
 from isthmus.http import App, create_app
 from isthmus.http.routes import DeclaredRoute, Public
 from isthmus.kit import ids
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.paging import Ask
-from isthmus.kit.permissions import TENANT_ADMIN, Permission
+from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, Permission, system
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import walk
 
@@ -33,13 +41,20 @@ PATHS: Mapping[str, str | None] = {
     "/connect/{id}": None,
     "/api/sync/{run_id}": "run",
     "/api/sync/runs/{run_id}": "run",
+    "/api/sync/pushes/{id}": "psh",
+    "/api/sync/conflicts/{id}": "cnf",
+    "/api/sync/conflicts/rules/{connection_id}": "con",
     "/api/products/{id}": "prd",
     "/api/listings/{id}": "lst",
     "/api/records/{id}": "rec",
     "/api/orders/{id}": "ord",
+    "/api/orders/actions/{action_id}": "act",
     "/api/customers/{id}": "cus",
     "/api/merchants/{merchant_id}": "ten",
     "/api/admin/tenants/{id}": "ten",
+    "/api/admin/tenants/{id}/break-glass/{glass_id}": "bgl",
+    "/api/tenant/break-glass/{glass_id}": "bgl",
+    "/api/tenant/issuer-accounts/{account_id}": "acc",
     "/api/tenant/members/{id}": "usr",
     "/api/merchants/{merchant_id}/api-keys/{id}": "key",
     "/api/merchants/{merchant_id}/product-sync/uploads/{upload_id}": "upl",
@@ -79,7 +94,9 @@ PLAIN = {
 QUERIES: Mapping[str, str] = {
     "connectionId": "con",
     "customerId": "cus",
+    "orderId": "ord",
     "runId": "run",
+    "listingId": "lst",
     "subject": "con",
     "endpointId": "whe",
     "eventId": "dlv",
@@ -108,7 +125,8 @@ HARMLESS = {
         "updatedSince",
     ),
     *("after", "types", "event", "level", "format", "everywhere", "handler"),
-    *("paymentStatus", "moneyOff"),
+    *("paymentStatus", "moneyOff", "action"),
+    *("field",),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: Query parameters that a route cannot do without, and that name nothing of a tenant.
@@ -146,7 +164,17 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/sync/products": {"connectionId": "{con}"},
     "POST /api/sync/orders": {"connectionId": "{con}"},
     "POST /api/sync": {"connectionId": "{con}"},
+    "POST /api/orders/{id}/push": {"action": "pack"},
+    "POST /api/orders/actions": {"action": "pack", "orderIds": ["ord_nobodys"]},
+    "POST /api/orders/actions/{action_id}/dismiss": {"happened": False},
     "POST /api/sync/deletions/decide": {"runId": "{run}", "decision": "reject"},
+    "POST /api/products/{id}/push": {"title": "Of this wall"},
+    "POST /api/listings/{id}/push": {"title": "Of this wall"},
+    "POST /api/sync/pushes": {"items": [{"listingId": "lst_nobodys", "field": "title", "value": "Of this wall"}]},
+    "POST /api/sync/conflicts/resolve": {"rule": "local", "connectionId": "{con}", "dryRun": True},
+    "POST /api/sync/conflicts/{id}/resolve": {"winner": "theirs"},
+    "PUT /api/sync/conflicts/rules": {"stock": "lowest"},
+    "PUT /api/sync/conflicts/rules/{connection_id}": {"stock": "lowest"},
     "POST /api/sync/refresh": {"connectionId": "{con}", "entity": "products", "externalId": "1"},
     "POST /api/webhooks/endpoints": {"url": "https://localhost/hook", "verify": False},
     "PATCH /api/webhooks/endpoints/{id}": {"description": "changed"},
@@ -179,6 +207,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/admin/integrations/{category}/{id}/connection": {"apiKey": "k"},
     "POST /api/admin/integrations/import": {"yaml": "provider: wall", "dryRun": True},
     "POST /api/admin/tenants": {"name": "Wall"},
+    "POST /api/admin/tenants/{id}/break-glass": {"reason": "Orders stand still", "ticket": "T-1"},
     "PATCH /api/admin/tenants/{id}": {"plan": "pro"},
     "POST /api/auth/login": {"tenant": "t", "email": "a@example.com", "password": "p"},
     "POST /api/auth/session": {"tenant": "t", "email": "a@example.com", "password": "p"},
@@ -190,6 +219,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/auth/password": {"current": "p", "wanted": "q"},
     "POST /api/tenant/members": {"email": "a@example.com", "roles": ["user"]},
     "PATCH /api/tenant/members/{id}": {"roles": ["user"]},
+    "PUT /api/tenant/issuer-accounts": {"issuer": "https://of.the.wall", "subject": "w", "roles": ["user"]},
     "POST /api/merchants/{merchant_id}/product-sync/config": {"source": "webhook"},
     "PUT /api/merchants/{merchant_id}/product-sync/config": {"source": "webhook"},
     "POST /api/merchants/{merchant_id}/product-sync/mappings": {
@@ -355,8 +385,8 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "inb", "rpl", "upl", "map")
-    nouns = (*hooks, "con", "cns", "int", "run", "prd", "lst", "rec", "ord", "cus", "ten", "key", "usr")
+    hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "inb", "rpl", "upl", "map", "act", "psh", "cnf")
+    nouns = (*hooks, "con", "cns", "int", "run", "prd", "lst", "rec", "ord", "cus", "ten", "key", "usr", "bgl", "acc")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
@@ -372,14 +402,18 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "run": run,
         "prd": product["id"],
         "lst": product["listings"][0]["id"],
+        **await pushes_of(running, amy, connection, product["listings"][0]["id"]),
         "rec": await record_of(running, amy),
-        **await order_of(running, amy),
+        **(order := await order_of(running, amy)),
+        "act": await action_of(running, amy, order["ord"]),
         **await hooks_of(amy),
         **await inbound_of(amy),
         **await files_of(amy),
         "ten": amy.tenant_id,
         "key": await key_of(amy),
         "usr": await member_of(amy),
+        "bgl": await glass_of(running, amy),
+        "acc": await account_of(amy),
         "ticket": await ticket_of(running, amy),
     }
 
@@ -393,6 +427,22 @@ async def files_of(amy: Merchant) -> dict[str, str]:
     mapping = {"key": "no", "product": {"title": "name"}}
     saved = await amy.call("POST", f"{root}/mappings", {"name": "wall", "mapping": mapping})
     return {"upl": begun.body["data"]["id"], "map": saved.body["data"]["id"]}
+
+
+async def pushes_of(running: Deployment, amy: Merchant, connection: str, listing: str) -> dict[str, str]:
+    """A push of hers that ended, and a conflict that was decided; the same ones whenever they are asked for."""
+    before = (await amy.call("GET", "/api/sync/conflicts")).body["items"]
+    if before:
+        return {"psh": (await amy.call("GET", "/api/sync/pushes")).body["items"][-1]["id"], "cnf": before[-1]["id"]}
+    scope = running.platform.system.scope(amy.tenant_id, "pushes")
+    place = Place(listing, "", EditField.TITLE)
+    live = LiveEdit("edt_wall", place, "ours", "", ("base",), None, 1, EditState.WAITING, 0, scope.now)
+    found = Found(ids.new("cnf"), live, "theirs", Rule.MARKETPLACE, "theirs")
+    push = ids.new("psh")
+    async with scope.tx() as tx:
+        await open_push(tx, push, ("wall", "wall"), 0, scope.now)
+        await add_conflicts(tx, connection, [found], scope.now)
+    return {"psh": push, "cnf": found.id}
 
 
 async def record_of(running: Deployment, amy: Merchant) -> str:
@@ -413,6 +463,20 @@ async def order_of(running: Deployment, amy: Merchant) -> dict[str, str]:
         await orders.write_orders(tx, scope, _Origin(), [item])
     page = await orders.orders(scope, orders.OrderFilter(number="of-this-wall"), Ask(limit=1))
     return {"ord": str(page.items[0]["id"]), "cus": str(page.items[0]["customer_id"])}
+
+
+async def action_of(running: Deployment, amy: Merchant, order: str) -> str:
+    """Something that was to be done with an order of hers; the same one whenever it is asked for."""
+    scope = running.platform.system.scope(amy.tenant_id, "fulfilment")
+    place = (ids.new("act"), order, "con_wall", "wall", "of-this-wall", "of-this-wall")
+    opening = Opening(*place, "pack", (), "", {}, "ready_to_fulfil", "wall")
+    before = await fulfilment.actions(scope, ActionFilter(order_id=order), Ask(limit=1))
+    if before.items:
+        return before.items[0].id
+    async with scope.tx() as tx:
+        made = await open_action(tx, opening, scope.now)
+    assert made is not None
+    return made.id
 
 
 async def connect_session_of(amy: Merchant, integration: str) -> str:
@@ -469,6 +533,19 @@ async def member_of(merchant: Merchant) -> str:
     body = {"email": "wall@example.com", "roles": ["user"]}
     made = await merchant.call("POST", "/api/tenant/members", body, **{"idempotency-key": "the-member-of-the-wall"})
     return str(made.body["id"])
+
+
+async def account_of(merchant: Merchant) -> str:
+    """Somebody of another issuer whose roles they limit: the same one whenever it is asked for."""
+    body = {"issuer": "https://of.the.wall", "subject": "w", "roles": ["user"]}
+    return str((await merchant.call("PUT", "/api/tenant/issuer-accounts", body)).body["id"])
+
+
+async def glass_of(running: Deployment, merchant: Merchant) -> str:
+    """A time that an operator was inside their tenant."""
+    operator = running.platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "journeys"))
+    broken = await access.break_glass(operator, merchant.tenant_id, access.Why("Of the wall, for a look", "T-1"))
+    return broken.glass.id
 
 
 async def ticket_of(running: Deployment, amy: Merchant) -> str:

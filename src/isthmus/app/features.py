@@ -11,6 +11,7 @@ from isthmus.features.connections.feature import FEATURE as CONNECTIONS
 from isthmus.features.fulfilment.feature import FEATURE as FULFILMENT
 from isthmus.features.orders.feature import FEATURE as ORDERS
 from isthmus.features.proxy.feature import FEATURE as PROXY
+from isthmus.features.pushes.feature import FEATURE as PUSHES
 from isthmus.features.records.feature import FEATURE as RECORDS
 from isthmus.features.schedules.feature import FEATURE as SCHEDULES
 from isthmus.features.search.feature import FEATURE as SEARCH
@@ -27,6 +28,7 @@ FEATURES: Sequence[Feature] = (
     WEBHOOKS_IN,
     UPLOADS,
     SCHEDULES,
+    PUSHES,
     FULFILMENT,
     SYNC,
     PROXY,

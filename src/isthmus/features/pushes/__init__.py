@@ -1,0 +1,9 @@
+"""Values on their way to marketplaces: wanted, sent once, looked at before any repeat, and conflicts decided."""
+
+from isthmus.features.pushes.errors import NothingToPush as NothingToPush
+from isthmus.features.pushes.errors import NotWritable as NotWritable
+from isthmus.features.pushes.service.shops import About as About
+from isthmus.features.pushes.service.shops import Shop as Shop
+from isthmus.features.pushes.service.shops import Shops as Shops
+from isthmus.features.pushes.service.wanting import Want as Want
+from isthmus.features.pushes.service.wanting import want as want

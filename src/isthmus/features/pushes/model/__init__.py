@@ -1,0 +1,1 @@
+"""Edits, and the rules by which two sides are brought together."""

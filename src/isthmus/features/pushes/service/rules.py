@@ -1,0 +1,59 @@
+"""The rules that decide where both sides changed a field."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isthmus.connect.edits import EditField
+from isthmus.features import connections
+from isthmus.features.pushes.errors import WrongEdit
+from isthmus.features.pushes.events import RulesSet
+from isthmus.features.pushes.model.merging import DEFAULTS, Rule, fits
+from isthmus.features.pushes.store import conflicts as store
+from isthmus.scope import Scope, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rule in force of each field; `own` are those that were set for this connection, or for all."""
+
+    rules: Mapping[EditField, Rule]
+    own: Mapping[EditField, Rule]
+
+
+async def in_force(tx: Tx, connection_id: str) -> Mapping[EditField, Rule]:
+    """The rule of each field of a connection."""
+    of_all, own = await store.rules(tx, connection_id)
+    return {**DEFAULTS, **_read(of_all), **_read(own)}
+
+
+def _read(stored: Mapping[str, str]) -> dict[EditField, Rule]:
+    return {EditField(name): Rule(rule) for name, rule in stored.items()}
+
+
+async def rules(scope: Scope, connection_id: str | None) -> Rules:
+    """The rules of a connection, or of all connections that have none of their own. Raises ConnectionNotFound."""
+    if connection_id is not None:
+        await connections.connection(scope, connection_id)
+    async with scope.tx() as tx:
+        of_all, own = await store.rules(tx, connection_id or "")
+        return Rules(await in_force(tx, connection_id or ""), _read(of_all if connection_id is None else own))
+
+
+async def set_rules(scope: Scope, connection_id: str | None, given: Mapping[EditField, Rule]) -> Rules:
+    """Replace them; a field that is not named follows the rule of all, or the usual one.
+
+    Raises ConnectionNotFound, WrongEdit.
+    """
+    if connection_id is not None:
+        await connections.connection(scope, connection_id)
+    for name, rule in given.items():
+        if not fits(name, rule):
+            raise WrongEdit.field(f"rules.{name}", f"{rule} compares amounts, and {name} is none.")
+    async with scope.tx() as tx:
+        before = await store.rules(tx, connection_id or "")
+        after = {str(name): str(rule) for name, rule in given.items()}
+        await store.set_rules(tx, connection_id or "", after)
+        subject = connection_id or scope.tenant_id
+        known = before[0] if connection_id is None else before[1]
+        tx.emit(RulesSet(subject=subject, body={"rules": after}, before={"rules": known}, after={"rules": after}))
+    return await rules(scope, connection_id)

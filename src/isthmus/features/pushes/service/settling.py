@@ -1,0 +1,152 @@
+"""What became of a round of edits, written in one transaction: edits, items, listings, conflicts and events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from isthmus.client import ClientError
+from isthmus.connect.edits import Edit, EditValue, Outcome, Result, edited
+from isthmus.connect.shapes import Listing
+from isthmus.features import records, sync
+from isthmus.features.pushes.events import ConflictOpened, PushFinished
+from isthmus.features.pushes.model.edits import ItemState, Later, LiveEdit, State
+from isthmus.features.pushes.model.values import shown
+from isthmus.features.pushes.service import judging
+from isthmus.features.pushes.service.deciding import Plan
+from isthmus.features.pushes.service.looking import Origin
+from isthmus.features.pushes.service.shops import ENTITY, Shop
+from isthmus.features.pushes.store import conflicts, edits, pushes
+from isthmus.features.pushes.store.pushes import Closed
+from isthmus.scope import Scope, Tx
+
+#: The far side's clock is known to seconds; an older answer than our write is told by less.
+_MARGIN = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round: what was planned, and what the calls brought, by the edits' keys."""
+
+    claim: str
+    plan: Plan
+    outcomes: Mapping[str, Outcome]
+    failures: Mapping[str, ClientError]
+
+
+async def settle(scope: Scope, shop: Shop, one: Round) -> None:
+    """Write it down. Of edits that another worker has taken meanwhile nothing is written."""
+    at = shop.now() - _MARGIN
+    done = _judge(scope, one)
+    async with scope.tx() as tx:
+        await sync.lock(tx, shop.about.id, ENTITY)
+        mine = await edits.end(tx, one.claim, _ended(one.plan.closed, one), scope.now)
+        await edits.later(tx, one.claim, one.plan.later)
+        written = [pair for pair in done if pair[0].id in mine]
+        await _rewrite(tx, scope, shop, written, at)
+        closed = [end for live, end in one.plan.closed.items() if live.id in mine]
+        await finish(tx, scope, await pushes.close(tx, closed, scope.now))
+        await pushes.held(tx, [(id_, wait.code, wait.reason) for id_, wait in one.plan.later.items() if wait.code])
+        await conflicts.add(tx, shop.about.id, one.plan.conflicts, scope.now)
+        _tell(tx, shop, one)
+
+
+def _judge(scope: Scope, one: Round) -> list[tuple[LiveEdit, Edit]]:
+    """Sort what was sent into what has ended and what goes on; those that the far side took."""
+    done = []
+    for live, edit in one.plan.sending.values():
+        what = _end_of(scope, one, live, edit)
+        if isinstance(what, Later):
+            one.plan.later[live.id] = what
+            continue
+        one.plan.closed[live] = what
+        if what.state is ItemState.DONE:
+            done.append((live, edit))
+    return done
+
+
+def _end_of(scope: Scope, one: Round, live: LiveEdit, edit: Edit) -> Later | Closed:
+    outcome, failure = one.outcomes.get(edit.key), one.failures.get(edit.key)
+    if failure is not None:
+        return judging.judged(failure, live, scope.now)
+    if outcome is None:
+        return Later(live.state if live.state is State.UNSURE else State.WAITING, scope.now, live.attempts, "", "")
+    if outcome.result is Result.DONE:
+        return Closed(live.id, live.version, ItemState.DONE)
+    if outcome.result is Result.STALE:
+        return judging.stale(live, scope.now)
+    if outcome.result is Result.LOCKED:
+        return judging.locked(live, outcome.code, outcome.reason, scope.now)
+    return judging.refused(live, outcome.code or "REFUSED", outcome.reason or "The platform refused this value.")
+
+
+def _ended(closed: Mapping[LiveEdit, Closed], one: Round) -> dict[LiveEdit, tuple[EditValue] | None]:
+    """What has ended, with what the far side shows from now on."""
+    theirs = {found.edit.id: found.theirs for found in one.plan.conflicts}
+    found: dict[LiveEdit, tuple[EditValue] | None] = {}
+    for live, end in closed.items():
+        if end.state in (ItemState.DONE, ItemState.AGREED):
+            found[live] = (live.value,)
+        elif end.state is ItemState.YIELDED:
+            found[live] = (theirs[live.id],)
+        else:
+            found[live] = None
+    return found
+
+
+async def _rewrite(tx: Tx, scope: Scope, shop: Shop, done: Sequence[tuple[LiveEdit, Edit]], at: datetime) -> None:
+    """Show in the store what the far side has taken."""
+    by_listing: dict[str, list[Edit]] = {}
+    for live, edit in done:
+        by_listing.setdefault(live.place.listing_id, []).append(edit)
+    changes = {id_: _change(given, shop.about.writing.price, at) for id_, given in by_listing.items()}
+    if changes:
+        await records.rewrite(tx, scope, Origin(shop.about.id, shop.about.provider), changes)
+
+
+def _change(given: Sequence[Edit], price: str, at: datetime) -> Callable[[Listing], Listing]:
+    def change(listing: Listing) -> Listing:
+        for edit in given:
+            try:
+                listing = edited(listing, edit, price)
+            except LookupError:
+                continue  # the variant has gone meanwhile
+        known = listing.platform_updated_at
+        return msgspec.structs.replace(listing, platform_updated_at=at if known is None else max(known, at))
+
+    return change
+
+
+def _tell(tx: Tx, shop: Shop, one: Round) -> None:
+    for found in one.plan.conflicts:
+        if found.winner is None:
+            place = found.edit.place
+            body = {
+                "conflictId": found.id,
+                "connectionId": shop.about.id,
+                "listingId": place.listing_id,
+                "variant": place.variant,
+                "field": place.field,
+                "ours": shown(found.edit.value),
+                "theirs": shown(found.theirs),
+            }
+            tx.emit(ConflictOpened(subject=found.id, body=body))
+
+
+async def finish(tx: Tx, scope: Scope, finished: Sequence[str]) -> None:  # noqa: ARG001 - the form of its kind
+    """Tell of pushes whose last item has ended."""
+    counted = await pushes.counts(tx, finished) if finished else {}
+    for push_id in finished:
+        found = counted.get(push_id, {})
+        body = {state.value: found.get(state, 0) for state in ItemState if state is not ItemState.WAITING}
+        tx.emit(PushFinished(subject=push_id, body={"pushId": push_id, **body}))
+
+
+async def abandon(scope: Scope, connection_id: str, code: str, reason: str) -> None:
+    """Nothing can ever be sent there: whatever was wanted ends as refused."""
+    async with scope.tx() as tx:
+        gone = await edits.forget(tx, scope.tenant_id, connection_id)
+        closed = [Closed(id_, version, ItemState.REFUSED, code, reason) for id_, version in gone]
+        await finish(tx, scope, await pushes.close(tx, closed, scope.now))
+        await conflicts.drop_open(tx, scope.tenant_id, [id_ for id_, _ in gone], scope.now)

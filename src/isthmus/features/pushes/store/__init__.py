@@ -1,0 +1,1 @@
+"""Every statement over edits, pushes and conflicts."""

@@ -1,0 +1,180 @@
+"""Statements over conflicts and the rules that decide them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from isthmus.connect.edits import EditField, EditValue
+from isthmus.engine.db import Tx
+from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
+from isthmus.features.pushes.model.edits import LiveEdit, Place
+from isthmus.features.pushes.model.merging import Rule
+from isthmus.features.pushes.model.values import kept, read
+from isthmus.kit.paging import Ask, Page
+
+_ADD: Final = """
+insert into conflicts (tenant_id, id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs,
+  state, rule, winner, value, automatic, decided_by, created_at, decided_at)
+select $1, w.id, w.edit_id, $2, w.listing_id, w.variant, w.field, w.location, w.base, w.ours, w.theirs,
+  case when w.winner is null then 'open' else 'resolved' end, w.rule, w.winner,
+  case w.winner when 'ours' then w.ours when 'theirs' then w.theirs end, w.winner is not null, null, $4,
+  case when w.winner is not null then $4::timestamptz end
+from jsonb_to_recordset($3::jsonb) as w (id text, edit_id text, listing_id text, variant text, field text,
+  location text, base jsonb, ours jsonb, theirs jsonb, rule text, winner text)
+on conflict (tenant_id, edit_id) where state = 'open' do nothing
+"""
+_MANY: Final = """
+select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
+  automatic, decided_by, created_at, decided_at
+from conflicts
+where tenant_id = $1 and ($2::text is null or id < $2) and ($3::text is null or connection_id = $3)
+  and ($4::text is null or state = $4) and ($5::text is null or field = $5) and ($6::text is null or listing_id = $6)
+order by id desc limit $7 offset $8
+"""
+_ONE: Final = """
+select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
+  automatic, decided_by, created_at, decided_at
+from conflicts where tenant_id = $1 and id = $2 for update
+"""
+_DECIDE: Final = """
+update conflicts set state = 'resolved', winner = $3, value = $4, decided_by = $5, decided_at = $6
+where tenant_id = $1 and id = $2 and state = 'open'
+"""
+_RULES: Final = """
+select connection_id, rules, version from conflict_rules where tenant_id = $1 and connection_id in ('', $2)
+"""
+_SET_RULES: Final = """
+insert into conflict_rules (tenant_id, connection_id, rules, version) values ($1, $2, $3, 1)
+on conflict (tenant_id, connection_id) do update set rules = excluded.rules, version = conflict_rules.version + 1
+"""
+_PRUNE: Final = """
+delete from conflicts where (tenant_id, id) in (
+  select tenant_id, id from conflicts where decided_at < $1 and state <> 'open' limit $2
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Both sides changed a field; `winner` is `ours` or `theirs` where a rule decided, None where a person will."""
+
+    id: str
+    edit: LiveEdit
+    theirs: EditValue
+    rule: Rule
+    winner: str | None
+
+
+async def add(tx: Tx, connection_id: str, found: Sequence[Found], now: datetime) -> None:
+    """Note conflicts, decided ones too; one that is open for its field already stays."""
+    if not found:
+        return
+    rows = [
+        {
+            "id": one.id,
+            "edit_id": one.edit.id,
+            "listing_id": one.edit.place.listing_id,
+            "variant": one.edit.place.variant,
+            "field": one.edit.place.field,
+            "location": one.edit.place.location,
+            "base": None if one.edit.base is None else kept(one.edit.base[0]),
+            "ours": kept(one.edit.value),
+            "theirs": kept(one.theirs),
+            "rule": one.rule,
+            "winner": one.winner,
+        }
+        for one in found
+    ]
+    await tx.execute_sql(_ADD, tx.tenant_id, connection_id, rows, now)
+
+
+async def many(tx: Tx, wanted: ConflictFilter, ask: Ask) -> Page[FieldConflict]:
+    """Newest first."""
+    rows = await tx.fetch_sql(
+        _MANY,
+        *(tx.tenant_id, ask.after, wanted.connection_id, wanted.state, wanted.field, wanted.listing_id),
+        *(ask.limit + 1, ask.offset),
+    )
+    items = [_conflict(row) for row in rows[: ask.limit]]
+    more = len(rows) > ask.limit
+    return Page(items, items[-1].id if more else None, has_more=more)
+
+
+async def one(tx: Tx, id_: str) -> FieldConflict | None:
+    """One conflict, held for the rest of the transaction."""
+    rows = await tx.fetch_sql(_ONE, tx.tenant_id, id_)
+    return _conflict(rows[0]) if rows else None
+
+
+def _conflict(row: Mapping[str, Any]) -> FieldConflict:
+    field = EditField(row["field"])
+    return FieldConflict(
+        id=row["id"],
+        edit_id=row["edit_id"],
+        connection_id=row["connection_id"],
+        place=Place(row["listing_id"], row["variant"], field, row["location"]),
+        base=None if row["base"] is None else (read(field, row["base"]),),
+        ours=read(field, row["ours"]),
+        theirs=read(field, row["theirs"]),
+        state=row["state"],
+        rule=Rule(row["rule"]),
+        winner=row["winner"],
+        value=None if row["value"] is None else read(field, row["value"]),
+        automatic=row["automatic"],
+        decided_by=row["decided_by"],
+        created_at=row["created_at"],
+        decided_at=row["decided_at"],
+    )
+
+
+async def decide(tx: Tx, id_: str, winner: str, value: EditValue, told: tuple[str, datetime]) -> bool:
+    """Note a person's decision; False where another one came first."""
+    return await tx.execute_sql(_DECIDE, tx.tenant_id, id_, winner, kept(value), *told) == 1
+
+
+async def set_undone(tx: Tx, id_: str, told: tuple[str, datetime]) -> None:
+    """Note that a decision was taken back."""
+    await tx.execute_sql(
+        "update conflicts set state = 'undone', decided_by = $3, decided_at = $4 where tenant_id = $1 and id = $2",
+        tx.tenant_id,
+        id_,
+        *told,
+    )
+
+
+async def ours_now(tx: Tx, edits: Mapping[str, EditValue]) -> None:
+    """Fields in conflict that are wanted anew: the open conflicts show the newer values."""
+    await tx.execute_sql(
+        "update conflicts c set ours = w.value from jsonb_to_recordset($2::jsonb) as w (id text, value jsonb)"
+        " where c.tenant_id = $1 and c.edit_id = w.id and c.state = 'open'",
+        tx.tenant_id,
+        [{"id": id_, "value": kept(value)} for id_, value in edits.items()],
+    )
+
+
+async def drop_open(tx: Tx, tenant_id: str, edit_ids: Sequence[str], now: datetime) -> None:
+    """Close the conflicts of edits that nobody wants any more."""
+    await tx.execute_sql(
+        "update conflicts set state = 'undone', decided_at = $3"
+        " where tenant_id = $1 and edit_id = any($2::text[]) and state = 'open'",
+        tenant_id,
+        edit_ids,
+        now,
+    )
+
+
+async def rules(tx: Tx, connection_id: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The rules that were set for all of the tenant, and for this connection."""
+    found = {row["connection_id"]: row["rules"] for row in await tx.fetch_sql(_RULES, tx.tenant_id, connection_id)}
+    return found.get("", {}), found.get(connection_id, {}) if connection_id else {}
+
+
+async def set_rules(tx: Tx, connection_id: str, given: Mapping[str, str]) -> None:
+    """Replace the rules of a connection, or of all where it is empty."""
+    await tx.execute_sql(_SET_RULES, tx.tenant_id, connection_id, dict(given))
+
+
+async def prune(tx: Tx, before: datetime, limit: int) -> int:
+    """Forget decisions that were made long ago; across tenants, so for the system alone."""
+    return await tx.execute_sql(_PRUNE, before, limit)

@@ -1,0 +1,235 @@
+"""Statements over edits that live: wished for, taken, marked before they are sent, and ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from isthmus.connect.edits import EditField, EditValue
+from isthmus.engine.db import Tx
+from isthmus.features.pushes.model.edits import Later, LiveEdit, Place, State
+from isthmus.features.pushes.model.values import kept, read
+
+#: A field whose conflict waits for a person stays so; what is in the hands of a worker is found changed when it ends.
+_WISH: Final = """
+insert into edits (tenant_id, id, connection_id, listing_id, variant, field, location, value, base, currency, version,
+  state, attempts, due_at, wanted_at, requested_by)
+select $1, w.id, w.connection_id, w.listing_id, w.variant, w.field, w.location, w.value, w.base, w.currency, 1,
+  'waiting', 0, $3, $3, $4
+from jsonb_to_recordset($2::jsonb) as w (id text, connection_id text, listing_id text, variant text, field text,
+  location text, value jsonb, base jsonb, currency text)
+on conflict (tenant_id, listing_id, variant, field, location) do update set
+  value = excluded.value, currency = excluded.currency, version = edits.version + 1, wanted_at = excluded.wanted_at,
+  requested_by = excluded.requested_by, attempts = case when edits.state = 'waiting' then 0 else edits.attempts end,
+  due_at = case when edits.state = 'waiting' then excluded.due_at else edits.due_at end
+returning id, listing_id, variant, field, location, version
+"""
+_TAKE: Final = """
+update edits e set claim = $3, lease_until = clock_timestamp() + $4::interval
+from (
+  select id from edits
+  where tenant_id = $1 and connection_id = $2 and due_at <= $5
+    and (lease_until is null or lease_until < clock_timestamp())
+  order by due_at, id limit $6 for update skip locked
+) as due
+where e.tenant_id = $1 and e.id = due.id
+returning e.id, e.listing_id, e.variant, e.field, e.location, e.value, e.currency, e.base, e.sent, e.version, e.state,
+  e.attempts, e.wanted_at
+"""
+_MARK: Final = """
+update edits e set state = 'sending', base = w.base, sent = w.value
+from jsonb_to_recordset($3::jsonb) as w (id text, base jsonb, value jsonb)
+where e.tenant_id = $1 and e.claim = $2 and e.id = w.id and e.lease_until > clock_timestamp()
+returning e.id
+"""
+#: Where somebody wants another value meanwhile, the edit goes on from what the far side shows now.
+_END: Final = """
+with told as (
+  select id, version, base from jsonb_to_recordset($3::jsonb) as w (id text, version integer, base jsonb)
+), ended as (
+  delete from edits e using told w
+  where e.tenant_id = $1 and e.claim = $2 and e.id = w.id and e.version = w.version
+  returning e.id
+), newer as (
+  update edits e set base = coalesce(w.base, e.base), sent = null, state = 'waiting', attempts = 0, due_at = $4,
+    claim = null, lease_until = null, code = null, reason = null
+  from told w where e.tenant_id = $1 and e.claim = $2 and e.id = w.id and e.version > w.version
+  returning e.id
+)
+select id from ended union all select id from newer
+"""
+_LATER: Final = """
+update edits e set state = w.state, due_at = w.due_at, attempts = w.attempts, code = w.code, reason = w.reason,
+  claim = null, lease_until = null
+from jsonb_to_recordset($3::jsonb)
+  as w (id text, state text, due_at timestamptz, attempts integer, code text, reason text)
+where e.tenant_id = $1 and e.claim = $2 and e.id = w.id
+"""
+_UNPARK: Final = """
+update edits set state = 'unsure', due_at = clock_timestamp(), attempts = 0
+where tenant_id = $1 and connection_id = $2 and state = 'parked'
+"""
+_DECIDED: Final = """
+update edits set state = 'waiting', value = $3, base = $4, sent = null, version = version + 1, due_at = $5,
+  attempts = 0, wanted_at = $5
+where tenant_id = $1 and id = $2 returning connection_id, version
+"""
+#: The first places go round the connections, and so round the tenants.
+_DUE: Final = """
+select distinct tenant_id, connection_id from edits
+where due_at <= $1 and (lease_until is null or lease_until < clock_timestamp()) limit $2
+"""
+_CANCEL: Final = """
+delete from edits e using push_items i
+where e.tenant_id = $1 and i.tenant_id = $1 and i.push_id = $2 and i.state = 'waiting' and e.id = i.edit_id
+  and e.version = i.version and e.state in ('waiting', 'parked', 'conflict') and e.sent is null
+  and (e.lease_until is null or e.lease_until < clock_timestamp())
+returning e.id, e.version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A field of a connection's listing that is to have a value; `base` is a tuple of one where it is known."""
+
+    id: str
+    connection_id: str
+    place: Place
+    value: EditValue
+    base: tuple[EditValue] | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A wish as it was noted: the live edit of its place, and the edit's version."""
+
+    edit_id: str
+    version: int
+
+
+async def wish(tx: Tx, wishes: Sequence[Wish], now: datetime, by: str) -> Mapping[Place, Noted]:
+    """Note what is wanted; of two wishes for one place the newer counts."""
+    rows = [
+        {
+            "id": one.id,
+            "connection_id": one.connection_id,
+            "listing_id": one.place.listing_id,
+            "variant": one.place.variant,
+            "field": one.place.field,
+            "location": one.place.location,
+            "value": kept(one.value),
+            "base": None if one.base is None else kept(one.base[0]),
+            "currency": one.currency,
+        }
+        for one in wishes
+    ]
+    found = await tx.fetch_sql(_WISH, tx.tenant_id, rows, now, by)
+    return {_place(row): Noted(row["id"], row["version"]) for row in found}
+
+
+def _place(row: Mapping[str, Any]) -> Place:
+    return Place(row["listing_id"], row["variant"], EditField(row["field"]), row["location"])
+
+
+async def take(tx: Tx, whose: tuple[str, str], lease: timedelta, now: datetime, limit: int) -> list[LiveEdit]:
+    """Take edits that are due and that nobody else holds; `whose` is the connection, and the claim of who takes."""
+    rows = await tx.fetch_sql(_TAKE, tx.tenant_id, *whose, lease, now, limit)
+    return [_live(row) for row in rows]
+
+
+def _live(row: Mapping[str, Any]) -> LiveEdit:
+    place = _place(row)
+    return LiveEdit(
+        row["id"],
+        place,
+        read(place.field, row["value"]),
+        row["currency"],
+        None if row["base"] is None else (read(place.field, row["base"]),),
+        None if row["sent"] is None else (read(place.field, row["sent"]),),
+        row["version"],
+        State(row["state"]),
+        row["attempts"],
+        row["wanted_at"],
+    )
+
+
+async def mark(tx: Tx, claim: str, sending: Sequence[tuple[LiveEdit, EditValue]]) -> set[str]:
+    """Note before the call what is sent, and what the far side shows; those that are still ours to send."""
+    rows = [{"id": one.id, "base": kept(theirs), "value": kept(one.value)} for one, theirs in sending]
+    return {row["id"] for row in await tx.fetch_sql(_MARK, tx.tenant_id, claim, rows)}
+
+
+async def end(tx: Tx, claim: str, ended: Mapping[LiveEdit, tuple[EditValue] | None], now: datetime) -> set[str]:
+    """These have ended, unless somebody wants another value meanwhile; those that were still ours to end.
+
+    Each with what the far side shows now, None where that has not changed.
+    """
+    rows = [
+        {"id": one.id, "version": one.version, "base": None if shows is None else kept(shows[0])}
+        for one, shows in ended.items()
+    ]
+    return {row["id"] for row in await tx.fetch_sql(_END, tx.tenant_id, claim, rows, now)}
+
+
+async def later(tx: Tx, claim: str, rows: Mapping[str, Later]) -> None:
+    """These go on later, by edit id."""
+    given = [
+        {
+            "id": id_,
+            "state": one.state,
+            "due_at": one.due_at,
+            "attempts": one.attempts,
+            "code": one.code,
+            "reason": one.reason,
+        }
+        for id_, one in rows.items()
+    ]
+    if given:
+        await tx.execute_sql(_LATER, tx.tenant_id, claim, given)
+
+
+async def unpark(tx: Tx, tenant_id: str, connection_id: str) -> None:
+    """Let what waited for a sign-in go on, by looking first."""
+    await tx.execute_sql(_UNPARK, tenant_id, connection_id)
+
+
+async def forget(tx: Tx, tenant_id: str, connection_id: str) -> list[tuple[str, int]]:
+    """Nothing of this connection is wanted any more; the edits that were, and their versions."""
+    rows = await tx.fetch_sql(
+        "delete from edits where tenant_id = $1 and connection_id = $2 returning id, version", tenant_id, connection_id
+    )
+    return [(row["id"], row["version"]) for row in rows]
+
+
+async def decided(tx: Tx, edit_id: str, value: EditValue, theirs: EditValue, now: datetime) -> tuple[str, int] | None:
+    """A person wants this value over the far side's; connection and version, None where the edit is gone."""
+    rows = await tx.fetch_sql(_DECIDED, tx.tenant_id, edit_id, kept(value), kept(theirs), now)
+    return (rows[0]["connection_id"], rows[0]["version"]) if rows else None
+
+
+async def drop(tx: Tx, ids: Sequence[str]) -> None:
+    """The far side's values stay."""
+    await tx.execute_sql("delete from edits where tenant_id = $1 and id = any($2::text[])", tx.tenant_id, ids)
+
+
+async def cancel(tx: Tx, push_id: str) -> list[tuple[str, int]]:
+    """Take back what a push asked for and nobody has begun to send; the edits and their versions."""
+    return [(row["id"], row["version"]) for row in await tx.fetch_sql(_CANCEL, tx.tenant_id, push_id)]
+
+
+async def due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Tenant and connection of edits that are due; across tenants, so for the system alone."""
+    return [(row["tenant_id"], row["connection_id"]) for row in await tx.fetch_sql(_DUE, now, limit)]
+
+
+async def next_due(tx: Tx, connection_id: str) -> datetime | None:
+    """When the next edit of a connection that nobody holds is due."""
+    rows = await tx.fetch_sql(
+        "select min(due_at) as at from edits where tenant_id = $1 and connection_id = $2 and due_at is not null"
+        " and (lease_until is null or lease_until < clock_timestamp())",
+        tx.tenant_id,
+        connection_id,
+    )
+    at: datetime | None = rows[0]["at"]
+    return at

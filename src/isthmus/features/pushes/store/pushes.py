@@ -1,0 +1,166 @@
+"""Statements over pushes and what became of their items."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from isthmus.engine.db import Tx
+from isthmus.features.pushes.model.edits import ItemState
+from isthmus.features.pushes.model.values import kept
+from isthmus.features.pushes.store.edits import Noted, Wish
+from isthmus.kit.paging import Ask, Page
+
+_OPEN: Final = """
+insert into pushes (tenant_id, id, origin, requested_by, items, created_at) values ($1, $2, $3, $4, $5, $6)
+"""
+_ITEMS: Final = """
+insert into push_items (tenant_id, push_id, number, edit_id, version, connection_id, listing_id, variant, field,
+  location, value, state)
+select $1, $2, w.number, w.edit_id, w.version, w.connection_id, w.listing_id, w.variant, w.field, w.location, w.value,
+  'waiting'
+from jsonb_to_recordset($3::jsonb) as w (number integer, edit_id text, version integer, connection_id text,
+  listing_id text, variant text, field text, location text, value jsonb)
+"""
+_CLOSE: Final = """
+update push_items i set state = case when i.version = w.version then w.state else 'superseded' end,
+  code = case when i.version = w.version then w.code end, reason = case when i.version = w.version then w.reason end,
+  finished_at = $3
+from jsonb_to_recordset($2::jsonb) as w (edit_id text, version integer, state text, code text, reason text)
+where i.tenant_id = $1 and i.edit_id = w.edit_id and i.version <= w.version and i.state = 'waiting'
+returning i.push_id
+"""
+_HELD: Final = """
+update push_items i set code = w.code, reason = w.reason
+from jsonb_to_recordset($2::jsonb) as w (edit_id text, code text, reason text)
+where i.tenant_id = $1 and i.edit_id = w.edit_id and i.state = 'waiting'
+"""
+_FINISH: Final = """
+update pushes p set finished_at = $3
+where p.tenant_id = $1 and p.id = any($2::text[]) and p.finished_at is null and not exists (
+  select 1 from push_items i where i.tenant_id = $1 and i.push_id = p.id and i.state = 'waiting'
+)
+returning p.id
+"""
+_COUNTS: Final = """
+select push_id, state, count(*) as found from push_items where tenant_id = $1 and push_id = any($2::text[])
+group by push_id, state
+"""
+_MANY: Final = """
+select id, origin, requested_by, items, created_at, finished_at from pushes
+where tenant_id = $1 and ($2::text is null or id < $2) and ($3::text is null or id = $3)
+order by id desc limit $4 offset $5
+"""
+_OF_PUSH: Final = """
+select i.number, i.connection_id, i.listing_id, i.variant, i.field, i.location, i.value, i.state, i.code, i.reason,
+  i.finished_at, e.state as standing, e.due_at
+from push_items i
+left join edits e on e.tenant_id = i.tenant_id and e.id = i.edit_id and e.version = i.version and i.state = 'waiting'
+where i.tenant_id = $1 and i.push_id = $2 and i.number > $3 and ($4::text is null or i.state = $4)
+order by i.number limit $5 offset $6
+"""
+_REFUSED: Final = """
+select listing_id, variant, field, location, value, connection_id from push_items
+where tenant_id = $1 and push_id = $2 and state = 'refused' order by number
+"""
+_PRUNE: Final = """
+delete from pushes where (tenant_id, id) in (
+  select tenant_id, id from pushes where finished_at < $1 order by finished_at limit $2
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How an edit of a version ended; older ones of it were superseded."""
+
+    edit_id: str
+    version: int
+    state: ItemState
+    code: str | None = None
+    reason: str | None = None
+
+
+async def open_push(tx: Tx, id_: str, told: tuple[str, str], items: int, now: datetime) -> None:
+    """Note a push; `told` is where it came from and who wants it."""
+    await tx.execute_sql(_OPEN, tx.tenant_id, id_, *told, items, now)
+
+
+async def add_items(tx: Tx, push_id: str, wishes: Sequence[Wish], noted: Mapping[Any, Noted]) -> None:
+    """The items of a push, in their order."""
+    rows = [
+        {
+            "number": number,
+            "edit_id": noted[one.place].edit_id,
+            "version": noted[one.place].version,
+            "connection_id": one.connection_id,
+            "listing_id": one.place.listing_id,
+            "variant": one.place.variant,
+            "field": one.place.field,
+            "location": one.place.location,
+            "value": kept(one.value),
+        }
+        for number, one in enumerate(wishes, 1)
+    ]
+    await tx.execute_sql(_ITEMS, tx.tenant_id, push_id, rows)
+
+
+async def close(tx: Tx, closed: Sequence[Closed], now: datetime) -> list[str]:
+    """Items have ended; the pushes of which none waits any more."""
+    return await close_of(tx, str(tx.tenant_id), closed, now)
+
+
+async def close_of(tx: Tx, tenant_id: str, closed: Sequence[Closed], now: datetime) -> list[str]:
+    """The same for a tenant that is named."""
+    if not closed:
+        return []
+    rows = [
+        {"edit_id": one.edit_id, "version": one.version, "state": one.state, "code": one.code, "reason": one.reason}
+        for one in closed
+    ]
+    touched = {row["push_id"] for row in await tx.fetch_sql(_CLOSE, tenant_id, rows, now)}
+    if not touched:
+        return []
+    return [row["id"] for row in await tx.fetch_sql(_FINISH, tenant_id, sorted(touched), now)]
+
+
+async def held(tx: Tx, reasons: Sequence[tuple[str, str, str]]) -> None:
+    """Say why items still wait: edit, code and reason."""
+    if reasons:
+        rows = [{"edit_id": id_, "code": code, "reason": reason} for id_, code, reason in reasons]
+        await tx.execute_sql(_HELD, tx.tenant_id, rows)
+
+
+async def counts(tx: Tx, push_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """By push: how many items stand how."""
+    found: dict[str, dict[str, int]] = {}
+    for row in await tx.fetch_sql(_COUNTS, tx.tenant_id, push_ids):
+        found.setdefault(row["push_id"], {})[row["state"]] = row["found"]
+    return found
+
+
+async def many(tx: Tx, ask: Ask, id_: str | None = None) -> Page[Mapping[str, Any]]:
+    """Pushes, newest first, or the one of that id."""
+    rows = await tx.fetch_sql(_MANY, tx.tenant_id, ask.after, id_, ask.limit + 1, ask.offset)
+    items: list[Mapping[str, Any]] = [dict(row) for row in rows[: ask.limit]]
+    more = len(rows) > ask.limit
+    return Page(items, items[-1]["id"] if more else None, has_more=more)
+
+
+async def items(tx: Tx, push_id: str, state: str | None, ask: Ask) -> Page[Mapping[str, Any]]:
+    """The items of a push in their order; `standing` is how a waiting one stands just now."""
+    after = int(ask.after or 0)
+    rows = await tx.fetch_sql(_OF_PUSH, tx.tenant_id, push_id, after, state, ask.limit + 1, ask.offset)
+    found: list[Mapping[str, Any]] = [dict(row) for row in rows[: ask.limit]]
+    more = len(rows) > ask.limit
+    return Page(found, str(found[-1]["number"]) if more else None, has_more=more)
+
+
+async def refused(tx: Tx, push_id: str) -> list[Mapping[str, Any]]:
+    """What of a push was refused."""
+    return [dict(row) for row in await tx.fetch_sql(_REFUSED, tx.tenant_id, push_id)]
+
+
+async def prune(tx: Tx, before: datetime, limit: int) -> int:
+    """Forget pushes that ended long ago; across tenants, so for the system alone."""
+    return await tx.execute_sql(_PRUNE, before, limit)
