@@ -1,6 +1,7 @@
 """Old events go by days, behind every listener; what a tenant wants gone sooner goes first, what is audited stays."""
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
@@ -264,3 +265,60 @@ async def test_an_event_is_found_by_its_name_wherever_its_clock_stood(database: 
         found = await engine_bus.named(tx, [*names, ("ten_a", "evt_nothing"), ("ten_b", names[0][1])])
     assert {row["subject"] for row in found.values()} == {row["subject"] for row in rows}
     assert len(found) == 3
+
+
+class _Statements:
+    """What a migration would run."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def execute(self, sqltext: str) -> None:
+        """Note it."""
+        self.told.append(sqltext)
+
+
+async def test_what_was_there_before_the_days_lies_in_them_and_goes_back(
+    database: Database, copied: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = importlib.import_module("isthmus.engine.db.migrations.versions.0021_event_retention")
+    noted = _Statements()
+    monkeypatch.setattr(step, "op", noted)
+    bus = Bus(database)
+    async with database.tenant("ten_a") as tx:
+        await bus.append(
+            tx, [ShelfFilled(subject="sealed"), ShelfEmptied(subject="new"), ShelfEmptied(subject="old")], ME
+        )
+    await _owner(copied, "update events set at = at - interval '50 days' where subject = 'old'")
+    places = (
+        "select subject, xid::text as xid, day::text as day, tableoid::regclass::text as place from events order by id"
+    )
+    owner = await asyncpg.connect(copied.owner_url)
+    before = [tuple(row) for row in await _as_system(owner, places)]
+    async with owner.transaction():
+        for statement in (*_told(step.downgrade, noted), *_told(step.upgrade, noted)):
+            await owner.execute(statement)
+    after = [tuple(row) for row in await _as_system(owner, places)]
+    await owner.close()
+    assert [row[:2] for row in after] == [row[:2] for row in before]
+    today = await _today(database)
+    assert [row[2:] for row in after] == [
+        ("infinity", "event_days.kept"),
+        (str(today), f"event_days.day_{today:%Y%m%d}"),
+        (str(today - timedelta(days=50)), "event_days.rest"),
+    ]
+    async with database.system() as tx:
+        assert await tx.execute_sql("delete from events where subject = 'sealed'") == 0
+
+
+def _told(way: Callable[[], None], noted: _Statements) -> list[str]:
+    noted.told.clear()
+    way()
+    return [*noted.told]
+
+
+async def _as_system(owner: asyncpg.Connection, sql: str) -> Sequence[asyncpg.Record]:
+    async with owner.transaction():
+        await owner.execute("set local role isthmus_system")
+        rows: Sequence[asyncpg.Record] = await owner.fetch(sql)
+    return rows

@@ -329,48 +329,6 @@ async def test_an_ordered_endpoint_gets_its_messages_one_after_the_other(databas
 
 
 @pytest.mark.usefixtures("clean")
-async def test_an_endpoint_is_parked_with_a_notice_probed_and_freed(database: Database) -> None:
-    knobs: dict[str, Any] = {"slow_after": 2, "park_after": 4}
-    async with given.sink(status=503) as sink, given.process(database, **knobs) as system, working(system):
-        scope = given_vault.scope(system, TENANT)
-        endpoint, _ = await _endpoint(scope, sink.url)
-        await given.emit(scope, *range(6))
-
-        async def parked() -> bool:
-            return (await endpoints.get(scope, endpoint.id)).health == "parked"
-
-        await _until(parked)
-        came = len(sink.bodies)
-        await given.emit(scope, *range(6, 40))
-        await asyncio.sleep(0.2)
-        assert len(sink.bodies) <= came + 2
-        sink.status = 200
-        await endpoints.change(scope, endpoint.id, {"state": "paused"})
-        await endpoints.change(scope, endpoint.id, {"state": "active"})
-        for row in await _rows(scope, state="pending"):
-            if row["attempts"]:
-                with contextlib.suppress(Exception):
-                    await deliveries.retry(scope, row["id"])
-        try:
-            await _all_are(scope, "delivered", 40)
-        except TimeoutError:
-            print(
-                [(r["number"], r["state"], r["attempts"], r["next_at"]) for r in await _rows(scope, state="pending")],
-                SYSTEM.now(),
-            )
-            async with database.system() as tx:
-                print(
-                    await tx.fetch_sql("select head,backlog,state,health,failures from webhook_endpoints"),
-                    await tx.fetch_sql("select at,number from webhook_due"),
-                )
-            raise
-        async with scope.tx() as tx:
-            notices = await tx.fetch_sql("select type from events where type like 'webhook.endpoint_f%'")
-        assert len(notices) == 1
-        assert (await endpoints.get(scope, endpoint.id)).health == "healthy"
-
-
-@pytest.mark.usefixtures("clean")
 async def test_what_waits_while_paused_is_sent_after_it(database: Database) -> None:
     async with given.sink() as sink, given.process(database) as system, working(system):
         scope = given_vault.scope(system, TENANT)
@@ -498,36 +456,6 @@ async def test_WH_13_what_is_sent_anew_is_marked_and_says_why(database: Database
         first, second = (await deliveries.inspect(scope, row["id"])).attempts
     assert (first["trigger"], second["trigger"], first["address"]) == ("schedule", "manual", "127.0.0.1")
     assert second["request_headers"]["Isthmus-Replay"] == "true"
-
-
-@pytest.mark.parametrize(
-    ("told", "state"),
-    [
-        ({"type": "member.removed", "after": None}, "paused"),
-        ({"type": "member.roles_changed", "after": {"roles": ["user"]}}, "paused"),
-        ({"type": "member.roles_changed", "after": {"roles": ["tenant_admin"]}}, "active"),
-    ],
-    ids=["removed", "demoted", "still an admin"],
-)
-@pytest.mark.usefixtures("clean")
-async def test_WH_11_the_endpoints_of_who_leaves_stop_until_somebody_takes_them_over(
-    database: Database, told: dict[str, Any], state: str
-) -> None:
-    async with given.process(database) as system:
-        scope = given_vault.scope(system, TENANT)
-        endpoint, _ = await _endpoint(scope, "http://127.0.0.1:9/x")
-        kind, _, subject = endpoint.maker.partition(":")
-        assert (kind, subject) == (scope.principal.kind, scope.principal.subject)
-        async with system.tx() as tx:
-            await tx.execute_sql("update webhook_endpoints set maker = $1", f"user:{subject}")
-            await jobs.member_changed(tx, {**told, "tenant_id": TENANT, "subject": subject})
-            await jobs.member_changed(tx, {**told, "tenant_id": "ten_b", "subject": subject})
-        found = await endpoints.get(scope, endpoint.id)
-        assert found.state == state
-        if state == "paused":
-            assert found.state_reason == "maker_left"
-            again = await endpoints.change(scope, endpoint.id, {"state": "active"})
-            assert (again.state, again.state_reason, again.maker) == ("active", None, endpoint.maker)
 
 
 @pytest.mark.usefixtures("clean")

@@ -21,6 +21,7 @@ from isthmus.features.webhooks_out.model import (
     Slots,
     check_draft,
     check_headers,
+    ends_at,
     judged,
     matches,
     wait_after,
@@ -28,7 +29,7 @@ from isthmus.features.webhooks_out.model import (
 from isthmus.kit.secret import Secret
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
-RULES = Rules(slow_after=5, park_after=20, disable_after=timedelta(days=5))
+RULES = Rules(slow_after=5, park_after=20, disable_after=timedelta(days=5), notice=timedelta(days=1))
 MESSAGE = {"type": "listing.updated", "data": {"provider": "shelf", "price": 12.5, "sold": True, "title": "Áo thun"}}
 
 
@@ -127,9 +128,14 @@ def test_a_redirect_is_a_failure_and_410_is_the_end() -> None:
     assert wait_after(1, Outcome(410), 0.5) is None
 
 
-def _fare(health: str, failures: int, days: float = 0.0, last: float | None = None) -> Fare:
+def _fare(
+    health: str, failures: int, days: float = 0.0, last: float | None = None, parked: float | None = None
+) -> Fare:
+    """`days`: since the first failure; `last`: since the last one; `parked`: since the notice."""
     start = NOW - timedelta(days=days)
-    return Fare(health, failures, start if failures else None, NOW if last is None else NOW - timedelta(days=last))
+    last_at = NOW if last is None else NOW - timedelta(days=last)
+    parked_at = None if parked is None else NOW - timedelta(days=parked)
+    return Fare(health, failures, start if failures else None, last_at, parked_at)
 
 
 def test_an_endpoint_is_slowed_parked_and_disabled_in_that_order() -> None:
@@ -137,14 +143,38 @@ def test_an_endpoint_is_slowed_parked_and_disabled_in_that_order() -> None:
     assert judged(_fare("healthy", 4), RULES, NOW) == "healthy"
     assert judged(_fare("healthy", 5), RULES, NOW) == "slow"
     assert judged(_fare("slow", 20), RULES, NOW) == "parked"
-    assert judged(_fare("parked", 21, days=4.9), RULES, NOW) == "parked"
-    assert judged(_fare("parked", 21, days=5), RULES, NOW) == "disabled"
+    assert judged(_fare("parked", 21, days=4.9, parked=4), RULES, NOW) == "parked"
+    assert judged(_fare("parked", 21, days=5, parked=4), RULES, NOW) == "disabled"
     assert judged(_fare("parked", 0), RULES, NOW) == "healthy"
 
 
 def test_one_bad_hour_before_a_quiet_week_disables_nobody() -> None:
-    assert judged(_fare("parked", 40, days=7, last=6.9), RULES, NOW) == "parked"
+    assert judged(_fare("parked", 40, days=7, last=6.9, parked=6), RULES, NOW) == "parked"
     assert judged(_fare("slow", 6, days=7), RULES, NOW) == "slow"
+
+
+def test_none_is_disabled_without_a_notice_a_day_before() -> None:
+    # It is asked little: twelve failures in six days. It is parked first, which is when its owner is told.
+    assert judged(_fare("slow", 12, days=6), RULES, NOW) == "parked"
+    assert judged(_fare("parked", 13, days=6, parked=0.9), RULES, NOW) == "parked"
+    assert judged(_fare("parked", 13, days=6, parked=1), RULES, NOW) == "disabled"
+
+
+@given(
+    st.sampled_from(["healthy", "slow", "parked"]),
+    st.integers(0, 60),
+    st.floats(0, 20),
+    st.floats(0, 20),
+    st.none() | st.floats(0, 20),
+)
+def test_what_the_notice_says_of_the_end_is_never_too_late(
+    health: str, failures: int, days: float, last: float, parked: float | None
+) -> None:
+    fare = _fare(health, failures, days, min(last, days), parked)
+    if judged(fare, RULES, NOW) == "disabled":
+        assert fare.health == "parked"
+        assert ends_at(fare, RULES, NOW) <= NOW
+        assert fare.parked_at is None or NOW - fare.parked_at >= RULES.notice
 
 
 def test_PR_05_retries_take_at_most_their_share_of_slots() -> None:

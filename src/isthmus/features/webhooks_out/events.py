@@ -69,6 +69,18 @@ class EndpointDisabled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointPaused(Event):
+    """An endpoint was paused without its owner's doing; what is for it waits until somebody activates it."""
+
+    type: ClassVar[str] = "webhook.endpoint_paused"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {
+        "url": {"type": "string"},
+        "reason": {"type": "string", "enum": ["maker_left", "tenant_suspended"]},
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointRecovered(Event):
     """An endpoint that was parked answers again."""
 
@@ -130,6 +142,7 @@ EMITS: tuple[type[Event], ...] = (
     SecretRotated,
     EndpointFailing,
     EndpointDisabled,
+    EndpointPaused,
     EndpointRecovered,
     DeliveryRetried,
     RecoveryStarted,

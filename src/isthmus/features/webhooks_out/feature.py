@@ -27,7 +27,7 @@ FEATURE = Feature(
     reconcile=(jobs.missing,),
     periodic={
         "webhooks_out.sweep": (_SWEEP_SECONDS, retaining.sweep),
-        "webhooks_out.catch_up": (_CATCH_UP_SECONDS, deliveries.catch_up),
+        "webhooks_out.catch_up": (_CATCH_UP_SECONDS, jobs.catch_up),
     },
     runs={"webhooks_out.fan_out": fanning.run, "webhooks_out.deliver": dispatching.run},
     reseals={"webhook_endpoints": reseal},

@@ -19,6 +19,12 @@ async def missing(_system: System, tx: Tx) -> Sequence[Wake]:
     return await deliveries.unfinished(tx)
 
 
+async def catch_up(system: System) -> None:
+    """Plan what waits, and tell of what was paused."""
+    await deliveries.catch_up(system)
+    await endpoints.tell(system)
+
+
 async def member_changed(tx: Tx, event: Mapping[str, Any]) -> None:
     """Somebody left or lost a role: what they made stops, unless they may still have endpoints (security.md WH-11)."""
     roles = (event["after"] or {}).get("roles", ()) if event["type"] == "member.roles_changed" else ()

@@ -37,6 +37,10 @@ class Settings:
     disable_after: timedelta = field(
         default=timedelta(days=5), metadata={"help": "Time of nothing but failures after which it is disabled."}
     )
+    notice: timedelta = field(
+        default=timedelta(hours=24),
+        metadata={"help": "Least time between the notice that an endpoint fails and its being disabled."},
+    )
     keep_days: int = field(
         default=30, metadata={"help": "Days that finished deliveries are kept of tenants that chose no other number."}
     )

@@ -69,6 +69,10 @@ ENDPOINTS = tenant_table(
     Column("updated_at", _TIME, nullable=False),
     #: Who made or activated it last; it stops when they may no longer have one (security.md WH-11).
     Column("maker", Text, nullable=False, server_default=sql("''")),
+    #: Since when it gets one delivery at a time: the notice before it is disabled went out then.
+    Column("parked_at", _TIME),
+    #: Whether it was paused without its owner's doing, and nobody was told yet.
+    Column("untold", Boolean, nullable=False, server_default=sql("false")),
 )
 
 DELIVERIES = tenant_table(

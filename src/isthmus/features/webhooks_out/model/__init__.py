@@ -11,6 +11,7 @@ from isthmus.features.webhooks_out.model.endpoint import matches as matches
 from isthmus.features.webhooks_out.model.endpoint import shard_of as shard_of
 from isthmus.features.webhooks_out.model.health import Fare as Fare
 from isthmus.features.webhooks_out.model.health import Rules as Rules
+from isthmus.features.webhooks_out.model.health import ends_at as ends_at
 from isthmus.features.webhooks_out.model.health import judged as judged
 from isthmus.features.webhooks_out.model.lanes import Lane as Lane
 from isthmus.features.webhooks_out.model.lanes import Slots as Slots

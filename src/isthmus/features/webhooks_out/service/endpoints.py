@@ -15,6 +15,7 @@ from isthmus.features.webhooks_out.events import (
     EndpointChanged,
     EndpointCreated,
     EndpointDeleted,
+    EndpointPaused,
     EndpointVerified,
     SecretRotated,
 )
@@ -27,10 +28,11 @@ from isthmus.kit import webhooks
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN
 from isthmus.kit.secret import Secret
-from isthmus.scope import Scope, Tx
+from isthmus.scope import Scope, System, Tx
 
 #: Who may have endpoints.
 ROLES: Final = frozenset({SUPER_ADMIN, TENANT_ADMIN})
+_TOLD_AT_ONCE: Final = 500
 _NO_HEADERS: Mapping[str, Secret] = {}
 
 
@@ -122,6 +124,8 @@ async def change(
         if state == "active":
             values["maker"] = _maker(scope)
         await store.update_endpoint(tx, endpoint_id, values)
+        if values["state"] == "active" and before.state != "active":
+            await store.wipe(tx, endpoint_id)
         if values["state"] == "active":
             await planning.advance(tx, scope.tenant_id, endpoint_id, scope.now)
         changed = sorted({*wanted, *(["state"] if state else []), *(["headers"] if headers is not None else [])})
@@ -146,6 +150,19 @@ async def heard(tx: SystemTx, tenant_id: str, status: str) -> int:  # house: sil
     What waits is planned by the next look for such deliveries.
     """
     return await (store.halt if status == "suspended" else store.let_go)(tx, tenant_id)
+
+
+async def tell(system: System) -> None:
+    """Tell the owners of endpoints that were paused without their doing."""
+    async with system.tx() as tx:
+        rows = await store.untold(tx, _TOLD_AT_ONCE)
+    for row in rows:
+        scope = system.scope(row["tenant_id"], "webhooks_out")
+        async with scope.tx() as own:
+            found = await store.tell(own, row["id"])
+            if found is not None:
+                body = {"url": found["url"], "reason": found["state_reason"]}
+                own.emit(EndpointPaused(subject=row["id"], body=body))
 
 
 def _state(before: Endpoint, state: str | None, *, moved: bool) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from isthmus.engine.db import DatabaseUnavailable
 from isthmus.features.webhooks_out.events import EndpointDisabled, EndpointFailing, EndpointRecovered
-from isthmus.features.webhooks_out.model import SCHEDULE, Fare, Outcome, Rules, judged, wait_after
+from isthmus.features.webhooks_out.model import SCHEDULE, Fare, Outcome, Rules, ends_at, judged, wait_after
 from isthmus.features.webhooks_out.service import planning
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import dispatch as store
@@ -64,8 +65,13 @@ async def settle(system: System, owner: str, done: Sequence[Done]) -> bool:
 async def _judge(system: System, row: Mapping[str, Any], now: datetime, *, gone: bool) -> None:
     """Slow, park, disable or free an endpoint, with a notice, in one transaction of its tenant."""
     settings = system.engine.part(Settings)
-    rules = Rules(slow_after=settings.slow_after, park_after=settings.park_after, disable_after=settings.disable_after)
-    fare = Fare(row["health"], row["failures"], row["first_failure_at"], row["last_failure_at"])
+    rules = Rules(
+        slow_after=settings.slow_after,
+        park_after=settings.park_after,
+        disable_after=settings.disable_after,
+        notice=settings.notice,
+    )
+    fare = Fare(row["health"], row["failures"], row["first_failure_at"], row["last_failure_at"], row["parked_at"])
     wanted = "disabled" if gone else judged(fare, rules, now)
     if row["state"] != "active" or wanted == fare.health:
         return
@@ -75,23 +81,24 @@ async def _judge(system: System, row: Mapping[str, Any], now: datetime, *, gone:
     health, state = ("parked", "disabled") if wanted == "disabled" else (wanted, "active")
     scope = system.scope(row["tenant_id"], "webhooks_out")
     async with scope.tx() as tx:
-        if not await store.update_health(tx, row["id"], fare.health, health, state, reason):
+        parked_at = (now if wanted == "parked" else fare.parked_at) if health == "parked" else None
+        if not await store.update_health(tx, row["id"], fare.health, store.Standing(health, state, reason, parked_at)):
             return
-        notice = _notice(row, wanted, reason, settings.disable_after)
+        notice = _notice(row, wanted, reason, ends_at(replace(fare, parked_at=now), rules, now))
         if notice is not None:
             tx.emit(notice)
         await planning.advance(tx, row["tenant_id"], row["id"], now)
 
 
-def _notice(row: Mapping[str, Any], wanted: str, reason: str | None, disable_after: timedelta) -> Event | None:
+def _notice(row: Mapping[str, Any], wanted: str, reason: str | None, ends: datetime) -> Event | None:
     since: datetime | None = row["first_failure_at"]
     body: dict[str, Any] = {"url": row["url"], "failures": row["failures"]}
     body["failingSince"] = None if since is None else since.isoformat()
     if wanted == "disabled":
         return EndpointDisabled(subject=row["id"], body={**body, "reason": reason})
     if wanted == "parked" and since is not None:
-        ends = (since + disable_after).isoformat()
-        return EndpointFailing(subject=row["id"], body={**body, "reason": "failing", "disabledAt": ends})
+        about = {**body, "reason": "failing", "disabledAt": ends.isoformat()}
+        return EndpointFailing(subject=row["id"], body=about)
     if wanted == "healthy" and row["health"] == "parked":
         return EndpointRecovered(subject=row["id"], body={"url": row["url"]})
     return None

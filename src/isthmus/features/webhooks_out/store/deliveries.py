@@ -52,6 +52,8 @@ with next as (
 ), planned as (
   insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
   select $6::smallint, $5::timestamptz, number, $1, $2, id, attempts from next
+  -- What was taken back in the same moment lies there still, and counts again.
+  on conflict do nothing
 )
 select number from next order by number
 """
@@ -94,6 +96,7 @@ returning number, endpoint_id, attempts
 _DUE = """
 insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
 values ($1::smallint, $2, $3, $4, $5, $6, $7)
+on conflict do nothing
 """
 _RECOVER = """
 with found as (

@@ -110,7 +110,8 @@ update webhook_endpoints p set
 from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::int[], $6::float8[], $7::text[])
   as g (tenant_id, id, good, bad, streak, took, error)
 where p.tenant_id = g.tenant_id and p.id = g.id
-returning p.tenant_id, p.id, p.url, p.state, p.health, p.failures, p.first_failure_at, p.last_failure_at, p.ordered
+returning p.tenant_id, p.id, p.url, p.state, p.health, p.failures, p.first_failure_at, p.last_failure_at, p.ordered,
+  p.parked_at
 """
 _POSTPONE = """
 with given as (
@@ -307,19 +308,31 @@ async def _fare(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Reco
     return await tx.fetch_sql(_FARE, [name[0] for name in names], [name[1] for name in names], *columns, at)
 
 
-async def update_health(tx: Tx, endpoint_id: str, before: str, health: str, state: str, reason: str | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an endpoint is to stand."""
+
+    health: str
+    state: str
+    reason: str | None
+    parked_at: datetime | None
+
+
+async def update_health(tx: Tx, endpoint_id: str, before: str, wanted: Standing) -> bool:
     """Change how a tenant's endpoint stands, unless somebody else did."""
     return bool(
         await tx.execute_sql(
             """
-            update webhook_endpoints set health = $4, state = $5, state_reason = $6, version = version + 1
+            update webhook_endpoints
+            set health = $4, state = $5, state_reason = $6, parked_at = $7, version = version + 1
             where tenant_id = $1 and id = $2 and health = $3 and state = 'active'
             """,
             tx.tenant_id,
             endpoint_id,
             before,
-            health,
-            state,
-            reason,
+            wanted.health,
+            wanted.state,
+            wanted.reason,
+            wanted.parked_at,
         )
     )

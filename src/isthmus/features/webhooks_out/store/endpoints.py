@@ -13,7 +13,7 @@ from isthmus.features.webhooks_out.model import Condition, Endpoint
 from isthmus.features.webhooks_out.tables import DELIVERIES, ENDPOINTS, EVENT_TYPES
 
 _E, _T = ENDPOINTS.c, EVENT_TYPES.c
-_ALL = [column for column in ENDPOINTS.c if column.name != "backlog"]
+_ALL = [column for column in ENDPOINTS.c if column.name not in ("backlog", "parked_at", "untold")]
 _MINE = (_E.tenant_id == bindparam("tenant_id"), _E.id == bindparam("id"))
 _BY_ID = statement(select(*_ALL).where(*_MINE))
 _LOCKED = statement(select(*_ALL).where(*_MINE).with_for_update())
@@ -187,7 +187,8 @@ async def pause_of(tx: Tx, tenant_id: str, maker: str) -> int:
     """Pause what somebody made, with the reason; as the system."""
     return await tx.execute_sql(
         """
-        update webhook_endpoints set state = 'paused', state_reason = 'maker_left', version = version + 1
+        update webhook_endpoints
+        set state = 'paused', state_reason = 'maker_left', version = version + 1, untold = true
         where tenant_id = $1 and maker = $2 and state in ('active', 'unverified')
         """,
         tenant_id,
@@ -199,7 +200,8 @@ async def halt(tx: Tx, tenant_id: str) -> int:
     """Pause all of a tenant's endpoints that send, with the reason; as the system."""
     return await tx.execute_sql(
         """
-        update webhook_endpoints set state = 'paused', state_reason = 'tenant_suspended', version = version + 1
+        update webhook_endpoints
+        set state = 'paused', state_reason = 'tenant_suspended', version = version + 1, untold = true
         where tenant_id = $1 and state = 'active'
         """,
         tenant_id,
@@ -210,11 +212,39 @@ async def let_go(tx: Tx, tenant_id: str) -> int:
     """Let those send again that `halt` has paused; as the system."""
     return await tx.execute_sql(
         """
-        update webhook_endpoints set state = 'active', state_reason = null, version = version + 1
+        update webhook_endpoints set state = 'active', state_reason = null, version = version + 1, untold = false
         where tenant_id = $1 and state = 'paused' and state_reason = 'tenant_suspended'
         """,
         tenant_id,
     )
+
+
+async def wipe(tx: Tx, endpoint_id: str) -> None:
+    """Forget the failures of an endpoint of the transaction's tenant: it begins anew."""
+    await tx.execute_sql(
+        "update webhook_endpoints set failures = 0, first_failure_at = null, parked_at = null"
+        " where tenant_id = $1 and id = $2",
+        tx.tenant_id,
+        endpoint_id,
+    )
+
+
+async def untold(tx: Tx, limit: int) -> list[asyncpg.Record]:
+    """Endpoints that were paused without their owners' doing, and of which nobody was told; as the system."""
+    return await tx.fetch_sql("select tenant_id, id from webhook_endpoints where untold limit $1", limit)
+
+
+async def tell(tx: Tx, endpoint_id: str) -> asyncpg.Record | None:
+    """Note that it is told; what is to be told, or None where somebody did so or the endpoint goes on again."""
+    rows = await tx.fetch_sql(
+        """
+        update webhook_endpoints set untold = false where tenant_id = $1 and id = $2 and untold
+        returning url, state, state_reason
+        """,
+        tx.tenant_id,
+        endpoint_id,
+    )
+    return rows[0] if rows and rows[0]["state"] == "paused" and rows[0]["state_reason"] else None
 
 
 async def several(tx: Tx, endpoint_ids: Sequence[str]) -> list[Endpoint]:

@@ -1,4 +1,4 @@
-"""Events lie in days, which go whole; and for how long each tenant wants them kept."""
+"""Events lie in days, which go whole; for how long each tenant wants them kept; and notices about endpoints."""
 
 from alembic import op
 
@@ -129,6 +129,8 @@ _TABLES = (
     )
     """,
     "alter table bus_cursors add column missing_since timestamptz",
+    "alter table webhook_endpoints add column parked_at timestamptz",
+    "alter table webhook_endpoints add column untold boolean not null default false",
     "delete from bus_cursors where listener = 'engine.prune'",
 )
 
@@ -183,3 +185,4 @@ def downgrade() -> None:
     op.execute("drop table bus_days")
     op.execute("drop table event_retention")
     op.execute("alter table bus_cursors drop column missing_since")
+    op.execute("alter table webhook_endpoints drop column parked_at, drop column untold")
