@@ -43,6 +43,8 @@ class Feature:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     #: those of them whose objects count the deaths of their workers, and set themselves aside
     counts_deaths: frozenset[str] = frozenset()
+    #: those of them that may take hours: they go behind all others and never fill a process
+    bulk: frozenset[str] = frozenset()
     #: listener name -> (event types, function)
     listens: Mapping[str, tuple[Sequence[str], Listener]] = field(default_factory=dict)
     emits: Sequence[type[Event]] = ()

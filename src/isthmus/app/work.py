@@ -34,7 +34,7 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
     guard = access.TenantGuard(system, platform.settings.part(access.Settings))
     for feature in FEATURES:
         for job, function in feature.jobs.items():
-            queue.handler(job, counts_deaths=job in feature.counts_deaths)(
+            queue.handler(job, counts_deaths=job in feature.counts_deaths, bulk=job in feature.bulk)(
                 _handler(platform, guard, feature.name, function)
             )
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]

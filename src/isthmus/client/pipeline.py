@@ -35,10 +35,14 @@ _WORTH_ANOTHER = frozenset({"truncated", "http", "encoding"})
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One of the limits a call passes; key: a text, or a function of the request and the route."""
+    """One of the limits a call passes; key: a text, or a function of the request and the route.
+
+    share: whose calls they are that wait, where the call does not say; of those that share a limit each has its turn.
+    """
 
     limiter: Limiter
     key: str | Callable[[Request, str | None], str] = ""
+    share: str = ""
 
     def key_of(self, call: Call) -> str:
         """The key this call counts under."""
@@ -209,7 +213,7 @@ class Pipeline:
         if self.hooks:
             self.tell(Waiting(call.request, expected, "rate_limit", call.route))
         patience = call.deadline_at - self.clock.monotonic()
-        waited = await gate.limiter.acquire(key, call.weight, share=call.share, patience=patience)
+        waited = await gate.limiter.acquire(key, call.weight, share=call.share or gate.share, patience=patience)
         if waited > 0:
             call.waited += waited
             self.tell_wait(call, waited, "rate_limit")

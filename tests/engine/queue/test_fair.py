@@ -229,3 +229,51 @@ async def test_PR_20_looking_for_work_tells_nobody_that_there_is_some(copied: Co
         assert [one for one in heard if "table_changed" in one] == []
     finally:
         await listener.close()
+
+
+async def test_bulk_jobs_leave_places_for_what_is_short_and_go_behind_it(database: Database) -> None:
+    queue = PgQueue(database, pace=replace(QUICK, batch=4, concurrency=8, bulk=3))
+    started: list[str] = []
+    full, done, release = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @queue.handler("import", bulk=True)
+    async def import_all(wake: Wake) -> None:
+        started.append(wake.key)
+        if queue.crowded:
+            full.set()
+        await release.wait()
+
+    @queue.handler("push")
+    async def push(wake: Wake) -> None:
+        done.set()
+
+    for n in range(10):
+        await _enqueue(database, queue, f"ten_{n}", f"all_{n}", job="import")
+    async with working(queue):
+        await until(full)
+        await _enqueue(database, queue, "ten_z", "stock", job="push")
+        await until(done)
+        assert len(started) == 3
+        release.set()
+    assert not queue.crowded
+
+
+async def test_what_is_short_is_taken_before_bulk_jobs_that_waited_longer(database: Database) -> None:
+    queue = PgQueue(database, pace=QUICK)
+    order: list[str] = []
+    done = asyncio.Event()
+
+    async def note(wake: Wake) -> None:
+        order.append(wake.job)
+        if len(order) == 5:
+            done.set()
+
+    queue.handler("import", bulk=True)(note)
+    queue.handler("push")(note)
+    for n in range(3):
+        await _enqueue(database, queue, "ten_a", f"all_{n}", job="import")
+    await _enqueue(database, queue, "ten_b", "stock", job="push")
+    await _enqueue(database, queue, "ten_a", "stock", job="push")
+    async with working(queue):
+        await until(done)
+    assert order == ["push", "push", "import", "import", "import"]

@@ -1,5 +1,6 @@
 """Bound clients: one per connection, its limits its own or its app's, and none kept for ever."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -76,3 +77,21 @@ async def test_TN_11_limits_are_counted_per_tenant_and_connection_or_per_app(far
     assert len(own) == 2
     assert {key.split("/")[-2] for key in own} == {"ten_a", "ten_b"}
     assert len(set(asked.keys) - own) == 1
+
+
+async def test_RL_07_a_greedy_tenant_leaves_the_others_their_turns_at_an_apps_quota(far: rotor.Far) -> None:
+    clients = Clients(Settings())
+    limit = Limit(requests=1, seconds=0.04, per="app")
+    order: list[str] = []
+
+    async def one(bound: Binding) -> None:
+        await call(clients, bound)
+        order.append(bound.tenant_id)
+
+    greedy = [binding(far, "con_1", limit) for _ in range(8)]
+    modest = [binding(far, "con_2", limit, tenant="ten_b") for _ in range(2)]
+    await asyncio.gather(*(one(bound) for bound in greedy + modest))
+    await clients.aclose()
+    assert len(order) == 10
+    assert "ten_b" in order[:4]
+    assert order[:6].count("ten_b") == 2

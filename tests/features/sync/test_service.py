@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,6 +27,7 @@ from isthmus.client.url import parse
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.engine.db import Database
+from isthmus.engine.queue import Pace, PgQueue
 from isthmus.features import records, sync
 from isthmus.features.records import ListingFilter
 from isthmus.features.sync import Mode, Run, service
@@ -316,6 +318,23 @@ async def test_a_graceful_stop_hands_the_run_back_and_the_next_worker_goes_on(ba
     run = await sync.run(scope, run.id)
     assert (run.state, run.created, run.deaths) == ("succeeded", 6, 0)
     assert shop.asked == [None, "2", "4"]
+
+
+async def test_where_every_place_is_taken_a_run_gives_its_own_up_and_goes_on_in_its_next_turn(base: Database) -> None:
+    shop = given.shelf(6)
+    scope = given.scope(base, {"con_one": shop}, turn=timedelta(0))
+    crowded = replace(scope, engine=replace(scope.engine, queue=PgQueue(base, pace=Pace(bulk=0))))
+    run = await sync.start(scope, "con_one")
+    stood = []
+    for _ in range(3):
+        await sync.work(crowded, run.id)
+        run = await sync.run(scope, run.id)
+        stood.append((run.state, run.cursor))
+    assert stood == [("queued", "2"), ("queued", "4"), ("succeeded", None)]
+    assert (run.created, run.deaths, run.attempts, shop.asked) == (6, 0, 0, [None, "2", "4"])
+    again = await sync.start(scope, "con_one", mode=Mode.FULL)
+    await sync.work(scope, again.id)
+    assert (await sync.run(scope, again.id)).state == "succeeded"
 
 
 async def test_PR_08_a_stale_worker_writes_nothing(base: Database) -> None:

@@ -2,8 +2,10 @@
 
 pgqueuer takes the oldest first, so ten thousand wake-ups of one tenant stand before everybody else's. Here each look
 walks over the tenants that have something to do, begins behind the one that was served last, and takes an equal share
-of each. A wake-up whose worker has died twice is taken by an idle worker that takes nothing else beside it; after the
-third death it is parked, and so is whatever else wakes the same object, until somebody sends it again.
+of each. Bulk jobs, such as a shop's whole import, go last and never fill a process: some of its places stay free for
+what is done in a moment and may not wait for hours, such as a stock push. A wake-up whose worker has died twice is
+taken by an idle worker that takes nothing else beside it; after the third death it is parked, and so is whatever else
+wakes the same object, until somebody sends it again.
 """
 
 from datetime import timedelta
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
 #: Nothing is deleted here: the library's trigger tells of every deleting statement, of none of whose rows there may be,
 #: and every worker that hears of it would look again at once, and so for ever.
 #: $1 batch, $2 jobs, $3 this worker, $4 heartbeat, $5 most at once or null, $6 the tenant that was served last,
-#: $7 the jobs whose objects count their deaths themselves, and know whether they got on in between.
+#: $7 the jobs whose objects count their deaths themselves, and know whether they got on in between, $8 the bulk jobs,
+#: $9 how many of them this worker may do at once.
 _TAKE: Final = """
 with recursive room as (
   select count(*) as total,
     case when coalesce(bool_or(deaths >= 2), false) then 0
-         else greatest(least($1::bigint, coalesce($5::bigint, $1) - count(*)), 0) end as free
+         else greatest(least($1::bigint, coalesce($5::bigint, $1) - count(*)), 0) end as free,
+    greatest($9::bigint - count(*) filter (where entrypoint = any($8::text[])), 0) as bulk
   from queue.pgqueuer where queue_manager_id = $3::uuid and status = 'picked'
 ), turn as (
   select e.job, n.tenant_id, n.again, 1 as place
@@ -53,7 +57,7 @@ with recursive room as (
 ), share as (
   select ceil($1::float8 / greatest(count(*), 1))::int as each from turn
 ), fresh as (
-  select c.id, c.priority, t.place,
+  select c.id, c.priority, t.place, t.job = any($8) as bulk,
     row_number() over (partition by t.job, t.tenant_id order by c.priority desc, c.id) as nth
   from turn t cross join lateral (
     select q.id, q.priority from queue.pgqueuer q
@@ -72,18 +76,22 @@ with recursive room as (
   set status = 'failed', deaths = s.deaths, updated = now(), queue_manager_id = null, held_until = null,
     reason = 'its worker died 3 times'
   from stale s where q.id = s.id and s.deaths >= 3
+), found as (
+  select id, priority, nth, place, bulk from fresh
+  union all
+  select id, priority, 0, 0, entrypoint = any($8) from stale where deaths < 2
 ), alone as (
-  select id, priority, 0 as place, 0::bigint as nth from stale
+  select id, priority, 0 as place, 0::bigint as nth, false as bulk from stale
   where deaths >= 2 and deaths < 3 and (select total from room) = 0 order by id limit 1
 ), taken as (
-  select id, priority, nth, place from alone
+  select id, nth, place, bulk from alone
   union all
-  (select id, priority, nth, place from (
-     select id, priority, nth, place from fresh
-     union all
-     select id, priority, 0, 0 from stale where deaths < 2) each
-   where not exists (select from alone)
-   order by priority desc, nth, place limit (select free from room))
+  (select id, nth, place, bulk from (
+     select id, priority, nth, place, bulk,
+       row_number() over (partition by bulk order by priority desc, nth, place) as turn
+     from found) each
+   where not exists (select from alone) and (not bulk or turn <= (select bulk from room))
+   order by bulk, priority desc, nth, place limit (select free from room))
 ), held as (
   select q.id from queue.pgqueuer q join taken t on t.id = q.id
   where exists (
@@ -98,23 +106,25 @@ with recursive room as (
     deaths = coalesce(s.deaths, q.deaths)
   from taken t left join stale s on s.id = t.id
   where q.id = t.id and not exists (select from held h where h.id = t.id)
-  returning q.*, t.nth, t.place
+  returning q.*, t.nth, t.place, t.bulk
 ), noted as (
   insert into queue.pgqueuer_log (job_id, status, entrypoint, priority)
   select id, status, entrypoint, priority from claimed
 )
 select id, priority, created, updated, heartbeat, execute_after, status, entrypoint, payload, attempts,
   queue_manager_id, slot, headers
-from claimed order by priority desc, nth, place
+from claimed order by bulk, priority desc, nth, place
 """
 
 
 class Turn:
-    """Who was served last by this worker, and the jobs whose deaths the queue does not count."""
+    """Who was served last by this worker, the jobs whose deaths the queue does not count, and those that are bulk."""
 
-    def __init__(self) -> None:
+    def __init__(self, bulk_places: int) -> None:
         self.after = ""
         self.uncounted: set[str] = set()
+        self.bulk: set[str] = set()
+        self.bulk_places = bulk_places
 
 
 def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
@@ -136,6 +146,7 @@ def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
             heartbeat_timeout: timedelta,
         ) -> "ComposedQuery":
             given = (batch_size, list(entrypoints), queue_manager_id, heartbeat_timeout, global_concurrency_limit)
-            return composer.ComposedQuery(sql=_TAKE, args=(*given, turn.after, sorted(turn.uncounted)))
+            ours = (turn.after, sorted(turn.uncounted), sorted(turn.bulk), turn.bulk_places)
+            return composer.ComposedQuery(sql=_TAKE, args=(*given, *ours))
 
     return Fair(settings=names)

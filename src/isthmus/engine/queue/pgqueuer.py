@@ -85,10 +85,11 @@ _NOW: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast one process works. `concurrency` must be at least twice `batch`."""
+    """How fast one process works. `concurrency` must be at least twice `batch`; `bulk` of its places take bulk jobs."""
 
     batch: int = 20
     concurrency: int = 40
+    bulk: int = 28
     poll: timedelta = timedelta(seconds=1)
     heartbeat: timedelta = timedelta(seconds=15)
     first_retry: timedelta = timedelta(seconds=1)
@@ -111,10 +112,16 @@ class PgQueue:
         self._pace = pace
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
-        self._turn = fair.Turn()
+        self._turn = fair.Turn(pace.bulk)
         self._running: set[asyncio.Task[None]] = set()
         self._giving_back = False
+        self._bulk = 0
         self.stopping = asyncio.Event()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether every place of this process that bulk jobs may take is taken."""
+        return self._bulk >= self._pace.bulk
 
     async def enqueue(
         self, tx: Tx, job: str, key: str, *, tenant_id: str, after: timedelta | None = None, lane: int = 0
@@ -135,10 +142,12 @@ class PgQueue:
             [wake.tenant_id for wake in wakes],
         )
 
-    def handler(self, job: str, *, counts_deaths: bool = False) -> Callable[[Handler], Handler]:
+    def handler(self, job: str, *, counts_deaths: bool = False, bulk: bool = False) -> Callable[[Handler], Handler]:
         """Register the function that is woken for `job`."""
         if counts_deaths:
             self._turn.uncounted.add(job)
+        if bulk:
+            self._turn.bulk.add(job)
 
         def register(function: Handler) -> Handler:
             if job in self._handlers:
@@ -245,6 +254,8 @@ class PgQueue:
         task = asyncio.current_task()
         if task is not None:
             self._running.add(task)
+        bulk = job.entrypoint in self._turn.bulk
+        self._bulk += bulk
         try:
             again = await self._handle(job)
         except asyncio.CancelledError:
@@ -252,6 +263,7 @@ class PgQueue:
                 raise
             again = _NOW
         finally:
+            self._bulk -= bulk
             if task is not None:
                 self._running.discard(task)
         if again is not None:

@@ -69,6 +69,11 @@ class Queue(Protocol):
         """Set once this process is to stop: a long handler that can hand its work back need not use up the grace."""
         ...
 
+    @property
+    def crowded(self) -> bool:
+        """Whether every place of this process that bulk jobs may take is taken: a long one may give its place up."""
+        ...
+
     async def enqueue(
         self, tx: Tx, job: str, key: str, *, tenant_id: str, after: timedelta | None = None, lane: int = 0
     ) -> None:
@@ -79,11 +84,12 @@ class Queue(Protocol):
         """Wake those that do not wait already, and return how many; for the reconciler alone, as the system."""
         ...
 
-    def handler(self, job: str, *, counts_deaths: bool = False) -> Callable[[Handler], Handler]:
+    def handler(self, job: str, *, counts_deaths: bool = False, bulk: bool = False) -> Callable[[Handler], Handler]:
         """Register the function that is woken. A failure wakes it again, later and later.
 
         `counts_deaths`: its objects count by themselves how often their worker died, and whether they got on in
-        between: a long run that outlives many restarts is no poison (RL-06).
+        between: a long run that outlives many restarts is no poison (RL-06). `bulk`: it may take hours; bulk jobs go
+        behind all others and never take every place of a process, so that what is short is not kept waiting.
         """
         ...
 

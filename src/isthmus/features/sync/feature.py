@@ -11,6 +11,7 @@ FEATURE = Feature(
     name="sync",
     routes=(routes.routes,),
     counts_deaths=frozenset({service.JOB}),
+    bulk=frozenset({service.JOB, service.ABSENT}),
     jobs={service.JOB: jobs.run, service.REFRESH: jobs.read, service.ABSENT: jobs.compare},
     listens={
         "sync.connected": (("connection.connected",), jobs.connected),

@@ -14,6 +14,10 @@ class Settings:
     heartbeat: timedelta = field(
         default=timedelta(seconds=1.5), metadata={"help": "How often a worker says that it still holds its run."}
     )
+    turn: timedelta = field(
+        default=timedelta(seconds=10),
+        metadata={"help": "After so long a run gives its place to those that wait for one, and goes on after them."},
+    )
     max_attempts: int = field(
         default=8, metadata={"help": "Failed tries without a page in between before a run is given up."}
     )

@@ -14,6 +14,7 @@ FEATURE = Feature(
     routes=(configs.routes, files.routes, mappings.routes, export.routes),
     jobs={JOB: jobs.run},
     counts_deaths=frozenset({JOB}),
+    bulk=frozenset({JOB}),
     emits=EMITS,
     permissions=(READ, MANAGE),
     reconcile=(managing.missing,),

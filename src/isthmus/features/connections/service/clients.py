@@ -343,7 +343,8 @@ class Clients:
             key = f"{known.provider}/{limit.requests} per {limit.seconds:g} s/{known.id}"
             if limit.per == "connection":
                 key = f"{key}/{binding.tenant_id}/{binding.connection_id}"
-            gates.append(Gate(self._limiter(known.provider, limit, clock), key))
+            # An app's quota is every tenant's: one's whole import must not use up what the others wait for (RL-07).
+            gates.append(Gate(self._limiter(known.provider, limit, clock), key, binding.tenant_id))
         return gates
 
     def _limiter(self, provider: str, limit: Limit, clock: Clock) -> Limiter:

@@ -70,8 +70,12 @@ class Pull:
     #: Records that came in parts and were counted already, by the hash of their ids.
     counted: set[int] = field(default_factory=set)
 
-    async def pages(self) -> None:
-        """Read from the run's cursor to the end; the next page is on its way while one is written."""
+    async def pages(self) -> bool:
+        """Read from the run's cursor on; the next page is on its way while one is written.
+
+        Answers whether the run has ended: where every place is taken, a long one goes on in its next turn.
+        """
+        clock, began = self.scope.clock, self.scope.clock.monotonic()
         self.watching = await self._watches()
         window = Window(self.run.since, self.run.until)
         guard = PageGuard(self.settings, self.run.pages)
@@ -79,9 +83,10 @@ class Pull:
         page = await self.source.pull(window, self.run.cursor)
         while True:
             guard.admit([record.external_id for record in page.records], page.cursor)
-            if page.cursor is None:
+            late = clock.monotonic() - began >= self.settings.turn.total_seconds()
+            if page.cursor is None or (late and self.scope.engine.queue.crowded):
                 await self._page(page, before)
-                return
+                return page.cursor is None
             ahead = asyncio.ensure_future(self.source.pull(window, page.cursor))
             try:
                 before = await self._page(page, before)

@@ -73,6 +73,8 @@ async def _carry_on(scope: Scope, run: Run, settings: Settings) -> None:
     ended = beat.result() if pull.cancelled() else pull.result()
     if ended is State.CANCELLING:
         await _end(scope, run, State.CANCELLED)
+    elif ended is State.QUEUED:
+        await _give_back(scope, run, tally)
     elif isinstance(ended, Fault):
         await _after_fault(scope, run, tally, ended)
 
@@ -96,12 +98,12 @@ async def _beat(scope: Scope, run: Run, tally: Tally, settings: Settings) -> Sta
 
 
 async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> State | Fault | None:
-    """How the pull ended: with the run, with a wish to cancel it, with a fault, or (None) because it is not ours."""
+    """How the pull ended: with the run or its turn (QUEUED), a wish to cancel, a fault, or None: it is not ours."""
     try:
         keeper = entities.entity(run.entity).keeper
         async with sources(scope).open(scope, run.connection_id, run.entity, tally) as opened:
             source = Retried(scope, run.retry_of, opened) if run.retry_of is not None else opened
-            await Pull(scope, run, source, keeper, tally, settings).pages()
+            ended = await Pull(scope, run, source, keeper, tally, settings).pages()
     except Stale:
         return None
     except CancelWanted:
@@ -115,7 +117,7 @@ async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> Sta
     except ValueError as failure:
         message = f"The connector cannot go on from the run's place: {failure}"
         return Fault(_LOST, message[:_MESSAGE], passing=False)
-    return State.SUCCEEDED
+    return State.SUCCEEDED if ended else State.QUEUED
 
 
 async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> None:
