@@ -4,8 +4,8 @@ States are those of a plain script (paid, packed, shipped, ...); each platform's
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, get_args
 
@@ -95,6 +95,8 @@ class Placed:
     #: Stars whatever the state; and a word of the platform that nobody has documented.
     hidden: bool = False
     strange: str | None = None
+    #: What the seller's acts have left on it, such as a carrier or a reason, in the platform's own names.
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def goods(self) -> Decimal:
@@ -218,6 +220,16 @@ class Book:
         if state not in STATES:
             raise Invalid.field("state", f"no such state; there are {', '.join(STATES)}")
         return self._changed(key, lambda order: _moved(order, state, now))
+
+    def act(self, key: str, now: int, state: State | None = None, **facts: str) -> Placed:
+        """The seller does something with an order: it comes into a state, or stays in its own, and keeps these facts."""
+
+        def acted(order: Placed) -> Placed:
+            same = state is None or state == order.state
+            moved = replace(order, updated=now) if same else _moved(order, state or order.state, now)
+            return replace(moved, facts={**order.facts, **facts})
+
+        return self._changed(key, acted)
 
     def edit(self, key: str, now: int, *, strange: str | None = None, hidden: bool = False) -> Placed:
         """Give an order a status that no document names, or hide its buyer for good."""

@@ -18,6 +18,7 @@ from isthmus.client import (
     Tokens,
 )
 from isthmus.connect import granting, judging, reading, walk
+from isthmus.connect.acting import Action
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Listing, Order
@@ -40,7 +41,7 @@ from isthmus.connect.spi import (
 )
 from isthmus.connect.writing import Edit, Outcome
 from isthmus.connectors.shopee import mapping, order_mapping
-from isthmus.connectors.shopee.connector import finding, items, orders, pushing, signing, verdict, writing
+from isthmus.connectors.shopee.connector import acting, finding, items, orders, pushing, signing, verdict, writing
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
 
@@ -191,8 +192,9 @@ class Shopee:
         """The list of lost pushes is there without being made."""
         return "lost"
 
-    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> None:
+    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> frozenset[str] | None:  # noqa: ARG002
         """An app's list has the pushes of all its shops."""
+        return None
 
     async def pull_events(self, desk: Desk, queue: str, place: str) -> Pulled:  # noqa: ARG002 - it begins behind what is confirmed
         """See `pushing`."""
@@ -229,6 +231,18 @@ class Shopee:
     async def write(self, session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
         """See `writing`."""
         return await writing.write(session, batch)
+
+    def check(self, action: Action) -> str:
+        """See `acting`."""
+        return acting.check(action)
+
+    async def act(self, session: Session, action: Action) -> Sequence[Outcome]:
+        """See `acting`."""
+        return await acting.act(session, action)
+
+    def shows(self, action: Action, order: Order) -> bool | None:
+        """See `acting`."""
+        return acting.shows(action, order)
 
     async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """See `orders`."""

@@ -132,13 +132,17 @@ def _order(seller: Seller, order: Placed) -> dict[str, object]:
         "item_list": [_item(order, place, line) for place, line in enumerate(order.lines)],
         "package_list": _packages(seller, order),
         "split_up": False,
-        "cancel_by": {"cancelled": "seller", "cancel_asked": "buyer"}.get(order.state, ""),
-        "cancel_reason": "CUSTOMER_REQUEST" if order.state in {"cancelled", "cancel_asked"} else "",
+        "cancel_by": _cancelled(order, "cancel_by", "buyer" if order.state == "cancel_asked" else "seller"),
+        "cancel_reason": _cancelled(order, "cancel_reason", "CUSTOMER_REQUEST"),
         "buyer_cancel_reason": "Changed my mind" if order.state == "cancel_asked" else "",
         "note": "",
         "note_update_time": 0,
         "fulfillment_flag": "fulfilled_by_local_seller",
     }
+
+
+def _cancelled(order: Placed, fact: str, usual: str) -> str:
+    return order.facts.get(fact, usual) if order.state in {"cancelled", "cancel_asked"} else ""
 
 
 def _number(value: Decimal) -> int | float:

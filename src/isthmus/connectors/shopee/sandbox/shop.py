@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from isthmus.connectors.shopee.sandbox import oauth, orders, products, pushes, shops, writes
+from isthmus.connectors.shopee.sandbox import acts, oauth, orders, products, pushes, shops, writes
 from isthmus.connectors.shopee.sandbox.rules import error
 from isthmus.sandbox import App, Ask, Call, Endpoint, Market, Reply, Seller, Shop, Warehouse, endpoint
 
@@ -82,6 +82,8 @@ class Shopee(Shop):
             "merchant/get_merchant_info": shops.merchant,
             "order/get_order_list": orders.listed,
             "order/get_order_detail": orders.details,
+            "logistics/get_shipping_parameter": acts.shipping_parameter,
+            "logistics/get_tracking_number": acts.tracking_number,
             "product/get_item_list": products.listed,
             "product/search_item": products.search,
             "product/get_item_base_info": products.base_info,
@@ -94,6 +96,11 @@ class Shopee(Shop):
             "update_item": writes.update_item,
             "unlist_item": writes.unlist_item,
         }
+        doings = {
+            "logistics/ship_order": acts.ship,
+            "order/cancel_order": acts.cancel,
+            "order/handle_buyer_cancellation": acts.answer_buyer,
+        }
         return [
             endpoint("GET", f"{_API}/shop/auth_partner", bound(oauth.signed_link)),
             endpoint("GET", "/auth", bound(oauth.plain_link)),
@@ -103,6 +110,7 @@ class Shopee(Shop):
             endpoint("POST", f"{_API}/auth/access_token/get", bound(oauth.refresh)),
             *[endpoint("GET", f"{_API}/{path}", bound(answer)) for path, answer in calls.items()],
             *[endpoint("POST", f"{_API}/product/{path}", bound(answer)) for path, answer in changes.items()],
+            *[endpoint("POST", f"{_API}/{path}", bound(answer)) for path, answer in doings.items()],
             *[endpoint(method, f"{_API}/push/{path}", pushed(answer)) for method, path, answer in _PUSHES],
         ]
 
