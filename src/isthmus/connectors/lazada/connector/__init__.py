@@ -20,6 +20,7 @@ from isthmus.client import (
 )
 from isthmus.client.errors import MalformedBody
 from isthmus.connect import granting, judging, reading, walk
+from isthmus.connect.acting import Action
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Listing, Order
@@ -34,8 +35,9 @@ from isthmus.connect.spi import (
     Session,
     Window,
 )
-from isthmus.connectors.lazada import mapping, order_mapping, orders
-from isthmus.connectors.lazada.connector import signing, verdict
+from isthmus.connect.writing import Edit, Outcome
+from isthmus.connectors.lazada import acting, mapping, order_mapping, orders
+from isthmus.connectors.lazada.connector import signing, verdict, writing
 from isthmus.kit.clock import Clock
 
 _CREATE, _REFRESH = "/auth/token/create", "/auth/token/refresh"
@@ -205,6 +207,26 @@ class Lazada:
     def map_listing(self, record: RawRecord, account: Account) -> Listing:
         """See `mapping.listing`."""
         return mapping.listing(record, account)
+
+    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+        """See `writing`."""
+        return writing.batches(edits)
+
+    async def write(self, session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
+        """See `writing`."""
+        return await writing.write(session, _root(session), batch)
+
+    def check(self, action: Action) -> str:
+        """See `acting`."""
+        return acting.check(action)
+
+    async def act(self, session: Session, action: Action) -> Sequence[Outcome]:
+        """See `acting`."""
+        return await acting.act(session, _root(session), action)
+
+    def shows(self, action: Action, order: Order) -> bool | None:
+        """See `acting`."""
+        return acting.shows(action, order)
 
     async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """See `orders`."""

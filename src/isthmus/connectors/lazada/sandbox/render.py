@@ -33,6 +33,21 @@ def seller_sku(row: Row, number: int) -> str:
     return f"{sku}-{row.index}" if row.product.shared_sku else sku
 
 
+def sku_key(row: Row, number: int) -> int:
+    """The id of a SKU."""
+    return row.id * 100 + number
+
+
+def occupied(row: Row, number: int) -> int:
+    """Pieces of a SKU that buyers have; they lie at the first warehouse."""
+    return sku_key(row, number) % 3
+
+
+def zone_of(country: str) -> timezone:
+    """The country's own time."""
+    return timezone(timedelta(hours=_HOURS[country]))
+
+
 def rendered(seller: Seller, row: Row) -> dict[str, object]:
     """One entry of `data.products`."""
     product = row.product
@@ -98,8 +113,7 @@ def _variations(product: CatalogueProduct) -> dict[str, object]:
 def _sku(seller: Seller, row: Row, number: int, old: bool) -> dict[str, object]:
     product = row.product
     variant = product.variants[number]
-    sku_id = row.id * 100 + number
-    held = sku_id % 3
+    sku_id, held = sku_key(row, number), occupied(row, number)
     options = dict(zip(map(_property, product.option_names), variant.options, strict=True))
     shown: dict[str, object] = {
         "SkuId": sku_id,
@@ -109,7 +123,7 @@ def _sku(seller: Seller, row: Row, number: int, old: bool) -> dict[str, object]:
         "quantity": variant.stock + held,
         "Available": variant.stock,
         **_prices(seller, row, variant),
-        "multiWarehouseInventories": _stock(seller, variant.stock, held),
+        "multiWarehouseInventories": _stock(seller, variant, held),
         "channelInventories": [],
         "package_weight": f"{product.weight:.2f}",
         "package_length": "30.00",
@@ -128,9 +142,10 @@ def _prices(seller: Seller, row: Row, variant: CatalogueVariant) -> dict[str, ob
 
     if variant.sale_price is None:
         return {"price": amount(variant.price), "special_price": 0.0}
-    zone = timezone(timedelta(hours=_HOURS[seller.country]))
-    start = datetime.fromtimestamp(row.created, UTC).astimezone(zone)
-    end = datetime.fromtimestamp(row.updated, UTC).astimezone(zone) + timedelta(days=_SALE_DAYS)
+    zone = zone_of(seller.country)
+    ends = variant.sale_to or row.updated + _SALE_DAYS * 86_400
+    start = datetime.fromtimestamp(variant.sale_from or row.created, UTC).astimezone(zone)
+    end = datetime.fromtimestamp(ends, UTC).astimezone(zone)
     return {
         "price": amount(variant.price),
         "special_price": amount(variant.sale_price),
@@ -141,12 +156,11 @@ def _prices(seller: Seller, row: Row, variant: CatalogueVariant) -> dict[str, ob
     }
 
 
-def _stock(seller: Seller, sellable: int, held: int) -> list[dict[str, object]]:
+def _stock(seller: Seller, variant: CatalogueVariant, held: int) -> list[dict[str, object]]:
     """Stock by warehouse; empty warehouses are left out."""
-    share, rest = divmod(sellable, len(seller.warehouses))
     found: list[dict[str, object]] = []
-    for number, place in enumerate(seller.warehouses):
-        free, busy = share + (rest if number == 0 else 0), held if number == 0 else 0
+    for number, (place, free) in enumerate(zip(seller.warehouses, variant.spread(len(seller.warehouses)), strict=True)):
+        busy = held if number == 0 else 0
         if free + busy == 0:
             continue
         found.append(
