@@ -33,13 +33,25 @@ _FILTERS = frozenset(
     }
 )
 _HOURS = {"VN": 7, "TH": 7, "ID": 7, "SG": 8, "MY": 8, "PH": 8}
-_FIRST_UNIT = 260_422_900_298_363
+FIRST_UNIT = 260_422_900_298_363
 _SORTED = {"updated_at": False, "created_at": True}
 
 
 def status(order: Placed) -> str:
     """The state of the order's units in the platform's words."""
     return order.strange or _STATUS[order.state]
+
+
+def unit_status(order: Placed, place: int) -> str:
+    """The state of one unit: the order's, unless the seller has done something with this unit alone."""
+    own = order.facts.get(f"unit:{place}")
+    alone = own == "canceled" or order.state in {"paid", "packed", "ready"}
+    return own if own and alone and order.strange is None else status(order)
+
+
+def reverse_id(order: Placed) -> int:
+    """The id of the buyer's request to cancel."""
+    return 9_000_000_000 + order.serial
 
 
 def listed(shop: Shop, call: Call, seller: Seller, given: Given) -> Reply:
@@ -161,7 +173,7 @@ def _order(seller: Seller, order: Placed) -> dict[str, object]:
         "voucher_seller": _text(order.discount_seller),
         "voucher_platform": _text(order.discount_platform),
         "voucher_code": "",
-        "statuses": [status(order)],
+        "statuses": sorted({unit_status(order, place) for place in range(sum(one.quantity for one in order.lines))}),
         "payment_method": "COD" if order.cod else "MIXEDCARD",
         "items_count": sum(line.quantity for line in order.lines),
         "customer_first_name": buyer.name,
@@ -187,10 +199,12 @@ def _units(seller: Seller, order: Placed) -> list[dict[str, object]]:
 
 
 def _unit(seller: Seller, order: Placed, place: int, line: Bought) -> dict[str, object]:
-    sent = order.state in {"packed", "ready", "shipped", "delivered", "completed", "returned"}
+    word = unit_status(order, place)
+    sent = word not in {"unpaid", "pending", "canceled"} and order.state not in {"unpaid", "cancelled"}
+    package = order.facts.get(f"package:{place}", f"FP{order.serial:010d}")
     paid = order.at("paid")
     return {
-        "order_item_id": _FIRST_UNIT + order.serial * 10_000 + place,
+        "order_item_id": FIRST_UNIT + order.serial * 10_000 + place,
         "order_id": int(order.key),
         "sku": line.sku or f"{line.row}-{line.variant}",
         "shop_sku": f"{line.row}_VNAMZ-{line.row * 100 + line.variant}",
@@ -206,8 +220,8 @@ def _unit(seller: Seller, order: Placed, place: int, line: Bought) -> dict[str, 
         "voucher_platform": "0.00",
         "shipping_amount": "0.00",
         "currency": order.currency,
-        "status": status(order),
-        "package_id": f"FP{order.serial:010d}" if sent else "",
+        "status": word,
+        "package_id": package if sent else "",
         "tracking_code": f"LZD{order.serial:09d}" if sent else "",
         "shipment_provider": "LEX VN" if sent else "",
         "shipping_type": "Dropshipping",
@@ -218,6 +232,7 @@ def _unit(seller: Seller, order: Placed, place: int, line: Bought) -> dict[str, 
         "created_at": _local(seller, order.placed),
         "updated_at": _local(seller, order.updated),
         "product_main_image": line.image or "",
+        "reverse_order_id": reverse_id(order) if order.state == "cancel_asked" else "",
         "reason": "Changed my mind" if order.state == "cancelled" else "",
         "cancel_return_initiator": "buyer-cancel" if order.state == "cancelled" else "null-null",
         "buyer_id": int(order.buyer.id),

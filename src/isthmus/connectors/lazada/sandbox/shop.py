@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from isthmus.connectors.lazada.sandbox import oauth, orders, products
+from isthmus.connectors.lazada.sandbox import acts, oauth, orders, products, writes
 from isthmus.connectors.lazada.sandbox.countries import CURRENCIES
 from isthmus.connectors.lazada.sandbox.rules import error
 from isthmus.sandbox import App, Ask, Call, Endpoint, Market, Reply, Seller, Shop, Warehouse, endpoint
@@ -84,6 +84,11 @@ class Lazada(Shop):
             endpoint("GET POST", f"{root}/order/items/get", bound(orders.items)),
             endpoint("GET POST", f"{root}/orders/items/get", bound(orders.items_of_many)),
             endpoint("GET POST", f"{root}/seller/get", bound(products.seller_of)),
+            *[endpoint("GET POST", f"{root}/{path}", bound(answer)) for path, answer in acts.CALLS.items()],
+            endpoint("POST", f"{root}/product/price_quantity/update", bound(writes.update_prices)),
+            endpoint("POST", f"{root}/product/stock/sellable/update", bound(writes.update_sellable)),
+            endpoint("POST", f"{root}/product/update", bound(writes.update_item)),
+            endpoint("POST", f"{root}/product/deactivate", bound(writes.deactivate)),
         ]
 
     def addresses(self, base: str) -> dict[str, str]:
