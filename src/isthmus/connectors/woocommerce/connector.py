@@ -11,6 +11,7 @@ import msgspec
 from isthmus.client import ApiClient, Failure, Missing, PlatformError, RefreshRefused, Request, Response, Tokens
 from isthmus.client.errors import MalformedBody
 from isthmus.connect import judging, reading, walk
+from isthmus.connect.acting import Action
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Listing, Order
@@ -23,16 +24,20 @@ from isthmus.connect.spi import (
     RawRecord,
     RecordPage,
     Session,
+    Subscription,
     Unmappable,
     Window,
 )
-from isthmus.connectors.woocommerce import mapping, order_mapping
+from isthmus.connect.writing import Edit, Outcome
+from isthmus.connectors.woocommerce import acting, hooking, mapping, order_mapping, writing
 from isthmus.kit.clock import Clock
+from isthmus.kit.secret import Secret
 
 _Told = TypeVar("_Told")
 
 _API = "/wp-json/wc/v3"
 _PATHS = {"products": f"{_API}/products", "orders": f"{_API}/orders"}
+_HOOKS = f"{_API}/webhooks"
 _VARIATIONS = 100
 #: Small pages: each variable product of one costs a call of its own for its variations.
 _RULES = walk.Rules(page=25, most=500)
@@ -157,6 +162,38 @@ class WooCommerce:
             return None
         record = RawRecord(external_id, answer.content)
         return record if entity == "orders" else await _whole(session, record)
+
+    async def shop_subscriptions(self, session: Session) -> Sequence[Subscription]:
+        """See `hooking.found`."""
+        return await hooking.found(session, f"{_root(session)}{_HOOKS}")
+
+    async def subscribe_shop(self, session: Session, url: str, topics: frozenset[str], secret: Secret) -> None:
+        """See `hooking.ask`."""
+        await hooking.ask(session, f"{_root(session)}{_HOOKS}", url, topics, secret)
+
+    async def unsubscribe_shop(self, session: Session, subscription: Subscription) -> None:
+        """See `hooking.end`."""
+        await hooking.end(session, f"{_root(session)}{_HOOKS}", subscription)
+
+    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+        """See `writing.batches`."""
+        return writing.batches(edits)
+
+    async def write(self, session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
+        """See `writing.write`."""
+        return await writing.write(session, f"{_root(session)}{_PATHS['products']}", batch)
+
+    def check(self, action: Action) -> str:
+        """See `acting.check`."""
+        return acting.check(action)
+
+    async def act(self, session: Session, action: Action) -> Sequence[Outcome]:
+        """See `acting.act`."""
+        return await acting.act(session, f"{_root(session)}{_PATHS['orders']}", action)
+
+    def shows(self, action: Action, order: Order) -> bool | None:
+        """See `acting.shows`."""
+        return acting.shows(action, order)
 
 
 def _root(session: Session) -> str:

@@ -14,7 +14,9 @@ from isthmus.sandbox import Call, Reply, Seller, json_reply
 
 #: The counter may reach this; the failure after it switches the webhook off.
 _FAILURES = 5
-_TOPICS = frozenset(f"{kind}.{event}" for kind in ("order", "product") for event in ("created", "updated", "deleted"))
+_TOPICS = frozenset(
+    f"{kind}.{event}" for kind in ("order", "product") for event in ("created", "updated", "deleted", "restored")
+)
 _STATES = frozenset({"active", "paused", "disabled"})
 
 
@@ -59,11 +61,13 @@ class Hooks:
 
     def __init__(self) -> None:
         self._hooks: dict[int, Hook] = {}
+        self._last = 0
         self.outbox: list[Delivery] = []
 
     def create(self, seller: Seller, topic: str, url: str, secret: Secret) -> Hook:
         """A new webhook, with its ping: form text without any signature."""
-        made = Hook(len(self._hooks) + 1, seller.id, topic, url, secret)
+        self._last += 1
+        made = Hook(self._last, seller.id, topic, url, secret)
         self._hooks[made.id] = made
         ping = f"webhook_id={made.id}".encode()
         self.outbox.append(Delivery(made.id, url, ping, {"content-type": "application/x-www-form-urlencoded"}))
@@ -77,6 +81,10 @@ class Hooks:
     def all(self, seller: Seller) -> list[Hook]:
         """Those of a site."""
         return [hook for hook in self._hooks.values() if hook.seller == seller.id]
+
+    def drop(self, hook: Hook) -> None:
+        """It is deleted; what it has yet to send is not."""
+        del self._hooks[hook.id]
 
     def tell(self, seller: Seller, topic: str, resource: object, now: int) -> None:
         """Something happened: each live webhook for it has one more thing to send."""
@@ -92,7 +100,9 @@ class Hooks:
 
     def answered(self, delivery: Delivery, status: int) -> None:
         """How the other side answered (0: not at all). Success counts from 200 to 302 and clears the counter."""
-        hook = self._hooks[delivery.hook]
+        hook = self._hooks.get(delivery.hook)
+        if hook is None:
+            return
         if 200 <= status <= 302:
             hook.failures = 0
             return
@@ -128,17 +138,23 @@ def create(call: Call, seller: Seller, hooks: Hooks) -> Reply:
     return json_reply(hooks.create(seller, topic, url, Secret(secret)).shown(), 201)
 
 
-def listed(_: Call, seller: Seller, hooks: Hooks) -> Reply:
-    """GET /webhooks."""
-    return json_reply([hook.shown() for hook in hooks.all(seller)])
+def listed(call: Call, seller: Seller, hooks: Hooks) -> Reply:
+    """GET /webhooks, in pages."""
+    page, most = number(call.one("page") or "1") or 1, number(call.one("per_page") or "10") or 10
+    return json_reply([hook.shown() for hook in hooks.all(seller)][(page - 1) * most : page * most])
 
 
 def one(call: Call, seller: Seller, hooks: Hooks) -> Reply:
-    """GET /webhooks/{id}, and PUT with another status: `active` brings back one that was switched off."""
+    """GET /webhooks/{id}, PUT with another status (`active` brings back one that was switched off), and DELETE."""
     hook = hooks.of(seller, number(call.params["id"]))
     if hook is None:
         raise refuse(404, "woocommerce_rest_shop_webhook_invalid_id", "Invalid ID.")
-    if call.method == "PUT":
+    if call.method == "DELETE":
+        if call.one("force") != "true":
+            raise refuse(501, "woocommerce_rest_trash_not_supported", "Webhooks do not support trashing.")
+        hooks.drop(hook)
+    elif call.method == "PUT":
+        hook.secret = Secret(str(call.json()["secret"])) if call.json().get("secret") else hook.secret
         state = str(call.json().get("status", hook.status))
         if state not in _STATES:
             raise invalid("status")

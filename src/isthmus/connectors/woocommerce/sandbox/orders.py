@@ -45,10 +45,15 @@ def listed(shop: Shop, call: Call, seller: Seller) -> Reply:
 
 def one(shop: Shop, call: Call, seller: Seller) -> Reply:
     """GET /orders/{id}."""
+    return json_reply(rendered(seller, found(shop, call, seller)))
+
+
+def found(shop: Shop, call: Call, seller: Seller) -> Placed:
+    """The order that a path names."""
     order = shop.book(seller.id).order(call.params["id"]) if number(call.params["id"]) is not None else None
     if order is None:
         raise refuse(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
-    return json_reply(rendered(seller, order))
+    return order
 
 
 def rendered(seller: Seller, order: Placed) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from isthmus.connectors.woocommerce.sandbox.rules import gmt, invalid, number, paged, refuse, site, window
-from isthmus.sandbox import Call, CatalogueVariant, Reply, Row, Seller, Shop, json_reply
+from isthmus.sandbox import Call, CatalogueVariant, Reply, Row, Seller, json_reply
 from isthmus.sandbox.catalogue import Status, in_currency
 from isthmus.sandbox.dice import Dice
 
@@ -16,16 +16,17 @@ _WORDS: dict[Status, str] = {
     "banned": "draft",
     "deleted": "trash",
 }
-_BY_WORD: dict[str, Status] = {word: status for status, word in _WORDS.items()}
+#: The states by the platform's words.
+STATES: dict[str, Status] = {word: status for status, word in _WORDS.items()}
 _VARIATIONS = 1_000
 
 
 def listed(call: Call, seller: Seller) -> Reply:
     """GET /products."""
     wanted = call.one("status") or "any"
-    if wanted != "any" and wanted not in _BY_WORD:
+    if wanted != "any" and wanted not in STATES:
         raise invalid("status")
-    states = _LISTED if wanted == "any" else frozenset({_BY_WORD[wanted]})
+    states = _LISTED if wanted == "any" else frozenset({STATES[wanted]})
     ids = seller.shelf.ids(states, updated=window(call), by_id=call.one("orderby") == "id")
     if call.one("order") != "asc":
         ids = ids[::-1]
@@ -43,23 +44,7 @@ def variations(call: Call, seller: Seller) -> Reply:
     row = found(call, seller)
     numbers = range(len(row.product.variants)) if _is_variable(row) else range(0)
     shown, headers = paged(call, numbers)
-    return json_reply([_variation(seller, row, at) for at in shown], headers=headers)
-
-
-def put(shop: Shop, call: Call, seller: Seller) -> Reply:
-    """PUT /products/{id}: the time of change moves even where every value is what it was."""
-    row, body = found(call, seller), call.json()
-    changes: dict[str, object] = {}
-    for name, ours in (("name", "title"), ("description", "description"), ("stock_quantity", "stock")):
-        if name in body:
-            changes[ours] = body[name]
-    if "status" in body:
-        changes["status"] = _BY_WORD.get(str(body["status"]), "")
-    for name, ours in (("regular_price", "price"), ("sale_price", "sale_price")):
-        if name in body:
-            changes[ours] = body[name] or None
-    shop.change_product(str(row.id), changes, seller=seller.id)
-    return json_reply(product(seller, found(call, seller)))
+    return json_reply([variation(seller, row, at) for at in shown], headers=headers)
 
 
 def found(call: Call, seller: Seller) -> Row:
@@ -74,6 +59,12 @@ def found(call: Call, seller: Seller) -> Row:
 def variation_id(row: int, at: int) -> int:
     """The id of one variation of a product."""
     return row * _VARIATIONS + at
+
+
+def place_of(row: Row, wanted: int | None) -> int | None:
+    """Which variation of a product an id names; None where it is none of it."""
+    at = -1 if wanted is None else wanted - variation_id(row.id, 0)
+    return at if _is_variable(row) and 0 <= at < len(row.product.variants) else None
 
 
 def _is_variable(row: Row) -> bool:
@@ -178,7 +169,8 @@ def _paid(seller: Seller, row: Row, variant: CatalogueVariant) -> Decimal:
     return min(regular, in_currency(variant.sale_price, row.product.currency, seller.currency))
 
 
-def _variation(seller: Seller, row: Row, at: int) -> dict[str, object]:
+def variation(seller: Seller, row: Row, at: int) -> dict[str, object]:
+    """One variation as every call shows it."""
     variant = row.product.variants[at]
     image = {"id": row.id * 10 + 9, "src": variant.image, "name": "", "alt": ""} if variant.image else None
     pairs = zip(row.product.option_names, variant.options, strict=False)

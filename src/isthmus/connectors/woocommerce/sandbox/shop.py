@@ -5,11 +5,12 @@ import hmac
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 
-from isthmus.connectors.woocommerce.sandbox import hooks, orders, products
+from isthmus.connectors.woocommerce.sandbox import hooks, orders, products, writes
 from isthmus.connectors.woocommerce.sandbox.rules import error, refuse
 from isthmus.sandbox import App, Ask, Call, CatalogueProduct, Endpoint, Reply, Seller, Shop, endpoint, json_reply
 
 Answer = Callable[[Call, Seller], Reply]
+Write = Callable[[Shop, Call, Seller, writes.Notes], Reply]
 
 _FIRST_PRODUCT = 1_001
 
@@ -63,25 +64,35 @@ class WooCommerce(Shop):
     def _begin(self) -> None:
         super()._begin()
         self.hooks = hooks.Hooks()
+        self.notes = writes.Notes()
 
     def endpoints(self) -> Sequence[Endpoint]:
         def bound(answer: Answer) -> Callable[[Call], Reply]:
             return lambda call: answer(call, self._signed_in(call))
+
+        def written(answer: Write) -> Callable[[Call], Reply]:
+            return bound(lambda call, who: answer(self, call, who, self.notes))
 
         root = "/wp-json/wc/v3"
         return [
             endpoint("GET", "/wp-json/?", self._index),
             endpoint("GET", f"{root}/products", bound(products.listed)),
             endpoint("GET", f"{root}/products/{{id}}", bound(products.one)),
-            endpoint("PUT", f"{root}/products/{{id}}", bound(lambda call, who: products.put(self, call, who))),
+            endpoint("PUT", f"{root}/products/{{id}}", bound(lambda call, who: writes.put(self, call, who))),
+            endpoint("POST", f"{root}/products/batch", written(writes.batch)),
+            endpoint("POST", f"{root}/products/{{id}}/variations/batch", written(writes.variations)),
             endpoint("GET", f"{root}/products/{{id}}/variations", bound(products.variations)),
             endpoint("GET", f"{root}/orders", bound(lambda call, who: orders.listed(self, call, who))),
             endpoint("GET", f"{root}/orders/{{id}}", bound(lambda call, who: orders.one(self, call, who))),
+            endpoint("PUT", f"{root}/orders/{{id}}", bound(lambda call, who: writes.move(self, call, who))),
+            endpoint("GET POST", f"{root}/orders/{{id}}/notes", written(writes.noted)),
             endpoint("GET", f"{root}/data/currencies/current", bound(_currency)),
             endpoint("GET", f"{root}/settings/products/{{id}}", bound(_setting)),
             endpoint("POST", f"{root}/webhooks", bound(lambda call, who: hooks.create(call, who, self.hooks))),
             endpoint("GET", f"{root}/webhooks", bound(lambda call, who: hooks.listed(call, who, self.hooks))),
-            endpoint("GET PUT", f"{root}/webhooks/{{id}}", bound(lambda call, who: hooks.one(call, who, self.hooks))),
+            endpoint(
+                "GET PUT DELETE", f"{root}/webhooks/{{id}}", bound(lambda call, who: hooks.one(call, who, self.hooks))
+            ),
         ]
 
     def _signed_in(self, call: Call) -> Seller:
