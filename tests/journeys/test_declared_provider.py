@@ -1,18 +1,44 @@
 """A provider that was made by API and by nothing else: connected, tested, read, changed and taken away again."""
 
 import asyncio
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import aiohttp
 import pytest_asyncio
 from tests.given import catalog as given
 from tests.given.crm import KEY, Crm, crm, person
 from tests.journeys.deployment import Deployment, Merchant, deployment
 
+from isthmus.connect import registry
+from isthmus.features import catalog
+from isthmus.kit.clock import SYSTEM
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
 
 AT = "/api/admin/integrations"
+PUSHES: dict[str, Any] = {
+    "signatures": [
+        {
+            "where": "header:x-acme-signature",
+            "pattern": "^v1=(?P<value>[0-9a-f]{64})$",
+            "template": "{timestamp}.{body}",
+            "timestamp": "header:x-acme-time",
+            "tolerance": 300,
+        }
+    ],
+    "dedupe": ["body:id"],
+    "topic": "body:event",
+    "account": "body:account",
+    "object": "body:person",
+    "hints": [{"topic": "person.changed", "event": "person.updated", "entity": "people"}],
+    "samples": [{"topic": "person.changed", "body": '{"id":"s","event":"person.changed","account":7,"person":"1"}'}],
+    "setup": "Settings, Webhooks.",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -37,6 +63,7 @@ async def operator(running: Deployment, far: Crm) -> Merchant:
     person_ = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root")
     told = given.document("acme")
     told["availableEntities"][0]["endpoint"] |= {"one": "/people/{id}", "item": "person"}
+    told |= {"webhooks": PUSHES, "supportsWebhooks": True}
     made = await person_.call("POST", AT, told | {"hosts": {"api": far.url}})
     assert made.status == 201, made.body
     return person_
@@ -129,6 +156,57 @@ async def test_its_own_search_answers_beside_the_others(amy: Merchant) -> None:
     assert found.status == 200, found.body
     row = next(one for one in found.body["results"] if one["provider"] == "acme")
     assert (row["title"], row["entity"], row["externalId"]) == ("dan", "people", "4")
+
+
+async def _pushed(url: str, secret: str, body: dict[str, object], shift: int = 0) -> int:
+    text, at = json.dumps(body).encode(), str(int(SYSTEM.now().timestamp()) + shift)
+    digest = hmac.new(secret.encode(), f"{at}.".encode() + text, hashlib.sha256).hexdigest()
+    headers = {"x-acme-signature": f"v1={digest}", "x-acme-time": at, "content-type": "application/json"}
+    async with aiohttp.ClientSession() as client, client.post(url, data=text, headers=headers) as answer:
+        return answer.status
+
+
+async def test_what_it_pushes_is_believed_by_its_own_scheme_and_read_anew(
+    running: Deployment, amy: Merchant, far: Crm
+) -> None:
+    connection = await connected(amy)
+    await synced(amy, connection)
+    parts: Any = running.platform.engine.parts
+    parts[catalog.Providers] = catalog.Providers(registry.discover())  # another process has not met it yet
+    made = await amy.call("POST", "/api/webhooks/sources", {"provider": "acme", "secret": "canary-push-secret"})
+    assert (made.status, made.body["setup"]) == (201, "Settings, Webhooks."), made.body
+    url, body = made.body["url"], {"id": "d1", "event": "person.changed", "account": 7, "person": "4"}
+    far.people[4] = person(4, "danuta")
+    assert await _pushed(url, "wrong", body) == 401
+    assert await _pushed(url, "canary-push-secret", body, shift=-900) == 401
+    assert await _pushed(url, "canary-push-secret", body) == 200
+    assert await _pushed(url, "canary-push-secret", body) == 200, "the same again is thanked for and not kept"
+    async with asyncio.timeout(20):
+        while True:
+            rows = await amy.everything("/api/records?entity=people&", "items")
+            if "danuta" in {row["title"] for row in rows}:
+                break
+            await asyncio.sleep(0.05)
+    kept = (await amy.call("GET", f"/api/webhooks?sourceId={made.body['id']}")).body["items"]
+    assert [(one["topic"], one["connectionId"]) for one in kept] == [("person.changed", connection)]
+
+
+async def test_a_scheme_that_cannot_be_meant_is_refused_when_the_provider_is_made(operator: Merchant) -> None:
+    def wrong(**changes: object) -> dict[str, object]:
+        return given.document("mute") | {"webhooks": {**PUSHES, **changes}, "supportsWebhooks": True}
+
+    signature = PUSHES["signatures"][0]
+    cases = {
+        "webhooks.signatures": wrong(signatures=[]),
+        "webhooks.signatures.0.pattern": wrong(signatures=[{**signature, "pattern": "^(?P<value>(?:a+)+)$"}]),
+        "webhooks": wrong(topic="cookie:x"),
+        "webhooks.hints.0.entity": wrong(hints=[{"topic": "a", "event": "a.b", "entity": "cats"}]),
+        "webhooks.secretField": wrong(secretField="no_such_field"),
+    }
+    for place, told in cases.items():
+        answer = await operator.call("POST", AT, told)
+        assert answer.status == 400, place
+        assert place in {one["path"] for one in answer.body["error"]["details"]["fields"]}, answer.body
 
 
 async def test_a_widget_shows_its_records_as_they_are_now(amy: Merchant) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from isthmus.connect.expressions import expression
 from isthmus.connect.manifest import Field, Manifest
 from isthmus.connect.service import COLUMNS, names_in
+from isthmus.features.catalog.model import expressed, pushes
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, OAuthPart, ServicePart
 from isthmus.kit.errors import Invalid
@@ -80,7 +80,9 @@ def _plain(document: NewProvider) -> dict[str, Any]:
         "search": given.get("search_capabilities"),
         **_forms(document, given),
     }
-    same = ("icon", "color", "uptime", "regions", "featured", "required_plan", "limits", "variables", "service")
+    same = (
+        "icon", "color", "uptime", "regions", "featured", "required_plan", "limits", "variables", "service", "webhooks",
+    )  # fmt: skip
     plain |= {name: given[name] for name in same if name in given}
     if document.oauth_config is not None:
         plain["oauth"] = _oauth(document.oauth_config)
@@ -122,7 +124,7 @@ def _forms(document: NewProvider, given: Mapping[str, Any]) -> dict[str, Any]:
         if one.source == "credential" and one.name not in {field.name for field in usual}
     ]
     app = _APP if document.auth_type == "oauth2" else ()
-    usual_fields = msgspec.to_builtins([*parts, *usual]) if document.auth_type != "oauth2" else []
+    usual_fields = msgspec.to_builtins([*parts, *usual])
     fields = {name: given[name] for name in ("app_fields", "credential_fields", "settings_fields") if name in given}
     labelled = {
         name: [{**one, "label": one["label"] or one["name"]} for one in several] for name, several in fields.items()
@@ -169,7 +171,7 @@ def document_of(manifest: Manifest, status: str, audience: str) -> dict[str, Any
         "isPremium": manifest.premium,
         "requiredPlan": manifest.required_plan,
         "documentationUrl": manifest.documentation_url,
-        **{name: _camel(plain[name]) for name in ("uptime", "regions", "featured", "service", "variables", "limits")},
+        **{name: _camel(plain[name]) for name in _ALIKE},
         "hosts": {name: at for name, at in manifest.hosts.items() if name not in dict(_OAUTH_HOSTS)},
         "appFields": plain["app_fields"],
         "credentialFields": plain["credential_fields"],
@@ -178,9 +180,11 @@ def document_of(manifest: Manifest, status: str, audience: str) -> dict[str, Any
     return {name: value for name, value in document.items() if value not in (None, "", [], {}, ())}
 
 
+#: What is called and built alike in a manifest and in a document.
+_ALIKE = ("uptime", "regions", "featured", "service", "variables", "limits", "webhooks")
 _ENTITY = ("name", "display_name", "shard_type", "operations", "fields", "page_size", "endpoint")
 #: Maps whose keys are data and not names of ours.
-_DATA = frozenset({"query", "headers", "names", "extra_params"})
+_DATA = frozenset({"query", "headers", "names", "extra_params", "when", "requires"})
 
 
 def _keep(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -233,7 +237,19 @@ def _faults(document: NewProvider) -> Iterator[Fault]:
     yield from _entity_faults(document)
     yield from _mapping_faults(document)
     yield from _host_faults(document)
-    yield from _expression_faults(document)
+    yield from (_fault(path, message) for path, message in expressed.complaints(document))
+    yield from _push_faults(document)
+
+
+def _push_faults(document: NewProvider) -> Iterator[Fault]:
+    if document.webhooks is None:
+        return
+    if document.supports_webhooks is False:
+        yield _fault("supportsWebhooks", "There are webhooks, so this is true.")
+    forms = _forms(document, document.model_dump(exclude_none=True))
+    entities = {one.name for one in document.available_entities or ()}
+    for place, message in pushes.complaints(document.webhooks, entities, {one["name"] for one in forms["app_fields"]}):
+        yield _fault(f"webhooks.{place}".rstrip("."), message)
 
 
 def is_link(address: str | None) -> bool:
@@ -360,32 +376,3 @@ def _host_faults(document: NewProvider) -> Iterator[Fault]:
         complaint = rules.complaint(plain)
         if complaint:
             yield _fault(f"hosts.{name}", complaint)
-
-
-def _expression_faults(document: NewProvider) -> Iterator[Fault]:
-    for path, source in _expressions(document):
-        try:
-            expression(source)
-        except ValueError as error:
-            yield _fault(path, f"This is not an expression: {error}.")
-
-
-def _expressions(document: NewProvider) -> Iterator[tuple[str, str]]:
-    service = document.service
-    found: list[tuple[str, str]] = []
-    if service is not None and service.verify is not None:
-        found += [("service.verify.account", service.verify.account), ("service.verify.name", service.verify.name)]
-    if service is not None and service.failing is not None:
-        failing = service.failing
-        found += [("service.failing.when", failing.when), ("service.failing.code", failing.code)]
-        found += [("service.failing.message", failing.message)]
-    for at, entity in enumerate(document.available_entities or ()):
-        if entity.endpoint is not None:
-            place = f"availableEntities.{at}.endpoint"
-            found += [(f"{place}.items", entity.endpoint.items), (f"{place}.item", entity.endpoint.item)]
-            found.append((f"{place}.search.items", entity.endpoint.search.items if entity.endpoint.search else ""))
-    for at, mapping in enumerate(document.entity_mappings or ()):
-        found += [
-            (f"entityMappings.{at}.fieldMappings.{n}.from", one.source) for n, one in enumerate(mapping.field_mappings)
-        ]
-    yield from ((path, source) for path, source in found if source)

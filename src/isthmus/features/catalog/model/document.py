@@ -6,35 +6,36 @@ Every wrong field is told at once. Fields that only we write are known too, so t
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from isthmus.connect.manifest import AuthKind, Category, IntegrationType
 from isthmus.connect.service import PagingStyle, TimeFormat, Transform
+from isthmus.features.catalog.model.pushes import WebhooksPart
+from isthmus.features.catalog.model.words import (
+    CONFIG,
+    Color,
+    Expression,
+    Language,
+    Line,
+    Path,
+    Prose,
+    Slug,
+    Texts,
+    Url,
+    Word,
+    Words,
+)
 from isthmus.kit.errors import Invalid
 
 Status = Literal["active", "beta", "deprecated", "disabled"]
 Audience = Literal["system", "tenant"]
 Direction = Literal["pull", "push", "bidirectional"]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Line = Annotated[str, StringConstraints(max_length=200)]
-Path = Annotated[str, StringConstraints(max_length=1_000)]
-Prose = Annotated[str, StringConstraints(max_length=2_000)]
-Url = Annotated[str, StringConstraints(max_length=500)]
-Expression = Annotated[str, StringConstraints(max_length=500)]
-Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
-Words = Annotated[list[Word], Field(max_length=100)]
-Texts = Annotated[dict[Word, Line], Field(max_length=50)]
 
 
 class Part(BaseModel):
     """A part of the document: camelCase, unknown fields refused."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True
-    )
+    model_config = CONFIG
 
 
 class OAuthPart(Part):
@@ -229,6 +230,7 @@ class ProviderChange(Part):
     app_fields: Annotated[list[FormFieldPart], Field(max_length=20)] | None = None
     credential_fields: Annotated[list[FormFieldPart], Field(max_length=20)] | None = None
     settings_fields: Annotated[list[FormFieldPart], Field(max_length=50)] | None = None
+    webhooks: WebhooksPart | None = None
 
 
 class NewProvider(ProviderChange):

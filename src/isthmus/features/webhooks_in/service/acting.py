@@ -51,7 +51,7 @@ async def read(scope: Scope, jobs: Sequence[Job]) -> dict[str, Outcome]:
     """
     about: dict[tuple[str, str, str], list[Job]] = defaultdict(list)
     for job in jobs:
-        alone = job.subject.object if _reads_one(scope, job.subject) else ""
+        alone = job.subject.object if await _reads_one(scope, job.subject) else ""
         about[job.subject.connection_id or "", job.subject.entity, alone].append(job)
     outcomes: dict[str, Outcome] = {}
     for place, those in about.items():
@@ -61,8 +61,8 @@ async def read(scope: Scope, jobs: Sequence[Job]) -> dict[str, Outcome]:
     return outcomes
 
 
-def _reads_one(scope: Scope, subject: Subject) -> bool:
-    connector = scope.part(catalog.Providers).found(subject.provider).connector
+async def _reads_one(scope: Scope, subject: Subject) -> bool:
+    connector = (await catalog.found(scope, subject.provider)).connector
     return bool(subject.object) and isinstance(connector, ReadsOne)
 
 
