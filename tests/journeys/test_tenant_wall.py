@@ -23,10 +23,12 @@ from tests.journeys.routes import (
     SIGNED,
     Asked,
     Case,
+    account_of,
     belongings,
     connect_session_of,
     endpoint_of,
     files_of,
+    glass_of,
     inbound_of,
     key_of,
     member_of,
@@ -234,6 +236,7 @@ _ENDS = ("disconnect", "deactivate")
 async def _his(wall: Wall) -> dict[str, str]:
     run = (await wall.bob.call("GET", "/api/sync/runs")).body["items"][0]
     own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob), "usr": await member_of(wall.bob)}
+    own |= {"bgl": await glass_of(wall.running, wall.bob), "acc": await account_of(wall.bob)}
     hooks = {"whe": await endpoint_of(wall.bob), "src": await source_of(wall.bob), **await files_of(wall.bob)}
     shop = (await wall.bob.call("GET", f"/api/connections/{run['connectionId']}")).body
     return {"run": run["id"], "con": shop["id"], "int": shop["integrationId"], **hooks, **own}

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from joserfc import jwk, jwt
+from tests.given.browsers import Browser
 from tests.journeys.deployment import Deployment, Merchant, deployment
 
 from isthmus.app import address_of, open_platform, serve_api
@@ -153,3 +154,76 @@ async def test_JT_10_a_suspended_tenant_is_out_within_five_seconds_everywhere(en
         await access.set_status(operator, bob.tenant_id, status=TenantStatus.ACTIVE)
         entrance.clock.advance(1.1)
         assert [(await door.call("GET", "/api/products")).status for door in doors] == [200, 200]
+
+
+ACCOUNTS = "/api/tenant/issuer-accounts"
+
+
+async def test_JT_09_a_tenant_leaves_somebody_of_another_issuer_what_it_says(entrance: Entrance) -> None:
+    boss = entrance.shows("ten_listed", TENANT_ADMIN, sub="boss")
+    dan = entrance.shows("ten_listed", TENANT_ADMIN, sub="dan")
+    twin = entrance.running.person("ten_listed", [TENANT_ADMIN], "dan")
+    assert (await dan.call("GET", "/api/audit")).status == 200
+    body = {"issuer": ISSUER, "subject": "dan", "roles": ["user"]}
+    limited = await boss.call("PUT", ACCOUNTS, body)
+    assert (limited.status, limited.body["roles"]) == (200, ["user"])
+    entrance.clock.advance(4.9)
+    assert [(await one.call("GET", "/api/audit")).status for one in (dan, twin)] == [403, 200]
+    assert (await dan.call("GET", "/api/products")).status == 200
+    assert (await boss.call("PUT", ACCOUNTS, {**body, "roles": []})).body["id"] == limited.body["id"]
+    entrance.clock.advance(4.9)
+    assert (await dan.call("GET", "/api/products")).status == 403
+    refused = await boss.call("PUT", ACCOUNTS, {**body, "subject": "boss"})
+    assert (refused.status, refused.body["error"]["code"]) == (409, "MEMBER_IS_YOURSELF")
+    for wrong in ({"roles": ["super_admin"]}, {"roles": ["nobody"]}, {"issuer": ""}):
+        assert (await boss.call("PUT", ACCOUNTS, {**body, **wrong})).status == 400
+    assert (await boss.call("DELETE", f"{ACCOUNTS}/{limited.body['id']}")).status == 204
+    entrance.clock.advance(4.9)
+    assert (await dan.call("GET", "/api/audit")).status == 200
+    told = (await boss.call("GET", f"/api/audit?subject={limited.body['id']}")).body["items"]
+    assert [one["type"] for one in told] == ["issuer_account.freed", *["issuer_account.limited"] * 2]
+
+
+async def test_AK_04_a_key_follows_what_its_makers_issuer_and_tenant_say_now(entrance: Entrance) -> None:
+    maker = entrance.shows("ten_listed", TENANT_ADMIN, sub="maker")
+    body = {"name": "Till", "permissions": ["products:read", "audit:read"]}
+    key = (await maker.call("POST", "/api/merchants/ten_listed/api-keys", body)).body["data"]["key"]
+
+    async def opens() -> list[int]:
+        entrance.clock.advance(4.9)
+        found = []
+        for path in ("/api/audit", "/api/products"):
+            async with maker.browser.get(entrance.running.address + path, headers={"x-api-key": key}) as answer:
+                found.append(answer.status)
+        return found
+
+    assert await opens() == [200, 200]
+    assert (await entrance.shows("ten_listed", "user", sub="maker").call("GET", "/api/products")).status == 200
+    assert await opens() == [403, 200]
+    assert (await entrance.shows("ten_listed", TENANT_ADMIN, sub="maker").call("GET", "/api/audit")).status == 200
+    assert await opens() == [200, 200]
+    boss = entrance.shows("ten_listed", TENANT_ADMIN, sub="boss")
+    limit = await boss.call("PUT", ACCOUNTS, {"issuer": ISSUER, "subject": "maker", "roles": ["user"]})
+    assert await opens() == [403, 200]
+    await entrance.shows("ten_listed", TENANT_ADMIN, sub="maker").call("GET", "/api/products")
+    assert await opens() == [403, 200]
+    await boss.call("DELETE", f"{ACCOUNTS}/{limit.body['id']}")
+    entrance.clock.advance(4.9)
+    await entrance.shows("ten_listed", TENANT_ADMIN, sub="maker").call("GET", "/api/products")
+    assert await opens() == [200, 200]
+
+
+async def test_SE_09_a_foreign_issuers_session_is_as_fresh_as_its_auth_time(entrance: Entrance) -> None:
+    now = int(entrance.clock.now().timestamp())
+    for age, status in ((10, 201), (700, 403)):
+        shown = entrance.shows("ten_listed", TENANT_ADMIN, sub="fresh", auth_time=now - age)
+        browser = Browser(entrance.running)
+        begun = await browser.call("POST", "/api/auth/session/token", authorization=f"Bearer {shown.token}")
+        assert begun.status == 201, begun.body
+        body = {"name": "Till", "permissions": ["products:read"]}
+        made = await browser.call("POST", "/api/merchants/ten_listed/api-keys", body)
+        assert made.status == status, made.body
+    boss = entrance.shows("ten_listed", TENANT_ADMIN, sub="boss")
+    await boss.call("PUT", ACCOUNTS, {"issuer": ISSUER, "subject": "fresh", "roles": ["user"]})
+    entrance.clock.advance(4.9)
+    assert (await browser.call("GET", "/api/products")).status == 401

@@ -3,7 +3,7 @@
 import hmac
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isthmus.engine import keys
@@ -25,6 +25,7 @@ from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem, Unauthenticated
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
 from isthmus.kit.secret import Secret
+from isthmus.scope import System
 from isthmus.settings import Core, KeySettings, WrongSetting
 
 _MASTER_FILE, _DEVELOPMENT_FILE = "master.key", "development.key"
@@ -73,15 +74,16 @@ class MasterKeys:
 
 
 class _LiveTenants:
-    """Lets in only tokens of tenants that exist and are not suspended.
+    """Lets in only tokens of tenants that exist and are not suspended, with the roles that the tenant leaves.
 
     The deployment's own tenant is for super admins, and super admins are for it alone: a token of theirs opens no
     merchant's data (security.md SA-01).
     """
 
-    def __init__(self, inner: Authenticator, guard: access.TenantGuard) -> None:
+    def __init__(self, inner: Authenticator, guard: access.TenantGuard, accounts: access.IssuerAccounts) -> None:
         self._inner = inner
         self._guard = guard
+        self._accounts = accounts
 
     async def verify(self, credentials: Credentials) -> Verified | None:
         """The inner verdict, if the tenant is live. Raises Unauthenticated."""
@@ -92,9 +94,11 @@ class _LiveTenants:
         of_deployment = who.tenant_id == PLATFORM_TENANT
         if of_deployment != (SUPER_ADMIN in who.roles):
             raise Unauthenticated
-        if not of_deployment and not await self._guard.is_live(who.tenant_id):
+        if of_deployment:
+            return found
+        if not await self._guard.is_live(who.tenant_id):
             raise Unauthenticated
-        return found
+        return replace(found, principal=await self._accounts.admitted(who))
 
 
 def master_keys(core: Core, *, embedded: bool) -> MasterKeys:
@@ -121,9 +125,11 @@ def _configured(core: Core) -> bool:
     return bool(core.master_key or core.master_key_file or core.master_key_command)
 
 
-def signing(given: KeySettings, home: Path, guard: access.TenantGuard, clock: Clock, *, embedded: bool) -> Signing:
+def signing(given: KeySettings, home: Path, system: System, guarded: access.Settings, *, embedded: bool) -> Signing:
     """Whose tokens are believed. Raises CannotStart for a weak key, WrongSetting when nobody could sign in."""
+    clock = system.clock
     issuers = [_foreign(given, clock)] if given.jwks_url else []
+    foreign = [issuer.name for issuer in issuers]
     development: SharedKey | None = None
     key = None if given.hs256 is None else SharedKey(given.hs256, setting="ISTHMUS_AUTH__HS256")
     if embedded and key is None and not issuers:
@@ -132,7 +138,9 @@ def signing(given: KeySettings, home: Path, guard: access.TenantGuard, clock: Cl
         issuers.append(own_issuer(key, name=given.issuer, audience=given.audience))
     if not issuers:
         raise WrongSetting("Nobody could sign in: give ISTHMUS_AUTH__HS256 or ISTHMUS_AUTH__JWKS_URL.")
-    return Signing([_LiveTenants(TokenAuthenticator(issuers, clock), guard)], given, development)
+    guard = access.TenantGuard(system, guarded)
+    accounts = access.IssuerAccounts(system, guard, guarded, foreign)
+    return Signing([_LiveTenants(TokenAuthenticator(issuers, clock), guard, accounts)], given, development)
 
 
 def _foreign(given: KeySettings, clock: Clock) -> Issuer:

@@ -14,7 +14,7 @@ from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate, require
 from isthmus.engine.queue import Pace, PgQueue
-from isthmus.features import access, connections, proxy, vault, webhooks_out
+from isthmus.features import access, audit, connections, proxy, vault, webhooks_out
 from isthmus.http import Authenticator, Check, HttpSettings
 from isthmus.http.metrics import Traffic
 from isthmus.kit.clock import SYSTEM, Clock
@@ -58,6 +58,8 @@ class Platform:
     cursor_secret: Secret
     #: Notes when API keys are used; whoever serves the API writes it down.
     used: access.LastUsed
+    #: Notes what is refused; whoever serves the API writes it down.
+    refusals: audit.Refusals
     notes: Sequence[str] = field(default=())
     #: What is asked of this process's API, counted for `/metrics`.
     traffic: Traffic = field(default_factory=Traffic)
@@ -71,7 +73,11 @@ class Platform:
     def authenticators(self) -> Sequence[Authenticator]:
         """Whose credentials are believed."""
         settings = self.settings.part(access.Settings)
-        own = (access.KeyAuthenticator(self.system, self.used), access.SessionAuthenticator(self.system, settings))
+        own = (
+            access.KeyAuthenticator(self.system, self.used),
+            access.SessionAuthenticator(self.system, settings),
+            access.GlassAuthenticator(self.system),
+        )
         return (*own, *self.signing.authenticators)
 
     @property
@@ -142,12 +148,13 @@ async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Databa
 
 
 def _platform(settings: Settings, engine: Engine, held: MasterKeys, clock: Clock, *, embedded: bool) -> Platform:
-    guard = access.TenantGuard(System(engine, clock), settings.part(access.Settings))
-    signers = signing(settings.part(KeySettings), settings.core.home, guard, clock, embedded=embedded)
+    system, guarded = System(engine, clock), settings.part(access.Settings)
+    signers = signing(settings.part(KeySettings), settings.core.home, system, guarded, embedded=embedded)
     http = replace(settings.part(HttpSettings), development_key=signers.development is not None)
     notes = [f"A master key was made: {held.made}. Keep a copy elsewhere."] if held.made else []
-    used = access.LastUsed(System(engine, clock), settings.part(access.Settings))
-    return Platform(settings, engine, clock, http, signers, cursor_secret(held.ring), used, notes)
+    used = access.LastUsed(system, guarded)
+    refusals = audit.Refusals(system, settings.part(audit.Settings))
+    return Platform(settings, engine, clock, http, signers, cursor_secret(held.ring), used, refusals, notes)
 
 
 async def _prove(system: System, held: MasterKeys) -> None:

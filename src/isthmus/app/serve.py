@@ -37,6 +37,7 @@ def api(platform: Platform, *, shared: bool = False) -> App:
         budget=PostgresBudget(platform.engine.database, clock=platform.clock) if shared else None,
         figures=None if alone else partial(figures, platform),
         traffic=platform.traffic,
+        refusals=platform.refusals,
         fronts={prefix: made(platform.system) for feature in FEATURES for prefix, made in feature.fronts.items()},
     )
 
@@ -50,6 +51,7 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
     server = Server(api(platform, shared=hear), sock=bound, settings=platform.http_settings, clock=platform.clock)
     async with asyncio.TaskGroup() as group:
         group.create_task(platform.used.run(stop), name="last use of keys")
+        group.create_task(platform.refusals.run(stop), name="refusals")
         if hear:
             group.create_task(platform.engine.bus.run(stop, {}), name="bus")
         await server.serve(stop)

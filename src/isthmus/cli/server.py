@@ -3,6 +3,7 @@
 import typer
 
 from isthmus.cli import (
+    admin,
     audit,
     check,
     connector,
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     schemes.add(webhook)
     app.add_typer(source.source, name="source")
     app.add_typer(tenant.tenant, name="tenant")
+    app.add_typer(admin.admin, name="admin")
     app.add_typer(provider.provider, name="provider")
     app.add_typer(queue.queue, name="queue")
     app.add_typer(audit.audit, name="audit")

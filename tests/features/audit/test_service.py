@@ -10,6 +10,7 @@ from tests.given import vault as given
 
 from isthmus.engine.db import Database
 from isthmus.features import audit
+from isthmus.http import RequestFacts
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid
 from isthmus.kit.events import Event
@@ -136,3 +137,27 @@ async def test_a_page_is_read_by_the_index_of_audited_rows(database: Database) -
     told = "\n".join(row[0] for row in plan)
     assert "Index Scan Backward using kept_tenant_id_id_idx on kept" in told
     assert "day_" not in told
+
+
+async def test_AU_06_what_was_refused_is_kept_with_who_asked_and_how_often(system: System) -> None:
+    refusals = audit.Refusals(system, audit.Settings())
+    scope = given.scope(system, "ten_refused")
+    facts = RequestFacts("req_9", "203.0.113.9")
+    for _ in range(3):
+        refusals.note(scope.principal, facts, "DELETE /api/tenant/members/{id}", "PERMISSION_DENIED")
+    refusals.note(scope.principal, facts, "GET /api/audit/export", "STEP_UP_REQUIRED")
+    await refusals.flush()
+    await refusals.flush()
+    found = (await audit.entries(scope, Ask(), audit.Filters(type="access.refused"))).items
+    kept = {one.subject: (dict(one.body), one.actor, one.address, one.request_id) for one in found}
+    assert len(found) == 2
+    assert kept == {
+        "GET /api/audit/export": ({"code": "STEP_UP_REQUIRED", "times": 1}, scope.principal.id, *_HERE),
+        "DELETE /api/tenant/members/{id}": ({"code": "PERMISSION_DENIED", "times": 3}, scope.principal.id, *_HERE),
+    }
+    for number in range(1_500):
+        refusals.note(scope.principal, facts, f"GET /{number}", "PERMISSION_DENIED")
+    assert len(refusals._waiting) == 1_000
+
+
+_HERE = ("203.0.113.9", "req_9")

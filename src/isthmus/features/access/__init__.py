@@ -5,7 +5,9 @@ from isthmus.features.access.errors import (
     EmailTaken,
     FactorNeeded,
     FactorPresent,
+    GlassNotFound,
     InvitationUnknown,
+    IssuerAccountNotFound,
     KeyExceedsCreator,
     KeyNotActive,
     KeyNotFound,
@@ -25,6 +27,7 @@ from isthmus.features.access.errors import (
     SlugTaken,
     TenantLeaving,
     TenantNotFound,
+    TenantNotLetIn,
     TooManyKeys,
 )
 from isthmus.features.access.model.accounts import User, UserStatus
@@ -46,7 +49,16 @@ from isthmus.features.access.service.accounts import (
 from isthmus.features.access.service.entering import KeyAuthenticator, LastUsed
 from isthmus.features.access.service.erasing import Leaving, delete_tenant
 from isthmus.features.access.service.factors import Enrolment, confirm_factor, offer_factor, remove_factor
+from isthmus.features.access.service.glasses import (
+    Broken,
+    GlassAuthenticator,
+    Why,
+    break_glass,
+    glasses,
+    send_out,
+)
 from isthmus.features.access.service.hashing import Hasher
+from isthmus.features.access.service.issuers import IssuerAccounts, free_account, issuer_accounts, limit_account
 from isthmus.features.access.service.keys import (
     Made,
     Rights,
@@ -85,13 +97,18 @@ from isthmus.features.access.settings import Settings
 __all__ = [
     "ApiKey",
     "Begun",
+    "Broken",
     "DeploymentTenant",
     "EmailTaken",
     "Enrolment",
     "FactorNeeded",
     "FactorPresent",
+    "GlassAuthenticator",
+    "GlassNotFound",
     "Hasher",
     "InvitationUnknown",
+    "IssuerAccountNotFound",
+    "IssuerAccounts",
     "KeyAuthenticator",
     "KeyExceedsCreator",
     "KeyNotActive",
@@ -126,13 +143,16 @@ __all__ = [
     "TenantGuard",
     "TenantLeaving",
     "TenantNotFound",
+    "TenantNotLetIn",
     "TenantStatus",
     "TooManyKeys",
     "User",
     "UserStatus",
     "Wanted",
+    "Why",
     "accept",
     "begin_with_token",
+    "break_glass",
     "change_password",
     "change_roles",
     "change_tenant",
@@ -142,9 +162,13 @@ __all__ = [
     "create_tenant",
     "delete_tenant",
     "find_tenant",
+    "free_account",
+    "glasses",
     "invite",
+    "issuer_accounts",
     "key",
     "keys",
+    "limit_account",
     "live_tenants",
     "members",
     "offer_factor",
@@ -158,6 +182,7 @@ __all__ = [
     "reset_password",
     "revoke_key",
     "rotate_key",
+    "send_out",
     "set_status",
     "sign_in",
     "sign_out",

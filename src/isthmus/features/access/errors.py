@@ -39,6 +39,24 @@ class TenantLeaving(Conflict):
     code = "TENANT_BEING_DELETED"
 
 
+class TenantNotLetIn(Conflict):
+    """This tenant is suspended or being deleted, and nobody is let in.
+
+    Activate it first, unless it is being deleted: that cannot be undone.
+    """
+
+    code = "TENANT_NOT_LET_IN"
+
+
+class GlassNotFound(NotFound):
+    """No operator was inside this tenant under this id.
+
+    List them: `GET /api/tenant/break-glass`.
+    """
+
+    code = "BREAK_GLASS_NOT_FOUND"
+
+
 class MerchantNotFound(NotFound):
     """There is no such merchant, or it is not yours.
 
@@ -150,7 +168,7 @@ class FactorPresent(Conflict):
 class FactorNeeded(Conflict):
     """A super admin may not be without a second factor.
 
-    An operator on the machine can take it away: `isthmus operator reset-factor`; the next sign-in asks for another.
+    An operator on the machine can take it away: `isthmus admin reset-factor`; the next sign-in asks for another.
     """
 
     code = "SECOND_FACTOR_NEEDED"
@@ -159,7 +177,7 @@ class FactorNeeded(Conflict):
 class LastAdmin(Conflict):
     """This is the last super admin of the deployment.
 
-    Invite another one first: `isthmus operator invite`.
+    Invite another one first: `isthmus admin invite`.
     """
 
     code = "LAST_SUPER_ADMIN"
@@ -209,6 +227,15 @@ class MemberNotFound(NotFound):
     """
 
     code = "MEMBER_NOT_FOUND"
+
+
+class IssuerAccountNotFound(NotFound):
+    """This tenant limits nobody's roles under this id.
+
+    List them: `GET /api/tenant/issuer-accounts`.
+    """
+
+    code = "ISSUER_ACCOUNT_NOT_FOUND"
 
 
 class EmailTaken(Conflict):

@@ -42,6 +42,27 @@ class TenantDeleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GlassBroken(Event):
+    """An operator goes into a tenant; kept in the deployment's own log."""
+
+    type: ClassVar[str] = "tenant.glass_broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorEntered(Event):
+    """An operator of the deployment is inside this tenant until the time that the body says, for its reason."""
+
+    type: ClassVar[str] = "operator.entered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorLeft(Event):
+    """An operator's time inside this tenant was ended."""
+
+    type: ClassVar[str] = "operator.left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyCreated(Event):
     """An API key was made; it was shown once, to whoever made it."""
 
@@ -102,6 +123,20 @@ class MemberRemoved(Event):
     """Somebody left; sessions and API keys of theirs open nothing any more."""
 
     type: ClassVar[str] = "member.removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerAccountLimited(Event):
+    """Of the roles that another issuer gives somebody, the tenant leaves these; sessions ended, API keys shrank."""
+
+    type: ClassVar[str] = "issuer_account.limited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerAccountFreed(Event):
+    """The tenant leaves somebody all roles that another issuer gives."""
+
+    type: ClassVar[str] = "issuer_account.freed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +214,9 @@ EMITS = (
     TenantStatusChanged,
     TenantDeletionStarted,
     TenantDeleted,
+    GlassBroken,
+    OperatorEntered,
+    OperatorLeft,
     ApiKeyCreated,
     ApiKeyRotated,
     ApiKeyRevoked,
@@ -188,6 +226,8 @@ EMITS = (
     MemberJoined,
     MemberRolesChanged,
     MemberRemoved,
+    IssuerAccountLimited,
+    IssuerAccountFreed,
     SignedIn,
     SignedOut,
     PasswordChanged,

@@ -3,7 +3,7 @@
 from isthmus.feature import Feature
 from isthmus.features.access.events import EMITS
 from isthmus.features.access.jobs import JOBS
-from isthmus.features.access.routes import accounts, keys, members, sessions, tenants
+from isthmus.features.access.routes import accounts, glasses, issuers, keys, members, sessions, tenants
 from isthmus.features.access.service.accounts import sweep
 from isthmus.features.access.service.erasing import missing
 from isthmus.features.access.service.factors import reseal
@@ -11,11 +11,21 @@ from isthmus.features.access.settings import Settings
 
 FEATURE = Feature(
     name="access",
-    routes=[accounts.routes, sessions.routes, members.routes, keys.routes, keys.reports, tenants.routes],
+    routes=[
+        accounts.routes,
+        sessions.routes,
+        members.routes,
+        issuers.routes,
+        keys.routes,
+        keys.reports,
+        tenants.routes,
+        glasses.entering,
+        glasses.seeing,
+    ],
     jobs=JOBS,
     reconcile=[missing],
     emits=EMITS,
-    permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE],
+    permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE, glasses.BREAK, glasses.SEE],
     periodic={"access.sweep": (600.0, sweep)},
     reseals={"access.second_factors": reseal},
     settings=Settings,

@@ -5,6 +5,7 @@ from isthmus.features.audit.model.checkpoints import Checkpoint, Fault, Head, Ki
 from isthmus.features.audit.model.entries import Entry, Filters
 from isthmus.features.audit.model.exports import Form
 from isthmus.features.audit.service.reading import entries, export
+from isthmus.features.audit.service.refusing import Refusals
 from isthmus.features.audit.service.sealing import lag, seal
 from isthmus.features.audit.service.signing import MadeKey, renew_key
 from isthmus.features.audit.service.verifying import Verdict, head, verify
@@ -20,6 +21,7 @@ __all__ = [
     "Kind",
     "MadeKey",
     "NothingSealed",
+    "Refusals",
     "Settings",
     "Verdict",
     "entries",

@@ -1,4 +1,4 @@
-"""Facts about the sealing of the log."""
+"""Facts about the sealing of the log, and what was refused."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,4 +13,11 @@ class SigningKeyMade(Event):
     type: ClassVar[str] = "audit.signing_key_made"
 
 
-EMITS = (SigningKeyMade,)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRefused(Event):
+    """Somebody was refused what they asked for: the method and route, why, and how often in a few seconds."""
+
+    type: ClassVar[str] = "access.refused"
+
+
+EMITS = (SigningKeyMade, AccessRefused)

@@ -24,3 +24,7 @@ class Settings:
         default=timedelta(minutes=1),
         metadata={"help": "How old an unsealed entry may be before the log warns that sealing is held back."},
     )
+    refusals: timedelta = field(
+        default=timedelta(seconds=5),
+        metadata={"help": "How long refusals of a kind are counted before they are kept."},
+    )

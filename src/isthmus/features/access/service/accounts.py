@@ -157,9 +157,9 @@ async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> Us
 
     Raises MemberNotFound, NotYourself, Invalid.
     """
-    wanted = _roles(scope, roles)
     async with scope.tx() as tx:
         found = await _other(scope, tx, user_id)
+        wanted = _roles(scope, roles)
         await store.update_roles(tx, user_id, wanted)
         await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id, kind=Kind.COOKIE)
         await keys_store.update_roles(tx, sessions.member(scope.tenant_id, user_id).id, wanted)

@@ -10,9 +10,11 @@ from isthmus.features.access.events import TenantChanged, TenantCreated, TenantS
 from isthmus.features.access.model import tenants as model
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.settings import Settings
+from isthmus.features.access.store import issuers as issuers_store
 from isthmus.features.access.store import tenants as store
+from isthmus.features.access.store.issuers import Standing
 from isthmus.kit.paging import Ask, Page
-from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.permissions import PLATFORM_TENANT, Principal
 from isthmus.scope import Scope, System
 
 _DERIVED_TRIES = 3
@@ -114,25 +116,35 @@ async def live_tenants(system: System, tenant_ids: Iterable[str]) -> frozenset[s
 
 
 class TenantGuard:
-    """Answers for the authenticator whether a token's tenant is let in; remembers each answer for a few seconds."""
+    """Answers for the authenticator whether a token's tenant is let in, and what it leaves of somebody's roles;
+    remembers how each tenant stands for a few seconds.
+    """
 
     def __init__(self, system: System, settings: Settings | None = None) -> None:
         self._system = system
         self._settings = settings or Settings()
-        self._known: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, Standing]] = OrderedDict()
 
     async def is_live(self, tenant_id: str) -> bool:
         """Whether the tenant exists and is not suspended."""
+        return (await self._standing(tenant_id)).live
+
+    async def limit_of(self, who: Principal) -> frozenset[str] | None:
+        """The roles that the tenant leaves this person; None where it leaves all that the token gives."""
+        return (await self._standing(who.tenant_id)).limits.get((who.issuer, who.subject))
+
+    async def _standing(self, tenant_id: str) -> Standing:
         now = self._system.clock.monotonic()
         known = self._known.get(tenant_id)
         if known is not None and known[0] > now:
             return known[1]
-        live = tenant_id in await live_tenants(self._system, [tenant_id])
+        async with self._system.tx() as tx:
+            found = await issuers_store.standing(tx, tenant_id)
         self._known.pop(tenant_id, None)
-        self._known[tenant_id] = (now + self._settings.tenant_check.total_seconds(), live)
+        self._known[tenant_id] = (now + self._settings.tenant_check.total_seconds(), found)
         while len(self._known) > self._settings.tenants_remembered:
             self._known.popitem(last=False)
-        return live
+        return found
 
 
 async def plan_of(scope: Scope) -> str | None:
