@@ -307,9 +307,14 @@ def _line(item: _Item, status: OrderStatus, word: str) -> OrderLine:
         image_url=reading.optional_line(product.thumbnail),
         unit_list_price=listed,
         status=status,
-        platform_status=word,
+        platform_status=word if status is OrderStatus.UNKNOWN else _confirmation(item) or word,
         location_external_id=reading.optional_ident(item.seller_inventory_id, "seller inventory id"),
     )
+
+
+def _confirmation(item: _Item) -> str:
+    """What the seller has said of a line; it goes its own way beside the order's state."""
+    return reading.line(item.confirmation.status) if isinstance(item.confirmation, _Confirmation) else ""
 
 
 def _ship_by(items: Sequence[_Item]) -> datetime | None:

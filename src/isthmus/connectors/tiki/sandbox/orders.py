@@ -23,7 +23,23 @@ _INCLUDES = ("items.fees", "status_histories")
 
 def status(order: Placed) -> str:
     """The order's state in the platform's words."""
-    return order.strange or _STATUS[order.state]
+    confirmed = order.state == "paid" and not waits(order)
+    return order.strange or ("processing" if confirmed else _STATUS[order.state])
+
+
+def kind(order: Placed) -> str:
+    """Who delivers it."""
+    return order.facts.get("fulfillment_type", "tiki_delivery")
+
+
+def item_id(order: Placed, place: int) -> int:
+    """The id of an order's line."""
+    return 156_000_000 + order.serial * 100 + place
+
+
+def waits(order: Placed) -> bool:
+    """Whether the seller has yet to say that the goods are there."""
+    return order.state == "paid" and f"item:{item_id(order, 0)}" not in order.facts
 
 
 def listed(shop: Shop, call: Call, seller: Seller) -> Reply:
@@ -77,7 +93,7 @@ def _order(seller: Seller, order: Placed, include: list[str]) -> dict[str, objec
     shown: dict[str, object] = {
         "id": 106_000_000 + order.serial,
         "code": order.key,
-        "fulfillment_type": "tiki_delivery",
+        "fulfillment_type": kind(order),
         "status": status(order),
         "is_rma": False,
         "is_vat_exporting": False,
@@ -136,7 +152,7 @@ def _item(seller: Seller, order: Placed, place: int, line: Bought) -> dict[str, 
     group = 900_000_000 + rows[0].index if rows and len(rows[0].product.variants) > 1 else 0
     total = int(line.price * line.quantity)
     return {
-        "id": 156_000_000 + order.serial * 100 + place,
+        "id": item_id(order, place),
         "product": {
             "id": line.row,
             "type": "simple",
@@ -150,7 +166,7 @@ def _item(seller: Seller, order: Placed, place: int, line: Bought) -> dict[str, 
         },
         "seller": {"id": int(seller.id), "name": seller.name},
         "confirmation": {
-            "status": "waiting" if order.state == "paid" else "confirmed",
+            "status": _confirmation(order, place),
             "confirmed_at": None,
             "available_confirm_sla": local(order.placed + 28_800),
             "pickup_confirm_sla": local(order.placed + 172_800),
@@ -171,13 +187,18 @@ def _item(seller: Seller, order: Placed, place: int, line: Bought) -> dict[str, 
     }
 
 
+def _confirmation(order: Placed, place: int) -> str:
+    usual = "waiting" if order.state == "paid" else "confirmed"
+    return order.facts.get(f"item:{item_id(order, place)}", usual)
+
+
 def _shipping(order: Placed) -> dict[str, object]:
     sent = order.state in {"shipped", "delivered", "completed", "returned"}
     buyer = order.shown
     return {
         "partner_id": "TNSL" if sent else "",
-        "partner_name": "TikiNOW" if sent else "",
-        "tracking_code": f"TNSL{order.serial:08d}" if sent else "",
+        "partner_name": order.facts.get("partner_name", "TikiNOW" if sent else ""),
+        "tracking_code": order.facts.get("tracking_code", f"TNSL{order.serial:08d}" if sent else ""),
         "status": "delivered" if order.state in {"delivered", "completed"} else "shipping" if sent else "",
         "plan": {"id": 1, "name": "Giao hàng tiêu chuẩn", "is_free_shipping": False, "description": ""},
         "address": {
