@@ -20,6 +20,7 @@ from isthmus.client import (
 )
 from isthmus.client.errors import MalformedBody
 from isthmus.connect import granting, judging, reading, walk
+from isthmus.connect.acting import Action
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Listing, Order
@@ -36,7 +37,8 @@ from isthmus.connect.spi import (
     Session,
     Window,
 )
-from isthmus.connectors.tiki import mapping, orders, queueing
+from isthmus.connect.writing import Edit, Outcome
+from isthmus.connectors.tiki import acting, mapping, orders, queueing, writing
 from isthmus.kit.clock import Clock
 
 _API = "/integration/v2"
@@ -172,9 +174,9 @@ class Tiki:
         """See `queueing`."""
         return await queueing.open_queue(desk, name)
 
-    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> None:
+    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> frozenset[str] | None:
         """See `queueing`."""
-        await queueing.join(session, queue, topics)
+        return await queueing.join(session, queue, topics)
 
     async def pull_events(self, desk: Desk, queue: str, place: str) -> Pulled:
         """See `queueing`."""
@@ -212,6 +214,26 @@ class Tiki:
     def map_listing(self, record: RawRecord, account: Account) -> Listing:  # noqa: ARG002 - one country, one currency
         """See `mapping.listing`."""
         return mapping.listing(record)
+
+    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+        """See `writing`."""
+        return writing.batches(edits)
+
+    async def write(self, session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
+        """See `writing`."""
+        return await writing.write(session, batch)
+
+    def check(self, action: Action) -> str:
+        """See `acting`."""
+        return acting.check(action)
+
+    async def act(self, session: Session, action: Action) -> Sequence[Outcome]:
+        """See `acting`."""
+        return await acting.act(session, f"{session.app_hosts['api']}{_API}", action)
+
+    def shows(self, action: Action, order: Order) -> bool | None:
+        """See `acting`."""
+        return acting.shows(action, order)
 
     async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """Orders changed in the window, oldest change first."""

@@ -201,18 +201,16 @@ def _attributes(seller: Seller, row: Row) -> dict[str, object]:
 
 
 def _inventory(seller: Seller, row: Row) -> dict[str, object]:
-    sellable, reserved = _variant(row).stock, row.id % 3
-    places = len(seller.warehouses)
-    share, rest = divmod(sellable, places)
+    variant, reserved = _variant(row), row.id % 3
     stocks: list[dict[str, int]] = []
-    for number, place in enumerate(seller.warehouses):
-        here, held = share + (rest if number == 0 else 0), reserved if number == 0 else 0
-        stocks.append({"warehouse_id": int(place.id)} | _quantities(here, held))
+    for number, (place, free) in enumerate(zip(seller.warehouses, variant.spread(len(seller.warehouses)), strict=True)):
+        stocks.append({"warehouse_id": int(place.id)} | quantities(free, reserved if number == 0 else 0))
     kinds = {"fulfillment_type": "tiki_delivery", "inventory_type": "backorder", "warehouse_stocks": stocks}
-    return {**kinds, **_quantities(sellable, reserved)}
+    return {**kinds, **quantities(variant.stock, reserved)}
 
 
-def _quantities(sellable: int, reserved: int) -> dict[str, int]:
+def quantities(sellable: int, reserved: int) -> dict[str, int]:
+    """The four counts of a stock."""
     return {
         "quantity": sellable + reserved,
         "quantity_available": sellable,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from isthmus.connectors.tiki.sandbox import oauth, orders, products, queues
+from isthmus.connectors.tiki.sandbox import acts, oauth, orders, products, queues, writes
 from isthmus.connectors.tiki.sandbox.rules import error
 from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Warehouse, endpoint
 
@@ -56,6 +56,12 @@ class Tiki(Shop):
         def bound(answer: products.Answer) -> products.Served:
             return lambda call: products.served(self, call, answer)
 
+        def written(answer: Callable[[Shop, Call, Seller, writes.Tell], Reply]) -> products.Answer:
+            def tell(seller: Seller) -> writes.Tell:
+                return lambda kind, news: self.queues.tell(seller.extra["sid"], kind, news, self.clock.unix())
+
+            return lambda call, seller: answer(self, call, seller, tell(seller))
+
         def of_orders(answer: Callable[[Shop, Call, Seller], Reply]) -> products.Served:
             wanted = frozenset({"order"})
             return lambda call: products.served(self, call, lambda c, s: answer(self, c, s), wanted)
@@ -67,11 +73,14 @@ class Tiki(Shop):
             endpoint("GET", f"{root}/products", bound(products.listed)),
             endpoint("GET", f"{root}/products/findBy", bound(products.found_by)),
             endpoint("GET", f"{root}/products/{{id}}", bound(products.one)),
+            endpoint("PUT", f"{root}/products/updateSku", bound(written(writes.one))),
+            endpoint("PUT", "/integration/v2\\.1/products/updateSkus", bound(written(writes.many))),
             endpoint("POST", "/v1/queues", lambda call: queues.create(self, call, self.queues)),
             endpoint("POST", "/v1/queues/{code}/subscriptions", lambda call: queues.join(self, call, self.queues)),
             endpoint("POST", "/v1/queues/{code}/events/pull", lambda call: queues.pull(self, call, self.queues)),
             endpoint("GET", f"{root}/orders", of_orders(orders.listed)),
             endpoint("GET", f"{root}/orders/{{code}}", of_orders(orders.one)),
+            *[endpoint(method, f"{root}/{path}", of_orders(answer)) for method, path, answer in acts.CALLS],
             endpoint("GET", f"{root}/sellers/me", bound(products.me)),
             endpoint("GET", f"{root}/sellers/me/warehouses", bound(products.warehouses)),
         ]
