@@ -32,7 +32,7 @@ async def wake(system: System) -> None:
 
 async def connected(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent - the pushes themselves tell
     """Signed in anew: what waited for it goes on."""
-    await edits.unpark(tx, event["tenant_id"], event["subject"])
+    await edits.unpark(tx, event["tenant_id"], event["subject"], event["at"])
 
 
 async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent - the cause was told

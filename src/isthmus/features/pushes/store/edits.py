@@ -66,7 +66,7 @@ from jsonb_to_recordset($3::jsonb)
 where e.tenant_id = $1 and e.claim = $2 and e.id = w.id
 """
 _UNPARK: Final = """
-update edits set state = 'unsure', due_at = clock_timestamp(), attempts = 0
+update edits set state = 'unsure', due_at = $3, attempts = 0
 where tenant_id = $1 and connection_id = $2 and state = 'parked'
 """
 _DECIDED: Final = """
@@ -189,9 +189,9 @@ async def later(tx: Tx, claim: str, rows: Mapping[str, Later]) -> None:
         await tx.execute_sql(_LATER, tx.tenant_id, claim, given)
 
 
-async def unpark(tx: Tx, tenant_id: str, connection_id: str) -> None:
+async def unpark(tx: Tx, tenant_id: str, connection_id: str, now: datetime) -> None:
     """Let what waited for a sign-in go on, by looking first."""
-    await tx.execute_sql(_UNPARK, tenant_id, connection_id)
+    await tx.execute_sql(_UNPARK, tenant_id, connection_id, now)
 
 
 async def forget(tx: Tx, tenant_id: str, connection_id: str) -> list[tuple[str, int]]:

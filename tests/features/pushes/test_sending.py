@@ -1,0 +1,246 @@
+"""Values on their way: once, whatever breaks, and never an old one over a newer one."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+import pytest_asyncio
+from tests.given import records as given_records
+from tests.given.pushes import Given, given_pushes
+from tests.house_database import Copy
+
+from isthmus.connect.abilities import EditField, Writing
+from isthmus.engine.db import Database
+from isthmus.features import pushes
+from isthmus.features.pushes.errors import NothingToPush, NotWritable, WrongEdit
+from isthmus.features.pushes.model.edits import ItemState
+from isthmus.features.pushes.service import reading, waking
+from isthmus.kit.errors import NotFound
+from isthmus.kit.paging import Ask
+from isthmus.scope import System
+
+PRICE, STOCK, TITLE = EditField.PRICE, EditField.STOCK, EditField.TITLE
+
+
+@pytest_asyncio.fixture
+async def at(database: Database, copied: Copy) -> AsyncIterator[Given]:
+    yield given_pushes(database)
+    await given_records.clear(copied)
+    async with database.system() as tx:
+        await tx.execute_sql("delete from pushes")
+        await tx.execute_sql("delete from conflicts")
+
+
+async def _states(at: Given, push_id: str) -> list[tuple[str, str | None]]:
+    page = await reading.items(at.scope, push_id, None, Ask(100))
+    return [(row["state"], row["code"]) for row in page.items]
+
+
+async def test_a_value_is_written_once_and_the_store_shows_it_before_the_platform_is_read_again(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    push = await at.want(ids["p1"], PRICE, "12.50")
+    assert await _states(at, push) == [("waiting", None)]
+    await at.work()
+    assert [effect[1:] for effect in at.far.effects] == [(PRICE, Decimal("12.50"))]
+    assert await at.shown(ids["p1"], PRICE) == Decimal("12.50")
+    assert (await at.edits(), await _states(at, push)) == ([], [("done", None)])
+    finished = [one["body"] for one in await given_records.events(at.scope, "push.finished")]
+    assert [(one["pushId"], one["done"]) for one in finished] == [(push, 1)]
+
+
+async def test_an_echo_of_our_own_write_makes_no_new_change(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    await at.want(ids["p1"], STOCK, 3)
+    await at.work()
+    before = await given_records.events(at.scope, "listing.")
+    await at.read()
+    assert await given_records.events(at.scope, "listing.") == before
+    assert at.far.calls == 1
+
+
+async def test_what_the_far_side_shows_already_is_not_written(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    push = await at.want(ids["p1"], TITLE, "Áo thun")
+    await at.work()
+    assert (at.far.calls, await _states(at, push)) == (0, [("agreed", None)])
+
+
+@pytest.mark.parametrize("day", ["lost", "dropped", "died"])
+async def test_after_a_call_without_an_answer_the_far_side_is_looked_at_and_nothing_happens_twice(
+    at: Given, day: str
+) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = [day]  # type: ignore[list-item]
+    push = await at.want(ids["p1"], STOCK, 9)
+    assert await at.work() == (day != "died")
+    at.clock.advance(60)
+    await at.work()
+    assert at.far.looks == 1
+    assert [effect[1:] for effect in at.far.effects] == [(STOCK, 9)]
+    assert (await at.edits(), await _states(at, push)) == ([], [("done", None)])
+
+
+async def test_a_repeat_never_brings_stock_back_that_was_sold_meanwhile(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["dropped"]
+    await at.want(ids["p1"], STOCK, 9)
+    await at.work()
+    at.far.edit("p1", STOCK, 8)
+    at.clock.advance(60)
+    await at.work()
+    assert at.far.value("p1", STOCK) == 8
+    assert await at.edits() == []
+
+
+async def test_a_newer_wish_takes_the_place_of_an_older_one_that_never_arrives(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    older = await at.want(ids["p1"], PRICE, "11")
+    newer = await at.want(ids["p1"], PRICE, "12")
+    await at.work()
+    assert [effect[2] for effect in at.far.effects] == [Decimal(12)]
+    assert await _states(at, older) == [("superseded", None)]
+    assert await _states(at, newer) == [("done", None)]
+
+
+async def test_a_wish_that_comes_while_an_older_value_is_under_way_goes_on_from_there(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["dropped"]
+    await at.want(ids["p1"], PRICE, "11")
+    await at.work()
+    await at.want(ids["p1"], PRICE, "12")
+    at.clock.advance(60)
+    await at.settle(2)
+    assert [effect[2] for effect in at.far.effects] == [Decimal(11), Decimal(12)]
+    assert (await at.edits(), at.far.value("p1", PRICE)) == ([], Decimal(12))
+
+
+async def test_each_item_fails_alone_and_a_call_that_is_refused_as_a_whole_is_parted(at: Given) -> None:
+    ids = await at.stock(*(given_records.listing(f"p{one}") for one in range(3)))
+    at.far.picky = {7}
+    push = await pushes.want(at.scope, [pushes.Want(ids[f"p{one}"], STOCK, 6 + one) for one in range(3)])
+    await at.work()
+    assert await _states(at, push) == [("done", None), ("refused", "CALLER"), ("done", None)]
+    assert sorted(str(effect[2]) for effect in at.far.effects) == ["6", "8"]
+    again = await reading.retry(at.scope, push)
+    at.far.picky = set()
+    await at.work()
+    assert await _states(at, again) == [("done", None)]
+    with pytest.raises(NothingToPush):
+        await reading.retry(at.scope, again)
+
+
+async def test_a_locked_value_waits_and_arrives_when_the_lock_has_gone(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["locked", "stale", "throttled", "unreachable"]
+    push = await at.want(ids["p1"], PRICE, "12")
+    await at.work()
+    assert await _states(at, push) == [("waiting", "campaign")]
+    await at.settle(6)
+    assert (await _states(at, push), at.far.value("p1", PRICE)) == ([("done", None)], Decimal(12))
+
+
+async def test_an_edit_that_can_never_be_sent_is_given_up_with_its_reason(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["unreachable"] * 40
+    push = await at.want(ids["p1"], PRICE, "12")
+    await at.settle(30)
+    assert (await _states(at, push), await at.edits()) == ([("refused", "PUSH_GAVE_UP")], [])
+
+
+async def test_a_dead_sign_in_parks_what_is_wanted_until_it_works_again(at: Given, database: Database) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["expired"]
+    push = await at.want(ids["p1"], PRICE, "12")
+    await at.settle(2)
+    assert [one["state"] for one in await at.edits()] == ["parked"]
+    assert at.far.calls == 1
+    async with database.system() as tx:
+        event = {"tenant_id": "ten_one", "subject": "con_one", "at": at.clock.now()}
+        await waking.connected(tx, event)
+    at.clock.advance(10**6)
+    await at.work()
+    assert await _states(at, push) == [("done", None)]
+
+
+async def test_a_connection_that_ends_takes_what_was_wanted_with_it(at: Given, database: Database) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    push = await at.want(ids["p1"], PRICE, "12")
+    async with database.system() as tx:
+        event = {"tenant_id": "ten_one", "subject": "con_one", "at": at.clock.now()}
+        await waking.disconnected(tx, event)
+    await at.work()
+    assert (at.far.calls, await _states(at, push)) == (0, [("cancelled", "DISCONNECTED")])
+
+
+async def test_what_was_not_sent_can_be_taken_back_and_what_may_have_been_cannot(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"), given_records.listing("p2"))
+    at.far.days = ["dropped"]
+    sent = await at.want(ids["p1"], PRICE, "12")
+    await at.work()
+    waiting = await at.want(ids["p2"], PRICE, "12")
+    await reading.cancel(at.scope, waiting)
+    await reading.cancel(at.scope, sent)
+    assert await _states(at, waiting) == [("cancelled", None)]
+    assert (await _states(at, sent))[0][0] == "waiting"
+    at.clock.advance(60)
+    await at.work()
+    assert await _states(at, sent) == [("done", None)]
+
+
+async def test_a_listing_that_has_gone_refuses_what_is_wanted_of_it(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["lost"]
+    push = await at.want(ids["p1"], PRICE, "12")
+    await at.work()
+    del at.far.listings["p1"]
+    at.clock.advance(60)
+    await at.work()
+    assert await _states(at, push) == [("refused", "LISTING_GONE")]
+
+
+async def test_while_the_far_side_cannot_be_looked_at_nothing_doubtful_is_sent(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["lost"]
+    push = await at.want(ids["p1"], PRICE, "12")
+    await at.work()
+    at.far.blind = True
+    await at.settle(3)
+    assert at.far.calls == 1
+    at.far.blind = False
+    await at.settle(3)
+    assert (await _states(at, push))[0][0] == ItemState.DONE
+
+
+async def test_wishes_that_cannot_be_are_refused_before_anything_is_noted(at: Given) -> None:
+    two = given_records.listing("p1", given_records.variant("a", "A"), given_records.variant("b", "B"))
+    ids = await at.stock(two)
+    with pytest.raises(WrongEdit, match="several variants"):
+        await at.want(ids["p1"], STOCK, 1)
+    with pytest.raises(WrongEdit, match="no such variant"):
+        await at.want(ids["p1"], STOCK, 1, variant="c")
+    with pytest.raises(WrongEdit, match="priced in VND"):
+        await at.want(ids["p1"], PRICE, 1, variant="a", currency="USD")
+    with pytest.raises(WrongEdit, match="location"):
+        await at.want(ids["p1"], STOCK, 1, variant="a", location="nowhere")
+    with pytest.raises(NotFound):
+        await at.want("lst_nobodys", STOCK, 1)
+    at.far.about = pushes.About("con_one", "shelf", Writing((EditField.STOCK,)))
+    with pytest.raises(NotWritable):
+        await at.want(ids["p1"], TITLE, "New")
+    assert await at.edits() == []
+
+
+async def test_lost_wake_ups_are_found_and_what_ended_long_ago_is_forgotten(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    await at.want(ids["p1"], PRICE, "12")
+    system = System(at.scope.engine, at.clock)
+    at.clock.advance(10)
+    async with system.tx() as tx:
+        assert [(wake.job, wake.key) for wake in await waking.missing(system, tx)] == [("pushes.send", "con_one")]
+    await at.work()
+    async with system.tx() as tx:
+        assert await waking.missing(system, tx) == []
+    at.clock.advance(timedelta(days=91).total_seconds())
+    await waking.prune(system)
+    assert (await reading.pushes(at.scope, Ask())).items == []
