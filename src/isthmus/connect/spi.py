@@ -342,10 +342,10 @@ class Queues(Protocol):
         """The platform's id of the app's queue, made under this name where there must be one."""
         ...
 
-    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> frozenset[str]:
+    async def join_queue(self, session: Session, queue: str, topics: frozenset[str]) -> frozenset[str] | None:
         """Have one shop's events put there; which of them the platform says that it puts there now.
 
-        All of them where an app's queue has every shop's. Saying it twice is safe, and the way to ask.
+        None where an app's queue has every shop's unasked. Saying it twice is safe, and the way to ask.
         """
         ...
 

@@ -91,6 +91,9 @@ class Hint(Strict, frozen=True):
     topic: str
     event: str
     entity: str = ""
+    #: For news about a person: where the platform's id of that customer stands, and those of the orders that are meant.
+    person: str = ""
+    records: str = ""
 
 
 class Sample(Strict, frozen=True):
@@ -109,6 +112,8 @@ class Webhooks(Strict, frozen=True):
     signatures: tuple[Signature, ...] = ()
     #: The fields of the app registration that hold the secret and the app's own id; empty: a source has its own.
     secret_field: str = ""
+    #: The credential of a connection that holds the secret, for sources of one connection.
+    connection_secret: str = ""
     app_fields: tuple[str, ...] = ()
     #: What makes a delivery the same as another; empty: its whole body.
     dedupe: tuple[str, ...] = ()
@@ -127,6 +132,8 @@ class Webhooks(Strict, frozen=True):
     #: Where a person enters our address; the topics to ask for there, or by the platform's call where it has one.
     setup: str = ""
     topics: tuple[str, ...] = ()
+    #: Those of them that only a console takes, even where there is a call for the others.
+    console_topics: tuple[str, ...] = ()
     #: Milliseconds within which the platform wants its answer.
     deadline_ms: int = 5000
 
@@ -170,6 +177,8 @@ def _patterns(given: Webhooks) -> Iterator[str]:
 def _named(given: Webhooks) -> Iterator[str]:
     yield from (given.topic, given.object, given.occurred, *given.dedupe)
     yield from places(given.account) or (given.account,)
+    for hint in given.hints:
+        yield from (hint.person, hint.records)
     for one in given.signatures:
         yield from (one.where, one.id, one.timestamp, one.body_digest, one.single, *places(one.template))
     for challenge in given.challenges:

@@ -26,7 +26,12 @@ class _Batch(msgspec.Struct):
     ack_id: Loose = None
 
 
+class _Joined(msgspec.Struct):
+    active: Loose = None
+
+
 _QUEUE = reading.decoder(_Queue)
+_JOINED = reading.decoder(_Joined)
 _BATCH = reading.decoder(_Batch)
 
 
@@ -39,11 +44,14 @@ async def open_queue(desk: Desk, name: str) -> str:
     return code
 
 
-async def join(session: Session, queue: str, topics: frozenset[str]) -> None:
-    """Subscribe one seller to each kind of event."""
-    for topic in sorted(topics):
-        place = f"{session.app_hosts['api']}{_QUEUES}/{queue}/subscriptions"
-        await session.client.post(place, {"event_type": topic})
+async def join(session: Session, queue: str, topics: frozenset[str]) -> frozenset[str]:
+    """Subscribe one seller to each kind of event; those that the answers call active.
+
+    Nothing lists a seller's subscriptions (4.6): asking anew is the only way to learn of them, and brings them back.
+    """
+    place = f"{session.app_hosts['api']}{_QUEUES}/{queue}/subscriptions"
+    answers = {topic: await session.client.post(place, {"event_type": topic}) for topic in sorted(topics)}
+    return frozenset(topic for topic, answer in answers.items() if judging.decoded(answer, _JOINED).active is True)
 
 
 async def pull(desk: Desk, queue: str, place: str) -> Pulled:

@@ -30,6 +30,7 @@ from isthmus.features.connections.service.integrations import (
     integrations,
     remove,
 )
+from isthmus.features.connections.service.leaving import credential
 from isthmus.features.connections.service.locating import holder
 from isthmus.features.connections.service.managing import (
     Trial,
@@ -109,6 +110,7 @@ __all__ = [
     "connections",
     "create",
     "deactivate",
+    "credential",
     "desk",
     "disconnect",
     "export",

@@ -25,6 +25,10 @@ class Settings:
     revoke_deadline: timedelta = field(
         default=timedelta(seconds=5), metadata={"help": "How long a disconnection waits for the platform's revocation."}
     )
+    leave_deadline: timedelta = field(
+        default=timedelta(seconds=15),
+        metadata={"help": "How long a disconnection waits until a shop has been told to push nothing any more."},
+    )
     call_attempts: int = field(default=4, metadata={"help": "Most attempts of one call that is safe to repeat."})
     pooled_clients: int = field(default=2_000, metadata={"help": "Most bound clients that a process keeps ready."})
     allow_networks: tuple[str, ...] = field(

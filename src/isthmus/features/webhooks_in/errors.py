@@ -39,6 +39,15 @@ class PushesNothing(Conflict):
     code = "WEBHOOKS_NOT_SUPPORTED"
 
 
+class NothingToSignWith(Conflict):
+    """The shop's pushes cannot be verified: the connection lacks the secret that they are signed with.
+
+    Connect it again and enter the field that `details.field` names, then its pushes are asked for.
+    """
+
+    code = "WEBHOOK_SECRET_MISSING"
+
+
 class NotRetryable(Conflict):
     """The delivery is being worked off already, or no connection of yours is known for it.
 

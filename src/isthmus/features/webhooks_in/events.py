@@ -125,6 +125,30 @@ class ReplayCancelled(Event):
     type: ClassVar[str] = "webhook_replay.cancelled"
 
 
+class DataRequested(Event):
+    """A person wants to know what a shop keeps of them; the orders that are kept here can be read by their ids."""
+
+    type: ClassVar[str] = "privacy.data_requested"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("provider", "connectionId", "customer"), _TEXT),
+        "customerId": {"type": ["string", "null"]},
+        "orderIds": {"type": "array", "items": _TEXT},
+        "requestedOrders": {"type": "array", "items": _TEXT},
+    }
+
+
+class DataErased(Event):
+    """A platform wanted a person, or a whole shop, to be forgotten, and that was done. `what` is customer or shop."""
+
+    type: ClassVar[str] = "privacy.erased"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("provider", "connectionId", "what", "customer"), _TEXT),
+        "orders": {"type": "integer", "description": "Orders of which something was erased; 0 for a shop."},
+    }
+
+
 class Simulated(Event):
     """Somebody sent a sample through a source."""
 
@@ -148,5 +172,7 @@ EMITS: tuple[type[Event], ...] = (
     DeliveryRetried,
     ReplayRequested,
     ReplayCancelled,
+    DataRequested,
+    DataErased,
     Simulated,
 )

@@ -43,6 +43,10 @@ class Queues:
         """The application's queue of this name."""
         return next((one for one in self._queues.values() if one.app is app and one.name == name), None)
 
+    def of_app(self, app: App) -> list[Queue]:
+        """The application's queues."""
+        return [one for one in self._queues.values() if one.app is app]
+
     def open(self, app: App, name: str, code: str) -> Queue:
         """A new one."""
         made = self._queues[code] = Queue(app, code, name)

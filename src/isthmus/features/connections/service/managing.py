@@ -8,7 +8,7 @@ from isthmus.features.connections.errors import ConnectionNotFound
 from isthmus.features.connections.events import Disconnected, ReturnOriginsChanged
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import Connection, Filters
-from isthmus.features.connections.service import revoking, sealing, sessions, starting
+from isthmus.features.connections.service import leaving, revoking, sealing, sessions, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.trying import Trial as Trial
 from isthmus.features.connections.service.trying import test as test
@@ -55,6 +55,7 @@ async def end_all(scope: Scope) -> None:  # house: silent - each end is told
 async def end(scope: Scope, connection: Connection) -> str:
     """The same for a connection that was looked up, whosever it is."""
     connection_id = connection.id
+    await leaving.leave(scope, connection)
     found = await _tokens(scope, connection)
     revoked = "nothing_to_revoke" if found is None else await revoking.revoke(scope, connection, found)
     async with scope.tx() as tx:

@@ -2,7 +2,9 @@
 
 from isthmus.features.orders.service.erasing import erase as erase
 from isthmus.features.orders.service.erasing import forget as forget
+from isthmus.features.orders.service.erasing import known_of as known_of
 from isthmus.features.orders.service.erasing import redact as redact
+from isthmus.features.orders.service.erasing import redact_at as redact_at
 from isthmus.features.orders.service.looking import OrderDetail as OrderDetail
 from isthmus.features.orders.service.looking import external_ids as external_ids
 from isthmus.features.orders.service.looking import known_raw as known_raw

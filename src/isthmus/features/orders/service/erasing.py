@@ -1,6 +1,6 @@
 """Persons are forgotten: in time by rule, at once when somebody asks, and with the shop that knew them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -44,6 +44,26 @@ async def redact(scope: Scope, customer_id: str) -> None:
         await store.erase_orders_of(tx, [customer_id], scope.now)
         gone = await store.redact_customers(tx, scope.now, 1, ids=[customer_id])
         tx.emit(*(_told(row) for row in gone))
+
+
+async def known_of(
+    scope: Scope, connection_id: str, external_id: str, named: Sequence[str]
+) -> tuple[str | None, list[str]]:
+    """What is kept of a platform's customer: our ids of the customer and of the orders, the named ones too."""
+    async with scope.tx() as tx:
+        customer_id = await store.person(tx, connection_id, external_id)
+        return customer_id, await store.orders_of(tx, connection_id, customer_id, named)
+
+
+async def redact_at(scope: Scope, connection_id: str, external_id: str, named: Sequence[str]) -> int:
+    """Erase a platform's customer with all their orders, and what is personal of the named ones; how many orders."""
+    async with scope.tx() as tx:
+        customer_id = await store.person(tx, connection_id, external_id)
+        count = await store.erase_named(tx, connection_id, named, scope.now)
+        if customer_id is not None:
+            count += await store.erase_orders_of(tx, [customer_id], scope.now)
+            tx.emit(*(_told(row) for row in await store.redact_customers(tx, scope.now, 1, ids=[customer_id])))
+    return count
 
 
 def _told(row: Mapping[str, Any]) -> CustomerRedacted:

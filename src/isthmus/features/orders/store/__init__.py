@@ -1,9 +1,12 @@
 """Every statement over orders."""
 
 from isthmus.features.orders.store.erasing import erase as erase
+from isthmus.features.orders.store.erasing import erase_named as erase_named
 from isthmus.features.orders.store.erasing import erase_orders_of as erase_orders_of
 from isthmus.features.orders.store.erasing import forget as forget
+from isthmus.features.orders.store.erasing import orders_of as orders_of
 from isthmus.features.orders.store.erasing import outlived as outlived
+from isthmus.features.orders.store.erasing import person as person
 from isthmus.features.orders.store.erasing import redact_customers as redact_customers
 from isthmus.features.orders.store.reading import customer as customer
 from isthmus.features.orders.store.reading import external_ids as external_ids

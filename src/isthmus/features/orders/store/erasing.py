@@ -36,6 +36,16 @@ from (
 where c.tenant_id = $1 and c.id = old.id
 returning c.id, c.connection_id, c.provider, c.external_id
 """
+_PERSON: Final = "select id from customers where tenant_id = $1 and connection_id = $2 and external_id = $3"
+_ORDERS_OF: Final = """
+select id from orders
+where tenant_id = $1 and connection_id = $2 and (customer_id = $3 or external_id = any($4::text[]))
+order by id limit 1000
+"""
+_ERASE_NAMED: Final = """
+update orders set personal = null, raw = null, redacted_at = $2
+where tenant_id = $1 and connection_id = $3 and external_id = any($4::text[]) and redacted_at is null
+"""
 _ORDERS: Final = """
 delete from orders o using (
   select tenant_id, id from orders where tenant_id = $1 and connection_id = $2 limit $3
@@ -59,6 +69,23 @@ async def erase(tx: Tx, before: datetime, now: datetime, limit: int) -> int:
 async def erase_orders_of(tx: Tx, customer_ids: Sequence[str], now: datetime) -> int:
     """Erase what is personal of all orders of these customers; how many orders."""
     return await tx.execute_sql(_ERASE_OF, tx.tenant_id, now, customer_ids)
+
+
+async def person(tx: Tx, connection_id: str, external_id: str) -> str | None:
+    """Our id of a platform's customer."""
+    rows = await tx.fetch_sql(_PERSON, tx.tenant_id, connection_id, external_id)
+    return rows[0]["id"] if rows else None
+
+
+async def orders_of(tx: Tx, connection_id: str, customer_id: str | None, external_ids: Sequence[str]) -> list[str]:
+    """Our ids of a customer's orders, and of those that the platform names; a thousand at most."""
+    rows = await tx.fetch_sql(_ORDERS_OF, tx.tenant_id, connection_id, customer_id, list(external_ids))
+    return [row["id"] for row in rows]
+
+
+async def erase_named(tx: Tx, connection_id: str, external_ids: Sequence[str], now: datetime) -> int:
+    """Erase what is personal of the orders that the platform names; how many."""
+    return await tx.execute_sql(_ERASE_NAMED, tx.tenant_id, now, connection_id, list(external_ids))
 
 
 async def redact_customers(

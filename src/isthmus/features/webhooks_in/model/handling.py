@@ -25,6 +25,7 @@ class Action(StrEnum):
     SYNC = "sync"
     FORWARD = "forward"
     CALL = "call"
+    OBEY = "obey"
 
 
 class OrderedBy(StrEnum):
@@ -52,6 +53,9 @@ class Rule:
 
 #: Reads the object that a delivery is about; there without being asked for.
 READER = Rule(name=SYNC, action=Action.SYNC, priority=50)
+#: Does what the law wants when a platform passes on that a person, or a whole shop, is to be told of or forgotten.
+PRIVACY = Rule(name="privacy", action=Action.OBEY, pattern="privacy.*", priority=40)
+BUILT_IN = {rule.name: rule for rule in (READER, PRIVACY)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,8 @@ def wants(rule: Rule, one: Subject) -> bool:
     """Whether a handler is for this delivery, its filter left out."""
     if rule.action == Action.SYNC:
         return bool(one.entity and one.connection_id)
+    if rule.action == Action.OBEY and one.connection_id is None:
+        return False
     return rule.source_id in (None, one.source_id) and fnmatchcase(one.event, rule.pattern)
 
 

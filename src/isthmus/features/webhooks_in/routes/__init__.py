@@ -1,10 +1,10 @@
 """Inbound webhooks over HTTP."""
 
-from isthmus.features.webhooks_in.routes import admin, deliveries, handlers, sources
+from isthmus.features.webhooks_in.routes import admin, deliveries, handlers, sources, subscriptions
 from isthmus.features.webhooks_in.routes.admin import OPERATE
 from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ
 from isthmus.http import Routes
 
-ROUTES: tuple[Routes, ...] = (admin.routes, sources.routes, handlers.routes, deliveries.routes)
+ROUTES: tuple[Routes, ...] = (admin.routes, sources.routes, handlers.routes, subscriptions.routes, deliveries.routes)
 
 __all__ = ["MANAGE", "OPERATE", "READ", "ROUTES"]

@@ -1,55 +1,20 @@
 """Sources of the deployment's own apps, for its operators: one address serves every shop of an app."""
 
-from datetime import datetime
-from typing import Any
-
 from starlette.responses import Response
 
 from isthmus.features.catalog import ProviderNotFound
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.routes.shapes import AddSource, SourceList, SourceOut, source_out
+from isthmus.features.webhooks_in.routes.subscriptions import SubscriptionList, subscription_out
 from isthmus.features.webhooks_in.service import managing, subscribing
 from isthmus.features.webhooks_in.service.managing import Wanted
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, created, document, no_content
+from isthmus.http import PageDep, Routes, ScopeDep, created, document, no_content
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, Permission, permission
 from isthmus.kit.secret import Secret
 
 OPERATE: Permission = permission("webhook_source:operate", "Manage webhook sources of the apps", SUPER_ADMIN)
 routes: Routes = Routes(prefix="/api/admin/webhooks", tag="Webhooks in")
-
-
-class SubscriptionOut(Answer, frozen=True, kw_only=True):
-    """What a platform was asked to push for an app. `state` is `wanted`, `live` or `failed`, for its `reason`."""
-
-    provider: str
-    registration_id: str
-    source_id: str | None
-    topics: list[str]
-    state: str
-    reason: str | None
-    checked_at: datetime | None
-    repaired_at: datetime | None
-    next_check_at: datetime | None
-    reads_queue: bool
-    pulled: int
-    pulled_at: datetime | None
-
-
-class SubscriptionList(Answer, frozen=True, kw_only=True):
-    """All of them."""
-
-    items: list[SubscriptionOut]
-
-
-def _subscription(row: dict[str, Any]) -> SubscriptionOut:
-    names = (
-        "provider", "registration_id", "source_id", "topics", "state", "reason", "checked_at", "repaired_at",
-        "pulled", "pulled_at",
-    )  # fmt: skip
-    return SubscriptionOut(
-        **{name: row[name] for name in names}, next_check_at=row["next_at"], reads_queue=row["queue"] is not None
-    )
 
 
 @routes.get("/sources", permission=OPERATE, limit="other", response_model=SourceList, summary="Sources of our apps")
@@ -103,4 +68,4 @@ async def remove_app_source(scope: ScopeDep, app_source_id: str) -> Response:
 async def list_subscriptions(scope: ScopeDep) -> Response:
     """Compared with what the platforms say every day, and mended."""
     rows = await subscribing.listed(scope.platform())  # house: platform - the deployment's own apps
-    return document(SubscriptionList(items=[_subscription(row) for row in rows]))
+    return document(SubscriptionList(items=[subscription_out(row) for row in rows]))

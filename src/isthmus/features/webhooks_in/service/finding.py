@@ -112,10 +112,13 @@ async def live(scope: Scope, source_id: str) -> LiveSource | None:
         rows = await store.secrets(tx, scope.tenant_id, source_id)
         sealed = [vault.Sealed(row["sealed"], source_id, secret_field(row["id"])) for row in rows]
         opened = await vault.open_many(scope, tx, sealed)
-    scheme = scope.part(catalog.Providers).found(found.provider).manifest.webhooks
+    scheme = (await catalog.found(scope, found.provider)).manifest.webhooks
     if scheme is None:
         return None
     secrets = [LiveSecret(secret, row["expires_at"]) for secret, row in zip(opened, rows, strict=True)]
+    if scheme.connection_secret and found.connection_id is not None and not secrets:
+        held = await connections.credential(scope, found.connection_id, scheme.connection_secret)
+        secrets = [LiveSecret(held)] if held is not None else []
     app, own = await _app(scope, found, scheme.secret_field, scheme.app_fields)
     return LiveSource(
         scope.tenant_id, found.id, found.provider, scheme, [*secrets, *own], {**app, **found.app}, found.paused,

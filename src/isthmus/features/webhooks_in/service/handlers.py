@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from isthmus.features.webhooks_in.model.handling import READER, RESERVED, Action, OrderedBy, Rule
+from isthmus.features.webhooks_in.model.handling import BUILT_IN, RESERVED, Action, OrderedBy, Rule
 from isthmus.scope import Scope
 
 
@@ -70,7 +70,7 @@ class Handlers:
 
     def add(self, one: Handler) -> None:
         """Register a function. Raises ValueError for a name that is taken or reserved."""
-        if not one.name or one.name == READER.name or one.name.startswith(RESERVED):
+        if not one.name or one.name in BUILT_IN or one.name.startswith(RESERVED):
             raise ValueError(f"A handler cannot be named {one.name!r}.")
         if (one.tenant_id, one.name) in self._every:
             raise ValueError(f"There is a handler named {one.name!r} already.")

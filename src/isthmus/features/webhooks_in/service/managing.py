@@ -69,7 +69,7 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
     Raises ProviderNotFound, PushesNothing, Invalid, ConnectionNotFound.
     """
     check_expressions({"filter": wanted.filter, "transform": wanted.transform})
-    manifest = scope.part(catalog.Providers).found(wanted.provider).manifest
+    manifest = (await catalog.found(scope, wanted.provider)).manifest
     if manifest.webhooks is None or not (manifest.webhooks.signatures or wanted.pulled):
         raise PushesNothing
     if wanted.connection_id is not None:
@@ -77,7 +77,8 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         if connection.provider != wanted.provider:
             raise Invalid.field("connectionId", "This connection is one to another provider.")
     uses_app = wanted.secret is None and bool(manifest.webhooks.secret_field)
-    if wanted.secret is None and not (uses_app or wanted.pulled):
+    held = bool(manifest.webhooks.connection_secret) and wanted.connection_id is not None
+    if wanted.secret is None and not (uses_app or wanted.pulled or held):
         raise Invalid.field("secret", "This provider signs with a secret of its own; enter it here.")
     app = {name: value for name, value in (wanted.app or {}).items() if name in manifest.webhooks.app_fields}
     made = Source(
@@ -138,7 +139,7 @@ async def _seen(scope: Scope, one: Source, url: Secret | None = None) -> Seen:
         counts = (await store.counts(tx, scope.tenant_id, [one.id])).get(one.id, {})
     async with System(scope.engine, scope.clock).tx() as tx:
         hints = await store.hints(tx, scope.tenant_id, [one.id])
-    webhooks = scope.part(catalog.Providers).found(one.provider).manifest.webhooks
+    webhooks = (await catalog.found(scope, one.provider)).manifest.webhooks
     return Seen(
         one,
         [dict(row) for row in hints],

@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.features.webhooks_in.model.handling import (
-    READER,
+    BUILT_IN,
     Action,
     OrderedBy,
     Planned,
@@ -34,7 +34,7 @@ class Expressions:
 async def rules(scope: Scope, tx: Tx) -> list[Rule]:
     """What is built in, what this process registers, and what the tenant has set up."""
     own = [rule_of(row) for row in await keeping.live(tx, scope.tenant_id)]
-    return [READER, *(one.rule for one in handlers(scope)), *own]
+    return [*BUILT_IN.values(), *(one.rule for one in handlers(scope)), *own]
 
 
 def rule_of(row: Mapping[str, Any]) -> Rule:

@@ -92,11 +92,12 @@ def _routed(id_: str, target: _Target, planned: Planned) -> Routed:
 
 async def _target(system: System, scope: Scope, source: Source, account: str) -> _Target:
     """Whose news it is. `account` is what the signed body says."""
-    found = scope.part(catalog.Providers).found(source.provider)
+    found = await catalog.found(scope, source.provider)
     if found.connector is None:
         return _Target(scope.tenant_id, None)
     held = await connections.holder(system, source.provider, account) if account else None
-    if held is None and not account and source.connection_id is not None:
+    if held is None and source.connection_id is not None and not (account and source.uses_app):
+        # what one connection's own secret has signed is about that connection, whatever name it gives the account
         held = (scope.tenant_id, source.connection_id)
     if held is None or (scope.tenant_id not in {PLATFORM_TENANT, held[0]}):
         return _Target(scope.tenant_id, None, _NOBODY)

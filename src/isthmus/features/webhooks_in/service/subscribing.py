@@ -1,7 +1,8 @@
 """Pushes are asked for where the platform has a call for it: when a connection is made, and compared every day.
 
-One address serves the whole app, so that the first connection makes it and the last one takes it away. Where only a
-console takes the address, a person enters what the guide shows, and the first verified delivery marks it done.
+One address serves the whole app, so that the first connection makes it and the last one takes it away; platforms that
+are asked shop by shop are in `shops`. Where only a console takes the address, a person enters what the guide shows, and
+the first verified delivery marks it done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from isthmus.engine.queue import Wake
 from isthmus.features import catalog, connections, vault
 from isthmus.features.catalog import Registration
 from isthmus.features.webhooks_in.events import SubscriptionFailed, SubscriptionMade, SubscriptionRemoved
-from isthmus.features.webhooks_in.service import managing
+from isthmus.features.webhooks_in.service import managing, shops
 from isthmus.features.webhooks_in.service.managing import Wanted
 from isthmus.features.webhooks_in.store import subscriptions as store
 from isthmus.features.webhooks_in.store.subscriptions import Checked, Place
@@ -81,7 +82,7 @@ async def heard(tx: Tx, event: Mapping[str, Any], *, ended: bool) -> None:
 
 
 async def enrol(scope: Scope, connection_id: str) -> None:  # house: silent - subscriptions tell of themselves
-    """Have a connection's news come, or stop asking for them when it was the last of its app."""
+    """Have a connection's news come, or stop asking for them when it was the last of its app, or a shop of its own."""
     async with scope.tx() as tx:
         known = await store.enrolment(tx, scope.tenant_id, connection_id)
     if known is None:
@@ -89,6 +90,7 @@ async def enrol(scope: Scope, connection_id: str) -> None:  # house: silent - su
     owner = (scope.tenant_id, connection_id)
     try:
         if known["ended"]:
+            await shops.part(scope, known["provider"], connection_id)
             await _part(scope, Place(known["held_by"], known["provider"], known["registration_id"]))
         else:
             await _join(scope, connection_id)
@@ -116,17 +118,15 @@ def said(failure: Exception) -> str:
 async def _join(scope: Scope, connection_id: str) -> None:
     connection = await connections.connection(scope, connection_id)
     app = await _app(scope, connection.provider, connection.registration_id)
-    if app is None:
-        return
+    held = app.place if app is not None else Place(scope.tenant_id, connection.provider, "")
     async with scope.tx() as tx:
-        await store.place_enrolment(tx, scope.tenant_id, connection_id, app.place)
-    async with app.scope.tx() as tx:
-        await store.open_subscription(tx, app.place, sorted(app.topics), scope.now)
-    queue = await _compare(app)
-    connector = app.registration.connector
-    if queue is not None and isinstance(connector, Queues):
-        async with connections.session(scope, connection_id) as session:
-            await connector.join_queue(session, queue, app.topics)
+        await store.place_enrolment(tx, scope.tenant_id, connection_id, held)
+    queue: str | None = None
+    if app is not None:
+        async with app.scope.tx() as tx:
+            await store.open_subscription(tx, app.place, sorted(app.topics), scope.now)
+        queue = await _compare(app)
+    await shops.join(scope, connection, queue)
 
 
 async def _app(scope: Scope, provider: str, registration_id: str | None) -> _App | None:
@@ -141,6 +141,9 @@ async def compare(scope: Scope, key: str) -> None:
     """Look whether the platform still pushes what it was asked for, and mend it where it does not."""
     place = place_of(scope, key)
     try:
+        if shops.is_shop(place.registration_id):
+            await shops.compare(scope, place, await _queue(scope, place))
+            return
         app = await _app(scope, place.provider, place.registration_id)
         if app is not None:
             await _compare(app)
@@ -151,6 +154,17 @@ async def compare(scope: Scope, key: str) -> None:
             await store.checked(tx, place, Checked(state="failed", reason=reason, next_at=scope.now + pause), scope.now)
             if known and known["state"] != "failed":
                 tx.emit(SubscriptionFailed(subject=place.provider, body={"reason": reason}))
+
+
+async def _queue(scope: Scope, place: Place) -> str | None:
+    """The queue of the app that a shop is connected through, where it has one."""
+    connection = await connections.connection(scope, place.registration_id)
+    app = await _app(scope, connection.provider, connection.registration_id)
+    if app is None:
+        return None
+    async with app.scope.tx() as tx:
+        known = await store.subscription(tx, app.place)
+    return known["queue"] if known is not None else None
 
 
 async def _compare(app: _App) -> str | None:

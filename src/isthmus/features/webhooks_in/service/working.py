@@ -15,8 +15,8 @@ from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.events import DeliveryDied
 from isthmus.features.webhooks_in.model.deliveries import State, next_attempt
-from isthmus.features.webhooks_in.model.handling import READER, RESERVED, Action, Rule, Subject
-from isthmus.features.webhooks_in.service import acting, planning
+from isthmus.features.webhooks_in.model.handling import BUILT_IN, RESERVED, Action, Rule, Subject
+from isthmus.features.webhooks_in.service import acting, obeying, planning
 from isthmus.features.webhooks_in.service.acting import Job, Outcome
 from isthmus.features.webhooks_in.service.handlers import Handler, handlers
 from isthmus.features.webhooks_in.service.intake import ROUTE
@@ -81,7 +81,7 @@ async def work(scope: Scope, key: str) -> None:
 async def _known(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> _Known:
     name = str(rows[0]["handler"])
     function = next((one for one in handlers(scope) if one.name == name), None)
-    rule = READER if name == READER.name else function.rule if function else None
+    rule = function.rule if function else BUILT_IN.get(name)
     if rule is None:
         found = await keeping.handler(tx, scope.tenant_id, name)
         rule = planning.rule_of(found) if found is not None else None
@@ -109,6 +109,8 @@ async def _attempt(scope: Scope, known: _Known, rows: Sequence[Mapping[str, Any]
         outcomes |= {job.subject.id: _orphan(str(rows[0]["handler"])) for job in fine}
     elif known.rule.action == Action.SYNC:
         outcomes |= await acting.read(scope, fine)
+    elif known.rule.action == Action.OBEY:
+        outcomes |= await obeying.obey(scope, fine)
     else:
         publishing = fine
     await _write(scope, known, rows, outcomes, publishing)

@@ -1,5 +1,6 @@
 """Statements that make and drop the days of the log, and that forget what one tenant keeps for a shorter time."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from isthmus.engine.db import Tx
@@ -36,6 +37,14 @@ with old as (
 )
 delete from webhook_inbox i using old where i.tenant_id = $1 and i.id = old.id and i.id >= $2 and i.id < $3
 """
+_BLANK = """
+update webhook_inbox set body = ''::bytea, headers = '{}'::jsonb, query = ''
+where tenant_id = $1 and id in (
+  select id from webhook_inbox
+  where tenant_id = $1 and connection_id = $2 and body <> ''::bytea
+    and ($3::text[] is null or object = any($3::text[]) or id = $4)
+  limit $5)
+"""
 
 
 async def make(tx: Tx, first: date, last: date) -> int:
@@ -71,3 +80,13 @@ async def forget_tasks(tx: Tx, tenant_id: str, within: tuple[str, str], limit: i
 async def forget(tx: Tx, tenant_id: str, within: tuple[str, str], limit: int) -> bool:
     """Forget some of a tenant's deliveries between two ids, but what still waits; whether there may be more."""
     return await tx.execute_sql(_FORGET, tenant_id, *within, limit) >= limit
+
+
+async def blank(
+    tx: Tx, tenant_id: str, connection_id: str, about: tuple[Sequence[str] | None, str], limit: int
+) -> bool:
+    """Erase what was sent with some of a connection's deliveries: all, or those about these objects and one more by id.
+
+    Whether there may be more.
+    """
+    return await tx.execute_sql(_BLANK, tenant_id, connection_id, *about, limit) >= limit
