@@ -1,6 +1,6 @@
 """One order of the Shopee Open Platform as a canonical order (marketplaces.md 2.6, 9.3, 10.2); pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -124,6 +124,8 @@ class _Order(msgspec.Struct, gc=False):
     cancel_reason: Loose = None
     buyer_cancel_reason: Loose = None
     fulfillment_flag: Loose = None
+    #: Put in front by us: what another call says of the packages.
+    tracking_numbers: dict[str, Loose] | None = None
 
 
 _ORDER = reading.decoder(_Order)
@@ -138,7 +140,9 @@ def order(record: RawRecord) -> Order:
     word = reading.line(raw.order_status)
     status = _STATUS.get(word, OrderStatus.UNKNOWN)
     lines = tuple(_line(item, status, word) for item in raw.item_list or ())
-    shipments = tuple(_shipment(one, lines) for one in raw.package_list or () if not reading.absent(one.package_number))
+    numbers = raw.tracking_numbers or {}
+    packages = [one for one in raw.package_list or () if not reading.absent(one.package_number)]
+    shipments = tuple(_shipment(one, lines, numbers) for one in packages)
     cod = reading.truth(raw.cod)
     paid_at = reading.seconds(raw.pay_time, "payment time")
     updated_at = reading.seconds(raw.update_time, "update time")
@@ -237,7 +241,7 @@ def _location(value: Loose) -> str | None:
     return reading.optional_line(found)
 
 
-def _shipment(package: _Package, lines: Sequence[OrderLine]) -> Shipment:
+def _shipment(package: _Package, lines: Sequence[OrderLine], numbers: Mapping[str, Loose]) -> Shipment:
     word = reading.line(package.logistics_status)
     packed = {(str(one.item_id), str(one.model_id or 0)): one.model_quantity for one in package.item_list or ()}
     held = {line.external_id: packed.get((line.product_external_id or "", _model_of(line))) for line in lines}
@@ -247,7 +251,8 @@ def _shipment(package: _Package, lines: Sequence[OrderLine]) -> Shipment:
         platform_status=word,
         carrier=reading.optional_line(package.shipping_carrier),
         carrier_code=reading.optional_ident(package.logistics_channel_id, "channel id"),
-        tracking_number=reading.optional_line(package.tracking_number),
+        tracking_number=reading.optional_line(package.tracking_number)
+        or reading.optional_line(numbers.get(str(package.package_number))),
         quantities={name: reading.quantity(count, "quantity") for name, count in held.items() if count is not None},
     )
 
