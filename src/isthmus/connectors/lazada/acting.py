@@ -150,7 +150,7 @@ async def _pack(session: Session, root: str, action: Action) -> Sequence[Outcome
         request["shipment_provider_code"] = _carrier(data, action.details.get("carrier"))
     answer = await session.client.post(f"{root}/order/fulfill/pack", form={"packReq": _json(request)}, idempotent=False)
     packed = (judging.decoded(answer, _REPLY).result.data or _Data()).pack_order_list or []
-    return [_outcome(reading.line(one.order_item_id), one) for row in packed for one in row.order_item_list or ()]
+    return [_outcome(_id(one.order_item_id), one) for row in packed for one in row.order_item_list or ()]
 
 
 def _carrier(data: _Data, wanted: str | None) -> str:
@@ -158,12 +158,12 @@ def _carrier(data: _Data, wanted: str | None) -> str:
     offered = data.shipment_providers or []
     default = data.platform_default
     usual = default if isinstance(default, list) else [default] if default else []
-    found = [one for one in offered if wanted in {reading.line(one.provider_code), reading.line(one.name)}]
+    found = [one for one in offered if wanted in {_id(one.provider_code), reading.line(one.name)}]
     chosen = found if wanted else [*usual, *offered]
     if not chosen:
         names = ", ".join(reading.line(one.name) for one in offered)
         raise CallerMistake(f"The platform offers these carriers: {names}.", code="carrier_unknown")
-    return reading.line(chosen[0].provider_code)
+    return _id(chosen[0].provider_code)
 
 
 async def _ready(session: Session, root: str, action: Action) -> Sequence[Outcome]:
@@ -172,7 +172,7 @@ async def _ready(session: Session, root: str, action: Action) -> Sequence[Outcom
     form = {"readyToShipReq": _json(request)}
     answer = await session.client.post(f"{root}/order/package/rts", form=form, idempotent=False)
     rows = (judging.decoded(answer, _REPLY).result.data or _Data()).packages or []
-    told = {reading.line(row.package_id): row for row in rows}
+    told = {_id(row.package_id): row for row in rows}
     outcomes: dict[str, Outcome] = {}
     for one in packages:
         for line in one.quantities:
@@ -215,6 +215,11 @@ async def _request_of(session: Session, root: str, action: Action) -> str:
         if not reading.absent(unit.reverse_order_id):
             return str(unit.reverse_order_id)
     raise CallerMistake("The order shows no request of the buyer.", code="no_request")
+
+
+def _id(value: Loose) -> str:
+    """An id, which the platform sends as a number or a text."""
+    return "" if reading.absent(value) else str(value)
 
 
 def _json(value: object) -> str:
