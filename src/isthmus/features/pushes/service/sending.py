@@ -55,9 +55,10 @@ class _Line:
             return False
         stop = began + self.settings.lease.total_seconds() * _SENDING
         made = await self._decide(claim, taken)
+        before = self.shop.now()
         sent = _Sent(self, stop)
         await sent.all([edit for _, edit in made.sending.values()])
-        await settling.settle(self.scope, self.shop, settling.Round(claim, made, sent.outcomes, sent.failures))
+        await settling.settle(self.scope, self.shop, settling.Round(claim, before, made, sent.outcomes, sent.failures))
         return True
 
     async def _decide(self, claim: str, taken: Sequence[LiveEdit]) -> Plan:

@@ -27,9 +27,13 @@ _MARGIN = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round: what was planned, and what the calls brought, by the edits' keys."""
+    """One round: what was planned, and what the calls brought, by the edits' keys.
+
+    `before` is the far side's time before the first call: every one of them changed a listing later than that.
+    """
 
     claim: str
+    before: datetime
     plan: Plan
     outcomes: Mapping[str, Outcome]
     failures: Mapping[str, ClientError]
@@ -37,7 +41,7 @@ class Round:
 
 async def settle(scope: Scope, shop: Shop, one: Round) -> None:
     """Write it down. Of edits that another worker has taken meanwhile nothing is written."""
-    at = shop.now() - _MARGIN
+    at = one.before - _MARGIN
     done = _judge(scope, one)
     async with scope.tx() as tx:
         await sync.lock(tx, shop.about.id, ENTITY)
