@@ -89,8 +89,13 @@ def exact(number: Decimal) -> msgspec.Raw:
     return msgspec.Raw(money.plain(number).encode())
 
 
+def number(ident: str) -> int | str:
+    """An id as the number that a platform of numeric ids wants; one that is none stays a text, for it to refuse."""
+    return int(ident) if ident.isascii() and ident.isdecimal() else ident
+
+
 def count(edit: Edit) -> int:
     """The stock that an edit wants, at least 0. Raises Unwritable."""
-    if isinstance(edit.value, int) and edit.value >= 0:
+    if isinstance(edit.value, int) and not isinstance(edit.value, bool) and edit.value >= 0:
         return edit.value
     raise Unwritable("no_value", "A stock of at least 0 is needed here.")

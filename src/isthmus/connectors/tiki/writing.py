@@ -86,7 +86,7 @@ def _means_lock(said: str) -> bool:
 
 def _body(name: str, batch: Sequence[Edit]) -> tuple[Body, list[Edit], list[Outcome]]:
     """What the call says, the edits in it, and the outcomes of those that it cannot carry."""
-    body: Body = {"product_id": _number(name)}
+    body: Body = {"product_id": batching.number(name)}
     places: list[Body] = []
     ready: list[Edit] = []
     outcomes: list[Outcome] = []
@@ -121,18 +121,15 @@ def _place(edit: Edit) -> Body:
     named = edit.location or (known[0] if len(known) == 1 else None)
     if not named:
         raise batching.Unwritable("location", "The shop has several warehouses: name the one that is meant.")
-    return {"warehouse_id": _number(named), "qty_available": count}
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdecimal() else text
+    return {"warehouse_id": batching.number(named), "qty_available": count}
 
 
 async def _siblings(session: Session, batch: Sequence[Edit]) -> list[Outcome]:
     """Every product of a listing; the listing is done when all of them are."""
     edit = batch[-1]
     rows = [
-        {"product_id": _number(one.external_id), "status": _ON if edit.value else _OFF} for one in edit.listing.variants
+        {"product_id": batching.number(one.external_id), "status": _ON if edit.value else _OFF}
+        for one in edit.listing.variants
     ]
     try:
         answer = await session.client.put(f"{session.app_hosts['api']}{_MANY}", {"data": rows}, idempotent=False)

@@ -5,6 +5,7 @@ SKUs that are refused stand in `detail` of code 501, the others of the call are 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from html import escape
 from typing import Final
 
 import msgspec
@@ -104,7 +105,7 @@ def _grouped(batch: Sequence[Edit]) -> list[list[Edit]]:
 
 def _form(path: str, batch: Sequence[Edit], rows: Sequence[Body]) -> Mapping[str, str]:
     if path == _HIDE:
-        return {"apiRequestBody": f"<Request><Product><ItemId>{int(_row(batch[0]))}</ItemId></Product></Request>"}
+        return {"apiRequestBody": f"<Request><Product><ItemId>{escape(_row(batch[0]))}</ItemId></Product></Request>"}
     product = _texts(batch) if path == _ITEM else {"Skus": {"Sku": rows}}
     return {"payload": msgspec.json.encode({"Request": {"Product": product}}).decode()}
 

@@ -81,7 +81,7 @@ async def write(session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
         return outcomes
     body = _BODIES[path](ready)
     if item_id:
-        body["item_id"] = int(item_id)
+        body["item_id"] = batching.number(item_id)
     try:
         answer = await session.client.post(f"{session.app_hosts['api']}{API}/product/{path}", body, idempotent=False)
     except PlatformError as error:
@@ -149,10 +149,10 @@ def _places(edit: Edit) -> list[Inventory]:
     return [one for one in (edit.variant.inventory if edit.variant else ()) if one.owner == "seller"]
 
 
-def _model(edit: Edit) -> int:
+def _model(edit: Edit) -> int | str:
     """An item without models has one with the id 0."""
     found = edit.variant.external_id if edit.variant is not None else "0"
-    return int(found.rpartition(":")[2])
+    return batching.number(found.rpartition(":")[2])
 
 
 def _texts(batch: Sequence[Edit]) -> Body:
@@ -166,7 +166,11 @@ def _texts(batch: Sequence[Edit]) -> Body:
 
 
 def _shown(batch: Sequence[Edit]) -> Body:
-    return {"item_list": [{"item_id": int(edit.listing.external_id), "unlist": not edit.value} for edit in batch]}
+    return {
+        "item_list": [
+            {"item_id": batching.number(edit.listing.external_id), "unlist": not edit.value} for edit in batch
+        ]
+    }
 
 
 _BODIES: Final[dict[str, Callable[[Sequence[Edit]], Body]]] = {
