@@ -1,4 +1,4 @@
-"""A connector that writes at its emulator's main shop: edits and actions with keys of their own, and what came of them."""
+"""A connector that writes at its emulator's main shop: edits and actions with keys of their own, and their outcomes."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

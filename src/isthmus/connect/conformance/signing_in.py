@@ -207,7 +207,7 @@ async def wrong_keys_are_called_wrong(play: Play) -> None:
         return
     granted = (await play.connect())[0]
     right = dict(play.keys)
-    for name in [one.name for one in play.manifest.credential_fields if one.secret]:
+    for name in [one.name for one in play.manifest.credential_fields if one.secret and one.required]:
         play.keys = {**right, name: Secret("wrong" * 8)}
         try:
             async with play.session(granted) as session:

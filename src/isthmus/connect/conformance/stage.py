@@ -196,7 +196,9 @@ class Play:
     async def _keyed(self, role: Role) -> Granted:
         """Keys have no tokens; the last secret stands for them wherever a play looks for leaks."""
         self.keys = self.stage.keys(role)
-        secrets = [self.keys[one.name] for one in self.manifest.credential_fields if one.secret]
+        secrets = [
+            self.keys[one.name] for one in self.manifest.credential_fields if one.secret and one.name in self.keys
+        ]
         trial = Granted(Account(""), Tokens(secrets[-1]))
         async with self.session(trial) as session:
             return Granted(await self.connector.test(session), trial.tokens)

@@ -47,6 +47,8 @@ class _Desk:
     #: Listings by the id of the record that they came as.
     listings: dict[str, Listing]
     number: int = 0
+    #: The calls that the last edit took: the one that writes is the last of them.
+    asked: int = 1
 
     async def again(self, record: str) -> Listing:
         raw = await self.reader.fetch(self.session, "products", record)
@@ -57,8 +59,10 @@ class _Desk:
     async def one(self, edit: Edit) -> Outcome:
         """Send one edit in the connector's own batches."""
         found: list[Outcome] = []
+        before = self.play.stage.calls()
         for batch in self.writer.batches([edit]):
             found += await self.writer.write(self.session, batch)
+        self.asked = self.play.stage.calls() - before
         require([one.key for one in found] == [edit.key], "one edit, one outcome")
         return found[0]
 
@@ -193,7 +197,7 @@ async def _lost(desk: _Desk, field: EditField, kind: str) -> None:
     record, edit = await desk.taken(field)
     fresh = await desk.anew(record, edit)
     before, all_before = desk.changes(), len(desk.play.stage.effects())
-    desk.play.stage.disturb(kind, 1)
+    desk.play.stage.disturb(kind, 1, after=desk.asked - 1)
     try:
         await desk.one(fresh)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Shopify Admin REST: a shop's access token, pages by the Link header, closed windows of time (marketplaces.md 6)."""
+"""Shopify Admin: read and written by GraphQL, read by REST where that is not given (marketplaces.md 6)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,21 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 
-from isthmus.client import ApiClient, CallerMistake, Failure, Missing, RefreshRefused, Request, Response, Tokens
+from isthmus.client import (
+    ApiClient,
+    CallerMistake,
+    Failure,
+    Missing,
+    RefreshRefused,
+    Refused,
+    Request,
+    Response,
+    Tokens,
+)
 from isthmus.client.errors import MalformedBody
 from isthmus.client.url import Scalar
 from isthmus.connect import judging, reading
+from isthmus.connect.acting import Action
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Listing, Order
@@ -23,13 +34,18 @@ from isthmus.connect.spi import (
     RawRecord,
     RecordPage,
     Session,
+    Subscription,
     Unmappable,
     Window,
 )
-from isthmus.connectors.shopify import mapping, order_mapping
+from isthmus.connect.writing import Edit, Outcome
+from isthmus.connectors.shopify import acting, graph, hooking, mapping, order_mapping, pulling, writing
 from isthmus.kit.clock import Clock
+from isthmus.kit.secret import Secret
 
 _PAGE = 50
+#: What an account says where it is read by REST.
+_READING, _REST = "reading", "rest"
 _NEXT = re.compile(r'<([^<>]{1,4000})>\s*;\s*rel="?next"?')
 #: A shop that its owner has not paid for, and one that Shopify has locked.
 _CLOSED = frozenset({402, 423})
@@ -44,12 +60,9 @@ class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: str
 
 
-class _Products(msgspec.Struct):
-    products: list[msgspec.Raw]
-
-
-class _Orders(msgspec.Struct):
-    orders: list[msgspec.Raw]
+class _Rows(msgspec.Struct):
+    products: list[msgspec.Raw] | None = None
+    orders: list[msgspec.Raw] | None = None
 
 
 class _One(msgspec.Struct):
@@ -77,8 +90,7 @@ class _Errors(msgspec.Struct):
     error: Loose = None
 
 
-_PRODUCTS = reading.decoder(_Products)
-_ORDERS = reading.decoder(_Orders)
+_ROWS = reading.decoder(_Rows)
 _ONE = reading.decoder(_One)
 _KEY = reading.decoder(_Key)
 _SHOP = reading.decoder(_ShopReply)
@@ -117,18 +129,26 @@ class Shopify:
         return request.with_headers({"X-Shopify-Access-Token": app.secret("access_token")})
 
     def classify(self, response: Response) -> Failure | None:
-        """By HTTP status; a wait is told in seconds that may have decimals (marketplaces.md 6.3)."""
+        """By HTTP status, and by the errors of GraphQL beside status 200 (marketplaces.md 6.3)."""
         if not judging.is_json(response):
             return judging.unreadable(response)
         if response.ok:
-            return None
+            return graph.failure(response)
         message = _words(response)
         if response.status in _CLOSED:
             return Failure(kind="refused", code=f"http_{response.status}", message=message or "The shop is closed.")
         return judging.by_status(response, message)
 
     async def test(self, session: Session) -> Account:
-        """The shop itself, under the name that its webhooks bear, with its currency."""
+        """The shop itself; one whose app may not use GraphQL is read by REST from then on."""
+        try:
+            return await pulling.shop(session, self._base(session))
+        except (Refused, Missing):
+            found = await self._shop(session)
+            return Account(found.id, found.name, found.region, {**found.extra, _READING: _REST})
+
+    async def _shop(self, session: Session) -> Account:
+        """The shop by REST, under the name that its webhooks bear, with its currency."""
         answer = await session.client.get(f"{self._base(session)}/shop.json")
         shop = judging.decoded(answer, _SHOP).shop
         try:
@@ -139,18 +159,16 @@ class Shopify:
         return Account(domain, reading.line(shop.name) or domain, reading.line(shop.country_code)[:2], extra)
 
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
-        """Products changed in the window, by id."""
-        answer = await self._list(session, "products", window, cursor)
-        return _page(answer, judging.decoded(answer, _PRODUCTS).products)
+        """Products changed in the window: by time of change, or by id where REST is read."""
+        return await self._pull(session, "products", window, cursor)
 
     def map_listing(self, record: RawRecord, account: Account) -> Listing:
         """See `mapping.listing`."""
         return mapping.listing(record, account)
 
     async def pull_orders(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
-        """Orders changed in the window, whatever their state, by id."""
-        answer = await self._list(session, "orders", window, cursor)
-        return _page(answer, judging.decoded(answer, _ORDERS).orders)
+        """Orders changed in the window, whatever their state."""
+        return await self._pull(session, "orders", window, cursor)
 
     def map_order(self, record: RawRecord, account: Account) -> Order:  # noqa: ARG002 - an order says its currency
         """See `order_mapping.order`."""
@@ -160,6 +178,8 @@ class Shopify:
         """One product or one order."""
         if entity not in _FILTERS:
             raise LookupError(entity)
+        if not _by_rest(session):
+            return await pulling.one(session, self._base(session), entity, external_id)
         path = f"{self._base(session)}/{entity}/{quote(external_id, safe='')}.json"
         try:
             found = judging.decoded(await session.client.get(path), _ONE)
@@ -170,12 +190,58 @@ class Shopify:
             raise MalformedBody(f"the answer holds none of the {entity}", reason="shape")
         return RawRecord(external_id, raw)
 
-    async def _list(self, session: Session, entity: str, window: Window, cursor: str | None) -> Response:
+    async def shop_subscriptions(self, session: Session) -> Sequence[Subscription]:
+        """See `hooking.found`."""
+        return await hooking.found(session, self._base(session))
+
+    async def subscribe_shop(
+        self,
+        session: Session,
+        url: str,
+        topics: frozenset[str],
+        secret: Secret,  # noqa: ARG002 - Shopify signs with the app's own
+    ) -> None:
+        """See `hooking.ask`."""
+        await hooking.ask(session, self._base(session), url, topics)
+
+    async def unsubscribe_shop(self, session: Session, subscription: Subscription) -> None:
+        """See `hooking.end`."""
+        await hooking.end(session, self._base(session), subscription)
+
+    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+        """See `writing.batches`."""
+        return writing.batches(edits)
+
+    async def write(self, session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
+        """See `writing.write`."""
+        return await writing.write(session, self._base(session), batch)
+
+    def check(self, action: Action) -> str:
+        """See `acting.check`."""
+        return acting.check(action)
+
+    async def act(self, session: Session, action: Action) -> Sequence[Outcome]:
+        """See `acting.act`."""
+        return await acting.act(session, self._base(session), action)
+
+    def shows(self, action: Action, order: Order) -> bool | None:
+        """See `acting.shows`."""
+        return acting.shows(action, order)
+
+    async def _pull(self, session: Session, entity: str, window: Window, cursor: str | None) -> RecordPage:
+        """A pull ends by the way on which it began."""
+        place = None if cursor is None else _read(cursor)
+        if isinstance(place, _Place) or (place is None and _by_rest(session)):
+            answer = await self._list(session, entity, window, place)
+            rows = judging.decoded(answer, _ROWS)
+            return _page(answer, rows.products if entity == "products" else rows.orders)
+        return await pulling.page(session, self._base(session), entity, window, place)
+
+    async def _list(self, session: Session, entity: str, window: Window, place: _Place | None) -> Response:
         """A place that the platform has forgotten is found again by the last id."""
         path = f"{self._base(session)}/{entity}.json"
-        if cursor is None:
+        if place is None:
             return await session.client.get(path, query=_query(entity, window, "0"))
-        place = _read(cursor)
         try:
             return await session.client.get(path, query=_onward(place))
         except CallerMistake:
@@ -204,14 +270,25 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _read(cursor: str) -> _Place:
+def _by_rest(session: Session) -> bool:
+    return session.account.extra.get(_READING) == _REST
+
+
+def _read(cursor: str) -> _Place | pulling.Mark:
+    """A place of either way. Raises ValueError for any other text."""
+    try:
+        return msgspec.json.decode(cursor, type=pulling.Mark)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
     try:
         return msgspec.json.decode(cursor, type=_Place)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError("the cursor does not belong to this connector") from error
 
 
-def _page(answer: Response, rows: list[msgspec.Raw]) -> RecordPage:
+def _page(answer: Response, rows: list[msgspec.Raw] | None) -> RecordPage:
+    if rows is None:
+        raise MalformedBody("the answer holds no page", reason="shape")
     keys = reading.keys(rows, _KEY, lambda key: key.id)
     records = [RawRecord(key, bytes(raw)) for key, raw in zip(keys, rows, strict=True)]
     ahead = _NEXT.search(answer.headers.get("Link", ""))

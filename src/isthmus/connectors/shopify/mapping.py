@@ -1,4 +1,4 @@
-"""One product of Shopify (REST) as a canonical listing (marketplaces.md 6.5, 9.2, 10.4); pure."""
+"""One product of Shopify as a canonical listing (marketplaces.md 6.5, 9.2, 10.4); pure."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -7,9 +7,9 @@ from decimal import Decimal
 import msgspec
 
 from isthmus.connect import reading
-from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Image, Inventory, Listing, ListingStatus, Option, OptionValue, Price, Variant
 from isthmus.connect.spi import Account, RawRecord, Unmappable
+from isthmus.connectors.shopify import nodes, rows
 from isthmus.kit import text
 
 _STATUS = {"active": ListingStatus.ACTIVE, "archived": ListingStatus.INACTIVE, "draft": ListingStatus.DRAFT}
@@ -18,55 +18,20 @@ _IN_KG = {"kg": Decimal(1), "g": Decimal("0.001"), "lb": Decimal("0.45359237"), 
 _NO_OPTION = ("Title", "Default Title")
 
 
-class _Image(msgspec.Struct, gc=False):
-    id: Loose = None
-    src: Loose = None
-    position: Loose = None
+class _Record(rows.Product, gc=False):
+    """A product by REST, or `node`: one by GraphQL with what lay beyond the first page of its variants and images."""
+
+    node: nodes.Product | None = None
+    more_variants: list[nodes.Variant] | None = None
+    more_images: list[nodes.Image] | None = None
 
 
-class _Option(msgspec.Struct, gc=False):
-    name: Loose = None
-    values: list[Loose] | None = None
-
-
-class _Variant(msgspec.Struct, gc=False):
-    id: Loose = None
-    sku: Loose = None
-    barcode: Loose = None
-    price: Loose = None
-    compare_at_price: Loose = None
-    inventory_quantity: Loose = None
-    inventory_management: Loose = None
-    weight: Loose = None
-    weight_unit: Loose = None
-    option1: Loose = None
-    option2: Loose = None
-    option3: Loose = None
-    image_id: Loose = None
-
-
-class _Product(msgspec.Struct, gc=False):
-    id: Loose = None
-    title: Loose = None
-    body_html: Loose = None
-    vendor: Loose = None
-    product_type: Loose = None
-    handle: Loose = None
-    status: Loose = None
-    tags: Loose = None
-    options: list[_Option] | None = None
-    images: list[_Image] | None = None
-    variants: list[_Variant] | None = None
-    created_at: Loose = None
-    updated_at: Loose = None
-
-
-_PRODUCT = reading.decoder(_Product)
+_PRODUCT = reading.decoder(_Record)
 
 
 def listing(record: RawRecord, account: Account) -> Listing:
     """The product with all its variants; its prices are in the shop's currency. Raises Unmappable."""
-    raw = reading.record(record.payload, _PRODUCT)
+    raw = _row(reading.record(record.payload, _PRODUCT))
     currency = reading.currency(account.extra.get("currency"))
     word = reading.line(raw.status)
     status = _STATUS.get(word, ListingStatus.UNKNOWN)
@@ -97,6 +62,12 @@ def listing(record: RawRecord, account: Account) -> Listing:
     )
 
 
+def _row(found: _Record) -> rows.Product:
+    return (
+        found if found.node is None else nodes.product(found.node, found.more_variants or (), found.more_images or ())
+    )
+
+
 class _Priced(msgspec.Struct, frozen=True, gc=False):
     """What a variant has from its product: currency, place, and the pictures by id."""
 
@@ -105,18 +76,18 @@ class _Priced(msgspec.Struct, frozen=True, gc=False):
     pictures: dict[str, str]
 
 
-def _names(options: Sequence[_Option]) -> tuple[str, ...]:
+def _names(options: Sequence[rows.Option]) -> tuple[str, ...]:
     """The option's names in their order; none for a product that has no options."""
     names = tuple(reading.line(one.name) for one in options)
     alone = len(options) == 1 and (names[0], _texts(options[0])) == (_NO_OPTION[0], (_NO_OPTION[1],))
     return () if alone else names
 
 
-def _texts(option: _Option) -> tuple[str, ...]:
+def _texts(option: rows.Option) -> tuple[str, ...]:
     return tuple(found for found in map(reading.line, option.values or ()) if found)
 
 
-def _variant(raw: _Variant, names: tuple[str, ...], status: ListingStatus, shared: _Priced) -> Variant:
+def _variant(raw: rows.Variant, names: tuple[str, ...], status: ListingStatus, shared: _Priced) -> Variant:
     chosen = zip(names, map(reading.line, (raw.option1, raw.option2, raw.option3)), strict=False)
     values = tuple(OptionValue(name, value) for name, value in chosen if name and value)
     return Variant(
@@ -125,7 +96,7 @@ def _variant(raw: _Variant, names: tuple[str, ...], status: ListingStatus, share
         barcode=reading.optional_line(raw.barcode),
         title=" / ".join(value.value for value in values) or None,
         option_values=values,
-        image_url=shared.pictures.get(str(raw.image_id)),
+        image_url=reading.optional_line(raw.image_src) or shared.pictures.get(str(raw.image_id)),
         position=shared.position,
         status=status,
         weight_kg=_weight(raw),
@@ -134,7 +105,7 @@ def _variant(raw: _Variant, names: tuple[str, ...], status: ListingStatus, share
     )
 
 
-def _price(raw: _Variant, currency: str) -> Price | None:
+def _price(raw: rows.Variant, currency: str) -> Price | None:
     """`compare_at_price` is the struck-through price; one at or below the price is none."""
     current = reading.optional_decimal(raw.price, "price")
     if current is None:
@@ -145,7 +116,7 @@ def _price(raw: _Variant, currency: str) -> Price | None:
     return Price(currency, before, current, sale_price=current)
 
 
-def _inventory(raw: _Variant) -> tuple[Inventory, ...]:
+def _inventory(raw: rows.Variant) -> tuple[Inventory, ...]:
     """What can be sold over all places; a variant that nobody counts has no management."""
     if reading.absent(raw.inventory_management):
         return ()
@@ -153,7 +124,7 @@ def _inventory(raw: _Variant) -> tuple[Inventory, ...]:
     return () if stock is None else (Inventory(stock),)
 
 
-def _weight(raw: _Variant) -> Decimal | None:
+def _weight(raw: rows.Variant) -> Decimal | None:
     unit = _IN_KG.get(reading.line(raw.weight_unit))
     if unit is None:
         return None
@@ -161,7 +132,7 @@ def _weight(raw: _Variant) -> Decimal | None:
     return None if weight is None else reading.decimal(str(weight * unit), "weight")
 
 
-def _images(raw: Sequence[_Image]) -> tuple[Image, ...]:
+def _images(raw: Sequence[rows.Image]) -> tuple[Image, ...]:
     shown = [one for one in raw if reading.line(one.src)]
     return tuple(
         Image(reading.line(one.src), reading.optional_ident(one.id, "image id"), place)

@@ -1,10 +1,8 @@
-"""One order of Shopify (REST) as a canonical order (marketplaces.md 6.6, 9.3, 10.2, 10.4); pure."""
+"""One order of Shopify as a canonical order (marketplaces.md 6.6, 9.3, 10.2, 10.4); pure."""
 
 from collections.abc import Sequence
 from datetime import UTC
 from decimal import Decimal
-
-import msgspec
 
 from isthmus.connect import reading
 from isthmus.connect.reading import Loose
@@ -21,6 +19,7 @@ from isthmus.connect.shapes import (
     Totals,
 )
 from isthmus.connect.spi import RawRecord
+from isthmus.connectors.shopify import nodes, rows
 
 _PAYMENT = {
     "pending": PaymentStatus.PENDING,
@@ -49,6 +48,18 @@ _FULFILMENT = {
     "partial": FulfilmentStatus.PARTIAL,
     "fulfilled": FulfilmentStatus.FULFILLED,
     "restocked": FulfilmentStatus.RETURNED,
+    # GraphQL alone tells these apart.
+    **dict.fromkeys(
+        ("in_progress", "on_hold", "scheduled", "pending_fulfillment", "open", "request_declined"),
+        FulfilmentStatus.UNFULFILLED,
+    ),
+    "fulfillment_not_required": FulfilmentStatus.UNFULFILLED,
+}
+_BEGUN = {
+    "partial": OrderStatus.PROCESSING,
+    "in_progress": OrderStatus.PROCESSING,
+    "on_hold": OrderStatus.ON_HOLD,
+    "scheduled": OrderStatus.ON_HOLD,
 }
 _SENT = {"delivered": FulfilmentStatus.DELIVERED, "": FulfilmentStatus.FULFILLED}
 _COD = "cash on delivery"
@@ -56,93 +67,20 @@ _COD = "cash on delivery"
 _CALLED_OFF = frozenset({"cancelled", "error", "failure"})
 
 
-class _Line(msgspec.Struct, gc=False):
-    id: Loose = None
-    product_id: Loose = None
-    variant_id: Loose = None
-    sku: Loose = None
-    title: Loose = None
-    variant_title: Loose = None
-    quantity: Loose = None
-    price: Loose = None
-    total_discount: Loose = None
+class _Record(rows.Order, gc=False):
+    """An order by REST, or `node`: one by GraphQL with what lay beyond the first page of its lines and parcels."""
+
+    node: nodes.Order | None = None
+    more_lines: list[nodes.Line] | None = None
+    more_parcels: list[nodes.Parcel] | None = None
 
 
-class _Money(msgspec.Struct, gc=False):
-    amount: Loose = None
-
-
-class _MoneySet(msgspec.Struct, gc=False):
-    shop_money: _Money | None = None
-
-
-class _Place(msgspec.Struct, gc=False):
-    first_name: Loose = None
-    last_name: Loose = None
-    name: Loose = None
-    phone: Loose = None
-    address1: Loose = None
-    address2: Loose = None
-    city: Loose = None
-    province: Loose = None
-    zip: Loose = None
-    country_code: Loose = None
-
-
-class _Person(msgspec.Struct, gc=False):
-    id: Loose = None
-    first_name: Loose = None
-    last_name: Loose = None
-    email: Loose = None
-    phone: Loose = None
-
-
-class _Parcel(msgspec.Struct, gc=False):
-    id: Loose = None
-    status: Loose = None
-    shipment_status: Loose = None
-    tracking_company: Loose = None
-    tracking_number: Loose = None
-    tracking_url: Loose = None
-    created_at: Loose = None
-    line_items: list[_Line] | None = None
-
-
-class _Order(msgspec.Struct, gc=False):
-    id: Loose = None
-    name: Loose = None
-    email: Loose = None
-    phone: Loose = None
-    created_at: Loose = None
-    updated_at: Loose = None
-    processed_at: Loose = None
-    closed_at: Loose = None
-    cancelled_at: Loose = None
-    cancel_reason: Loose = None
-    currency: Loose = None
-    total_price: Loose = None
-    total_tax: Loose = None
-    taxes_included: Loose = None
-    total_discounts: Loose = None
-    total_outstanding: Loose = None
-    total_shipping_price_set: _MoneySet | None = None
-    financial_status: Loose = None
-    fulfillment_status: Loose = None
-    payment_gateway_names: list[Loose] | None = None
-    note: Loose = None
-    customer: _Person | None = None
-    shipping_address: _Place | None = None
-    billing_address: _Place | None = None
-    line_items: list[_Line] | None = None
-    fulfillments: list[_Parcel] | None = None
-
-
-_ORDER = reading.decoder(_Order)
+_ORDER = reading.decoder(_Record)
 
 
 def order(record: RawRecord) -> Order:
     """The order with its lines and parcels. Raises Unmappable."""
-    raw = reading.record(record.payload, _ORDER)
+    raw = _row(reading.record(record.payload, _ORDER))
     external_id = reading.ident(raw.id, "order id")
     parcels = tuple(
         map(_shipment, (one for one in raw.fulfillments or () if reading.line(one.status) not in _CALLED_OFF))
@@ -182,13 +120,17 @@ def order(record: RawRecord) -> Order:
     )
 
 
-def _status(raw: _Order, parcels: Sequence[Shipment]) -> OrderStatus:
+def _row(found: _Record) -> rows.Order:
+    return found if found.node is None else nodes.order(found.node, found.more_lines or (), found.more_parcels or ())
+
+
+def _status(raw: rows.Order, parcels: Sequence[Shipment]) -> OrderStatus:
     """The table of marketplaces.md 10.2, its first match."""
     financial, sent = reading.line(raw.financial_status), reading.line(raw.fulfillment_status)
     if not reading.absent(raw.cancelled_at):
         return OrderStatus.CANCELLED
-    if sent == "partial":
-        return OrderStatus.PROCESSING
+    if sent in _BEGUN:
+        return _BEGUN[sent]
     if sent == "fulfilled":
         if financial == "refunded":
             return OrderStatus.RETURNED
@@ -202,7 +144,7 @@ def _delivered(parcels: Sequence[Shipment]) -> bool:
     return bool(parcels) and all(one.status is FulfilmentStatus.DELIVERED for one in parcels)
 
 
-def _word(raw: _Order) -> str:
+def _word(raw: rows.Order) -> str:
     """Both states as Shopify writes them, and what overrules them."""
     parts = [reading.line(raw.financial_status) or "none", reading.line(raw.fulfillment_status) or "unfulfilled"]
     if not reading.absent(raw.cancelled_at):
@@ -210,17 +152,17 @@ def _word(raw: _Order) -> str:
     return " / ".join(parts)
 
 
-def _payment(raw: _Order, *, is_cod: bool) -> PaymentStatus:
+def _payment(raw: rows.Order, *, is_cod: bool) -> PaymentStatus:
     found = _PAYMENT.get(reading.line(raw.financial_status), PaymentStatus.UNKNOWN)
     return PaymentStatus.COD_PENDING if is_cod and found is PaymentStatus.PENDING else found
 
 
-def _fulfilment(raw: _Order, parcels: Sequence[Shipment]) -> FulfilmentStatus:
+def _fulfilment(raw: rows.Order, parcels: Sequence[Shipment]) -> FulfilmentStatus:
     found = _FULFILMENT.get(reading.line(raw.fulfillment_status), FulfilmentStatus.UNKNOWN)
     return FulfilmentStatus.DELIVERED if found is FulfilmentStatus.FULFILLED and _delivered(parcels) else found
 
 
-def _totals(raw: _Order, lines: Sequence[OrderLine], *, is_cod: bool) -> Totals:
+def _totals(raw: rows.Order, lines: Sequence[OrderLine], *, is_cod: bool) -> Totals:
     """Lines before discounts; tax comes on top only where prices do not hold it already."""
     money = raw.total_shipping_price_set.shop_money if raw.total_shipping_price_set else None
     return Totals(
@@ -233,7 +175,7 @@ def _totals(raw: _Order, lines: Sequence[OrderLine], *, is_cod: bool) -> Totals:
     )
 
 
-def _line(raw: _Line, status: OrderStatus, word: str) -> OrderLine:
+def _line(raw: rows.Line, status: OrderStatus, word: str) -> OrderLine:
     quantity = reading.quantity(raw.quantity, "quantity")
     price = reading.decimal(raw.price, "price")
     return OrderLine(
@@ -253,7 +195,7 @@ def _line(raw: _Line, status: OrderStatus, word: str) -> OrderLine:
     )
 
 
-def _shipment(raw: _Parcel) -> Shipment:
+def _shipment(raw: rows.Parcel) -> Shipment:
     word = reading.line(raw.shipment_status)
     known = [one for one in raw.line_items or () if not reading.absent(one.id)]
     return Shipment(
@@ -268,14 +210,14 @@ def _shipment(raw: _Parcel) -> Shipment:
     )
 
 
-def _cancellation(raw: _Order) -> Cancellation | None:
+def _cancellation(raw: rows.Order) -> Cancellation | None:
     if reading.absent(raw.cancelled_at):
         return None
     reason = reading.optional_line(raw.cancel_reason)
     return Cancellation(by=reason if reason in {"customer", "staff"} else None, reason_code=reason)
 
 
-def _address(raw: _Place | None) -> Address | None:
+def _address(raw: rows.Place | None) -> Address | None:
     if raw is None:
         return None
     return reading.address(
@@ -294,9 +236,9 @@ def _joined(*parts: Loose) -> str:
     return " ".join(filter(None, map(reading.line, parts)))
 
 
-def _customer(raw: _Order) -> Customer | None:
+def _customer(raw: rows.Order) -> Customer | None:
     """Name, e-mail and telephone are null where the app has no approval for protected data (marketplaces.md 6.6)."""
-    person = raw.customer or _Person()
+    person = raw.customer or rows.Person()
     found = Customer(
         reading.optional_ident(person.id, "customer id"),
         _joined(person.first_name, person.last_name) or None,

@@ -1,5 +1,8 @@
 """Shopify's order calls (reference 6.6): two states, prices as texts, times with an offset."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from isthmus.connectors.shopify.sandbox.products import variant_id
 from isthmus.connectors.shopify.sandbox.rules import local, moment, paged, place, refuse
 from isthmus.sandbox import Bought, Call, Placed, Reply, Seller, Shop, json_reply
@@ -9,7 +12,49 @@ _SETTLED = frozenset({"delivered", "completed"})
 _STATES = frozenset({"open", "closed", "cancelled", "any"})
 
 
-def listed(shop: Shop, call: Call, seller: Seller) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What an app sent of an order: how many pieces of which line, by whom, under which number."""
+
+    id: int
+    company: str
+    number: str
+    url: str | None
+    created: int
+    lines: Mapping[int, int]
+
+
+class Parcels:
+    """What apps did with one shop's orders: the parcels they told, and why they called orders off."""
+
+    def __init__(self) -> None:
+        self._parcels: dict[str, list[Parcel]] = {}
+        self.reasons: dict[str, str] = {}
+
+    def of(self, order: Placed) -> list[Parcel]:
+        """The parcels of an order, oldest first."""
+        return self._parcels.get(order.key, [])
+
+    def add(self, order: Placed, parcel: Parcel) -> None:
+        """One more parcel."""
+        self._parcels.setdefault(order.key, []).append(parcel)
+
+
+def left(order: Placed, parcels: Parcels) -> dict[int, int]:
+    """How many pieces of each line are still to be sent."""
+    gone = order.state in _SENT and not parcels.of(order)
+    found = {_line_id(order, at): 0 if gone else line.quantity for at, line in enumerate(order.lines)}
+    for parcel in parcels.of(order):
+        for line, count in parcel.lines.items():
+            found[line] -= count
+    return found
+
+
+def _line_id(order: Placed, at: int) -> int:
+    return order.serial * 100 + at
+
+
+def listed(shop: Shop, call: Call, seller: Seller, parcels: Parcels) -> Reply:
     """GET /orders.json; open ones alone unless `status` says otherwise."""
     at = place(shop, call)
     state = at.filters.get("status", "open")
@@ -18,15 +63,15 @@ def listed(shop: Shop, call: Call, seller: Seller) -> Reply:
     window = moment(at.filters, "updated_at_min"), moment(at.filters, "updated_at_max")
     orders = [one for one in shop.book(seller.id).window(*window) if state in {"any", _state(one)}]
     shown, headers = paged(shop, call, at, orders, lambda one: int(one.key))
-    return json_reply({"orders": [rendered(one) for one in shown]}, headers=headers)
+    return json_reply({"orders": [rendered(one, parcels) for one in shown]}, headers=headers)
 
 
-def one(shop: Shop, call: Call, seller: Seller) -> Reply:
+def one(shop: Shop, call: Call, seller: Seller, parcels: Parcels) -> Reply:
     """GET /orders/{id}.json."""
     order = shop.book(seller.id).order(call.params["id"])
     if order is None:
         raise refuse(404, "order", "Not Found")
-    return json_reply({"order": rendered(order)})
+    return json_reply({"order": rendered(order, parcels)})
 
 
 def _state(order: Placed) -> str:
@@ -46,9 +91,9 @@ def _financial(order: Placed) -> str:
     return "pending" if owed else "paid"
 
 
-def rendered(order: Placed) -> dict[str, object]:
+def rendered(order: Placed, parcels: Parcels) -> dict[str, object]:
     """One order as every call shows it."""
-    sent, financial = order.state in _SENT, _financial(order)
+    financial, still = _financial(order), left(order, parcels)
     discount = order.discount_seller + order.discount_platform
     closed, cancelled = order.at("completed"), order.at("cancelled")
     return {
@@ -62,11 +107,11 @@ def rendered(order: Placed) -> dict[str, object]:
         "updated_at": local(order.updated),
         "closed_at": None if closed is None else local(closed),
         "cancelled_at": None if cancelled is None else local(cancelled),
-        "cancel_reason": None if cancelled is None else "customer",
+        "cancel_reason": None if cancelled is None else parcels.reasons.get(order.key, "customer"),
         "currency": order.currency,
         "presentment_currency": order.currency,
         "financial_status": financial,
-        "fulfillment_status": "fulfilled" if sent else None,
+        "fulfillment_status": _sent(still, parcels.of(order)),
         "subtotal_price": str(order.goods - discount),
         "total_discounts": str(discount),
         "total_shipping_price_set": _both(str(order.shipping), order.currency),
@@ -80,9 +125,36 @@ def rendered(order: Placed) -> dict[str, object]:
         "customer": {"id": int(order.buyer.id), "email": f"buyer{order.buyer.id}@example.com"},
         "shipping_address": _address(order),
         "billing_address": _address(order),
-        "line_items": [_line(order, at, line) for at, line in enumerate(order.lines)],
-        "fulfillments": [_parcel(order)] if sent else [],
+        "line_items": [_line(order, at, line, still) for at, line in enumerate(order.lines)],
+        "fulfillments": _fulfilments(order, parcels),
         "refunds": [],
+    }
+
+
+def _sent(still: Mapping[int, int], told: list[Parcel]) -> str | None:
+    if not any(still.values()):
+        return "fulfilled"
+    return "partial" if told else None
+
+
+def _fulfilments(order: Placed, parcels: Parcels) -> list[dict[str, object]]:
+    told = parcels.of(order)
+    if told:
+        return [_told(order, one) for one in told]
+    return [_parcel(order)] if order.state in _SENT else []
+
+
+def _told(order: Placed, parcel: Parcel) -> dict[str, object]:
+    arrived = order.at("delivered", "completed") is not None
+    return {
+        "id": parcel.id,
+        "status": "success",
+        "created_at": local(parcel.created),
+        "tracking_company": parcel.company or None,
+        "tracking_number": parcel.number or None,
+        "tracking_url": parcel.url,
+        "shipment_status": "delivered" if arrived else None,
+        "line_items": [{"id": line, "quantity": count} for line, count in parcel.lines.items()],
     }
 
 
@@ -91,10 +163,10 @@ def _both(amount: str, currency: str) -> dict[str, object]:
     return {"shop_money": money, "presentment_money": money}
 
 
-def _line(order: Placed, at: int, line: Bought) -> dict[str, object]:
-    sent = order.state in _SENT
+def _line(order: Placed, at: int, line: Bought, still: Mapping[int, int]) -> dict[str, object]:
+    unsent = still[_line_id(order, at)]
     return {
-        "id": order.serial * 100 + at,
+        "id": _line_id(order, at),
         "product_id": line.row,
         "variant_id": variant_id(line.row, line.variant),
         "sku": line.sku,
@@ -102,11 +174,11 @@ def _line(order: Placed, at: int, line: Bought) -> dict[str, object]:
         "variant_title": " / ".join(line.options) or None,
         "quantity": line.quantity,
         "current_quantity": line.quantity,
-        "fulfillable_quantity": 0 if sent else line.quantity,
+        "fulfillable_quantity": unsent,
         "price": str(line.price),
         "total_discount": "0",
         "tax_lines": [],
-        "fulfillment_status": "fulfilled" if sent else None,
+        "fulfillment_status": None if unsent == line.quantity else "partial" if unsent else "fulfilled",
         "requires_shipping": True,
     }
 
@@ -122,9 +194,7 @@ def _parcel(order: Placed) -> dict[str, object]:
         "tracking_number": f"GHN{order.serial:08}",
         "tracking_url": None,
         "shipment_status": "delivered" if arrived else None,
-        "line_items": [
-            {"id": order.serial * 100 + at, "quantity": line.quantity} for at, line in enumerate(order.lines)
-        ],
+        "line_items": [{"id": _line_id(order, at), "quantity": line.quantity} for at, line in enumerate(order.lines)],
     }
 
 

@@ -4,10 +4,13 @@ from isthmus.connectors.shopify.sandbox.rules import local, moment, paged, place
 from isthmus.sandbox import Call, CatalogueVariant, Reply, Row, Seller, Shop, json_reply
 from isthmus.sandbox.catalogue import Status, in_currency
 
-_LISTED: frozenset[Status] = frozenset({"active", "inactive", "review", "banned"})
+#: What lists show: all but what is deleted.
+LISTED: frozenset[Status] = frozenset({"active", "inactive", "review", "banned"})
 _WORDS: dict[Status, str] = {"active": "active", "inactive": "archived", "review": "draft", "banned": "draft"}
 _VARIANTS = 1_000
 _OPTIONS = 3
+#: Items of stock have ids of their own, beside those of their variants.
+_ITEM = 7_000_000_000_000
 
 
 def of_shop(_: Shop, __: Call, seller: Seller) -> Reply:
@@ -32,7 +35,7 @@ def listed(shop: Shop, call: Call, seller: Seller) -> Reply:
     at = place(shop, call)
     window = moment(at.filters, "updated_at_min"), moment(at.filters, "updated_at_max")
     wanted = at.filters.get("status")
-    ids = seller.shelf.ids(_LISTED, updated=window, by_id=True)
+    ids = seller.shelf.ids(LISTED, updated=window, by_id=True)
     if wanted is not None:
         names = set(wanted.split(","))
         ids = seller.shelf.matching(ids, lambda row: _WORDS[row.product.status] in names)
@@ -52,6 +55,17 @@ def one(_: Shop, call: Call, seller: Seller) -> Reply:
 def variant_id(row: int, at: int) -> int:
     """The id of one variant of a product."""
     return row * _VARIANTS + at
+
+
+def variant_of_item(number: int) -> int:
+    """The id of the variant whose stock an item is."""
+    return number - _ITEM
+
+
+def price(seller: Seller, row: Row, at: int) -> dict[str, str | None]:
+    """What a buyer pays for a variant, and the struck-through price beside it."""
+    paid, struck = _prices(seller, row, row.product.variants[at])
+    return {"price": paid, "compareAtPrice": struck}
 
 
 def product(seller: Seller, row: Row) -> dict[str, object]:
@@ -84,7 +98,7 @@ def product(seller: Seller, row: Row) -> dict[str, object]:
 
 def _variant(seller: Seller, row: Row, at: int, pictures: list[str]) -> dict[str, object]:
     variant = row.product.variants[at]
-    price, before = _prices(seller, row, variant)
+    shown = price(seller, row, at)
     chosen = [*variant.options[:_OPTIONS], None, None, None][:_OPTIONS] if variant.options else ["Default Title"]
     first, second, third = [*chosen, None, None][:_OPTIONS]
     return {
@@ -93,9 +107,9 @@ def _variant(seller: Seller, row: Row, at: int, pictures: list[str]) -> dict[str
         "title": " / ".join(variant.options) or "Default Title",
         "sku": variant.sku or "",
         "barcode": variant.barcode,
-        "price": price,
-        "compare_at_price": before,
-        "inventory_item_id": variant_id(row.id, at) + 1,
+        "price": shown["price"],
+        "compare_at_price": shown["compareAtPrice"],
+        "inventory_item_id": variant_id(row.id, at) + _ITEM,
         "inventory_quantity": variant.stock,
         "inventory_management": "shopify",
         "inventory_policy": "deny",

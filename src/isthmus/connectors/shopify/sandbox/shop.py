@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from isthmus.connectors.shopify.sandbox import hooks, orders, products
+from isthmus.connectors.shopify.sandbox import graph, hooks, mutations, orders, products, queries, sending
 from isthmus.connectors.shopify.sandbox.rules import error, local, refuse
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Throttle, World, endpoint
 
 Answer = Callable[[Shop, Call, Seller], Reply]
+Hooked = Callable[[Shop, Call, Seller, hooks.Hooks], Reply]
+Parcelled = Callable[[Shop, Call, Seller, orders.Parcels], Reply]
 
 _FIRST_PRODUCT = 632_910_392
 _BUCKET = 40
@@ -53,7 +55,9 @@ class Shopify(Shop):
         grant = self.ledger.grant(app, seller.id, (seller.id,))
         token = self.ledger.token("access", grant, seller.id, None, prefix="shpat_")
         name = seller.extra["domain"].partition(".")[0]
-        app.key, app.credentials = f"app-{token.text[-8:]}", {"shop": name, "access_token": token.text}
+        secret = self.dice("secret", token.text).text(32, "0123456789abcdef")
+        app.key = f"app-{token.text[-8:]}"
+        app.credentials = {"shop": name, "access_token": token.text, "api_secret": secret}
         return app
 
     def keys(self, seller: str) -> Mapping[str, str]:
@@ -74,25 +78,69 @@ class Shopify(Shop):
         def bound(answer: Answer) -> Callable[[Call], Reply]:
             return lambda call: answer(self, call, self._signed_in(call))
 
+        def parcelled(answer: Parcelled) -> Callable[[Call], Reply]:
+            return bound(lambda shop, call, who: answer(shop, call, who, self.parcels(who)))
+
+        def hooked(answer: Hooked) -> Callable[[Call], Reply]:
+            return bound(lambda shop, call, who: answer(shop, call, who, self.hooks))
+
         root = "/admin/api/20[0-9][0-9]-(?:01|04|07|10)"
         return [
             endpoint("GET", f"{root}/shop.json", bound(products.of_shop)),
             endpoint("GET", f"{root}/products.json", bound(products.listed)),
             endpoint("GET", f"{root}/products/{{id}}.json", bound(products.one)),
-            endpoint("GET", f"{root}/orders.json", bound(orders.listed)),
-            endpoint("GET", f"{root}/orders/{{id}}.json", bound(orders.one)),
+            endpoint("GET", f"{root}/orders.json", parcelled(orders.listed)),
+            endpoint("GET", f"{root}/orders/{{id}}.json", parcelled(orders.one)),
+            endpoint("GET", f"{root}/webhooks.json", hooked(hooks.listed)),
+            endpoint("POST", f"{root}/webhooks.json", hooked(hooks.create)),
+            endpoint("DELETE", f"{root}/webhooks/{{id}}.json", hooked(hooks.remove)),
+            endpoint("POST", f"{root}/graphql.json", self._graph),
         ]
 
+    def _begin(self) -> None:
+        super()._begin()
+        self.points = graph.Points(self.clock)
+        self.places = queries.Places()
+        self.hooks = hooks.Hooks()
+        self.writes = mutations.Book()
+        self._parcels: dict[str, orders.Parcels] = {}
+
+    def parcels(self, seller: Seller) -> orders.Parcels:
+        """What apps did with a shop's orders."""
+        return self._parcels.setdefault(seller.id, orders.Parcels())
+
+    def _graph(self, call: Call) -> Reply:
+        """GraphQL is counted in points, apart from the calls of REST."""
+        app, seller = self._whose(call)
+        call.record.app, call.record.seller = app.key, seller.id
+        parcels, book = self.parcels(seller), self.writes
+
+        def written(ask: graph.Ask) -> Mapping[str, graph.Resolver]:
+            return {
+                "productUpdate": lambda given: mutations.product_update(ask, given, book),
+                "productVariantsBulkUpdate": lambda given: mutations.variants_update(ask, given, book),
+                "inventorySetQuantities": lambda given: mutations.set_quantities(ask, given, book),
+                "fulfillmentCreate": lambda given: sending.fulfil(ask, given, parcels),
+                "orderCancel": lambda given: sending.cancel(ask, given, parcels),
+            }
+
+        ask = graph.Ask(self, call, seller)
+        return graph.answer(ask, self.points, lambda one: queries.roots(one, parcels, self.places), written)
+
     def _signed_in(self, call: Call) -> Seller:
+        app, seller = self._whose(call)
+        self.admit(call, app, seller.id)
+        return seller
+
+    def _whose(self, call: Call) -> tuple[App, Seller]:
         token = self.ledger.find(self.bearer(call), "access")
         if token is None or token.dead(self.clock.now()):
             text = "[API] Invalid API key or access token (unrecognized login or wrong password)"
             raise refuse(401, "token", text)
         seller = self._seller_of(token.entity)
-        self.admit(call, token.grant.app, seller.id)
         if seller.blocked:
             raise refuse(402, "shop", "Unavailable Shop")
-        return seller
+        return token.grant.app, seller
 
     def addresses(self, base: str) -> dict[str, str]:
         return {"api": base}

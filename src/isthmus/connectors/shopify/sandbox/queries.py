@@ -1,0 +1,155 @@
+"""The queries that Shopify's GraphQL answers here (reference 6.4): lists by time of change, single objects, several."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from isthmus.connectors.shopify.sandbox import nodes, products
+from isthmus.connectors.shopify.sandbox.graph import Arguments, Ask, Node, Resolver, Wrong, many
+from isthmus.connectors.shopify.sandbox.orders import Parcels
+from isthmus.sandbox import Row
+
+T = TypeVar("T")
+
+_FILTER = re.compile(r"updated_at:(>=|<=)'([0-9TZ:+.-]{10,35})'")
+_LIFE = 600
+_KEPT = 10_000
+
+
+class _Place(msgspec.Struct):
+    """What a cursor stands for: the last row that was shown."""
+
+    updated: int
+    last: int
+
+
+class Places:
+    """The cursors that were handed out, each known for ten minutes."""
+
+    def __init__(self) -> None:
+        self._issued: dict[str, int] = {}
+
+    def written(self, place: _Place, now: int) -> str:
+        """A cursor for this place."""
+        text = urlsafe_b64encode(msgspec.json.encode(place)).decode()
+        if len(self._issued) >= _KEPT:
+            del self._issued[next(iter(self._issued))]
+        self._issued[text] = now
+        return text
+
+    def read(self, text: object, now: int) -> _Place:
+        """Where a page begins. Raises Wrong for a cursor that is unknown by now."""
+        issued = self._issued.get(text) if isinstance(text, str) else None
+        if issued is None or now - issued > _LIFE:
+            raise Wrong("INVALID_CURSOR", "Invalid cursor for current pagination sort.")
+        return msgspec.json.decode(urlsafe_b64decode(str(text).encode()), type=_Place)
+
+
+def roots(ask: Ask, parcels: Parcels, places: Places) -> Mapping[str, Resolver]:
+    """What a query may begin with."""
+    return {
+        "shop": lambda _: nodes.shop(ask.seller),
+        "products": lambda arguments: _products(ask, arguments, places),
+        "orders": lambda arguments: _orders(ask, arguments, parcels, places),
+        "product": lambda arguments: _one(ask, arguments, "Product", parcels),
+        "order": lambda arguments: _one(ask, arguments, "Order", parcels),
+        "nodes": lambda arguments: [_node(ask, one, parcels) for one in many(arguments.get("ids"), "ids")],
+    }
+
+
+def _one(ask: Ask, arguments: Arguments, kind: str, parcels: Parcels) -> Node | None:
+    if nodes.number_of(arguments.get("id"), kind) is None:
+        raise Wrong("BAD_USER_INPUT", "Invalid global id")
+    return _node(ask, arguments["id"], parcels)
+
+
+def _node(ask: Ask, text: object, parcels: Parcels) -> Node | None:
+    """The object of any id; None where there is none."""
+    order = nodes.number_of(text, "Order")
+    if order is not None:
+        found = ask.shop.book(ask.seller.id).order(str(order))
+        return None if found is None else nodes.rendered(found, parcels)
+    sold = nodes.variant_place(nodes.number_of(text, "ProductVariant"))
+    row = product_row(ask, sold[0] if sold is not None else nodes.number_of(text, "Product"))
+    if row is None:
+        return None
+    if sold is None:
+        return nodes.product(ask.seller, row)
+    rest = products.product(ask.seller, row)
+    variants = rest["variants"]
+    known = isinstance(variants, list) and sold[1] < len(variants)
+    return nodes.variant(variants[sold[1]], rest) if isinstance(variants, list) and known else None
+
+
+def product_row(ask: Ask, number: int | None) -> Row | None:
+    """A product that is not deleted."""
+    row = ask.seller.shelf.row(number) if number is not None else None
+    return None if row is None or row.product.status == "deleted" else row
+
+
+def _products(ask: Ask, arguments: Arguments, places: Places) -> Node:
+    low, high = _window(arguments)
+    place = _place(ask, arguments, places)
+    shelf = ask.seller.shelf
+    if place is None:
+        ids = shelf.ids(products.LISTED, updated=(low, high))
+    else:
+        same = shelf.ids(products.LISTED, updated=(place.updated, place.updated))
+        later = shelf.ids(products.LISTED, updated=(place.updated + 1, high))
+        ids = [one for one in same if one > place.last] + later
+    shown = shelf.rows(ids[: _first(arguments)])
+    end = places.written(_Place(shown[-1].updated, shown[-1].id), ask.shop.clock.unix()) if shown else None
+    return _page(ask, shown, end, len(ids) > len(shown), lambda row: nodes.product(ask.seller, row))
+
+
+def _orders(ask: Ask, arguments: Arguments, parcels: Parcels, places: Places) -> Node:
+    """Whatever their state: what is wanted stands in the filter."""
+    place = _place(ask, arguments, places)
+    rows = ask.shop.book(ask.seller.id).window(*_window(arguments))
+    if place is not None:
+        rows = [one for one in rows if (one.updated, one.serial) > (place.updated, place.last)]
+    shown = rows[: _first(arguments)]
+    end = places.written(_Place(shown[-1].updated, shown[-1].serial), ask.shop.clock.unix()) if shown else None
+    return _page(ask, shown, end, len(rows) > len(shown), lambda one: nodes.rendered(one, parcels))
+
+
+def _place(ask: Ask, arguments: Arguments, places: Places) -> _Place | None:
+    after = arguments.get("after")
+    return None if after is None else places.read(after, ask.shop.clock.unix())
+
+
+def _page(ask: Ask, shown: list[T], end: str | None, more: bool, node: Callable[[T], Node]) -> Node:
+    """Rows with the cursor behind them; only nodes that are selected are made."""
+    ask.call.record.rows = len(shown)
+    rows = shown[-1:] + shown[:-1] if ask.call.reordered else shown
+    info = {"__typename": "PageInfo", "hasNextPage": more, "endCursor": end}
+    return {"__typename": "Connection", "nodes": lambda _: [node(one) for one in rows], "pageInfo": info}
+
+
+def _first(arguments: Arguments) -> int:
+    first = arguments.get("first")
+    if not isinstance(first, int):
+        raise Wrong("BAD_USER_INPUT", "you must provide one of first or last")
+    return first
+
+
+def _window(arguments: Arguments) -> tuple[int | None, int | None]:
+    """The closed window of a filter text, in which nothing else may stand. Rows come by time of change alone."""
+    if arguments.get("sortKey") != "UPDATED_AT":
+        raise Wrong("BAD_USER_INPUT", "only sortKey UPDATED_AT is emulated")
+    text = arguments.get("query")
+    if not isinstance(text, str) or _FILTER.sub("", text).replace("AND", "").strip():
+        raise Wrong("BAD_USER_INPUT", "only updated_at is emulated in a query")
+    found = {sign: _moment(value) for sign, value in _FILTER.findall(text)}
+    return found.get(">="), found.get("<=")
+
+
+def _moment(text: str) -> int:
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise Wrong("BAD_USER_INPUT", "Invalid date") from error
