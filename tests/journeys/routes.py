@@ -56,6 +56,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/tenant/break-glass/{glass_id}": "bgl",
     "/api/tenant/issuer-accounts/{account_id}": "acc",
     "/api/tenant/members/{id}": "usr",
+    "/api/audit/{entry_id}": "evt",
     "/api/merchants/{merchant_id}/api-keys/{id}": "key",
     "/api/merchants/{merchant_id}/product-sync/uploads/{upload_id}": "upl",
     "/api/merchants/{merchant_id}/product-sync/uploads/{upload_id}/parts/{start}": None,
@@ -386,7 +387,8 @@ SIGNED = [case for case in CASES if case.permission is not None]
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
     hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "inb", "rpl", "upl", "map", "act", "psh", "cnf")
-    nouns = (*hooks, "con", "cns", "int", "run", "prd", "lst", "rec", "ord", "cus", "ten", "key", "usr", "bgl", "acc")
+    people = ("ten", "key", "usr", "bgl", "acc", "evt")
+    nouns = (*hooks, *people, "con", "cns", "int", "run", "prd", "lst", "rec", "ord", "cus")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
     return {**made, "ticket": ids.token(256)}
 
@@ -414,6 +416,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "usr": await member_of(amy),
         "bgl": await glass_of(running, amy),
         "acc": await account_of(amy),
+        "evt": await entry_of(amy),
         "ticket": await ticket_of(running, amy),
     }
 
@@ -539,6 +542,16 @@ async def account_of(merchant: Merchant) -> str:
     """Somebody of another issuer whose roles they limit: the same one whenever it is asked for."""
     body = {"issuer": "https://of.the.wall", "subject": "w", "roles": ["user"]}
     return str((await merchant.call("PUT", "/api/tenant/issuer-accounts", body)).body["id"])
+
+
+async def entry_of(merchant: Merchant) -> str:
+    """An entry of their audit log that is sealed."""
+    entry = (await merchant.call("GET", "/api/audit?limit=1")).body["items"][0]["id"]
+    async with asyncio.timeout(10):
+        while True:
+            if (await merchant.call("GET", f"/api/audit/{entry}/proof")).status == 200:
+                return str(entry)
+            await asyncio.sleep(0.05)
 
 
 async def glass_of(running: Deployment, merchant: Merchant) -> str:

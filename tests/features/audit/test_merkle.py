@@ -66,3 +66,18 @@ def test_a_place_outside_the_tree_has_no_proof() -> None:
     assert merkle.root_of(leaves[0], 1, 1, []) is None
     with pytest.raises(IndexError):
         merkle.path(leaves, 1)
+
+
+def test_AU_07_a_large_log_takes_one_hash_for_each_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaves = [merkle.leaf(number.to_bytes(4, "big")) for number in range(10_000)]
+    made = 0
+    real = hashlib.sha256
+
+    def counting(text: bytes) -> "hashlib._Hash":
+        nonlocal made
+        made += 1
+        return real(text)
+
+    monkeypatch.setattr("isthmus.features.audit.model.merkle.hashlib.sha256", counting)
+    merkle.root(leaves)
+    assert made == len(leaves) - 1

@@ -152,8 +152,8 @@ async def test_AU_03_all_computed_anew_without_the_key_is_found(system: System, 
         before = None
         for one in await _all(system):
             async with system.tx() as tx:
-                rows = await store.sealed_rows(tx, before.last if before else (0, ""), one.last)
-            before = model.signed(model.sealed(rows, before, one.made_at, one.key_id), own)
+                rows = await store.sealed_rows(tx, model.stretch_of(one, before), one.last)
+            before = model.signed(model.sealed(rows, before, one.made_at, one.key_id, model.Stretch()), own)
             await owner.execute(
                 "update audit_checkpoints set leaves = $2, tenants = $3, root = $4, previous = $5, signature = $6 "
                 "where number = $1",

@@ -1,4 +1,4 @@
-"""`GET /api/audit`."""
+"""`/api/audit`: the log, as a list, as a file, and the proof of one entry."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -6,11 +6,13 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
+from isthmus.features.audit.errors import EntryNotFound, NotAsSealed, NotSealed
 from isthmus.features.audit.model import exports
 from isthmus.features.audit.model.entries import Entry, Filters, masked
 from isthmus.features.audit.model.exports import Form
 from isthmus.features.audit.service import reading as service
-from isthmus.http import Answer, PageDep, Routes, ScopeDep
+from isthmus.features.audit.service.proving import prove
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, permission
 
@@ -46,6 +48,24 @@ class EntryList(Answer, frozen=True):
     offset: int | None = None
     next_offset: int | None = None
     next_cursor: str | None = None
+
+
+class ProofOut(Answer, frozen=True):
+    """Hashes that lead from an entry to a signed checkpoint (RFC 6962 section 2.1), all in hexadecimal.
+
+    `checkpoint` is what was signed, in its order: purpose, number, time, first and last place, count of leaves, root,
+    hash of whose they are, hash of the checkpoint before, id of the key, and behind a restore the epoch.
+    """
+
+    entry_id: str
+    entry: str | None
+    leaf: str
+    index: int
+    steps: list[str]
+    checkpoint: list[Any]
+    signature: str
+    key_id: str
+    public_key: str
 
 
 @routes.get("", permission=READ, limit="other", response_model=EntryList, summary="The audit log")
@@ -98,6 +118,34 @@ async def export_entries(
     name = f"audit-{scope.now:%Y%m%d}.{format.value}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(lines, media_type=exports.MEDIA[format], headers=headers)
+
+
+@routes.get(
+    "/{entry_id}/proof",
+    permission=READ,
+    limit="other",
+    response_model=ProofOut,
+    summary="The proof of one entry",
+    errors=(EntryNotFound, NotSealed, NotAsSealed),
+)
+async def prove_entry(scope: ScopeDep, entry_id: str) -> Response:
+    """Shows without any database that the entry stands in the log as it was sealed: keep it, and check it with
+    `isthmus audit verify --proof`. `entry` is null where the log hides a part of it; `leaf` commits to it all the same.
+    """
+    proof = await prove(scope, entry_id)
+    return document(
+        ProofOut(
+            entry_id=proof.entry_id,
+            entry=proof.entry,
+            leaf=proof.leaf.hex(),
+            index=proof.index,
+            steps=[step.hex() for step in proof.steps],
+            checkpoint=list(proof.said),
+            signature=proof.signature.hex(),
+            key_id=proof.key_id,
+            public_key=proof.public.hex(),
+        )
+    )
 
 
 def _shown(entry: Entry) -> EntryOut:

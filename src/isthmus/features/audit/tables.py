@@ -1,6 +1,6 @@
 """The audit log reads the event log through two indexes, and seals it by checkpoints of its own."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.bus import EVENTS
@@ -21,7 +21,8 @@ KEYS = tenant_table(
     Column("created_at", _TIME, nullable=False),
 )
 #: `leaves` holds the hashes of the sealed rows, 32 bytes each, and `tenants` whose each one is. Both outlive the rows
-#: of a tenant that is erased: a leaf tells nothing of what it commits to, because the row's id goes with it.
+#: of a tenant that is erased: a leaf tells nothing of what it commits to, because the row's id goes with it. Numbers of
+#: transactions begin anew where the database is restored elsewhere: an `epoch` begins, of what is behind `floor_id`.
 CHECKPOINTS = platform_table(
     "audit_checkpoints",
     Column("number", BigInteger, primary_key=True, autoincrement=False),
@@ -36,4 +37,6 @@ CHECKPOINTS = platform_table(
     Column("previous", LargeBinary, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("signature", LargeBinary, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("floor_id", Text, nullable=False),
 )

@@ -39,6 +39,28 @@ class Row:
         return merkle.leaf(self.entry)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the log that has no end yet: what stands behind a place, in one epoch."""
+
+    epoch: int = 0
+    #: The last id of the epochs before; the numbers of transactions began anew behind it.
+    floor: str = ""
+    after: tuple[int, str] = (0, "")
+    #: Entries that a restore brought: numbered by another database and final, whatever goes on in this one.
+    restored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a database holds whose numbers of transactions are behind those of the log."""
+
+    #: Whether entries of before the restore are not sealed yet.
+    unsealed: bool
+    #: The greatest id of those entries.
+    top: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A signed statement about a stretch of the log, bound to the one before it."""
@@ -53,24 +75,35 @@ class Checkpoint:
     key_id: str
     root: bytes = b""
     signature: bytes = b""
+    epoch: int = 0
+    floor: str = ""
+
+    @property
+    def owners(self) -> str:
+        """What commits to whose the entries are, without telling it."""
+        return hashlib.sha256("\n".join(self.tenants).encode()).hexdigest()
+
+    @property
+    def said(self) -> list[object]:
+        """What the statement says, in its order; the epoch only where there is more than one."""
+        parts: list[object] = [
+            _PURPOSE,
+            self.number,
+            self.made_at.isoformat(),
+            list(self.first),
+            list(self.last),
+            len(self.leaves),
+            self.root.hex(),
+            self.owners,
+            self.previous.hex(),
+            self.key_id,
+        ]
+        return [*parts, self.epoch, self.floor] if self.epoch else parts
 
     @property
     def statement(self) -> bytes:
         """What is signed."""
-        owners = hashlib.sha256("\n".join(self.tenants).encode()).hexdigest()
-        parts = (
-            _PURPOSE,
-            self.number,
-            self.made_at.isoformat(),
-            self.first,
-            self.last,
-            len(self.leaves),
-            self.root.hex(),
-            owners,
-            self.previous.hex(),
-            self.key_id,
-        )
-        return json.dumps(parts, separators=(",", ":")).encode()
+        return written(self.said)
 
     @property
     def digest(self) -> bytes:
@@ -117,6 +150,31 @@ class Fault:
         return f"checkpoint {self.checkpoint}{where}: {self.kind}{named}"
 
 
+def written(said: Sequence[object]) -> bytes:
+    """A statement as it is signed."""
+    return json.dumps(said, separators=(",", ":")).encode()
+
+
+def next_stretch(before: Checkpoint | None, next_xid: int, restored: Restored | None) -> Stretch:
+    """Where sealing goes on. `restored` is known where the last checkpoint lies in the database's own future (AU-05).
+
+    What came with the restore is sealed first; then an epoch begins, chained to all before it.
+    """
+    if before is None:
+        return Stretch()
+    if before.last[0] < next_xid or restored is None:
+        return Stretch(before.epoch, before.floor, before.last)
+    if restored.unsealed:
+        return Stretch(before.epoch, before.floor, before.last, restored=True)
+    return Stretch(before.epoch + 1, restored.top)
+
+
+def stretch_of(one: Checkpoint, before: Checkpoint | None) -> Stretch:
+    """The stretch that a checkpoint's entries stand in."""
+    follows = before is not None and before.epoch == one.epoch
+    return Stretch(one.epoch, one.floor, before.last if before is not None and follows else (0, ""))
+
+
 def read_head(text: str) -> Head:
     """A head as `str()` wrote it, or a line that begins with one. Raises Invalid."""
     word = text.strip().split(" ")[0]
@@ -141,7 +199,9 @@ def signed(draft: Checkpoint, private: Secret) -> Checkpoint:
     return replace(rooted, signature=_key(private).sign(rooted.statement))
 
 
-def sealed(rows: Sequence[Row], before: Checkpoint | None, made_at: datetime, key_id: str) -> Checkpoint:
+def sealed(
+    rows: Sequence[Row], before: Checkpoint | None, made_at: datetime, key_id: str, stretch: Stretch
+) -> Checkpoint:
     """The unsigned checkpoint of these rows, behind the one before; there is at least one row."""
     return Checkpoint(
         number=before.number + 1 if before else 1,
@@ -152,6 +212,8 @@ def sealed(rows: Sequence[Row], before: Checkpoint | None, made_at: datetime, ke
         tenants=tuple(row.tenant_id for row in rows),
         previous=before.digest if before else NOTHING,
         key_id=key_id,
+        epoch=stretch.epoch,
+        floor=stretch.floor,
     )
 
 
@@ -160,7 +222,7 @@ def holds(one: Checkpoint, before: Checkpoint | None, publics: Mapping[str, byte
     public = publics.get(one.key_id)
     if public is None or not one.leaves or len(one.leaves) != len(one.tenants):
         return False
-    behind = before is None or before.last < one.first
+    behind = _is_behind(one, before)
     chained = one.previous == (before.digest if before else NOTHING)
     if not behind or not chained or one.first > one.last or merkle.root(one.leaves) != one.root:
         return False
@@ -169,6 +231,15 @@ def holds(one: Checkpoint, before: Checkpoint | None, publics: Mapping[str, byte
     except InvalidSignature:
         return False
     return True
+
+
+def _is_behind(one: Checkpoint, before: Checkpoint | None) -> bool:
+    """Whether its entries come later: in the same epoch, or as the first of the next one."""
+    if before is None:
+        return one.epoch == 0 and not one.floor
+    if one.epoch == before.epoch:
+        return one.floor == before.floor and before.last < one.first
+    return one.epoch == before.epoch + 1 and one.floor > before.floor
 
 
 def compared(one: Checkpoint, rows: Sequence[Row], erased: Collection[str]) -> list[Fault]:

@@ -15,7 +15,6 @@ from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import System
 
 _LOG = logging.getLogger("isthmus.audit")
-_BEGINNING = (0, "")
 _LOOK_SECONDS = 30.0
 
 
@@ -73,10 +72,13 @@ async def seal(system: System) -> list[Checkpoint]:  # house: silent - a checkpo
             if not await store.lock(tx):
                 return made
             before = await store.newest(tx)
-            rows = await store.unsealed_rows(tx, before.last if before else _BEGINNING, batch)
+            stretch = await store.next_stretch(tx, before)
+            rows = await store.unsealed_rows(tx, stretch, batch)
             if not rows:
                 return made
-            one = model.signed(model.sealed(rows, before, system.now, key.id), key.private)
+            if before is not None and stretch.epoch > before.epoch:
+                _LOG.warning("the database was restored: epoch %d of the audit log begins", stretch.epoch)
+            one = model.signed(model.sealed(rows, before, system.now, key.id, stretch), key.private)
             await store.insert_checkpoint(tx, one)
         made.append(one)
     return made
@@ -85,8 +87,8 @@ async def seal(system: System) -> list[Checkpoint]:  # house: silent - a checkpo
 async def lag(system: System) -> timedelta:
     """How long the oldest entry that is not sealed has waited; zero when all are."""
     async with system.tx() as tx:
-        before = await store.newest(tx)
-        found = await store.unsealed(tx, before.last if before else _BEGINNING)
+        stretch = await store.next_stretch(tx, await store.newest(tx))
+        found = await store.unsealed(tx, stretch)
     if not found["count"]:
         return timedelta()
     oldest: datetime = found["oldest"]

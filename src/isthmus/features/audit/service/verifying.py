@@ -1,5 +1,6 @@
 """Proves that the log is what was sealed, or names the first places where it is not (security.md AU-03, AU-04)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from isthmus.features.audit.errors import NothingSealed
@@ -11,7 +12,6 @@ from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import System
 
 _PAGE = 50
-_BEGINNING = (0, "")
 #: The event, in the deployment's own part of the log, after which a tenant's entries may be gone.
 ERASURE = "tenant.deletion_started"
 
@@ -40,11 +40,14 @@ async def verify(system: System, *, outside: Head | None = None, most: int = 20)
     publics = await signing.publics(system.scope(PLATFORM_TENANT, "audit"))
     verdict, faults, before = Verdict(), list[Fault](), None
     known = outside is None
+    async with system.tx() as tx:
+        floors = await store.floors(tx)
+    log = _Log(system, publics, floors)
     while len(faults) < most:
         async with system.tx() as tx:
             page = await store.checkpoints(tx, before.number if before else 0, _PAGE)
         for one in page:
-            faults += await _checked(system, one, before, publics, verdict)
+            faults += await _checked(log, one, before, verdict)
             known = known or outside == Head(one.number, one.digest)
             before = one
         if len(page) < _PAGE:
@@ -54,7 +57,7 @@ async def verify(system: System, *, outside: Head | None = None, most: int = 20)
     if not known and len(faults) < most:
         faults.append(Fault(Kind.CUT_OFF, outside.number if outside else 0, None))
     async with system.tx() as tx:
-        verdict.unsealed = (await store.unsealed(tx, before.last if before else _BEGINNING))["count"]
+        verdict.unsealed = (await store.unsealed(tx, await store.next_stretch(tx, before)))["count"]
     verdict.faults = tuple(faults[:most])
     return verdict
 
@@ -68,18 +71,27 @@ async def head(system: System) -> Head:
     return Head(found.number, found.digest)
 
 
-async def _checked(
-    system: System, one: Checkpoint, before: Checkpoint | None, publics: dict[str, bytes], verdict: Verdict
-) -> list[Fault]:
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """What the checks of all checkpoints have in common."""
+
+    system: System
+    publics: Mapping[str, bytes]
+    #: The last id before each epoch but the first.
+    floors: Mapping[int, str]
+
+
+async def _checked(log: _Log, one: Checkpoint, before: Checkpoint | None, verdict: Verdict) -> list[Fault]:
     verdict.checkpoints += 1
     expected = before.number + 1 if before else 1
     if one.number != expected:
         # the stretch of those that are gone cannot be told from this one's
         return [Fault(Kind.DELETED, expected, None)]
-    if not model.holds(one, before, publics):
+    if not model.holds(one, before, log.publics):
         return [Fault(Kind.FORGED, one.number, None)]
-    async with system.tx() as tx:
-        rows = await store.sealed_rows(tx, before.last if before else _BEGINNING, one.last)
+    ceiling = log.floors.get(one.epoch + 1)
+    async with log.system.tx() as tx:
+        rows = await store.sealed_rows(tx, model.stretch_of(one, before), one.last, ceiling)
         erased = await store.subjects(tx, PLATFORM_TENANT, ERASURE) if len(rows) < len(one.leaves) else frozenset()
     faults = model.compared(one, rows, erased)
     verdict.entries += len(rows)

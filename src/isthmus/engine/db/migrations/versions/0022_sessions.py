@@ -1,4 +1,4 @@
-"""Sessions in the browser, publishable keys, and access of operators."""
+"""Sessions in the browser, publishable keys, access of operators, and epochs of the sealed log."""
 
 from alembic import op
 
@@ -33,6 +33,12 @@ _KEYS = (
     "alter table api_keys add column found_at timestamptz",
     "alter table api_keys add column revoke_when_found boolean not null default false",
     "alter table api_keys alter column revoke_when_found drop default",
+)
+_CHECKPOINTS = (
+    "alter table audit_checkpoints add column epoch integer not null default 0",
+    "alter table audit_checkpoints alter column epoch drop default",
+    "alter table audit_checkpoints add column floor_id text not null default ''",
+    "alter table audit_checkpoints alter column floor_id drop default",
 )
 _TABLES = (
     """
@@ -85,7 +91,7 @@ def upgrade() -> None:
     for statement in _SESSIONS:
         op.execute(statement)
     fill(op, "update sessions set subject = user_id, proved_at = created_at")
-    for statement in (*_FILLED, *_KEYS, *_TABLES):
+    for statement in (*_FILLED, *_KEYS, *_CHECKPOINTS, *_TABLES):
         op.execute(statement)
     for name in _NAMES:
         protect(op, name)
@@ -99,6 +105,7 @@ def downgrade() -> None:
         "alter table api_keys drop column origins, drop column per_minute, drop column found_at, "
         "drop column revoke_when_found"
     )
+    op.execute("alter table audit_checkpoints drop column epoch, drop column floor_id")
     op.execute("drop index sessions_subject_idx")
     fill(op, "delete from sessions where user_id is null")
     op.execute(
