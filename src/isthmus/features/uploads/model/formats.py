@@ -29,21 +29,37 @@ class Column(Strict, frozen=True):
 class Choice(Strict, frozen=True):
     """Columns of one option, such as size: where its name stands and where a row's value does.
 
-    With `split` both cells hold several, in the same order. `fixed` is a name that the file does not state.
+    With `split` both cells hold several, in the same order. `fixed` is a name that the file does not state. In files
+    whose records name their own values, every one that begins with one of `each` is an option, named by the rest.
     """
 
-    value: str
+    value: str = ""
     name: str = ""
     fixed: str = ""
     split: str = ""
+    each: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """The columns of names and values; of `each` the two that its columns are gathered in."""
+        return (f"{self.each[0]}*names", f"{self.each[0]}*values") if self.each else (self.name, self.value)
+
+    @property
+    def between(self) -> str:
+        """What parts several options in one cell."""
+        return "\n" if self.each else self.split
 
 
 class Kinds(Strict, frozen=True):
-    """The column that says what a row is, and which of its values mean a product, one variant, or both at once."""
+    """The column that says what a row is, and which of its values mean a product, one variant, or both at once.
+
+    `extra` rows belong to a product as variants do and are not sold, such as its pictures.
+    """
 
     column: str
     product: tuple[str, ...] = ()
     variant: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
 
 
@@ -68,9 +84,11 @@ class Format(Strict, frozen=True):
     name: str
     header: tuple[str, ...]
     key: tuple[str, ...]
-    of: Literal["csv", "json", "any"] = "any"
+    of: Literal["csv", "json", "xml", "any"] = "any"
     rows: Literal["adjacent", "scattered"] = "adjacent"
     kinds: Kinds | None = None
+    #: Columns with values whose rows are passed over.
+    skipped: Mapping[str, tuple[str, ...]] = {}
     parent: str = ""
     parent_prefix: str = ""
     children: Children | None = None
@@ -144,7 +162,7 @@ def normal(name: str) -> str:
 
 
 def recognised(header: Sequence[str], formats: Iterable[Format], of: str) -> Format | None:
-    """The format for CSV or JSON whose columns are all in the header; of several the one that asks for most."""
+    """The format for CSV, JSON or XML whose columns are all in the header; of several the one that asks for most."""
     names = {normal(name) for name in header}
     able = [one for one in formats if one.of in (of, "any")]
     fitting = [one for one in able if all(normal(name) in names for name in one.header)]

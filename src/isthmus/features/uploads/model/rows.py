@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from isthmus.features.uploads.errors import UnreadableFile
+from isthmus.features.uploads.model import markup
 from isthmus.features.uploads.model.source import Kind, Source
 
 #: Limits of security.md CS-03, and how much one JSON record may take.
@@ -75,9 +76,9 @@ class Lines:
 
 
 def rows(file: Bytes, source: Source, offset: int, line: int) -> Iterator[Row]:
-    """The records from `offset` on, which follows line number `line`; of a JSON array it is the number of records."""
-    if source.kind is Kind.JSON:
-        yield from _array(file, offset)
+    """The records from `offset` on, which follows line number `line`; of JSON lists and XML a number of records."""
+    if source.kind in (Kind.JSON, Kind.XML):
+        yield from _array(file, offset) if source.kind is Kind.JSON else _elements(file, offset)
         return
     lines = Lines(file, offset, line)
     yield from _csv(lines, source) if source.kind is Kind.CSV else _documents(lines)
@@ -230,6 +231,16 @@ def _array(file: Bytes, skip: int) -> Iterator[Row]:
             yield Row(number + 1, number + 1, (), "the file ends in the middle of its list")
     except (ValueError, RecursionError) as error:
         yield Row(number + 1, number + 1, (), f"the JSON is broken after record {number}: {error}")
+
+
+def _elements(file: Bytes, skip: int) -> Iterator[Row]:
+    number = 0
+    try:
+        for number, values in enumerate(markup.records(file), 1):
+            if number > skip:
+                yield Row(number, number, tuple(values.values()), header=tuple(values))
+    except markup.Broken as error:
+        yield Row(number + 1, number + 1, (), f"the XML is broken after record {number}: {error}")
 
 
 def _open(window: _Window) -> None:

@@ -26,6 +26,7 @@ from isthmus.kit import text
 PRODUCT: Final = "product"
 VARIANT: Final = "variant"
 BOTH: Final = "both"
+EXTRA: Final = "extra"
 SKIPPED: Final = "skipped"
 _ID_LENGTH: Final = 200
 T = TypeVar("T")
@@ -78,14 +79,15 @@ class Shape:
         self._sold = self._indexes("variant.", "product.currency")
         self._key = [self._at[normal(name)] for name in form.key if normal(name) in self._at]
         self._options = [
-            (one, self._at[normal(one.value)], self._at.get(normal(one.name)) if one.name else None)
+            (one, self._at[normal(value)], self._at.get(normal(name)) if name else None)
             for one in form.options
-            if normal(one.value) in self._at
+            for name, value in (one.columns,)
+            if normal(value) in self._at
         ]
         self._kind = self._at.get(normal(form.kinds.column)) if form.kinds else None
         self._variant_if = [self._at[normal(name)] for name in form.variant_if if normal(name) in self._at]
         #: Whether every row is a product and a variant at once, as where no column tells them apart.
-        self.uniform = self._kind is None
+        self.uniform = self._kind is None and not form.skipped
         #: Whether every row says something of what is sold.
         self.all_sold = self.uniform and not self._variant_if
         self.has_options = bool(self._options)
@@ -125,6 +127,9 @@ class Shape:
 
     def role(self, row: Row) -> str:
         """Whether the row is a product, a variant of one, both at once, or neither."""
+        for column, values in self.form.skipped.items():
+            if self.cell(row, column).casefold() in values:
+                return SKIPPED
         if self._kind is None or self.form.kinds is None:
             return BOTH
         kind, kinds = self.cell_at(row, self._kind).casefold(), self.form.kinds
@@ -132,6 +137,8 @@ class Shape:
             return PRODUCT
         if kind in kinds.variant:
             return VARIANT
+        if kind in kinds.extra:
+            return EXTRA
         return SKIPPED if kind in kinds.skipped or "*" in kinds.skipped else BOTH
 
     def listing(self, key: str, rows: Sequence[Row], extra: Mapping[int, Mapping[str, str]] | None = None) -> Listing:
@@ -164,7 +171,7 @@ class Shape:
             if not value:
                 continue
             given = choice.fixed or ("" if name is None else self.cell_at(row, name))
-            if choice.split:
+            if choice.between:
                 found += zip(_split(given, choice) or names, _split(value, choice), strict=False)
             else:
                 found.append((given or (names[number] if number < len(names) else ""), value))
@@ -176,7 +183,7 @@ class Shape:
         names: list[str] = []
         for choice, _, name in self._options:
             given = choice.fixed or ("" if name is None else self.cell_at(row, name))
-            names += _split(given, choice) if choice.split else [given]
+            names += _split(given, choice) if choice.between else [given]
         return names
 
     def has_variant(self, row: Row) -> bool:
@@ -185,7 +192,7 @@ class Shape:
 
 
 def _split(value: str, choice: Choice) -> list[str]:
-    return [one.strip() for one in value.split(choice.split) if one.strip()]
+    return [one.strip() for one in value.split(choice.between) if one.strip()]
 
 
 class _Draft:
@@ -215,7 +222,7 @@ class _Draft:
         sold = [
             row
             for row, role in zip(self._rows, roles, strict=True)
-            if role != PRODUCT and (row is lead or self._shape.has_variant(row))
+            if role not in (PRODUCT, EXTRA) and (row is lead or self._shape.has_variant(row))
         ]
         return lead, sold or [lead]
 

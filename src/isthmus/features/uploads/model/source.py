@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes: CSV or JSON, in which encoding, by which separator."""
+"""What a file is, from its first bytes: CSV, JSON or XML, in which encoding, by which separator."""
 
 import codecs
 import contextlib
@@ -25,6 +25,9 @@ _DELIMITERS: Final = (",", ";", "\t", "|")
 _PADDED: Final = re.compile(r'"[ \t]+(?:[,;|\t]|\r?$)', re.MULTILINE)
 #: Encodings that spreadsheets still write, by region.
 _LEGACY: Final = ["cp1252", "cp1258", "cp1250", "cp1251", "cp874", "gb18030", "big5", "shift_jis", "euc_kr"]
+_WEB_PAGE: Final = re.compile(r"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+#: What an XML file says of its own encoding.
+_DECLARED: Final = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z][A-Za-z0-9._-]{0,40})["']""")
 _BINARY: Final = (b"PK\x03\x04", b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"\xd0\xcf\x11\xe0")
 
 
@@ -34,6 +37,7 @@ class Kind(StrEnum):
     CSV = "csv"
     NDJSON = "ndjson"
     JSON = "json"
+    XML = "xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,15 @@ def detect(head: bytes, *, whole: bool) -> Source:
     if not head.strip():
         raise UnreadableFile("The file is empty.")
     if head.startswith(_BINARY) or (head[:2] not in (b"\xff\xfe", b"\xfe\xff") and head.count(0) > len(head) // 8):
-        raise UnreadableFile("The file is neither CSV nor JSON: save the spreadsheet as CSV and send that.")
+        raise UnreadableFile("The file is neither CSV nor JSON nor XML: save the spreadsheet as CSV and send that.")
     mark, encoding = _encoding(head)
     start = _decoded(head[mark:], encoding, whole=whole)
+    if _WEB_PAGE.match(start.lstrip()):
+        raise UnreadableFile("The file is a web page, which is not read: export it as CSV, JSON or XML.")
     kind = _kind(start)
     old = "\n" not in start and "\r" in start
     if kind is not Kind.CSV:
         return Source(kind, encoding, mark=mark, old_lines=old)
-    if start.lstrip()[:1] == "<":
-        raise UnreadableFile("The file is XML or HTML, which is not read: export it as CSV or JSON.")
     lines = start.replace("\r\n", "\n").replace("\r", "\n")
     return Source(kind, encoding, _delimiter(lines), mark, not _PADDED.search(lines), old)
 
@@ -71,6 +75,10 @@ def _encoding(head: bytes) -> tuple[int, str]:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return len(mark), encoding
+    declared = _DECLARED.match(head)
+    if declared is not None:
+        with contextlib.suppress(LookupError):
+            return 0, codecs.lookup(declared[1].decode()).name
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
         return 0, "utf-8"
@@ -97,6 +105,8 @@ def _kind(start: str) -> Kind:
     opening = start.lstrip()
     if opening[:1] == "[":
         return Kind.JSON
+    if opening[:1] == "<":
+        return Kind.XML
     if opening[:1] != "{":
         return Kind.CSV
     first, _, rest = opening.partition("\n")

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from isthmus.features.uploads.errors import MappingNeeded, UnreadableFile, WrongMapping
 from isthmus.features.uploads.model.cells import plain
-from isthmus.features.uploads.model.formats import Format, guessed, normal, recognised
+from isthmus.features.uploads.model.formats import Choice, Format, guessed, normal, recognised
 from isthmus.features.uploads.model.grouping import Group, adjacent
 from isthmus.features.uploads.model.rows import Row, rows
 from isthmus.features.uploads.model.shaping import Shape, Terms
@@ -50,7 +50,7 @@ def _of_documents(file: BinaryIO, source: Source, formats: Iterable[Format], wan
     file.seek(0)
     peeked = itertools.islice(rows(file, source, 0, 0), _PEEKED)
     names = tuple(dict.fromkeys(name for row in peeked for name in row.header or ()))
-    form = wanted or recognised(names, formats, "json")
+    form = wanted or recognised(names, formats, "xml" if source.kind is Kind.XML else "json")
     if form is None:
         raise MappingNeeded(details=_help(names))
     return Plan(source, form, _asked_for(form))
@@ -73,8 +73,13 @@ def _laid(form: Format, header: Sequence[str]) -> None:
 
 def _asked_for(form: Format) -> tuple[str, ...]:
     """Every column that a format reads: the header of files whose records name their own values."""
-    choices = (name for choice in form.options for name in (choice.name, choice.value) if name)
-    others = [form.parent, form.kinds.column if form.kinds else "", form.children.column if form.children else ""]
+    choices = (name for choice in form.options for name in choice.columns if name)
+    others = [
+        *form.skipped,
+        form.parent,
+        form.kinds.column if form.kinds else "",
+        form.children.column if form.children else "",
+    ]
     columns = (column.column for column in form.columns().values())
     return tuple(dict.fromkeys(name for name in (*form.key, *others, *form.variant_if, *choices, *columns) if name))
 
@@ -89,18 +94,33 @@ def groups(
         found = scattered(_aligned(rows(file, plan.source, plan.start, plan.line), plan), shape, scratch, at[0])
     else:
         place, line = at if at[0] else (plan.start, plan.line)
-        file.seek(0 if plan.source.kind is Kind.JSON else place)
+        file.seek(0 if plan.source.kind in (Kind.JSON, Kind.XML) else place)
         found = adjacent(_aligned(rows(file, plan.source, place, line), plan), shape)
     for group in found:
         yield shape, group
 
 
+def _gathered(choice: Choice, values: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The options among a record's own names, as two cells of the same length."""
+    chosen: dict[str, str] = {}
+    for name, value in values:
+        prefix = next((one for one in choice.each if name.startswith(one) and name != one), None)
+        if prefix is not None and value:
+            chosen[name.removeprefix(prefix).replace("\n", " ")] = value.replace("\n", " ")
+    names, contents = choice.columns
+    yield normal(names), choice.between.join(chosen)
+    yield normal(contents), choice.between.join(chosen.values())
+
+
 def _aligned(found: Iterable[Row], plan: Plan) -> Iterator[Row]:
     """Rows under the plan's header; those of documents bring their own names."""
     wanted = [normal(name) for name in plan.header]
+    several = [choice for choice in plan.form.options if choice.each]
     for row in found:
         if row.header is None:
             yield row
             continue
         cells = dict(zip((normal(name) for name in row.header), row.cells, strict=True))
+        for choice in several:
+            cells.update(_gathered(choice, zip(row.header, row.cells, strict=True)))
         yield Row(row.line, row.end, tuple(cells.get(name, "") for name in wanted))

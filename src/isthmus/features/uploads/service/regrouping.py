@@ -11,7 +11,7 @@ import msgspec
 from isthmus.features.uploads.model.formats import Children
 from isthmus.features.uploads.model.grouping import Group
 from isthmus.features.uploads.model.rows import Row
-from isthmus.features.uploads.model.shaping import SKIPPED, VARIANT, Shape
+from isthmus.features.uploads.model.shaping import EXTRA, SKIPPED, VARIANT, Shape
 
 _SCHEMA: Final = """
 create table parts (seq integer primary key, line integer, names_parent integer, parent text, cells blob, home text);
@@ -47,10 +47,13 @@ def scattered(rows: Iterable[Row], shape: Shape, place: Path, skip: int) -> Iter
             number += 1
             if number > skip:
                 yield Group("", (row,), row.line, number, row.problem)
+        extras = shape.form.kinds is not None and bool(shape.form.kinds.extra)
         for group in _ordered(spool):
             number += 1
             if number > skip:
-                yield msgspec.structs.replace(group, end=number)
+                # Pictures of what is no product, such as a page, are none either.
+                alone = extras and all(shape.role(row) == EXTRA for row in group.rows)
+                yield msgspec.structs.replace(group, end=number, rows=() if alone else group.rows)
 
 
 def _stored(spool: sqlite3.Connection, rows: Iterable[Row], shape: Shape) -> Iterator[Row]:
@@ -72,10 +75,10 @@ def _stored(spool: sqlite3.Connection, rows: Iterable[Row], shape: Shape) -> Ite
 def _store(spool: sqlite3.Connection, row: Row, role: str, key: str, shape: Shape) -> None:
     form = shape.form
     parent = shape.cell(row, form.parent) if form.parent else ""
-    named = role == VARIANT and bool(parent)
+    named = role in (VARIANT, EXTRA) and bool(parent)
     values = (row.line, named, parent if named else key, msgspec.json.encode(row.cells), key)
     spool.execute("insert into parts (line, names_parent, parent, cells, home) values (?, ?, ?, ?, ?)", values)
-    if role == VARIANT:
+    if role in (VARIANT, EXTRA):
         return
     for column in form.key:
         if name := shape.cell(row, column):
