@@ -245,6 +245,36 @@ async def test_following_wakes_by_notify_survives_a_lost_connection_and_stays_in
     await database.close()
 
 
+@pytest.mark.parametrize("held_back", [False, True], ids=["at once", "behind an older transaction"])
+async def test_what_the_ear_was_not_told_of_is_heard_all_the_same(
+    copied: Copy, monkeypatch: pytest.MonkeyPatch, held_back: bool
+) -> None:
+    monkeypatch.setattr("isthmus.engine.bus.bus._POLL", 0.1)
+    database = await Database.connect(copied.url)
+    bus = Bus(database, direct_url="postgresql://nobody@127.0.0.1:1/nothing")
+    stop, got = asyncio.Event(), asyncio.Event()
+
+    async def take(tx: Tx, row: Mapping[str, Any]) -> None:
+        if row["subject"] == "unheard":
+            got.set()
+
+    running = asyncio.create_task(bus.run(stop, {"deaf": (["shelf.filled"], take)}))
+    await asyncio.sleep(0.2)
+    older = await asyncpg.connect(copied.admin_url)
+    async with older.transaction():
+        if held_back:
+            await older.execute("select pg_current_xact_id()")
+        await _emit(database, bus, "ten_deaf", "unheard")
+        if held_back:
+            await asyncio.sleep(0.2)
+            assert not got.is_set()
+    await asyncio.wait_for(got.wait(), 3)
+    await older.close()
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    await database.close()
+
+
 async def test_TN_10_the_wake_up_carries_no_data(copied: Copy, database: Database, bus: Bus) -> None:
     heard: list[object] = []
     ear = await asyncpg.connect(copied.url)

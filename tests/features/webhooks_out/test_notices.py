@@ -1,6 +1,7 @@
 """Nobody's endpoint stops in silence: a notice before where there can be one, and one after in any case."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from tests.house_database import Copy
 
 from isthmus.engine.db import Database
 from isthmus.features.webhooks_out import jobs
+from isthmus.features.webhooks_out.errors import DeliveryUnderWay, EndpointIdle
 from isthmus.features.webhooks_out.model import Draft, Endpoint
 from isthmus.features.webhooks_out.service import deliveries, endpoints, fanning, planning
 from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
@@ -63,16 +65,19 @@ async def _age(system: System, failing: timedelta, parked: timedelta | None) -> 
 
 
 async def _fail(scope: Scope, endpoint: Endpoint, state: str, health: str) -> None:
-    """One more failure, and wait for what becomes of it."""
-    rows = (await deliveries.listing(scope, Ask(100), DeliveryFilters(state="pending"))).items
-    for row in rows:
-        if row["next_at"] is not None:
-            await deliveries.retry(scope, row["id"])
-            break
+    """Attempts are made at once, until the endpoint stands so."""
 
     async def stands() -> bool:
         found = await endpoints.get(scope, endpoint.id)
-        return (found.state, found.health) == (state, health)
+        if (found.state, found.health) == (state, health):
+            return True
+        rows = (await deliveries.listing(scope, Ask(100), DeliveryFilters(state="pending"))).items
+        planned = [row["id"] for row in rows if row["next_at"] is not None]
+        for delivery_id in planned[:1]:
+            # It may be on its way, or have arrived, in this very moment.
+            with contextlib.suppress(DeliveryUnderWay, EndpointIdle):
+                await deliveries.retry(scope, delivery_id)
+        return False
 
     await _until(stands)
 

@@ -23,6 +23,8 @@ BatchListener = Callable[[Tx, Sequence[Mapping[str, Any]]], Awaitable[None]]
 
 _BATCH: Final = 200
 _POLL: Final = 5.0
+#: How often a listener looks that nobody called: so its place moves on although nothing is said to it.
+_UNCALLED: Final = 60.0
 _SOON: Final = 0.02
 _LONGEST_PAUSE: Final = 60.0
 _FAR: Final = 1_000
@@ -179,7 +181,10 @@ class Bus:
     async def run(self, stop: asyncio.Event, listeners: Mapping[str, tuple[Sequence[str], Listener]]) -> None:
         """Hear of new events and deliver them until `stop` is set; outages are waited out."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._hear(stop), name="bus-ear")]
+            tasks = [
+                group.create_task(self._hear(stop), name="bus-ear"),
+                group.create_task(self._watch(stop), name="bus-watch"),
+            ]
             for name, (types, function) in listeners.items():
                 tasks.append(group.create_task(self._serve(stop, name, types, function), name=f"bus-{name}"))
             await stop.wait()
@@ -212,6 +217,25 @@ class Bus:
         finally:
             await close_quietly(connection)
 
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Look for all listeners at once whether anything was written that the ear was not told of."""
+        seen: int | None = None
+        while not stop.is_set():
+            try:
+                async with self._database.system() as tx:
+                    horizon = await log.horizon(tx)
+                    looked = horizon if seen is None else seen
+                    new = await log.waiting(tx, looked, await self._since(tx, log.before(looked)))
+                if seen is None or new:
+                    self._ring()
+                seen = horizon
+            except DatabaseUnavailable:
+                seen = None
+            except Exception:  # noqa: BLE001 - the listeners outlive whatever this look dies of
+                seen = None
+                _LOG.exception("the bus cannot look for events")
+            await _first(stop, timeout=_POLL)
+
     def _ring(self) -> None:
         for bell in self._bells:
             bell.set()
@@ -240,7 +264,7 @@ class Bus:
                 behind = name in self._held_back
                 pause = min(1.0, pause * 2) if behind else _SOON
                 if not stop.is_set():
-                    await _rung(bell, pause if behind else _POLL)
+                    await _rung(bell, pause if behind else _UNCALLED)
 
 
 def place_of(row: Mapping[str, Any]) -> Place:

@@ -22,9 +22,11 @@ from isthmus.scope import System
 
 LISTENER: Final = "webhooks_out"
 _BATCH: Final = 500
+#: Between two looks whether anybody has an endpoint by now, and between two that nobody called for.
 _QUIET: Final = 1.0
-#: What the log's bell could not tell is found after so long.
-_POLL: Final = 5.0
+_UNCALLED: Final = 60.0
+#: For so long whoever has an endpoint is taken to have it still.
+_SURE: Final = 5.0
 _MOST_ROWS: Final = 5_000
 #: What becomes of a message in each state of an endpoint; unverified ones get nothing (WH-10).
 _STATES: Final = {"active": "pending", "paused": "pending", "disabled": "missed"}
@@ -56,9 +58,11 @@ async def run(system: System, stop: asyncio.Event) -> None:
                 if system.clock.monotonic() >= ask_at:
                     if await system.engine.bus.skip(LISTENER, endpoints.any_endpoint):
                         await _first(stop, None, _QUIET)
+                        await _first(stop, bell, _UNCALLED)
+                        bell.clear()
                         continue
                     # Somebody has one, and will have it for a while: what nobody wants costs little until then.
-                    ask_at = system.clock.monotonic() + _POLL
+                    ask_at = system.clock.monotonic() + _SURE
                 await _round(system, stop, bell)
             except DatabaseUnavailable:
                 await _first(stop, None, _QUIET)
@@ -72,7 +76,7 @@ async def _round(system: System, stop: asyncio.Event, bell: asyncio.Event) -> No
         bell.set()
         return
     # The event that rang may be behind an older transaction that still runs.
-    for pause in (0.01, 0.04, 0.16, _POLL) if rung else (_POLL,):
+    for pause in (0.01, 0.04, 0.16, _UNCALLED) if rung else (_UNCALLED,):
         await _first(stop, bell, pause)
         if stop.is_set() or bell.is_set():
             return
