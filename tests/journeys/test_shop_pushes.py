@@ -65,8 +65,7 @@ async def connected(running: Deployment, provider: str) -> tuple[Merchant, str]:
 
 async def subscription(running: Deployment, amy: Merchant, connection: str) -> dict[str, Any] | None:
     items = (await amy.call("GET", "/api/webhooks/subscriptions")).body["items"]
-    found = [one for one in items if one["connectionId"] == connection and one["checkedAt"] is not None]
-    return found[0] if found else None
+    return next((one for one in items if one["connectionId"] == connection and one["checkedAt"] is not None), None)
 
 
 async def delivered(amy: Merchant, sandbox: WooCommerce) -> list[int]:
@@ -162,9 +161,29 @@ async def test_a_disconnected_shop_has_no_webhooks_left_and_its_address_answers_
     assert await until(refused)
 
 
+async def test_a_key_that_only_reads_goes_on_reading_and_the_lack_is_shown(running: Deployment) -> None:
+    sandbox = cast("WooCommerce", running.sandbox.shops["woocommerce"])
+    keys = sandbox.keys(sandbox.sellers[3].id)
+    sandbox.reading.add(keys["consumer_key"])
+    bob = await running.merchant("Bob, who may only read")
+    made = await bob.call(
+        "POST", "/api/connections", {"provider": "woocommerce", "credentials": {**keys, **ENTERED["woocommerce"]}}
+    )
+    found = await until(lambda: failed(running, bob))
+    assert "write permissions" in found["reason"]
+    assert (await bob.call("GET", f"/api/connections/{made.body['id']}")).body["status"] == "connected"
+    assert (await bob.sync(made.body["id"]))["state"] == "succeeded"
+
+
+async def failed(running: Deployment, bob: Merchant) -> dict[str, Any] | None:
+    items = (await bob.call("GET", "/api/webhooks/subscriptions")).body["items"]
+    return next((one for one in items if one["state"] == "failed"), None)
+
+
 async def test_a_shopify_shop_is_asked_for_all_that_a_call_can_ask_for(running: Deployment, shopify: Any) -> None:
     amy, connection, sandbox, found = shopify
     hooks = sandbox.hooks.of(sandbox.sellers[0])
+    assert found["state"] == "live", found["reason"]
     assert "orders/updated" in found["topics"]
     assert {hook.topic for hook in hooks} == set(found["topics"])
     # Shopify deletes what failed for hours

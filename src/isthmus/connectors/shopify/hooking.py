@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from isthmus.client import Missing
+from isthmus.client import CallerMistake, Missing
 from isthmus.connect import judging, reading
 from isthmus.connect.reading import Loose
 from isthmus.connect.spi import Session, Subscription
@@ -37,11 +37,19 @@ async def found(session: Session, base: str) -> list[Subscription]:
 
 
 async def ask(session: Session, base: str, url: str, topics: frozenset[str]) -> None:
-    """One for each topic that is not there; a second one for the same address is refused by the platform."""
-    there = {topic for one in await found(session, base) if one.url == url for topic in one.topics}
-    for topic in sorted(topics - there):
+    """One for each topic that is not there."""
+    for topic in sorted(topics - await _at(session, base, url)):
         body = {"webhook": {"topic": topic, "address": url, "format": "json"}}
-        await session.client.post(f"{base}/webhooks.json", body)
+        try:
+            await session.client.post(f"{base}/webhooks.json", body)
+        except CallerMistake:
+            # a second one for the same address is refused; then somebody was faster
+            if topic not in await _at(session, base, url):
+                raise
+
+
+async def _at(session: Session, base: str, url: str) -> set[str]:
+    return {topic for one in await found(session, base) if one.url == url for topic in one.topics}
 
 
 async def end(session: Session, base: str, subscription: Subscription) -> None:

@@ -43,6 +43,9 @@ _VARIATIONS = 100
 _RULES = walk.Rules(page=25, most=500)
 _ORDERS = walk.Rules(page=50, most=1_000)
 _NO_ROUTE = "rest_no_route"
+_BAD_KEY = "woocommerce_rest_authentication_error"
+#: How a key that only reads is answered: by the code of a wrong one, told apart by its words alone.
+_READS_ONLY = "write permissions"
 
 
 class _Words(msgspec.Struct):
@@ -113,6 +116,9 @@ class WooCommerce:
         if response.ok:
             return None
         code, message = _words(response)
+        if code == _BAD_KEY and _READS_ONLY in message:
+            # the key is right and may read; nobody has to enter a new one to go on reading
+            return Failure(kind="refused", code="read_only_key", message=message)
         if code == _NO_ROUTE:
             return Failure(kind="configuration", code=code, message=message)
         if code.endswith("_invalid_id") and response.status in {400, 404}:

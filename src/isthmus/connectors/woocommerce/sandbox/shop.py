@@ -64,6 +64,8 @@ class WooCommerce(Shop):
     def _begin(self) -> None:
         super()._begin()
         self.hooks = hooks.Hooks()
+        #: Keys that may only read.
+        self.reading: set[str] = set()
         self.notes = writes.Notes()
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -105,6 +107,9 @@ class WooCommerce(Shop):
             raise refuse(401, "woocommerce_rest_authentication_error", "Consumer key or secret is invalid.")
         seller = self._seller_of(app.owner)
         self.admit(call, app, seller.id)
+        if app.key in self.reading and call.method not in {"GET", "HEAD"}:
+            text = "The API key provided does not have write permissions."
+            raise refuse(401, "woocommerce_rest_authentication_error", text)
         if seller.blocked:
             raise refuse(403, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
         return seller

@@ -40,19 +40,22 @@ def is_shop(registration_id: str) -> bool:
     return registration_id.startswith(_PREFIX)
 
 
-async def join(scope: Scope, connection: Connection, queue: str | None) -> None:
-    """Have one shop's news come. `queue` is that of its app. Raises what platforms, and the lack of a secret, raise."""
+async def want(scope: Scope, connection: Connection, queue: str | None) -> Place | None:
+    """Note that one shop's news are to come; None where nobody is asked shop by shop. `queue` is that of its app."""
     scheme, connector = _known(scope, connection.provider)
     if scheme is None or not (isinstance(connector, ShopSubscriber) or (queue and isinstance(connector, Queues))):
-        return
+        return None
     place = Place(scope.tenant_id, connection.provider, connection.id)
     async with scope.tx() as tx:
         await store.open_subscription(tx, place, sorted(_topics(scheme)), scope.now)
-    await compare(scope, place, queue)
+    return place
 
 
 async def compare(scope: Scope, place: Place, queue: str | None) -> None:
-    """Ask one shop what it pushes, have it push what is lacking, and write that down."""
+    """Ask one shop what it pushes, have it push what is lacking, and write that down.
+
+    Raises what platforms raise, and NothingToSignWith.
+    """
     scheme, _ = _known(scope, place.provider)
     wanted = _topics(scheme) if scheme is not None else frozenset()
     told = await _asked(scope, place, wanted, queue)

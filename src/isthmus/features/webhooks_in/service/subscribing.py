@@ -34,6 +34,8 @@ _PART = "webhooks_in"
 _FIELD = "webhook_url"
 _DAY = timedelta(days=1)
 _PAUSES = (timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6))
+#: For so long nobody else asks a platform the same; a worker that dies is followed by another one then.
+_HELD = timedelta(minutes=2)
 _MOST = 200
 _TEXT = 500
 #: What a platform, or the lack of an app, may answer with.
@@ -85,6 +87,7 @@ async def enrol(scope: Scope, connection_id: str) -> None:  # house: silent - su
     """Have a connection's news come, or stop asking for them when it was the last of its app, or a shop of its own."""
     async with scope.tx() as tx:
         known = await store.enrolment(tx, scope.tenant_id, connection_id)
+        await store.hold(tx, scope.tenant_id, connection_id, scope.now + _HELD)
     if known is None:
         return
     owner = (scope.tenant_id, connection_id)
@@ -126,7 +129,9 @@ async def _join(scope: Scope, connection_id: str) -> None:
         async with app.scope.tx() as tx:
             await store.open_subscription(tx, app.place, sorted(app.topics), scope.now)
         queue = await _compare(app)
-    await shops.join(scope, connection, queue)
+    shop = await shops.want(scope, connection, queue)
+    if shop is not None:
+        await compare(scope, key_of(shop))
 
 
 async def _app(scope: Scope, provider: str, registration_id: str | None) -> _App | None:
@@ -140,6 +145,8 @@ async def _app(scope: Scope, provider: str, registration_id: str | None) -> _App
 async def compare(scope: Scope, key: str) -> None:
     """Look whether the platform still pushes what it was asked for, and mend it where it does not."""
     place = place_of(scope, key)
+    async with scope.tx() as tx:
+        await store.hold_check(tx, place, scope.now + _HELD)
     try:
         if shops.is_shop(place.registration_id):
             await shops.compare(scope, place, await _queue(scope, place))

@@ -26,6 +26,11 @@ update webhook_enrolments set next_at = $3, reason = $4,
   attempts = case when $4::text is null then 0 else attempts + 1 end
 where tenant_id = $1 and connection_id = $2 and ended = $5
 """
+_HOLD = "update webhook_enrolments set next_at = $3 where tenant_id = $1 and connection_id = $2 and next_at is not null"
+_HOLD_CHECK = """
+update webhook_subscriptions set next_at = $4
+where tenant_id = $1 and provider = $2 and registration_id = $3 and next_at is not null
+"""
 _GONE = "delete from webhook_enrolments where tenant_id = $1 and connection_id = $2 and ended"
 _OPEN = """
 insert into webhook_subscriptions (tenant_id, provider, registration_id, topics, far_id, state, place, created_at)
@@ -127,6 +132,16 @@ async def enrolled(
 ) -> None:
     """Note how telling the platform went; what has changed meanwhile stays due."""
     await tx.execute_sql(_ENROLLED, *owner, next_at, reason, ended)
+
+
+async def hold(tx: Tx, tenant_id: str, connection_id: str, until: datetime) -> None:
+    """Somebody tells the platform of a connection now: nobody else begins before then."""
+    await tx.execute_sql(_HOLD, tenant_id, connection_id, until)
+
+
+async def hold_check(tx: Tx, place: Place, until: datetime) -> None:
+    """Somebody compares a subscription now: nobody else begins before then."""
+    await tx.execute_sql(_HOLD_CHECK, *place.values, until)
 
 
 async def forget(tx: Tx, tenant_id: str, connection_id: str) -> None:
