@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from tests.journeys.deployment import Answer, Deployment, Merchant
+from tests.given import rotor
+from tests.journeys.deployment import Answer, Deployment, Form, Merchant
 from tests.journeys.routes import unknown
 
 from isthmus.connect import registry
@@ -41,6 +43,12 @@ attach = [{ place = "header", name = "Authorization", value = "Bearer {api_key}"
 path = "/me"
 account = "id"
 """
+#: 002, HTTP Status Codes and Error Codes: every one of them is refused with below.
+STATUSES = {400, 401, 403, 404, 409, 429, 500}
+CODES = {
+    *("INTEGRATION_NOT_FOUND", "PROVIDER_NOT_FOUND", "INVALID_CREDENTIALS", "CONNECTION_FAILED", "PERMISSION_DENIED"),
+    *("RATE_LIMIT_EXCEEDED", "VALIDATION_ERROR"),
+}
 #: 002, Rate Limits.
 PER_MINUTE = {"provider": 100, "integration": 200, "connection": 50, "search": 30, "widget": 100}
 
@@ -51,6 +59,8 @@ class Place:
 
     amy: Merchant
     clerk: Merchant
+    nobody: Merchant
+    files: Path
 
 
 @asynccontextmanager
@@ -59,6 +69,8 @@ async def _far_side() -> AsyncIterator[str]:
         shown = request.headers.get("authorization", "")
         if shown == "Bearer down":
             return web.json_response({"error": "down"}, status=503)
+        if shown == "Bearer surprising":
+            return web.json_response(["no", "object"])
         known = shown == "Bearer right"
         return web.json_response({"id": "shop"} if known else {"error": "bad key"}, status=200 if known else 401)
 
@@ -78,9 +90,15 @@ async def place(running: Deployment, tmp_path_factory: pytest.TempPathFactory) -
     async with _far_side() as url:
         (home / "manifest.toml").write_text(_MANIFEST.replace("URL", url))
         parts: Any = running.platform.engine.parts
-        parts[catalog.Providers] = catalog.Providers({**registry.discover(), "desk": registry.load(home, "none")})
+        own = {"desk": registry.load(home, "none"), "rotor": rotor.found("rotor", url, "api_key")}
+        shelf = {**registry.discover(), **own}
+        parts[catalog.Providers] = catalog.Providers(shelf)
         amy = await running.merchant("Amy")
-        yield Place(amy, running.person(amy.tenant_id, [USER], "clerk"))
+        clerk = running.person(amy.tenant_id, [USER], "clerk")
+        nobody = Merchant(running, amy.tenant_id, "no.such.token", amy.browser)
+        await amy.call("POST", "/api/tenant/integrations", {"integrationId": "desk", "name": "Taken"})
+        await amy.call("POST", f"/api/merchants/{amy.tenant_id}/product-sync/config", {"source": "upload"})
+        yield Place(amy, clerk, nobody, running.platform.settings.core.home / "blobs")
 
 
 async def _connect(place: Place, key: str) -> Answer:
@@ -92,6 +110,22 @@ async def _beyond_the_limit(place: Place) -> Answer:
         answer = await place.clerk.call("POST", "/api/integrations/search", {"query": "tea"})
         assert answer.status == 200, answer.body
     return await place.clerk.call("POST", "/api/integrations/search", {"query": "tea"})
+
+
+async def _without_a_disk(place: Place) -> Answer:
+    """Nothing can be stored: where the folder of files would be stands a file."""
+    aside = place.files.with_name("aside")
+    kept = place.files.exists()
+    if kept:
+        place.files.rename(aside)
+    place.files.write_bytes(b"")
+    try:
+        form = Form(file="product_id,title,sku,price\np1,Tea,T,1\n")
+        return await place.amy.call("POST", f"/api/merchants/{place.amy.tenant_id}/product-sync/upload", form)
+    finally:
+        place.files.unlink()
+        if kept:
+            aside.rename(place.files)
 
 
 #: What is asked -> the status and the code of the refusal.
@@ -118,6 +152,18 @@ REFUSALS: Mapping[str, tuple[Callable[[Place], Awaitable[Answer]], int, str]] = 
         400,
         "VALIDATION_ERROR",
     ),
+    "nobody": (lambda place: place.nobody.call("GET", "/api/integrations"), 401, "UNAUTHORIZED"),
+    "a name that is taken": (
+        lambda place: place.amy.call("POST", "/api/tenant/integrations", {"integrationId": "desk", "name": "Taken"}),
+        409,
+        "INTEGRATION_NAME_TAKEN",
+    ),
+    "a connector that fails by itself": (
+        lambda place: place.amy.call("POST", "/api/connections", {"provider": "rotor", "apiKey": "surprising"}),
+        500,
+        "INTERNAL_ERROR",
+    ),
+    "a disk that takes nothing": (_without_a_disk, 503, "SERVICE_UNAVAILABLE"),
     "one request too many": (_beyond_the_limit, 429, "RATE_LIMIT_EXCEEDED"),
 }
 
@@ -132,11 +178,17 @@ async def test_each_refusal_of_the_table_has_its_status_its_code_and_says_what_t
     assert len(error["message"]) > len("Not found.")
     assert error["requestId"] == answer.body["requestId"] == answer.headers["x-request-id"]
     assert int(answer.headers["x-ratelimit-limit"]) > 0
-    if status == 429:
+    if status in {429, 503}:
         assert error["retryAfter"] == int(answer.headers["retry-after"]) > 0
+    if status == 429:
         assert answer.headers["x-ratelimit-remaining"] == "0"
     if code == "VALIDATION_ERROR":
         assert {one["path"] for one in error["details"]["fields"]} == {"provider", "more"}
+
+
+def test_every_status_and_every_code_of_the_table_is_produced_here() -> None:
+    assert {status for _, status, _ in REFUSALS.values()} >= STATUSES
+    assert {code for _, _, code in REFUSALS.values()} >= CODES
 
 
 async def test_the_same_far_side_takes_what_is_right(place: Place) -> None:
