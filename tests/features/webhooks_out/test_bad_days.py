@@ -5,7 +5,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,69 @@ async def test_killed_after_the_post_and_before_its_completion_it_is_sent_once_m
         assert len((await deliveries.inspect(scope, row["id"])).attempts) == 1
     assert len({head["webhook-id"] for head in sink.heads}) == 1
     assert sink.bodies[0] == sink.bodies[1]
+
+
+async def test_PR_04_a_worker_that_was_stopped_and_wakes_up_completes_nothing_that_another_has_by_then(
+    database: Database, copied: Copy
+) -> None:
+    workers: list[asyncio.subprocess.Process] = []
+
+    async def stop_first(_: web.Request) -> web.StreamResponse:
+        if len(sink.bodies) == 1:
+            workers[0].send_signal(signal.SIGSTOP)
+        return web.Response(status=200)
+
+    async def work() -> None:
+        command = (sys.executable, "-m", "tests.given.webhooks_killed", copied.url)
+        workers.append(await asyncio.create_subprocess_exec(*command, cwd=ROOT))
+
+    async with given.sink(answer=stop_first) as sink, given.process(database) as system:
+        scope = given_vault.scope(system, TENANT)
+        await _some(scope, sink.url, 1)
+        await given.emit(scope, 1)
+        try:
+            await work()
+            await sink.wait_for(1, 20)
+            await work()
+            await sink.wait_for(2, 20)
+            await _settled(system, 1)
+            workers[1].kill()
+            await workers[1].wait()
+            workers[0].send_signal(signal.SIGCONT)
+            # It takes part again, and by then has tried to write what it had in hand.
+            await given.emit(scope, 2)
+            await sink.wait_for(3, 20)
+            await _settled(system, 2)
+        finally:
+            for worker in workers:
+                with suppress(ProcessLookupError):
+                    worker.kill()
+                await worker.wait()
+        rows = (await deliveries.listing(scope, Ask(10), DeliveryFilters())).items
+        found = {row["id"]: (row["state"], row["attempts"]) for row in rows}
+        kept = [len((await deliveries.inspect(scope, id_)).attempts) for id_ in found]
+    assert set(found.values()) == {("delivered", 1)}
+    assert kept == [1, 1]
+    ids = [head["webhook-id"] for head in sink.heads]
+    assert ids[0] == ids[1] != ids[2]
+
+
+async def test_under_a_snapshot_that_is_held_all_the_while_each_arrives_once(database: Database, copied: Copy) -> None:
+    holder = await asyncpg.connect(copied.admin_url)
+    async with (
+        given.sink() as sink,
+        given.process(database) as system,
+        holder.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await holder.fetch("select count(*) from webhook_due")
+        scope = given_vault.scope(system, TENANT)
+        await _some(scope, sink.url, 1)
+        async with given.working(system):
+            for round_ in range(3):
+                await given.emit(scope, *range(round_ * 100, round_ * 100 + 100))
+                await _settled(system, round_ * 100 + 100)
+    await holder.close()
+    assert len({head["webhook-id"] for head in sink.heads}) == len(sink.heads) == 300
 
 
 async def test_every_session_is_cut_again_and_again_and_nothing_is_lost(database: Database, copied: Copy) -> None:
