@@ -1,17 +1,20 @@
 """Shopify is written by mutations: prices that hang together, stock with its base, complaints with HTTP 200."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
-from tests.given.connectors import found
-from tests.given.scenes import Scene, edit, scene
+from tests.given.connectors import found, played
+from tests.given.scenes import Scene, edit, listings, scene
 
-from isthmus.client import ClientError, Disconnected
+from isthmus.client import ClientError, Disconnected, Tokens
 from isthmus.connect.shapes import Listing, ListingStatus, Variant
+from isthmus.connect.spi import Account, Granted, Session
 from isthmus.connect.writing import Edit, EditField, EditValue, Outcome, Result, value_of
+from isthmus.kit.secret import Secret
 
 PRICE, SALE, STOCK, TITLE = EditField.PRICE, EditField.SALE_PRICE, EditField.STOCK, EditField.TITLE
 
@@ -161,6 +164,41 @@ async def test_stock_is_set_at_the_location_that_is_named() -> None:
         assert (await here.write(right))[right.key].result is Result.DONE
         told = (await here.write(wrong))[wrong.key]
     assert (told.result, told.code) == (Result.REFUSED, "INVALID_LOCATION")
+
+
+@asynccontextmanager
+async def several_places() -> AsyncIterator[Scene]:
+    """A shop whose stock lies at two places."""
+    async with played("shopify", 12) as (play, shop):
+        owner = shop.sellers[3]
+        play.keys = {name: Secret(value) for name, value in shop.keys(owner.id).items()}
+        trial = Granted(Account(""), Tokens(Secret("unused")))
+        async with play.session(trial) as opened:
+            account = await play.connector.test(opened)
+            told = Session(opened.client, opened.app_hosts, account, opened.clock)
+            yield Scene(play.connector, shop, told, await listings(play.connector, told))
+
+
+async def test_stock_at_several_places_is_read_and_written_place_by_place() -> None:
+    async with several_places() as here:
+        assert here.session.account.extra["locations"] == "several"
+        one = next(each for each in active(here.listings) if (each.variants[0].available or 0) > 2)
+        before = {place.location_external_id: place.available for place in one.variants[0].inventory}
+        assert set(before) == {"655441491", "655441492"}
+        wanted = edit(one, STOCK, 900, location="655441492", based_on=before["655441492"])
+        told = await here.write(wanted, edit(one, STOCK, 1, location="655441491", based_on=-1))
+        assert [each.result for each in told.values()] == [Result.STALE, Result.DONE]
+        again = await here.read(one)
+        assert [(each.place, each.value) for each in here.shop.effects.of()] == [("655441492", 900)]
+    after = {place.location_external_id: place.available for place in again.variants[0].inventory}
+    assert after == before | {"655441492": 900}
+
+
+async def test_stock_at_several_places_needs_one_that_is_named() -> None:
+    async with several_places() as here:
+        wanted = stock(active(here.listings)[0], 3)
+        told = (await here.write(wanted))[wanted.key]
+        assert (told.result, told.code, len(here.shop.effects)) == (Result.REFUSED, "location_unclear", 0)
 
 
 @pytest.mark.parametrize(

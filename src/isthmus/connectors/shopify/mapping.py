@@ -117,11 +117,25 @@ def _price(raw: rows.Variant, currency: str) -> Price | None:
 
 
 def _inventory(raw: rows.Variant) -> tuple[Inventory, ...]:
-    """What can be sold over all places; a variant that nobody counts has no management."""
+    """What can be sold, place by place where a shop has several; a variant that nobody counts has no management."""
     if reading.absent(raw.inventory_management):
         return ()
+    if raw.levels:
+        return tuple(map(_level, raw.levels))
     stock = reading.optional_quantity(raw.inventory_quantity, "stock")
     return () if stock is None else (Inventory(stock),)
+
+
+def _level(raw: rows.Level) -> Inventory:
+    """What lies at one place; what is there and cannot be sold is reserved (marketplaces.md 9.2)."""
+    available = reading.quantity(raw.available, "stock")
+    on_hand = reading.optional_quantity(raw.on_hand, "stock on hand")
+    return Inventory(
+        available,
+        on_hand,
+        None if on_hand is None else max(on_hand - available, 0),
+        location_external_id=reading.ident(raw.location, "location id"),
+    )
 
 
 def _weight(raw: rows.Variant) -> Decimal | None:

@@ -61,9 +61,27 @@ class Measurement(_Camel, gc=False):
     weight: Weight | None = None
 
 
+class Named(_Camel, gc=False):
+    id: Loose = None
+    legacy_resource_id: Loose = None
+    first_name: Loose = None
+    last_name: Loose = None
+
+
+class Quantity(_Camel, gc=False):
+    name: Loose = None
+    quantity: Loose = None
+
+
+class Level(_Camel, gc=False):
+    location: Named | None = None
+    quantities: list[Quantity] | None = None
+
+
 class Item(_Camel, gc=False):
     tracked: Loose = None
     measurement: Measurement | None = None
+    inventory_levels: Several[Level] | None = None
 
 
 class Option(_Camel, gc=False):
@@ -106,13 +124,6 @@ class Money(_Camel, gc=False):
 
 class MoneyBag(_Camel, gc=False):
     shop_money: Money | None = None
-
-
-class Named(_Camel, gc=False):
-    id: Loose = None
-    legacy_resource_id: Loose = None
-    first_name: Loose = None
-    last_name: Loose = None
 
 
 class Line(_Camel, gc=False):
@@ -228,7 +239,21 @@ def _variant(node: Variant) -> rows.Variant:
         option2=second,
         option3=third,
         image_src=node.image.url if node.image else None,
+        levels=_levels(item.inventory_levels),
     )
+
+
+def _levels(given: Several[Level] | None) -> list[rows.Level] | None:
+    """The stock place by place; nothing where there are more places than were asked for, as the sum is known then."""
+    if given is None or (given.page_info is not None and given.page_info.has_next_page):
+        return None
+    return [_level(one) for one in given.nodes if one.location is not None]
+
+
+def _level(node: Level) -> rows.Level:
+    counts = {one.name: one.quantity for one in node.quantities or () if isinstance(one.name, str)}
+    place = node.location.legacy_resource_id if node.location is not None else None
+    return rows.Level(place, counts.get("available"), counts.get("on_hand"))
 
 
 def order(node: Order, lines: Sequence[Line], parcels: Sequence[Parcel]) -> rows.Order:

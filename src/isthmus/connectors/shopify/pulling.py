@@ -14,12 +14,22 @@ from isthmus.connect.reading import Loose
 from isthmus.connect.spi import Account, RawRecord, RecordPage, Session, Unmappable, Window
 from isthmus.connectors.shopify import graph, nodes
 
-_VARIANT = """legacyResourceId sku barcode price compareAtPrice inventoryQuantity selectedOptions { name value }
-  image { url } inventoryItem { tracked measurement { weight { unit value } } }"""
 _MORE = "pageInfo { hasNextPage endCursor }"
-_PRODUCT = f"""legacyResourceId title descriptionHtml vendor productType handle status tags createdAt updatedAt
+_LEVELS = f"""inventoryLevels(first: 5) {{ nodes {{ location {{ legacyResourceId }}
+  quantities(names: ["available", "on_hand"]) {{ name quantity }} }} {_MORE} }}"""
+
+
+def _variant(levels: str) -> str:
+    return f"""legacyResourceId sku barcode price compareAtPrice inventoryQuantity selectedOptions {{ name value }}
+  image {{ url }} inventoryItem {{ tracked measurement {{ weight {{ unit value }} }} {levels} }}"""
+
+
+def _product(variants: int, levels: str = "") -> str:
+    return f"""legacyResourceId title descriptionHtml vendor productType handle status tags createdAt updatedAt
   options {{ name values }} images(first: 10) {{ nodes {{ id url }} {_MORE} }}
-  variants(first: 10) {{ nodes {{ {_VARIANT} }} {_MORE} }}"""
+  variants(first: {variants}) {{ nodes {{ {_variant(levels)} }} {_MORE} }}"""
+
+
 _MONEY = "{ shopMoney { amount } }"
 _LINE = f"""id title variantTitle sku quantity originalUnitPriceSet {_MONEY} totalDiscountSet {_MONEY}
   product {{ legacyResourceId }} variant {{ legacyResourceId }}"""
@@ -50,14 +60,39 @@ def _one(root: str, node: str, more: str = "") -> str:
 
 
 _AFTER = ", $after: String"
-_LISTS = {"products": _list("products", 12, _PRODUCT), "orders": _list("orders", 6, _ORDER)}
-_ONES = {"products": _one("product", _PRODUCT), "orders": _one("order", _ORDER)}
+#: Of shops with several places, the stock at each of them costs as much again: `stock` stands for their products.
+_LISTS = {
+    "products": _list("products", 12, _product(10)),
+    "stock": _list("products", 7, _product(5, _LEVELS)),
+    "orders": _list("orders", 6, _ORDER),
+}
+_ONES = {
+    "products": _one("product", _product(10)),
+    "stock": _one("product", _product(5, _LEVELS)),
+    "orders": _one("order", _ORDER),
+}
 _KINDS = {"products": "Product", "orders": "Order"}
-_VARIANTS = _one("product", f"variants(first: 100, after: $after) {{ nodes {{ {_VARIANT} }} {_MORE} }}", _AFTER)
+
+
+def _variants(size: int, levels: str = "") -> str:
+    return _one(
+        "product", f"variants(first: {size}, after: $after) {{ nodes {{ {_variant(levels)} }} {_MORE} }}", _AFTER
+    )
+
+
+_VARIANTS = {"products": _variants(100), "stock": _variants(40, _LEVELS)}
 _LINES = _one("order", f"lineItems(first: 100, after: $after) {{ nodes {{ {_LINE} }} {_MORE} }}", _AFTER)
 _IMAGES = _one("product", "images(first: 250) { nodes { id url } }")
 _PACKED = _one("order", f"fulfillments(first: 20) {{ {_parcel(20)} }}")
-_SHOP = "query Shop { shop { name myshopifyDomain currencyCode billingAddress { countryCodeV2 } } }"
+_SHOP = """query Shop { shop { name myshopifyDomain currencyCode billingAddress { countryCodeV2 } }
+  locations(first: 2) { nodes { id } } }"""
+#: What an account says whose stock lies at several places.
+PLACES, SEVERAL = "locations", "several"
+
+
+def _way(session: Session, entity: str) -> str:
+    """Which of the queries reads an entity of this shop."""
+    return "stock" if entity == "products" and session.account.extra.get(PLACES) == SEVERAL else entity
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +156,7 @@ class _Shop(msgspec.Struct, rename="camel"):
 
 class _ShopData(msgspec.Struct):
     shop: _Shop
+    locations: nodes.Several[nodes.Named] | None = None
 
 
 class _ShopReply(msgspec.Struct):
@@ -137,13 +173,16 @@ _PACKED_LINES = reading.decoder(_Packed)
 
 async def shop(session: Session, root: str) -> Account:
     """The shop itself, under the name that its webhooks bear, with its currency. Raises client errors."""
-    found = (await graph.ask(session, root, _SHOP, {}, _SHOP_REPLY)).data.shop
+    data = (await graph.ask(session, root, _SHOP, {}, _SHOP_REPLY)).data
+    found = data.shop
     country = found.billing_address.country_code_v2 if found.billing_address else None
     try:
         domain = reading.ident(found.myshopify_domain, "domain")
         extra = {"currency": reading.currency(found.currency_code)}
     except Unmappable as error:
         raise MalformedBody("the answer names no shop", reason="shape") from error
+    if data.locations is not None and len(data.locations.nodes) > 1:
+        extra[PLACES] = SEVERAL
     return Account(domain, reading.line(found.name) or domain, reading.line(country)[:2], extra)
 
 
@@ -169,7 +208,7 @@ def _iso(moment: datetime) -> str:
 
 async def _page(session: Session, root: str, entity: str, wanted: str, after: str | None) -> RecordPage:
     variables = {"filter": wanted, "after": after}
-    data = (await graph.ask(session, root, _LISTS[entity], variables, _LIST_REPLY)).data
+    data = (await graph.ask(session, root, _LISTS[_way(session, entity)], variables, _LIST_REPLY)).data
     found = data.products if entity == "products" else data.orders
     if found is None or found.page_info is None:
         raise MalformedBody(f"the answer holds no page of {entity}", reason="shape")
@@ -195,7 +234,9 @@ async def one(session: Session, root: str, entity: str, external_id: str) -> Raw
     """One product or one order; None where there is none. Raises client errors."""
     if not (external_id.isascii() and external_id.isdecimal()):
         return None
-    raw = await _raw(session, root, _ONES[entity], entity, {"id": graph.gid(_KINDS[entity], external_id)})
+    raw = await _raw(
+        session, root, _ONES[_way(session, entity)], entity, {"id": graph.gid(_KINDS[entity], external_id)}
+    )
     return None if raw is None else await _whole(session, root, entity, raw)
 
 
@@ -220,7 +261,7 @@ async def _whole(session: Session, root: str, entity: str, raw: bytes) -> RawRec
         return RawRecord("", b'{"node":' + raw + b"}")
     lot = _Lot(session, root, entity, graph.gid(_KINDS[entity], key))
     parts = {
-        b"more_variants": await lot.rest(_VARIANTS, "variants", head.variants),
+        b"more_variants": await lot.rest(_VARIANTS.get(_way(session, entity), ""), "variants", head.variants),
         b"more_images": await lot.rest(_IMAGES, "images", head.images, whole=True),
         b"more_lines": await lot.rest(_LINES, "line_items", head.line_items),
         b"more_parcels": await lot.parcels(head.fulfillments),

@@ -16,6 +16,14 @@ class Option(msgspec.Struct, gc=False):
     values: list[Loose] | None = None
 
 
+class Level(msgspec.Struct, gc=False):
+    """What lies at one place: asked for of shops with several."""
+
+    location: Loose = None
+    available: Loose = None
+    on_hand: Loose = None
+
+
 class Variant(msgspec.Struct, gc=False):
     id: Loose = None
     sku: Loose = None
@@ -32,6 +40,8 @@ class Variant(msgspec.Struct, gc=False):
     image_id: Loose = None
     #: The picture's own address, where its id need not be looked up: REST has no such field.
     image_src: Loose = None
+    #: Its stock place by place, where that was asked for: REST has no such field.
+    levels: list[Level] | None = None
 
 
 class Product(msgspec.Struct, gc=False):

@@ -1,6 +1,7 @@
 """The mutations that write products (reference 6.5, 9.4): userErrors beside HTTP 200, compare values, keys."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -205,30 +206,39 @@ def _quantity_error(ask: Ask, wanted: Mapping[str, Any], at: int, book: Book) ->
     row, place = found
     if str(products.variant_id(row.id, place)) in book.refusing:
         return told("inventoryItemId", "NON_MUTABLE_INVENTORY_ITEM", "The specified item cannot be changed.")
-    if nodes.number_of(wanted.get("locationId"), "Location") != nodes.LOCATION:
+    where = _place(ask, wanted)
+    if where is None:
         return told("locationId", "INVALID_LOCATION", "The specified location could not be found.")
     quantity, was = wanted.get("quantity"), wanted["changeFromQuantity"]
     if isinstance(quantity, bool) or not isinstance(quantity, int) or abs(quantity) > _MOST:
         return told("quantity", "INVALID_QUANTITY_TOO_HIGH", "The quantity can't be higher than 1,000,000,000.")
-    if was is not None and was != row.product.variants[place].stock:
+    if was is not None and was != row.product.variants[place].spread(len(ask.seller.warehouses))[where]:
         text = "The specified compare quantity does not match the current quantity."
         return told("changeFromQuantity", "CHANGE_FROM_QUANTITY_STALE", text)
     return None
 
 
+def _place(ask: Ask, wanted: Mapping[str, Any]) -> int | None:
+    """Which of the shop's places a row means."""
+    known = [nodes.gid("Location", one.id) for one in ask.seller.warehouses]
+    return known.index(wanted["locationId"]) if wanted.get("locationId") in known else None
+
+
 def _stock(ask: Ask, wanted: Mapping[str, Any]) -> None:
-    found = _item(ask, wanted["inventoryItemId"])
-    if found is None:
+    found, where = _item(ask, wanted["inventoryItemId"]), _place(ask, wanted)
+    if found is None or where is None:
         return
     row, at = found
-    target = str(products.variant_id(row.id, at))
+    variants, free = list(row.product.variants), list(row.product.variants[at].spread(len(ask.seller.warehouses)))
     ask.shop.effects.add(
         ask.call,
-        target,
+        str(products.variant_id(row.id, at)),
         "stock",
         wanted["quantity"],
-        before=row.product.variants[at].stock,
-        place=str(nodes.LOCATION),
+        before=free[where],
+        place=ask.seller.warehouses[where].id,
         key=ask.key,
     )
-    ask.shop.change_product(str(row.id), {"variant": at, "stock": wanted["quantity"]}, seller=ask.seller.id)
+    free[where] = wanted["quantity"]
+    variants[at] = replace(variants[at], stock=sum(free), places=tuple(free))
+    ask.seller.shelf.put(row, replace(row.product, variants=tuple(variants)), ask.shop.clock.unix())

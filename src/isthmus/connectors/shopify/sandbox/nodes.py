@@ -6,10 +6,8 @@ from typing import Any
 
 from isthmus.connectors.shopify.sandbox import orders, products
 from isthmus.connectors.shopify.sandbox.graph import Arguments, Node, Resolver, Wrong
-from isthmus.sandbox import Placed, Row, Seller
+from isthmus.sandbox import Placed, Row, Seller, Warehouse
 
-#: Every shop here has one place that holds its stock.
-LOCATION = 655_441_491
 _VARIANTS = 1_000
 _SENT = {"fulfilled": "FULFILLED", "partial": "PARTIALLY_FULFILLED", None: "UNFULFILLED"}
 
@@ -91,7 +89,7 @@ def product(seller: Seller, row: Row) -> Node:
         "images": listed(pictures),
         "createdAt": utc(row.created),
         "updatedAt": utc(row.updated),
-        "variants": listed([variant(one, rest) for one in rest["variants"]]),
+        "variants": listed([variant(seller, row, at, rest) for at in range(len(rest["variants"]))]),
     }
 
 
@@ -100,8 +98,10 @@ def variant_place(number: int | None) -> tuple[int, int] | None:
     return None if number is None else divmod(number, _VARIANTS)
 
 
-def variant(rest: Mapping[str, Any], parent: Mapping[str, Any]) -> Node:
-    """One variant, from what REST shows of it and of its product."""
+def variant(seller: Seller, row: Row, at: int, parent: Mapping[str, Any]) -> Node:
+    """One variant, from what REST shows of its product; what it has at each place REST shows elsewhere."""
+    rest = parent["variants"][at]
+    free = row.product.variants[at].spread(len(seller.warehouses))
     chosen = [rest["option1"], rest["option2"], rest["option3"]]
     picture = next((one for one in parent["images"] if one["id"] == rest["image_id"]), None)
     names = [one["name"] for one in parent["options"]]
@@ -122,22 +122,27 @@ def variant(rest: Mapping[str, Any], parent: Mapping[str, Any]) -> Node:
         "image": None
         if picture is None
         else {"__typename": "Image", "id": gid("ProductImage", picture["id"]), "url": picture["src"]},
-        "inventoryItem": _item(rest),
+        "inventoryItem": _item(rest, [_level(*one) for one in zip(seller.warehouses, free, strict=True)]),
     }
 
 
-def _item(rest: Mapping[str, Any]) -> Node:
+def _item(rest: Mapping[str, Any], levels: list[Node]) -> Node:
     weight = {"__typename": "Weight", "unit": "KILOGRAMS", "value": rest["weight"]}
     return {
         "__typename": "InventoryItem",
         **_ids("InventoryItem", rest["inventory_item_id"]),
         "tracked": rest["inventory_management"] is not None,
         "measurement": {"__typename": "InventoryItemMeasurement", "weight": weight},
-        "inventoryLevels": listed([_level(rest["inventory_quantity"])]),
+        "inventoryLevels": listed(levels),
     }
 
 
-def _level(available: int) -> Node:
+def location(place: Warehouse) -> Node:
+    """One place that holds stock."""
+    return {"__typename": "Location", **_ids("Location", place.id), "name": place.name}
+
+
+def _level(place: Warehouse, available: int) -> Node:
     known = {"available": available, "on_hand": available, "committed": 0}
 
     def quantities(arguments: Arguments) -> object:
@@ -147,8 +152,7 @@ def _level(available: int) -> Node:
             raise Wrong("BAD_USER_INPUT", "unknown quantity name")
         return [{"__typename": "InventoryQuantity", "name": name, "quantity": known[name]} for name in asked]
 
-    location = {"__typename": "Location", **_ids("Location", LOCATION), "name": "Kho chính"}
-    return {"__typename": "InventoryLevel", "location": location, "quantities": quantities}
+    return {"__typename": "InventoryLevel", "location": location(place), "quantities": quantities}
 
 
 def _ids(kind: str, number: object) -> dict[str, object]:

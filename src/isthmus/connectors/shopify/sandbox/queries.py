@@ -53,6 +53,7 @@ def roots(ask: Ask, parcels: Parcels, places: Places) -> Mapping[str, Resolver]:
     """What a query may begin with."""
     return {
         "shop": lambda _: nodes.shop(ask.seller),
+        "locations": nodes.listed([nodes.location(one) for one in ask.seller.warehouses]),
         "products": lambda arguments: _products(ask, arguments, places),
         "orders": lambda arguments: _orders(ask, arguments, parcels, places),
         "product": lambda arguments: _one(ask, arguments, "Product", parcels),
@@ -79,10 +80,9 @@ def _node(ask: Ask, text: object, parcels: Parcels) -> Node | None:
         return None
     if sold is None:
         return nodes.product(ask.seller, row)
-    rest = products.product(ask.seller, row)
-    variants = rest["variants"]
-    known = isinstance(variants, list) and sold[1] < len(variants)
-    return nodes.variant(variants[sold[1]], rest) if isinstance(variants, list) and known else None
+    if sold[1] >= len(row.product.variants):
+        return None
+    return nodes.variant(ask.seller, row, sold[1], products.product(ask.seller, row))
 
 
 def product_row(ask: Ask, number: int | None) -> Row | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from isthmus.connectors.shopify.sandbox import graph, hooks, mutations, orders, products, queries, sending
 from isthmus.connectors.shopify.sandbox.rules import error, local, refuse
 from isthmus.kit.secret import Secret
-from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Throttle, World, endpoint
+from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Throttle, Warehouse, World, endpoint
 
 Answer = Callable[[Shop, Call, Seller], Reply]
 Hooked = Callable[[Shop, Call, Seller, hooks.Hooks], Reply]
@@ -13,6 +13,9 @@ Parcelled = Callable[[Shop, Call, Seller, orders.Parcels], Reply]
 
 _FIRST_PRODUCT = 632_910_392
 _BUCKET = 40
+#: Where stock lies; one of the small shops has it at both.
+_PLACES = (Warehouse("655441491", "Kho chính"), Warehouse("655441492", "Kho phụ"))
+_SEVERAL = 3
 
 
 class Shopify(Shop):
@@ -47,6 +50,7 @@ class Shopify(Shop):
             name=name,
             email=f"seller{number}@example.com",
             shelf=self.shelf(source, _FIRST_PRODUCT + number * 100_000_000),
+            warehouses=_PLACES if number == _SEVERAL else _PLACES[:1],
             extra={"domain": f"shop-{number}.myshopify.com"},
         )
 
