@@ -83,7 +83,7 @@ def _pack_all(shop: Shop, call: Call, seller: Seller, order: Placed, row: Row) -
 
 
 def _stuck(order: Placed, place: int) -> bool:
-    return f"refuse:{place}" in order.facts
+    return bool(order.facts.get(f"refuse:{place}"))
 
 
 def ready(shop: Shop, call: Call, seller: Seller, given: Given) -> Reply:

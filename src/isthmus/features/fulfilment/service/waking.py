@@ -11,7 +11,7 @@ from isthmus.features.fulfilment.settings import Settings
 from isthmus.scope import System
 
 #: An action that was just written has a wake-up of its own on the way.
-_QUIET = timedelta(seconds=3)
+_QUIET = timedelta(seconds=1)
 _MOST = 500
 _BATCH, _BATCHES = 1_000, 100
 

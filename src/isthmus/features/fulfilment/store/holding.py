@@ -33,9 +33,10 @@ where tenant_id = $1 and id = $2 and fence = $3 and state = 'sending' returning 
 """
 _FINISH: Final = """
 update order_actions set
-  state = $4, owner = null, lease_until = null, retry_at = null, parked = false, forced = false, sends = $5,
+  state = $4::text, owner = null, lease_until = null, retry_at = null, parked = false, forced = false, sends = $5,
   sent_at = $6, error_code = $7, error_message = $8, done = $9, failed = $10,
-  status_after = $11, finished_at = case when $4 = 'unsure' then null else $12 end, changed_at = clock_timestamp()
+  status_after = $11, finished_at = case when $4::text = 'unsure' then null else $12::timestamptz end,
+  changed_at = clock_timestamp()
 where tenant_id = $1 and id = $2 and fence = $3 and state = 'sending' returning *
 """
 _DROP_ITEMS: Final = "delete from order_action_items where tenant_id = $1 and action_id = $2"
