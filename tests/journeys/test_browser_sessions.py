@@ -33,6 +33,7 @@ NAMED = {
     "PATCH /api/admin/integrations/{category}/{id}",
     "POST /api/admin/integrations/import",
     "GET /api/audit/export",
+    "GET /api/orders/export",
     "GET /api/products/export",
     "DELETE /api/admin/tenants/{id}",
     "POST /api/webhooks/endpoints",

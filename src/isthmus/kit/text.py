@@ -7,6 +7,8 @@ import unicodedata
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _TAG = re.compile(r"<[^>]{0,2000}>")
 _BREAK = re.compile(r"<\s*(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^>]{0,200}>", re.IGNORECASE)
+#: What a spreadsheet may take for the start of a formula, full-width forms included (security.md CS-01).
+_FORMULA = frozenset("=+-@'\t\r\n\uff1d\uff0b\uff0d\uff20")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -32,6 +34,16 @@ def from_html(markup: str) -> str:
 def to_html(plain: str) -> str:
     """A plain text as HTML that reads the same: nothing in it is markup, and its lines end where they ended."""
     return html.escape(plain, quote=False).replace("\n", "<br>\n")
+
+
+def guarded(value: str) -> str:
+    """A text that no spreadsheet runs; reversed by `unguarded` without loss (security.md CS-01, CS-02)."""
+    return f"'{value}" if value[:1] in _FORMULA and value else value
+
+
+def unguarded(cell: str) -> str:
+    """A cell without the mark that `guarded` set."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA and len(cell) > 1 else cell
 
 
 def terminal(text: str) -> str:

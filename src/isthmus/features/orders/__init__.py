@@ -10,6 +10,7 @@ from isthmus.features.orders.service import external_ids as external_ids
 from isthmus.features.orders.service import known_of as known_of
 from isthmus.features.orders.service import known_raw as known_raw
 from isthmus.features.orders.service import order as order
+from isthmus.features.orders.service import order_of as order_of
 from isthmus.features.orders.service import orders as orders
 from isthmus.features.orders.service import redact as redact
 from isthmus.features.orders.service import redact_at as redact_at

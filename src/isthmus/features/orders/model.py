@@ -242,6 +242,11 @@ def personal_of(text: str) -> Personal:
     return _PERSONAL.decode(text)
 
 
+def whole(order: Order, personal: Personal) -> Order:
+    """The order with what names a person in its place again."""
+    return msgspec.structs.replace(order, **msgspec.structs.asdict(personal))
+
+
 def customer_of(text: str) -> Customer:
     """What was sealed."""
     return _CUSTOMER.decode(text)

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, PaymentStatus, Shipment
 from isthmus.features.orders import service
 from isthmus.features.orders.model import OrderFilter, Personal
 from isthmus.features.orders.service import OrderDetail
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
-from isthmus.kit.errors import NotFound
+from isthmus.kit.errors import Forbidden, NotFound
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 
@@ -229,6 +229,34 @@ async def list_orders(scope: ScopeDep, paging: PageDep, wanted: Annotated[OrderF
     page = await service.orders(scope, wanted, paging.ask)
     items = [OrderOut(**row) for row in page.items]
     return paging.listing("items", Page(items, page.next_after, None, page.has_more))
+
+
+@orders.get(
+    "/export",
+    permission=READ,
+    limit="other",
+    response_model=None,
+    media_type="text/csv",
+    summary="Orders as a file",
+    step_up=True,
+    deadline=3_600.0,
+)
+async def export_orders(
+    scope: ScopeDep,
+    wanted: Annotated[OrderFilter, Depends(_wanted)],
+    format: Annotated[Literal["csv", "ndjson"], Query()] = "csv",  # noqa: A002 - the parameter's name on the wire
+    personal: Annotated[
+        bool, Query(description="With names, addresses and notes, for holders of `orders:personal`.")
+    ] = False,
+) -> Response:
+    """In the form that an upload of orders reads back; cells that a spreadsheet would run are guarded."""
+    if personal and not scope.principal.may(PERSONAL):
+        raise Forbidden
+    kind = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
+    headers = {"content-disposition": f'attachment; filename="orders.{format}"'}
+    return StreamingResponse(
+        service.exported(scope, service.Export(format, wanted, personal)), media_type=kind, headers=headers
+    )
 
 
 @orders.get(

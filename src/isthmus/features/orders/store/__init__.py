@@ -14,6 +14,7 @@ from isthmus.features.orders.store.reading import lines_of as lines_of
 from isthmus.features.orders.store.reading import order as order
 from isthmus.features.orders.store.reading import orders as orders
 from isthmus.features.orders.store.reading import shipments_of as shipments_of
+from isthmus.features.orders.store.reading import whole_orders as whole_orders
 from isthmus.features.orders.store.sealing import Columns as Columns
 from isthmus.features.orders.store.sealing import sealed_page as sealed_page
 from isthmus.features.orders.store.sealing import update_sealed as update_sealed

@@ -93,6 +93,20 @@ _EXTERNAL_IDS = statement(
 )
 
 
+@cache
+def _whole(names: frozenset[str]) -> Statement:
+    shown = (_o.id, cast(_o.body, Text).label("body"), _o.personal)
+    query = select(*shown).where(_o.tenant_id == bindparam("tenant_id"), _o.id > bindparam("after"))
+    query = query.where(*(_CONDITIONS[name]() for name in sorted(names)))
+    return statement(query.order_by(_o.id).limit(bindparam("limit")))
+
+
+async def whole_orders(tx: Tx, wanted: OrderFilter, after: str, limit: int) -> list[asyncpg.Record]:
+    """Canonical orders and what is sealed of them, behind an id."""
+    given = {name: getattr(wanted, name) for name in OrderFilter.__slots__ if getattr(wanted, name) is not None}
+    return await tx.fetch(_whole(frozenset(given)), tenant_id=tx.tenant_id, after=after, limit=limit, **given)
+
+
 async def orders(tx: Tx, wanted: OrderFilter, ask: Ask) -> Page[asyncpg.Record]:
     """Newest first by the day they were placed; the keyset place is that time and the id. Raises ValueError."""
     given = {name: getattr(wanted, name) for name in OrderFilter.__slots__ if getattr(wanted, name) is not None}

@@ -12,8 +12,6 @@ from isthmus.connect.shapes import ListingStatus
 from isthmus.features.uploads.model.formats import Column
 from isthmus.kit import money, text
 
-#: What a spreadsheet may take for the start of a formula, full-width forms included (security.md CS-01).
-_FORMULA: Final = frozenset("=+-@'\t\r\n\uff1d\uff0b\uff0d\uff20")
 _STATUSES: Final[Mapping[str, ListingStatus]] = {
     "": ListingStatus.ACTIVE,
     **{status.value: status for status in ListingStatus},
@@ -47,19 +45,9 @@ class CellError(ValueError):
         super().__init__(f"{column}: {reason}")
 
 
-def guarded(value: str) -> str:
-    """A text that no spreadsheet runs; reversed by `plain` without loss (security.md CS-01, CS-02)."""
-    return f"'{value}" if value[:1] in _FORMULA and value else value
-
-
 def plain(cell: str) -> str:
-    """A cell without padding and without the mark that `guarded` set."""
-    return unmarked(cell.strip(PADDING))
-
-
-def unmarked(cell: str) -> str:
-    """A cell without the mark that `guarded` set."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA and len(cell) > 1 else cell
+    """A cell without padding and without the mark that keeps spreadsheets from running it."""
+    return text.unguarded(cell.strip(PADDING))
 
 
 @dataclass(frozen=True, slots=True)

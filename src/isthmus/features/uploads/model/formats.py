@@ -169,6 +169,22 @@ def recognised(header: Sequence[str], formats: Iterable[Format], of: str) -> For
     return max(fitting, key=lambda one: len(one.header), default=None)
 
 
+#: Our own files of orders, by what their records are called in CSV and in JSON.
+ORDERS: Format = Format(
+    id="isthmus-orders",
+    name="Orders, as the export writes them",
+    header=("order_id", "line_id", "totals_grand_total"),
+    key=("order_id",),
+)
+_ORDER_DOCUMENT = ("external_id", "totals.grand_total", "lines")
+
+
+def of_orders(header: Sequence[str]) -> bool:
+    """Whether these are the columns, or the names, of orders."""
+    names = {normal(name) for name in header}
+    return names.issuperset(ORDERS.header) or names.issuperset(_ORDER_DOCUMENT)
+
+
 #: What shops call things; for a file that no format fits, a first guess that a person confirms.
 _ALIASES: Mapping[str, tuple[str, ...]] = {
     "product.id": ("product id", "product_id", "item id", "handle", "slug", "id"),

@@ -1,11 +1,12 @@
 """Rows that stand together become products; what could not be read spoils the product it lies in, and no other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from isthmus.features.uploads.model.rows import Row
-from isthmus.features.uploads.model.shaping import SKIPPED, Shape
+from isthmus.features.uploads.model.shaping import SKIPPED
 
 _ORPHAN = "the row belongs to the product above, and there is none that could be read"
 
@@ -20,6 +21,17 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     problem: str | None = None
     #: Options of a variant that the product's own row states, by the variant's line.
     extra: Mapping[int, Mapping[str, str]] | None = None
+
+
+class Keyed(Protocol):
+    """What tells which rows belong together; `uniform`: every row counts."""
+
+    @property
+    def uniform(self) -> bool: ...
+
+    def key(self, row: Row) -> str: ...
+
+    def role(self, row: Row) -> str: ...
 
 
 class _Held:
@@ -43,7 +55,7 @@ class _Held:
         self._broken.append(row)
         self._place = (row.line, row.end)
 
-    def closed(self, shape: Shape) -> Iterator[Group]:
+    def closed(self, shape: Keyed) -> Iterator[Group]:
         """The product, then what could not be read; all end at the same place, behind the last of them."""
         if self.rows:
             kept = self.rows if shape.uniform else [row for row in self.rows if shape.role(row) != SKIPPED]
@@ -53,7 +65,7 @@ class _Held:
             yield Group("", (row,), *self._place, row.problem)
 
 
-def adjacent(rows: Iterable[Row], shape: Shape) -> Iterator[Group]:
+def adjacent(rows: Iterable[Row], shape: Keyed) -> Iterator[Group]:
     """Products of rows that stand together: equal keys, or none, which means the product above."""
     held = _Held()
     for row in rows:

@@ -103,7 +103,7 @@ class Shape:
         """What a row says of what is sold, or else of the product; by field, without what is empty."""
         cells_, width = row.cells, len(row.cells)
         return {
-            name: cell if cell[0] != "'" else cells.unmarked(cell)
+            name: cell if cell[0] != "'" else text.unguarded(cell)
             for name, place in (self._sold if sold else self._shared)
             if place < width and (cell := cells_[place].strip(cells.PADDING))
         }
@@ -122,7 +122,7 @@ class Shape:
         cells_, width = row.cells, len(row.cells)
         for place in self._key:
             if place < width and (found := cells_[place].strip(cells.PADDING)):
-                return found if found[0] != "'" else cells.unmarked(found)
+                return found if found[0] != "'" else text.unguarded(found)
         return ""
 
     def role(self, row: Row) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from isthmus.connect.shapes import Listing, Variant
 from isthmus.features import records
-from isthmus.features.uploads.model.cells import guarded
+from isthmus.kit.text import guarded
 from isthmus.scope import Scope
 
 _PAGE: Final = 500

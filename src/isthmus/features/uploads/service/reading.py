@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from isthmus.features.uploads.errors import MappingNeeded, UnreadableFile, WrongMapping
 from isthmus.features.uploads.model.cells import plain
-from isthmus.features.uploads.model.formats import Choice, Format, guessed, normal, recognised
+from isthmus.features.uploads.model.formats import ORDERS, Choice, Format, guessed, normal, of_orders, recognised
 from isthmus.features.uploads.model.grouping import Group, adjacent
 from isthmus.features.uploads.model.rows import Row, rows
 from isthmus.features.uploads.model.shaping import Shape, Terms
@@ -39,6 +39,8 @@ def planned(place: Path, source: Source, formats: Iterable[Format], wanted: Form
         if source.kind is not Kind.CSV:
             return _of_documents(file, source, formats, wanted)
     header = tuple(plain(cell) for cell in first.cells)
+    if wanted is None and of_orders(header):
+        return Plan(source, ORDERS, header, first.end, first.line)
     form = wanted or recognised(header, formats, "csv")
     if form is None:
         raise MappingNeeded(details=_help(header))
@@ -50,6 +52,8 @@ def _of_documents(file: BinaryIO, source: Source, formats: Iterable[Format], wan
     file.seek(0)
     peeked = itertools.islice(rows(file, source, 0, 0), _PEEKED)
     names = tuple(dict.fromkeys(name for row in peeked for name in row.header or ()))
+    if wanted is None and of_orders(names):
+        return Plan(source, ORDERS, names)
     form = wanted or recognised(names, formats, "xml" if source.kind is Kind.XML else "json")
     if form is None:
         raise MappingNeeded(details=_help(names))

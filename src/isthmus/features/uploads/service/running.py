@@ -3,30 +3,35 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
+from isthmus.connect.keeping import Written
 from isthmus.connect.shapes import Listing, ListingStatus
-from isthmus.features import records
+from isthmus.features import orders, records
+from isthmus.features.orders import OrderItem
 from isthmus.features.records import ListingItem
 from isthmus.features.uploads import store
 from isthmus.features.uploads.events import UploadCancelled, UploadFailed, UploadFinished
 from isthmus.features.uploads.model.cells import Numbers
+from isthmus.features.uploads.model.formats import ORDERS
 from isthmus.features.uploads.model.grouping import Group
 from isthmus.features.uploads.model.shaping import Refused, RowError, Shape, Terms
 from isthmus.features.uploads.model.upload import Phase, State, Step, Upload, UploadMode, event_body
-from isthmus.features.uploads.service import formats
+from isthmus.features.uploads.service import formats, ordering
 from isthmus.features.uploads.service.reading import Plan, groups, planned
 from isthmus.features.uploads.service.spooling import spooled
 from isthmus.features.uploads.settings import Settings
 from isthmus.kit.errors import Problem, Unavailable
 from isthmus.scope import Scope, Tx
 
+T = TypeVar("T")
 JOB: Final = "uploads.run"
 #: A worker that died this often with the same upload does so again.
 _DEATHS: Final = 3
@@ -147,20 +152,21 @@ async def _pass(scope: Scope, upload: Upload, settings: Settings, file: tuple[Pa
     terms = Terms(upload.currency, Numbers(upload.decimal_sign))
     reading = records.revision("upload", msgspec.json.encode(plan.form).decode(), upload.currency, upload.decimal_sign)
     failed = upload.failed
-    with (
-        place.open("rb") as opened,
-        closing(
-            groups(opened, plan, terms, (upload.place, upload.line), place.with_name(f"rows-{upload.phase}"))
-        ) as found,
-    ):
-        while True:
-            drawn = await asyncio.to_thread(_drawn, found, settings.page)
-            if not drawn:
-                return failed
-            failed += await _page(scope, upload, settings, (drawn, reading))
+    at = (upload.place, upload.line)
+    with place.open("rb") as opened:
+        if plan.form is ORDERS:
+            with closing(ordering.groups(opened, plan, at)) as listed:
+                while bought := await asyncio.to_thread(_drawn, listed, settings.page):
+                    failed += await _orders(scope, upload, settings, (plan, bought, reading))
+            return failed
+        scratch = place.with_name(f"rows-{upload.phase}")
+        with closing(groups(opened, plan, terms, at, scratch)) as found:
+            while drawn := await asyncio.to_thread(_drawn, found, settings.page):
+                failed += await _page(scope, upload, settings, (drawn, reading))
+    return failed
 
 
-def _drawn(found: Iterator[tuple[Shape, Group]], most: int) -> list[tuple[Shape, Group]]:
+def _drawn(found: Iterator[T], most: int) -> list[T]:
     drawn = []
     for one in found:
         drawn.append(one)
@@ -179,11 +185,37 @@ async def _page(
     ends = await records.contents(scope, OWN.id, gone) if gone else {}
     hashes = {key: one.raw_hash for key, one in known.items()}
     made = await asyncio.to_thread(_made, drawn, _Before(hashes, ends, reading))
+    return await _written(scope, upload, settings, made, (set(known), partial(_keep_listings, items=made.items)))
+
+
+async def _orders(scope: Scope, upload: Upload, settings: Settings, page: tuple[Plan, Sequence[Group], bytes]) -> int:
+    plan, bought, reading = page
+    made = await ordering.prepared(scope, plan, bought, OWN.id, reading)
+    return await _written(scope, upload, settings, made, (made.known, partial(_keep_orders, items=made.items)))
+
+
+async def _keep_listings(tx: Tx, scope: Scope, items: Sequence[ListingItem]) -> Written:
+    return await records.write_listings(tx, scope, OWN, items)
+
+
+async def _keep_orders(tx: Tx, scope: Scope, items: Sequence[OrderItem]) -> Written:
+    return await orders.write_orders(tx, scope, OWN, items)
+
+
+async def _written(
+    scope: Scope,
+    upload: Upload,
+    settings: Settings,
+    made: "_Page | ordering.Ready",
+    keeping: tuple[Collection[str], Callable[[Tx, Scope], Awaitable[Written]]],
+) -> int:
+    """One page in one transaction with the place behind it; what the store knew already, and how it is written."""
+    known, keep = keeping
     async with scope.tx() as tx:
         await _held(tx, upload)
         step = made.step
         if upload.phase is Phase.WRITING:
-            written = await records.write_listings(tx, scope, OWN, made.items)
+            written = await keep(tx, scope)
             refused = [RowError(0, "", one.external_id, one.reason) for one in written.refused]
             step = replace(
                 step,
@@ -194,7 +226,7 @@ async def _page(
             )
             await store.add_errors(tx, upload, [*made.errors, *refused], settings.errors)
         else:
-            step = _foreseen(step, made, set(known))
+            step = _foreseen(step, made, known)
             await store.add_errors(tx, upload, made.errors, settings.errors)
         await store.checkpoint(tx, upload, step, settings.lease, scope.now)
     return step.failed
@@ -206,7 +238,7 @@ async def _held(tx: Tx, upload: Upload) -> None:
         raise _Stop(wanted=state is State.CANCELLING)
 
 
-def _foreseen(step: Step, made: _Page, known: set[str]) -> Step:
+def _foreseen(step: Step, made: "_Page | ordering.Ready", known: Collection[str]) -> Step:
     """What writing the page would do, as far as can be told without comparing contents."""
     updated = sum(item.external_id in known for item in made.items)
     return replace(step, created=len(made.items) - updated, updated=updated)
