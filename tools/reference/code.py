@@ -8,6 +8,7 @@ from functools import cache
 import isthmus
 from isthmus.app import FEATURES
 from isthmus.client.errors import ClientError, every_error
+from isthmus.features import access
 from isthmus.http.described import description_routes
 from isthmus.http.health import health_routes
 from isthmus.http.routes import Declaration, DeclaredRoute
@@ -70,3 +71,9 @@ def declared() -> list[tuple[str, str, Declaration]]:
 def permissions() -> list[Permission]:
     """Every permission that a feature declares, by name."""
     return sorted({one for feature in FEATURES for one in feature.permissions}, key=lambda one: one.name)
+
+
+@cache
+def grantable() -> frozenset[str]:
+    """The permissions that an API key may hold."""
+    return frozenset(access.Rights(permissions()).known)

@@ -52,9 +52,11 @@ USES: Mapping[str, Use] = {
         "a new value and a restart; tokens in use end",
     ),
     "http/jwks.py": Use("Reads an issuer's published keys", "the issuer's public keys", "by the issuer; read anew"),
+    "http/idempotency.py": _DIGEST,
     "http/auth.py": Use("Remembers a checked credential by its digest only, for seconds"),
     "features/access/": Use(
-        "API keys, sessions and invitations are kept as digests of 190 random bits or more; passwords as argon2id",
+        "API keys, sessions and invitations are kept as digests of 190 random bits or more; passwords as argon2id; "
+        "second factors are codes by time (RFC 6238, SHA-1 as authenticator apps have it) of sealed secrets",
         "the API key",
         "`POST .../api-keys/{id}/rotate`; event `api_key.rotated`",
     ),

@@ -11,8 +11,10 @@ from tools.reference.markdown import page, sentence, table
 
 from isthmus.app import FEATURES, SECTIONS
 from isthmus.client.errors import ClientError
+from isthmus.http import Declaration
+from isthmus.http.routes import Public
 from isthmus.http.settings import BY_ADDRESS, LIMITS
-from isthmus.kit.permissions import ROLES
+from isthmus.kit.permissions import ROLES, TENANT_ADMIN
 from isthmus.settings import SECTIONS as OWN
 from isthmus.settings import Knob, knobs
 
@@ -169,10 +171,7 @@ def permissions() -> str:
     held = [
         (name(one.name), one.description, *(_yes(role in one.roles) for role in ROLES)) for one in code.permissions()
     ]
-    rows = [
-        (name(f"{method} {path}"), name(declaration.permission.name) or "everyone", declaration.limit)
-        for path, method, declaration in code.declared()
-    ]
+    rows = [_route(path, method, declaration) for path, method, declaration in code.declared()]
     limits = [
         (name(limit), str(count), "address" if limit in BY_ADDRESS else "principal") for limit, count in LIMITS.items()
     ]
@@ -181,12 +180,37 @@ def permissions() -> str:
         "A token carries roles; a route asks for one permission. Whoever lacks it gets 403 `PERMISSION_DENIED`. "
         "An object of another tenant is answered 404, whatever the role.",
         "## Roles\n\n" + table(("Permission", "What it allows", *(name(role) for role in ROLES)), _sentences(held)),
-        "## Routes\n\n" + table(("Route", "Permission", "Limit class"), rows),
+        "## Routes\n\nWho opens what. *Key* is an API key that holds the permission, *publishable* a key for pages "
+        "that everybody may read, *inside* an operator who went into a tenant (break-glass), *browser* the session of "
+        "a browser. *Fresh* asks a session for a proof of the last minutes, else 403 `STEP_UP_REQUIRED`; an operator "
+        "inside has none to give. People of a tenant are never `super_admin`, and a `super_admin` outside sees the "
+        "deployment's own only.\n\n"
+        + table(("Route", "Permission", *(name(role) for role in ROLES), *_WAYS, "Limit class"), rows),
         "## Limits\n\nRequests per minute; `ISTHMUS_HTTP__LIMITS` changes a class. All principals of a tenant together "
         "have `ISTHMUS_HTTP__TENANT_FACTOR` times one principal's number. Answers carry `X-RateLimit-Limit`, "
         "`X-RateLimit-Remaining` and `X-RateLimit-Reset`; 429 carries `Retry-After`.\n\n"
         + table(("Class", "Per minute", "Counted by"), limits),
     )
+
+
+_WAYS = ("Key", "Publishable", "Inside", "Browser", "Fresh")
+
+
+def _route(path: str, method: str, declaration: Declaration) -> tuple[str, ...]:
+    """One route, and who opens it by which way."""
+    route, permission = name(f"{method} {path}"), declaration.permission
+    if isinstance(permission, Public):
+        return (route, "everyone", *(_yes(True) for _ in ROLES), *("-" for _ in _WAYS), declaration.limit)
+    by_key = permission.name in code.grantable()
+    ways = (
+        by_key,
+        declaration.embed and by_key,
+        by_key and TENANT_ADMIN in permission.roles and not declaration.step_up,
+        not declaration.passes_on,
+        declaration.step_up,
+    )
+    held = (_yes(role in permission.roles) for role in ROLES)
+    return (route, name(permission.name), *held, *(_yes(way) for way in ways), declaration.limit)
 
 
 def _sentences(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
