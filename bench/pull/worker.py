@@ -1,4 +1,4 @@
-"""`python -m bench.pull.worker DATABASE_URL PORT PAGE`: one sync run; prints its own CPU seconds and memory as JSON."""
+"""`python -m bench.pull.worker DATABASE_URL PORT PAGE [CONNECTION]`: one sync run; prints its CPU and memory."""
 
 import json
 import os
@@ -26,7 +26,7 @@ async def _shop(scope: Scope, connection_id: str, entity: str) -> sync.Shop:  # 
     return sync.Shop(connection_id, "bench", timedelta(minutes=10))
 
 
-async def pull(url: str, port: int, size: int) -> dict[str, object]:
+async def pull(url: str, port: int, size: int, connection: str = "con_bench") -> dict[str, object]:
     """Start a full run and carry it to its end."""
 
     @asynccontextmanager
@@ -38,7 +38,7 @@ async def pull(url: str, port: int, size: int) -> dict[str, object]:
     parts = {sync.Sources: sync.Sources(_shop, opened), Settings: Settings()}
     engine = Engine(database, Bus(database), PgQueue(database), parts)
     scope = Scope("ten_bench", system("ten_bench", "bench"), engine)
-    run = await sync.start(scope, "con_bench", mode=sync.Mode.FULL)
+    run = await sync.start(scope, connection, mode=sync.Mode.FULL)
     began = os.times()
     await sync.work(scope, run.id)
     ended = os.times()
@@ -58,4 +58,4 @@ async def pull(url: str, port: int, size: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(pull(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))))
+    print(json.dumps(uvloop.run(pull(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]))))
