@@ -79,6 +79,9 @@ async def _apply(tx: Tx, scope: Scope, effect: Effect) -> None:
         closed = Closed(found.edit_id, _NEWEST, ItemState.YIELDED, "DECIDED", "A person kept the platform's value.")
         await finish(tx, scope, await pushes.close(tx, [closed], now))
     else:
+        if winner == "value":
+            closed = Closed(found.edit_id, _NEWEST, ItemState.SUPERSEDED)
+            await finish(tx, scope, await pushes.close(tx, [closed], now))
         theirs = await _shown_now(tx, scope, found)
         if await edits.decided(tx, found.edit_id, effect.value, theirs, now) is not None:
             await tx.enqueue(JOB, found.connection_id)

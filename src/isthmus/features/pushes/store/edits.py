@@ -74,6 +74,10 @@ update edits set state = 'waiting', value = $3, base = $4, sent = null, version 
   attempts = 0, wanted_at = $5
 where tenant_id = $1 and id = $2 returning connection_id, version
 """
+#: An item goes on with its edit, whose value keeps or changes its name.
+_FOLLOW: Final = """
+update push_items set version = $3 where tenant_id = $1 and edit_id = $2 and version = $3 - 1 and state = 'waiting'
+"""
 #: The first places go round the connections, and so round the tenants.
 _DUE: Final = """
 select distinct tenant_id, connection_id from edits
@@ -203,9 +207,15 @@ async def forget(tx: Tx, tenant_id: str, connection_id: str) -> list[tuple[str, 
 
 
 async def decided(tx: Tx, edit_id: str, value: EditValue, theirs: EditValue, now: datetime) -> tuple[str, int] | None:
-    """A person wants this value over the far side's; connection and version, None where the edit is gone."""
+    """A person wants this value over the far side's; connection and version, None where the edit is gone.
+
+    It bears another key from then on, since the old one may have been sent in vain.
+    """
     rows = await tx.fetch_sql(_DECIDED, tx.tenant_id, edit_id, kept(value), kept(theirs), now)
-    return (rows[0]["connection_id"], rows[0]["version"]) if rows else None
+    if not rows:
+        return None
+    await tx.execute_sql(_FOLLOW, tx.tenant_id, edit_id, rows[0]["version"])
+    return rows[0]["connection_id"], rows[0]["version"]
 
 
 async def drop(tx: Tx, ids: Sequence[str]) -> None:

@@ -1,0 +1,142 @@
+"""Prices and stock on their way to marketplaces: over HTTP, through workers, into the sandboxes, once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.journeys.deployment import Deployment, Merchant, deployment
+
+PLATFORMS = ("shopee", "lazada", "tiki")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
+    home: Path = tmp_path_factory.mktemp("home")
+    async with deployment(database_url, home, products=12) as made:
+        yield made
+
+
+async def owned(running: Deployment, provider: str) -> tuple[Merchant, str]:
+    """The owner of a platform's first shop, whose products have been read."""
+    known = provider in running.owners
+    amy, connection = await running.owner(provider)
+    if not known:
+        run = await amy.sync(connection)
+        assert run["state"] == "succeeded", run
+    return amy, connection
+
+
+async def ended(amy: Merchant, push: dict[str, Any], patience: float = 30) -> list[dict[str, Any]]:
+    """The items of a push, once all have ended."""
+    found: dict[str, Any] = {"finishedAt": None}
+    try:
+        async with asyncio.timeout(patience):
+            while found["finishedAt"] is None:
+                await asyncio.sleep(0.05)
+                found = (await amy.call("GET", f"/api/sync/pushes/{push['id']}")).body
+    except TimeoutError:
+        pytest.fail(str(await amy.everything(f"/api/sync/pushes/{push['id']}/items?", "items")))
+    assert found["counts"]["waiting"] == 0
+    return await amy.everything(f"/api/sync/pushes/{push['id']}/items?", "items")
+
+
+async def sold(amy: Merchant, connection: str) -> dict[str, Any]:
+    """An active listing with what it has of variants."""
+    rows = await amy.everything(f"/api/listings?connectionId={connection}&status=active&", "items")
+    priced = sorted((row for row in rows if row["price"] and row["stock"]), key=lambda row: row["externalId"])
+    detail: dict[str, Any] = (await amy.call("GET", f"/api/listings/{priced[0]['id']}")).body
+    return detail
+
+
+def values(running: Deployment, listing: dict[str, Any]) -> dict[str, Any]:
+    """A price and a stock that it does not have, for its first variant; who has several warehouses names one."""
+    variant = listing["variants"][0]
+    record = next(one for one in listing["record"]["variants"] if one["external_id"] == variant["externalId"])
+    places = record.get("inventory", [])
+    several = len(running.sandbox.shops[listing["provider"]].sellers[0].warehouses) > 1
+    location = places[0].get("location_external_id") if several else None
+    of_variant: dict[str, Any] = {"variantId": variant["id"], "stock": places[0]["available"] + 7}
+    of_variant["price"] = str(int(Decimal(variant["listPrice"])) + 1_000)
+    return of_variant | ({"location": location} if location else {})
+
+
+@pytest.mark.parametrize("provider", PLATFORMS)
+async def test_price_and_stock_reach_the_platform_and_come_back_as_no_news(running: Deployment, provider: str) -> None:
+    amy, connection = await owned(running, provider)
+    listing = await sold(amy, connection)
+    effects = running.sandbox.shops[provider].effects
+    before = effects.last
+    wanted = values(running, listing)
+    answer = await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [wanted]})
+    assert answer.status == 202, answer.body
+    items = await ended(amy, answer.body)
+    told = [(one["field"], one["state"], one["reason"]) for one in items]
+    assert told == [("price", "done", None), ("stock", "done", None)]
+    written = {(one.field, Decimal(str(one.value))) for one in effects.of(after=before)}
+    assert ("price", Decimal(wanted["price"])) in written
+    shown = (await amy.call("GET", f"/api/listings/{listing['id']}")).body
+    [variant] = [one for one in shown["variants"] if one["id"] == wanted["variantId"]]
+    assert Decimal(wanted["price"]) in (Decimal(variant["price"]), Decimal(variant["listPrice"]))
+    echo = await amy.sync(connection, "incremental")
+    assert (echo["state"], echo["updated"], echo["created"], echo["failed"]) == ("succeeded", 0, 0, 0), echo
+    again = await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [wanted]})
+    assert {one["state"] for one in await ended(amy, again.body)} == {"agreed"}
+
+
+@pytest.mark.parametrize("provider", PLATFORMS)
+async def test_an_answer_that_is_lost_repeats_nothing(running: Deployment, provider: str) -> None:
+    amy, connection = await owned(running, provider)
+    shop = running.sandbox.shops[provider]
+    listing = await sold(amy, connection)
+    wanted = {name: value for name, value in values(running, listing).items() if name != "price"}
+    before = shop.effects.last
+    routes = {"shopee": "POST */product/update_stock", "lazada": "POST */product/*", "tiki": "PUT */products/*"}
+    shop.faults.add(routes[provider], "drop_reply", times=1)
+    answer = await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [wanted]})
+    items = await ended(amy, answer.body)
+    assert [one["state"] for one in items] == ["done"], items
+    assert len([one for one in shop.effects.of(after=before) if one.field == "stock"]) == 1
+
+
+async def test_a_product_is_pushed_to_the_listings_that_can_take_it_and_the_rest_is_named(running: Deployment) -> None:
+    amy, connection = await owned(running, "shopee")
+    listing = await sold(amy, connection)
+    answer = await amy.call("POST", f"/api/products/{listing['productId']}/push", {"title": "Áo thun mùa hè loại mới"})
+    assert answer.status == 202, answer.body
+    assert [(one["listingId"], one["state"]) for one in await ended(amy, answer.body)] == [(listing["id"], "done")]
+    many = [{"listingId": listing["id"], "field": "published", "value": False}]
+    bulk = await amy.call("POST", "/api/sync/pushes", {"items": many})
+    assert [one["state"] for one in await ended(amy, bulk.body)] == ["done"]
+    assert (await amy.call("GET", f"/api/listings/{listing['id']}")).body["status"] == "inactive"
+    wrong = await amy.call("POST", f"/api/products/{listing['productId']}/push", {"listings": ["lst_x"], "title": "T"})
+    assert (wrong.status, wrong.body["error"]["code"]) == (400, "VALIDATION_ERROR"), wrong.body
+    empty = await amy.call("POST", f"/api/products/{listing['productId']}/push", {})
+    assert (empty.status, empty.body["error"]["code"]) == (409, "PUSH_EMPTY")
+
+
+async def test_a_conflict_is_shown_and_decided_over_http(running: Deployment) -> None:
+    amy, connection = await owned(running, "shopee")
+    rules = await amy.call("PUT", f"/api/sync/conflicts/rules/{connection}", {"stock": "manual"})
+    assert (rules.body["rules"]["stock"], rules.body["own"]) == ("manual", {"stock": "manual"})
+    listing = await sold(amy, connection)
+    wanted = {name: value for name, value in values(running, listing).items() if name != "price"}
+    based = {**wanted, "stockBasedOn": wanted["stock"] + 5}
+    push = (await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [based]})).body
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(30):
+        while not found:
+            await asyncio.sleep(0.05)
+            found = (await amy.call("GET", "/api/sync/conflicts?state=open")).body["items"]
+    assert (found[0]["field"], found[0]["ours"], found[0]["base"]) == ("stock", wanted["stock"], wanted["stock"] + 5)
+    preview = await amy.call("POST", "/api/sync/conflicts/resolve", {"rule": "highest", "dryRun": True})
+    assert (preview.body["ours"], preview.body["theirs"], preview.body["dryRun"]) == (1, 0, True)
+    done = await amy.call("POST", f"/api/sync/conflicts/{found[0]['id']}/resolve", {"winner": "ours"})
+    assert (done.status, done.body["winner"], done.body["decidedBy"]) == (200, "ours", "user:isthmus:amy"), done.body
+    await ended(amy, push)
+    shown = (await amy.call("GET", f"/api/listings/{listing['id']}")).body
+    places = [place for one in shown["record"]["variants"] for place in one["inventory"]]
+    assert wanted["stock"] in [place["available"] for place in places]
