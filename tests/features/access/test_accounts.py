@@ -1,17 +1,17 @@
 """Built-in accounts: passwords, invitations, sessions, wrong tries (security.md SE-*)."""
 
 import asyncio
-import statistics
-import time
 from datetime import timedelta
 
 import pytest
 from tests.given import access as given
+from tests.given.statements import written_down
 
 from isthmus.engine.db import Database
 from isthmus.features import access
 from isthmus.features.access import Hasher, SessionAuthenticator, SignIn, Wanted
 from isthmus.features.access.model import accounts as model
+from isthmus.features.access.service import hashing
 from isthmus.features.access.service.hashing import NOBODY, is_old
 from isthmus.http import Credentials, RequestFacts
 from isthmus.kit.clock import ManualClock
@@ -106,18 +106,31 @@ async def test_SE_02_a_crowd_is_told_to_come_back(system: System) -> None:
     assert sum(isinstance(one, Unavailable) for one in many) == 6
 
 
-async def test_SE_03_whoever_is_not_there_costs_as_much(system: System, boss: Scope, clock: ManualClock) -> None:
+async def test_SE_03_whoever_is_not_there_costs_as_much(
+    system: System, boss: Scope, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same statements and one hash of the same cost; what they take is then the same."""
     await _join(system, boss, "there@example.com")
-    took: dict[str, list[float]] = {"there@example.com": [], "nowhere@example.com": []}
-    for _ in range(7):
-        for email, times in took.items():
-            clock.advance(1000)
-            began = time.perf_counter()
-            with pytest.raises(access.SignInFailed):
-                await _enter(system, boss, email, Secret("some other words here"))
-            times.append(time.perf_counter() - began)
-    one, other = (statistics.median(each) for each in took.values())
-    assert abs(one - other) < max(one, other) / 2
+    await access.invite(boss, "invited-only@example.com", [USER])
+    gone = await _join(system, boss, "gone@example.com")
+    await access.remove_member(boss, gone.id)
+    hashed: list[str] = []
+    real = hashing._fits
+
+    def counting(password: str, kept: str) -> bool:
+        hashed.append(kept.rpartition("$")[0].rpartition("$")[0])
+        return real(password, kept)
+
+    monkeypatch.setattr(hashing, "_fits", counting)
+    asked = []
+    for email in ("there@example.com", "nowhere@example.com", "invited-only@example.com", "gone@example.com"):
+        clock.advance(1000)
+        with written_down() as statements, pytest.raises(access.SignInFailed):
+            await _enter(system, boss, email, Secret("some other words here"))
+        asked.append(statements)
+    assert asked[0]
+    assert all(one == asked[0] for one in asked)
+    assert hashed == [NOBODY.rpartition("$")[0].rpartition("$")[0]] * 4
 
 
 async def test_every_refusal_of_a_sign_in_is_the_same(system: System, boss: Scope, clock: ManualClock) -> None:
