@@ -65,6 +65,16 @@ async def test_pages_are_joined_by_cursors_and_hold_every_row_once_by_time_of_ch
     assert len(seen) == len((await ask(shop, PAGE, filter=SINCE, size=250))["data"]["products"]["nodes"])
 
 
+async def test_rows_come_as_edges_too_and_by_id_where_no_order_is_said(shop: Shopify) -> None:
+    page = "{ products(first: 5) { edges { cursor node { legacyResourceId } } pageInfo { endCursor } } }"
+    first = (await ask(shop, page))["data"]["products"]
+    more = page.replace("first: 5", f'first: 5, after: "{first["edges"][4]["cursor"]}"')
+    rest = (await ask(shop, more))["data"]["products"]
+    ids = [int(edge["node"]["legacyResourceId"]) for part in (first, rest) for edge in part["edges"]]
+    assert ids == sorted(set(ids))
+    assert first["pageInfo"]["endCursor"] == first["edges"][4]["cursor"]
+
+
 async def test_a_cursor_is_forgotten_after_ten_minutes(shop: Shopify) -> None:
     first = await ask(shop, PAGE, filter=SINCE, size=3)
     shop.clock.advance(601)
@@ -81,6 +91,7 @@ async def test_a_cursor_is_forgotten_after_ten_minutes(shop: Shopify) -> None:
         ("query A { shop }", {}, "selectionMismatch"),
         ("query A { shop { name { x } } }", {}, "selectionMismatch"),
         ("query A { shop { name }", {}, "GRAPHQL_PARSE_FAILED"),
+        ("{ shop { ...Names } }", {}, "GRAPHQL_PARSE_FAILED"),
         ("subscription A { shop { name } }", {}, "GRAPHQL_PARSE_FAILED"),
         (PAGE, {"filter": SINCE}, "INVALID_VARIABLE"),
         (PAGE, {"filter": SINCE, "size": 251}, "BAD_USER_INPUT"),

@@ -17,7 +17,7 @@ _LARGEST_PAGE = 250
 _CEILING = 1_000
 _MUTATION = 10
 #: Fields that cost nothing beside what they belong to.
-_FREE = frozenset({"pageInfo", "userErrors", "orderCancelUserErrors"})
+_FREE = frozenset({"pageInfo", "edges", "userErrors", "orderCancelUserErrors"})
 
 
 class Wrong(Exception):
@@ -130,10 +130,8 @@ def _cost_of(selected: Sequence[Field], variables: Arguments) -> int:
 
 def _field_cost(one: Field, variables: Arguments) -> int:
     """An object is one point, a page as many times what one of its rows costs as it may have rows."""
-    if not one.selected or one.name in _FREE:
-        return 0
     inner = _cost_of(one.selected, variables)
-    if one.on:
+    if one.on or one.name in _FREE or not one.selected:
         return inner
     if "ids" in one.arguments:
         return len(many(filled(one.arguments["ids"], variables), "ids")) * (1 + inner)
@@ -142,7 +140,7 @@ def _field_cost(one: Field, variables: Arguments) -> int:
     size = filled(one.arguments["first"], variables)
     if not isinstance(size, int) or not 1 <= size <= _LARGEST_PAGE:
         raise Wrong("BAD_USER_INPUT", f"first must be from 1 to {_LARGEST_PAGE}")
-    paged = any(child.name == "nodes" for child in one.selected)
+    paged = any(child.name in {"nodes", "edges"} for child in one.selected)
     return 1 + size * inner if paged else size * (1 + inner)
 
 
@@ -153,6 +151,17 @@ def many(value: object, what: str) -> list[object]:
     if len(value) > _LARGEST_PAGE:
         raise Wrong("MAX_INPUT_SIZE_EXCEEDED", f"The input array size of {len(value)} is greater than {_LARGEST_PAGE}")
     return value
+
+
+def connection(rows: Sequence[object], cursors: Sequence[str], *, more: bool) -> Node:
+    """A page of rows with the cursor behind each, as `nodes` and as `edges`."""
+    info = {"__typename": "PageInfo", "hasNextPage": more, "endCursor": cursors[-1] if cursors else None}
+
+    def edges(_: Arguments) -> object:
+        pairs = zip(rows, cursors, strict=True)
+        return [{"__typename": "Edge", "node": row, "cursor": cursor} for row, cursor in pairs]
+
+    return {"__typename": "Connection", "nodes": list(rows), "edges": edges, "pageInfo": info}
 
 
 class _Shown:

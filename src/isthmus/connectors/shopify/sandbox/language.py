@@ -48,7 +48,7 @@ class Operation:
 
 
 def parse(document: str) -> Operation:
-    """Read a document of one named operation. Raises Unreadable."""
+    """Read a document of one operation. Raises Unreadable."""
     return _Reader(document).operation()
 
 
@@ -96,10 +96,10 @@ class _Reader:
         return found
 
     def operation(self) -> Operation:
-        kind = self._name()
+        kind = "query" if self._peek() == "{" else self._name()
         if kind not in {"query", "mutation"}:
             raise Unreadable(f"unexpected {kind!r}")
-        name = self._name()
+        name = "" if self._peek() in {"{", "("} else self._name()
         known, required = self._declared() if self._take("(") else (set[str](), set[str]())
         selected = self._selection(0)
         if self._peek():
@@ -137,6 +137,8 @@ class _Reader:
         found: list[Field] = []
         while not self._take("}"):
             if self._take("..."):
+                if self._peek() != "on":
+                    raise Unreadable("named fragments are not emulated")
                 self._need("on")
                 found.append(Field("", "", on=self._name(), selected=self._selection(depth + 1)))
             else:

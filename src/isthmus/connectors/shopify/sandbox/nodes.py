@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from isthmus.connectors.shopify.sandbox import orders, products
-from isthmus.connectors.shopify.sandbox.graph import Arguments, Node, Resolver, Wrong
+from isthmus.connectors.shopify.sandbox.graph import Arguments, Node, Resolver, Wrong, connection
 from isthmus.sandbox import Placed, Row, Seller, Warehouse
 
 _VARIANTS = 1_000
@@ -39,9 +39,8 @@ def listed(rows: Sequence[object]) -> Resolver:
         if not isinstance(first, int):
             raise Wrong("BAD_USER_INPUT", "you must provide first or last")
         start = int(after) if isinstance(after, str) and after.isdecimal() else 0
-        end = start + first
-        more = {"__typename": "PageInfo", "hasNextPage": end < len(rows), "endCursor": str(min(end, len(rows)))}
-        return {"__typename": "Connection", "nodes": list(rows[start:end]), "pageInfo": more}
+        shown = rows[start : start + first]
+        return connection(shown, [str(start + at + 1) for at in range(len(shown))], more=start + len(shown) < len(rows))
 
     return page
 

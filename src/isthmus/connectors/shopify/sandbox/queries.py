@@ -2,18 +2,15 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeVar
 
 import msgspec
 
 from isthmus.connectors.shopify.sandbox import nodes, products
-from isthmus.connectors.shopify.sandbox.graph import Arguments, Ask, Node, Resolver, Wrong, many
+from isthmus.connectors.shopify.sandbox.graph import Arguments, Ask, Node, Resolver, Wrong, connection, many
 from isthmus.connectors.shopify.sandbox.orders import Parcels
 from isthmus.sandbox import Row
-
-T = TypeVar("T")
 
 _FILTER = re.compile(r"updated_at:(>=|<=)'([0-9TZ:+.-]{10,35})'")
 _LIFE = 600
@@ -92,29 +89,43 @@ def product_row(ask: Ask, number: int | None) -> Row | None:
 
 
 def _products(ask: Ask, arguments: Arguments, places: Places) -> Node:
+    shelf, place = ask.seller.shelf, _place(ask, arguments, places)
     low, high = _window(arguments)
-    place = _place(ask, arguments, places)
-    shelf = ask.seller.shelf
-    if place is None:
+    if not _by_change(arguments):
+        known = shelf.ids(products.LISTED, updated=(low, high), by_id=True)
+        ids = [one for one in known if place is None or one > place.last]
+    elif place is None:
         ids = shelf.ids(products.LISTED, updated=(low, high))
     else:
         same = shelf.ids(products.LISTED, updated=(place.updated, place.updated))
-        later = shelf.ids(products.LISTED, updated=(place.updated + 1, high))
-        ids = [one for one in same if one > place.last] + later
+        ids = [one for one in same if one > place.last]
+        ids += shelf.ids(products.LISTED, updated=(place.updated + 1, high))
     shown = shelf.rows(ids[: _first(arguments)])
-    end = places.written(_Place(shown[-1].updated, shown[-1].id), ask.shop.clock.unix()) if shown else None
-    return _page(ask, shown, end, len(ids) > len(shown), lambda row: nodes.product(ask.seller, row))
+    marks = [_Place(row.updated, row.id) for row in shown]
+    return _page(
+        ask, places, [(nodes.product(ask.seller, row), mark) for row, mark in zip(shown, marks, strict=True)], len(ids)
+    )
 
 
 def _orders(ask: Ask, arguments: Arguments, parcels: Parcels, places: Places) -> Node:
     """Whatever their state: what is wanted stands in the filter."""
     place = _place(ask, arguments, places)
     rows = ask.shop.book(ask.seller.id).window(*_window(arguments))
-    if place is not None:
+    if not _by_change(arguments):
+        rows = sorted((one for one in rows if place is None or one.serial > place.last), key=lambda one: one.serial)
+    elif place is not None:
         rows = [one for one in rows if (one.updated, one.serial) > (place.updated, place.last)]
     shown = rows[: _first(arguments)]
-    end = places.written(_Place(shown[-1].updated, shown[-1].serial), ask.shop.clock.unix()) if shown else None
-    return _page(ask, shown, end, len(rows) > len(shown), lambda one: nodes.rendered(one, parcels))
+    pairs = [(nodes.rendered(one, parcels), _Place(one.updated, one.serial)) for one in shown]
+    return _page(ask, places, pairs, len(rows))
+
+
+def _by_change(arguments: Arguments) -> bool:
+    """The order of the rows: by id where nothing is said."""
+    key = arguments.get("sortKey", "ID")
+    if key not in {"ID", "UPDATED_AT"}:
+        raise Wrong("BAD_USER_INPUT", "only the sort keys ID and UPDATED_AT are emulated")
+    return key == "UPDATED_AT"
 
 
 def _place(ask: Ask, arguments: Arguments, places: Places) -> _Place | None:
@@ -122,12 +133,14 @@ def _place(ask: Ask, arguments: Arguments, places: Places) -> _Place | None:
     return None if after is None else places.read(after, ask.shop.clock.unix())
 
 
-def _page(ask: Ask, shown: list[T], end: str | None, more: bool, node: Callable[[T], Node]) -> Node:
-    """Rows with the cursor behind them; only nodes that are selected are made."""
-    ask.call.record.rows = len(shown)
-    rows = shown[-1:] + shown[:-1] if ask.call.reordered else shown
-    info = {"__typename": "PageInfo", "hasNextPage": more, "endCursor": end}
-    return {"__typename": "Connection", "nodes": lambda _: [node(one) for one in rows], "pageInfo": info}
+def _page(ask: Ask, places: Places, pairs: list[tuple[Node, _Place]], total: int) -> Node:
+    """Rows with the cursors behind them; while the fault `reorder` is on, the last row comes first."""
+    ask.call.record.rows = len(pairs)
+    now = ask.shop.clock.unix()
+    cursors = [places.written(place, now) for _, place in pairs]
+    rows = [node for node, _ in pairs]
+    arranged = rows[-1:] + rows[:-1] if ask.call.reordered else rows
+    return connection(arranged, cursors, more=total > len(rows))
 
 
 def _first(arguments: Arguments) -> int:
@@ -138,10 +151,10 @@ def _first(arguments: Arguments) -> int:
 
 
 def _window(arguments: Arguments) -> tuple[int | None, int | None]:
-    """The closed window of a filter text, in which nothing else may stand. Rows come by time of change alone."""
-    if arguments.get("sortKey") != "UPDATED_AT":
-        raise Wrong("BAD_USER_INPUT", "only sortKey UPDATED_AT is emulated")
+    """The closed window of a filter text, in which nothing else may stand."""
     text = arguments.get("query")
+    if text is None:
+        return None, None
     if not isinstance(text, str) or _FILTER.sub("", text).replace("AND", "").strip():
         raise Wrong("BAD_USER_INPUT", "only updated_at is emulated in a query")
     found = {sign: _moment(value) for sign, value in _FILTER.findall(text)}
