@@ -24,7 +24,8 @@ from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
 PUBLIC = "https://hooks.example.com"
-QUICK = Settings(linger=timedelta(milliseconds=1), source_cache=timedelta(0))
+#: No look is given up: the machine of the tests may be busy with others.
+QUICK = Settings(linger=timedelta(milliseconds=1), source_cache=timedelta(0), first_look=timedelta(seconds=20))
 GITHUB = Secret("It's a Secret to Everybody")
 
 

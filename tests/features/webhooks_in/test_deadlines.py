@@ -14,8 +14,8 @@ from tests.house_database import Copy
 from isthmus.connect import registry
 from isthmus.connect.webhooks import Webhooks
 from isthmus.engine.db import Database, connect
-from isthmus.features.webhooks_in.service.finding import Finder
-from isthmus.features.webhooks_in.service.intake import Intake, within
+from isthmus.features.webhooks_in.service.finding import Finder, within
+from isthmus.features.webhooks_in.service.intake import Intake
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.kit.secret import Secret
 

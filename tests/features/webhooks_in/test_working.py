@@ -17,7 +17,16 @@ from isthmus.features import sync
 from isthmus.features.sync.settings import Settings as SyncSettings
 from isthmus.features.webhooks_in import jobs
 from isthmus.features.webhooks_in.errors import DeliveryNotFound, ReplayNotFound
-from isthmus.features.webhooks_in.service import looking, replaying, retaining, routing, simulating, working
+from isthmus.features.webhooks_in.service import (
+    looking,
+    managing,
+    replaying,
+    retaining,
+    routing,
+    rules,
+    simulating,
+    working,
+)
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.features.webhooks_in.service.intake import ROUTE
 from isthmus.features.webhooks_in.service.looking import Filters
@@ -325,3 +334,25 @@ async def test_what_is_old_is_forgotten(world: World) -> None:
     await retaining.sweep(world.system)
     assert [row["state"] for row in await log(world)] == ["waiting"]
     assert await world.rows("select digest from webhook_seen") == []
+
+
+async def test_what_came_in_at_the_deployments_own_source_is_forwarded_as_that_source_reshapes_it(world: World) -> None:
+    """Its expressions are the deployment's; the delivery is the tenant's."""
+    seen, token = await world.source("ten_platform", provider="shopee", secret=KEY)
+    await managing.change(world.scope("ten_platform"), seen.source.id, {"transform": "{shop: shop_id}"})
+    scope = world.scope("ten_one")
+    fields: dict[str, Any] = dict.fromkeys(("source_id", "filter", "transform", "retries", "ordered_by"))
+    await rules.add(scope, {**fields, "name": "on", "pattern": "*", "priority": 100, "paused": False})
+    try:
+        await world.push("ten_platform", seen, token, news(111))
+        await routing.route(world.scope("ten_platform"), seen.source.id)
+        await world.work("ten_one")
+        sql = "select body from events where type = 'webhook.received' order by xid desc, id desc limit 1"
+        assert (await world.rows(sql))[0]["body"]["payload"] == {"shop": 111}
+        # and its filter counts when the delivery is worked off once more
+        await managing.change(world.scope("ten_platform"), seen.source.id, {"filter": "shop_id == `1`"})
+        (row,) = await log(world)
+        assert (await looking.retry(scope, row["id"])).delivery.state == "ignored"
+    finally:
+        async with world.system.tx() as tx:
+            await tx.execute_sql("delete from webhook_handlers")

@@ -1,10 +1,17 @@
 """Inbound webhooks over HTTP."""
 
-from isthmus.features.webhooks_in.routes import admin, deliveries, handlers, sources, subscriptions
+from isthmus.features.webhooks_in.routes import admin, deliveries, handlers, simulator, sources, subscriptions
 from isthmus.features.webhooks_in.routes.admin import OPERATE
 from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ
 from isthmus.http import Routes
 
-ROUTES: tuple[Routes, ...] = (admin.routes, sources.routes, handlers.routes, subscriptions.routes, deliveries.routes)
+ROUTES: tuple[Routes, ...] = (
+    admin.routes,
+    sources.routes,
+    handlers.routes,
+    subscriptions.routes,
+    simulator.routes,
+    deliveries.routes,
+)
 
 __all__ = ["MANAGE", "OPERATE", "READ", "ROUTES"]

@@ -1,4 +1,4 @@
-"""The log of deliveries over HTTP: look, retry, replay, simulate."""
+"""The log of deliveries over HTTP: look, retry, replay."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -7,11 +7,9 @@ from fastapi import Query
 from starlette.responses import Response
 
 from isthmus.features.webhooks_in.errors import (
-    CannotSimulate,
     DeliveryNotFound,
     NotRetryable,
     ReplayNotFound,
-    SourceNotFound,
 )
 from isthmus.features.webhooks_in.routes.shapes import (
     MANAGE,
@@ -20,17 +18,14 @@ from isthmus.features.webhooks_in.routes.shapes import (
     InboundList,
     Replay,
     ReplayOut,
-    Simulate,
-    SimulatedOut,
     WholeOut,
     delivery_out,
     feed_out,
     replay_out,
     whole_out,
 )
-from isthmus.features.webhooks_in.service import looking, replaying, simulating
+from isthmus.features.webhooks_in.service import looking, replaying
 from isthmus.features.webhooks_in.service.looking import Filters
-from isthmus.features.webhooks_in.service.simulating import Wish
 from isthmus.http import PageDep, Routes, ScopeDep, accepted, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
@@ -186,26 +181,3 @@ async def get_replay(scope: ScopeDep, replay_id: str) -> Response:
 async def cancel_replay(scope: ScopeDep, replay_id: str) -> Response:
     """What it has handed out already is worked off."""
     return document(replay_out(await replaying.cancel(scope, replay_id)))
-
-
-@routes.post(
-    "/simulate",
-    permission=MANAGE,
-    limit="other",
-    response_model=SimulatedOut,
-    summary="Send a signed sample through a source",
-    errors=(SourceNotFound, CannotSimulate),
-)
-async def simulate(scope: ScopeDep, body: Simulate) -> Response:
-    """It is marked as simulated, and reaches no handler unless that is asked for."""
-    taken = await simulating.simulate(scope, body.source_id, Wish(body.topic, body.body, body.headers, body.handlers))
-    verdict = taken.verdict
-    return document(
-        SimulatedOut(
-            status=taken.reply.status,
-            accepted=verdict is not None and verdict.accepted,
-            reason=verdict.reason if verdict else "not_judged",
-            repeated=taken.repeated,
-            id=taken.id,
-        )
-    )

@@ -53,10 +53,16 @@ class RotateSource(Wire):
 class Simulate(Wire):
     """Which sample to send; a body of your own takes the place of the sample's.
 
-    With `handlers` it reaches the handlers as a real delivery would: endpoints get it if a handler forwards it.
+    Without `endpointId` it goes through the intake of the source; with `handlers` it reaches the handlers as a real
+    delivery would. With `endpointId` it is sent to that endpoint as the platform would send it, signed with the secret
+    of the source, or for any provider with the secret that is given.
     """
 
-    source_id: str
+    source_id: str | None = None
+    endpoint_id: str | None = None
+    provider: str | None = None
+    secret: SecretStr | None = None
+    app: dict[str, str] | None = None
     topic: str | None = None
     body: str | None = None
     headers: dict[str, str] | None = None
@@ -266,13 +272,18 @@ class ReplayOut(Answer, frozen=True, kw_only=True):
 
 
 class SimulatedOut(Answer, frozen=True, kw_only=True):
-    """How our own intake answered the sample; `id` is the delivery it became."""
+    """How our own intake answered the sample, and the delivery it became; or how the endpoint answered it.
 
-    status: int
+    `status` is null where nothing answered; then `reason` is the class of the failure.
+    """
+
+    status: int | None
     accepted: bool
     reason: str
     repeated: bool
     id: str | None
+    duration_ms: int | None = None
+    response: str | None = None
 
 
 def source_out(seen: Seen) -> SourceOut:

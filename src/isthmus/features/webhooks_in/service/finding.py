@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from isthmus.connect.webhooks import Webhooks
 from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import NotInTime
 from isthmus.features.webhooks_in.model import deliveries
@@ -19,6 +20,9 @@ from isthmus.scope import Scope, System
 PART = "webhooks_in"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}", re.ASCII)
 _REMEMBERED = 10_000
+#: The part of a platform's time that may pass before the answer; the rest is the way there and back.
+_OURS = 0.6
+_LONGEST = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +52,22 @@ class Finder:
         if known is None or known.until <= self._system.clock.monotonic():
             if known_only and known is None:
                 return None
-            known = await self._look(key)
+            known = await self._look(key, known)
         return self._counting(known)
 
-    async def _look(self, key: bytes) -> _Known:
-        """One look for all who ask; it goes on when the time of those who wait for it is over."""
+    async def _look(self, key: bytes, before: _Known | None) -> _Known:
+        """One look for all who ask; it goes on when the time of those who wait for it is over.
+
+        That is the platform's own time where it is known whose address this is.
+        """
+        source = before.source if before is not None else None
+        seconds = self._settings.first_look.total_seconds() if source is None else within(source.scheme)
         looking = self._looking.get(key)
         if looking is None:
             looking = self._looking[key] = asyncio.create_task(self._remember(key), name="webhook source")
             looking.add_done_callback(lambda _: self._looking.pop(key, None))
         try:
-            async with asyncio.timeout(self._settings.first_look.total_seconds()):
+            async with asyncio.timeout(seconds):
                 return await asyncio.shield(looking)
         except TimeoutError:
             raise NotInTime from None
@@ -96,6 +105,11 @@ class Finder:
             found.tenant_id, found.id, found.provider, found.scheme, found.secrets, found.app, found.paused,
             found.verified_before, row["expires_at"],
         )  # fmt: skip
+
+
+def within(scheme: Webhooks) -> float:
+    """Seconds within which a platform is answered."""
+    return min(scheme.deadline_ms / 1000 * _OURS, _LONGEST)
 
 
 def address(system: System, token: str) -> str:

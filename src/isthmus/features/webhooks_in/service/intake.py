@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from isthmus.connect.webhooks import Challenge, Reply, Webhooks
+from isthmus.connect.webhooks import Challenge, Reply
 from isthmus.features.webhooks_in.errors import NotInTime
 from isthmus.features.webhooks_in.model import deliveries, reading
 from isthmus.features.webhooks_in.model.deliveries import Entry, LiveSource, Refusal
@@ -21,7 +21,7 @@ from isthmus.features.webhooks_in.model.inbound import Inbound, Request
 from isthmus.features.webhooks_in.model.verifying import Verdict, verify
 from isthmus.features.webhooks_in.service.batching import ROUTE as ROUTE
 from isthmus.features.webhooks_in.service.batching import Batch
-from isthmus.features.webhooks_in.service.finding import Finder
+from isthmus.features.webhooks_in.service.finding import Finder, within
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import intake as store
 from isthmus.http import Arrival, Departure, Front, Outcome
@@ -33,9 +33,6 @@ _REFUSED_BODY = 4_096
 _WAITING_REFUSALS = 200
 _REFUSED = Departure(status=401, refused=True)
 _COME_AGAIN = Departure(status=503)
-#: The part of a platform's time that may pass before the answer; the rest is the way there and back.
-_OURS = 0.6
-_LONGEST = 10.0
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -203,11 +200,6 @@ def request_of(arrival: Arrival, address: str) -> Request:
         pairs = []
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in arrival.headers.items()}
     return Request(arrival.method, f"{address}?{query}" if query else address, pairs, headers, arrival.body)
-
-
-def within(scheme: Webhooks) -> float:
-    """Seconds within which a platform is answered."""
-    return min(scheme.deadline_ms / 1000 * _OURS, _LONGEST)
 
 
 @lru_cache(maxsize=256)

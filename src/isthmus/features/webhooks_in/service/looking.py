@@ -95,6 +95,7 @@ async def retry(scope: Scope, id_: str, handler: str | None = None) -> Whole:
     What had nowhere to go is routed anew. Raises DeliveryNotFound, NotRetryable.
     """
     found = (await delivery(scope, id_)).delivery
+    lent = await planning.lent(scope)
     async with scope.tx() as tx:
         if found.state == State.UNROUTED:
             source_id = await plans.unroute(tx, scope.tenant_id, id_)
@@ -102,16 +103,18 @@ async def retry(scope: Scope, id_: str, handler: str | None = None) -> Whole:
                 raise NotRetryable
             await tx.enqueue(ROUTE, source_id)
         else:
-            for key in await _keys(scope, tx, found, handler):
+            for key in await _keys(scope, tx, found, handler, lent):
                 await tx.enqueue(HANDLE, key)
         tx.emit(DeliveryRetried(subject=id_, after={"handler": handler}))
     return await delivery(scope, id_)
 
 
-async def _keys(scope: Scope, tx: Tx, found: Delivery, handler: str | None) -> Sequence[str]:
+async def _keys(
+    scope: Scope, tx: Tx, found: Delivery, handler: str | None, lent: Mapping[str, planning.Expressions]
+) -> Sequence[str]:
     failed = await tasks.again(tx, scope.tenant_id, found.id, scope.now, handler)
     if failed or handler is not None or found.state in {State.RECEIVED, State.WAITING}:
         if not failed:
             raise NotRetryable
         return failed
-    return await planning.again(scope, tx, await plans.subjects(tx, scope.tenant_id, [found.id]), scope.now)
+    return await planning.again(scope, tx, await plans.subjects(tx, scope.tenant_id, [found.id]), lent)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from isthmus.engine.db import Tx
@@ -20,7 +19,8 @@ from isthmus.features.webhooks_in.service.handlers import handlers
 from isthmus.features.webhooks_in.store import handlers as keeping
 from isthmus.features.webhooks_in.store import planning as store
 from isthmus.features.webhooks_in.store import tasks
-from isthmus.scope import Scope
+from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.scope import Scope, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,14 @@ def _needs_body(wanted: Sequence[Rule], source: Expressions | None) -> bool:
     return bool(wanted) and (filtered or any(rule.filter for rule in wanted))
 
 
-async def again(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]], now: datetime) -> list[str]:
-    """Plan deliveries of the scope's tenant anew, with the handlers of today; the keys of the workers to wake."""
+async def again(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]], lent: Mapping[str, Expressions]) -> list[str]:
+    """Plan deliveries of the scope's tenant anew, with the handlers of today; the keys of the workers to wake.
+
+    lent: what the deployment's own sources say of what came in there.
+    """
+    now = scope.now
     subjects = [Subject(**row) for row in rows]
-    sources = await expressions(tx, scope.tenant_id, {one.source_id for one in subjects})
+    sources = {**lent, **await expressions(tx, scope.tenant_id, {one.source_id for one in subjects})}
     found = await planned(scope, tx, scope.tenant_id, subjects, sources)
     every = [task for one in found.values() for task in one.tasks]
     if every:
@@ -93,4 +97,11 @@ async def again(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]], now: da
 async def expressions(tx: Tx, tenant_id: str, source_ids: set[str]) -> dict[str, Expressions]:
     """The filters and transformations of these sources."""
     rows = await store.expressions(tx, tenant_id, sorted(source_ids))
+    return {row["id"]: Expressions(row["filter"], row["transform"]) for row in rows}
+
+
+async def lent(scope: Scope) -> dict[str, Expressions]:
+    """The filters and transformations of the deployment's own sources, through which news of every tenant come in."""
+    async with System(scope.engine, scope.clock).tx() as tx:
+        rows = await store.expressions(tx, PLATFORM_TENANT, None)
     return {row["id"]: Expressions(row["filter"], row["transform"]) for row in rows}

@@ -60,6 +60,7 @@ async def cancel(scope: Scope, id_: str) -> Mapping[str, Any]:
 async def carry_on(scope: Scope, id_: str) -> None:  # house: silent - a step of what was announced
     """Hand out one second's worth, and come back for the next."""
     limit = scope.part(Settings).replays_per_second
+    lent = await planning.lent(scope)
     async with scope.tx() as tx:
         found = await store.replay(tx, scope.tenant_id, id_, locked=True)
         if found is None or found["state"] != "running":
@@ -67,7 +68,7 @@ async def carry_on(scope: Scope, id_: str) -> None:  # house: silent - a step of
         wanted = _filters(found["filters"])
         span = (str(found["place"]), str(found["last"]))
         rows = await store.replayable(tx, scope.tenant_id, wanted, span, limit)
-        keys = await planning.again(scope, tx, rows, scope.now) if rows else []
+        keys = await planning.again(scope, tx, rows, lent) if rows else []
         place = str(rows[-1]["id"]) if rows else None
         state, done_at = ("running", None) if place is not None else ("done", scope.now)
         await store.update_replay(tx, scope.tenant_id, id_, place or span[0], len(rows), state, done_at)

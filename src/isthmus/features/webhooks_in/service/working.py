@@ -6,7 +6,7 @@ its worker is taken up again alone: it can harm nothing but itself, and becomes 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -72,6 +72,9 @@ async def work(scope: Scope, key: str) -> None:
             known = await _known(scope, tx, rows) if rows else None
         if known is None:
             return
+        if any(job.subject.source_id not in known.sources for job in known.jobs):
+            # it came in at a source of the deployment's own
+            known = replace(known, sources={**await planning.lent(scope), **known.sources})
         try:
             await _attempt(scope, known, rows)
         except _Overtaken:

@@ -36,7 +36,10 @@ with back as (
 )
 select source_id from back
 """
-_EXPRESSIONS = "select id, filter, transform from webhook_sources where tenant_id = $1 and id = any($2::text[])"
+_EXPRESSIONS = """
+select id, filter, transform from webhook_sources
+where tenant_id = $1 and (id = any($2::text[]) or $2::text[] is null and (filter is not null or transform is not null))
+"""
 
 
 async def subjects(tx: Tx, tenant_id: str, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -66,6 +69,6 @@ async def unroute(tx: Tx, tenant_id: str, id_: str) -> str | None:
     return rows[0]["source_id"] if rows else None
 
 
-async def expressions(tx: Tx, tenant_id: str, source_ids: Sequence[str]) -> list[asyncpg.Record]:
-    """The filters and transformations of these sources."""
-    return await tx.fetch_sql(_EXPRESSIONS, tenant_id, list(source_ids))
+async def expressions(tx: Tx, tenant_id: str, source_ids: Sequence[str] | None) -> list[asyncpg.Record]:
+    """The filters and transformations of these sources; None: of all that have any."""
+    return await tx.fetch_sql(_EXPRESSIONS, tenant_id, None if source_ids is None else list(source_ids))

@@ -40,6 +40,8 @@ _KEPT: Final = 16 * 1024
 _CACHED: Final = 20_000
 _AGAIN: Final = ("Isthmus-Replay", "true")
 _FIXED: Final = (("Content-Type", "application/json"), ("User-Agent", "isthmus-webhooks"))
+#: What the transport says itself.
+_OURS: Final = frozenset({"host", "content-length", "connection", "transfer-encoding"})
 _CLASSES: Final = (
     ((AddressRefused, ConnectFailed), "unreachable"),
     ((TlsFailed,), "tls"),
@@ -95,6 +97,17 @@ class Reply:
     signature: str
     address: str | None
     answered: Mapping[str, str] | None
+    body: bytes | None
+    took_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came back for one request, and what of it is kept."""
+
+    outcome: Outcome
+    address: str | None
+    headers: Mapping[str, str] | None
     body: bytes | None
     took_ms: int | None
 
@@ -174,15 +187,26 @@ class Sender:
 
     async def post(self, keys: Keys, message: Outgoing, clock: Clock) -> Reply:
         """Send one message; every failure is an outcome."""
-        started, now = clock.monotonic(), clock.now()
+        now = clock.now()
         signed_at = int(now.timestamp())
         signature = keys.live(now).sign(message.id, signed_at, message.body)
-        headers = _headers(keys, message, signed_at, signature)
+        answer = await self._exchange(keys, _headers(keys, message, signed_at, signature), message.body, clock)
+        return Reply(answer.outcome, signed_at, signature, answer.address, answer.headers, answer.body, answer.took_ms)
+
+    async def post_as(self, keys: Keys, headers: Mapping[str, str], body: bytes, clock: Clock) -> Answered:
+        """Send what another sender would, with the endpoint's own headers beside; every failure is an outcome."""
+        given: CIMultiDict[str] = CIMultiDict({name: value for name, value in headers.items() if name not in _OURS})
+        for name, value in keys.headers.items():
+            given[name] = value.reveal()
+        return await self._exchange(keys, given, body, clock)
+
+    async def _exchange(self, keys: Keys, headers: CIMultiDict[str], body: bytes, clock: Clock) -> Answered:
+        started, now = clock.monotonic(), clock.now()
         exchange: LeanExchange | None = None
         status, answered, kept, wish, error = None, None, None, None, None
         try:
             async with asyncio.timeout(self.settings.deadline.total_seconds()):
-                exchange = await self._transport.send(Request("POST", keys.target, headers, message.body), Flight())
+                exchange = await self._transport.send(Request("POST", keys.target, headers, body), Flight())
                 status = exchange.status
                 answered = _kept_headers(exchange)
                 if "retry-after" in exchange.headers:
@@ -197,7 +221,7 @@ class Sender:
                 exchange.abort()
         took = None if error == "unreachable" else round((clock.monotonic() - started) * 1000)
         address = exchange.address if exchange is not None else None
-        return Reply(Outcome(status, error, wish), signed_at, signature, address, answered, kept, took)
+        return Answered(Outcome(status, error, wish), address, answered, kept, took)
 
 
 def _headers(keys: Keys, message: Outgoing, signed_at: int, signature: str) -> CIMultiDict[str]:
