@@ -67,9 +67,21 @@ def test_stock_of_nowhere_in_particular_needs_a_single_location() -> None:
     with pytest.raises(LookupError):
         edited(LISTING, edit(EditField.STOCK, 3, SHIRT), "list")
     with pytest.raises(LookupError):
-        value_of(LISTING, "7", EditField.STOCK, "Z", "list")
-    with pytest.raises(LookupError):
         value_of(LISTING, "9", EditField.STOCK, "", "list")
+
+
+def test_a_location_that_is_not_shown_is_empty() -> None:
+    assert value_of(LISTING, "7", EditField.STOCK, "Z", "list") == 0
+    after = edited(LISTING, edit(EditField.STOCK, 4, SHIRT, "Z"), "list")
+    assert value_of(after, "7", EditField.STOCK, "Z", "list") == 4
+    assert [place.available for place in after.variants[0].inventory] == [8, 1, 4]
+    with pytest.raises(LookupError):
+        value_of(LISTING, "8", EditField.STOCK, "Z", "list")
+    sold_out = msgspec.structs.replace(CAP, inventory=(Inventory(0),))
+    whole = msgspec.structs.replace(LISTING, variants=(sold_out,))
+    assert value_of(whole, "8", EditField.STOCK, "Z", "list") == 0
+    back = edited(whole, replace(edit(EditField.STOCK, 2, sold_out, "Z"), listing=whole), "list")
+    assert back.variants[0].inventory == (Inventory(2, location_external_id="Z"),)
 
 
 def test_a_description_of_plain_text_stays_plain() -> None:

@@ -81,7 +81,8 @@ def as_shown(field: EditField, value: EditValue, writing: Writing) -> EditValue:
 def value_of(listing: Listing, variant_id: str, field: EditField, location: str, price: str) -> EditValue:
     """What a listing shows in a field (pure). Raises LookupError where it has no such variant or location.
 
-    `price` is the manifest's `writing.price`.
+    `price` is the manifest's `writing.price`. A location that is not shown holds nothing: platforms leave empty ones
+    out (marketplaces.md 3.5). It is unknown only where the stock is known to lie nowhere in particular.
     """
     if field is EditField.TITLE:
         return listing.title
@@ -110,14 +111,12 @@ def variant_of(listing: Listing, variant_id: str) -> Variant:
 def _stock(variant: Variant, location: str) -> int | None:
     if not location:
         return variant.available
-    return _at(variant.inventory, location).available
-
-
-def _at(places: Sequence[Inventory], location: str) -> Inventory:
-    for place in places:
-        if place.location_external_id == location:
-            return place
-    raise LookupError(location)
+    found = next((one for one in variant.inventory if one.location_external_id == location), None)
+    if found is not None:
+        return found.available
+    if any(not one.location_external_id and one.available for one in variant.inventory):
+        raise LookupError(location)
+    return 0
 
 
 def edited(listing: Listing, edit: Edit, price: str) -> Listing:
@@ -170,10 +169,11 @@ def _edited_variant(variant: Variant, edit: Edit, price: str) -> Variant:
 
 def _restocked(places: Sequence[Inventory], edit: Edit) -> tuple[Inventory, ...]:
     available = int(edit.value or 0)
-    if not places:
-        return (Inventory(available=available, location_external_id=edit.location or None),)
     if not edit.location and len(places) > 1:
         raise LookupError("several locations")
+    if not places or (edit.location and not any(one.location_external_id == edit.location for one in places)):
+        located = [one for one in places if one.location_external_id]
+        return (*located, Inventory(available=available, location_external_id=edit.location or None))
     return tuple(
         msgspec.structs.replace(
             place,

@@ -114,16 +114,36 @@ async def test_a_seller_with_one_warehouse_does_not_name_it() -> None:
         variant = listing.variants[0]
         assert variant.price is not None
         assert variant.price.currency == "MYR"
-        unnamed, named = edit(listing, EditField.STOCK, 6, variant), edit(listing, EditField.STOCK, 7, variant, MAIN)
-        await desk.done(unnamed, named)
-        assert await desk.shows(named) == 7
-        wrong = await desk.one(edit(listing, EditField.STOCK, 8, variant, SECOND))
-        assert wrong.result is Result.REFUSED
+        one = edit(listing, EditField.STOCK, 6, variant)
+        await desk.done(one)
+        assert await desk.shows(one) == 6
+        named = await desk.one(edit(listing, EditField.STOCK, 8, variant, MAIN))
+        assert (named.result, named.reason) == (Result.REFUSED, "The seller has one warehouse")
         cents = edit(listing, EditField.PRICE, regular(variant) + Decimal("0.35"), variant)
         await desk.done(cents)
         assert await desk.shows(cents) == cents.value
         finer = await desk.one(edit(listing, EditField.PRICE, Decimal("9.999"), variant))
         assert finer.result is Result.REFUSED
+
+
+async def test_a_warehouse_that_is_emptied_is_not_shown_and_can_be_filled_again(desk: Desk) -> None:
+    listing = next(one for one in await items(desk) if len(one.variants) == 1 and len(one.variants[0].inventory) == 2)
+    variant = listing.variants[0]
+    empty = [edit(listing, EditField.STOCK, 0, variant, place) for place in (MAIN, SECOND)]
+    await desk.done(*empty)
+    assert [await desk.shows(one) for one in empty] == [0, 0]
+    sold_out = await desk.again(listing)
+    fill = edit(sold_out, EditField.STOCK, 12, sold_out.variants[0], SECOND)
+    await desk.done(fill)
+    assert await desk.shows(fill) == 12
+
+
+async def test_the_only_place_of_a_variant_is_meant_where_the_item_has_several(desk: Desk) -> None:
+    listing = next(one for one in await items(desk) if len(one.variants) > 1 and len(one.variants[1].inventory) == 2)
+    first = msgspec.structs.replace(listing.variants[0], inventory=(Inventory(3, location_external_id=SECOND),))
+    known = msgspec.structs.replace(listing, variants=(first, *listing.variants[1:]))
+    await desk.done(edit(known, EditField.STOCK, 9, first))
+    assert desk.shop.effects.values(first.external_id, "stock", place=SECOND) == [9]
 
 
 async def test_texts_and_the_state_of_an_item_leave_in_one_call(desk: Desk) -> None:

@@ -32,6 +32,14 @@ from isthmus.kit.money import WHOLE_CURRENCIES
 
 #: Listings that are tried before a field counts as unwritable: some are locked, as in a real shop.
 _TRIES: Final = 12
+#: Seconds after which the platform has forgotten how often it was called: a throttle would count as a call.
+_REST: Final = 10.0
+#: What takes a value of a field back.
+_UNDONE: Final[dict[EditField, EditValue]] = {
+    EditField.SALE_PRICE: None,
+    EditField.PUBLISHED: True,
+    EditField.STOCK: 0,
+}
 _MARKUP: Final = "<p>Soft &amp; warm</p><p>Number {number}</p>"
 
 
@@ -160,14 +168,15 @@ async def every_field_of_the_manifest_can_be_written(play: Play) -> None:
 
 
 async def what_can_be_taken_away_is_gone(play: Play) -> None:
-    """A lower price is taken away again; what was hidden is shown again."""
+    """A lower price is taken away again, what was hidden is shown again, and stock goes down to nothing."""
     async with _opened(play) as desk:
-        for field in {EditField.SALE_PRICE, EditField.PUBLISHED} & set(desk.writing.fields):
+        for field in _UNDONE.keys() & set(desk.writing.fields):
             record, edit = await desk.taken(field)
             listing = await desk.again(record)
-            back = True if field is EditField.PUBLISHED else None
             variant = variant_of(listing, edit.variant.external_id) if edit.variant is not None else None
-            again = Edit(ids.token(80), field, back, listing, variant, edit.location, edit.value, edit.currency)
+            again = Edit(
+                ids.token(80), field, _UNDONE[field], listing, variant, edit.location, edit.value, edit.currency
+            )
             outcome = await desk.one(again)
             require(outcome.result is Result.DONE, f"{field}: {outcome.result} {outcome.reason}")
             await desk.compare(record, again)
@@ -194,6 +203,7 @@ async def a_lost_answer_is_an_error_and_one_effect(play: Play) -> None:
 
 
 async def _lost(desk: _Desk, field: EditField, kind: str) -> None:
+    desk.play.stage.advance(_REST)
     record, edit = await desk.taken(field)
     fresh = await desk.anew(record, edit)
     before, all_before = desk.changes(), len(desk.play.stage.effects())

@@ -33,8 +33,6 @@ _LOCKS: Final = frozenset({"4170", "4225"})
 _LOCKED_WORDS: Final = (*sorted(_LOCKS), "campaign", "locked", "semi-hosted")
 #: Codes that may mean some of the SKUs only.
 _PARTLY: Final = frozenset({"500", "501", "503"})
-#: The only warehouse of most sellers; theirs is written without naming it.
-_USUAL_PLACE: Final = "dropshipping"
 #: A special price has dates; one without an end gets a far one.
 _FAR: Final = timedelta(days=3652)
 _LOCAL: Final = "%Y-%m-%d %H:%M"
@@ -140,8 +138,8 @@ def _sku(session: Session, edits: Sequence[Edit]) -> Body:
             row["Price"] = money.plain(batching.amount(edit))
         elif edit.field is EditField.SALE_PRICE:
             row |= _sale(session, edit)
-        elif _named(edit):
-            places.append({"WarehouseCode": edit.location, "SellableQuantity": str(batching.count(edit))})
+        elif place := _place(edit):
+            places.append({"WarehouseCode": place, "SellableQuantity": str(batching.count(edit))})
         else:
             row["SellableQuantity"] = str(batching.count(edit))
     return {**row, "MultiWarehouseInventories": {"MultiWarehouseInventory": places}} if places else row
@@ -163,17 +161,21 @@ def _local(session: Session, moment: datetime) -> str:
     return moment.astimezone(reading.zone(mapping.HOURS[session.account.region])).strftime(_LOCAL)
 
 
-def _named(edit: Edit) -> bool:
-    """Whether the warehouse is named: a seller with several has to, one with a single one must not.
+def _place(edit: Edit) -> str:
+    """The warehouse to name, empty for none: a seller with several has to, one with a single one must not.
 
-    Raises Unwritable where none of several is meant.
+    Empty warehouses are not shown (marketplaces.md 3.5), so that only the merchant knows how many there are: one that
+    is given is named. Raises Unwritable where none of several is meant.
     """
-    known = {place.location_external_id for one in edit.listing.variants for place in one.inventory}
     if edit.location:
-        return not (known <= {edit.location, None} and edit.location.lower() == _USUAL_PLACE)
-    if len(known) > 1:
-        raise batching.Unwritable("location", "The shop has several warehouses: name the one that is meant.")
-    return False
+        return edit.location
+    whole = {place.location_external_id for one in edit.listing.variants for place in one.inventory} - {None}
+    here = [place.location_external_id or "" for place in (edit.variant.inventory if edit.variant is not None else ())]
+    if len(whole) < 2:
+        return ""
+    if len(here) == 1:
+        return here[0]
+    raise batching.Unwritable("location", "The shop has several warehouses: name the one that is meant.")
 
 
 def _failed(batch: Sequence[Edit], error: PlatformError) -> list[Outcome]:
