@@ -87,6 +87,18 @@ class SyncEndedEarly(Event):
     audited: ClassVar[bool] = False
 
 
+class DriftFound(Event):
+    """A full read found, and repaired, what the reads before it should have told of; `drift` counts the records."""
+
+    type: ClassVar[str] = "sync.drift_found"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = {
+        **_RUN,
+        "drift": {"type": "object", "properties": dict.fromkeys(("created", "updated", "missing"), _COUNT)},
+    }
+
+
 class SyncRestarted(Event):
     """The platform no longer knew the run's place; the run reads everything instead."""
 
@@ -126,6 +138,7 @@ EMITS: tuple[type[Event], ...] = (
     WatermarkLost,
     RefreshFailed,
     SyncEndedEarly,
+    DriftFound,
     SyncRestarted,
     DeletionsWait,
     DeletionsDecided,

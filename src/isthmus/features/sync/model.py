@@ -1,6 +1,6 @@
 """Sync runs as data, and the pure rules over them: what to read, what a failure means, when pages lead nowhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -98,6 +98,15 @@ class Run:
     changed_at: datetime
     dry_run: bool
     retry_of: str | None
+    judged_before: datetime | None = None
+    drift_created: int = 0
+    drift_updated: int = 0
+    drift_missing: int = 0
+
+    @property
+    def drift(self) -> int:
+        """How many records a full read found other than the reads before it had left them."""
+        return self.drift_created + self.drift_updated + self.drift_missing
 
 
 RUN_COLUMNS: Final = tuple(one.name for one in fields(Run))
@@ -118,6 +127,8 @@ class Plan:
     since: datetime | None
     until: datetime
     lost: bool = False
+    #: Of a full read that proves the others: what was changed before this moment should be known.
+    judged_before: datetime | None = None
 
 
 def plan_since(since: datetime, now: datetime) -> Plan:
@@ -131,9 +142,10 @@ def plan(mode: Mode, known: Watermark | None, *, now: datetime, overlap: timedel
     `until` becomes the next watermark: it is taken before the read, and `overlap` is read again. A first read is a
     full one; a watermark that has vanished or lies in the future makes a full one too, and is worth a warning.
     """
-    if mode is Mode.FULL:
-        return Plan(Mode.FULL, None, now)
     at = known.at if known else None
+    if mode is Mode.FULL:
+        judged = at - overlap if at is not None and at <= now + _FUTURE else None
+        return Plan(Mode.FULL, None, now, judged_before=judged)
     if at is None or at > now + _FUTURE:
         return Plan(Mode.FULL, None, now, lost=at is not None or known is not None or read_before)
     return Plan(Mode.INCREMENTAL, at - overlap, now)
@@ -219,6 +231,8 @@ class PageCount:
     updated: int = 0
     unchanged: int = 0
     failed: int = 0
+    drift_created: int = 0
+    drift_updated: int = 0
 
 
 def worth_looking(before: PageCount | None) -> bool:
@@ -255,6 +269,20 @@ def pace(run: Run, now: datetime) -> Pace:
     return Pace(round(rate, 2), None if left is None else round(left, 1))
 
 
+def drifted(
+    judged_before: datetime | None, changed: Sequence[tuple[str, bool]], times: Mapping[str, datetime | None]
+) -> tuple[int, int]:
+    """How many of the records that a full read created and updated should have been as they are before it.
+
+    `changed` are their ids and whether they are new, `times` say when the platform changed them last: what changed
+    after the reads before this one is news and no drift. A platform that gives no times cannot be judged.
+    """
+    if judged_before is None:
+        return 0, 0
+    missed = [new for id_, new in changed if (at := times.get(id_)) is not None and at < judged_before]
+    return sum(missed), len(missed) - sum(missed)
+
+
 def ended_early(run: Run) -> bool:
     """Whether a read of everything brought less than the platform said there is: its pages may have stopped short."""
     return run.mode == Mode.FULL and run.total is not None and run.records < run.total
@@ -283,6 +311,9 @@ def event_body(run: Run) -> dict[str, Any]:
         "state": run.state,
         **{name: getattr(run, name) for name in counters},
     }
+    if run.judged_before is not None:
+        found = {"created": run.drift_created, "updated": run.drift_updated, "missing": run.drift_missing}
+        body["drift"] = found
     if run.error_code is not None:
         body["error"] = {"code": run.error_code, "message": run.error_message}
     return body

@@ -75,6 +75,11 @@ SYNC_RUNS = tenant_table(
     Column("dry_run", Boolean, nullable=False, server_default=text("false")),
     #: The run whose failed records alone are read.
     Column("retry_of", Text),
+    #: Of a full read: what was last changed before this moment should have been read before; what was not is drift.
+    Column("judged_before", _TIME),
+    _count("drift_created"),
+    _count("drift_updated"),
+    _count("drift_missing"),
     Index("sync_runs_live", "tenant_id", "connection_id", "entity", unique=True, postgresql_where=_LIVE),
     Index("sync_runs_connection", "connection_id", "entity", "id"),
     Index("sync_runs_changed", "changed_at"),

@@ -61,7 +61,10 @@ class RunError(Answer, frozen=True, kw_only=True):
 
 
 class RunOut(Answer, frozen=True, kw_only=True):
-    """A run. `records` counts what the platform sent, `total` what it says there is; `failed` could not be kept."""
+    """A run. `records` counts what the platform sent, `total` what it says there is; `failed` could not be kept.
+
+    A full read with `judgedBefore` proves the reads before it: the drift counts what they had missed until then.
+    """
 
     id: str
     connection_id: str
@@ -96,6 +99,10 @@ class RunOut(Answer, frozen=True, kw_only=True):
     changed_at: datetime
     dry_run: bool
     retry_of: str | None
+    judged_before: datetime | None
+    drift_created: int
+    drift_updated: int
+    drift_missing: int
 
 
 class RunList(Answer, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from isthmus.features.sync.service.looking import Status as Status
 from isthmus.features.sync.service.looking import changes as changes
 from isthmus.features.sync.service.looking import errors as errors
 from isthmus.features.sync.service.looking import news as news
+from isthmus.features.sync.service.looking import proofs as proofs
 from isthmus.features.sync.service.looking import run as run
 from isthmus.features.sync.service.looking import runs as runs
 from isthmus.features.sync.service.looking import status as status

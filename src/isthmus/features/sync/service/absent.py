@@ -11,7 +11,7 @@ from isthmus.connect.keeping import Alive
 from isthmus.engine.queue import Postponed
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import RunNotFound
-from isthmus.features.sync.events import DeletionsDecided, DeletionsWait
+from isthmus.features.sync.events import DeletionsDecided, DeletionsWait, DriftFound
 from isthmus.features.sync.model import Run, State, after_fault, event_body, too_many
 from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.entities import Keeper
@@ -47,6 +47,15 @@ async def compare(scope: Scope, run_id: str) -> None:
         async with scope.tx() as tx:
             await store.drop_seen(tx, run.id)
     await _confirm(scope, run, keeper)
+    await _tell(scope, run)
+
+
+async def _tell(scope: Scope, before: Run) -> None:
+    """Say what was found to be missing since the run was last looked at."""
+    async with scope.tx() as tx:
+        run = await store.run(tx, before.id)
+        if run is not None and run.drift_missing > before.drift_missing:
+            tx.emit(DriftFound(subject=run.id, body=event_body(run)))
 
 
 async def _suspect(scope: Scope, run: Run, keeper: Keeper) -> None:
@@ -107,26 +116,27 @@ async def _confirm(scope: Scope, run: Run, keeper: Keeper) -> None:
         after = suspects[-1].id
         try:
             async with sources(scope).open(scope, *place, Tally(scope.clock)) as source:
-                await _ask_all(scope, source, keeper, suspects)
+                await _ask_all(scope, source, (run, keeper), suspects)
         except Problem:
             return  # the connection cannot be opened; the next full read comes by here again
 
 
-async def _ask_all(scope: Scope, source: Source, keeper: Keeper, suspects: Sequence[Suspect]) -> None:
+async def _ask_all(scope: Scope, source: Source, reading: tuple[Run, Keeper], suspects: Sequence[Suspect]) -> None:
+    run, keeper = reading
     assert keeper.probes is not None  # noqa: S101 - a store that can bury knows how to ask
     probes = await keeper.probes(scope, [one.record_id for one in suspects])
     for one in suspects:
         try:
             there = await _there(source, probes.get(one.record_id, ()))
         except LookupError:
-            await _cannot_tell(scope, keeper, one)
+            await _cannot_tell(scope, run, keeper, one)
         except ClientError as failure:
             retry = after_fault(fault_of(failure), 1, draw(), scope.part(Settings))
             if retry is None:
                 return
             raise Postponed(retry.after) from failure
         else:
-            await (_found(scope, one, there) if there else _bury(scope, keeper, one))
+            await (_found(scope, one, there) if there else _bury(scope, run, keeper, one))
 
 
 async def _there(source: Source, probes: Sequence[str]) -> str | None:
@@ -146,19 +156,20 @@ async def _found(scope: Scope, one: Suspect, probe: str) -> None:  # house: sile
         await tx.enqueue(REFRESH, key_of(*place))
 
 
-async def _cannot_tell(scope: Scope, keeper: Keeper, one: Suspect) -> None:
+async def _cannot_tell(scope: Scope, run: Run, keeper: Keeper, one: Suspect) -> None:
     if one.state == "approved":
-        await _bury(scope, keeper, one)
+        await _bury(scope, run, keeper, one)
     else:
         await _settle(scope, one, "waiting", "The platform cannot be asked for a single record.")
 
 
-async def _bury(scope: Scope, keeper: Keeper, one: Suspect) -> None:
+async def _bury(scope: Scope, run: Run, keeper: Keeper, one: Suspect) -> None:
     assert keeper.bury is not None  # noqa: S101 - asked before
     async with scope.tx() as tx:
         await store.lock(tx, one.connection_id, one.entity)
         await keeper.bury(tx, scope, Origin(one.connection_id, one.provider), [one.record_id])
         await store.settle_suspects(tx, [one.id], "deleted", None, scope.now)
+        await store.count_missing(tx, run.id)
 
 
 async def _settle(scope: Scope, one: Suspect, state: str, reason: str | None) -> None:  # house: silent - no fact yet

@@ -45,6 +45,12 @@ async def run(scope: Scope, run_id: str) -> Run:
     return found
 
 
+async def proofs(scope: Scope, connection_id: str | None) -> Sequence[Run]:
+    """The newest full read of each connection and entity that proved the reads before it."""
+    async with scope.tx() as tx:
+        return await store.proofs(tx, connection_id)
+
+
 async def errors(scope: Scope, run_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
     """The records that a run could not read. Raises RunNotFound."""
     async with scope.tx() as tx:

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isthmus.connect.keeping import Item, Unstorable, Written
 from isthmus.connect.spi import RawRecord, RecordPage, Unmappable, Window
 from isthmus.features import records
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import CancelWanted, Stale
-from isthmus.features.sync.events import SyncCompleted, SyncEndedEarly
+from isthmus.features.sync.events import DriftFound, SyncCompleted, SyncEndedEarly
 from isthmus.features.sync.model import (
     DATA_FAULTS,
     ItemError,
@@ -19,6 +19,7 @@ from isthmus.features.sync.model import (
     PageGuard,
     Run,
     State,
+    drifted,
     ended_early,
     event_body,
     worth_looking,
@@ -114,6 +115,7 @@ class Pull:
             parts = {hash(one.external_id) for one in ready.items if not one.whole}
             written = rehearsed or await self.keeper.write(tx, self.scope, self._origin, ready.items)
             count, errors = _counted(ready, written, len(parts - self.counted))
+            count = self._judged(count, ready, written)
             await self._keep_errors(tx, errors)
             await self._note(tx, page, ready, written)
             mark = Checkpoint(page.cursor, page.total, count, spent.retries, spent.throttled, spent.waited_ms)
@@ -155,6 +157,14 @@ class Pull:
         except DATA_FAULTS as failure:
             reason = f"The record could not be read ({type(failure).__name__})."
         return ItemError(record.external_id, reason, record.payload)
+
+    def _judged(self, count: PageCount, ready: _Ready, written: Written) -> PageCount:
+        """The page's figures, with what the reads before this one had missed."""
+        if self.run.judged_before is None or not written.changed:
+            return count
+        times = {one.external_id: one.changed_at for one in ready.items}
+        created, updated = drifted(self.run.judged_before, written.changed, times)
+        return replace(count, drift_created=created, drift_updated=updated)
 
     async def _still_mine(self, tx: Tx) -> None:
         state = await store.hold(tx, self.run)
@@ -207,6 +217,8 @@ class Pull:
         if Mode(ended.mode).whole and not ended.dry_run:
             await store.move_watermark(tx, ended, self.scope.now)
         tx.emit(SyncCompleted(subject=ended.id, body=event_body(ended)))
+        if ended.drift:
+            tx.emit(DriftFound(subject=ended.id, body=event_body(ended)))
         if ended_early(ended):
             tx.emit(SyncEndedEarly(subject=ended.id, body={**event_body(ended), "total": ended.total}))
             await store.drop_seen(tx, ended.id)

@@ -1,6 +1,7 @@
 """What people and schedules ask of runs: begin one, stop one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from isthmus.features.sync import store
@@ -104,7 +105,10 @@ async def _refuse_second(tx: Tx, connection_id: str, entity: str) -> None:
 async def _plan(tx: Tx, scope: Scope, shop: Shop, entity: str, mode: Mode) -> Plan:
     known = await store.watermark(tx, shop.id, entity)
     if shop.anew_since is not None and known is not None and known.at is not None and known.at < shop.anew_since:
-        mode = Mode.FULL
+        # What is read from now on is not what was read before: everything changes, and nothing is proved by it.
+        return replace(
+            plan(Mode.FULL, known, now=scope.now, overlap=shop.overlap, read_before=True), judged_before=None
+        )
     before = known is not None or await store.has_succeeded(tx, shop.id, entity)
     return plan(mode, known, now=scope.now, overlap=shop.overlap, read_before=before)
 

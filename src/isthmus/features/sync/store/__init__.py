@@ -34,6 +34,7 @@ from isthmus.features.sync.store.opening import watermark as watermark
 from isthmus.features.sync.store.paging import Checkpoint as Checkpoint
 from isthmus.features.sync.store.paging import add_errors as add_errors
 from isthmus.features.sync.store.paging import checkpoint as checkpoint
+from isthmus.features.sync.store.paging import count_missing as count_missing
 from isthmus.features.sync.store.paging import error_count as error_count
 from isthmus.features.sync.store.paging import move_watermark as move_watermark
 from isthmus.features.sync.store.paging import spend as spend
@@ -42,6 +43,7 @@ from isthmus.features.sync.store.reading import changed as changed
 from isthmus.features.sync.store.reading import clock as clock
 from isthmus.features.sync.store.reading import errors as errors
 from isthmus.features.sync.store.reading import latest as latest
+from isthmus.features.sync.store.reading import proofs as proofs
 from isthmus.features.sync.store.reading import run as run
 from isthmus.features.sync.store.reading import runs as runs
 from isthmus.features.sync.store.reading import watermarks as watermarks

@@ -18,7 +18,7 @@ _OPEN = statement(
     .values(
         {name: bindparam(name) for name in ("tenant_id", "id", "connection_id", "provider", "entity", "mode")}
         | {"state": "queued", "since": bindparam("since"), "until": bindparam("until"), "changed_at": NOW}
-        | {name: bindparam(name) for name in ("requested_by", "dry_run", "retry_of")}
+        | {name: bindparam(name) for name in ("requested_by", "dry_run", "retry_of", "judged_before")}
         | {"created_at": bindparam("now")}
     )
     .on_conflict_do_nothing()
@@ -80,6 +80,7 @@ class Opening:
 async def open_run(tx: Tx, opening: Opening, plan: Plan, now: datetime) -> Run | None:
     """Write a queued run; None when another one of this connection and entity came first."""
     values = asdict(opening) | {"mode": plan.mode, "since": plan.since, "until": plan.until, "now": now}
+    values["judged_before"] = plan.judged_before
     return as_run(await tx.fetchrow(_OPEN, tenant_id=tx.tenant_id, **values))
 
 

@@ -22,6 +22,8 @@ _COUNTERS = (
     "updated",
     "unchanged",
     "failed",
+    "drift_created",
+    "drift_updated",
     "retries",
     "throttled",
     "waited_ms",
@@ -47,6 +49,11 @@ _SPENT = statement(
     update(SYNC_RUNS)
     .where(_r.tenant_id == bindparam("tenant_id"), _r.id == bindparam("id"), _r.fence == bindparam("fence"))
     .values({name: _r[name] + cast(bindparam(name), _r[name].type) for name in ("retries", "throttled", "waited_ms")})
+)
+_MISSING = statement(
+    update(SYNC_RUNS)
+    .where(_r.tenant_id == bindparam("tenant_id"), _r.id == bindparam("id"), _r.judged_before.is_not(None))
+    .values(drift_missing=_r.drift_missing + 1, changed_at=NOW)
 )
 _MOVE_WATERMARK = statement(
     insert(SYNC_CURSORS)
@@ -95,6 +102,11 @@ async def spend(tx: Tx, run: Run, retries: int, throttled: int, waited_ms: int) 
     """Keep account of waits and repeated calls that ended in no page."""
     keys = {"tenant_id": tx.tenant_id, "id": run.id, "fence": run.fence}
     await tx.execute(_SPENT, **keys, retries=retries, throttled=throttled, waited_ms=waited_ms)
+
+
+async def count_missing(tx: Tx, run_id: str) -> None:
+    """Count a record that the run did not find, and that its platform does not know any more."""
+    await tx.execute(_MISSING, tenant_id=tx.tenant_id, id=run_id)
 
 
 async def move_watermark(tx: Tx, run: Run, now: datetime) -> None:

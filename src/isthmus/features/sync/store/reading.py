@@ -60,6 +60,17 @@ _LATEST = statement(
     .where(_r.tenant_id == bindparam("tenant_id"), _optional("connection_id", _r.connection_id))
     .order_by(_r.connection_id, _r.entity, _r.id.desc())
 )
+_PROOFS = statement(
+    select(*RUN)
+    .ext(distinct_on(_r.connection_id, _r.entity))
+    .where(
+        _r.tenant_id == bindparam("tenant_id"),
+        _optional("connection_id", _r.connection_id),
+        _r.judged_before.is_not(None),
+        _r.state == "succeeded",
+    )
+    .order_by(_r.connection_id, _r.entity, _r.id.desc())
+)
 _WATERMARKS = statement(
     select(_c.connection_id, _c.entity, _c.watermark, _r.finished_at)
     .outerjoin(SYNC_RUNS, and_(_r.tenant_id == _c.tenant_id, _r.id == _c.run_id))
@@ -119,3 +130,9 @@ async def latest(tx: Tx, connection_id: str | None) -> list[Run]:
 async def watermarks(tx: Tx, connection_id: str | None) -> list[asyncpg.Record]:
     """How far each connection and entity has been read, and when the run that did so ended."""
     return await tx.fetch(_WATERMARKS, tenant_id=tx.tenant_id, connection_id=connection_id)
+
+
+async def proofs(tx: Tx, connection_id: str | None) -> list[Run]:
+    """The newest full read of each connection and entity that proved the reads before it."""
+    rows = await tx.fetch(_PROOFS, tenant_id=tx.tenant_id, connection_id=connection_id)
+    return [found for row in rows if (found := as_run(row)) is not None]

@@ -1,0 +1,131 @@
+"""A full read proves the reads of changes before it: what they missed is counted, repaired and told (PR-09)."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest_asyncio
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+from tests.given import records as given_records
+from tests.given import sync as given
+from tests.house_database import Copy
+
+from isthmus.connect.shapes import Listing
+from isthmus.connect.spi import RawRecord, RecordPage, Window
+from isthmus.engine.db import Database
+from isthmus.features import sync
+from isthmus.features.sync import Mode, Run, service
+from isthmus.features.sync.model import Watermark, drifted, plan
+from isthmus.kit.clock import SYSTEM
+from isthmus.scope import Scope
+
+NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)
+_OVERLAP = timedelta(minutes=10)
+
+
+@dataclass
+class Dated(given.Shelf):
+    """A shop that says when each record changed and gives only what changed in the window; its dates may lie."""
+
+    dates: dict[str, datetime] = field(default_factory=dict)
+
+    def put(self, id_: str, title: str, at: datetime) -> None:
+        """Show a record as changed at some time."""
+        self.titles[id_], self.dates[id_] = title, at
+
+    async def pull(self, window: Window, cursor: str | None) -> RecordPage:
+        since = window.since
+        shown = {id_: one for id_, one in self.titles.items() if since is None or self.dates[id_] >= since}
+        whole, self.titles = self.titles, shown
+        try:
+            return await super().pull(window, cursor)
+        finally:
+            self.titles = whole
+
+    def map(self, record: RawRecord) -> Listing:
+        return msgspec.structs.replace(super().map(record), platform_updated_at=self.dates[record.external_id])
+
+
+@pytest_asyncio.fixture
+async def base(database: Database, copied: Copy) -> AsyncIterator[Database]:
+    yield database
+    await given_records.clear(copied)
+    async with database.system() as tx:
+        await tx.execute_sql("delete from sync_suspects")
+
+
+async def _read(scope: Scope, mode: Mode) -> Run:
+    run = await sync.start(scope, "con_one", mode=mode)
+    await sync.work(scope, run.id)
+    await service.compare(scope, run.id)
+    return await sync.run(scope, run.id)
+
+
+def _found(run: Run) -> tuple[int, int, int]:
+    return run.drift_created, run.drift_updated, run.drift_missing
+
+
+def _shop() -> Dated:
+    shop = Dated(page_size=3)
+    for number in range(8):
+        shop.put(f"p{number}", f"Áo {number}", SYSTEM.now() - timedelta(days=2))
+    return shop
+
+
+async def test_PR_09_what_changes_did_not_tell_is_counted_repaired_and_told_once(base: Database) -> None:
+    shop = _shop()
+    scope = given.scope(base, {"con_one": shop})
+    first = await _read(scope, Mode.FULL)
+    assert (first.judged_before, _found(first)) == (None, (0, 0, 0))
+    old = SYSTEM.now() - timedelta(hours=3)
+    shop.put("p1", "changed, with an old date", old)
+    shop.put("p9", "new, with an old date", old)
+    shop.put("p2", "news", SYSTEM.now())
+    del shop.titles["p3"]
+    assert (await _read(scope, Mode.INCREMENTAL)).updated == 1
+    shop.put("p4", "news again", SYSTEM.now())
+    proof = await _read(scope, Mode.FULL)
+    assert (proof.created, proof.updated, _found(proof)) == (1, 2, (1, 1, 1))
+    told = await given_records.events(scope, "sync.drift_found")
+    assert told[-1]["body"]["drift"] == {"created": 1, "updated": 1, "missing": 1}
+    assert {one["subject"] for one in told} == {proof.id}
+    again = await _read(scope, Mode.FULL)
+    assert (again.judged_before is not None, _found(again)) == (True, (0, 0, 0))
+    assert [run.id for run in await service.proofs(scope, None)] == [again.id]
+
+
+async def test_a_rehearsed_proof_counts_and_repairs_nothing(base: Database) -> None:
+    shop = _shop()
+    scope = given.scope(base, {"con_one": shop})
+    await _read(scope, Mode.FULL)
+    shop.put("p1", "changed, with an old date", SYSTEM.now() - timedelta(hours=3))
+    run = await sync.start(scope, "con_one", mode=Mode.FULL, dry_run=True)
+    await sync.work(scope, run.id)
+    assert _found(await sync.run(scope, run.id)) == (0, 1, 0)
+    assert _found(await _read(scope, Mode.FULL)) == (0, 1, 0)
+
+
+def test_only_a_full_read_behind_a_usable_watermark_proves_anything() -> None:
+    def judged(mode: Mode, at: datetime | None) -> datetime | None:
+        known = None if at is None else Watermark(at)
+        return plan(mode, known, now=NOON, overlap=_OVERLAP, read_before=True).judged_before
+
+    assert judged(Mode.FULL, NOON - timedelta(hours=1)) == NOON - timedelta(hours=1) - _OVERLAP
+    assert judged(Mode.FULL, None) is None
+    assert judged(Mode.FULL, NOON + timedelta(days=1)) is None
+    assert judged(Mode.INCREMENTAL, NOON - timedelta(hours=1)) is None
+    assert judged(Mode.INCREMENTAL, None) is None
+
+
+@drawn(st.lists(st.tuples(st.booleans(), st.none() | st.integers(-100, 100)), max_size=20))
+def test_drift_is_what_changed_before_and_nothing_else(changes: list[tuple[bool, int | None]]) -> None:
+    changed = [(f"p{number}", new) for number, (new, _) in enumerate(changes)]
+    times = {
+        f"p{number}": None if at is None else NOON + timedelta(minutes=at) for number, (_, at) in enumerate(changes)
+    }
+    created, updated = drifted(NOON, changed, times)
+    assert created + updated == sum(at is not None and at < 0 for _, at in changes)
+    assert created == sum(new and at is not None and at < 0 for new, at in changes)
+    assert drifted(None, changed, times) == (0, 0)
