@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from tests.given import vault as given_vault
@@ -12,6 +14,8 @@ from tests.given import webhooks_out as given
 from tests.given.edge import Edge
 from tests.house_database import Copy
 
+from isthmus.engine import bus
+from isthmus.engine.bus import Bus, Place
 from isthmus.engine.db import Database, DatabaseUnavailable, Tx
 from isthmus.features.webhooks_out import jobs
 from isthmus.features.webhooks_out.model import Draft, Endpoint
@@ -148,7 +152,6 @@ async def test_the_stream_tells_what_polling_tells_from_any_place_on(
 
     await asyncio.wait_for(read("0-", 3), 10)
     assert [id_ for _, id_ in told] == [message.id for message in polled.messages]
-    assert told[-1][0] == (await publishing.poll(scope, None, ["shelf.*"], 3)).next
     resumed = told[0][0]
     await asyncio.wait_for(read(resumed, 2), 10)
     assert [id_ for _, id_ in told] == [message.id for message in polled.messages[1:]]
@@ -172,3 +175,32 @@ async def test_a_repeated_request_with_its_key_publishes_once(system: System) ->
     assert other.status_code in (409, 422)
     items = (await edge.get("/api/events", query={"types": "custom.*"})).json()["items"]
     assert [one["data"] for one in items] == [{"n": 1}, {"n": 1}]
+
+
+async def test_whoever_asks_now_and_then_keeps_up_and_who_was_away_too_long_is_told(
+    system: System, scope: Scope, copied: Copy
+) -> None:
+    edge = Edge(system, *ROUTES)
+    await given.emit(scope, 1)
+    first = await publishing.poll(scope, None, [], 10)
+    await given.emit(given_vault.scope(system, "ten_b"), 2)
+    second = await publishing.poll(scope, first.next, [], 10)
+    assert second.messages == []
+    assert Place.of(second.next) > Place.of(first.next)
+    admin = await asyncpg.connect(copied.admin_url)
+    await admin.execute(
+        "truncate bus_days; insert into bus_days (day, xid) values (current_date - 40, '1'),"  # noqa: S608 - a number
+        f" (current_date, '{Place.of(second.next).xid}')"
+    )
+    fresh = Edge(System(replace(system.engine, bus=Bus(system.engine.database))), *ROUTES)
+    old = {"after": first.next}
+    assert (await fresh.get("/api/events", query=old)).status_code == 200
+    async with scope.tx() as tx:
+        await bus.keep(tx, 30)
+    answer = await fresh.get("/api/events", query=old)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "WEBHOOK_EVENTS_FORGOTTEN")
+    for kept in ({"after": second.next}, {}):
+        assert (await fresh.get("/api/events", query=kept)).status_code == 200
+    assert (await edge.get("/api/events", query=old, tenant="ten_b")).status_code == 200
+    await admin.execute("truncate bus_days, event_retention")
+    await admin.close()

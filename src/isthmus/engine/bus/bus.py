@@ -30,6 +30,7 @@ _LONGEST_PAUSE: Final = 60.0
 _FAR: Final = 1_000
 _PAUSE: Final = 0.1
 _KEPT: Final = timedelta(days=100)
+_A_DAY: Final = timedelta(days=1)
 #: For how long what is known of the days is used.
 _DAYS_KNOWN: Final = 600.0
 #: After so long every listener of this process has looked once.
@@ -67,6 +68,15 @@ class Bus:
     async def read(self, tx: Tx, tenant_id: str, after: Place, limit: int = _BATCH) -> list[dict[str, Any]]:
         """A tenant's events behind a place, in commit order; `place_of(row)` is the next `after`."""
         return await log.read(tx, tenant_id, after, limit, await self._since(tx, after))
+
+    async def is_forgotten(self, tx: Tx, place: Place) -> bool:
+        """Whether some of what stood behind the place may be gone: it is longer ago than the tenant keeps events."""
+        since = await self._since(tx, place)
+        newest = self._notes.newest
+        if not place.xid or since is None or newest is None or since >= newest - _A_DAY:
+            return False
+        kept = await days.kept(tx) or self.kept.days
+        return bool(kept) and since < newest - kept * _A_DAY
 
     @property
     def listeners(self) -> frozenset[str] | None:

@@ -45,6 +45,11 @@ class Notes:
     def __init__(self, rows: Sequence[tuple[date, int]]) -> None:
         self._newest_first = [*reversed(rows)]
 
+    @property
+    def newest(self) -> date | None:
+        """The last day that is noted."""
+        return self._newest_first[0][0] if self._newest_first else None
+
     def since(self, place: Place) -> date | None:
         """The first day that may hold what stands behind the place; None: any may."""
         return next((day - _DAY for day, xid in self._newest_first if xid <= place.xid), None)

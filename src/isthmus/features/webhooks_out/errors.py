@@ -72,6 +72,16 @@ class TooManyEndpoints(Problem):
     status = 429
 
 
+class EventsForgotten(Problem):
+    """What followed this place is no longer kept, so events would be missed.
+
+    Ask without `after` for the oldest that is kept; recover what was missed by the lists of what the events are about.
+    """
+
+    code = "WEBHOOK_EVENTS_FORGOTTEN"
+    status = 410
+
+
 class WrongRetention(Invalid):
     """Deliveries or events cannot be kept for so long; `details.fields` says how long they can.
 

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import Field, JsonValue
 from starlette.responses import Response
 
-from isthmus.features.webhooks_out.errors import EventTypeNotFound, WrongEvent
+from isthmus.features.webhooks_out.errors import EventsForgotten, EventTypeNotFound, WrongEvent
 from isthmus.features.webhooks_out.routes.access import EVENTS, PUBLISH
 from isthmus.features.webhooks_out.service import publishing as service
 from isthmus.http import Answer, LiveDep, Routes, ScopeDep, Sent, Wire, accepted, document
@@ -44,7 +44,7 @@ class MessageOut(Answer, frozen=True, kw_only=True):
 
 
 class MessagePage(Answer, frozen=True, kw_only=True):
-    """Events in commit order; `next` is where to go on, also when there are none yet. It does not expire."""
+    """Events in commit order; `next` is where to go on, also without any, for as long as events are kept."""
 
     items: list[MessageOut]
     next: str
@@ -67,7 +67,14 @@ async def publish_event(scope: ScopeDep, body: PublishEvent) -> Response:
     return accepted(Published(type=body.type))
 
 
-@routes.get("", permission=EVENTS, limit="other", response_model=MessagePage, summary="Poll for events")
+@routes.get(
+    "",
+    permission=EVENTS,
+    limit="other",
+    response_model=MessagePage,
+    summary="Poll for events",
+    errors=(EventsForgotten,),
+)
 async def poll_events(
     scope: ScopeDep,
     after: _After = None,
@@ -80,7 +87,15 @@ async def poll_events(
     return document(MessagePage(items=items, next=page.next, has_more=page.has_more, asked_at=scope.now))
 
 
-@routes.get("/stream", permission=EVENTS, limit="other", response_model=None, summary="Events, live", stream=True)
+@routes.get(
+    "/stream",
+    permission=EVENTS,
+    limit="other",
+    response_model=None,
+    summary="Events, live",
+    errors=(EventsForgotten,),
+    stream=True,
+)
 async def stream_events(scope: ScopeDep, live: LiveDep, types: _Types = None) -> Response:
     """From now on, or from `Last-Event-ID` on."""
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.engine.bus import Place, place_of
-from isthmus.features.webhooks_out.errors import EventTypeNotFound, TooManyTypes
+from isthmus.features.webhooks_out.errors import EventsForgotten, EventTypeNotFound, TooManyTypes
 from isthmus.features.webhooks_out.events import EventPublished, EventTypeRegistered, EventTypeRemoved
 from isthmus.features.webhooks_out.model import Catalogue, Message, check_data, check_schema, matches, message_of
 from isthmus.features.webhooks_out.model.message import schema_of
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
 
 _LOOKS: Final = 20
 _MOST_TYPES: Final = 1_000
@@ -82,11 +82,16 @@ class Polled:
 
 
 async def poll(scope: Scope, after: str | None, types: Sequence[str], limit: int) -> Polled:
-    """The tenant's public events behind a place. Raises Invalid for a place that was never given out."""
+    """The tenant's public events behind a place.
+
+    Raises Invalid for a place that was never given out, EventsForgotten where what followed it is no longer kept.
+    """
     place = _place(after)
     found: list[Message] = []
     bus = scope.engine.bus
     async with scope.tx() as tx:
+        await _check(scope, tx, place)
+        end = await bus.end(tx)
         for _ in range(_LOOKS):
             rows = await bus.read(tx, scope.tenant_id, place, limit)
             for row in rows:
@@ -96,18 +101,26 @@ async def poll(scope: Scope, after: str | None, types: Sequence[str], limit: int
                 if _wanted(row, types):
                     found.append(message_of(row))
             if len(rows) < limit:
-                return Polled(found, str(place), has_more=False)
+                # Whoever asks now and then keeps up, also where nothing happens.
+                return Polled(found, str(max(place, end)), has_more=False)
     return Polled(found, str(place), has_more=True)
 
 
 async def follow(scope: Scope, after: str | None, types: Sequence[str]) -> AsyncGenerator[tuple[str, Message], None]:
-    """The tenant's public events from a place, or from now, on, for ever. Raises Invalid."""
+    """The tenant's public events from a place, or from now, on, for ever. Raises Invalid, EventsForgotten."""
     place = _place(after) if after is not None else await _now(scope)
+    async with scope.tx() as tx:
+        await _check(scope, tx, place)
     async with aclosing(scope.engine.bus.follow(scope.tenant_id, place)) as batches:
         async for rows in batches:
             for row in rows:
                 if _wanted(row, types):
                     yield str(place_of(row)), message_of(row)
+
+
+async def _check(scope: Scope, tx: Tx, place: Place) -> None:
+    if await scope.engine.bus.is_forgotten(tx, place):
+        raise EventsForgotten
 
 
 async def _now(scope: Scope) -> Place:
