@@ -36,11 +36,11 @@ Zygote = Callable[[dict[str, Any]], Awaitable[int]]
 
 
 @asynccontextmanager
-async def _zygote(url: str) -> AsyncIterator[Zygote]:
+async def _zygote(url: str, module: str = "tests.given.sync_killed") -> AsyncIterator[Zygote]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.given.sync_killed",
+        module,
         url,
         cwd=_ROOT,
         stdin=asyncio.subprocess.PIPE,
