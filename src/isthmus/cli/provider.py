@@ -99,7 +99,7 @@ def set_app(
         scope = at_work(platform, tenant)
         shown = await catalog.provider(scope, name, hidden=True)
         environment = platform.settings.environment if from_env else None
-        given = None if keep else _credentials(shown, environment)
+        given = None if keep or not shown.app_fields else _credentials(shown, environment)
         return shown, await catalog.set_app(scope, name, credentials=given, hosts=hosts)
 
     shown, state = with_platform(apply)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self, TypeAlias, TypedDict, Unpack
 
 from isthmus.client import ApiClient
 from isthmus.features import connections
@@ -17,18 +17,39 @@ from isthmus.scope import Scope
 _PAGE = 100
 _MONTH = timedelta(days=31)
 _NOTHING = Given()
+#: What JSON can hold.
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+
+class Changes(TypedDict, total=False):
+    """What `update` may change; what is left out stays."""
+
+    name: str
+    description: str
+    icon: str | None
+    settings: Mapping[str, Json]
+    #: Types of records that may pass; empty for all.
+    allowed_types: tuple[str, ...]
+    search_enabled: bool
+    #: Entities that a search asks for; empty for all that can be searched.
+    searchable: tuple[str, ...]
+    user_scoped: bool
+    #: Who may use it, beside admins; both empty for everybody in the tenant.
+    allowed_roles: tuple[str, ...]
+    allowed_users: tuple[str, ...]
+    proxy_enabled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integration:
-    """A use of a provider. `status` is document 003's: configuring, active, error or inactive."""
+    """A use of a provider. `status` is document 003's: configuring, testing, active, error or inactive."""
 
     id: str
     name: str
     provider: str
     category: str
     description: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Json]
     status: str
     enabled: bool
     created_at: datetime
@@ -89,7 +110,7 @@ class Integrations:
         provider: str,
         *,
         credentials: Mapping[str, str] | None = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Json] | None = None,
         description: str = "",
     ) -> Integration:
         """Use a provider of the catalog, such as `stripe`.
@@ -101,7 +122,7 @@ class Integrations:
         facts = connections.Facts(name=name, description=description, settings=settings or {})
         made = await connections.create(self._scope, provider, facts)
         if credentials is None:
-            return _shown(made)
+            return self._shown(made)
         try:
             return await self.connect(made.id, credentials)
         except BaseException:
@@ -119,7 +140,7 @@ class Integrations:
 
     async def get(self, integration_id: str) -> Integration:
         """One integration. Raises IntegrationNotFound."""
-        return _shown(await connections.integration(self._scope, integration_id))
+        return self._shown(await connections.integration(self._scope, integration_id))
 
     async def list(
         self, *, provider: str | None = None, search: str | None = None, limit: int = _PAGE, offset: int = 0
@@ -129,14 +150,14 @@ class Integrations:
         page = await connections.integrations(
             self._scope, wanted=wanted, ask=Ask(min(limit, _PAGE), offset), descending=False
         )
-        return [_shown(one) for one in page.items]
+        return [self._shown(one) for one in page.items]
 
-    async def update(self, integration_id: str, **changes: Any) -> Integration:  # noqa: ANN401 - facts of several kinds
-        """Change facts by their names in `Facts`: name, description, settings, allowed_types, ...
+    async def update(self, integration_id: str, **changes: Unpack[Changes]) -> Integration:
+        """Change facts by their names in `Changes`.
 
         Raises IntegrationNotFound, Invalid, NameTaken.
         """
-        return _shown(await connections.change(self._scope, integration_id, changes))
+        return self._shown(await connections.change(self._scope, integration_id, dict(changes)))
 
     async def delete(self, integration_id: str) -> None:
         """End its connection at the far side too, and remove it. Raises IntegrationNotFound."""
@@ -148,11 +169,11 @@ class Integrations:
 
     async def activate(self, integration_id: str) -> Integration:
         """Switch it on. Raises IntegrationNotFound, IntegrationNotConnected."""
-        return _shown(await connections.activate(self._scope, integration_id))
+        return self._shown(await connections.activate(self._scope, integration_id))
 
     async def deactivate(self, integration_id: str) -> Integration:
         """Switch it off: nothing goes through it; the credentials stay. Raises IntegrationNotFound."""
-        return _shown(await connections.deactivate(self._scope, integration_id))
+        return self._shown(await connections.deactivate(self._scope, integration_id))
 
     async def metrics(self, integration_id: str, *, over: timedelta = _MONTH) -> Metrics:
         """What became of its calls in the time before now, at most 31 days. Raises IntegrationNotFound."""
@@ -195,6 +216,21 @@ class Integrations:
         async with connections.session(self._scope, found.id) as session:
             yield session.client
 
+    def _shown(self, one: connections.Integration) -> Integration:
+        return Integration(
+            id=one.id,
+            name=one.name,
+            provider=one.provider,
+            category=one.category,
+            description=one.description,
+            settings=one.settings,
+            status=connections.lifecycle(one.state, testing=one.is_testing(self._scope.now)),
+            enabled=one.enabled,
+            created_at=one.created_at,
+            updated_at=one.updated_at,
+            last_sync_at=one.last_sync_at,
+        )
+
     async def _connection(self, integration_id: str) -> connections.Connection:
         return await connections.of_integration(self._scope, integration_id)
 
@@ -203,22 +239,6 @@ class Integrations:
             return await self._connection(integration_id)
         except connections.ConnectionNotFound:
             return None
-
-
-def _shown(one: connections.Integration) -> Integration:
-    return Integration(
-        id=one.id,
-        name=one.name,
-        provider=one.provider,
-        category=one.category,
-        description=one.description,
-        settings=one.settings,
-        status=connections.lifecycle(one.state),
-        enabled=one.enabled,
-        created_at=one.created_at,
-        updated_at=one.updated_at,
-        last_sync_at=one.last_sync_at,
-    )
 
 
 def _summed(hours: Sequence[CallCounts]) -> Metrics:

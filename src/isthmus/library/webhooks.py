@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from isthmus.features import webhooks_in, webhooks_out
 from isthmus.features.webhooks_in import OrderedBy, Told
 from isthmus.http import Arrival
 from isthmus.kit import ids
 from isthmus.kit.secret import Secret
+from isthmus.library.integrations import Json
 from isthmus.library.opening import House
 from isthmus.scope import Scope, System
 
-Function = Callable[[Told], Awaitable[Mapping[str, Any] | None]]
+Function = Callable[[Told], Awaitable[Mapping[str, Json] | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Webhooks:
         """
 
         def register(function: Function) -> Function:
-            async def call(_: Scope, told: Told) -> Mapping[str, Any] | None:
+            async def call(_: Scope, told: Told) -> Mapping[str, Json] | None:
                 return await function(told)
 
             retries = None if when.retries is None else tuple(one.total_seconds() for one in when.retries)

@@ -266,3 +266,14 @@ async def test_another_process_learns_of_a_provider_and_of_each_change_of_it(
     assert (await catalog.found(there, "shared")).manifest.color == "#000001"
     with pytest.raises(catalog.ProviderNotFound):
         await catalog.found(there, "never")
+
+
+async def test_a_provider_that_needs_no_app_may_still_lie_elsewhere(system: System) -> None:
+    scope = house.platform(system)
+    at = (await catalog.registration(scope, "open")).app.hosts
+    state = await catalog.set_app(scope, "open", hosts={"api": "https://other.example.com"})
+    assert (state.status, state.given) == ("ready", ())
+    found = await catalog.registration(scope, "open")
+    assert (found.app.hosts["api"], found.kind) == ("https://other.example.com", "platform")
+    await catalog.set_app(scope, "open", hosts={})
+    assert (await catalog.registration(scope, "open")).app.hosts == at

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -12,6 +13,8 @@ from tests.given.connections import BASE, Side, World, api, world
 from isthmus.engine.db import Database
 from isthmus.features import connections
 from isthmus.features.connections.model import integration as model
+from isthmus.features.connections.service import integrations
+from isthmus.features.connections.store import integrations as store
 from isthmus.kit.errors import Problem
 
 HOME = "/api/tenant/integrations"
@@ -233,6 +236,31 @@ async def test_a_type_that_is_not_allowed_passes_nowhere(here: World) -> None:
 
 def test_the_lifecycle_of_document_003_maps_onto_what_is_shown() -> None:
     assert [model.lifecycle(one) for one in model.STATES] == ["configuring", "active", "error", "inactive"]
+    testing = [model.lifecycle(one, testing=True) for one in model.STATES]
+    assert testing == ["testing", "testing", "testing", "inactive"]
+
+
+async def test_while_a_test_runs_the_integration_says_so_and_one_that_died_is_over_in_time(here: World) -> None:
+    made = await make(here.side("ten_a"), "desk", "Tested", settings={"site": "north"})
+    scope = here.scope("ten_a")
+    async with scope.tx() as tx:
+        await store.update_testing(tx, made["id"], scope.now + timedelta(minutes=1))
+    assert (await connections.integration(scope, made["id"])).is_testing(scope.now)
+    assert not (await connections.integration(scope, made["id"])).is_testing(scope.now + timedelta(minutes=1))
+
+
+async def test_records_whose_removal_was_lost_are_removed_by_the_reconciler(here: World) -> None:
+    made = await make(here.side("ten_a"), "desk", "Purged", settings={"site": "north"})
+    scope = here.scope("ten_a")
+    await here.side("ten_a")("PATCH", f"{HOME}/{made['id']}", {"allowedShardTypes": ["contact"]})
+    async with here.system.tx() as tx:
+        assert await integrations.unpurged(here.system, tx) == [], "it has only just begun"
+    here.clock.advance(120)
+    async with here.system.tx() as tx:
+        assert [one.key for one in await integrations.unpurged(here.system, tx)] == [made["id"]]
+    await integrations.purge(scope, made["id"])
+    async with here.system.tx() as tx:
+        assert await integrations.unpurged(here.system, tx) == []
 
 
 def test_limits_are_for_people_and_not_for_keys_or_work() -> None:

@@ -114,3 +114,35 @@ async def test_both_generations_are_sealed_anew_with_the_tenants_key(here: World
     async with scope.tx() as tx:
         keys = await sealing.open_keys(scope, tx, connection)
     assert [keys.now["api_key"].reveal(), keys.before["api_key"].reveal()] == ["canary-new", "canary-old"]
+
+
+async def test_people_replace_their_own_credentials_with_the_same_overlap_and_nobody_elses(here: World) -> None:
+    admin, ann = here.side("ten_a"), here.side("ten_a", "ann", "user")
+    made = (await admin("POST", HOME, {"integrationId": "keys", "name": "Own", "userScoped": True})).json()
+    own = f"/api/user/integrations/{made['id']}"
+    body: dict[str, Any] = {"credentialType": "api_key", "credentials": {"api_key": "canary-new"}}
+    assert refused(await ann("PATCH", f"{own}/credentials", body)) == (404, "CONNECTION_NOT_FOUND")
+    assert (await ann("POST", f"{own}/connect/api-key", {"apiKey": "canary-old"})).status_code == 200
+    done = await ann("PATCH", f"{own}/credentials", body)
+    assert (done.status_code, done.json()["success"]) == (200, True), done.text
+    connection = (await ann("GET", f"{own}/connection")).json()["connectionId"]
+    del here.far.keys["canary-new"]
+    scope = here.person("ten_a", "ann", "user")
+    async with connections.session(scope, connection) as session:
+        assert (await session.client.get("/me")).ok, "the old ones step in"
+    assert refused(await admin("PATCH", f"{own}/credentials", body)) == (404, "CONNECTION_NOT_FOUND")
+    other = {"credentialType": "api_key", "credentials": {"api_key": "other"}}
+    assert refused(await ann("PATCH", f"{own}/credentials", other)) == (409, "WRONG_ACCOUNT")
+
+
+async def test_a_key_comes_with_what_else_the_provider_asks_for(here: World) -> None:
+    side = here.side("ten_a")
+    made = await side("POST", HOME, {"integrationId": "keys", "name": "Further"})
+    path = f"{HOME}/{made.json()['id']}/connect/api-key"
+    body = {"apiKey": "canary-old", "credentials": {"shop": "north"}}
+    answer = await side("POST", path, body)
+    assert refused(answer) == (400, "WRONG_CREDENTIAL_KIND"), "this provider asks for no shop"
+    assert answer.json()["error"]["details"]["fields"] == [
+        {"path": "shop", "message": "The provider has no such credential."}
+    ]
+    assert (await side("POST", path, {"apiKey": "canary-old", "credentials": {}})).status_code == 200

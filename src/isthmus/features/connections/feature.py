@@ -4,8 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.connections import jobs
 from isthmus.features.connections.events import EMITS
 from isthmus.features.connections.routes import PERMISSIONS, ROUTES
-from isthmus.features.connections.service import keeping, managing, personal, revoking, trying
-from isthmus.features.connections.service.integrations import PURGE
+from isthmus.features.connections.service import integrations, keeping, managing, personal, revoking, trying
 from isthmus.features.connections.service.personal import DEPART
 from isthmus.features.connections.service.sealing import reseal
 from isthmus.features.connections.settings import Settings
@@ -18,7 +17,7 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=PERMISSIONS,
     jobs={
-        PURGE: jobs.purge,
+        integrations.PURGE: jobs.purge,
         DEPART: jobs.depart,
         trying.JOB: jobs.test,
         revoking.JOB: jobs.revoke,
@@ -29,7 +28,7 @@ FEATURE = Feature(
         "connections.connect_sessions": (("connection.connected",), jobs.connected),
         "connections.synced": (("sync.completed",), jobs.synced),
     },
-    reconcile=(personal.missing, trying.missing, revoking.missing, keeping.missing),
+    reconcile=(integrations.unpurged, personal.missing, trying.missing, revoking.missing, keeping.missing),
     periodic={"connections.sweep": (_SWEEP_SECONDS, jobs.sweep)},
     leaves=[managing.end_all],
     settings=Settings,

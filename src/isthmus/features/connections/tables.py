@@ -47,6 +47,11 @@ integrations = tenant_table(
     Column("last_sync_at", _TIME),
     #: What was read before this time may lack records of types that pass now.
     Column("types_changed_at", _TIME),
+    #: A test that somebody asked for runs; one that died is over then.
+    Column("testing_until", _TIME),
+    #: Since when records wait to be removed that may not pass any more.
+    Column("purge_since", _TIME),
+    Index("integrations_purge", "purge_since", postgresql_where=text("purge_since is not null")),
     Index("integrations_name", "tenant_id", text("lower(name)")),
 )
 

@@ -29,8 +29,9 @@ class StoredApp:
     updated_at: datetime
 
     def usable(self, manifest: Manifest) -> bool:
-        """Whether there are credentials, and they were given for the hosts of today (VA-01)."""
-        return self.credentials is not None and self.bound_to == self.binding(manifest)
+        """Whether there are credentials, or none are needed, and they were given for the hosts of today (VA-01)."""
+        there = self.credentials is not None or not any(field.required for field in manifest.app_fields)
+        return there and self.bound_to == self.binding(manifest)
 
     def effective(self, manifest: Manifest) -> dict[str, str]:
         """Where calls go today: a host that the manifest no longer knows is dropped."""

@@ -21,12 +21,16 @@ from isthmus.features.connections.model.connection import CONNECTION_STATUS, Con
 from isthmus.features.connections.routes.own import CONNECTING, tied
 from isthmus.features.connections.routes.shapes import OWN, ConsentOut, Redeem, StartConsent, TrialOut, tried
 from isthmus.features.connections.routes.tenant import (
+    ROTATING,
     ByFields,
     ByKey,
     ByPassword,
     ConnectedOut,
     DisconnectedOut,
+    NewCredentials,
+    RotatedOut,
     connected,
+    rotated,
 )
 from isthmus.features.connections.service import finishing, starting
 from isthmus.features.connections.service import personal as service
@@ -189,6 +193,21 @@ async def own_state(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as ab
 async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     """Make the cheapest call that proves them."""
     return document(tried(await service.test(scope, id)))
+
+
+@routes.patch(
+    "/{id}/credentials",
+    permission=OWN,
+    limit="connection",
+    response_model=RotatedOut,
+    summary="Replace your own credentials",
+    description="They are tried first, and belong to the same account. Calls under way finish with the old ones, which "
+    "are also tried, until `overlapUntil`, where the platform does not know the new ones yet.",
+    errors=(*_USED, ConnectionNotFound, *ROTATING),
+)
+async def rotate(scope: ScopeDep, id: str, body: NewCredentials) -> Response:  # noqa: A002 - as above
+    """Your connection stays."""
+    return rotated(await service.rotate(scope, id, body.credential_type, body.secrets()))
 
 
 @routes.post(

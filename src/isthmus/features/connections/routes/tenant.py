@@ -1,10 +1,11 @@
 """Document 002's Connection Management Endpoints: the same services, by the integration that exists."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, SecretStr
 from starlette.responses import Response
 
 from isthmus.features.catalog import AppMissing, ProviderNotConnectable
@@ -31,35 +32,44 @@ from isthmus.features.connections.routes.shapes import (
     tried,
 )
 from isthmus.features.connections.service import managing, rotating, starting
+from isthmus.features.connections.service.rotating import Rotated
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
 routes = Routes(prefix="/api/tenant/integrations", tag="Connections")
+ROTATING = (
+    ConsentNeeded, WrongKind, CredentialsRefused, PlatformUnreachable, WrongAccountGiven, ProviderNotConnectable,
+    AppMissing,
+)  # fmt: skip
+
+
+Further = Annotated[dict[Slug, Key], Field(max_length=50)]
 
 
 class ByKey(Wire):
-    """An API key."""
+    """An API key, and what else the provider asks for, such as a shop, by the names of its credential fields."""
 
     api_key: Key
-    display_name: Name | None = None
-
-    def secrets(self) -> dict[str, Secret]:
-        """By the provider's field."""
-        return {"api_key": Secret(self.api_key.get_secret_value())}
-
-
-class ByPassword(Wire):
-    """A user name and a password."""
-
-    username: Key
-    password: Key
+    credentials: Further | None = None
     display_name: Name | None = None
 
     def secrets(self) -> dict[str, Secret]:
         """By the provider's fields."""
-        given = {"username": self.username, "password": self.password}
-        return {name: Secret(value.get_secret_value()) for name, value in given.items()}
+        return _secrets({**(self.credentials or {}), "api_key": self.api_key})
+
+
+class ByPassword(Wire):
+    """A user name and a password, and what else the provider asks for."""
+
+    username: Key
+    password: Key
+    credentials: Further | None = None
+    display_name: Name | None = None
+
+    def secrets(self) -> dict[str, Secret]:
+        """By the provider's fields."""
+        return _secrets({**(self.credentials or {}), "username": self.username, "password": self.password})
 
 
 class ByFields(Wire):
@@ -70,7 +80,7 @@ class ByFields(Wire):
 
     def secrets(self) -> dict[str, Secret]:
         """By the provider's fields."""
-        return {name: Secret(value.get_secret_value()) for name, value in self.credentials.items()}
+        return _secrets(self.credentials)
 
 
 class NewCredentials(Wire):
@@ -81,7 +91,11 @@ class NewCredentials(Wire):
 
     def secrets(self) -> dict[str, Secret]:
         """By the provider's fields."""
-        return {name: Secret(value.get_secret_value()) for name, value in self.credentials.items()}
+        return _secrets(self.credentials)
+
+
+def _secrets(given: Mapping[str, SecretStr]) -> dict[str, Secret]:
+    return {name: Secret(value.get_secret_value()) for name, value in given.items()}
 
 
 class ConnectedOut(Answer, frozen=True, kw_only=True):
@@ -211,14 +225,16 @@ async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     summary="Replace an integration's credentials",
     description="They are tried first, and belong to the same account. Calls under way finish with the old ones, which "
     "are also tried, until `overlapUntil`, where the platform does not know the new ones yet.",
-    errors=(
-        IntegrationNotFound, ConnectionNotFound, ConsentNeeded, WrongKind, CredentialsRefused, PlatformUnreachable,
-        WrongAccountGiven, ProviderNotConnectable, AppMissing,
-    ),
-)  # fmt: skip
+    errors=(IntegrationNotFound, ConnectionNotFound, *ROTATING),
+)
 async def rotate(scope: ScopeDep, id: str, body: NewCredentials) -> Response:  # noqa: A002 - as above
     """The connection and its records stay."""
-    done = await rotating.rotate(scope, id, body.credential_type, body.secrets())
+    connection = await starting.of_integration(scope, id)
+    return rotated(await rotating.rotate(scope, connection, body.credential_type, body.secrets()))
+
+
+def rotated(done: Rotated) -> Response:
+    """What 002 answers to credentials that replaced others."""
     return document(
         RotatedOut(success=True, credential_secret_name=done.name, updated_at=done.at, overlap_until=done.overlap_until)
     )

@@ -1,11 +1,12 @@
 """Integrations as tenants see them: made, changed, switched on and off, removed (document 002, Tenant Integration)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from isthmus.engine.db import Tx as SystemTx
+from isthmus.engine.queue import Wake
 from isthmus.features import catalog, records
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
@@ -31,9 +32,11 @@ from isthmus.features.connections.store import connections
 from isthmus.features.connections.store import integrations as store
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import ROLES, SUPER_ADMIN
-from isthmus.scope import Scope, Tx
+from isthmus.scope import Scope, System, Tx
 
 PURGE = "connections.purge"
+_PATIENCE = timedelta(minutes=1)
+_MOST = 100
 SORTS = tuple(store.SORTABLE)
 _FIRST = Ask()
 _EVERYTHING = Wanted()
@@ -116,20 +119,21 @@ async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) ->
         tx.emit(IntegrationUpdated(subject=integration_id, before=_told(before), after=_told(after)))
         was, now = model.forbidden(before, known.entities), model.forbidden(after, known.entities)
         if was != now:
-            await _limit(tx, integration_id, was, now)
+            await _limit(tx, scope, integration_id, was, now)
         return await _one(tx, integration_id)
 
 
-async def _limit(tx: Tx, integration_id: str, was: tuple[str, ...], now: tuple[str, ...]) -> None:
+async def _limit(tx: Tx, scope: Scope, integration_id: str, was: tuple[str, ...], now: tuple[str, ...]) -> None:
     """Hide what may not pass any more, in all its connections; what may pass again is shown and read anew."""
     ids = [one for one, _, _ in await store.connections_of(tx, integration_id)]
     await records.set_hidden(tx, ids, now)
+    await store.update_purge(tx, integration_id, scope.now)
     await tx.enqueue(PURGE, integration_id)
     changed = {"connectionIds": ids, "forbidden": list(now), "allowedAgain": sorted(set(was) - set(now))}
     tx.emit(IntegrationLimited(subject=integration_id, body=changed))
 
 
-async def purge(scope: Scope, integration_id: str) -> None:
+async def purge(scope: Scope, integration_id: str) -> None:  # house: silent - told when the types were limited
     """Remove the records that an integration may not read; they are hidden already."""
     async with scope.tx() as tx:
         found = await store.one(tx, integration_id)
@@ -137,6 +141,15 @@ async def purge(scope: Scope, integration_id: str) -> None:
     for connection_id in ids:
         async with scope.tx() as tx:
             await records.purge_hidden(tx, connection_id)
+    if found is not None:
+        async with scope.tx() as tx:
+            await store.update_purge(tx, integration_id, None)
+
+
+async def unpurged(system: System, tx: SystemTx) -> Sequence[Wake]:
+    """The wake-ups for records that have waited too long to be removed: the first one may have been lost."""
+    late = await store.to_purge(tx, system.now - _PATIENCE, _MOST)
+    return [Wake(PURGE, integration_id, tenant_id) for tenant_id, integration_id in late]
 
 
 async def activate(scope: Scope, integration_id: str) -> Integration:

@@ -16,7 +16,7 @@ from isthmus.features.connections.errors import (
 from isthmus.features.connections.model import integration as model
 from isthmus.features.connections.model.connection import Connection
 from isthmus.features.connections.model.integration import Integration
-from isthmus.features.connections.service import integrations, managing, reaching, settling, starting
+from isthmus.features.connections.service import integrations, managing, reaching, rotating, settling, starting
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.store import connections, owning
 from isthmus.features.connections.store import integrations as store
@@ -92,6 +92,13 @@ async def state(scope: Scope, integration_id: str) -> Connection | None:
 async def test(scope: Scope, integration_id: str) -> managing.Trial:
     """Try one's own credentials. Raises what `state` raises, NotUserScoped, ConnectionNotFound."""
     return await managing.test(scope, (await _connected(scope, integration_id)).id)
+
+
+async def rotate(  # house: silent - what it calls emits
+    scope: Scope, integration_id: str, kind: str, keys: Mapping[str, Secret]
+) -> rotating.Rotated:
+    """Replace one's own credentials. Raises what `test` raises, and what `rotating.rotate` raises."""
+    return await rotating.rotate(scope, await _connected(scope, integration_id), kind, keys)
 
 
 async def disconnect(scope: Scope, integration_id: str) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from isthmus.features import catalog
 from isthmus.features.connections.errors import ConsentNeeded, WrongAccountGiven, WrongKind
 from isthmus.features.connections.events import CredentialsRotated
+from isthmus.features.connections.model.connection import Connection
 from isthmus.features.connections.service import settling, starting
 from isthmus.features.connections.service.sessions import OAUTH
 from isthmus.features.connections.settings import Settings
@@ -25,14 +26,13 @@ class Rotated:
     overlap_until: datetime
 
 
-async def rotate(scope: Scope, integration_id: str, kind: str, keys: Mapping[str, Secret]) -> Rotated:
-    """Replace the credentials of an integration that is connected by keys.
+async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[str, Secret]) -> Rotated:
+    """Replace the credentials of a connection that was made by keys.
 
     Calls under way go on with the old ones; later calls take the new ones, and, until the overlap is over, the old ones
-    where the far side does not know the new ones yet. Raises IntegrationNotFound, ConnectionNotFound, ConsentNeeded,
-    WrongKind, CredentialsRefused, PlatformUnreachable, WrongAccountGiven.
+    where the far side does not know the new ones yet. Raises ConsentNeeded, WrongKind, CredentialsRefused,
+    PlatformUnreachable, WrongAccountGiven.
     """
-    connection = await starting.of_integration(scope, integration_id)
     registration = await catalog.registration(scope, connection.provider)
     if registration.manifest.auth == OAUTH or kind == _CONSENT:
         raise ConsentNeeded

@@ -17,7 +17,7 @@ from isthmus.features.connections.service import sessions, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
-from isthmus.features.connections.store import tests, tokens
+from isthmus.features.connections.store import integrations, tests, tokens
 from isthmus.kit.chance import draw
 from isthmus.scope import Scope, System
 
@@ -51,7 +51,7 @@ async def test(scope: Scope, connection_id: str) -> Trial:
     A person asking is worth one more try: a postponed or uncertain refresh is not held back by what was before.
     """
     connection = await starting.get(scope, connection_id)
-    await _forgive(scope, connection_id)
+    await _forgive(scope, connection)
     began = scope.clock.monotonic()
     found = await _tried(scope, connection)
     seconds = scope.clock.monotonic() - began
@@ -90,6 +90,7 @@ async def _settle(scope: Scope, connection_id: str, found: _Found, *, asked: boo
         state = tests.State(step.failures, found.error, model.next_at(scope.now, every, draw()))
         await tests.update_tested(tx, connection_id, state, scope.now)
         if asked:
+            await integrations.update_testing(tx, held.integration_id, None)
             tx.emit(Tested(subject=connection_id, body={"success": found.error is None, "error": found.error}))
         if step.fact is None:
             return
@@ -125,11 +126,13 @@ def _said(failed: ClientError) -> str:
     return "platform_refused" if isinstance(failed, PlatformError) else failed.kind
 
 
-async def _forgive(scope: Scope, connection_id: str) -> None:
+async def _forgive(scope: Scope, connection: Connection) -> None:
+    connection_id = connection.id
     async with scope.tx() as tx:
         held = await tokens.load(tx, connection_id, lock=True)
         if held is None:
             raise ConnectionNotFound
+        await integrations.update_testing(tx, connection.integration_id, scope.now + model.CLAIM)
         state = lease.forgiven(held.state, held.at)
         if state == held.state:
             return

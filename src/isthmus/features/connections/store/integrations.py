@@ -35,6 +35,7 @@ _CONNECTION = (
 )
 _SHOWN = (
     *(i.c[name] for name in _NAMES),
+    i.c.testing_until,
     _CONNECTION.c.id.label("connection_id"),
     _CONNECTION.c.status.label("connection_status"),
 )
@@ -91,6 +92,14 @@ _SWITCH = statement(
     )
 )
 _DELETE = statement(delete(i).where(_OWN))
+_TESTING = statement(update(i).where(_OWN).values(testing_until=bindparam("until")))
+_PURGE = statement(update(i).where(_OWN).values(purge_since=bindparam("since")))
+_TO_PURGE = statement(
+    select(i.c.tenant_id, i.c.id)
+    .where(i.c.purge_since < bindparam("before"))
+    .order_by(i.c.purge_since)
+    .limit(bindparam("most"))
+)
 _SYNCED = statement(
     update(i)
     .where(
@@ -257,3 +266,19 @@ async def connections_of(tx: Tx, integration_id: str) -> list[tuple[str, str | N
     """Its connections with whose they are: id, owner, and the owner's id for showing."""
     rows = await tx.fetch(_CONNECTIONS, tenant_id=tx.tenant_id, integration_id=integration_id)
     return [(row["id"], row["owner_id"], row["user_id"]) for row in rows]
+
+
+async def update_testing(tx: Tx, integration_id: str, until: datetime | None) -> None:
+    """A test that somebody asked for runs, or none does."""
+    await tx.execute(_TESTING, tenant_id=tx.tenant_id, id=integration_id, until=until)
+
+
+async def update_purge(tx: Tx, integration_id: str, since: datetime | None) -> None:
+    """Records wait to be removed, or none does any more."""
+    await tx.execute(_PURGE, tenant_id=tx.tenant_id, id=integration_id, since=since)
+
+
+async def to_purge(system_tx: Tx, before: datetime, most: int) -> list[tuple[str, str]]:
+    """The integrations whose records have waited since before this time, with their tenants."""
+    rows = await system_tx.fetch(_TO_PURGE, before=before, most=most)
+    return [(row["tenant_id"], row["id"]) for row in rows]
