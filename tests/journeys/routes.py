@@ -147,6 +147,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/tenant/integrations": {"integrationId": "tiki", "name": "Of the wall"},
     "POST /api/tenant/integrations/import": {"yaml": "provider: tiki\nname: Of a file", "dryRun": True},
     "PATCH /api/tenant/integrations/{id}/credentials": {"credentialType": "api_key", "credentials": {"api_key": "k"}},
+    "PATCH /api/user/integrations/{id}/credentials": {"credentialType": "api_key", "credentials": {"api_key": "k"}},
     "PATCH /api/tenant/integrations/{id}": {"description": "changed"},
     "POST /api/connect-sessions": {"integrationId": "{int}", "origin": "https://front.example.com"},
     "POST /api/connect/session": {"token": "ics_x"},
