@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -179,3 +180,41 @@ async def test_with_the_last_connection_nothing_is_asked_for_any_more(running: D
 
     assert await until(gone)
     assert sandbox.desks.of(sandbox.apps[0]).on == set()
+
+
+async def test_a_stream_tells_what_comes_in_and_goes_on_where_it_was_cut(running: Deployment) -> None:
+    amy = await running.merchant("Amy, who listens")
+    made = await amy.call("POST", "/api/webhooks/sources", {"provider": "github", "secret": "of-this-journey"})
+    headers = {"authorization": f"Bearer {amy.token}", "accept": "text/event-stream"}
+
+    async def read(stream: Any, count: int) -> list[tuple[str, str, dict[str, Any]]]:
+        """So many events: id, name, data."""
+        events: list[tuple[str, str, dict[str, Any]]] = []
+        told: dict[str, str] = {}
+        while len(events) < count:
+            name, _, value = (await stream.content.readline()).decode().rstrip("\n").partition(": ")
+            if name:
+                told[name] = value
+            elif "data" in told:
+                events.append((told["id"], told["event"], json.loads(told["data"])))
+                told = {}
+        return events
+
+    async def send(number: int) -> None:
+        body = {"sourceId": made.body["id"], "topic": "push", "headers": {"x-github-delivery": f"d-{number}"}}
+        assert (await amy.call("POST", "/api/webhooks/simulate", body)).body["accepted"]
+
+    url = f"{running.address}/api/webhooks/stream"
+    async with asyncio.timeout(30):
+        async with amy.browser.get(url, headers=headers) as stream:
+            ((_, first, _),) = await read(stream, 1)
+            await send(1)
+            ((place, name, data),) = await read(stream, 1)
+        assert (first, name, data["delivery"]["event"]) == ("ready", "delivery", "github.push")
+        assert json.loads(b64decode(data["bodyBase64"]))
+        await send(2)
+        async with amy.browser.get(url, headers={**headers, "last-event-id": place}) as stream:
+            again = await read(stream, 3)
+    ids = [told["delivery"]["id"] for _, name, told in again if name == "delivery"]
+    assert ids[0] == data["delivery"]["id"]
+    assert len(set(ids)) == 2

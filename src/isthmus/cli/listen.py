@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from isthmus.client import ApiClient, ClientError
+from isthmus.client import ApiClient, ClientError, EventSource
 from isthmus.kit.text import terminal
 
 _REMEMBERED = 5_000
@@ -28,13 +28,12 @@ class _Item(msgspec.Struct, rename="camel"):
     delivery: _Delivery
     headers: dict[str, str]
     query: str
-    body_base64: str
+    #: Null where it is too large for an event.
+    body_base64: str | None
 
 
 class _Page(msgspec.Struct, rename="camel"):
     items: list[_Item]
-    next: str
-    has_more: bool
 
 
 def listen(
@@ -46,13 +45,16 @@ def listen(
     api: Annotated[str, typer.Option(help="The deployment's address.")] = "http://127.0.0.1:8080",
     source: Annotated[str, typer.Option(help="Only what comes in at this source.")] = "",
     event: Annotated[str, typer.Option(help="Only this event, such as order.updated.")] = "",
-    every: Annotated[float, typer.Option(help="Seconds between looks.", min=0.1)] = 1.0,
-    times: Annotated[int, typer.Option(help="Looks until it ends by itself; 0 for none.", min=0)] = 0,
+    count: Annotated[int, typer.Option(help="Deliveries until it ends by itself; 0 for none.", min=0)] = 0,
 ) -> None:
-    """Forward what comes in from now on to an address of this machine, with its headers and exact body."""
+    """Forward what comes in from now on to an address of this machine, with its headers and exact body.
+
+    It is told of each delivery as it comes in, and goes on where it stopped when the connection is cut.
+    """
     wanted = {name: value for name, value in (("sourceId", source), ("event", event)) if value}
+    log = f"{api.rstrip('/')}/api/webhooks"
     try:
-        asyncio.run(_listen(to, {"x-api-key": key}, f"{api.rstrip('/')}/api/webhooks/feed", wanted, (every, times)))
+        asyncio.run(_listen(to, {"x-api-key": key}, log, wanted, count))
     except KeyboardInterrupt:
         typer.echo("Ended.")
     except ClientError as failure:
@@ -60,28 +62,29 @@ def listen(
         raise typer.Exit(1) from None
 
 
-async def _listen(
-    to: str, headers: Mapping[str, str], feed: str, wanted: Mapping[str, str], pace: tuple[float, int]
-) -> None:
-    every, times = pace
+async def _listen(to: str, headers: Mapping[str, str], log: str, wanted: Mapping[str, str], count: int) -> None:
     seen: OrderedDict[str, None] = OrderedDict()
-    after: str | None = None
-    looks = 0
+    passed = 0
     async with ApiClient(headers=headers) as deployment, ApiClient() as local:
-        while not times or looks < times:
-            looks += 1
-            page = (await deployment.get(feed, query={**wanted, **({} if after is None else {"after": after})})).decode(
-                _Page
-            )
-            after = page.next
-            for one in page.items:
-                if one.delivery.id not in seen:
-                    seen[one.delivery.id] = None
-                    await _pass_on(local, to, one)
+        async for told in EventSource(deployment, f"{log}/stream", query=wanted).events():
+            if told.type != "delivery":
+                continue
+            one = msgspec.json.decode(told.data, type=_Item)
+            # after a cut some come again
+            if one.delivery.id not in seen:
+                seen[one.delivery.id] = None
+                await _pass_on(local, to, one if one.body_base64 is not None else await _whole(deployment, log, one))
+                passed += 1
+            if count and passed >= count:
+                return
             while len(seen) > _REMEMBERED:
                 seen.popitem(last=False)
-            if looks != times:
-                await asyncio.sleep(0 if page.has_more else every)
+
+
+async def _whole(deployment: ApiClient, log: str, one: _Item) -> _Item:
+    """A delivery whose body is too large for an event: read from the page that begins with it."""
+    query: dict[str, str | int] = {"after": one.delivery.id[:-1], "limit": 1}
+    return (await deployment.get(f"{log}/feed", query=query)).decode(_Page).items[0]
 
 
 async def _pass_on(local: ApiClient, to: str, one: _Item) -> None:
@@ -92,7 +95,7 @@ async def _pass_on(local: ApiClient, to: str, one: _Item) -> None:
     kept |= {"isthmus-delivery": one.delivery.id, "isthmus-event": one.delivery.event}
     url = f"{to}?{one.query}" if one.query and "?" not in to else to
     try:
-        answer = await local.request("POST", url, content=b64decode(one.body_base64), headers=kept)
+        answer = await local.request("POST", url, content=b64decode(one.body_base64 or ""), headers=kept)
         how = str(answer.status)
     except ClientError as failure:
         how = f"{failure.kind}: {failure.message}"

@@ -1,5 +1,7 @@
 """The log of deliveries over HTTP: look, retry, replay."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -20,18 +22,21 @@ from isthmus.features.webhooks_in.routes.shapes import (
     ReplayOut,
     WholeOut,
     delivery_out,
+    feed_item,
     feed_out,
     replay_out,
     whole_out,
 )
-from isthmus.features.webhooks_in.service import looking, replaying
+from isthmus.features.webhooks_in.service import following, looking, replaying
 from isthmus.features.webhooks_in.service.looking import Filters
-from isthmus.http import PageDep, Routes, ScopeDep, accepted, document
+from isthmus.http import LiveDep, PageDep, Routes, ScopeDep, Sent, accepted, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 
 routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks in")
 _STATES = Literal["received", "unrouted", "waiting", "done", "ignored", "dead"]
+#: Readers of event streams take no event of more than a MiB.
+_IN_EVENT = 512 * 1024
 _LONG_AGO = timedelta(days=3650)
 
 
@@ -95,7 +100,28 @@ async def feed(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Without `after` nothing but the place to go on from; headers that open doors are hidden."""
-    return document(feed_out(await looking.feed(scope, after, (source_id, event), limit)))
+    return document(feed_out(await following.feed(scope, after, (source_id, event), limit)))
+
+
+@routes.get("/stream", permission=READ, limit="other", response_model=None, summary="What comes in, live", stream=True)
+async def stream(
+    scope: ScopeDep,
+    live: LiveDep,
+    *,
+    source_id: Annotated[str | None, Query(alias="sourceId")] = None,
+    event: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Each `delivery` as it was sent, from now on or from `Last-Event-ID` on; headers that open doors are hidden.
+
+    After a cut some come again: remember the ids of a minute. The first event, `ready`, says where the stream begins.
+    """
+
+    async def source(after: str | None) -> AsyncIterator[Sent]:
+        async with aclosing(following.follow(scope, after, (source_id, event))) as news:
+            async for place, one in news:
+                yield Sent(place, "ready", {}) if one is None else Sent(place, "delivery", feed_item(one, _IN_EVENT))
+
+    return live.stream(source)
 
 
 @routes.get(

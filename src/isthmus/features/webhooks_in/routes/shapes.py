@@ -9,7 +9,8 @@ import msgspec
 from pydantic import SecretStr
 
 from isthmus.features.webhooks_in.model.deliveries import Delivery
-from isthmus.features.webhooks_in.service.looking import Feed, Whole
+from isthmus.features.webhooks_in.service.following import Feed
+from isthmus.features.webhooks_in.service.looking import Whole
 from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.http import Answer, Wire
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, Permission, permission
@@ -222,13 +223,16 @@ class WholeOut(Answer, frozen=True, kw_only=True):
 
 
 class FeedItem(Answer, frozen=True, kw_only=True):
-    """A delivery as it was sent, byte for byte."""
+    """A delivery as it was sent, byte for byte.
+
+    In a stream the body is null where it is larger than half a MiB; the feed has it.
+    """
 
     delivery: InboundOut
     method: str
     query: str
     headers: dict[str, str]
-    body_base64: str
+    body_base64: str | None
 
 
 class FeedOut(Answer, frozen=True, kw_only=True):
@@ -363,22 +367,21 @@ def _task_out(row: Mapping[str, Any]) -> TaskOut:
     return TaskOut(**{name: row[name] for name in names}, next_attempt_at=row["next_at"])
 
 
-def feed_out(found: Feed) -> FeedOut:
-    """Deliveries as `isthmus listen` reads them."""
-    return FeedOut(
-        items=[
-            FeedItem(
-                delivery=delivery_out(one),
-                method=one.method,
-                query=one.query,
-                headers=dict(one.headers),
-                body_base64=b64encode(one.body).decode(),
-            )
-            for one in found.items
-        ],
-        next=found.next,
-        has_more=found.has_more,
+def feed_item(one: Delivery, most: int | None = None) -> FeedItem:
+    """A delivery as `isthmus listen` reads it; a body of more bytes than `most` is left out."""
+    omitted = most is not None and len(one.body) > most
+    return FeedItem(
+        delivery=delivery_out(one),
+        method=one.method,
+        query=one.query,
+        headers=dict(one.headers),
+        body_base64=None if omitted else b64encode(one.body).decode(),
     )
+
+
+def feed_out(found: Feed) -> FeedOut:
+    """A page of them."""
+    return FeedOut(items=[feed_item(one) for one in found.items], next=found.next, has_more=found.has_more)
 
 
 def refused_out(row: Mapping[str, Any]) -> RefusedOut:

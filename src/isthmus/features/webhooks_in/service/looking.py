@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from isthmus.features import sync
@@ -16,13 +15,9 @@ from isthmus.features.webhooks_in.store import log as store
 from isthmus.features.webhooks_in.store import planning as plans
 from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store.log import Filters as Filters
-from isthmus.kit import ids
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope, Tx
-
-#: How much later than its id's time a delivery may be committed and still be found.
-_LATE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +34,6 @@ async def deliveries(scope: Scope, wanted: Filters, ask: Ask) -> Page[Delivery]:
     """The log, newest first."""
     async with scope.tx() as tx:
         return await store.deliveries(tx, scope.tenant_id, wanted, ask)
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """Deliveries as they came in, and where to go on. Some come twice: what is committed late is not missed."""
-
-    items: Sequence[Delivery]
-    next: str
-    has_more: bool
-
-
-async def feed(scope: Scope, after: str | None, wanted: tuple[str | None, str | None], limit: int) -> Feed:
-    """What came in behind a place, or from now on; of one (source, event) where these are named."""
-    async with scope.tx() as tx:
-        if after is None:
-            return Feed((), await store.newest(tx, scope.tenant_id), has_more=False)
-        items = await store.feed(tx, scope.tenant_id, after, wanted, limit)
-    if len(items) == limit:
-        return Feed(items, items[-1].id, has_more=True)
-    return Feed(items, max(after, ids.floor("inb", scope.now - _LATE)), has_more=False)
 
 
 async def delivery(scope: Scope, id_: str) -> Whole:

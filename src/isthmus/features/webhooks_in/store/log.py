@@ -1,7 +1,7 @@
 """Statements that read the log of deliveries, and that put deliveries back to work."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -140,6 +140,7 @@ select id, source_id, provider, received_at, request_id, address, method, topic,
   query, body
 from webhook_inbox
 where tenant_id = $1 and id > $2 and ($3::text is null or source_id = $3) and ($4::text is null or event = $4)
+  and id <> all($6::text[])
 order by id limit $5
 """
 
@@ -149,9 +150,16 @@ async def newest(tx: Tx, tenant_id: str) -> str:
     return str((await tx.fetch_sql(_NEWEST, tenant_id))[0]["id"])
 
 
-async def feed(tx: Tx, tenant_id: str, after: str, wanted: tuple[str | None, str | None], limit: int) -> list[Delivery]:
-    """Whole deliveries behind an id, oldest first, of one (source, event) where these are named."""
-    rows = await tx.fetch_sql(_FEED, tenant_id, after, *wanted, limit)
+async def feed(
+    tx: Tx,
+    tenant_id: str,
+    after: str,
+    wanted: tuple[str | None, str | None],
+    limit: int,
+    without: Sequence[str] = (),
+) -> list[Delivery]:
+    """Whole deliveries behind an id, oldest first, of one (source, event) where these are named; some left out."""
+    rows = await tx.fetch_sql(_FEED, tenant_id, after, *wanted, limit, list(without))
     return [Delivery(**dict(row)) for row in rows]
 
 
