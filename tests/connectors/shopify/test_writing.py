@@ -15,6 +15,7 @@ from isthmus.connect.shapes import Listing, ListingStatus, Variant
 from isthmus.connect.spi import Account, Granted, Session
 from isthmus.connect.writing import Edit, EditField, EditValue, Outcome, Result, value_of
 from isthmus.kit.secret import Secret
+from isthmus.sandbox import CatalogueProduct, CatalogueVariant
 
 PRICE, SALE, STOCK, TITLE = EditField.PRICE, EditField.SALE_PRICE, EditField.STOCK, EditField.TITLE
 
@@ -201,26 +202,44 @@ async def test_stock_at_several_places_needs_one_that_is_named() -> None:
         assert (told.result, told.code, len(here.shop.effects)) == (Result.REFUSED, "location_unclear", 0)
 
 
+ITEM = {"id": "gid://shopify/InventoryItem/1", "tracked": True}
+HERE = [{"id": "gid://shopify/Location/1"}]
+
+
 @pytest.mark.parametrize(
-    ("item", "code"),
+    ("item", "places", "code"),
     [
-        (None, "not_found"),
-        ({"id": "gid://shopify/InventoryItem/1", "tracked": False}, "not_tracked"),
-        (
-            {"id": "gid://shopify/InventoryItem/1", "tracked": True, "inventoryLevels": {"nodes": []}},
-            "location_unclear",
-        ),
+        (None, HERE, "not_found"),
+        ({**ITEM, "tracked": False}, HERE, "not_tracked"),
+        (ITEM, [], "location_unclear"),
+        (ITEM, HERE * 2, "location_unclear"),
     ],
 )
-async def test_stock_that_has_no_place_is_refused_in_words(item: dict[str, Any] | None, code: str) -> None:
+async def test_stock_that_has_no_place_is_refused_in_words(
+    item: dict[str, Any] | None, places: list[dict[str, str]], code: str
+) -> None:
     async with scene("shopify", 6) as here:
         wanted = stock(active(here.listings)[0], 5)
         assert wanted.variant is not None
         node = {"id": f"gid://shopify/ProductVariant/{wanted.variant.external_id}", "inventoryItem": item}
-        here.shop.faults.add("*/graphql.json", "replace", times=1, body={"data": {"nodes": [item and node]}})
+        body = {"data": {"nodes": [item and node], "locations": {"nodes": places}}}
+        here.shop.faults.add("*/graphql.json", "replace", times=1, body=body)
         told = (await here.write(wanted))[wanted.key]
         assert (told.result, told.code, mutations(here)) == (Result.REFUSED, code, [])
         assert told.reason.endswith(".")
+
+
+async def test_a_whole_batch_of_stock_costs_one_reading_within_the_points_of_one_query() -> None:
+    many = tuple(CatalogueVariant(f"S{at}", Decimal(1_000), stock=at, options=(f"{at}",)) for at in range(250))
+    async with scene("shopify", 3) as here:
+        [added] = here.shop.add_product(CatalogueProduct("Bộ lớn", many, option_names=("Số",)))
+        record = await here.connector.fetch(here.session, "products", added)
+        one = here.connector.map_listing(record, here.session.account)
+        before = here.shop.recording.counts["requests"]
+        told = await here.write(*(stock(one, 7_000 + at, at, at) for at in range(250)))
+        assert {answer.result for answer in told.values()} == {Result.DONE}
+        assert here.shop.recording.counts["requests"] - before == 2
+        assert len(here.shop.effects) == 250
 
 
 @pytest.mark.parametrize("field", [PRICE, STOCK, TITLE])

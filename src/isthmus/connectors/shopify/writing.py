@@ -20,8 +20,6 @@ from isthmus.connectors.shopify.graph import Complaint
 from isthmus.kit import money
 
 _ROWS = 250
-#: Items that one query asks for, below the points that it may cost.
-_ITEMS = 125
 _STALE = "CHANGE_FROM_QUANTITY_STALE"
 _PRICES = frozenset({EditField.PRICE, EditField.SALE_PRICE})
 
@@ -32,8 +30,8 @@ _SET_TEXTS = """mutation Texts($product: ProductUpdateInput!) {
   productUpdate(product: $product) { userErrors { field message } } }"""
 _SET_STOCK = """mutation Stock($input: InventorySetQuantitiesInput!, $key: String!) {
   inventorySetQuantities(input: $input) @idempotent(key: $key) { userErrors { field message code } } }"""
-_FIND_ITEMS = """query Items($ids: [ID!]!) { nodes(ids: $ids) { ... on ProductVariant { id inventoryItem {
-  id tracked inventoryLevels(first: 2) { nodes { location { id } } } } } } }"""
+_FIND_ITEMS = """query Items($ids: [ID!]!) { locations(first: 2) { nodes { id } }
+  nodes(ids: $ids) { ... on ProductVariant { id inventoryItem { id tracked } } } }"""
 
 
 class _Said(msgspec.Struct, rename="camel"):
@@ -55,14 +53,9 @@ class _Changed(msgspec.Struct):
     data: _Changes
 
 
-class _Level(msgspec.Struct):
-    location: nodes.Named | None = None
-
-
-class _Item(msgspec.Struct, rename="camel"):
+class _Item(msgspec.Struct):
     id: Loose = None
     tracked: Loose = None
-    inventory_levels: nodes.Several[_Level] | None = None
 
 
 class _Sold(msgspec.Struct, rename="camel"):
@@ -71,7 +64,8 @@ class _Sold(msgspec.Struct, rename="camel"):
 
 
 class _Items(msgspec.Struct):
-    nodes: list[_Sold | None] = []
+    sold: list[_Sold | None] = msgspec.field(default_factory=list, name="nodes")
+    locations: nodes.Several[nodes.Named] | None = None
 
 
 class _Found(msgspec.Struct):
@@ -202,8 +196,8 @@ def _refused(key: str, complaint: Complaint) -> Outcome:
 
 
 async def _stock(session: Session, root: str, batch: Sequence[Edit]) -> list[Outcome]:
-    items = await _items(session, root, sorted({_row(edit)[0] for edit in batch}))
-    places = {edit.key: _placed(edit, items.get(_row(edit)[0])) for edit in batch}
+    items, only = await _items(session, root, sorted({_row(edit)[0] for edit in batch}))
+    places = {edit.key: _placed(edit, items.get(_row(edit)[0]), only) for edit in batch}
     told = [one for one in places.values() if isinstance(one, Outcome)]
     rows = {key: row for key, row in places.items() if isinstance(row, dict)}
 
@@ -229,34 +223,29 @@ def _key(edits: Sequence[Edit]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:64]
 
 
-def _placed(edit: Edit, item: _Item | None) -> dict[str, object] | Outcome:
-    """The row of an edit; without a location the item's only one is meant."""
+def _placed(edit: Edit, item: _Item | None, only: str | None) -> dict[str, object] | Outcome:
+    """The row of an edit; without a location the shop's only one is meant."""
     if item is None or not isinstance(item.id, str):
         return Outcome(edit.key, Result.REFUSED, "not_found", "The shop has no such variant.")
     if item.tracked is not True:
         return Outcome(edit.key, Result.REFUSED, "not_tracked", "The shop does not count the stock of this variant.")
-    levels = item.inventory_levels.nodes if item.inventory_levels is not None else []
-    known = [one.location.id for one in levels if one.location is not None and isinstance(one.location.id, str)]
-    location = graph.gid("Location", edit.location) if edit.location else None
-    if location is None and len(known) != 1:
-        text = "The stock of this variant lies at several locations." if known else "The variant is stocked nowhere."
+    location = graph.gid("Location", edit.location) if edit.location else only
+    if location is None:
+        text = "The shop has several locations, or does not tell which; name the one that is meant."
         return Outcome(edit.key, Result.REFUSED, "location_unclear", text)
     base = edit.based_on
     return {
         "inventoryItemId": item.id,
-        "locationId": location or known[0],
+        "locationId": location,
         "quantity": edit.value,
         "changeFromQuantity": base if isinstance(base, int) and not isinstance(base, bool) else None,
     }
 
 
-async def _items(session: Session, root: str, variants: Sequence[str]) -> dict[str, _Item]:
-    """The items whose stock the variants are, asked for many at once."""
-    found: dict[str, _Item] = {}
-    for start in range(0, len(variants), _ITEMS):
-        ids = [graph.gid("ProductVariant", one) for one in variants[start : start + _ITEMS]]
-        reply = await graph.ask(session, root, _FIND_ITEMS, {"ids": ids}, _FOUND)
-        for sold in reply.data.nodes:
-            if sold is not None and sold.inventory_item is not None:
-                found[str(nodes.tail(sold.id))] = sold.inventory_item
-    return found
+async def _items(session: Session, root: str, variants: Sequence[str]) -> tuple[dict[str, _Item], str | None]:
+    """The items whose stock the variants are, and the shop's location where it has only one: 500 points at most."""
+    ids = [graph.gid("ProductVariant", one) for one in variants]
+    data = (await graph.ask(session, root, _FIND_ITEMS, {"ids": ids}, _FOUND)).data
+    found = {str(nodes.tail(one.id)): one.inventory_item for one in data.sold if one is not None and one.inventory_item}
+    known = [one.id for one in data.locations.nodes if isinstance(one.id, str)] if data.locations is not None else []
+    return found, known[0] if len(known) == 1 else None

@@ -143,6 +143,8 @@ class _Reader:
                 found.append(Field("", "", on=self._name(), selected=self._selection(depth + 1)))
             else:
                 found.append(self._field(depth))
+        if not found:
+            raise Unreadable("a selection holds at least one field")
         return tuple(found)
 
     def _field(self, depth: int) -> Field:
