@@ -65,5 +65,13 @@ async def test_a_place_whose_followers_are_forgotten_is_refused_and_so_is_an_inv
     clock.advance(31 * 86_400)
     with pytest.raises(FeedTooOld):
         await changes(scope, place, (), 100)
+    place = (await changes(scope, "now", (), 100)).next
+    clock.advance(29 * 86_400)
+    place = (await changes(scope, place, (), 100)).next
+    clock.advance(29 * 86_400)
+    assert (await changes(scope, place, (), 100)).items == []
+    clock.advance(2 * 86_400)
+    with pytest.raises(FeedTooOld):
+        await changes(scope, place, (), 100)
     with pytest.raises(Invalid):
         await changes(scope, "1; drop", (), 100)

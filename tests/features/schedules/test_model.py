@@ -1,6 +1,7 @@
 """When schedules fall due: zones, clock changes, rest, jitter; and rules that name no time."""
 
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -97,3 +98,40 @@ def test_the_next_start_lies_ahead_and_never_in_hours_of_rest(
     assert found > after
     assert not rest.holds(found.astimezone(model._zone(zone)).time())
     assert model.read(model.written(full)) == full
+
+
+_CHANGES = (
+    ("Europe/Berlin", datetime(2026, 10, 25, 1, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2027, 3, 28, 1, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 11, 1, 6, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2027, 4, 3, 15, tzinfo=UTC)),
+    ("Asia/Ho_Chi_Minh", NOON),
+)
+
+
+@given(
+    st.sampled_from(_CHANGES), st.sampled_from([5, 10, 15, 30]), st.integers(-400, 400), st.sampled_from(["*", "*/1"])
+)
+def test_a_rule_for_every_hour_goes_on_through_the_hour_that_comes_twice(
+    change: tuple[str, datetime], minutes: int, offset: int, hours: str
+) -> None:
+    zone, moment = change
+    rule = Rule(cron=f"*/{minutes} {hours} * * *", zone=zone)
+    at = _next(rule, moment + timedelta(minutes=offset))
+    for _ in range(12):
+        following = _next(rule, at)
+        assert following - at == timedelta(minutes=minutes)
+        at = following
+
+
+@given(st.sampled_from(_CHANGES), st.integers(0, 23), st.integers(0, 59))
+def test_a_rule_for_one_time_of_the_day_is_taken_once_a_day_whatever_the_clock_does(
+    change: tuple[str, datetime], hour: int, minute: int
+) -> None:
+    zone, moment = change
+    rule = Rule(cron=f"{minute} {hour} * * *", zone=zone)
+    at, found = moment - timedelta(days=2), []
+    while at < moment + timedelta(days=3):
+        at = _next(rule, at)
+        found.append(at)
+    assert all(timedelta(hours=22) < later - one < timedelta(hours=26) for one, later in pairwise(found))

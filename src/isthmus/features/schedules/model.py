@@ -18,6 +18,8 @@ from isthmus.features.schedules.errors import WrongSchedule
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=31)
 _DAY: Final = timedelta(days=1)
+#: No clock is set by more than this at once.
+_CHANGE: Final = timedelta(hours=3)
 #: Windows that follow one another are left one by one; more than these cover a day and leave no time at all.
 _WINDOWS: Final = 10
 
@@ -88,7 +90,8 @@ def following(rule: Rule, after: datetime, seed: str) -> datetime:
     """The next start behind `after`, in UTC: the rule's own time, then its jitter, then out of the hours of rest.
 
     What came due while nobody ran is one start, not many: the caller asks from now on. A time that a clock change
-    skips is taken as far behind the gap as it lay in it; one that comes twice is taken once.
+    skips is taken as far behind the gap as it lay in it; one that comes twice is taken once, but by rules for every
+    hour, which go on through the hour that comes twice.
     """
     zone = _zone(rule.zone)
     planned = after + rule.every if rule.every is not None else _by_cron(str(rule.cron), after, zone)
@@ -99,12 +102,23 @@ def following(rule: Rule, after: datetime, seed: str) -> datetime:
 def _by_cron(cron: str, after: datetime, zone: ZoneInfo) -> datetime:
     """Cron counts on the zone's wall clock, without its changes; the found wall time is then put into the zone."""
     wall = after.astimezone(zone).replace(tzinfo=None)
-    times = croniter(cron, wall)
+    again: list[datetime] = []
+    hourly = cron.split()[1].startswith("*") and _changes_near(after, zone)
+    times = croniter(cron, wall - _CHANGE if hourly else wall)
     while True:
         found: datetime = times.get_next(datetime)
         at = found.replace(tzinfo=zone).astimezone(UTC)
+        if hourly:
+            second = found.replace(tzinfo=zone, fold=1).astimezone(UTC)
+            again += [second] if second > max(at, after) else []
         if at > after:
-            return at
+            return min([at, *again])
+
+
+def _changes_near(moment: datetime, zone: ZoneInfo) -> bool:
+    """Whether the zone's clock is set anew around this time."""
+    before, behind = (moment - _CHANGE).astimezone(zone), (moment + _CHANGE).astimezone(zone)
+    return before.utcoffset() != behind.utcoffset()
 
 
 def _jitter(most: timedelta, seed: str, planned: datetime) -> timedelta:
