@@ -12,6 +12,8 @@ from tests.given.scenes import action, scene
 
 from isthmus.connect import declarative
 from isthmus.connect.acting import ActionKind
+from isthmus.connect.conformance import ordering, play, pulling
+from isthmus.connect.conformance.playing import Act
 from isthmus.connect.shapes import Order, OrderStatus, PaymentStatus
 from isthmus.connect.spi import RawRecord, ReadsOrders, Session, Window
 from isthmus.connectors.shopify import order_mapping
@@ -43,8 +45,8 @@ async def by_rest(opened: Session) -> Session:
 
 async def test_an_app_that_may_not_use_graphql_is_read_by_rest_from_then_on() -> None:
     async with played("shopify", 3) as (play, shop), session(play) as (opened, granted):
-        denied = {"errors": [{"message": "Access denied", "extensions": {"code": "ACCESS_DENIED"}}]}
-        shop.faults.add("*/graphql.json", "replace", body=denied)
+        assert isinstance(shop, Shopify)
+        shop.rest_only = True
         account = await play.connector.test(opened)
         assert account == replace(granted.account, extra={"currency": "VND", "reading": "rest"})
         limited = Session(opened.client, opened.app_hosts, account, opened.clock)
@@ -53,6 +55,27 @@ async def test_an_app_that_may_not_use_graphql_is_read_by_rest_from_then_on() ->
         one = await play.connector.fetch(limited, "products", page.records[0].external_id)  # type: ignore[attr-defined]  # ReadsOne
     assert one == page.records[0]
     assert shop.recording.requests[-1].path.endswith(f"/products/{one.external_id}.json")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pulling.a_full_pull_shows_what_the_shop_sells,
+        pulling.an_incremental_pull_brings_the_changes_alone,
+        pulling.rows_that_move_are_not_lost,
+        pulling.a_foreign_cursor_is_refused,
+        pulling.bad_days_cost_no_rows,
+        ordering.bad_days_cost_no_orders,
+    ],
+    ids=lambda act: act.__name__,
+)
+async def test_what_is_read_by_rest_keeps_the_promises_of_reading(act: Act) -> None:
+    async with played("shopify", 130) as (made, shop):
+        assert isinstance(shop, Shopify)
+        shop.rest_only = True
+        finding = await play(act, made.found, made.stage)
+        assert finding.ok, str(finding)
+        assert shop.recording.counts["rule:ACCESS_DENIED"] >= 1
 
 
 async def test_both_ways_of_reading_come_to_the_same_records() -> None:

@@ -83,6 +83,12 @@ def answer(ask: Ask, points: Points, queries: Roots, mutations: Roots) -> Reply:
     return json_reply({"data": data, "extensions": _cost(points, ask.seller, requested, actual)})
 
 
+def denied() -> Reply:
+    """The answer to an app that may not ask."""
+    told = {"message": "Access denied for the GraphQL Admin API.", "extensions": {"code": "ACCESS_DENIED"}}
+    return json_reply({"errors": [told]})
+
+
 def _admit(ask: Ask, points: Points, requested: int) -> None:
     if points.left(ask.seller.id) < requested:
         ask.shop.recording.counts["throttled"] += 1

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from isthmus.connectors.shopify.sandbox import graph, hooks, mutations, orders, products, queries, sending
 from isthmus.connectors.shopify.sandbox.rules import error, local, refuse
 from isthmus.kit.secret import Secret
-from isthmus.sandbox import App, Ask, Call, Endpoint, Reply, Seller, Shop, Throttle, Warehouse, World, endpoint
+from isthmus.sandbox import App, Ask, Call, Endpoint, Refusal, Reply, Seller, Shop, Throttle, Warehouse, World, endpoint
 
 Answer = Callable[[Shop, Call, Seller], Reply]
 Hooked = Callable[[Shop, Call, Seller, hooks.Hooks], Reply]
@@ -103,6 +103,8 @@ class Shopify(Shop):
 
     def _begin(self) -> None:
         super()._begin()
+        #: Apps that may not use GraphQL, as those of old plugins.
+        self.rest_only = False
         self.points = graph.Points(self.clock)
         self.places = queries.Places()
         self.hooks = hooks.Hooks()
@@ -117,6 +119,8 @@ class Shopify(Shop):
         """GraphQL is counted in points, apart from the calls of REST."""
         app, seller = self._whose(call)
         call.record.app, call.record.seller = app.key, seller.id
+        if self.rest_only:
+            raise Refusal(graph.denied(), "ACCESS_DENIED")
         parcels, book = self.parcels(seller), self.writes
 
         def written(ask: graph.Ask) -> Mapping[str, graph.Resolver]:
