@@ -252,19 +252,23 @@ async def test_what_the_ear_was_not_told_of_is_heard_all_the_same(
     monkeypatch.setattr("isthmus.engine.bus.bus._POLL", 0.1)
     database = await Database.connect(copied.url)
     bus = Bus(database, direct_url="postgresql://nobody@127.0.0.1:1/nothing")
-    stop, got = asyncio.Event(), asyncio.Event()
+    stop, began, got = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def take(tx: Tx, row: Mapping[str, Any]) -> None:
-        if row["subject"] == "unheard":
+        if row["subject"] == f"unheard {held_back}":
             got.set()
+        elif row["subject"] == "before":
+            began.set()
 
-    running = asyncio.create_task(bus.run(stop, {"deaf": (["shelf.filled"], take)}))
+    await _emit(database, bus, "ten_deaf", "before")
+    running = asyncio.create_task(bus.run(stop, {f"deaf_{held_back}": (["shelf.filled"], take)}))
+    await asyncio.wait_for(began.wait(), 5)
     await asyncio.sleep(0.2)
     older = await asyncpg.connect(copied.admin_url)
     async with older.transaction():
         if held_back:
             await older.execute("select pg_current_xact_id()")
-        await _emit(database, bus, "ten_deaf", "unheard")
+        await _emit(database, bus, "ten_deaf", f"unheard {held_back}")
         if held_back:
             await asyncio.sleep(0.2)
             assert not got.is_set()

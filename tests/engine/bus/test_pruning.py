@@ -263,7 +263,9 @@ async def test_an_event_is_found_by_its_name_wherever_its_clock_stood(database: 
         rows = await tx.fetch_sql("select id, subject from events where tenant_id = 'ten_a'")
         names = [("ten_a", row["id"]) for row in rows]
         found = await engine_bus.named(tx, [*names, ("ten_a", "evt_nothing"), ("ten_b", names[0][1])])
+        alone = [await engine_bus.named(tx, [name]) for name in names]
     assert {row["subject"] for row in found.values()} == {row["subject"] for row in rows}
+    assert [[*one] for one in alone] == [[name] for name in names]
     assert len(found) == 3
 
 

@@ -78,6 +78,12 @@ class Bus:
         kept = await days.kept(tx) or self.kept.days
         return bool(kept) and since < newest - kept * _A_DAY
 
+    async def kept_up(self, tx: Tx, place: Place, end: Place) -> Place:
+        """The place of a reader to whom nothing happened up to `end`: a new one once a day, so that none grows old."""
+        since, newest = await self._since(tx, place), self._notes.newest
+        old = place.xid and since is not None and newest is not None and since < newest - _A_DAY
+        return max(place, end) if old else place
+
     @property
     def listeners(self) -> frozenset[str] | None:
         """Those that this process has; None while it is too young to know them all."""

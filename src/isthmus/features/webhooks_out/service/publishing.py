@@ -101,8 +101,7 @@ async def poll(scope: Scope, after: str | None, types: Sequence[str], limit: int
                 if _wanted(row, types):
                     found.append(message_of(row))
             if len(rows) < limit:
-                # Whoever asks now and then keeps up, also where nothing happens.
-                return Polled(found, str(max(place, end)), has_more=False)
+                return Polled(found, str(await bus.kept_up(tx, place, end)), has_more=False)
     return Polled(found, str(place), has_more=True)
 
 
