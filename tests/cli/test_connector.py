@@ -38,6 +38,7 @@ def test_the_list_shows_what_is_there() -> None:
     listed = run.invoke(connector, ["list"], env={"COLUMNS": "200"})
     assert listed.exit_code == 0
     assert "products" in listed.output
+    assert "price, stock, published" in listed.output
 
 
 @pytest.mark.parametrize(

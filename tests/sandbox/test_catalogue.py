@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from isthmus.sandbox.catalogue import (
     CatalogueUnreadable,
     CatalogueVariant,
     Drawn,
+    converted,
     edited,
     folded,
     generate,
@@ -199,3 +201,24 @@ def test_amounts_are_rounded_to_the_money_in_use() -> None:
     assert in_currency(Decimal("9.99"), "USD", "VND") == Decimal(249_750)
     assert in_currency(Decimal(190_000), "VND", "SGD") == Decimal("10.00")
     assert in_currency(Decimal("1000.4"), "VND", "VND") == Decimal(1000)
+
+
+def test_stock_is_spread_evenly_until_a_seller_says_where_it_lies() -> None:
+    even = CatalogueVariant("a", Decimal(1), stock=7)
+    assert [even.spread(count) for count in (1, 2, 3)] == [(7,), (4, 3), (3, 2, 2)]
+    placed = replace(even, stock=6, places=(1, 5))
+    assert placed.spread(2) == (1, 5)
+    restocked = edited(CatalogueProduct("A", (placed,)), {"stock": 9}).variants[0]
+    assert restocked.spread(2) == (5, 4)
+
+
+def test_a_product_in_another_currency_shows_the_same_amounts() -> None:
+    product = CatalogueProduct("A", (CatalogueVariant("a", Decimal(10), Decimal("7.5")),), currency="USD")
+    changed = converted(product, "VND")
+    assert (changed.currency, changed.variants[0].price, changed.variants[0].sale_price) == (
+        "VND",
+        Decimal(250_000),
+        Decimal(187_500),
+    )
+    assert converted(changed, "VND") is changed
+    assert in_currency(changed.variants[0].price, "VND", "VND") == in_currency(Decimal(10), "USD", "VND")

@@ -47,6 +47,17 @@ def test_a_write_of_what_is_there_already_is_a_repeat() -> None:
     assert effects.add(call(), "5", "stock", 1).number == 3
 
 
+async def test_a_campaign_holds_variants_until_it_lets_them_go() -> None:
+    async with SandboxServer(["tiki"], products=3, clock=ManualClock()) as server:
+        shop = server.shops["tiki"]
+        address = f"{shop.base_url}/_sandbox/locks"
+        await fetch("PUT", f"{address}/5")
+        assert (await fetch("PUT", f"{address}/6")).json == {"locked": ["5", "6"]}
+        assert (await fetch("DELETE", f"{address}/5")).json == {"locked": ["6"]}
+        assert shop.locked == {"6"}
+        assert (await fetch("DELETE", address)).json == (await fetch("GET", address)).json == {"locked": []}
+
+
 async def test_effects_are_shown_to_other_programs_and_forgotten_by_a_reset() -> None:
     async with SandboxServer(["tiki"], products=3, clock=ManualClock()) as server:
         shop = server.shops["tiki"]

@@ -57,11 +57,12 @@ def list_() -> None:
     Allowed ones (`ISTHMUS_ALLOWED_CONNECTORS`) are among the connectors; the others are named and not imported.
     """
     allowed = settings().core.allowed_connectors
-    table = Table("id", "name", "category", "auth", "API", "reads")
+    table = Table("id", "name", "category", "auth", "API", "reads", "writes")
     for found in registry.discover(allowed).values():
         facts = found.manifest
         reads = ", ".join(entity.name for entity in facts.entities) if found.connector else "-"
-        table.add_row(facts.id, facts.name, facts.category, facts.auth, facts.api_version, reads)
+        writes = ", ".join(facts.writing.fields) if facts.writing is not None else "-"
+        table.add_row(facts.id, facts.name, facts.category, facts.auth, facts.api_version, reads, writes)
     console = Console(highlight=False)
     console.print(table)
     for point in registry.offered():
