@@ -82,6 +82,9 @@ class SandboxStage:
         else:
             self._shop.book().edit(key, self._shop.clock.unix(), strange=state)
 
+    def place(self) -> str:
+        return self._main.warehouses[0].id if self._main.warehouses else ""
+
     def late_order(self, seconds: float) -> str:
         key = self._shop.place_order()
         self._shop.book().move(key, "paid", self._shop.clock.unix() - int(seconds))

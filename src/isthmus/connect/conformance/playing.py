@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from isthmus.client import ClientError, RefreshFailed, RefreshRefused
-from isthmus.connect.conformance import ordering, pulling, signing_in, writing
+from isthmus.connect.conformance import acting, ordering, pulling, signing_in, writing
 from isthmus.connect.conformance.report import Broken, Finding
 from isthmus.connect.conformance.stage import Play, Stage
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import ConsentDenied, Unmappable
 
 Act: TypeAlias = Callable[[Play], Awaitable[None]]
-PLAYS: tuple[Act, ...] = (*signing_in.PLAYS, *pulling.PLAYS, *ordering.PLAYS, *writing.PLAYS)
+PLAYS: tuple[Act, ...] = (*signing_in.PLAYS, *pulling.PLAYS, *ordering.PLAYS, *writing.PLAYS, *acting.PLAYS)
 
 
 async def check_on(found: Found, stage: Stage) -> list[Finding]:
@@ -29,6 +29,8 @@ async def play(act: Act, found: Found, stage: Stage) -> Finding:
         return Finding(name, "emulated", True, "there is no consent: merchants enter keys")
     if act in writing.PLAYS and player.manifest.writing is None:
         return Finding(name, "emulated", True, "it writes no listings")
+    if act in acting.PLAYS and player.manifest.acting is None:
+        return Finding(name, "emulated", True, "it acts on no orders")
     stage.calm()
     try:
         await act(player)

@@ -78,6 +78,10 @@ class Stage(Protocol):
         """Bring an order into another state now; a state that no script knows is shown as it is."""
         ...
 
+    def place(self) -> str:
+        """A warehouse of the main shop by the platform's id; empty where it has none of its own."""
+        ...
+
     def late_order(self, seconds: float) -> str:
         """An order that shows up now, dated so many seconds back; its key."""
         ...
