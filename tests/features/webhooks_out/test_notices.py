@@ -170,6 +170,17 @@ async def test_WH_11_of_what_stops_because_its_maker_left_is_told_once(database:
         assert (await endpoints.get(scope, stays.id)).state == "active"
 
 
+async def test_WH_11_of_one_that_was_taken_over_before_anybody_told_nothing_is_told(database: Database) -> None:
+    async with given.process(database) as system:
+        scope = given_vault.scope(system, TENANT)
+        endpoint = await _endpoint(scope, "http://127.0.0.1:9/x")
+        async with system.tx() as tx:
+            await endpoints.stop_of(tx, TENANT, endpoint.maker)
+        await endpoints.change(scope, endpoint.id, {"state": "active"})
+        await jobs.catch_up(system)
+        assert await _notices(scope) == []
+
+
 @pytest.mark.parametrize("back", [False, True], ids=["it stays suspended", "it is let in again at once"])
 async def test_of_a_suspended_tenants_endpoints_is_told_unless_they_go_on(database: Database, back: bool) -> None:
     async with given.process(database) as system:
