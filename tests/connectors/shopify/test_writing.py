@@ -136,6 +136,15 @@ async def test_a_stale_base_is_said_and_the_other_rows_are_written_all_the_same(
         assert [effect.value for effect in here.shop.effects.of(field="stock")] == [6]
 
 
+async def test_a_request_that_is_still_being_worked_off_is_for_later_and_no_refusal() -> None:
+    async with scene("shopify", 6) as here:
+        wanted = stock(active(here.listings)[0], 5)
+        error = {"message": "Still running", "code": "IDEMPOTENCY_CONCURRENT_REQUEST"}
+        body = {"data": {"inventorySetQuantities": {"userErrors": [error]}}}
+        here.shop.faults.add("*/graphql.json", "replace", times=1, after=1, body=body)
+        assert (await here.write(wanted))[wanted.key].result is Result.LOCKED
+
+
 async def test_without_a_base_nothing_is_compared() -> None:
     async with scene("shopify") as here:
         wanted = stock(active(here.listings)[0], 5)

@@ -20,7 +20,8 @@ from isthmus.connectors.shopify.graph import Complaint
 from isthmus.kit import money
 
 _ROWS = 250
-_STALE = "CHANGE_FROM_QUANTITY_STALE"
+#: Complaints that are no refusal for good: another base, or the same request that is still being worked off.
+_RESULTS = {"CHANGE_FROM_QUANTITY_STALE": Result.STALE, "IDEMPOTENCY_CONCURRENT_REQUEST": Result.LOCKED}
 _PRICES = frozenset({EditField.PRICE, EditField.SALE_PRICE})
 
 _SET_PRICES = """mutation Prices($product: ID!, $variants: [ProductVariantsBulkInput!]!) {
@@ -184,7 +185,7 @@ async def _all_or_none(
             return told + [Outcome(one.key) for one in left]
         wrong = {edit.key: one for one in complaints if (edit := blamed(left, one)) is not None}
         if not wrong:
-            return told + [graph.first(complaints).refused(one.key) for one in left]
+            return told + [_refused(one.key, graph.first(complaints)) for one in left]
         told += [_refused(key, one) for key, one in wrong.items()]
         left = [one for one in left if one.key not in wrong]
     return told
@@ -192,7 +193,7 @@ async def _all_or_none(
 
 def _refused(key: str, complaint: Complaint) -> Outcome:
     outcome = complaint.refused(key)
-    return replace(outcome, result=Result.STALE) if outcome.code == _STALE else outcome
+    return replace(outcome, result=_RESULTS.get(outcome.code, Result.REFUSED))
 
 
 async def _stock(session: Session, root: str, batch: Sequence[Edit]) -> list[Outcome]:
