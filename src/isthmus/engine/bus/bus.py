@@ -154,10 +154,10 @@ class Bus:
         """As `deliver`, with the whole batch at once."""
         self._knows(listener)
         async with self._database.system() as tx:
-            place = await log.hold(tx, listener)
-            if place is None:
+            held = await log.hold(tx, listener)
+            if held is None:
                 return 0
-            horizon = await log.horizon(tx)
+            place, horizon = held
             since = await self._since(tx, place)
             rows = await log.read_all(tx, place, horizon, types, limit, since=since)
             if rows:
@@ -177,12 +177,12 @@ class Bus:
         """
         self._knows(listener)
         async with self._database.system() as tx:
-            if await log.hold(tx, listener) is None:
+            held = await log.hold(tx, listener)
+            if held is None or await wanted(tx):
                 return False
-            place = await log.end(tx)
-            if await wanted(tx):
-                return False
-            await log.move(tx, listener, place)
+            place, horizon = held
+            if horizon > place.xid:
+                await log.move(tx, listener, log.before(horizon))
             return True
 
     @contextlib.contextmanager

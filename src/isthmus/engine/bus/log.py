@@ -214,15 +214,21 @@ async def waiting(tx: Tx, horizon: int, since: date | None = None) -> bool:
     return bool(rows[0]["x"])
 
 
-async def hold(tx: Tx, listener: str) -> Place | None:
-    """Lock a listener's cursor for this transaction; None when another process holds it."""
-    held = "select xid, id from bus_cursors where listener = $1 for update skip locked"
+async def hold(tx: Tx, listener: str) -> tuple[Place, int] | None:
+    """Lock a listener's cursor for this transaction: where it stands, and the horizon; None when another has it.
+
+    The horizon may be older than the place, where that was moved in this very moment: then nothing is behind it.
+    """
+    held = """
+    select xid, id, pg_snapshot_xmin(pg_current_snapshot()) as horizon from bus_cursors
+    where listener = $1 for update skip locked
+    """
     rows = await tx.fetch_sql(held, listener)
     # It is there but for the very first time; no row may also mean that another process holds it.
     made = "insert into bus_cursors (listener, xid, id) values ($1, $2, '') on conflict do nothing"
     if not rows and await tx.execute_sql(made, listener, 0):
         rows = await tx.fetch_sql(held, listener)
-    return Place(rows[0]["xid"], rows[0]["id"]) if rows else None
+    return (Place(rows[0]["xid"], rows[0]["id"]), rows[0]["horizon"]) if rows else None
 
 
 async def move(tx: Tx, listener: str, place: Place) -> None:
