@@ -34,6 +34,10 @@ from isthmus.kit.money import WHOLE_CURRENCIES
 _TRIES: Final = 12
 #: Seconds after which the platform has forgotten how often it was called: a throttle would count as a call.
 _REST: Final = 10.0
+#: Seconds after which the client tries a platform again that failed.
+_CALM: Final = 120.0
+#: Without those of tokens: an answer to a refresh that is lost may end a grant, whatever is written.
+_FAULTS: Final = ("drop_reply", "cut", "throttle", "server_error", "reset")
 #: What takes a value of a field back.
 _UNDONE: Final[dict[EditField, EditValue]] = {
     EditField.SALE_PRICE: None,
@@ -257,6 +261,49 @@ async def an_outage_is_not_answered_by_writing_again(play: Play) -> None:
             raise Broken(f"{kind}: an outage looks like an outcome")
 
 
+async def under_any_two_faults_a_write_takes_effect_once(play: Play) -> None:
+    """Faults in pairs: whoever looks before writing again ends with the value, set once."""
+    for first in _FAULTS:
+        async with _opened(play) as desk:  # anew, so that no token ends meanwhile
+            record, edit = await desk.taken(desk.writing.fields[0])
+            for second in _FAULTS:
+                fresh = await desk.anew(record, edit)
+                before, said = desk.changes(), f"{first}, {second}"
+                play.stage.disturb(first, 1)
+                play.stage.disturb(second, 1)
+                await _pushed(desk, record, fresh, said)
+                play.stage.calm()
+                require(desk.changes() == before + 1, f"{said}: {desk.changes() - before} effects")
+                await desk.compare(record, fresh)
+
+
+async def _pushed(desk: _Desk, record: str, edit: Edit, said: str) -> None:
+    """Write, and after an error look whether it is there before writing again."""
+    seen: EditValue = edit.based_on
+    for _ in range(_TRIES):
+        try:
+            if seen != edit.value:
+                outcome = await desk.one(edit)
+                require(outcome.result is Result.DONE, f"{said}: {outcome.result} {outcome.reason}")
+            return
+        except ClientError:
+            desk.play.stage.advance(_CALM)
+        seen = await _look(desk, record, edit)
+    raise Broken(f"{said}: there is no end to it")
+
+
+async def _look(desk: _Desk, record: str, edit: Edit) -> EditValue:
+    name = edit.variant.external_id if edit.variant is not None else ""
+    for _ in range(_TRIES):
+        try:
+            after = await desk.again(record)
+        except ClientError:
+            desk.play.stage.advance(_CALM)
+        else:
+            return value_of(after, name, edit.field, edit.location, desk.writing.price)
+    raise Broken("it cannot be read any more")
+
+
 async def what_is_not_there_is_refused(play: Play) -> None:
     """A listing that the platform does not have: every field is refused, with a reason, and nothing takes effect."""
     async with _opened(play) as desk:
@@ -283,5 +330,6 @@ PLAYS = (
     a_lost_answer_is_an_error_and_one_effect,
     what_was_not_done_is_sent_again,
     an_outage_is_not_answered_by_writing_again,
+    under_any_two_faults_a_write_takes_effect_once,
     what_is_not_there_is_refused,
 )
