@@ -42,6 +42,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/sync/{run_id}": "run",
     "/api/sync/runs/{run_id}": "run",
     "/api/sync/pushes/{id}": "psh",
+    "/api/links/buffers/{connection_id}": "con",
     "/api/sync/conflicts/{id}": "cnf",
     "/api/sync/conflicts/rules/{connection_id}": "con",
     "/api/products/{id}": "prd",
@@ -127,7 +128,7 @@ HARMLESS = {
     ),
     *("after", "types", "event", "level", "format", "everywhere", "handler"),
     *("paymentStatus", "moneyOff", "action"),
-    *("field",),
+    *("field", "by"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: Query parameters that a route cannot do without, and that name nothing of a tenant.
@@ -139,6 +140,8 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections": {"provider": "tiki"},
     "PUT /api/config/{connection_id}": {"schedules": [{"entity": "products", "everySeconds": 3600}]},
+    "PUT /api/config/{connection_id}/options": {"options": {}},
+    "POST /api/config/{connection_id}/webhook": {},
     "POST /api/config/{connection_id}/pause": {},
     "POST /api/config/{connection_id}/resume": {},
     "POST /api/connections/flows": {"ticket": "{ticket}"},
@@ -170,6 +173,11 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/orders/actions": {"action": "pack", "orderIds": ["ord_nobodys"]},
     "POST /api/orders/actions/{action_id}/dismiss": {"happened": False},
     "POST /api/sync/deletions/decide": {"runId": "{run}", "decision": "reject"},
+    "PUT /api/products/{id}/inventory": {"items": [{"sku": "wall", "stock": 1}]},
+    "PUT /api/links/buffers/{connection_id}": {"buffer": 0},
+    "POST /api/links": {"listingIds": ["lst_nobodys"]},
+    "POST /api/links/accept": {"by": "barcode"},
+    "POST /api/links/unlink": {"listingId": "{lst}"},
     "POST /api/products/{id}/push": {"title": "Of this wall"},
     "POST /api/listings/{id}/push": {"title": "Of this wall"},
     "POST /api/sync/pushes": {"items": [{"listingId": "lst_nobodys", "field": "title", "value": "Of this wall"}]},

@@ -9,6 +9,7 @@ from isthmus.features.audit.feature import FEATURE as AUDIT
 from isthmus.features.catalog.feature import FEATURE as CATALOG
 from isthmus.features.connections.feature import FEATURE as CONNECTIONS
 from isthmus.features.fulfilment.feature import FEATURE as FULFILMENT
+from isthmus.features.links.feature import FEATURE as LINKS
 from isthmus.features.orders.feature import FEATURE as ORDERS
 from isthmus.features.proxy.feature import FEATURE as PROXY
 from isthmus.features.pushes.feature import FEATURE as PUSHES
@@ -26,6 +27,7 @@ FEATURES: Sequence[Feature] = (
     WIDGETS,
     SEARCH,
     WEBHOOKS_IN,
+    LINKS,
     UPLOADS,
     SCHEDULES,
     PUSHES,

@@ -65,6 +65,7 @@ PUSH_ITEMS = tenant_table(
     Column("reason", Text),
     Column("finished_at", _TIME),
     ForeignKeyConstraint(["tenant_id", "push_id"], ["pushes.tenant_id", "pushes.id"], ondelete="CASCADE"),
+    Index("push_items_of", "listing_id", "variant", "field"),
     Index("push_items_open", "edit_id", "version", postgresql_where=text("state = 'waiting'")),
 )
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKeyConstraint,
@@ -33,6 +34,8 @@ PRODUCTS = tenant_table(
     Column("version", Integer, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    #: Several listings sell it: none of them says alone what it is like.
+    Column("own", Boolean, nullable=False, server_default=text("false")),
     Index("products_updated", "updated_at"),
 )
 
@@ -90,6 +93,7 @@ VARIANTS = tenant_table(
         ondelete="CASCADE",
     ),
     Index("variants_sku", "sku", "tenant_id", "connection_id", postgresql_where=text("sku is not null")),
+    Index("variants_barcode", "barcode", "tenant_id", "connection_id", postgresql_where=text("barcode is not null")),
 )
 
 #: What the integration of a connection may not read any more: shown to nobody from then on, and removed by a job.

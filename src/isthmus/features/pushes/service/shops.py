@@ -126,6 +126,11 @@ async def _admit(tx: Tx, connection_id: str) -> None:
 _CONNECTIONS = Shops(_about, _open, _admit)
 
 
+async def about(scope: Scope, connection_id: str) -> About:
+    """What a connection takes. Raises what the connections raise, and NotWritable."""
+    return await shops(scope).about(scope, connection_id)
+
+
 def shops(scope: Scope) -> Shops:
     """The part that opens connections: the connections of this house unless another one was put in."""
     given = scope.engine.parts.get(Shops, _CONNECTIONS)

@@ -20,6 +20,7 @@ from jsonb_to_recordset($2::jsonb) as w (id text, connection_id text, listing_id
   location text, value jsonb, base jsonb, currency text)
 on conflict (tenant_id, listing_id, variant, field, location) do update set
   value = excluded.value, currency = excluded.currency, version = edits.version + 1, wanted_at = excluded.wanted_at,
+  base = case when edits.state = 'waiting' and edits.sent is null then excluded.base else edits.base end,
   requested_by = excluded.requested_by, attempts = case when edits.state = 'waiting' then 0 else edits.attempts end,
   due_at = case when edits.state = 'waiting' then excluded.due_at else edits.due_at end
 returning id, listing_id, variant, field, location, version
@@ -231,6 +232,19 @@ async def cancel(tx: Tx, push_id: str) -> list[tuple[str, int]]:
 async def due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, str]]:
     """Tenant and connection of edits that are due; across tenants, so for the system alone."""
     return [(row["tenant_id"], row["connection_id"]) for row in await tx.fetch_sql(_DUE, now, limit)]
+
+
+async def under_way(tx: Tx, listing_ids: Sequence[str], field: EditField) -> dict[tuple[str, str], bool]:
+    """Live edits of a field by listing and variant; whether they may still be replaced before anybody sends them."""
+    rows = await tx.fetch_sql(
+        "select listing_id, variant, bool_and(state = 'waiting' and sent is null"
+        " and (lease_until is null or lease_until < clock_timestamp())) as unsent from edits"
+        " where tenant_id = $1 and listing_id = any($2::text[]) and field = $3 group by listing_id, variant",
+        tx.tenant_id,
+        listing_ids,
+        field,
+    )
+    return {(row["listing_id"], row["variant"]): row["unsent"] for row in rows}
 
 
 async def next_due(tx: Tx, connection_id: str) -> datetime | None:

@@ -161,6 +161,18 @@ async def refused(tx: Tx, push_id: str) -> list[Mapping[str, Any]]:
     return [dict(row) for row in await tx.fetch_sql(_REFUSED, tx.tenant_id, push_id)]
 
 
+async def ended(tx: Tx, push_ids: Sequence[str], field: str) -> dict[tuple[str, str, str], str]:
+    """By push, listing and variant: how the item of this field stands."""
+    rows = await tx.fetch_sql(
+        "select push_id, listing_id, variant, state from push_items"
+        " where tenant_id = $1 and push_id = any($2::text[]) and field = $3",
+        tx.tenant_id,
+        push_ids,
+        field,
+    )
+    return {(row["push_id"], row["listing_id"], row["variant"]): row["state"] for row in rows}
+
+
 async def prune(tx: Tx, before: datetime, limit: int) -> int:
     """Forget pushes that ended long ago; across tenants, so for the system alone."""
     return await tx.execute_sql(_PRUNE, before, limit)

@@ -1,6 +1,7 @@
 """Every statement of the canonical store."""
 
 from isthmus.features.records.store import hidden as hidden
+from isthmus.features.records.store import linked as linked
 from isthmus.features.records.store.absent import alive as alive
 from isthmus.features.records.store.absent import bury as bury
 from isthmus.features.records.store.absent import probes as probes

@@ -91,7 +91,8 @@ from jsonb_array_elements($7::jsonb) as v(doc)"""
 _PRODUCTS_KNOWN = """
   on conflict (tenant_id, id) do update set
     title = excluded.title, sku = excluded.sku, status = excluded.status, currency = excluded.currency,
-    price = excluded.price, stock = excluded.stock, version = products.version + 1, updated_at = excluded.updated_at"""
+    price = excluded.price, stock = excluded.stock, version = products.version + 1, updated_at = excluded.updated_at
+  where not products.own"""
 _LISTINGS_KNOWN = """
   on conflict (tenant_id, connection_id, external_id) do update set
     title = excluded.title, status = excluded.status, platform_status = excluded.platform_status, sku = excluded.sku,

@@ -1,0 +1,31 @@
+"""What can be wrong with links."""
+
+from typing import ClassVar
+
+from isthmus.kit.errors import Conflict, Invalid, NotFound
+
+
+class NotLinkable(Conflict):
+    """These listings cannot be one product.
+
+    `details` names the reason: two variants of one connection under the same SKU are never merged, and a listing that
+    is deleted sells nothing. Correct the SKUs in the shop, or link the listings by hand one by one.
+    """
+
+    code: ClassVar[str] = "LINK_NOT_POSSIBLE"
+
+
+class NotLinked(NotFound):
+    """This listing is linked with no other one.
+
+    `GET /api/products/{id}` shows the listings of a product.
+    """
+
+    code: ClassVar[str] = "LINK_NOT_FOUND"
+
+
+class WrongInventory(Invalid):
+    """The stock cannot be set.
+
+    The message names the item and what is wrong with it.
+    """

@@ -1,0 +1,21 @@
+"""What `app.py` needs to know of this room."""
+
+from isthmus.feature import Feature
+from isthmus.features.links import jobs
+from isthmus.features.links.events import EMITS
+from isthmus.features.links.routes import inventory, links
+from isthmus.features.links.service import balancing
+
+FEATURE = Feature(
+    name="links",
+    routes=(links.routes, inventory.products, inventory.buffers),
+    jobs={balancing.JOB: jobs.balance},
+    listens={
+        "links.changed": (("listing.updated", "listing.deleted"), jobs.changed),
+        "links.pushed": (("push.finished",), jobs.pushed),
+    },
+    emits=EMITS,
+    permissions=(links.READ, links.LINK),
+    reconcile=(balancing.missing,),
+    periodic={"links.due": (1.0, jobs.wake)},
+)

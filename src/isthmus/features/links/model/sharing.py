@@ -1,0 +1,72 @@
+"""How one stock is shown in several shops, and what a change in one of them means for it (pure).
+
+Changes are told as differences: two shops that each sell one of ten leave eight, whoever is read first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Standing(StrEnum):
+    """How the stock that we last wanted in a shop stands."""
+
+    #: It never went out, and may still be replaced.
+    UNSENT = "unsent"
+    #: It is under way, or nobody knows how it went: nothing can be said before it has ended.
+    UNDER_WAY = "under_way"
+    #: The shop took it.
+    TAKEN = "taken"
+    #: It ended in another way, or there was none: the shop shows its own.
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One shop's stock of an item: what it shows, what of that was counted, and what we last wanted there."""
+
+    listing_id: str
+    variant: str
+    shows: int | None
+    seen: int | None
+    wanted: int | None
+    standing: Standing
+    buffer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a look at all shops brought: the stock, and by place what is counted now and what is to be wanted."""
+
+    stock: int | None
+    seen: dict[Place, int | None]
+    wants: dict[Place, int]
+
+
+def counted(stock: int | None, places: Sequence[Place]) -> Counted:
+    """Count what the shops sold or took back since the last look, and say what each is to show then.
+
+    Without a stock nothing is shared: linking alone changes nothing in any shop.
+    """
+    if stock is None:
+        return Counted(None, {}, {})
+    stock = max(0, stock + sum(_difference(place) for place in places))
+    seen = {place: place.shows for place in places if place.standing is not Standing.UNDER_WAY}
+    wants = {place: max(0, stock - place.buffer) for place in places if _is_to_change(place, stock)}
+    return Counted(stock, seen, wants)
+
+
+def _difference(place: Place) -> int:
+    """What the shop itself did; what it shows because we wanted it so is no news."""
+    if place.shows is None or place.standing is Standing.UNDER_WAY:
+        return 0
+    if place.standing is Standing.TAKEN and place.wanted is not None:
+        return place.shows - place.wanted
+    return 0 if place.seen is None else place.shows - place.seen
+
+
+def _is_to_change(place: Place, stock: int) -> bool:
+    if place.standing is Standing.UNDER_WAY or place.shows is None:
+        return False
+    target = max(0, stock - place.buffer)
+    return target != (place.wanted if place.standing is Standing.UNSENT else place.shows)

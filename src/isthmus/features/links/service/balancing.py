@@ -1,0 +1,239 @@
+"""One stock in several shops: what each sold is counted, and what each is to show is wanted there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from isthmus.connect.edits import EditField
+from isthmus.engine.db import Tx as SystemTx
+from isthmus.engine.queue import Wake
+from isthmus.features import connections, pushes, records
+from isthmus.features.links.errors import WrongInventory
+from isthmus.features.links.events import BuffersSet, InventoryChanged, InventorySet
+from isthmus.features.links.model.sharing import Counted, Place, Standing, counted
+from isthmus.features.links.store import items as store
+from isthmus.kit.errors import Problem
+from isthmus.scope import Scope, System, Tx
+
+JOB: Final = "links.balance"
+_MOST: Final = 500
+_MOST_STOCK: Final = 10**12
+_AGAIN: Final = timedelta(seconds=5)
+_STOCK: Final = EditField.STOCK
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDetail:
+    """An item and where it is sold."""
+
+    row: Mapping[str, Any]
+    links: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What there is of one item, which is named by its id or its SKU; None stops sharing it."""
+
+    stock: int | None
+    item_id: str | None = None
+    sku: str | None = None
+
+
+async def inventory(scope: Scope, product_id: str) -> list[ItemDetail]:
+    """What a product's shops have in common; empty where nothing is linked. Raises NotFound."""
+    await records.product(scope, product_id)
+    async with scope.tx() as tx:
+        rows = await store.items(tx, product_id)
+        links = await store.links(tx, [row["id"] for row in rows])
+    return [ItemDetail(row, links.get(row["id"], ())) for row in rows]
+
+
+async def set_inventory(scope: Scope, product_id: str, given: Sequence[Given]) -> list[ItemDetail]:
+    """Say what there is of a product's items; every shop is to show it from then on, less its buffer.
+
+    Raises NotFound, WrongInventory.
+    """
+    await records.product(scope, product_id)
+    async with scope.tx() as tx:
+        rows = await store.items(tx, product_id)
+        before = {row["id"]: row["stock"] for row in rows}
+        after = {_named(rows, one): one.stock for one in given}
+        for id_, stock in sorted(after.items()):
+            await store.item(tx, id_)
+            await _restart(tx, id_)
+            await store.set_stock(tx, id_, stock, scope.now, scope.now)
+            await tx.enqueue(JOB, id_)
+        await _total(tx, scope, product_id)
+        told = {id_: before[id_] for id_ in after}
+        tx.emit(InventorySet(subject=product_id, body={"items": after}, before={"items": told}, after={"items": after}))
+    return await inventory(scope, product_id)
+
+
+def _named(rows: Sequence[Mapping[str, Any]], given: Given) -> str:
+    if given.stock is not None and not 0 <= given.stock <= _MOST_STOCK:
+        raise WrongInventory.field("stock", "Stock is a whole number from 0 on.")
+    fits = [row["id"] for row in rows if given.item_id == row["id"] or (given.sku and given.sku == row["sku"])]
+    if len(fits) != 1:
+        raise WrongInventory.field("items", f"The product has no such item: {given.item_id or given.sku}.")
+    return str(fits[0])
+
+
+async def _restart(tx: Tx, id_: str) -> None:
+    """What the shops show just now is in the amount that somebody counted: only later changes are differences."""
+    links = (await store.links(tx, [id_])).get(id_, [])
+    rows = [
+        {"listing_id": one["listing_id"], "variant": one["variant"], "seen": one["stock"], "forget": True}
+        for one in links
+    ]
+    if rows:
+        await store.count(tx, rows)
+
+
+async def buffers(scope: Scope) -> Mapping[str, int]:
+    """How many of each item a connection does not show, by connection."""
+    async with scope.tx() as tx:
+        return await store.buffers(tx)
+
+
+async def set_buffer(scope: Scope, connection_id: str, buffer: int) -> Mapping[str, int]:
+    """Keep so many of each item back from a connection. Raises ConnectionNotFound."""
+    await connections.connection(scope, connection_id)
+    async with scope.tx() as tx:
+        before = (await store.buffers(tx)).get(connection_id, 0)
+        await store.set_buffer(tx, connection_id, buffer)
+        await store.make_due_of_connection(tx, scope.tenant_id, connection_id, scope.now)
+        tx.emit(BuffersSet(subject=connection_id, body={"buffer": buffer}, before={"buffer": before}))
+    return await buffers(scope)
+
+
+async def balance(scope: Scope, item_id: str) -> None:
+    """Compare an item with its shops, once; done twice it changes nothing more."""
+    async with scope.tx() as tx:
+        links = (await store.links(tx, [item_id])).get(item_id, [])
+    writable = {id_ for id_ in {one["connection_id"] for one in links} if await _writable(scope, id_)}
+    async with scope.tx() as tx:
+        row = await store.item(tx, item_id)
+        if row is None:
+            return
+        links = (await store.links(tx, [item_id])).get(item_id, [])
+        places = await _places(tx, links)
+        found = counted(row["stock"], list(places))
+        await _count(tx, found)
+        able = {place for place in found.wants if places[place]["connection_id"] in writable}
+        able = await _in_one_place(tx, able)
+        await _want(tx, scope, {place: found.wants[place] for place in able}, places)
+        waits = any(place.standing is Standing.UNDER_WAY for place in places)
+        due = scope.now + _AGAIN if waits and row["stock"] is not None else None
+        await store.set_stock(tx, item_id, found.stock, due, scope.now)
+        if found.stock != row["stock"]:
+            await _total(tx, scope, row["product_id"])
+            body = {"productId": row["product_id"], "itemId": item_id, "sku": row["sku"], "stock": found.stock}
+            tx.emit(InventoryChanged(subject=item_id, body=body))
+
+
+async def _writable(scope: Scope, connection_id: str) -> bool:
+    try:
+        return _STOCK in (await pushes.about(scope, connection_id)).writing.fields
+    except Problem:
+        return False
+
+
+async def _places(tx: Tx, links: Sequence[Mapping[str, Any]]) -> dict[Place, Mapping[str, Any]]:
+    live = await pushes.under_way(tx, [one["listing_id"] for one in links], _STOCK)
+    ends = await pushes.ended(tx, [one["push_id"] for one in links if one["push_id"]], _STOCK)
+    found = {}
+    for one in links:
+        if one["status"] == "deleted":
+            continue
+        standing = _standing(one, live, ends)
+        place = Place(
+            one["listing_id"], one["variant"], one["stock"], one["seen"], one["wanted"], standing, one["buffer"]
+        )
+        found[place] = one
+    return found
+
+
+def _standing(
+    one: Mapping[str, Any], live: Mapping[tuple[str, str], bool], ends: Mapping[tuple[str, str, str], str]
+) -> Standing:
+    unsent = live.get((one["listing_id"], one["variant"]))
+    if unsent is not None:
+        return Standing.UNSENT if unsent else Standing.UNDER_WAY
+    end = ends.get((one["push_id"] or "", one["listing_id"], one["variant"]))
+    return Standing.TAKEN if end in (pushes.ItemState.DONE, pushes.ItemState.AGREED) else Standing.NONE
+
+
+async def _count(tx: Tx, found: Counted) -> None:
+    rows = [
+        {
+            "listing_id": place.listing_id,
+            "variant": place.variant,
+            "seen": seen,
+            "forget": place.standing is not Standing.UNSENT,
+        }
+        for place, seen in found.seen.items()
+    ]
+    if rows:
+        await store.count(tx, rows)
+
+
+async def _in_one_place(tx: Tx, wanted: set[Place]) -> set[Place]:
+    """Those whose shop keeps the variant at one location; an amount cannot be spread over several by us."""
+    wholes = await records.wholes(tx, sorted({place.listing_id for place in wanted}))
+    found = set()
+    for place in wanted:
+        listing = wholes[place.listing_id].listing
+        variant = next((one for one in listing.variants if one.external_id == place.variant), None)
+        if variant is not None and len(variant.inventory) == 1:
+            found.add(place)
+    return found
+
+
+async def _want(tx: Tx, scope: Scope, wants: Mapping[Place, int], places: Mapping[Place, Mapping[str, Any]]) -> None:
+    if not wants:
+        return
+    wishes = [
+        pushes.Wish(
+            scope.id("edt"),
+            places[place]["connection_id"],
+            pushes.Place(place.listing_id, place.variant, _STOCK),
+            amount,
+            (place.shows,),
+        )
+        for place, amount in sorted(wants.items(), key=lambda pair: (pair[0].listing_id, pair[0].variant))
+    ]
+    push_id = await pushes.note(tx, scope, wishes, "inventory")
+    rows = [
+        {"listing_id": place.listing_id, "variant": place.variant, "wanted": amount} for place, amount in wants.items()
+    ]
+    await store.want(tx, rows, push_id)
+
+
+async def _total(tx: Tx, scope: Scope, product_id: str) -> None:
+    """A product shows what there is of all its items together."""
+    known = [row["stock"] for row in await store.items(tx, product_id) if row["stock"] is not None]
+    await records.linked.set_stock(tx, product_id, sum(known) if known else None, scope.now)
+
+
+async def missing(system: System, tx: SystemTx) -> Sequence[Wake]:
+    """Items whose shops are to be compared."""
+    return [Wake(JOB, id_, tenant_id) for tenant_id, id_ in await store.due(tx, system.now, _MOST)]
+
+
+async def wake(system: System) -> None:
+    """Wake them: a sale in one shop is to show in the others within seconds."""
+    async with system.tx() as tx:
+        found = await missing(system, tx)
+        if found:
+            await system.engine.queue.enqueue_missing(tx, found)
+
+
+async def changed(tx: SystemTx, event: Mapping[str, Any]) -> None:  # house: silent - balancing tells
+    """A listing changed: what it sells may be sold elsewhere too."""
+    await store.make_due(tx, event["tenant_id"], [event["subject"]], event["at"])
+
+
+async def pushed(tx: SystemTx, event: Mapping[str, Any]) -> None:  # house: silent - balancing tells
+    """A push has ended: what it brought, or did not, is counted."""
+    await store.make_due_of_push(tx, event["tenant_id"], event["subject"], event["at"])

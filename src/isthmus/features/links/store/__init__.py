@@ -1,0 +1,1 @@
+"""Every statement over items and links."""

@@ -1,0 +1,243 @@
+"""Listings of several shops as one product: linked, shared, sold, parted."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from tests.given import records as given_records
+from tests.given.pushes import Far
+from tests.house_database import Copy
+
+from isthmus.connect.abilities import EditField, Writing
+from isthmus.connect.shapes import Listing
+from isthmus.engine.db import Database
+from isthmus.features import pushes, records
+from isthmus.features.links.errors import NotLinkable, NotLinked, WrongInventory
+from isthmus.features.links.service import balancing, linking
+from isthmus.features.links.service.balancing import Given
+from isthmus.features.links.store import items as store
+from isthmus.features.pushes.service import sending
+from isthmus.features.pushes.settings import Settings
+from isthmus.kit.clock import ManualClock
+from isthmus.kit.errors import NotFound
+from isthmus.scope import Scope, System
+
+STOCK = EditField.STOCK
+
+
+@dataclass
+class Shops:
+    """A merchant with two shops of tests."""
+
+    scope: Scope
+    clock: ManualClock
+    fars: dict[str, Far] = field(default_factory=dict)
+
+    async def put(self, connection: str, *listings: Listing) -> None:
+        """Sell these in a shop, and read it."""
+        for one in listings:
+            self.fars[connection].listings[one.external_id] = one
+        await self.read(connection)
+
+    async def read(self, connection: str) -> None:
+        """Read a shop, and let the listeners hear of it."""
+        origin = given_records.Origin(connection)
+        await given_records.write(self.scope, *self.fars[connection].listings.values(), origin=origin)
+        await self.hear()
+
+    async def hear(self) -> None:
+        """What changed is compared, as the listener of events has it."""
+        for one in await given_records.events(self.scope, "listing.updated"):
+            event = {"tenant_id": self.scope.tenant_id, "subject": one["subject"], "at": self.clock.now()}
+            async with System(self.scope.engine, self.clock).tx() as tx:
+                await balancing.changed(tx, event)
+
+    async def ids(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Listing and product by connection and external id."""
+        async with self.scope.tx() as tx:
+            rows = await tx.fetch_sql(
+                "select connection_id, external_id, id, product_id from listings where tenant_id = $1",
+                self.scope.tenant_id,
+            )
+        return {(row[0], row[1]): (row[2], row[3]) for row in map(tuple, rows)}
+
+    async def work(self, rounds: int = 3) -> None:
+        """Balance and send until all is quiet."""
+        system = System(self.scope.engine, self.clock)
+        for _ in range(rounds):
+            self.clock.advance(10)
+            async with system.tx() as tx:
+                due = await store.due(tx, self.clock.now(), 100)
+            for _, item in due:
+                await balancing.balance(self.scope, item)
+            for connection in self.fars:
+                await sending.work(self.scope, connection)
+            await self.hear()
+
+    def stock(self, connection: str, external_id: str) -> object:
+        """What buyers see."""
+        return self.fars[connection].value(external_id, STOCK)
+
+
+@pytest_asyncio.fixture
+async def shops(database: Database, copied: Copy) -> AsyncIterator[Shops]:
+    clock = ManualClock(datetime(2026, 11, 5, 12, tzinfo=UTC))
+    fars = {
+        name: Far(clock, about=pushes.About(name, "shelf", Writing((EditField.STOCK, EditField.PRICE))))
+        for name in ("con_one", "con_two")
+    }
+
+    async def about(asking: Scope, connection_id: str) -> pushes.About:
+        return fars[connection_id].about
+
+    @asynccontextmanager
+    async def opened(asking: Scope, connection_id: str) -> AsyncIterator[Far]:
+        yield fars[connection_id]
+
+    async def admit(tx: object, connection_id: str) -> None:
+        """Products may pass."""
+
+    parts = {pushes.Shops: pushes.Shops(about, opened, admit), Settings: Settings()}
+    yield Shops(given_records.scope(given_records.engine(database, parts), clock=clock), clock, fars)
+    await given_records.clear(copied)
+    async with database.system() as tx:
+        await tx.execute_sql("delete from pushes")
+        await tx.execute_sql("delete from stock_buffers")
+
+
+def _tee(external_id: str, *skus: str, stock: int = 5) -> Listing:
+    variants = [given_records.variant(f"{external_id}-{sku}", sku, stock=stock) for sku in skus]
+    return given_records.listing(external_id, *variants)
+
+
+async def _linked(shops: Shops, skus: Sequence[str] = ("TEE",)) -> str:
+    await shops.put("con_one", _tee("a", *skus))
+    await shops.put("con_two", _tee("b", *skus, stock=3))
+    ids = await shops.ids()
+    return await linking.link(shops.scope, [id_ for id_, _ in ids.values()])
+
+
+async def test_what_several_connections_sell_under_one_sku_is_suggested_with_its_reason(shops: Shops) -> None:
+    await shops.put("con_one", _tee("a", "TEE"), _tee("c", "CAP"), _tee("d", "TWIN"), _tee("e", "TWIN"))
+    await shops.put("con_two", _tee("b", " TEE"), _tee("f", "TWIN"))
+    found = await linking.suggestions(shops.scope, "sku", "", 10)
+    assert [(one.value, len(one.members), one.ambiguous) for one in found] == [("TEE", 2, False), ("TWIN", 3, True)]
+    assert [one.value for one in await linking.suggestions(shops.scope, "sku", "TEE", 10)] == ["TWIN"]
+    accepted = await linking.accept(shops.scope, "sku")
+    assert (len(accepted.products), set(accepted.left)) == (1, {"TWIN"})
+    assert [one.value for one in await linking.suggestions(shops.scope, "sku", "", 10)] == ["TWIN"]
+
+
+async def test_linked_listings_are_one_product_that_none_of_them_overwrites(shops: Shops) -> None:
+    product = await _linked(shops)
+    detail = await records.product(shops.scope, product)
+    assert sorted(row["external_id"] for row in detail.listings) == ["a", "b"]
+    title = detail.row["title"]
+    shops.fars["con_two"].listings["b"] = given_records.listing(
+        "b", given_records.variant("b-TEE", "TEE", stock=3), title="Another title"
+    )
+    await shops.read("con_two")
+    assert (await records.product(shops.scope, product)).row["title"] == title
+    assert len({product_id for _, product_id in (await shops.ids()).values()}) == 1
+
+
+async def test_linking_changes_no_stock_until_somebody_says_what_there_is(shops: Shops) -> None:
+    product = await _linked(shops)
+    await shops.work()
+    assert (shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (5, 3)
+    [item] = await balancing.inventory(shops.scope, product)
+    assert (item.row["sku"], item.row["stock"], [one["how"] for one in item.links]) == ("TEE", None, ["sku", "sku"])
+
+
+async def test_every_shop_shows_the_common_stock_less_what_is_kept_back(shops: Shops) -> None:
+    product = await _linked(shops)
+    async with shops.scope.tx() as tx:
+        await store.set_buffer(tx, "con_two", 2)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    assert (shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (10, 8)
+    assert (await records.product(shops.scope, product)).row["stock"] == 10
+
+
+async def test_what_one_shop_sells_the_other_does_not_offer_any_more(shops: Shops) -> None:
+    product = await _linked(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    shops.fars["con_one"].edit("a", STOCK, 9)
+    shops.fars["con_two"].edit("b", STOCK, 7)
+    await shops.read("con_one")
+    await shops.read("con_two")
+    await shops.work()
+    assert (shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (6, 6)
+    [item] = await balancing.inventory(shops.scope, product)
+    assert item.row["stock"] == 6
+    told = [one["body"]["stock"] for one in await given_records.events(shops.scope, "inventory.changed")]
+    assert told[-1] == 6
+
+
+async def test_a_sale_beside_a_value_whose_fate_nobody_knows_never_leads_to_offering_more_than_there_is(
+    shops: Shops,
+) -> None:
+    product = await _linked(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    shops.fars["con_two"].days = ["dropped"]
+    shops.fars["con_one"].edit("a", STOCK, 8)
+    await shops.read("con_one")
+    await shops.work(1)
+    shops.fars["con_two"].edit("b", STOCK, 7)
+    await shops.read("con_two")
+    await shops.work(6)
+    # eight were left and one was sold; whether ours had arrived before that sale can no longer be told
+    assert shops.stock("con_one", "a") == shops.stock("con_two", "b")
+    assert shops.stock("con_one", "a") in (5, 7)
+
+
+async def test_duplicates_in_one_connection_are_refused_and_named(shops: Shops) -> None:
+    await shops.put("con_one", _tee("a", "TEE"), _tee("c", "TEE"))
+    ids = await shops.ids()
+    with pytest.raises(NotLinkable) as refused:
+        await linking.link(shops.scope, [id_ for id_, _ in ids.values()])
+    assert refused.value.details == {"reason": "duplicate_sku", "skus": ["TEE"]}
+    assert len({product for _, product in (await shops.ids()).values()}) == 2
+
+
+async def test_variants_have_a_stock_each(shops: Shops) -> None:
+    product = await _linked(shops, ("S", "M"))
+    await balancing.set_inventory(shops.scope, product, [Given(1, sku="S"), Given(2, sku="M")])
+    await shops.work()
+    shown = [
+        [one.available for one in shops.fars[name].listings[external].variants]
+        for name, external in (("con_one", "a"), ("con_two", "b"))
+    ]
+    assert shown == [[1, 2], [1, 2]]
+    assert (await records.product(shops.scope, product)).row["stock"] == 3
+
+
+async def test_a_listing_can_be_parted_again_and_keeps_what_it_shows(shops: Shops) -> None:
+    product = await _linked(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    listing = (await shops.ids())["con_two", "b"][0]
+    fresh = await linking.unlink(shops.scope, listing)
+    assert (await shops.ids())["con_two", "b"] == (listing, fresh)
+    assert await balancing.inventory(shops.scope, product) == []
+    shops.fars["con_one"].edit("a", STOCK, 1)
+    await shops.read("con_one")
+    await shops.work()
+    assert shops.stock("con_two", "b") == 10
+    with pytest.raises(NotLinked):
+        await linking.unlink(shops.scope, listing)
+
+
+async def test_what_cannot_be_is_refused(shops: Shops) -> None:
+    product = await _linked(shops)
+    with pytest.raises(WrongInventory):
+        await balancing.set_inventory(shops.scope, product, [Given(1, sku="CAP")])
+    with pytest.raises(NotFound):
+        await linking.link(shops.scope, ["lst_nobodys"])
+    with pytest.raises(NotFound):
+        await linking.link(shops.scope, [next(iter((await shops.ids()).values()))[0]], "prd_nobodys")
