@@ -1,6 +1,14 @@
 """Inbound webhooks over HTTP."""
 
-from isthmus.features.webhooks_in.routes import admin, deliveries, handlers, simulator, sources, subscriptions
+from isthmus.features.webhooks_in.routes import (
+    admin,
+    configuring,
+    deliveries,
+    handlers,
+    simulator,
+    sources,
+    subscriptions,
+)
 from isthmus.features.webhooks_in.routes.admin import OPERATE
 from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ
 from isthmus.http import Routes
@@ -8,6 +16,7 @@ from isthmus.http import Routes
 ROUTES: tuple[Routes, ...] = (
     admin.routes,
     sources.routes,
+    configuring.routes,
     handlers.routes,
     subscriptions.routes,
     simulator.routes,

@@ -119,6 +119,14 @@ async def sources(scope: Scope, ask: Ask) -> Page[Seen]:
     return Page(items, page.next_after, has_more=page.has_more)
 
 
+async def sources_of(scope: Scope, connection_id: str) -> list[Seen]:
+    """A connection's own sources, oldest first. Raises ConnectionNotFound."""
+    await connections.connection(scope, connection_id)
+    async with scope.tx() as tx:
+        found = await store.sources_of(tx, scope.tenant_id, connection_id)
+    return [await _seen(scope, one) for one in found]
+
+
 async def source(scope: Scope, source_id: str) -> Seen:
     """One source. Raises SourceNotFound."""
     return await _seen(scope, await own(scope, source_id))

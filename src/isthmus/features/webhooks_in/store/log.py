@@ -3,18 +3,21 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 from sqlalchemy import DateTime, Text, and_, bindparam, cast, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from isthmus.engine.db import Tx, statement
+from isthmus.engine.db import Statement, Tx, statement
 from isthmus.features.webhooks_in.model.deliveries import Delivery
 from isthmus.features.webhooks_in.tables import INBOX, REFUSED, REPLAYS, STEPS
+from isthmus.kit import ids
 from isthmus.kit.paging import Ask, Page
 
+_EPOCH, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+_AROUND = timedelta(minutes=1)
 _AS_IT_IS = re.compile(r"[A-Za-z0-9_.:@+ -]+")
 _i, _s, _r, _p = INBOX.c, STEPS.c, REFUSED.c, REPLAYS.c
 _TENANT = _i.tenant_id == bindparam("tenant_id")
@@ -32,8 +35,24 @@ def _optional(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 _BODY = func.webhook_json(_i.body).op("#>>")(func.string_to_array(cast(bindparam("body_path"), Text), "."))
-_FILTER = and_(
+#: How many deliveries one page looks at, whatever it is filtered by; what lies behind them is for the next page.
+LOOKED_AT = 10_000
+_AFTER = or_(cast(bindparam("after"), Text).is_(None), _i.id < cast(bindparam("after"), Text))
+# Ids hold their time: their bounds say which days are looked at.
+_PLACE = and_(
     _TENANT,
+    _i.id >= bindparam("first", type_=Text),
+    _i.id < bindparam("end", type_=Text),
+    _i.received_at >= cast(bindparam("since"), DateTime(timezone=True)),
+    _i.received_at < cast(bindparam("until"), DateTime(timezone=True)),
+    _optional("connection_id", _i.connection_id),
+    _AFTER,
+)
+_LOOKED = select(_i.id).where(_PLACE).order_by(_i.id.desc()).limit(bindparam("looked")).subquery("looked")
+_LEAST = select(func.min(_LOOKED.c.id)).scalar_subquery()
+_FILTER = and_(
+    _PLACE,
+    _i.id >= func.coalesce(_LEAST, ""),
     _optional("topic", _i.topic),
     _optional("object", _i.object),
     _optional("account", _i.account),
@@ -46,20 +65,20 @@ _FILTER = and_(
         ),
     ),
     _optional("source_id", _i.source_id),
-    _optional("connection_id", _i.connection_id),
     _optional("provider", _i.provider),
     _optional("event", _i.event),
     _optional("state", _i.state),
-    _i.received_at >= cast(bindparam("since"), DateTime(timezone=True)),
-    _i.received_at < cast(bindparam("until"), DateTime(timezone=True)),
 )
-_MANY = statement(
-    select(*(_i[name] for name in _NAMES))
-    .where(_FILTER, or_(cast(bindparam("after"), Text).is_(None), _i.id < cast(bindparam("after"), Text)))
-    .order_by(_i.id.desc())
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-)
+
+
+def _page(holds: ColumnElement[bool]) -> Statement:
+    chosen = select(*(_i[name] for name in _NAMES)).where(holds).order_by(_i.id.desc())
+    return statement(chosen.limit(bindparam("limit")).offset(bindparam("offset")))
+
+
+_MANY, _ALL = _page(_FILTER), _page(_PLACE)
+#: The last that a page looked at; nothing where it looked at all that there is.
+_REACHED = statement(select(_i.id).where(_PLACE).order_by(_i.id.desc()).limit(1).offset(bindparam("looked")))
 _ONE = statement(select(*(_i[name] for name in _WHOLE)).where(_TENANT, _i.id == bindparam("id")))
 _STEPS = statement(
     select(_s.id, _s.at, _s.what, _s.outcome, _s.message, _s.run_id)
@@ -99,18 +118,44 @@ class Filters:
     body_value: str | None = None
 
     @property
+    def picks(self) -> bool:
+        """Whether something beside time and connection is asked for."""
+        plain = {"since", "until", "connection_id"}
+        return any(value is not None for name, value in asdict(self).items() if name not in plain)
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """The ids between which they lie; a delivery's own time may differ a little from that of its id."""
+        return ids.floor("inb", max(self.since - _AROUND, _EPOCH)), ids.floor("inb", min(self.until, _LATEST) + _AROUND)
+
+    @property
     def body_part(self) -> str:
         """What must stand somewhere among the body's bytes; nothing where JSON may write the value in another way."""
         return self.body_value if self.body_value and _AS_IT_IS.fullmatch(self.body_value) else ""
 
 
 async def deliveries(tx: Tx, tenant_id: str, wanted: Filters, ask: Ask) -> Page[Delivery]:
-    """Newest first, without headers and bodies."""
-    place = {"after": ask.after, "limit": ask.limit + 1, "offset": ask.offset}
-    rows = await tx.fetch(_MANY, tenant_id=tenant_id, **asdict(wanted), body_part=wanted.body_part, **place)
+    """Newest first, without headers and bodies. A page may be short, or empty, without being the last one."""
+    first, end = wanted.bounds
+    place = {"tenant_id": tenant_id, "first": first, "end": end, "after": ask.after}
+    reach = {**place, "connection_id": wanted.connection_id, "since": wanted.since, "until": wanted.until}
+    paged = {"limit": ask.limit + 1, "offset": ask.offset}
+    if wanted.picks:
+        given = {**asdict(wanted), "body_part": wanted.body_part, "looked": LOOKED_AT}
+        rows = await tx.fetch(_MANY, **{**given, **reach, **paged})
+    else:
+        rows = await tx.fetch(_ALL, **reach, **paged)
     items = [Delivery(**dict(row)) for row in rows[: ask.limit]]
-    more = len(rows) > ask.limit
-    return Page(items, items[-1].id if more else None, has_more=more)
+    if len(rows) > ask.limit or not wanted.picks:
+        more = len(rows) > ask.limit
+        return Page(items, items[-1].id if more else None, has_more=more)
+    behind = await tx.fetch(_REACHED, **reach, looked=LOOKED_AT)
+    return Page(items, _before(behind[0]["id"]) if behind else None, has_more=bool(behind))
+
+
+def _before(id_: str) -> str:
+    """A place from which the next page begins with this delivery."""
+    return id_ + "0"
 
 
 async def delivery(tx: Tx, tenant_id: str, id_: str) -> Delivery | None:
@@ -173,8 +218,8 @@ where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is
   and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
   and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
     and webhook_json(body) #>> string_to_array($12, '.') = $13)
-  and state in ('done', 'ignored', 'dead') and not simulated and id > $15 and id <= $16
-order by id limit $17 for update
+  and state in ('done', 'ignored', 'dead') and not simulated and id >= $15 and id < $16 and id > $17 and id <= $18
+order by id limit $19 for update
 """
 _COUNT = """
 select count(id) as found, coalesce(max(id), '') as last from webhook_inbox
@@ -184,7 +229,7 @@ where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is
   and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
   and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
     and webhook_json(body) #>> string_to_array($12, '.') = $13)
-  and state in ('done', 'ignored', 'dead') and not simulated
+  and state in ('done', 'ignored', 'dead') and not simulated and id >= $15 and id < $16
 """
 _NEW = """
 insert into webhook_replays (tenant_id, id, filters, state, place, last, total, requested_by, created_at)
@@ -212,6 +257,7 @@ def _values(wanted: Filters) -> list[object]:
     return [
         wanted.since, wanted.until, wanted.source_id, wanted.connection_id, wanted.provider, wanted.event, wanted.state,
         wanted.topic, wanted.object, wanted.account, wanted.body_path, wanted.body_value, wanted.body_part,
+        *wanted.bounds,
     ]  # fmt: skip
 
 

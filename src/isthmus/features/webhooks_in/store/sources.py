@@ -27,6 +27,7 @@ _MANY = statement(
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
+_OF = statement(select(*_COLUMNS).where(_TENANT, _s.connection_id == bindparam("connection_id")).order_by(_s.id))
 _ADD = statement(insert(SOURCES).values({name: bindparam(name) for name in ("tenant_id", *_NAMES)}))
 _CHANGE = statement(
     update(SOURCES)
@@ -117,6 +118,11 @@ async def sources(tx: Tx, tenant_id: str, ask: Ask) -> Page[Source]:
     items = [Source(*row) for row in rows[: ask.limit]]
     more = len(rows) > ask.limit
     return Page(items, items[-1].id if more else None, has_more=more)
+
+
+async def sources_of(tx: Tx, tenant_id: str, connection_id: str) -> list[Source]:
+    """The sources of one connection, oldest first."""
+    return [Source(*row) for row in await tx.fetch(_OF, tenant_id=tenant_id, connection_id=connection_id)]
 
 
 async def insert_source(tx: Tx, tenant_id: str, made: Source) -> None:
