@@ -1,12 +1,15 @@
 """A shop to write to: its listings as they are read, edits of them, and what the sandbox then holds."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
+import msgspec
 from tests.given.connectors import played
 
+from isthmus.client import ClientError
 from isthmus.connect.conformance.stage import REDIRECT, Play
 from isthmus.connect.shapes import Listing, Variant
 from isthmus.connect.spi import Granted, ReadsOne, Session, Window
@@ -21,6 +24,43 @@ def edit(
 ) -> Edit:
     """An edit with a key of its own."""
     return Edit(f"k{next(_keys)}", field, value, listing, variant, location)
+
+
+#: What stands in the place of any field of an answer.
+HOSTILE: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    1.5,
+    "",
+    "x",
+    "\x00",
+    [],
+    {},
+    [None],
+    [[]],
+    [{"a": 1}],
+    {"a": {"b": []}},
+    "9" * 400,
+)
+
+
+def spoiled(answer: object) -> Iterator[dict[str, object]]:
+    """The answer with each of its places holding something else in turn."""
+    tree = msgspec.json.decode(msgspec.json.encode(answer))
+    for holder, key in list(_places(tree)):
+        before = holder[key]
+        for value in HOSTILE:
+            holder[key] = value
+            yield msgspec.json.decode(msgspec.json.encode(tree))
+        holder[key] = before
+
+
+def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
+    pairs = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in list(pairs):
+        yield tree, key
+        yield from _places(value)
 
 
 @dataclass
@@ -79,6 +119,17 @@ class Desk:
     async def one(self, edit: Edit) -> Outcome:
         """Send one edit."""
         return (await self.write(edit))[edit.key]
+
+    async def survives(self, path: str, answer: object, *edits: Edit, status: int = 200) -> None:
+        """Whatever an answer holds, there is an outcome for each edit or a client error."""
+        for body in spoiled(answer):
+            self.shop.faults.add(f"*{path}", "replace", 1, status=status, body=body)
+            try:
+                await self.write(*edits)
+            except ClientError:
+                self.shop.clock.advance(600)
+            finally:
+                self.shop.faults.clear()
 
     def calls(self, path: str) -> int:
         """How many requests a path has seen."""

@@ -338,3 +338,13 @@ async def test_an_edit_without_a_value_is_not_sent(desk: Desk) -> None:
     less = edit(listing, EditField.STOCK, -1, listing.variants[0], MAIN)
     assert {one.result for one in (await desk.write(none, less)).values()} == {Result.REFUSED}
     assert desk.calls("/update") == 0
+
+
+async def test_no_answer_upsets_the_writer() -> None:
+    async with writing("lazada", 20) as desk:
+        first, second = (await items(desk))[:2]
+        edits = [edit(one, EditField.PRICE, regular(one.variants[0]), one.variants[0]) for one in (first, second)]
+        fault = {"seller_sku": first.variants[0].sku, "field": "Price", "message": "words", "SkuId": 5}
+        answer = {"type": "ISV", "code": "501", "message": "E501", "detail": [fault], "request_id": "r"}
+        await desk.survives("/price_quantity/update", answer, *edits)
+        await desk.survives("/price_quantity/update", {"code": "0", "data": {}}, *edits)

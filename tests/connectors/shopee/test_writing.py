@@ -321,3 +321,14 @@ async def test_a_write_moves_the_time_of_change_and_shows_in_the_next_pull(desk:
     assert after.platform_updated_at is not None
     assert listing.platform_updated_at is not None
     assert after.platform_updated_at > listing.platform_updated_at
+
+
+async def test_no_answer_upsets_the_writer() -> None:
+    async with writing("shopee", 20) as desk:
+        listing = await plain(desk)
+        row = {"item_id": int(listing.external_id), "model_id": 0, "failed_reason": "words"}
+        lists = {"success_list": [{"item_id": int(listing.external_id)}], "failure_list": [row]}
+        answer = {"error": "", "message": "", "warning": "", "request_id": "r", "response": lists}
+        await desk.survives("/unlist_item", answer, edit(listing, EditField.PUBLISHED, False))
+        price = edit(listing, EditField.PRICE, Decimal(5_000), listing.variants[0])
+        await desk.survives("/update_price", answer, price)

@@ -260,3 +260,13 @@ async def test_the_sandbox_keeps_the_rules_of_a_product(desk: Desk) -> None:
     await put("/products/updateSku", product_id=key, seller_warehouse=SAIGON)
     places = (await desk.again(listing, str(key))).variants[0].inventory
     assert next(one for one in places if one.location_external_id == HANOI).available == 0
+
+
+async def test_no_answer_upsets_the_writer() -> None:
+    async with writing("tiki", 20) as desk:
+        listing, whole = (await products(desk))[0], await siblings(desk)
+        one = edit(listing, EditField.STOCK, 4, listing.variants[0], HANOI)
+        await desk.survives("/updateSku", {"state": "approved"}, one)
+        await desk.survives("/updateSku", {"errors": ["words"]}, one, status=422)
+        rows = [{"product_id": int(one.external_id), "state": "approved", "errors": []} for one in whole.variants[:1]]
+        await desk.survives("/updateSkus", {"data": rows}, edit(whole, EditField.PUBLISHED, True))

@@ -151,6 +151,6 @@ def _faults(answer: Response) -> dict[str, str]:
     for row in judging.decoded(answer, _ROWS).data:
         name = str(row.id if row.product_id is None else row.product_id)
         errors = row.errors if isinstance(row.errors, list) else [row.errors] if row.errors else []
-        taken = not errors and row.state in {"approved", None}
+        taken = not errors and (row.state is None or row.state == "approved")
         found[name] = "" if taken else reading.line("; ".join(map(str, errors)) or str(row.state))[:200]
     return found
