@@ -93,3 +93,22 @@ async def test_a_dead_sign_in_parks_a_schedule_once_and_a_new_one_lets_it_go_on(
     assert (await _config(amy, connection))[0]["state"] == "active"
     events = (await amy.call("GET", "/api/events?types=schedule.parked")).body["items"]
     assert len(events) == 1
+
+
+async def test_marketplace_options_and_the_address_for_pushes_belong_to_a_connections_configuration(
+    running: Deployment,
+) -> None:
+    amy, connection = await running.owner("shopee")
+    root = f"/api/config/{connection}"
+    assert (await amy.call("GET", f"{root}/options")).body == {"fields": [], "options": {}}
+    assert (await amy.call("PUT", f"{root}/options", {"options": {}})).status == 200
+    unknown = await amy.call("PUT", f"{root}/options", {"options": {"colour": "red"}})
+    assert (unknown.status, unknown.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+    before = (await amy.call("GET", f"{root}/webhook")).body["items"]
+    made = await amy.call("POST", f"{root}/webhook", {})
+    assert (made.status, made.body["connectionId"], "/hooks/" in made.body["url"]) == (201, connection, True)
+    after = (await amy.call("GET", f"{root}/webhook")).body["items"]
+    assert (len(after) - len(before), after[-1]["id"], "url" in after[-1]) == (1, made.body["id"], False)
+    other = await running.merchant("Other")
+    assert (await other.call("GET", f"{root}/webhook")).status == 404
+    assert (await other.call("PUT", f"{root}/options", {"options": {}})).status == 404

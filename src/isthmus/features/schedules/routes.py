@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
@@ -46,6 +46,12 @@ class ConfigIn(Wire):
     schedules: Annotated[list[ScheduleIn], Field(max_length=50)]
 
 
+class OptionsIn(Wire):
+    """What is chosen of a marketplace's own options, by their names; it replaces what was chosen before."""
+
+    options: Annotated[dict[str, str | bool | int], Field(max_length=100)]
+
+
 class Which(Wire):
     """Which entity; all of the connection's when left out."""
 
@@ -85,6 +91,23 @@ class SchedulesOut(Answer, frozen=True, kw_only=True):
     schedules: list[ScheduleOut]
 
 
+class OptionOut(Answer, frozen=True, kw_only=True):
+    """An option that a marketplace knows."""
+
+    name: str
+    label: str
+    help: str
+    required: bool
+    pattern: str
+
+
+class OptionsOut(Answer, frozen=True, kw_only=True):
+    """A marketplace's own options for a connection, and what was chosen of them; both empty where it has none."""
+
+    fields: list[OptionOut]
+    options: dict[str, Any]
+
+
 @routes.get("", permission=READ, limit="other", response_model=SchedulesOut, summary="All schedules")
 async def get_all(scope: ScopeDep) -> Response:
     """Of every connection of the tenant."""
@@ -116,6 +139,32 @@ async def put_one(scope: ScopeDep, connection_id: str, body: ConfigIn) -> Respon
     """Replaces them all; those that stay the same keep their times."""
     wishes = [Wish(one.entity, _rule(one), one.mode) for one in body.schedules]
     return document(_config(await service.set_schedules(scope, connection_id, wishes)))
+
+
+@routes.get(
+    "/{connection_id}/options",
+    permission=READ,
+    limit="other",
+    response_model=OptionsOut,
+    summary="A connection's marketplace options",
+    errors=(ConnectionNotFound,),
+)
+async def get_options(scope: ScopeDep, connection_id: str) -> Response:
+    """What the marketplace lets a shop choose, as its manifest says, and what was chosen."""
+    return document(_options(await service.options(scope, connection_id)))
+
+
+@routes.put(
+    "/{connection_id}/options",
+    permission=MANAGE,
+    limit="other",
+    response_model=OptionsOut,
+    summary="Choose marketplace options",
+    errors=(ConnectionNotFound,),
+)
+async def put_options(scope: ScopeDep, connection_id: str, body: OptionsIn) -> Response:
+    """They hold for every connection of the same integration."""
+    return document(_options(await service.choose(scope, connection_id, body.options)))
 
 
 @routes.post(
@@ -152,6 +201,14 @@ def _rule(given: ScheduleIn) -> Rule:
         jitter=timedelta(seconds=given.jitter_seconds),
         rests=tuple(Rest(time.fromisoformat(one.start), time.fromisoformat(one.end)) for one in given.blackout),
     )
+
+
+def _options(known: service.Options) -> OptionsOut:
+    fields = [
+        OptionOut(name=one.name, label=one.label, help=one.help, required=one.required, pattern=one.pattern)
+        for one in known.fields
+    ]
+    return OptionsOut(fields=fields, options=dict(known.chosen))
 
 
 def _config(known: Sequence[Schedule]) -> SchedulesOut:

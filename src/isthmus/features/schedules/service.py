@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from isthmus.connect.manifest import Field
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
-from isthmus.features import connections, sync
+from isthmus.features import catalog, connections, sync
 from isthmus.features.connections import ConnectionExpired, ConnectionNotFound, ConnectionPending
 from isthmus.features.schedules import model, store
 from isthmus.features.schedules.errors import ScheduleNotFound, WrongSchedule
@@ -35,6 +36,14 @@ _MOST: Final = 200
 _QUIET: Final = timedelta(seconds=10)
 _AGAIN: Final = timedelta(seconds=30)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a marketplace lets a shop choose: the fields that it knows, and what was chosen."""
+
+    fields: Sequence[Field]
+    chosen: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,20 @@ async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]
         told = [{"entity": wish.entity, "mode": wish.mode, **model.written(wish.rule)} for wish in wishes]
         tx.emit(ScheduleSet(subject=connection_id, body={"schedules": told}))
         return await store.schedules(tx, connection_id)
+
+
+async def options(scope: Scope, connection_id: str) -> Options:
+    """What can be chosen for a connection, and what was. Raises ConnectionNotFound."""
+    integration_id = (await connections.connection(scope, connection_id)).integration_id
+    used = await connections.integration(scope, integration_id)
+    return Options((await catalog.known_provider(scope, used.provider)).settings_fields, used.settings)
+
+
+async def choose(scope: Scope, connection_id: str, chosen: Mapping[str, Any]) -> Options:
+    """Replace what was chosen; it holds for every connection of the integration. Raises ConnectionNotFound, Invalid."""
+    integration_id = (await connections.connection(scope, connection_id)).integration_id
+    await connections.change(scope, integration_id, {"settings": dict(chosen)})
+    return await options(scope, connection_id)
 
 
 async def pause(scope: Scope, connection_id: str, entity: str | None) -> Sequence[Schedule]:
