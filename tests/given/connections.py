@@ -184,9 +184,10 @@ async def world(database: Database, *platforms: str, **knobs: Any) -> AsyncItera
         system, clients = process(database, clock, far, **knobs)
         await rooms.check_canary(system)
         for name, shop in sandbox.shops.items():
-            credentials = {field: Secret(value) for field, value in shop.apps[0].credentials.items()}
-            known = system.engine.part(catalog.Providers)[name].manifest.hosts
-            hosts = {host: address for host, address in shop.hosts.items() if host in known}
+            facts = system.engine.part(catalog.Providers)[name].manifest
+            asked = {field.name for field in facts.app_fields}
+            credentials = {name: Secret(value) for name, value in shop.apps[0].credentials.items() if name in asked}
+            hosts = {host: address for host, address in shop.hosts.items() if host in facts.hosts}
             await catalog.set_app(vault.platform(system), name, credentials=credentials, hosts=hosts)
         try:
             yield World(system, clock, sandbox, far, api(system))

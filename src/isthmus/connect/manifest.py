@@ -101,6 +101,8 @@ class Manifest(Strict, frozen=True):
     documentation_url: str
     hosts: dict[str, str]
     oauth: OAuth | None = None
+    #: A second way to connect: without a secret among the credential fields, a consent is asked for.
+    auth_also: tuple[Literal["oauth2"], ...] = ()
     app_fields: tuple[Field, ...] = ()
     credential_fields: tuple[Field, ...] = ()
     settings_fields: tuple[Field, ...] = ()
@@ -154,7 +156,7 @@ def read(path: Path) -> Manifest:
         raise ValueError(f"{path.parent.name}/{path.name}: {error}") from error
     if manifest.id != path.parent.name:
         raise ValueError(f"{path.parent.name}/{path.name}: id is {manifest.id!r}, the folder says {path.parent.name!r}")
-    if (manifest.auth == "oauth2") != (manifest.oauth is not None):
+    if ("oauth2" in {manifest.auth, *manifest.auth_also}) != (manifest.oauth is not None):
         raise ValueError(f"{manifest.id}: auth = 'oauth2' and the [oauth] table belong together")
     if manifest.webhooks is not None:
         _check_webhooks(manifest.id, manifest.webhooks)

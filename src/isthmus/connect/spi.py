@@ -185,11 +185,11 @@ class Connector(Protocol):
 class SignsCallbacks(Protocol):
     """A connector whose platform signs what it sends the browser back with."""
 
-    def check_callback(self, app: App, query: Mapping[str, str], now: datetime) -> None:
+    def check_callback(self, app: App, place: Mapping[str, str], query: Mapping[str, str], now: datetime) -> None:
         """Judge the signature, before anything of the query is believed.
 
-        The addresses of `app` are those of the account that the consent was begun for, and a callback of another one
-        is refused too. Raises ValueError.
+        `place` holds the parts of addresses that the consent was begun with, such as the name of a shop; a callback
+        about another one is refused too. Raises ValueError.
         """
         ...
 

@@ -12,7 +12,6 @@ from isthmus.client import (
     CallerMistake,
     Failure,
     Missing,
-    RefreshRefused,
     Refused,
     Request,
     Response,
@@ -20,7 +19,7 @@ from isthmus.client import (
 )
 from isthmus.client.errors import MalformedBody
 from isthmus.client.url import Scalar
-from isthmus.connect import judging, reading
+from isthmus.connect import granting, judging, reading
 from isthmus.connect.acting import Action
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
@@ -40,10 +39,12 @@ from isthmus.connect.spi import (
 )
 from isthmus.connect.writing import Edit, Outcome
 from isthmus.connectors.shopify import acting, graph, hooking, mapping, order_mapping, pulling, writing
+from isthmus.connectors.shopify import consent as signing_in
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
 
 _PAGE = 50
+_TOKEN = "X-Shopify-Access-Token"  # noqa: S105 - the name of a header
 #: What an account says where it is read by REST.
 _READING, _REST = "reading", "rest"
 _NEXT = re.compile(r'<([^<>]{1,4000})>\s*;\s*rel="?next"?')
@@ -104,29 +105,40 @@ class Shopify:
         self.manifest = manifest
         self._root = f"/admin/api/{manifest.api_version}"
 
-    def consent_url(self, app: App, consent: Consent, now: datetime) -> str:  # noqa: ARG002 - there is none
-        """Raises ValueError: shops are connected by the access token of a custom app."""
-        raise ValueError("Shopify is connected by an access token, not by a consent")
+    def consent_url(self, app: App, consent: Consent, now: datetime) -> str:  # noqa: ARG002 - the link bears no time
+        """The shop's page on which it installs the public app."""
+        return signing_in.url(app, self.manifest.oauth.scopes if self.manifest.oauth else (), consent)
 
-    def read_callback(self, query: Mapping[str, str], redirect_uri: str) -> Callback:  # noqa: ARG002 - there is none
-        """Raises ValueError, as nothing comes back from a consent that does not exist."""
-        raise ValueError("Shopify is connected by an access token, not by a consent")
+    def check_callback(self, app: App, place: Mapping[str, str], query: Mapping[str, str], now: datetime) -> None:
+        """Signed, about the shop that was asked, and fresh (marketplaces.md 6.2). Raises ValueError."""
+        signing_in.check(app, place, query, now)
 
-    async def exchange(self, app: App, callback: Callback, client: ApiClient, clock: Clock) -> Sequence[Granted]:  # noqa: ARG002
-        """Raises ValueError: there is no code."""
-        raise ValueError("Shopify is connected by an access token, not by a consent")
+    def read_callback(self, query: Mapping[str, str], redirect_uri: str) -> Callback:
+        """`code` and the shop, or `error` after a refusal."""
+        return granting.callback(query, redirect_uri, "shop")
+
+    async def exchange(self, app: App, callback: Callback, client: ApiClient, clock: Clock) -> Sequence[Granted]:
+        """One code, one shop: the one that the signed callback named."""
+        tokens = await signing_in.exchange(app, callback, client, clock)
+        session = Session(client, app.hosts, Account(""), clock)
+        shown = {_TOKEN: tokens.access_token.reveal()}
+        account = await pulling.shop(session, f"{app.hosts['api']}{self._root}", shown)
+        if account.id.lower() != callback.extra.get("shop", "").lower():
+            raise MalformedBody("the token is for another shop", reason="shape")
+        return [Granted(account, tokens)]
 
     async def refresh(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> Tokens:  # noqa: ARG002
-        """Raises RefreshRefused: the token of a custom app does not expire, and a deleted one has no successor."""
-        raise RefreshRefused("the token of a custom app is not renewed; enter a new one")
+        """The next pair of a public app; the token of a custom app does not end and never comes here."""
+        return await signing_in.refresh(app, tokens, client, clock)
 
     async def revoke(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> bool:  # noqa: ARG002
-        """Only the shop's admin uninstalls a custom app."""
+        """Only the shop's admin uninstalls an app."""
         return False
 
     def attach(self, app: App, account: Account, request: Request, tokens: Tokens, now: datetime) -> Request:  # noqa: ARG002
-        """The token in a header of its own (marketplaces.md 6.1)."""
-        return request.with_headers({"X-Shopify-Access-Token": app.secret("access_token")})
+        """The token in a header of its own (marketplaces.md 6.1): of the custom app, or of the consent."""
+        known = app.credentials.get("access_token", tokens.access_token)
+        return request.with_headers({_TOKEN: known.reveal()})
 
     def classify(self, response: Response) -> Failure | None:
         """By HTTP status, and by the errors of GraphQL beside status 200 (marketplaces.md 6.3)."""

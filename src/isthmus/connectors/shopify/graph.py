@@ -68,11 +68,19 @@ def failure(response: Response) -> Failure | None:
 
 
 async def ask(
-    session: Session, root: str, document: str, variables: Mapping[str, object], of: msgspec.json.Decoder[T]
+    session: Session,
+    root: str,
+    document: str,
+    variables: Mapping[str, object],
+    of: msgspec.json.Decoder[T],
+    headers: Mapping[str, str] | None = None,
 ) -> T:
-    """Run a query; it is safe to send again. It ends when the next one may be sent. Raises client errors."""
+    """Run a query; it is safe to send again. It ends when the next one may be sent. Raises client errors.
+
+    headers: what proves the caller, where the session's client has no credentials yet.
+    """
     body = {"query": document, "variables": variables}
-    answer = await session.client.post(f"{root}/graphql.json", body, idempotent=True)
+    answer = await session.client.post(f"{root}/graphql.json", body, idempotent=True, headers=headers or {})
     found = judging.decoded(answer, of)
     await session.clock.sleep(_pause(answer))
     return found

@@ -171,9 +171,9 @@ _PARTS = reading.decoder(_Parts)
 _PACKED_LINES = reading.decoder(_Packed)
 
 
-async def shop(session: Session, root: str) -> Account:
+async def shop(session: Session, root: str, headers: Mapping[str, str] | None = None) -> Account:
     """The shop itself, under the name that its webhooks bear, with its currency. Raises client errors."""
-    data = (await graph.ask(session, root, _SHOP, {}, _SHOP_REPLY)).data
+    data = (await graph.ask(session, root, _SHOP, {}, _SHOP_REPLY, headers)).data
     found = data.shop
     country = found.billing_address.country_code_v2 if found.billing_address else None
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from isthmus.connectors.shopify.sandbox import graph, hooks, mutations, orders, products, queries, sending
+from isthmus.connectors.shopify.sandbox import consent, graph, hooks, mutations, orders, products, queries, sending
 from isthmus.connectors.shopify.sandbox.rules import error, local, refuse
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import App, Ask, Call, Endpoint, Refusal, Reply, Seller, Shop, Throttle, Warehouse, World, endpoint
@@ -21,7 +21,7 @@ _SEVERAL = 3
 class Shopify(Shop):
     """Several shops behind one address: the token says which one is meant, where really each has its own host.
 
-    An application here is one shop's own (custom) app, whose token does not expire.
+    Most applications here are one shop's own (custom) apps, whose tokens do not expire; the last one is public.
     """
 
     platform = "shopify"
@@ -41,7 +41,13 @@ class Shopify(Shop):
             self._seller(3, "Tiệm nhỏ", 6),
         ]
         sellers[2].blocked = True
-        return [self._app(seller) for seller in sellers], sellers
+        return [*(self._app(seller) for seller in sellers), self._public()], sellers
+
+    def _public(self) -> App:
+        """An app that any shop may install."""
+        secret = self.dice("public", "secret").text(32, "0123456789abcdef")
+        given = {"client_id": "public-app-key", "client_secret": secret}
+        return App(given["client_id"], "A public app", given, frozenset({"read_products", "read_orders"}))
 
     def _seller(self, number: int, name: str, count: int) -> Seller:
         source = self.source() if number == 0 else self.small_source(number, count)
@@ -90,6 +96,8 @@ class Shopify(Shop):
 
         root = "/admin/api/20[0-9][0-9]-(?:01|04|07|10)"
         return [
+            endpoint("GET", "/admin/oauth/authorize", lambda call: consent.authorize(self, call)),
+            endpoint("POST", "/admin/oauth/access_token", lambda call: consent.token(self, call)),
             endpoint("GET", f"{root}/shop.json", bound(products.of_shop)),
             endpoint("GET", f"{root}/products.json", bound(products.listed)),
             endpoint("GET", f"{root}/products/{{id}}.json", bound(products.one)),
@@ -163,8 +171,8 @@ class Shopify(Shop):
     def unknown(self, call: Call, allowed: bool) -> Reply:  # noqa: ARG002 - both are the same answer
         return error(404, "Not Found")
 
-    def approved(self, ask: Ask, choice: str) -> str:  # noqa: ARG002 - nobody is asked
-        return ask.redirect
+    def approved(self, ask: Ask, choice: str) -> str:
+        return consent.approved(self, ask, choice)
 
     def denied(self, ask: Ask) -> str:
-        return ask.redirect
+        return consent.denied(self, ask)

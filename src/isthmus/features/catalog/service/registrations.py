@@ -94,7 +94,7 @@ async def registration(scope: Scope, provider: str, registration_id: str | None 
                         row.version,
                         found.declared and not scope.part(Providers).is_own(provider),
                     )
-    lent = _unstored(scope, found, connector)
+    lent = _unstored(scope, found, connector, registration_id)
     if lent is None or registration_id not in (None, lent.id):
         raise AppMissing(details={"provider": provider})
     return lent
@@ -112,12 +112,13 @@ async def _row(tx: Tx, scope: Scope, provider: str, registration_id: str | None)
     return await store.app_by_id(tx, scope.tenant_id, registration_id)
 
 
-def _unstored(scope: Scope, found: Found, connector: Connector) -> Registration | None:
-    """An app of the environment, or of a provider that needs none."""
+def _unstored(scope: Scope, found: Found, connector: Connector, wanted: str | None) -> Registration | None:
+    """An app of the environment, or of a provider that needs none; what was connected without one goes on so."""
     manifest = found.manifest
     given = scope.part(GivenApps).apps.get(manifest.id, GivenApp())
     needed = any(field.required for field in manifest.app_fields)
-    kind, prefix = ("environment", _FROM_ENVIRONMENT) if given.credentials or needed else ("none", _WITHOUT_APP)
+    alone = not needed and (not given.credentials or wanted == f"{_WITHOUT_APP}{manifest.id}")
+    kind, prefix = ("none", _WITHOUT_APP) if alone else ("environment", _FROM_ENVIRONMENT)
     credentials = model.read_credentials(manifest.app_fields, given.credentials)
     if not model.complete(manifest.app_fields, credentials):
         return None

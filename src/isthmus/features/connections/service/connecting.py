@@ -20,8 +20,7 @@ from isthmus.features.connections.model import integration as limits
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connecting import ConnectSession, Stage
 from isthmus.features.connections.model.integration import Integration
-from isthmus.features.connections.service import finishing, integrations, personal, starting
-from isthmus.features.connections.service.sessions import OAUTH
+from isthmus.features.connections.service import finishing, integrations, personal, placing, starting
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connecting as store
@@ -226,7 +225,7 @@ async def _connect(
     scope: Scope, found: ConnectSession, keys: Mapping[str, Secret] | None, consent_return: str | None
 ) -> Started:
     offer = await offered(scope, found)
-    return_url = consent_return if offer.provider.auth == OAUTH else None
+    return_url = consent_return if placing.by_consent(offer.provider.manifest, keys) else None
     if offer.integration.user_scoped:
         return await personal.connect(scope, found.integration_id, return_url=return_url, keys=keys)
     return await starting.connect_integration(scope, found.integration_id, return_url=return_url, keys=keys)

@@ -226,7 +226,7 @@ def _read(
     connector = registration.connector
     try:
         if isinstance(connector, SignsCallbacks):
-            connector.check_callback(located(registration, flow.account), query, now)
+            connector.check_callback(located(registration, flow.account), flow.account, query, now)
         return registration.connector.read_callback(query, address)
     except ConsentDenied as denied:
         raise _Ended(Outcome.DENIED, denied.reason[:100]) from denied

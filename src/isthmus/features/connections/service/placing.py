@@ -4,13 +4,31 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from isthmus.connect.manifest import Field
+from isthmus.connect.manifest import Field, Manifest
 from isthmus.connect.spi import Account
-from isthmus.features.catalog import Registration
+from isthmus.features.catalog import AppMissing, Registration
 from isthmus.features.connections.errors import WrongKind
 from isthmus.features.connections.model import connection as model
 from isthmus.features.connections.service.clients import located
 from isthmus.kit.secret import Secret
+
+OAUTH = "oauth2"
+
+
+def by_consent(manifest: Manifest, given: Mapping[str, Secret] | None) -> bool:
+    """Whether a person is asked at the platform: always, or where both ways are open and no secret was filled in."""
+    if manifest.auth == OAUTH:
+        return True
+    hidden = {field.name for field in manifest.credential_fields if field.secret}
+    return OAUTH in manifest.auth_also and bool(given) and hidden.isdisjoint(given or {})
+
+
+def check_app(registration: Registration) -> None:
+    """A consent needs an app, also where keys do without. Raises AppMissing."""
+    manifest, known = registration.manifest, registration.app.credentials
+    needed = [field for field in manifest.app_fields if field.required or manifest.auth != OAUTH]
+    if not all(field.name in known for field in needed):
+        raise AppMissing(details={"provider": registration.provider})
 
 
 def check(fields: Sequence[Field], given: Mapping[str, Secret]) -> None:
@@ -37,7 +55,7 @@ def read(
 
     Raises WrongKind for what the provider does not ask for, Invalid where a part does not fit into an address.
     """
-    fields = registration.manifest.credential_fields
+    fields = [field for field in registration.manifest.credential_fields if not field.secret]
     if not fields and given:
         raise WrongKind("This provider is connected by a consent, not by keys; leave the credentials out.")
     kept = {field.name: Secret(known[field.name]) for field in fields if known and field.name in known}

@@ -34,10 +34,10 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
     PlatformUnreachable, WrongAccountGiven.
     """
     registration = await catalog.registration(scope, connection.provider)
-    if registration.manifest.auth == OAUTH or kind == _CONSENT:
+    if connection.auth == OAUTH or kind == _CONSENT:
         raise ConsentNeeded
-    if kind != registration.manifest.auth:
-        raise WrongKind(f"This provider takes credentials of the kind {registration.manifest.auth}.")
+    if kind != connection.auth:
+        raise WrongKind(f"This connection takes credentials of the kind {connection.auth}.")
     account, given = await starting.tried_keys(scope, registration, connection, keys)
     if connection.account_id not in (None, account.id):
         raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})

@@ -41,6 +41,8 @@ class Target:
     integration_id: str | None = None
     #: The person whose connection it becomes; None for the tenant's.
     owner: Owner | None = None
+    #: How it is connected, where that is not the provider's first way.
+    auth: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ async def create(  # house: silent - create_on emits
 ) -> str:
     """A new connection that waits for its credentials, on a free integration of the provider or on a new one."""
     if target.integration_id is not None:
-        return await create_on(scope, tx, registration, target.integration_id, target.owner)
+        return await create_on(scope, tx, registration, target.integration_id, target.owner, target.auth)
     provider, shown = registration.provider, target.name or registration.manifest.name
     integration_id = await store.free_integration(tx, provider, target.name)
     if integration_id is None:
@@ -190,16 +192,21 @@ async def create(  # house: silent - create_on emits
         await store.update_integration(
             tx, integration_id, "pending", scope.now, name=shown, settings=target.settings or None
         )
-    return await create_on(scope, tx, registration, integration_id)
+    return await create_on(scope, tx, registration, integration_id, auth=target.auth)
 
 
 async def create_on(
-    scope: Scope, tx: Tx, registration: Registration, integration_id: str, owner: Owner | None = None
+    scope: Scope,
+    tx: Tx,
+    registration: Registration,
+    integration_id: str,
+    owner: Owner | None = None,
+    auth: str = "",
 ) -> str:
     """A new connection of this integration: the tenant's, or one person's. Raises Raced where a person has one."""
     connection_id = scope.id("con")
-    auth, provider = registration.manifest.auth, registration.provider
-    fresh = store.Fresh(connection_id, integration_id, provider, auth, registration.id)
+    way, provider = auth or registration.manifest.auth, registration.provider
+    fresh = store.Fresh(connection_id, integration_id, provider, way, registration.id)
     if not await store.insert_connection(tx, fresh, owner, scope.now):
         raise Raced
     tx.emit(Created(subject=connection_id, body={"provider": provider, "integrationId": integration_id}))

@@ -90,11 +90,12 @@ async def start_for(
     await catalog.admit(scope, provider)
     registration = await catalog.registration(scope, provider)
     _check_settings(registration.manifest.settings_fields, target.settings)
-    if registration.manifest.auth == OAUTH:
+    if placing.by_consent(registration.manifest, keys):
+        placing.check_app(registration)
         place = placing.read(registration, keys)
         allowed = await check_return(scope, return_url)
         async with held_by_one(), scope.tx() as tx:
-            made = await settling.create(scope, tx, registration, target)
+            made = await settling.create(scope, tx, registration, replace(target, auth=OAUTH))
             consent = await begin(scope, tx, registration, made, allowed, place)
         return Started(await get(scope, made), consent)
     given = _checked(registration, keys, return_url)
@@ -113,7 +114,7 @@ async def reconnect(
     """Give an existing connection new credentials; it keeps its account. Raises what `start` raises."""
     connection = await get(scope, connection_id)
     registration = await catalog.registration(scope, connection.provider)
-    if registration.manifest.auth == OAUTH:
+    if connection.auth == OAUTH:
         place = placing.read(registration, keys, account_of(connection).extra)
         allowed = await check_return(scope, return_url)
         async with scope.tx() as tx:
