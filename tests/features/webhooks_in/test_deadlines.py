@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -64,7 +65,6 @@ async def test_every_platform_with_a_deadline_is_answered_within_it() -> None:
         assert scheme is not None
         # what is looked at every 50 ms may be told that much later
         assert within(scheme) + 0.05 < scheme.deadline_ms / 1000 * 0.75, name
-    assert Settings().first_look.total_seconds() + 0.05 < 0.5
 
 
 async def test_a_stalled_database_is_answered_503_in_time_and_what_comes_again_is_kept_once(
@@ -91,16 +91,18 @@ async def test_a_stalled_database_is_answered_503_in_time_and_what_comes_again_i
 
 
 async def test_a_source_that_cannot_be_looked_up_in_time_is_asked_to_come_again(world: World, copied: Copy) -> None:
+    """Known ones in the time of their platform, although what is known has grown old; others in a common time."""
     seen, token = await world.source(provider="lazada", secret=KEY, app=APP)
-    settings = Settings()
+    assert (await world.push("ten_one", seen, token, news(6))).status == 200
+    settings = Settings(first_look=timedelta(seconds=0.1))
     fresh = World(world.system, Intake(world.system, settings, Finder(world.system, settings)))
     async with stalled(copied, "webhook_tokens"):
-        asked = [asyncio.create_task(fresh.send(token, news(7), {})) for _ in range(3)]
+        asked = [asyncio.create_task(one.send(token, news(7), {})) for one in (world, world, fresh)]
         await asyncio.wait(asked)
         assert [one.result().status for one in asked] == [503, 503, 503]
     assert (await fresh.push("ten_one", seen, token, news(7))).status == 200
 
 
-@pytest.mark.parametrize(("given_ms", "seconds"), [(500, 0.3), (5_000, 3.0), (60_000, 10.0)])
+@pytest.mark.parametrize(("given_ms", "seconds"), [(500, 0.3), (5_000, 3.0), (60_000, 25.0)])
 def test_a_part_of_the_platforms_time_is_left_for_the_way(given_ms: int, seconds: float) -> None:
     assert within(Webhooks(deadline_ms=given_ms)) == pytest.approx(seconds)

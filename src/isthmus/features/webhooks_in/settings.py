@@ -17,8 +17,8 @@ class Settings:
         default=timedelta(seconds=5), metadata={"help": "How long a process goes on with what it knows of a source."}
     )
     first_look: timedelta = field(
-        default=timedelta(milliseconds=300),
-        metadata={"help": "How long a look for a source may take before the platform is asked to come again."},
+        default=timedelta(seconds=3),
+        metadata={"help": "How long the first look for a source may take; later ones have the time of its platform."},
     )
     overlap: timedelta = field(
         default=timedelta(hours=24), metadata={"help": "How long an old address or secret counts after a rotation."}

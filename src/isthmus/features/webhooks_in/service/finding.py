@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}", re.ASCII)
 _REMEMBERED = 10_000
 #: The part of a platform's time that may pass before the answer; the rest is the way there and back.
 _OURS = 0.6
-_LONGEST = 10.0
+_LONGEST = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class Finder:
     async def _look(self, key: bytes, before: _Known | None) -> _Known:
         """One look for all who ask; it goes on when the time of those who wait for it is over.
 
-        That is the platform's own time where it is known whose address this is.
+        That is the platform's own time once it is known whose address this is. Before that it is a common one: some
+        platforms repeat nothing that was refused, so a look that is slow once must not cost a delivery.
         """
         source = before.source if before is not None else None
         seconds = self._settings.first_look.total_seconds() if source is None else within(source.scheme)
