@@ -95,6 +95,17 @@ async def test_the_guide_of_search_runs_as_it_is_printed(
     assert "connected" in capsys.readouterr().out
 
 
+async def test_the_guide_of_several_shops_runs_as_it_is_printed(
+    running: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amy, connection = await running.owner("tiki")
+    await amy.sync(connection)
+    monkeypatch.setenv("API", running.address)
+    monkeypatch.setenv("TOKEN", amy.token)
+    await execute(ROOT / "docs/guides/sell-in-several-shops.md")
+    assert "price done" in capsys.readouterr().out
+
+
 async def test_the_guide_of_inbound_webhooks_runs_as_it_is_printed(
     running: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
