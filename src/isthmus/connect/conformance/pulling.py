@@ -38,7 +38,8 @@ async def a_cursor_holds_no_secret(play: Play) -> None:
     """Cursors are stored in clear and shown to support."""
     granted = (await play.connect())[0]
     secrets = [granted.tokens.access_token, *([granted.tokens.refresh_token] if granted.tokens.refresh_token else [])]
-    secrets += [play.stage.app.credentials[one.name] for one in play.manifest.app_fields if one.secret]
+    known = play.stage.app.credentials
+    secrets += [known[one.name] for one in play.manifest.app_fields if one.secret and one.name in known]
     secrets += [play.keys[one.name] for one in play.manifest.credential_fields if one.secret and one.name in play.keys]
     async with play.session(granted) as session:
         page = await _first(play, session)
