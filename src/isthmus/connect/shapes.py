@@ -173,6 +173,21 @@ class FulfilmentStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ReturnStatus(StrEnum):
+    """How far the way back is (marketplaces.md 10.4)."""
+
+    REQUESTED = "requested"
+    #: The seller agreed, or the goods are on their way back.
+    ACCEPTED = "accepted"
+    DISPUTED = "disputed"
+    RECEIVED = "received"
+    REJECTED = "rejected"
+    #: Refunded, or closed in another way.
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
 class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who bought: personal data but for the id. `is_masked`: the platform shows stars instead of letters."""
 
@@ -285,6 +300,23 @@ class Related(msgspec.Struct, frozen=True):
     external_id: str
 
 
+class Return(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A buyer's wish to have an order, or lines of it, taken back; `lines` are external ids of lines.
+
+    `kind` is cancel, return, refund_only or exchange. `amount` is what goes back, where the platform says it.
+    """
+
+    external_id: str
+    kind: str
+    status: ReturnStatus
+    platform_status: str
+    reason: str | None = None
+    amount: Decimal | None = None
+    lines: tuple[str, ...] = ()
+    due_at: datetime | None = None
+    tracking_number: str | None = None
+
+
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     """One order as a marketplace shows it. `customer`, the addresses and `buyer_note` are personal data."""
 
@@ -315,3 +347,4 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     cancellation: Cancellation | None = None
     related: tuple[Related, ...] = ()
     shipments: tuple[Shipment, ...] = ()
+    returns: tuple[Return, ...] = ()

@@ -83,3 +83,21 @@ S = OrderStatus
 )
 def test_the_least_advanced_active_line_decides(lines: list[OrderStatus], status: OrderStatus) -> None:
     assert order_status(lines) is status
+
+
+def test_what_a_buyer_wants_taken_back_stands_with_the_order() -> None:
+    back = {"status": "shipped_back", "reverse_order_id": 900, "reason": "Too small"}
+    order = _order(
+        _unit(1, return_status="RTM_SHIPPING_BACK", **back),
+        _unit(2, return_status="RTM_SHIPPING_BACK", **back),
+        _unit(3, return_status="REFUND_REJECTED", reverse_order_id="901"),
+        _unit(4, return_status="NEW_WORD", reverse_order_id=902, sku_id="12"),
+        _unit(5, return_status="", reverse_order_id="", sku_id="13"),
+    )
+    found = {one.external_id: one for one in order.returns}
+    assert {name: (one.kind, one.status) for name, one in found.items()} == {
+        "900": ("return", "accepted"),
+        "901": ("refund_only", "rejected"),
+        "902": ("return", "unknown"),
+    }
+    assert (found["900"].lines, found["900"].reason) == (("1",), "Too small")

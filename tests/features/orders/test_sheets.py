@@ -19,6 +19,8 @@ from isthmus.connect.shapes import (
     OrderStatus,
     PaymentStatus,
     Related,
+    Return,
+    ReturnStatus,
     Shipment,
     Totals,
 )
@@ -67,6 +69,7 @@ _ORDER = st.builds(
     buyer_note=_MAYBE,
     cancellation=st.none() | st.builds(Cancellation, _MAYBE, _MAYBE, _MAYBE, st.booleans()),
     related=st.lists(st.builds(Related, _TEXT, _TEXT), max_size=2).map(tuple),
+    returns=st.lists(st.builds(Return, _TEXT, _TEXT, st.sampled_from(ReturnStatus), _TEXT), max_size=2).map(tuple),
     shipments=st.lists(_PARCEL, max_size=2).map(tuple),
 )
 

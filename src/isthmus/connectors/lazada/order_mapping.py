@@ -21,6 +21,8 @@ from isthmus.connect.shapes import (
     OrderLine,
     OrderStatus,
     PaymentStatus,
+    Return,
+    ReturnStatus,
     Shipment,
     Totals,
 )
@@ -53,6 +55,18 @@ _SENT = {
     OrderStatus.RETURNED: FulfilmentStatus.RETURNED,
 }
 _COD = "COD"
+#: Reverse states by their words (marketplaces.md 10.4).
+_REVERSED = {
+    **dict.fromkeys(("REQUEST_INITIATE", "CANCEL_INIT", "RTM_INIT", "RTW_INIT", "REFUND_INIT"), ReturnStatus.REQUESTED),
+    **dict.fromkeys(("RTM_SHIPPING_BACK", "RTW_SHIPPING_BACK"), ReturnStatus.ACCEPTED),
+    "RTM_RECEIVE_ITEM": ReturnStatus.RECEIVED,
+    **dict.fromkeys(("RTW_REJECT", "REFUND_REJECTED"), ReturnStatus.REJECTED),
+    **dict.fromkeys(
+        ("CANCEL_SUCCESS", "CANCEL_REFUND_ISSUED", "RTW_REFUND_PENDING", "REFUND_PENDING", "REFUND_SUCCESS"),
+        ReturnStatus.CLOSED,
+    ),
+    **dict.fromkeys(("RTM_CANCELED", "RTW_CANCELED"), ReturnStatus.CANCELLED),
+}
 
 
 class _Address(msgspec.Struct, gc=False):
@@ -114,6 +128,8 @@ class _Unit(msgspec.Struct, gc=False):
     payment_time: Loose = None
     reason: Loose = None
     cancel_return_initiator: Loose = None
+    return_status: Loose = None
+    reverse_order_id: Loose = None
     buyer_id: Loose = None
 
 
@@ -164,6 +180,7 @@ def order(record: RawRecord, account: Account) -> Order:
         seller_note=reading.optional_line(head.remarks),
         cancellation=_cancellation(units, requested=requested),
         shipments=_shipments(units, lines),
+        returns=_returns(units, lines),
     )
 
 
@@ -342,3 +359,34 @@ def _shipment(package: str, units: Sequence[_Unit], line_of: dict[str, str]) -> 
         tracking_number=reading.optional_line(units[0].tracking_code),
         quantities=quantities,
     )
+
+
+def _returns(units: Sequence[_Unit], lines: Sequence[OrderLine]) -> tuple[Return, ...]:
+    """What buyers want taken back, as it stands on the units; how much goes back only another call says."""
+    groups: dict[str, list[_Unit]] = {}
+    for unit in units:
+        reverse = reading.optional_ident(unit.reverse_order_id, "reverse order id")
+        if reverse is not None and not reading.absent(unit.return_status):
+            groups.setdefault(reverse, []).append(unit)
+    line_of = {one: line.external_id for line in lines for one in line.external_ids}
+    return tuple(_return(reverse, found, line_of) for reverse, found in groups.items())
+
+
+def _return(reverse: str, units: Sequence[_Unit], line_of: dict[str, str]) -> Return:
+    word = reading.line(units[0].return_status)
+    ids = (reading.ident(one.order_item_id, "order item id") for one in units)
+    return Return(
+        external_id=reverse,
+        kind=_reverse_kind(word),
+        status=_REVERSED.get(word, ReturnStatus.UNKNOWN),
+        platform_status=word,
+        reason=reading.optional_line(units[0].reason),
+        lines=tuple(dict.fromkeys(line_of[one] for one in ids)),
+    )
+
+
+def _reverse_kind(word: str) -> str:
+    """The state's own family says what it is about."""
+    if word.startswith("CANCEL"):
+        return "cancel"
+    return "refund_only" if word.startswith("REFUND") else "return"

@@ -11,7 +11,7 @@ from fastapi import Depends, Query
 from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
-from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, PaymentStatus, Shipment
+from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, PaymentStatus, Return, Shipment
 from isthmus.features.orders import service
 from isthmus.features.orders.model import OrderFilter, Personal
 from isthmus.features.orders.service import OrderDetail
@@ -137,6 +137,20 @@ class RelatedOut(Answer, frozen=True, kw_only=True):
     external_id: str
 
 
+class ReturnOut(Answer, frozen=True, kw_only=True):
+    """A buyer's wish to have lines taken back; `lines` are their `externalId`s."""
+
+    external_id: str
+    kind: str
+    status: str
+    platform_status: str
+    reason: str | None
+    amount: Decimal | None
+    lines: list[str]
+    due_at: datetime | None
+    tracking_number: str | None
+
+
 class CustomerOut(Answer, frozen=True, kw_only=True):
     """Who bought."""
 
@@ -193,6 +207,7 @@ class OrderDetailOut(OrderOut, frozen=True, kw_only=True):
     shipments: list[ShipmentOut]
     cancellation: CancellationOut | None
     related: list[RelatedOut]
+    returns: list[ReturnOut]
     personal: PersonalOut | None
     redacted_at: datetime | None
     raw: Any = None
@@ -298,6 +313,7 @@ def _detail(found: OrderDetail) -> OrderDetailOut:
         shipments=[_shipment(one, found.shipment_ids) for one in order.shipments],
         cancellation=CancellationOut(**msgspec.structs.asdict(order.cancellation)) if order.cancellation else None,
         related=[RelatedOut(kind=one.kind, external_id=one.external_id) for one in order.related],
+        returns=[_return(one) for one in order.returns],
         personal=_personal(found.personal),
         redacted_at=row["redacted_at"],
         raw=_raw(found.raw),
@@ -319,6 +335,10 @@ def _line(line: OrderLine, ids: Mapping[str, str]) -> LineOut:
 
 def _shipment(one: Shipment, ids: Mapping[str, str]) -> ShipmentOut:
     return ShipmentOut(id=ids.get(one.external_id), **msgspec.structs.asdict(one))
+
+
+def _return(one: Return) -> ReturnOut:
+    return ReturnOut(**{**msgspec.structs.asdict(one), "lines": list(one.lines)})
 
 
 def _personal(found: Personal | None) -> PersonalOut | None:

@@ -1,6 +1,7 @@
 """Lazada's order calls (reference 3.6): no state of its own for an order, one row per unit, money as text."""
 
 import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -26,6 +27,8 @@ _STATUS = {
     "cancelled": "canceled",
     "returned": "returned",
 }
+#: How a buyer's wish stands while an order is in such a state.
+_REVERSED: Mapping[str, str] = {"cancel_asked": "CANCEL_INIT", "returned": "RTM_RECEIVE_ITEM"}
 _FILTERS = frozenset(
     {
         *("unpaid", "pending", "canceled", "ready_to_ship", "delivered", "returned", "shipped", "failed"),
@@ -232,7 +235,8 @@ def _unit(seller: Seller, order: Placed, place: int, line: Bought) -> dict[str, 
         "created_at": _local(seller, order.placed),
         "updated_at": _local(seller, order.updated),
         "product_main_image": line.image or "",
-        "reverse_order_id": reverse_id(order) if order.state == "cancel_asked" else "",
+        "reverse_order_id": reverse_id(order) if order.state in _REVERSED else "",
+        "return_status": order.facts.get("return_status", _REVERSED.get(order.state, "")),
         "reason": "Changed my mind" if order.state == "cancelled" else "",
         "cancel_return_initiator": "buyer-cancel" if order.state == "cancelled" else "null-null",
         "buyer_id": int(order.buyer.id),

@@ -22,7 +22,7 @@ _PARTS: Final[Mapping[str, type[msgspec.Struct]]] = {
 }
 _PERSONAL: Final = frozenset({"customer", "shipping_address", "billing_address", "buyer_note", "seller_note"})
 #: What a cell holds as JSON.
-_JSON: Final = frozenset({"external_ids", "shipment_ids", "codes", "cancellation", "related", "shipments"})
+_JSON: Final = frozenset({"external_ids", "shipment_ids", "codes", "cancellation", "related", "shipments", "returns"})
 _LINE: Final = "line_"
 _Cells = dict[str, str]
 
