@@ -25,6 +25,8 @@ from isthmus.scope import Engine, Scope, System
 from isthmus.settings import Core, KeySettings, Settings
 
 _LOG = logging.getLogger("isthmus.app")
+#: From so many connections on, half of them is the most that one tenant has at a time (RL-12).
+_SHARED_FROM = 6
 
 
 class HomeUnusable(Problem):
@@ -144,6 +146,7 @@ async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Databa
         statement_cache_size=core.database_statement_cache,
         on_open=on_open,
         direct=places.embedded,
+        tenant_share=core.database_connections // 2 if core.database_connections >= _SHARED_FROM else None,
     )
 
 

@@ -52,10 +52,10 @@ async def pool(copied: Copy, owner: asyncpg.Connection) -> AsyncIterator[Databas
 
 async def _state(pool: Database) -> bool:
     """Whether the only connection, at rest, is in a transaction."""
-    connection = pool._pool.take()
+    connection = pool.pool.take()
     assert connection is not None
     open_still: bool = connection.is_in_transaction()
-    pool._pool.release(connection, read=open_still)
+    pool.pool.release(connection, read=open_still)
     return open_still
 
 
@@ -146,10 +146,10 @@ async def test_who_waits_in_line_or_pings_ends_the_read_before(pool: Database) -
 async def test_a_read_cut_at_rest_is_followed_by_a_new_connection(pool: Database, copied: Copy) -> None:
     async with pool.tenant("ten_a") as tx:
         await tx.fetch(_IDS)
-    connection = pool._pool.take()
+    connection = pool.pool.take()
     assert connection is not None
     connection.terminate()
-    pool._pool.release(connection, read=True)
+    pool.pool.release(connection, read=True)
     async with pool.tenant("ten_a") as tx:
         assert await tx.fetchval(_COUNT) == 1
 
@@ -162,7 +162,7 @@ async def test_closing_right_after_a_read_or_while_it_ends_leaves_nothing_open(c
         await asyncio.sleep(pause)
         async with asyncio.timeout(2):
             await made.close()
-        assert not made._pool._endings
+        assert not made.pool._endings
 
 
 async def test_time_limits_of_a_direct_connection_are_made_once(copied: Copy) -> None:
@@ -181,10 +181,10 @@ async def _beginning(pool: Database, tenant: str, *, written: bool = False) -> t
         seen = [row["id"] for row in await tx.fetch(_IDS)]
         if written:
             return str((await tx.fetch_sql("select now()::text"))[0][0]), seen
-    connection = pool._pool.take()
+    connection = pool.pool.take()
     assert connection is not None
     begun = str(await connection.fetchval("select now()::text"))
-    pool._pool.release(connection, read=True)
+    pool.pool.release(connection, read=True)
     return begun, seen
 
 

@@ -16,6 +16,7 @@ import asyncpg
 from isthmus.engine.db import connections
 from isthmus.engine.db.pool import Pool
 from isthmus.engine.db.statements import Statement
+from isthmus.engine.db.turns import Turns
 
 TENANT_ROLE, SYSTEM_ROLE = "isthmus_tenant", "isthmus_system"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", re.ASCII)
@@ -115,20 +116,21 @@ class Opening:
         "_on_open",
         "_pool",
         "_timeout",
+        "_turns",
         "only_reads",
         "tenant_id",
     )
 
-    def __init__(
-        self, pool: Pool, begin: str, tenant_id: str | None, timeout: float, on_open: OnOpen | None, *, lazy: bool
-    ) -> None:
-        self._pool = pool
+    def __init__(self, database: "Database", begin: str, tenant_id: str | None) -> None:
+        self._pool = database.pool
         self._begin = begin
         self.tenant_id = tenant_id
-        self._timeout = timeout
+        self._timeout = database.acquire_timeout
         #: Whether nothing but reads was done, so that the end may wait for whoever takes the connection next.
-        self.only_reads = lazy
-        self._on_open = on_open
+        self.only_reads = database.lazy
+        self._on_open = database.on_open
+        #: The tenant's part of the pool, while the transaction may still take a turn of it.
+        self._turns = database.turns if tenant_id is not None else None
         #: Whether the transaction is one that a reader before began: good enough to read in, not to write in.
         self._goes_on = False
         self._connection: asyncpg.Connection | None = None
@@ -142,8 +144,10 @@ class Opening:
         return self._connection
 
     async def __aenter__(self) -> Tx:
-        connection = self._connection = self._pool.take() or await self._pool.acquire(self._timeout)
+        if self._turns is not None and self.tenant_id is not None and not self._turns.take(self.tenant_id):
+            await self._wait(self._turns, self.tenant_id)
         try:
+            connection = self._connection = self._pool.take() or await self._pool.acquire(self._timeout)
             self._goes_on = self.only_reads and self._pool.goes_on(connection, self._begin)
             if not self._goes_on:
                 await self._open(connection)
@@ -151,10 +155,26 @@ class Opening:
                 self._hook = self._on_open()
                 self._hook.__enter__()
         except BaseException as failure:
-            await self._abandon()
+            try:
+                await self._abandon()
+            finally:
+                self._leave()
             _raise_meaning(failure)
             raise
         return Tx(self)
+
+    async def _wait(self, turns: Turns, tenant_id: str) -> None:
+        try:
+            await turns.wait(tenant_id, self._timeout)
+        except BaseException:
+            self._turns = None  # there is none to leave
+            raise
+
+    def _leave(self) -> None:
+        """The tenant's next one may have the turn."""
+        turns, self._turns = self._turns, None
+        if turns is not None and self.tenant_id is not None:
+            turns.leave(self.tenant_id)
 
     async def to_write(self) -> asyncpg.Connection:
         """The connection in a transaction of our own: it has a beginning, and a time, that nobody else had."""
@@ -175,13 +195,16 @@ class Opening:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._hook is not None:
-            self._hook.__exit__(None, None, None)
-        if error is not None:
-            await self._abandon()
-            _raise_meaning(error)
-            return  # the failure goes on its way
-        await self._commit()
+        try:
+            if self._hook is not None:
+                self._hook.__exit__(None, None, None)
+            if error is not None:
+                await self._abandon()
+                _raise_meaning(error)
+                return  # the failure goes on its way
+            await self._commit()
+        finally:
+            self._leave()
 
     async def _commit(self) -> None:
         connection = self.connection
@@ -228,12 +251,16 @@ class Database:
         statement_timeout: float,
         on_open: OnOpen | None = None,
         direct: bool = False,
+        tenant_share: int | None = None,
     ) -> None:
         self.url = url
-        self._pool = pool
-        self._acquire_timeout = acquire_timeout
-        self._on_open = on_open
-        self._lazy = direct
+        self.pool = pool
+        self.acquire_timeout = acquire_timeout
+        self.on_open = on_open
+        #: Whether a transaction that only read may be gone on in.
+        self.lazy = direct
+        #: The part of the pool that one tenant may have at a time; None for all of it.
+        self.turns = Turns(tenant_share) if tenant_share is not None else None
         limits = "" if direct else "".join(f"; set local {name} = {ms}" for name, ms in _limits(statement_timeout))
         self._limits = limits
         self._as_system = f"begin; set local role {SYSTEM_ROLE}{limits}"
@@ -249,13 +276,15 @@ class Database:
         statement_cache_size: int = 400,
         on_open: OnOpen | None = None,
         direct: bool = False,
+        tenant_share: int | None = None,
     ) -> Self:
         """Open the pool. `statement_cache_size=0` behind a transaction pooler that knows no prepared statements.
 
         direct: nothing stands between this pool and PostgreSQL, so a connection is one session for life. Limits are
         then made once, and a transaction that only read is gone on in by readers of the same tenant for a moment; it
-        ends in the trip that opens another one on its connection, or when nobody comes. Raises DatabaseUnavailable or
-        DatabaseUnsuitable when the first connection fails.
+        ends in the trip that opens another one on its connection, or when nobody comes. tenant_share: the most
+        transactions of one tenant at a time. Raises DatabaseUnavailable or DatabaseUnsuitable when the first connection
+        fails.
         """
         limits = {name: str(ms) for name, ms in _limits(statement_timeout)} if direct else None
 
@@ -285,6 +314,7 @@ class Database:
             statement_timeout=statement_timeout,
             on_open=on_open,
             direct=direct,
+            tenant_share=tenant_share,
         )
 
     def tenant(self, tenant_id: str) -> Opening:
@@ -292,33 +322,33 @@ class Database:
         if not _TENANT.fullmatch(tenant_id):
             raise ValueError("not a tenant id")
         begin = f"begin; set local role {TENANT_ROLE}; set local isthmus.tenant = '{tenant_id}'{self._limits}"
-        return Opening(self._pool, begin, tenant_id, self._acquire_timeout, self._on_open, lazy=self._lazy)
+        return Opening(self, begin, tenant_id)
 
     def system(self) -> Opening:
         """A transaction for statements that span tenants by nature; every caller is on a list a check holds."""
-        return Opening(self._pool, self._as_system, None, self._acquire_timeout, self._on_open, lazy=self._lazy)
+        return Opening(self, self._as_system, None)
 
     @property
     def use(self) -> tuple[int, int, int]:
         """How many connections are lent, how many rest, and how many callers wait for one."""
-        return self._pool.use
+        return self.pool.use
 
     async def ping(self, timeout: float = 2.0) -> None:
         """Whether the database answers. Raises DatabaseUnavailable."""
         with connections.translated("the configured address"):
             async with asyncio.timeout(timeout):
-                connection = await self._pool.acquire(timeout)
+                connection = await self.pool.acquire(timeout)
                 try:
                     await connection.execute("commit" if connection.is_in_transaction() else "select")
                 except BaseException:
                     connection.terminate()
                     raise
                 finally:
-                    self._pool.release(connection)
+                    self.pool.release(connection)
 
     async def close(self, timeout: float = 5.0) -> None:
         """Wait for open transactions, then close; cut what is still open after `timeout` seconds."""
         try:
-            await asyncio.wait_for(self._pool.close(), timeout)
+            await asyncio.wait_for(self.pool.close(), timeout)
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self._pool.terminate()
+            self.pool.terminate()
