@@ -91,6 +91,9 @@ async def _told(system: System) -> bool:
 
 
 async def _first(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float) -> None:
+    """Wait for the bell, or for the stop alone. The bus rings once more after the stop, which is seen here before."""
+    if stop.is_set():
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await (bell or stop).wait()
