@@ -212,6 +212,33 @@ async def test_a_worker_that_dies_between_pages_loses_and_repeats_nothing(
     assert (told.count("listing.created"), told.count("upload.finished")) == (10, 1)
 
 
+async def test_files_of_one_tenant_are_written_one_after_the_other(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await given.sent(scope, GOOD), await given.sent(scope, GOOD.replace("Tea", "Green tea"))
+    write, inside, go_on = records.write_listings, asyncio.Event(), asyncio.Event()
+
+    async def slow(*given_: Any) -> Any:
+        inside.set()
+        await go_on.wait()
+        return await write(*given_)
+
+    monkeypatch.setattr(records, "write_listings", slow)
+    working = asyncio.create_task(running.work(scope, first.id))
+    await inside.wait()
+    await running.work(scope, second.id)
+    assert (await uploads.upload(scope, second.id)).state is State.QUEUED
+    go_on.set()
+    await working
+    async with System(scope.engine).tx() as tx:
+        woken = await tx.fetch_sql(
+            "select convert_from(payload, 'UTF8')::jsonb ->> 1 as id from queue.pgqueuer where status = 'queued'"
+        )
+    assert [row["id"] for row in woken].count(second.id) == 2
+    await running.work(scope, second.id)
+    assert given.counts(await uploads.upload(scope, second.id)) == (0, 1, 1, 0)
+
+
 async def test_a_stale_worker_writes_nothing(scope: Scope) -> None:
     upload = await given.sent(scope, GOOD)
     async with scope.tx() as tx:

@@ -307,3 +307,6 @@ async def _end(scope: Scope, upload: Upload, state: State, error: tuple[str, str
         ended = await store.finish(tx, upload, state, scope.now, error=error)
         if ended is not None:
             tx.emit(_ENDINGS[state](subject=ended.id, body=event_body(ended)))
+        following = await store.waiting(tx)
+        if following is not None:
+            await tx.enqueue(JOB, following)

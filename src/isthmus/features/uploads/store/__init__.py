@@ -31,3 +31,4 @@ from isthmus.features.uploads.store.working import finish as finish
 from isthmus.features.uploads.store.working import hand_back as hand_back
 from isthmus.features.uploads.store.working import hold as hold
 from isthmus.features.uploads.store.working import stalled as stalled
+from isthmus.features.uploads.store.working import waiting as waiting

@@ -4,21 +4,27 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, DateTime, bindparam, case, cast, update
+from sqlalchemy import BigInteger, DateTime, bindparam, case, cast, exists, or_, select, update
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.uploads.model.shaping import RowError
 from isthmus.features.uploads.model.source import Source
 from isthmus.features.uploads.model.upload import State, Step, Upload
-from isthmus.features.uploads.store.columns import FREE, LEASE, MINE, ONE, OPEN, TO_DO, UPLOAD, as_upload
+from isthmus.features.uploads.store.columns import FREE, LEASE, MINE, NOW, ONE, OPEN, TO_DO, UPLOAD, as_upload
 from isthmus.features.uploads.tables import UPLOADS
 
 _u = UPLOADS.c
 _TIME = DateTime(timezone=True)
 _COUNTS: Final = ("rows", "products", "created", "updated", "unchanged", "failed")
+_o = UPLOADS.alias("other").c
+#: Files of one tenant are written one after the other: many at once would only wait for each other's pages, each with a
+#: connection of the database in its hand.
+_ALONE = ~exists(
+    select(_o.id).where(_o.tenant_id == _u.tenant_id, _o.id != _u.id, _o.state == "running", _o.lease_until > NOW)
+)
 _CLAIM = statement(
     update(UPLOADS)
-    .where(*ONE, TO_DO, FREE)
+    .where(*ONE, TO_DO, FREE, or_(_u.state == "cancelling", _ALONE))
     .values(
         state=case((_u.state == "queued", "running"), else_=_u.state),
         fence=_u.fence + 1,
@@ -64,6 +70,12 @@ _FINISH = statement(
     )
     .returning(*UPLOAD)
 )
+_WAITING = statement(
+    select(_u.id)
+    .where(_u.tenant_id == bindparam("tenant_id"), TO_DO, _u.lease_until.is_(None))
+    .order_by(_u.id)
+    .limit(1)
+)
 _BEAT = statement(update(UPLOADS).where(*MINE).values(lease_until=LEASE))
 _HAND_BACK = statement(update(UPLOADS).where(*MINE).values(lease_until=None))
 _DESCRIBE = statement(
@@ -102,8 +114,14 @@ def _keys(tx: Tx, upload: Upload) -> dict[str, object]:
 
 
 async def claim(tx: Tx, id_: str, lease: timedelta, now: datetime) -> Upload | None:
-    """Take an upload that nobody holds; None when somebody does, or when it has ended."""
+    """Take an upload that nobody holds; None when somebody does, when it has ended, or while another is written."""
     return as_upload(await tx.fetchrow(_CLAIM, tenant_id=tx.tenant_id, id=id_, lease=lease, now=now))
+
+
+async def waiting(tx: Tx) -> str | None:
+    """The oldest of the tenant's uploads that nobody works on."""
+    found: str | None = await tx.fetchval(_WAITING, tenant_id=tx.tenant_id)
+    return found
 
 
 async def hold(tx: Tx, upload: Upload, origin: str) -> State | None:
