@@ -42,6 +42,7 @@ from isthmus.http.asgi import REQUEST_ID
 from isthmus.http.paging import Cursors
 from isthmus.kit.permissions import ROLES, TENANT_ADMIN, USER
 from isthmus.kit.secret import Secret
+from isthmus.sandbox import walk
 
 OURS = [one for one in SIGNED if one.for_tenants]
 LISTS = [one for one in OURS if one.method == "GET" and not one.nouns() and not one.streams]
@@ -182,6 +183,64 @@ async def test_TN_01_a_role_without_the_permission_is_refused(wall: Wall, case: 
         assert statements == []
         assert "PERMISSION_DENIED" in case.codes
         await person.browser.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def keys(wall: Wall) -> tuple[str, str]:
+    """Two keys of hers, each with one right that the other lacks."""
+    made = []
+    for right in ("products:read", "orders:read"):
+        body = {"name": right, "permissions": [right]}
+        answer = await wall.amy.call("POST", f"/api/merchants/{wall.amy.tenant_id}/api-keys", body)
+        assert answer.status == 201, answer.body
+        made.append(str(answer.body["data"]["key"]))
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("case", SIGNED, ids=str)
+async def test_TN_01_a_key_without_the_permission_is_refused(wall: Wall, keys: tuple[str, str], case: Case) -> None:
+    assert case.permission is not None
+    key = keys[1] if case.permission.name == "products:read" else keys[0]
+    foreign = await _nobody(wall, case.call(wall.hers), {"x-api-key": key})
+    never = await _nobody(wall, case.call(unknown()), {"x-api-key": key})
+    assert (foreign.status, foreign.body["error"]["code"]) == (403, "PERMISSION_DENIED")
+    assert foreign.body["error"]["details"] == {"permission": case.permission.name}
+    _same(foreign, never)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def anns(wall: Wall) -> str:
+    """The connection that somebody in Amy's tenant made for herself alone."""
+    ann = wall.running.person(wall.amy.tenant_id, [USER], "ann")
+    body = {"integrationId": "shopee", "name": "Everybody's own", "userScoped": True}
+    made = (await wall.amy.call("POST", "/api/tenant/integrations", body)).body["id"]
+    at = f"/api/user/integrations/{made}"
+    back = {"returnUrl": wall.running.address + "/"}
+    begun = await ann.call("POST", f"{at}/connect/oauth", back)
+    assert begun.status == 200, begun.body
+    async with ann.browser.get(begun.body["authorizationUrl"], allow_redirects=False) as answer:
+        consent = answer.headers["location"]
+    async with ann.browser.get(await walk(consent), allow_redirects=False) as answer:
+        assert answer.status == 302, await answer.text()
+    state = (await ann.call("GET", f"{at}/connection")).body
+    assert state["connected"], state
+    return str(state["connectionId"])
+
+
+@pytest.mark.parametrize("case", [one for one in OURS if "con" in one.nouns()], ids=str)
+async def test_TN_01_another_persons_connection_answers_as_one_that_never_was(
+    wall: Wall, anns: str, case: Case
+) -> None:
+    low = wall.running.person(wall.amy.tenant_id, [USER], "low")
+    # the log of changes tells an admin that somebody has connected something, and when
+    told = case.route.path.startswith("/api/audit")
+    for who in (low,) if told else (wall.amy, low):
+        theirs, did = await wall.ask(who, case.call({**wall.hers, "con": anns}))
+        never, would_do = await wall.ask(who, case.call({**wall.hers, "con": unknown()["con"]}))
+        _same(theirs, never)
+        assert did == would_do
+        assert anns not in str(theirs.body)
+    await low.browser.close()
 
 
 @pytest.mark.parametrize("case", ASKED_ABOUT, ids=str)
