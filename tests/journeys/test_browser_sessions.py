@@ -1,8 +1,10 @@
 """Sessions in browsers: begun, proved anew, kept from other pages, ended (security.md SE-05 to SE-09, SE-11)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from tests.given.browsers import Browser
@@ -181,6 +183,20 @@ async def test_SE_05_signing_out_takes_the_cookie_and_ends_what_it_should(town: 
     town.clock.advance(4.9)
     assert (await two.call("GET", "/api/auth/me")).status == 200
     assert (await two.call("POST", "/api/auth/logout")).status == 204
+
+
+async def test_SE_12_a_stream_ends_with_the_session_whose_cookie_opened_it(town: Town, admin: access.User) -> None:
+    browser = await town.enter(admin.email)
+    headers = {"cookie": f"{SESSION_COOKIE}={browser.kept}", "sec-fetch-site": "same-origin"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(town.address + "/api/sync/stream", headers=headers) as stream,
+        asyncio.timeout(10),
+    ):
+        assert stream.status == 200
+        assert (await browser.call("POST", "/api/auth/logout")).status == 204
+        town.clock.advance(4.9)
+        assert await stream.read() is not None
 
 
 async def test_SE_05_another_role_ends_the_sessions_in_browsers(town: Town) -> None:

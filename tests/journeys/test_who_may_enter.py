@@ -227,3 +227,30 @@ async def test_SE_09_a_foreign_issuers_session_is_as_fresh_as_its_auth_time(entr
     await boss.call("PUT", ACCOUNTS, {"issuer": ISSUER, "subject": "fresh", "roles": ["user"]})
     entrance.clock.advance(4.9)
     assert (await browser.call("GET", "/api/products")).status == 401
+
+
+async def test_OA_19_somebody_is_an_issuer_and_a_subject_and_never_an_address(entrance: Entrance) -> None:
+    """A session begun with a token belongs to this issuer's person, whatever else the token says of them."""
+    scope = entrance.running.platform.scope("ten_listed", system("ten_listed", "journeys"))
+    invited = await access.invite(scope, "twin@example.com", ["user"])
+    said = {"email": "twin@example.com", "email_verified": True, "preferred_username": "twin@example.com"}
+    boss = entrance.shows("ten_listed", TENANT_ADMIN, sub="boss")
+    browsers = []
+    for sub in (invited.user.id, "twin"):
+        browser = Browser(entrance.running)
+        shown = entrance.shows("ten_listed", "user", sub=sub, **said)
+        begun = await browser.call("POST", "/api/auth/session/token", authorization=f"Bearer {shown.token}")
+        assert (begun.status, begun.body["member"]) == (201, None)
+        assert (await browser.call("GET", "/api/auth/me")).body["id"] == f"user:{ISSUER}:{sub}"
+        browsers.append(browser)
+    assert (await boss.call("DELETE", f"/api/tenant/members/{invited.user.id}")).status == 204
+    entrance.clock.advance(4.9)
+    assert [(await one.call("GET", "/api/auth/me")).status for one in browsers] == [200, 200]
+    forged = Browser(entrance.running)
+    token = entrance.shows("ten_listed", "user", sub="twin").token
+    headers = {"authorization": f"Bearer {token}", "sec-fetch-site": "cross-site"}
+    assert (await forged.call("POST", "/api/auth/session/token", **headers)).status == 403
+    assert forged.kept == ""
+    identity = entrance.shows("ten_listed", "user", sub="twin", nonce="of-a-sign-in").token
+    refused = await forged.call("POST", "/api/auth/session/token", authorization=f"Bearer {identity}")
+    assert (refused.status, forged.kept) == (401, "")

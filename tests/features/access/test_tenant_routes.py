@@ -1,5 +1,6 @@
 """`/api/admin/tenants` over HTTP."""
 
+import asyncio
 from typing import Any
 
 import httpx2
@@ -111,3 +112,13 @@ async def test_pages_lead_through_all_tenants(edge: Edge, clock: ManualClock) ->
         query = {"limit": 2, "cursor": page["nextCursor"]} if page["hasMore"] else {}
     assert seen == every
     assert (await _do(edge, "GET", params={"limit": 2, "offset": 1})).json()["items"] == every[1:3]
+
+
+async def test_MA_04_of_two_changes_at_once_none_is_lost(edge: Edge) -> None:
+    made = (await _do(edge, "POST", json={"name": "At once", "plan": "starter"})).json()
+    for number in range(5):
+        bodies = ({"name": f"Name {number}"}, {"plan": f"plan-{number}"})
+        answers = await asyncio.gather(*(_do(edge, "PATCH", f"/{made['id']}", json=body) for body in bodies))
+        assert [one.status_code for one in answers] == [200, 200]
+        shown = (await _do(edge, "GET", f"/{made['id']}")).json()
+        assert (shown["name"], shown["plan"]) == (f"Name {number}", f"plan-{number}")

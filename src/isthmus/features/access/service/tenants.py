@@ -71,7 +71,7 @@ async def change_tenant(scope: Scope, tenant_id: str, *, changes: Mapping[str, s
         raise DeploymentTenant
     platform = scope.platform()  # house: platform - tenants belong to the deployment
     async with platform.tx() as tx:
-        found = await store.tenant(tx, tenant_id)
+        found = await store.tenant(tx, tenant_id, locked=True)
         if found is None:
             raise TenantNotFound
         name = model.read_name(changes["name"] or "") if "name" in changes else found.name
@@ -92,7 +92,7 @@ async def set_status(scope: Scope, tenant_id: str, *, status: TenantStatus) -> T
         raise DeploymentTenant
     platform = scope.platform()  # house: platform - tenants belong to the deployment
     async with platform.tx() as tx:
-        found = await store.tenant(tx, tenant_id)
+        found = await store.tenant(tx, tenant_id, locked=True)
         if found is None:
             raise TenantNotFound
         if found.status is TenantStatus.DELETING:

@@ -17,6 +17,7 @@ _ADD = statement(
     .on_conflict_do_nothing(index_elements=[T.c.slug])
 )
 _ONE = statement(select(*_COLUMNS).where(T.c.id == bindparam("id")))
+_LOCKED = statement(select(*_COLUMNS).where(T.c.id == bindparam("id")).with_for_update())
 _NAMED = statement(select(*_COLUMNS).where((T.c.id == bindparam("name")) | (T.c.slug == bindparam("name"))).limit(1))
 _SOME = statement(
     select(*_COLUMNS)
@@ -36,9 +37,9 @@ async def insert_tenant(tx: Tx, tenant: Tenant) -> bool:
     return bool(await tx.execute(_ADD, **{column.name: getattr(tenant, column.name) for column in _COLUMNS}))
 
 
-async def tenant(tx: Tx, tenant_id: str) -> Tenant | None:
-    """One tenant, if this transaction may see it."""
-    row = await tx.fetchrow(_ONE, id=tenant_id)
+async def tenant(tx: Tx, tenant_id: str, *, locked: bool = False) -> Tenant | None:
+    """One tenant, if this transaction may see it; locked where it is to be changed."""
+    row = await tx.fetchrow(_LOCKED if locked else _ONE, id=tenant_id)
     return _tenant(row) if row else None
 
 
