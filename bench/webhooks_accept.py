@@ -42,7 +42,8 @@ class Measured:
 
 
 @contextlib.contextmanager
-def _accepting(which: str) -> Iterator[tuple[int, str]]:
+def accepting(which: str) -> Iterator[tuple[int, str]]:
+    """The measured process of this kind: its id, and the address of its hook."""
     command = [sys.executable, "-m", "bench.hooks.accepting", which]
     home = Path(__file__).parents[1]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -51,10 +52,11 @@ def _accepting(which: str) -> Iterator[tuple[int, str]]:
             yield process.pid, process.stdout.readline().strip()
         finally:
             process.stdin.close()
-            process.wait(30)
+            process.wait(120)
 
 
-def _request(url: str) -> bytes:
+def request(url: str) -> bytes:
+    """A delivery as GitHub sends it, with an id of its own."""
     parts, delivery = urlsplit(url), uuid.uuid4()
     body = json.dumps({"id": str(delivery), "action": "opened", "repository": {"id": 1}, "pad": _PAD}).encode()
     mark = hmac.digest(SECRET.encode(), body, "sha256").hex()
@@ -72,7 +74,7 @@ async def _answered(reader: asyncio.StreamReader) -> None:
         raise RuntimeError(head.decode())
 
 
-async def _full(url: str, requests: list[bytes]) -> None:
+async def full(url: str, requests: list[bytes]) -> None:
     """As fast as it goes over some connections."""
     parts = urlsplit(url)
 
@@ -115,23 +117,23 @@ async def _steady(url: str, requests: list[bytes]) -> list[float]:
 
 
 def _round(pid: int, url: str) -> Measured:
-    requests = [_request(url) for _ in range(EVENTS)]
+    requests = [request(url) for _ in range(EVENTS)]
     before, begun = usage(pid).cpu_seconds, time.perf_counter()
-    uvloop.run(_full(url, requests))
+    uvloop.run(full(url, requests))
     wall = time.perf_counter() - begun
     return Measured((usage(pid).cpu_seconds - before) / EVENTS * 1e6, EVENTS / wall)
 
 
 def _p99(url: str) -> float:
-    took = uvloop.run(_steady(url, [_request(url) for _ in range(RATE * 3)]))
+    took = uvloop.run(_steady(url, [request(url) for _ in range(RATE * 3)]))
     return sorted(took)[int(len(took) * 0.99)] * 1e3
 
 
 def run() -> None:
     """Measure ours and the peer, turn by turn."""
-    with _accepting("ours") as ours, _accepting("peer") as peer:
+    with accepting("ours") as ours, accepting("peer") as peer:
         for _, url in (ours, peer):
-            uvloop.run(_full(url, [_request(url) for _ in range(1_000)]))
+            uvloop.run(full(url, [request(url) for _ in range(1_000)]))
         rounds = [(_round(*ours), _round(*peer)) for _ in range(ROUNDS)]
         slow = _p99(ours[1])
     mine, theirs = statistics.median(a.micros for a, _ in rounds), statistics.median(b.micros for _, b in rounds)

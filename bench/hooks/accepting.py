@@ -1,6 +1,8 @@
 """The process that the accept benchmark measures: the API alone, or a peer that does the same with one insert each.
 
-`python -m bench.hooks.accepting ours|peer` prints the address of a hook whose secret is `SECRET`.
+`python -m bench.hooks.accepting ours|peer` prints the address of a hook whose secret is `SECRET`. `full` is ours with a
+past, `held` the same under a snapshot that is never let go; `worker`, `full-worker` and `held-worker` have a worker in
+the same process, and a handler that forwards.
 """
 
 import asyncio
@@ -19,10 +21,11 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI, Request, Response
 
-from isthmus.app import SECTIONS, address_of, open_platform, serve_api
+from bench.hooks import past
+from isthmus.app import SECTIONS, address_of, open_platform, serve_api, work_queue
 from isthmus.engine.db import EmbeddedPostgres
 from isthmus.features import access
-from isthmus.features.webhooks_in.service import managing
+from isthmus.features.webhooks_in.service import managing, rules
 from isthmus.http.server import bind
 from isthmus.kit.permissions import PLATFORM_TENANT, system
 from isthmus.kit.secret import Secret
@@ -47,14 +50,26 @@ def _home() -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-async def _ours(home: Path, stop: asyncio.Event) -> None:
+async def _ours(home: Path, stop: asyncio.Event, which: str) -> None:
     bound = bind("127.0.0.1", 0)
     settings = load(SECTIONS, {"ISTHMUS_HOME": str(home)})
-    async with open_platform(settings, upgrade=True, public_url=address_of(bound)) as platform:
+    async with (
+        open_platform(settings, upgrade=True, public_url=address_of(bound)) as platform,
+        contextlib.AsyncExitStack() as stack,
+    ):
         operator = platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "bench"))
         tenant = await access.create_tenant(operator, "Bench")
         scope = platform.scope(tenant.id, system(tenant.id, "bench"))
         seen = await managing.add(scope, managing.Wanted("github", secret=Secret(SECRET)))
+        if which.startswith(("full", "held")):
+            await past.fill(platform.system, tenant.id, seen.source.id)
+        if which.startswith("held"):
+            await stack.enter_async_context(past.held(platform.system))
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        if which.endswith("worker"):
+            fields: dict[str, object] = dict.fromkeys(("source_id", "filter", "transform", "retries", "ordered_by"))
+            await rules.add(scope, {**fields, "name": "on", "pattern": "*", "priority": 100, "paused": False})
+            group.create_task(work_queue(platform, stop))
         _say(seen.url.reveal() if seen.url else "")
         await serve_api(platform, bound, stop)
 
@@ -99,7 +114,7 @@ async def main(which: str) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin, stop.set)
     with _home() as home:
-        await (_ours if which == "ours" else _peer)(home, stop)
+        await (_peer(home, stop) if which == "peer" else _ours(home, stop, which))
 
 
 if __name__ == "__main__":

@@ -296,6 +296,7 @@ async def test_WH_13_a_simulated_delivery_reaches_no_handler(world: World) -> No
 async def test_a_replay_is_counted_first_then_handed_out_and_can_be_stopped(world: World) -> None:
     await pushed(world, *(news(111, code=3, number=n) for n in range(25)))
     await world.work("ten_one")
+    assert not any(one.replayed for one in CALLS.told)
     scope = world.scope("ten_one")
     assert await replaying.plan(scope, every(world, state="done")) == 25
     assert await replaying.plan(scope, every(world, provider="lazada")) == 0
@@ -310,7 +311,7 @@ async def test_a_replay_is_counted_first_then_handed_out_and_can_be_stopped(worl
     assert (ended["state"], ended["done"]) == ("done", 25)
     CALLS.told.clear()
     await world.work("ten_one")
-    assert len(CALLS.told) == 25
+    assert [one.replayed for one in CALLS.told] == [True] * 25
     stopped = await replaying.begin(scope, every(world))
     assert (await replaying.cancel(scope, stopped["id"]))["state"] == "cancelled"
     await replaying.carry_on(scope, stopped["id"])

@@ -52,6 +52,7 @@ class WebhookReceived(Event):
         "connectionId": {"type": ["string", "null"]},
         "hops": {"type": "integer", "description": "How often it has passed through a forwarder like this one."},
         "simulated": {"type": "boolean", "description": "Sent by the simulator and not by the platform."},
+        "replayed": {"type": "boolean", "description": "Worked off once more because somebody asked for it."},
         "payload": {},
         "payloadOmitted": {"type": "boolean", "description": "The body was too large to be forwarded whole."},
         "receivedAt": {"type": "string", "format": "date-time"},

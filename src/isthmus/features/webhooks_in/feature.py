@@ -27,7 +27,11 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(READ, MANAGE, OPERATE),
     reconcile=(working.missing, replaying.missing, subscribing.missing),
-    periodic={"webhooks_in.due": (2.0, jobs.wake), "webhooks_in.sweep": (600.0, jobs.sweep)},
+    periodic={
+        "webhooks_in.due": (2.0, jobs.wake),
+        "webhooks_in.ask": (4.0, jobs.ask),
+        "webhooks_in.sweep": (600.0, jobs.sweep),
+    },
     reseals={"webhooks_in.secrets": managing.reseal, "webhooks_in.addresses": subscribing.reseal},
     settings=Settings,
 )

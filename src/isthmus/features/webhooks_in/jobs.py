@@ -51,8 +51,14 @@ async def pull(scope: Scope, key: str) -> None:
 async def wake(system: System) -> None:
     """Find retries that have come due and work that nobody carries on."""
     await working.wake(system)
+
+
+async def ask(system: System) -> None:
+    """Find platforms that are to be told of a shop or looked at, and queues that are to be read."""
     async with system.tx() as tx:
-        await system.engine.queue.enqueue_missing(tx, await subscribing.missing(system, tx))
+        wakes = await subscribing.missing(system, tx)
+        if wakes:
+            await system.engine.queue.enqueue_missing(tx, wakes)
 
 
 async def sweep(system: System) -> None:

@@ -100,6 +100,7 @@ def forward(tx: Tx, rule: Rule, source: Expressions | None, job: Job) -> Outcome
     except ExpressionFailed as failure:
         return Outcome("failed", str(failure)[:_TEXT])
     times = {name: job.told[name] for name in ("received_at", "occurred_at")}
+    body["replayed"] = job.told["replays"] > 0
     body |= {"receivedAt": _iso(times["received_at"]), "occurredAt": _iso(times["occurred_at"])}
     tx.emit(WebhookReceived(subject=subject.id, body=body))
     return Outcome("done", None, None, {"published": RECEIVED})
@@ -156,6 +157,7 @@ def _told(job: Job, source: Expressions | None, handler: Handler) -> Told:
         received_at=job.told["received_at"],
         occurred_at=job.told["occurred_at"],
         attempt=job.attempt,
+        replayed=job.told["replays"] > 0,
         payload=forwarded(rule, source.transform if source else None, subject)["payload"],
         headers=subject.headers,
         body=subject.body,

@@ -27,6 +27,8 @@ class Told:
     received_at: datetime
     occurred_at: datetime | None
     attempt: int
+    #: Somebody asked to have it worked off once more (security.md WH-13).
+    replayed: bool
     payload: Any
     headers: Mapping[str, str]
     body: bytes

@@ -198,9 +198,11 @@ def _ended(scope: Scope, known: _Known, row: Mapping[str, Any], outcome: Outcome
 
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:
     """The wake-ups of what nobody works on: lost ones, dead workers, and retries that have come due."""
-    routes = [Wake(ROUTE, source, tenant) for tenant, source in await store.forgotten(tx, system.now - _QUIET, _MOST)]
-    due = [Wake(HANDLE, key, tenant) for tenant, key in await tasks.due(tx, system.now, _MOST)]
-    return [*routes, *due]
+    forgotten, due = await tasks.due(tx, system.now - _QUIET, system.now, _MOST)
+    return [
+        *(Wake(ROUTE, source, tenant) for tenant, source in forgotten),
+        *(Wake(HANDLE, key, tenant) for tenant, key in due),
+    ]
 
 
 async def heard(tx: Tx, event: Mapping[str, Any]) -> None:
@@ -214,4 +216,6 @@ async def heard(tx: Tx, event: Mapping[str, Any]) -> None:
 async def wake(system: System) -> None:
     """Wake what is due between the rounds of the reconciler."""
     async with system.tx() as tx:
-        await system.engine.queue.enqueue_missing(tx, await missing(system, tx))
+        wakes = await missing(system, tx)
+        if wakes:
+            await system.engine.queue.enqueue_missing(tx, wakes)

@@ -17,7 +17,7 @@ _CONTENTS = "select id, body, headers, query from webhook_inbox where tenant_id 
 _TOLD = """
 select id, source_id, connection_id, provider, event, topic, entity, object, account,
   simulated and not rehearsed as simulated, rehearsed,
-       body, headers, query, received_at, occurred_at from webhook_inbox
+       body, headers, query, received_at, occurred_at, replays from webhook_inbox
 where tenant_id = $1 and id = any($2::text[])
 """
 _REPLAN = """

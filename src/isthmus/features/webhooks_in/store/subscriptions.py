@@ -75,11 +75,20 @@ _RESEAL = """
 update webhook_subscriptions set sealed_url = $5
 where tenant_id = $1 and provider = $2 and registration_id = $3 and sealed_url = $4
 """
-_DUE_ENROLMENTS = "select tenant_id, connection_id from webhook_enrolments where next_at <= $1 limit $2"
-_DUE_CHECKS = "select tenant_id, provider, registration_id from webhook_subscriptions where next_at <= $1 limit $2"
-_DUE_PULLS = """
-select tenant_id, provider, registration_id from webhook_subscriptions
-where pull_at <= $1 and queue is not null and source_id is not null limit $2
+# Connections to be told of, subscriptions to be compared, and queues to be read: one look for all.
+_DUE = """
+select 'told' as what, tenant_id, '' as provider, connection_id as key from (
+  select tenant_id, connection_id from webhook_enrolments where next_at <= $1 limit $2
+) told
+union all
+select 'compared', tenant_id, provider, registration_id from (
+  select tenant_id, provider, registration_id from webhook_subscriptions where next_at <= $1 limit $2
+) compared
+union all
+select 'pulled', tenant_id, provider, registration_id from (
+  select tenant_id, provider, registration_id from webhook_subscriptions
+  where pull_at <= $1 and queue is not null and source_id is not null limit $2
+) pulled
 """
 
 
@@ -196,9 +205,13 @@ async def remove(tx: Tx, place: Place) -> None:
 
 async def due(tx: Tx, now: datetime, limit: int) -> tuple[list[tuple[str, str]], list[Place], list[Place]]:
     """Connections to be told of, subscriptions to be compared, and queues to be read; as the system."""
-    told = [(row["tenant_id"], row["connection_id"]) for row in await tx.fetch_sql(_DUE_ENROLMENTS, now, limit)]
-    compared = [Place(*row) for row in await tx.fetch_sql(_DUE_CHECKS, now, limit)]
-    return told, compared, [Place(*row) for row in await tx.fetch_sql(_DUE_PULLS, now, limit)]
+    rows = await tx.fetch_sql(_DUE, now, limit)
+
+    def places(what: str) -> list[Place]:
+        return [Place(row["tenant_id"], row["provider"], row["key"]) for row in rows if row["what"] == what]
+
+    told = [(row["tenant_id"], row["key"]) for row in rows if row["what"] == "told"]
+    return told, places("compared"), places("pulled")
 
 
 async def to_reseal(tx: Tx, tenant_id: str, after: str, limit: int) -> list[Mapping[str, Any]]:

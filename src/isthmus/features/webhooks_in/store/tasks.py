@@ -79,10 +79,18 @@ update webhook_tasks set state = 'waiting', attempts = 0, next_at = $3, reason =
 where tenant_id = $1 and delivery_id = $2 and state in ('dead', 'waiting') and ($4::text is null or handler = $4)
 returning key
 """
+# Sources whose router was never woken, or died, and workers with something to do: one look for both.
 _DUE = """
-select tenant_id, key from webhook_tasks
-where state in ('waiting', 'handling') and next_at < $1 and tenant_id not in (select tenant_id from webhook_halts)
-group by 1, 2 limit $2
+select true as routes, tenant_id, source_id as key from (
+  select tenant_id, source_id from webhook_mail
+  where (wanted > seen or since is not null) and last_at < $1 limit $3
+) forgotten
+union all
+select false, tenant_id, key from (
+  select tenant_id, key from webhook_tasks
+  where state in ('waiting', 'handling') and next_at <= $2 and tenant_id not in (select tenant_id from webhook_halts)
+  group by 1, 2 limit $3
+) due
 """
 _HALT = "insert into webhook_halts (tenant_id, since) values ($1, $2) on conflict do nothing"
 _LET_GO = "delete from webhook_halts where tenant_id = $1"
@@ -160,6 +168,13 @@ async def let_go(tx: Tx, tenant_id: str) -> None:
     await tx.execute_sql(_LET_GO, tenant_id)
 
 
-async def due(tx: Tx, before: datetime, limit: int) -> list[tuple[str, str]]:
-    """Workers with something to do: (tenant, key), halted tenants left out; as the system."""
-    return [(row["tenant_id"], row["key"]) for row in await tx.fetch_sql(_DUE, before, limit)]
+async def due(
+    tx: Tx, quiet_since: datetime, now: datetime, limit: int
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Sources that were forgotten, as (tenant, source), and workers with something to do, as (tenant, key).
+
+    Those of halted tenants are left out; as the system.
+    """
+    rows = await tx.fetch_sql(_DUE, quiet_since, now, limit)
+    forgotten = [(row["tenant_id"], row["key"]) for row in rows if row["routes"]]
+    return forgotten, [(row["tenant_id"], row["key"]) for row in rows if not row["routes"]]

@@ -33,10 +33,6 @@ select $1, g.delivery_id, g.id, $7, g.what, g.outcome, g.message, g.run_id
 from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $8::text[])
   as g (delivery_id, id, what, outcome, message, run_id)
 """
-_FORGOTTEN_MAIL = """
-select m.tenant_id, m.source_id from webhook_mail m
-where (m.wanted > m.seen or m.since is not null) and m.last_at < $1 limit $2
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +94,3 @@ async def note(tx: Tx, tenant_id: str, steps: Sequence[Step], now: datetime) -> 
     names = ("delivery_id", "id", "what", "outcome", "message")
     columns = [[getattr(one, name) for one in steps] for name in names]
     await tx.execute_sql(_STEP, tenant_id, *columns, now, [one.run_id for one in steps])
-
-
-async def forgotten(tx: Tx, before: datetime, limit: int) -> list[tuple[str, str]]:
-    """Sources whose router was never woken, or died: (tenant, source); as the system."""
-    rows = await tx.fetch_sql(_FORGOTTEN_MAIL, before, limit)
-    return [(row["tenant_id"], row["source_id"]) for row in rows]
