@@ -1,0 +1,1 @@
+"""What the benchmark of pushes needs in a process of its own."""
