@@ -128,3 +128,11 @@ async def test_an_expired_key_is_out(story: Story) -> None:
 def end_text(seconds: float) -> str:
     """An instant as the wire writes it."""
     return SYSTEM.now().fromtimestamp(seconds, tz=SYSTEM.now().tzinfo).isoformat()
+
+
+async def test_SC_08_a_one_time_secret_is_never_compressed(running: Deployment) -> None:
+    amy = await running.merchant("Compressed")
+    body = {"name": "Till", "permissions": ["products:read"]}
+    path, takes = f"/api/merchants/{amy.tenant_id}/api-keys", {"accept-encoding": "gzip, deflate, br, zstd"}
+    for answer in (await amy.call("POST", path, body, **takes), await amy.call("GET", path, **takes)):
+        assert "content-encoding" not in {name.lower() for name in answer.headers}

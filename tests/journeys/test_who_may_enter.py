@@ -233,7 +233,7 @@ async def test_OA_19_somebody_is_an_issuer_and_a_subject_and_never_an_address(en
     """A session begun with a token belongs to this issuer's person, whatever else the token says of them."""
     scope = entrance.running.platform.scope("ten_listed", system("ten_listed", "journeys"))
     invited = await access.invite(scope, "twin@example.com", ["user"])
-    said = {"email": "twin@example.com", "email_verified": True, "preferred_username": "twin@example.com"}
+    said: dict[str, Any] = {"email": "twin@example.com", "email_verified": True}
     boss = entrance.shows("ten_listed", TENANT_ADMIN, sub="boss")
     browsers = []
     for sub in (invited.user.id, "twin"):

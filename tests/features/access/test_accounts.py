@@ -14,6 +14,7 @@ from isthmus.features.access.model import accounts as model
 from isthmus.features.access.service import hashing
 from isthmus.features.access.service.hashing import NOBODY, is_old
 from isthmus.http import Credentials, RequestFacts
+from isthmus.http.errors import PermissionDenied
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid, Unauthenticated, Unavailable
 from isthmus.kit.paging import Ask
@@ -276,3 +277,23 @@ async def test_what_is_over_is_forgotten(system: System, boss: Scope, clock: Man
     async with boss.tx() as tx:
         rows = await tx.fetch_sql("select count(*) from sessions union all select count(*) from sign_in_failures")
     assert [row["count"] for row in rows] == [0, 0]
+
+
+async def test_MA_05_an_admin_who_is_none_any_more_changes_nobody(system: System, boss: Scope) -> None:
+    """Their request was let in a moment before."""
+    was = await _join(system, boss, "was@example.com", TENANT_ADMIN)
+    other = await _join(system, boss, "other@example.com")
+    let_in = await _who(system, await _enter(system, boss, "was@example.com"))
+    late = Scope(boss.tenant_id, let_in, boss.engine, boss.clock)
+    assert (await access.change_roles(late, other.id, [TENANT_ADMIN])).roles == (TENANT_ADMIN,)
+    await access.change_roles(boss, was.id, [USER])
+    for act in (
+        access.change_roles(late, other.id, [USER]),
+        access.remove_member(late, other.id),
+        access.invite(late, "third@example.com", [TENANT_ADMIN]),
+    ):
+        with pytest.raises(PermissionDenied):
+            await act
+    await access.remove_member(boss, was.id)
+    with pytest.raises(PermissionDenied):
+        await access.remove_member(late, other.id)

@@ -292,3 +292,15 @@ async def test_keys_are_listed_newest_first_page_by_page(system: System, clock: 
     rest = await access.keys(shop, Ask(limit=3, after=first.next_after))
     assert [one.id for one in (*first.items, *rest.items)] == made[::-1]
     assert (first.has_more, rest.has_more, rest.next_after) == (True, False, None)
+
+
+async def test_SC_05_another_tenants_key_costs_the_same_work_as_none(system: System, amy: Scope) -> None:
+    hers, bob = await _make(amy), await given.tenant(system, "Bob")
+    asked = []
+    for key_id in (hers.key.id, ids.new("key")):
+        for act in (access.key, access.revoke_key, access.rotate_key):
+            with written_down() as statements, pytest.raises(access.KeyNotFound):
+                await act(bob, key_id)
+            asked.append(statements)
+    assert asked[:3] == asked[3:]
+    assert all(asked)

@@ -22,6 +22,7 @@ from isthmus.features.access.events import (
 )
 from isthmus.features.access.model import accounts as model
 from isthmus.features.access.model.accounts import User, UserStatus
+from isthmus.features.access.model.keys import MEMBERS
 from isthmus.features.access.model.sessions import Kind
 from isthmus.features.access.service import proving, sessions
 from isthmus.features.access.service.hashing import Hasher, is_old
@@ -31,9 +32,10 @@ from isthmus.features.access.store import keys as keys_store
 from isthmus.features.access.store import sessions as sessions_store
 from isthmus.features.access.store import tenants as tenants_store
 from isthmus.http import RequestFacts
+from isthmus.http.errors import PermissionDenied
 from isthmus.kit import ids
 from isthmus.kit.paging import Ask, Page
-from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
 
@@ -72,6 +74,7 @@ async def invite(scope: Scope, email: str, roles: Collection[str]) -> Shown:
     shown = Secret(model.INVITATION + ids.base62(model.RANDOM_LETTERS))
     until = scope.now + scope.part(Settings).invitation_life
     async with scope.tx() as tx:
+        await _check_still(scope, tx)
         if not await store.insert_user(tx, made, invitation=model.digest(shown), until=until):
             raise EmailTaken
         tx.emit(MemberInvited(subject=made.id, after=_told(made)))
@@ -192,7 +195,19 @@ def _roles(scope: Scope, roles: Collection[str]) -> tuple[str, ...]:
     return model.read_roles(roles, of_deployment=scope.tenant_id == PLATFORM_TENANT)
 
 
+async def _check_still(scope: Scope, tx: Tx) -> None:
+    """Raise PermissionDenied for an admin who is none any more since the request came in (MA-05)."""
+    if not scope.principal.session:
+        return
+    found = await store.user(tx, scope.principal.subject, held=True)
+    if found is None:
+        return  # somebody of another issuer, who says what they are
+    if found.status is not UserStatus.ACTIVE or not {TENANT_ADMIN, SUPER_ADMIN} & set(found.roles):
+        raise PermissionDenied(details={"permission": MEMBERS})
+
+
 async def _other(scope: Scope, tx: Tx, user_id: str) -> User:
+    await _check_still(scope, tx)
     found = await store.user(tx, user_id)
     if found is None or found.status is UserStatus.REMOVED:
         raise MemberNotFound

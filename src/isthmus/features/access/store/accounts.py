@@ -22,6 +22,7 @@ _ADD = statement(
     .on_conflict_do_nothing(index_elements=[U.c.tenant_id, U.c.email])
 )
 _ONE = statement(select(*_COLUMNS).where(_MINE, U.c.id == bindparam("id")))
+_STILL = statement(select(*_COLUMNS).where(_MINE, U.c.id == bindparam("id")).with_for_update(read=True))
 _SOME = statement(
     select(*_COLUMNS)
     .where(_MINE, U.c.status != bindparam("removed"), U.c.id > bindparam("after"))
@@ -92,9 +93,9 @@ async def insert_user(tx: Tx, user: User, *, invitation: bytes, until: datetime)
     return bool(done)
 
 
-async def user(tx: Tx, user_id: str) -> User | None:
-    """Somebody of the tenant."""
-    row = await tx.fetchrow(_ONE, tenant_id=tx.tenant_id, id=user_id)
+async def user(tx: Tx, user_id: str, *, held: bool = False) -> User | None:
+    """Somebody of the tenant; held, who stays what they are until the transaction ends."""
+    row = await tx.fetchrow(_STILL if held else _ONE, tenant_id=tx.tenant_id, id=user_id)
     return _user(row) if row else None
 
 
