@@ -10,27 +10,15 @@ import pytest
 import pytest_asyncio
 from tests.journeys.deployment import Deployment, Merchant, deployment
 
-from isthmus.sandbox import SandboxServer
-
 PLATFORMS = ("shopify", "woocommerce")
-#: The operator has put the sandbox in the place of every shop's own address, which is entered all the same.
+#: The sandbox stands in the place of every shop's own address, which is entered all the same.
 ENTERED = {"woocommerce": {"shop_url": "https://shop.example.com"}}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
     home: Path = tmp_path_factory.mktemp("home")
-    async with (
-        SandboxServer(PLATFORMS, products=12) as shops,
-        deployment(
-            database_url,
-            home,
-            products=1,
-            PROVIDERS__SHOPIFY__HOSTS__API=shops.shops["shopify"].base_url,
-            PROVIDERS__WOOCOMMERCE__HOSTS__API=shops.shops["woocommerce"].base_url,
-        ) as made,
-    ):
-        made.sandbox = shops
+    async with deployment(database_url, home) as made:
         yield made
 
 
