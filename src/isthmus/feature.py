@@ -17,6 +17,8 @@ from isthmus.scope import Scope, System
 Job = Callable[[Scope, str], Awaitable[None]]
 #: Called in the transaction that also moves the listener's cursor: its effect happens once (PR-03).
 Listener = Callable[[SystemTx, Mapping[str, Any]], Awaitable[None]]
+#: The same for all events of a batch, where they come by the thousands.
+BatchListener = Callable[[SystemTx, Sequence[Mapping[str, Any]]], Awaitable[None]]
 #: Looks for state rows without progress and answers the wake-ups that are missing.
 Reconcile = Callable[[System, SystemTx], Awaitable[Sequence[Wake]]]
 #: Runs once a tick of its own length, in one process at a time.
@@ -47,6 +49,7 @@ class Feature:
     bulk: frozenset[str] = frozenset()
     #: listener name -> (event types, function)
     listens: Mapping[str, tuple[Sequence[str], Listener]] = field(default_factory=dict)
+    listens_at_once: Mapping[str, tuple[Sequence[str], BatchListener]] = field(default_factory=dict)
     emits: Sequence[type[Event]] = ()
     permissions: Sequence[Permission] = ()
     reconcile: Sequence[Reconcile] = ()

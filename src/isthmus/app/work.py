@@ -39,6 +39,7 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
             )
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
+    at_once = {name: given for feature in FEATURES for name, given in feature.listens_at_once.items()}
     sweep = partial(_sweep, keep_listeners=platform.settings.core.keep_listeners)
     # Recurring work holds a connection for its lock and takes others beside it: all at once would wait for each other.
     slots = asyncio.Semaphore(max(1, platform.settings.core.database_connections // _CONNECTIONS_EACH))
@@ -46,7 +47,7 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
         group.create_task(queue.run(stop), name="queue")
         group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")
         group.create_task(_recur(platform, slots, "engine.sweep", (_SWEEP_SECONDS, sweep), stop), name="engine.sweep")
-        group.create_task(platform.engine.bus.run(stop, listeners), name="bus")
+        group.create_task(platform.engine.bus.run(stop, listeners, at_once), name="bus")
         for feature in FEATURES:
             for name, engagement in feature.runs.items():
                 group.create_task(_engage(platform, name, engagement, stop), name=name)

@@ -50,10 +50,11 @@ class Shops:
 
     async def hear(self) -> None:
         """What changed is compared, as the listener of events has it."""
-        for one in await given_records.events(self.scope, "listing.updated"):
-            event = {"tenant_id": self.scope.tenant_id, "subject": one["subject"], "at": self.clock.now()}
+        found = await given_records.events(self.scope, "listing.updated")
+        told = [{"tenant_id": self.scope.tenant_id, "subject": one["subject"], "at": self.clock.now()} for one in found]
+        if told:
             async with System(self.scope.engine, self.clock).tx() as tx:
-                await balancing.changed(tx, event)
+                await balancing.changed(tx, told)
 
     async def ids(self) -> dict[tuple[str, str], tuple[str, str]]:
         """Listing and product by connection and external id."""

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from isthmus.engine import db
@@ -194,14 +195,25 @@ class Bus:
     def _note(self, listener: str, *, behind: bool) -> None:
         (self._held_back.add if behind else self._held_back.discard)(listener)
 
-    async def run(self, stop: asyncio.Event, listeners: Mapping[str, tuple[Sequence[str], Listener]]) -> None:
-        """Hear of new events and deliver them until `stop` is set; outages are waited out."""
+    async def run(
+        self,
+        stop: asyncio.Event,
+        listeners: Mapping[str, tuple[Sequence[str], Listener]],
+        at_once: Mapping[str, tuple[Sequence[str], BatchListener]] = MappingProxyType({}),
+    ) -> None:
+        """Hear of new events and deliver them until `stop` is set; outages are waited out.
+
+        `at_once` are listeners that take a batch in one go: those of what comes by the thousands.
+        """
+        batched = {name: (types, _one_by_one(function)) for name, (types, function) in listeners.items()} | dict(
+            at_once
+        )
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._hear(stop), name="bus-ear"),
                 group.create_task(self._watch(stop), name="bus-watch"),
             ]
-            for name, (types, function) in listeners.items():
+            for name, (types, function) in batched.items():
                 tasks.append(group.create_task(self._serve(stop, name, types, function), name=f"bus-{name}"))
             await stop.wait()
             self._ring()
@@ -256,7 +268,7 @@ class Bus:
         for bell in self._bells:
             bell.set()
 
-    async def _serve(self, stop: asyncio.Event, name: str, types: Sequence[str], function: Listener) -> None:
+    async def _serve(self, stop: asyncio.Event, name: str, types: Sequence[str], function: BatchListener) -> None:
         """Deliver to one listener. After a failure only the event at the head is tried, with growing pauses."""
         failures = 0
         pause = _SOON
@@ -264,7 +276,7 @@ class Bus:
             while not stop.is_set():
                 bell.clear()
                 try:
-                    count = await self.deliver(name, types, function, limit=1 if failures else _BATCH)
+                    count = await self.deliver_many(name, types, function, limit=1 if failures else _BATCH)
                 except DatabaseUnavailable:
                     await _first(stop, timeout=1.0)
                     continue

@@ -10,10 +10,8 @@ FEATURE = Feature(
     name="links",
     routes=(links.routes, inventory.products, inventory.buffers),
     jobs={balancing.JOB: jobs.balance},
-    listens={
-        "links.changed": (("listing.updated", "listing.deleted"), jobs.changed),
-        "links.pushed": (("push.finished",), jobs.pushed),
-    },
+    listens={"links.pushed": (("push.finished",), jobs.pushed)},
+    listens_at_once={"links.changed": (("listing.updated", "listing.deleted"), jobs.changed)},
     emits=EMITS,
     permissions=(links.READ, links.LINK),
     reconcile=(balancing.missing,),

@@ -1,6 +1,6 @@
 """What the clock, the queue and other rooms' events wake in this room."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isthmus.engine.db import Tx
@@ -18,9 +18,9 @@ async def wake(system: System) -> None:
     await balancing.wake(system)
 
 
-async def changed(tx: Tx, event: Mapping[str, Any]) -> None:
-    """A listing changed."""
-    await balancing.changed(tx, event)
+async def changed(tx: Tx, events: Sequence[Mapping[str, Any]]) -> None:
+    """Listings changed."""
+    await balancing.changed(tx, events)
 
 
 async def pushed(tx: Tx, event: Mapping[str, Any]) -> None:

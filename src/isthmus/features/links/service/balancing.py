@@ -229,9 +229,9 @@ async def wake(system: System) -> None:
             await system.engine.queue.enqueue_missing(tx, found)
 
 
-async def changed(tx: SystemTx, event: Mapping[str, Any]) -> None:  # house: silent - balancing tells
-    """A listing changed: what it sells may be sold elsewhere too."""
-    await store.make_due(tx, event["tenant_id"], [event["subject"]], event["at"])
+async def changed(tx: SystemTx, events: Sequence[Mapping[str, Any]]) -> None:  # house: silent - balancing tells
+    """Listings changed: what they sell may be sold elsewhere too."""
+    await store.make_due(tx, [(one["tenant_id"], one["subject"]) for one in events], events[-1]["at"])
 
 
 async def pushed(tx: SystemTx, event: Mapping[str, Any]) -> None:  # house: silent - balancing tells

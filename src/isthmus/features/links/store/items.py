@@ -48,9 +48,10 @@ from jsonb_to_recordset($2::jsonb) as w (listing_id text, variant text, wanted b
 where k.tenant_id = $1 and k.listing_id = w.listing_id and k.variant = w.variant
 """
 _DUE: Final = """
-update inventory_items i set due_at = $3 from inventory_links k
-where i.tenant_id = $1 and k.tenant_id = $1 and k.listing_id = any($2::text[]) and i.id = k.item_id
-  and i.due_at is null
+update inventory_items i set due_at = $3
+from unnest($1::text[], $2::text[]) as w (tenant_id, listing_id)
+join inventory_links k on k.tenant_id = w.tenant_id and k.listing_id = w.listing_id
+where i.tenant_id = k.tenant_id and i.id = k.item_id and i.due_at is null
 """
 _DUE_OF_PUSH: Final = """
 update inventory_items i set due_at = $3 from inventory_links k
@@ -155,9 +156,9 @@ async def set_stock(tx: Tx, id_: str, stock: int | None, due_at: datetime | None
     )
 
 
-async def make_due(tx: Tx, tenant_id: str, listing_ids: Sequence[str], now: datetime) -> None:
-    """Have the shops of what these listings sell compared."""
-    await tx.execute_sql(_DUE, tenant_id, listing_ids, now)
+async def make_due(tx: Tx, listings: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Have the shops of what these listings sell compared, by tenant and listing; across tenants, for the system."""
+    await tx.execute_sql(_DUE, [tenant for tenant, _ in listings], [listing for _, listing in listings], now)
 
 
 async def make_due_of_push(tx: Tx, tenant_id: str, push_id: str, now: datetime) -> None:
