@@ -59,6 +59,16 @@ def _with_examples(operation: dict[str, Any], case: Case, known: Mapping[str, st
     return {**operation, "parameters": parameters, "requestBody": body}
 
 
+def both(one: Outcome, other: Outcome) -> Outcome:
+    """What came of two runs."""
+    return Outcome(
+        one.calls + other.calls,
+        one.operations | other.operations,
+        one.answered | other.answered,
+        one.faults + other.faults,
+    )
+
+
 def run(document: dict[str, Any], address: str, headers: Mapping[str, str], **how: Any) -> Outcome:
     """Call every operation of the document.
 

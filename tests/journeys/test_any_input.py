@@ -1,6 +1,7 @@
 """Whatever is sent to any route by anybody: no failure of ours, nothing that the description does not say."""
 
 import asyncio
+from zlib import crc32
 
 import aiohttp
 import pytest
@@ -66,9 +67,15 @@ async def _any_input(
     if role == SUPER_ADMIN:
         known = {**known, "ten": (await running.merchant("Anybody")).tenant_id}
     mine, others = [case for case in CASES if _mine(case, role)], [case for case in CASES if not _mine(case, role)]
-    wide = [case for case in mine if str(case) in WIDE and "seed" not in how]
+    short = "seed" not in how
+    wide = [case for case in mine if str(case) in WIDE and short]
     how |= {"reuse": role != SUPER_ADMIN}
-    whole = await _tried(running, shown[role], known, [case for case in mine if case not in wide], **how)
+    narrow = [case for case in mine if case not in wide]
+    swept = [case for case in narrow if not short or _sweeper(case) == role]
+    drawn_only = [case for case in narrow if case not in swept]
+    whole = await _tried(running, shown[role], known, swept, coverage=True, **how)
+    more = await _tried(running, shown[role], known, drawn_only, coverage=False, **how)
+    whole = any_input.both(whole, more)
     brief = await _tried(running, shown[role], known, others, examples=0, coverage=False)
     drawn = any_input.Outcome()
     if wide:
@@ -81,6 +88,17 @@ async def _any_input(
     assert brief.answered == {401} if role == "nobody" else 403 in brief.answered
 
 
+def _sweeper(case: Case) -> str:
+    """Who sweeps it in the short run: shared among those who may call it, so that every role sweeps a part.
+
+    Of tenants' routes a part is left to the long run, and so are their bodies, which have many fields; these are drawn.
+    """
+    if case.for_tenants and case.route.takes_json:
+        return ""
+    callers = [role for role in ROLES if _mine(case, role)] + ["", ""] * case.for_tenants
+    return callers[crc32(str(case).encode()) % len(callers)]
+
+
 def _tells(case: Case) -> bool:
     declared = case.route.declaration
     return case.route.include_in_schema and declared is not None and not declared.streamed
@@ -88,11 +106,12 @@ def _tells(case: Case) -> bool:
 
 # the server runs in this process, and draws its own random numbers meanwhile
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", ROLES)
 async def test_nothing_that_is_sent_in_any_role_is_answered_as_undocumented(
     running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str
 ) -> None:
-    await _any_input(running, shown, known, role, examples=2, coverage=role == SUPER_ADMIN)
+    await _any_input(running, shown, known, role, examples=2)
 
 
 @pytest.mark.proof
@@ -102,4 +121,4 @@ async def test_nothing_that_is_sent_in_any_role_is_answered_as_undocumented(
 async def test_nothing_that_is_sent_at_length_is_answered_as_undocumented(
     running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str
 ) -> None:
-    await _any_input(running, shown, known, role, examples=60, coverage=True, seed=2)
+    await _any_input(running, shown, known, role, examples=60, seed=2)
