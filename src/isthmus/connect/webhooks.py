@@ -113,7 +113,7 @@ class Webhooks(Strict, frozen=True):
     #: The fields of the app registration that hold the secret and the app's own id; empty: a source has its own.
     secret_field: str = ""
     #: The credential of a connection that holds the secret, for sources of one connection.
-    connection_secret: str = ""
+    connection_field: str = ""
     app_fields: tuple[str, ...] = ()
     #: What makes a delivery the same as another; empty: its whole body.
     dedupe: tuple[str, ...] = ()

@@ -97,7 +97,7 @@ class WebhooksPart(PushPart):
 
     signatures: Annotated[list[SignaturePart], Field(min_length=1, max_length=10)]
     secret_field: Line = ""
-    connection_secret: Line = ""
+    connection_field: Line = ""
     app_fields: Words = []
     dedupe: Annotated[list[Place], Field(max_length=10)] = []
     topic: Line = ""

@@ -131,8 +131,8 @@ async def live(scope: Scope, source_id: str) -> LiveSource | None:
     if scheme is None:
         return None
     secrets = [LiveSecret(secret, row["expires_at"]) for secret, row in zip(opened, rows, strict=True)]
-    if scheme.connection_secret and found.connection_id is not None and not secrets:
-        held = await connections.credential(scope, found.connection_id, scheme.connection_secret)
+    if scheme.connection_field and found.connection_id is not None and not secrets:
+        held = await connections.credential(scope, found.connection_id, scheme.connection_field)
         secrets = [LiveSecret(held)] if held is not None else []
     app, own = await _app(scope, found, scheme.secret_field, scheme.app_fields)
     return LiveSource(

@@ -77,7 +77,7 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         if connection.provider != wanted.provider:
             raise Invalid.field("connectionId", "This connection is one to another provider.")
     uses_app = wanted.secret is None and bool(manifest.webhooks.secret_field)
-    held = bool(manifest.webhooks.connection_secret) and wanted.connection_id is not None
+    held = bool(manifest.webhooks.connection_field) and wanted.connection_id is not None
     if wanted.secret is None and not (uses_app or wanted.pulled or held):
         raise Invalid.field("secret", "This provider signs with a secret of its own; enter it here.")
     app = {name: value for name, value in (wanted.app or {}).items() if name in manifest.webhooks.app_fields}

@@ -107,7 +107,7 @@ async def _address(scope: Scope, place: Place) -> tuple[Secret, Secret]:
             url = await vault.open(scope, tx, known["sealed_url"], owner=place.registration_id, field=_FIELD)
             return url, await _secret(scope, known["source_id"])
     scheme, _ = _known(scope, place.provider)
-    field = scheme.connection_secret if scheme is not None else ""
+    field = scheme.connection_field if scheme is not None else ""
     if field and await connections.credential(scope, place.registration_id, field) is None:
         raise NothingToSignWith(details={"field": field})
     own = None if field else Secret(ids.token(_SECRET_BITS))
