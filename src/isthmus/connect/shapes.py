@@ -87,6 +87,8 @@ class Variant(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     weight_kg: Decimal | None = None
     price: Price | None = None
     inventory: tuple[Inventory, ...] = ()
+    #: When it was last changed, of variants that come one by one; others change with their listing.
+    changed_at: datetime | None = None
 
     @property
     def available(self) -> int | None:

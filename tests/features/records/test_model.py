@@ -111,6 +111,27 @@ def test_a_merged_listing_is_active_when_one_of_its_variants_is() -> None:
     assert merge(FRAGMENTS[0], FRAGMENTS[2]).status is ListingStatus.INACTIVE
 
 
+def test_a_fragment_from_before_what_is_stored_brings_nothing_back() -> None:
+    whole = merge(merge(FRAGMENTS[2], FRAGMENTS[1]), FRAGMENTS[0])
+    sold = msgspec.structs.replace(
+        FRAGMENTS[2], variants=(given.variant("11", stock=1),), platform_updated_at=datetime(2026, 1, 9, tzinfo=UTC)
+    )
+    written = merge(whole, sold)
+    late = merge(written, FRAGMENTS[2])
+    assert [one.available for one in late.variants] == [5, 5, 1]
+    assert encode(late) == encode(written)
+    other = msgspec.structs.replace(FRAGMENTS[1], variants=(given.variant("10", stock=2),))
+    assert [one.available for one in merge(written, other).variants] == [5, 2, 1], (
+        "its own time counts, not the whole's"
+    )
+
+
+def test_the_times_of_variants_are_no_news() -> None:
+    one = given.variant("1")
+    dated = msgspec.structs.replace(one, changed_at=datetime(2026, 1, 9, tzinfo=UTC))
+    assert given.item(given.listing("a", one)).hash == given.item(given.listing("a", dated)).hash
+
+
 def test_an_item_keeps_the_bytes_that_were_sent() -> None:
     made = item(given.listing("a"), b'{"id": 1.0}', b"h")
     assert (made.raw, made.raw_hash) == (b'{"id": 1.0}', b"h")

@@ -153,10 +153,16 @@ def item(listing: Listing, raw: bytes, raw_hash: bytes) -> ListingItem:
 
 def _content(listing: Listing, body: bytes) -> bytes:
     """What makes a listing another one: all but the time of its change, which platforms move for nothing too."""
+    if any(one.changed_at is not None for one in listing.variants):
+        body = encode(msgspec.structs.replace(listing, variants=tuple(map(_untimed, listing.variants))))
     if listing.platform_updated_at is None:
         return body
     start = body.rfind(_CHANGED)
     return body[:start] + body[body.index(b'"', start + len(_CHANGED)) :]
+
+
+def _untimed(variant: Variant) -> Variant:
+    return msgspec.structs.replace(variant, changed_at=None)
 
 
 def revision(*parts: str) -> bytes:
@@ -252,15 +258,17 @@ def combine(known: Listing, fresh: ListingItem) -> ListingItem:
 
 
 def merge(known: Listing, fragment: Listing) -> Listing:
-    """Put a fragment's variants among the known ones.
+    """Put a fragment's variants among the known ones, but for those that are from before what is known of them.
 
     The listing's own fields come from the fragment that holds its first variant by id: fragments of one listing may
     differ in title and pictures, and whichever arrives last must not make them look changed on every read.
     """
-    variants = {variant.external_id: variant for variant in known.variants}
-    variants.update({variant.external_id: variant for variant in fragment.variants})
+    stored = _timed(known, known.platform_updated_at if len(known.variants) == 1 else None)
+    fresh = _timed(fragment, fragment.platform_updated_at)
+    news = {id_: one for id_, one in fresh.items() if not _is_older(one, stored.get(id_))}
+    variants = stored | news
     ordered = tuple(variants[key] for key in sorted(variants, key=_natural))
-    lead = fragment if any(one.external_id == ordered[0].external_id for one in fragment.variants) else known
+    lead = fragment if ordered[0].external_id in news else known
     return msgspec.structs.replace(
         lead,
         variants=ordered,
@@ -268,6 +276,21 @@ def merge(known: Listing, fragment: Listing) -> Listing:
         platform_updated_at=_latest(known.platform_updated_at, fragment.platform_updated_at),
         variants_complete=False,
     )
+
+
+def _timed(listing: Listing, at: datetime | None) -> dict[str, Variant]:
+    """The variants by id, with the time of their change where it is known only of the whole."""
+    return {
+        one.external_id: msgspec.structs.replace(one, changed_at=at) if one.changed_at is None and at else one
+        for one in listing.variants
+    }
+
+
+def _is_older(fresh: Variant, known: Variant | None) -> bool:
+    """Whether an answer is from before what is stored, such as a page that was read before a write of ours."""
+    if known is None or known.changed_at is None or fresh.changed_at is None:
+        return False
+    return fresh.changed_at < known.changed_at
 
 
 def _natural(external_id: str) -> tuple[int, str]:

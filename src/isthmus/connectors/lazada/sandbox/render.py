@@ -136,6 +136,11 @@ def _sku(seller: Seller, row: Row, number: int, old: bool) -> dict[str, object]:
     return {**shown, **options} if old else {**shown, "saleProp": options}
 
 
+def sale_end(row: Row, variant: CatalogueVariant) -> int:
+    """When the special price of a variant ends; one that nobody has dated ends some weeks after the last change."""
+    return variant.sale_to or row.updated + _SALE_DAYS * 86_400
+
+
 def _prices(seller: Seller, row: Row, variant: CatalogueVariant) -> dict[str, object]:
     def amount(value: Decimal) -> float:
         return float(in_currency(value, row.product.currency, seller.currency))
@@ -143,7 +148,7 @@ def _prices(seller: Seller, row: Row, variant: CatalogueVariant) -> dict[str, ob
     if variant.sale_price is None:
         return {"price": amount(variant.price), "special_price": 0.0}
     zone = zone_of(seller.country)
-    ends = variant.sale_to or row.updated + _SALE_DAYS * 86_400
+    ends = sale_end(row, variant)
     start = datetime.fromtimestamp(variant.sale_from or row.created, UTC).astimezone(zone)
     end = datetime.fromtimestamp(ends, UTC).astimezone(zone)
     return {

@@ -7,11 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from isthmus.connectors.lazada.sandbox import payload
-from isthmus.connectors.lazada.sandbox.render import occupied, seller_sku, sku_key, zone_of
+from isthmus.connectors.lazada.sandbox.render import occupied, sale_end, seller_sku, sku_key, zone_of
 from isthmus.connectors.lazada.sandbox.rules import missing, refuse, success
 from isthmus.kit.money import WHOLE_CURRENCIES, decimal, quantity
 from isthmus.sandbox import Call, EffectValue, Refusal, Reply, Row, Seller, Shop, json_reply
-from isthmus.sandbox.catalogue import CatalogueVariant, Status, converted
+from isthmus.sandbox.catalogue import CatalogueProduct, CatalogueVariant, Status, converted
 
 Given = Mapping[str, str]
 Tree = payload.Tree
@@ -108,9 +108,15 @@ def _listing(seller: Seller, text: str | None) -> Row | None:
 def _take(shop: Shop, call: Call, seller: Seller, row: Row, number: int, change: _Change) -> None:
     product = converted(row.product, seller.currency)
     variants = [change.variant if at == number else one for at, one in enumerate(product.variants)]
-    seller.shelf.put(row, replace(product, variants=tuple(variants)), shop.clock.unix())
+    _put(shop, seller, row, replace(product, variants=tuple(variants)))
     for field, value, before, place in change.effects:
         shop.effects.add(call, str(sku_key(row, number)), field, value, before=before, place=place)
+
+
+def _put(shop: Shop, seller: Seller, row: Row, product: CatalogueProduct) -> None:
+    """Another time of change does not move the end of a special price."""
+    dated = [one if one.sale_price is None else replace(one, sale_to=sale_end(row, one)) for one in product.variants]
+    seller.shelf.put(row, replace(product, variants=tuple(dated)), shop.clock.unix())
 
 
 def _priced(shop: Shop, seller: Seller, row: Row, number: int, sku: Tree) -> _Change:
@@ -232,7 +238,7 @@ def update_item(shop: Shop, call: Call, seller: Seller, given: Given) -> Reply:
         description=before.description if description is None else description,
         status=_state(shop, row, product),
     )
-    seller.shelf.put(row, after, shop.clock.unix())
+    _put(shop, seller, row, after)
     if name is not None:
         shop.effects.add(call, str(row.id), "title", name, before=before.title)
     if description is not None:
@@ -262,7 +268,7 @@ def deactivate(shop: Shop, call: Call, seller: Seller, given: Given) -> Reply:
     row = _item(shop, seller, _product(shop, given, "apiRequestBody"))
     if row.product.status in _HELD:
         raise refuse(shop, "4149", "E4149: The item is locked or under review")
-    seller.shelf.put(row, replace(row.product, status="inactive"), shop.clock.unix())
+    _put(shop, seller, row, replace(row.product, status="inactive"))
     _published(shop, call, row, False)
     return success(shop, {})
 

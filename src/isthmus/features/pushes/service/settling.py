@@ -117,9 +117,23 @@ def _change(given: Sequence[Edit], price: str, at: datetime) -> Callable[[Listin
             except LookupError:
                 continue  # the variant has gone meanwhile
         known = listing.platform_updated_at
+        if not listing.variants_complete:
+            listing = _dated(listing, given, at)
         return msgspec.structs.replace(listing, platform_updated_at=at if known is None else max(known, at))
 
     return change
+
+
+def _dated(listing: Listing, given: Sequence[Edit], at: datetime) -> Listing:
+    """The same with the time of the write on what it touched: variants of such a listing are read one by one."""
+    touched = {edit.variant.external_id if edit.variant is not None else "" for edit in given}
+    variants = [
+        msgspec.structs.replace(one, changed_at=at if one.changed_at is None else max(one.changed_at, at))
+        if {one.external_id, ""} & touched
+        else one
+        for one in listing.variants
+    ]
+    return msgspec.structs.replace(listing, variants=tuple(variants))
 
 
 def _tell(tx: Tx, shop: Shop, one: Round) -> None:
