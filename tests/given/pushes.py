@@ -9,7 +9,15 @@ from typing import Literal
 import msgspec
 from tests.given import records as given
 
-from isthmus.client import CallerMistake, ClientError, ConnectFailed, Disconnected, Throttled, TokenRejected
+from isthmus.client import (
+    CallerMistake,
+    ClientError,
+    ConnectFailed,
+    Disconnected,
+    ReauthorizationRequired,
+    Throttled,
+    TokenRejected,
+)
 from isthmus.connect.abilities import EditField, Writing
 from isthmus.connect.edits import Edit, EditValue, Outcome, Result, edited, value_of
 from isthmus.connect.shapes import Listing
@@ -125,7 +133,8 @@ def _failure(day: Day) -> ClientError | None:
         "lost": Disconnected(sent=True),
         "unreachable": ConnectFailed(),
         "throttled": Throttled("slow down", code="busy"),
-        "expired": TokenRejected("no such token", code="dead"),
+        "expired": ReauthorizationRequired("no such token"),
+        "rejected": TokenRejected("a fresh token is refused", code="dead"),
     }
     return made.get(day)
 

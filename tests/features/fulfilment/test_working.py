@@ -17,7 +17,7 @@ from tests.given import records as given_records
 from tests.given.fulfilment import Platform
 from tests.house_database import Copy
 
-from isthmus.client import CallerMistake, ConnectFailed, Disconnected, Throttled, TokenRejected
+from isthmus.client import CallerMistake, ConnectFailed, Disconnected, ReauthorizationRequired, Throttled, TokenRejected
 from isthmus.engine.db import Database
 from isthmus.features import fulfilment
 from isthmus.features.fulfilment import service
@@ -147,7 +147,7 @@ async def test_a_platform_that_stays_away_is_given_up_and_nothing_is_in_doubt(
 
 
 async def test_a_dead_sign_in_parks_it_until_the_account_is_connected_again(base: Database, platform: Platform) -> None:
-    platform.before = _once(TokenRejected("gone"))  # type: ignore[assignment] # as above
+    platform.before = _once(ReauthorizationRequired("gone"))  # type: ignore[assignment] # as above
     scope = given.scope(base, platform)
     parked = await given.carried(scope, (await given.begun(scope)).id)
     assert (parked.state, parked.parked, parked.error_code) == ("waiting", True, "CONNECTION_EXPIRED")
@@ -156,6 +156,21 @@ async def test_a_dead_sign_in_parks_it_until_the_account_is_connected_again(base
     async with System(scope.engine, SYSTEM).tx() as tx:
         await service.connected(tx, scope.tenant_id, "con_one")
     assert (await given.carried(scope, parked.id)).state == "done"
+
+
+async def test_fresh_tokens_that_are_refused_are_tried_again_though_nobody_signs_in(
+    base: Database, platform: Platform
+) -> None:
+    platform.before = _once(TokenRejected("gone"))  # type: ignore[assignment] # as above
+    scope = given.scope(base, platform)
+    waits = await given.begun(scope)
+    await fulfilment.work(scope, waits.id)
+    told, _ = await fulfilment.action(scope, waits.id)
+    assert (told.state, told.parked, told.error_code) == ("waiting", False, "CONNECTION_EXPIRED")
+    assert told.retry_at is not None
+    async with System(scope.engine, SYSTEM).tx() as tx:
+        await service.connected(tx, scope.tenant_id, "con_one")
+    assert (await given.carried(scope, waits.id)).state == "done"
 
 
 async def test_a_worker_that_lost_its_action_writes_nothing(base: Database, platform: Platform) -> None:

@@ -163,6 +163,17 @@ async def test_a_dead_sign_in_parks_what_is_wanted_until_it_works_again(at: Give
     assert await _states(at, push) == [("done", None)]
 
 
+async def test_fresh_tokens_that_are_refused_are_tried_again_though_nobody_signs_in(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["rejected"]
+    push = await at.want(ids["p1"], PRICE, "12")
+    await at.work()
+    assert [one["state"] for one in await at.edits()] == ["parked"]
+    at.clock.advance(601)
+    await at.work()
+    assert await _states(at, push) == [("done", None)]
+
+
 async def test_a_connection_that_ends_takes_what_was_wanted_with_it(at: Given, database: Database) -> None:
     ids = await at.stock(given_records.listing("p1"))
     push = await at.want(ids["p1"], PRICE, "12")

@@ -22,12 +22,16 @@ from isthmus.kit.text import storable
 EXPIRED = "CONNECTION_EXPIRED"
 _SERVER_FAULT = 500
 _MESSAGE = 500
+_REJECTED_SECONDS = 600.0
 _ASKED_TO_WAIT = (RateLimited, BreakerOpen, Throttled)
 
 
 def fault_of(failure: ClientError) -> Fault:
     """A failed call in the action's own words."""
-    if isinstance(failure, ReauthorizationRequired | TokenRejected):
+    if isinstance(failure, TokenRejected):
+        # Fresh tokens were refused: the connection may still count as signed in, and nobody would wake the action.
+        return Fault(Told.NOTHING, EXPIRED, "The platform refuses the sign-in.", _REJECTED_SECONDS, tried=False)
+    if isinstance(failure, ReauthorizationRequired):
         return Fault(Told.SIGNED_OUT, EXPIRED, "The platform ended the grant; connect the account again.")
     code = failure.code if isinstance(failure, PlatformError) else failure.kind.upper()
     message = storable(failure.message or "The platform gave no reason")[:_MESSAGE]

@@ -39,7 +39,7 @@ returning *
 """
 _UNPARK: Final = """
 update order_actions set parked = false, retry_at = null, attempts = 0, changed_at = clock_timestamp()
-where tenant_id = $1 and connection_id = $2 and state = 'waiting' and parked
+where tenant_id = $1 and connection_id = $2 and state = 'waiting' and (parked or error_code = 'CONNECTION_EXPIRED')
 """
 #: One that a worker holds ends by itself: its connection is gone.
 _END_OF: Final = """

@@ -28,6 +28,7 @@ from isthmus.kit.text import storable
 
 EXPIRED: Final = "CONNECTION_EXPIRED"
 _REASON: Final = 500
+_REJECTED: Final = timedelta(minutes=10)
 #: Nothing was tried: such waits do not count as attempts.
 _HELD: Final = (RateLimited, BreakerOpen, Throttled)
 
@@ -60,7 +61,9 @@ def judged(failure: ClientError, one: LiveEdit, now: datetime, *, looking: bool 
         reason = storable(f"{failure.message or 'The platform gave no reason'} ({failure.code})")[:_REASON]
     before = one.state if one.state in (State.UNSURE, State.SENDING) else State.WAITING
     if isinstance(failure, ReauthorizationRequired | TokenRejected):
-        return _later(State.PARKED, None, 0, (EXPIRED, "The connection must be signed in to again."))
+        # Who is refused with fresh tokens may still count as signed in: nobody would wake the edit.
+        due = now + _REJECTED if isinstance(failure, TokenRejected) else None
+        return _later(State.PARKED, due, 0, (EXPIRED, "The connection must be signed in to again."))
     if isinstance(failure, _HELD):
         wait = pause(max(one.attempts, 1), failure.retry_after)
         return _later(_rest(before), now + wait, one.attempts, (code, reason))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from isthmus.connect.keeping import Item, Unstorable, Written
 from isthmus.connect.spi import RawRecord, RecordPage, Unmappable, Window
@@ -162,8 +163,7 @@ class Pull:
         """The page's figures, with what the reads before this one had missed."""
         if self.run.judged_before is None or not written.changed:
             return count
-        times = {one.external_id: one.changed_at for one in ready.items}
-        created, updated = drifted(self.run.judged_before, written.changed, times)
+        created, updated = drifted(self.run.judged_before, written.changed, _newest(ready.items))
         return replace(count, drift_created=created, drift_updated=updated)
 
     async def _still_mine(self, tx: Tx) -> None:
@@ -224,6 +224,15 @@ class Pull:
             await store.drop_seen(tx, ended.id)
         elif self.watching:
             await tx.enqueue(ABSENT, ended.id)
+
+
+def _newest(items: Sequence[Item]) -> dict[str, datetime | None]:
+    """When each record was changed last; of one that comes in parts, the part that was."""
+    found: dict[str, datetime | None] = {}
+    for one in items:
+        known, at = found.get(one.external_id), one.changed_at
+        found[one.external_id] = max(known, at) if known is not None and at is not None else known or at
+    return found
 
 
 def _counted(ready: _Ready, written: Written, parted: int) -> tuple[PageCount, list[ItemError]]:

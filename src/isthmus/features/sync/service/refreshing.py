@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from isthmus.client import ClientError
+from isthmus.client import ClientError, TokenRejected
 from isthmus.connect.keeping import Unstorable
 from isthmus.connect.spi import RawRecord, Unmappable
 from isthmus.features import records
@@ -29,6 +29,7 @@ _LEASE = timedelta(seconds=60)
 #: How often a platform may answer an older state than the one we were told of, before that is taken for the truth.
 _BEHIND = 3
 _BEHIND_WAIT = timedelta(seconds=5)
+_REJECTED_WAIT = timedelta(minutes=10)
 _REASON = 500
 
 
@@ -57,6 +58,10 @@ class _Reading:
         """Read one record and write it, unless what is stored is newer; the newest time of the platform wins."""
         try:
             raw = await self.source.fetch(wanted.external_id)
+        except TokenRejected:
+            # Fresh tokens were refused: the connection may still count as signed in, and nobody would wake this.
+            async with self.scope.tx() as tx:
+                await self._later(tx, wanted, self.scope.now + _REJECTED_WAIT, wanted.attempts)
         except ClientError as failure:
             await self._again(wanted, fault_of(failure))
         except LookupError:
