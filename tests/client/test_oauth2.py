@@ -234,6 +234,19 @@ async def test_a_far_side_that_rejects_every_token_causes_no_storm(
     assert exchange.calls == 1
 
 
+async def test_fresh_tokens_that_ended_before_they_were_used_are_replaced_a_minute_later(
+    far_side: Any, respond: Replies, clock: ManualClock, exchange: Exchange
+) -> None:
+    far_side.answer("/x", respond(401), respond(401), respond(401), respond())
+    auth = policy(MemoryTokenStore(tokens(), clock=clock), exchange, clock)
+    async with ApiClient(far_side.url, auth=auth, clock=clock) as api:
+        with pytest.raises(TokenRejected):
+            await api.get("/x")
+        clock.advance(61)
+        assert (await api.get("/x")).ok
+    assert exchange.calls == 2
+
+
 async def test_another_process_s_refresh_is_taken_over_without_an_exchange(
     clock: ManualClock, exchange: Exchange
 ) -> None:

@@ -30,7 +30,9 @@ from isthmus.kit.clock import ManualClock
 from isthmus.scope import Scope
 
 _DECODER = msgspec.json.Decoder(Listing)
-Day = Literal["good", "refused", "locked", "stale", "lost", "dropped", "unreachable", "throttled", "expired", "died"]
+Day = Literal[
+    "good", "refused", "locked", "stale", "lost", "dropped", "unreachable", "throttled", "expired", "rejected", "died"
+]
 
 
 class Died(BaseException):

@@ -28,6 +28,8 @@ _FOREVER = datetime.max.replace(tzinfo=UTC)
 _LEASE_MARGIN = 10.0
 _POLL = 2.0
 _PAUSE = 1.0
+#: A platform that refuses fresh tokens is asked for others once in so long; one that ended them meanwhile gives some.
+_UNPROVEN_SECONDS = 60.0
 
 
 class RefreshRefused(Exception):
@@ -84,8 +86,9 @@ class OAuth2:
         self._failures = 0
         self._lost_reply = False
         self._refusal: tuple[int, str] | None = None
-        #: The version a forced refresh brought and no call has proved yet; it is not forced again.
+        #: The version a forced refresh brought and no call has proved yet; it is not forced again for a while.
         self._unproven: int | None = None
+        self._unproven_until = 0.0
 
     async def current(self) -> Tokens:
         """Tokens to send now; waits for a refresh only if they have expired.
@@ -110,7 +113,7 @@ class OAuth2:
 
     async def force(self, rejected: Tokens) -> Tokens:
         """Other tokens than `rejected`, which the far side calls dead. Raises TokenRejected if there can be none."""
-        if self._unproven == rejected.version:
+        if self._unproven == rejected.version and self._clock.monotonic() < self._unproven_until:
             raise TokenRejected("the platform rejects a token that has just been refreshed", status=401)
         newest = self._tokens
         if newest is None or newest.version == rejected.version:
@@ -119,7 +122,7 @@ class OAuth2:
             return newest
         self._raise_refusal(rejected)
         fresh = await self._renewed(rejected)
-        self._unproven = fresh.version
+        self._unproven, self._unproven_until = fresh.version, self._clock.monotonic() + _UNPROVEN_SECONDS
         return fresh
 
     def worked(self, tokens: Tokens) -> None:
