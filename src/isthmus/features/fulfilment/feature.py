@@ -17,7 +17,7 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(routes.ACT,),
     reconcile=(service.missing,),
-    periodic={"fulfilment.stalled": (2.0, jobs.wake), "fulfilment.prune": (3600.0, service.prune)},
+    periodic={"fulfilment.stalled": (5.0, jobs.wake), "fulfilment.prune": (3600.0, service.prune)},
     measures=(store.figures,),
     settings=Settings,
 )

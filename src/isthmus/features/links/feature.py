@@ -15,5 +15,5 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(links.READ, links.LINK),
     reconcile=(balancing.missing,),
-    periodic={"links.due": (1.0, jobs.wake)},
+    periodic={"links.due": (5.0, jobs.wake)},
 )

@@ -20,6 +20,6 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(pushes.READ, pushes.PUSH),
     reconcile=(missing,),
-    periodic={"pushes.stalled": (2.0, jobs.wake), "pushes.prune": (3600.0, jobs.prune)},
+    periodic={"pushes.stalled": (5.0, jobs.wake), "pushes.prune": (3600.0, jobs.prune)},
     settings=Settings,
 )

@@ -18,7 +18,7 @@ routes = Routes(prefix="/api/links", tag="Products")
 _Id = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class MemberOut(Answer, frozen=True, kw_only=True):
+class LinkMember(Answer, frozen=True, kw_only=True):
     """A variant that shares a SKU or a barcode with others."""
 
     listing_id: str
@@ -35,7 +35,7 @@ class SuggestionOut(Answer, frozen=True, kw_only=True):
     value: str
     reason: str
     ambiguous: bool
-    members: list[MemberOut]
+    members: list[LinkMember]
 
 
 class SuggestionList(Answer, frozen=True, kw_only=True):
@@ -137,7 +137,7 @@ async def unlink_listing(scope: ScopeDep, body: UnlinkListing) -> Response:
 
 def _suggestion(one: linking.Suggestion) -> SuggestionOut:
     members = [
-        MemberOut(
+        LinkMember(
             listing_id=member.listing_id,
             variant=member.variant,
             connection_id=member.connection_id,

@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from isthmus.connect.edits import EditField
-from isthmus.features.connections import ConnectionNotFound
+from isthmus.features.connections import ConnectionNotFound, ShardTypeForbidden
 from isthmus.features.pushes.errors import (
     ConflictDecided,
     ConflictNotFound,
@@ -32,6 +32,8 @@ from isthmus.kit.paging import Page
 
 routes = Routes(prefix="/api/sync/conflicts", tag="Sync")
 _SHOWN = 100
+#: What has become of the connection meanwhile.
+_UNREACHED = (NotWritable, ConnectionNotFound, ShardTypeForbidden)
 _Value = str | int | bool | None
 
 
@@ -143,7 +145,7 @@ async def list_conflicts(
     limit="other",
     response_model=Effects,
     summary="Decide many conflicts by a rule",
-    errors=(WrongEdit, NotWritable),
+    errors=(WrongEdit, *_UNREACHED),
 )
 async def resolve_many(scope: ScopeDep, body: ResolveMany) -> Response:
     """A rule that cannot decide over a field leaves it open."""
@@ -218,7 +220,7 @@ async def get_conflict(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - th
     limit="other",
     response_model=ConflictOut,
     summary="Decide a conflict",
-    errors=(ConflictNotFound, ConflictDecided, WrongEdit, NotWritable),
+    errors=(ConflictNotFound, ConflictDecided, WrongEdit, *_UNREACHED),
 )
 async def resolve_one(scope: ScopeDep, id: str, body: ResolveConflict) -> Response:  # noqa: A002 - the path's own word
     """`theirs` keeps what the platform has; the others are sent."""
@@ -234,7 +236,7 @@ async def resolve_one(scope: ScopeDep, id: str, body: ResolveConflict) -> Respon
     response_model=PushOut,
     summary="Take a decision back",
     status=202,
-    errors=(ConflictNotFound, ConflictUndecided, NotWritable),
+    errors=(ConflictNotFound, ConflictUndecided, *_UNREACHED),
 )
 async def undo_one(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path's own word
     """The value that had lost is wanted again; answers the push that brings it."""

@@ -237,7 +237,7 @@ async def cancel_push(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the
     response_model=PushOut,
     summary="Try what was refused once more",
     status=202,
-    errors=(PushNotFound, NothingToPush, NotFound, WrongEdit, NotWritable),
+    errors=(PushNotFound, *_ERRORS),
 )
 async def retry_push(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path's own word
     """One new push of the refused items alone."""

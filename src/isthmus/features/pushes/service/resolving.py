@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from isthmus.connect.edits import EditValue, value_of
-from isthmus.features import records
+from isthmus.features import connections, records
 from isthmus.features.pushes.errors import ConflictDecided, ConflictNotFound, ConflictUndecided, WrongEdit
 from isthmus.features.pushes.events import ConflictResolved, ConflictUndone
 from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
@@ -107,7 +107,12 @@ async def _shown_now(tx: Tx, scope: Scope, found: FieldConflict) -> EditValue:
 
 
 async def preview(scope: Scope, rule: Rule, wanted: ConflictFilter) -> list[Effect]:
-    """What a rule would do with the open conflicts of this filter, at most 10,000. Raises WrongEdit."""
+    """What a rule would do with the open conflicts of this filter, at most 10,000.
+
+    Raises WrongEdit, ConnectionNotFound.
+    """
+    if wanted.connection_id is not None:
+        await connections.connection(scope, wanted.connection_id)
     found: list[FieldConflict] = []
     after = None
     while len(found) < _MOST:
@@ -131,7 +136,7 @@ def _effect(one: FieldConflict, rule: Rule) -> Effect | None:
 
 
 async def resolve_all(scope: Scope, rule: Rule, wanted: ConflictFilter) -> list[Effect]:
-    """Decide all of them by a rule; those that somebody else decided meanwhile are left out. Raises WrongEdit."""
+    """Decide all of them by a rule; those that somebody else decided meanwhile are left out. Raises as `preview`."""
     effects = await preview(scope, rule, wanted)
     applied: list[Effect] = []
     for start in range(0, len(effects), _AT_ONCE):
