@@ -40,6 +40,10 @@ table api_keys
   last_used_at timestamp with time zone
   revoked_at timestamp with time zone
   replaced_by text
+  origins text[] not null
+  per_minute integer
+  found_at timestamp with time zone
+  revoke_when_found boolean not null
   constraint api_keys_digest_key UNIQUE (digest)
   constraint api_keys_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX api_keys_creator_idx ON api_keys USING btree (tenant_id, created_by)
@@ -64,6 +68,8 @@ table audit_checkpoints
   previous bytea not null
   key_id text not null
   signature bytea not null
+  epoch integer not null
+  floor_id text not null
   constraint audit_checkpoints_pkey PRIMARY KEY (number)
   CREATE UNIQUE INDEX audit_checkpoints_pkey ON audit_checkpoints USING btree (number)
   row security: none
@@ -77,6 +83,27 @@ table audit_keys
   created_at timestamp with time zone not null
   constraint audit_keys_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX audit_keys_pkey ON audit_keys USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table break_glasses
+  tenant_id text not null
+  id text not null
+  digest bytea not null
+  operator text not null
+  reason text not null
+  ticket text not null
+  begun_at timestamp with time zone not null
+  until timestamp with time zone not null
+  ended_at timestamp with time zone
+  ended_by text
+  constraint break_glasses_digest_key UNIQUE (digest)
+  constraint break_glasses_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX break_glasses_digest_key ON break_glasses USING btree (digest)
+  CREATE UNIQUE INDEX break_glasses_pkey ON break_glasses USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -97,10 +124,63 @@ table bus_cursors
   xid xid8 not null
   id text not null
   moved_at timestamp with time zone not null default now()
+  missing_since timestamp with time zone
   constraint bus_cursors_pkey PRIMARY KEY (listener)
   CREATE UNIQUE INDEX bus_cursors_pkey ON bus_cursors USING btree (listener)
   row security: none
   grant delete,insert,select,update to isthmus_system
+
+table bus_days
+  day date not null
+  xid xid8 not null
+  constraint bus_days_pkey PRIMARY KEY (day)
+  CREATE UNIQUE INDEX bus_days_pkey ON bus_days USING btree (day)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
+  grant select to isthmus_tenant
+
+table conflict_rules
+  tenant_id text not null
+  connection_id text not null
+  rules jsonb not null
+  version integer not null
+  constraint conflict_rules_pkey PRIMARY KEY (tenant_id, connection_id)
+  CREATE UNIQUE INDEX conflict_rules_pkey ON conflict_rules USING btree (tenant_id, connection_id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table conflicts
+  tenant_id text not null
+  id text not null
+  edit_id text not null
+  connection_id text not null
+  listing_id text not null
+  variant text not null
+  field text not null
+  location text not null
+  base jsonb
+  ours jsonb not null
+  theirs jsonb not null
+  state text not null
+  rule text not null
+  winner text
+  value jsonb
+  automatic boolean not null
+  decided_by text
+  created_at timestamp with time zone not null
+  decided_at timestamp with time zone
+  constraint conflicts_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX conflicts_of_connection ON conflicts USING btree (connection_id, id)
+  CREATE UNIQUE INDEX conflicts_open ON conflicts USING btree (tenant_id, edit_id) WHERE (state = 'open'::text)
+  CREATE UNIQUE INDEX conflicts_pkey ON conflicts USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table connect_sessions
   tenant_id text not null
@@ -116,9 +196,11 @@ table connect_sessions
   connection_id text
   created_at timestamp with time zone not null
   expires_at timestamp with time zone not null
+  page_hash bytea
   constraint connect_sessions_pkey PRIMARY KEY (tenant_id, id)
   constraint connect_sessions_tenant_id_integration_id_fkey FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations(tenant_id, id) ON DELETE CASCADE
   CREATE INDEX connect_sessions_expiry ON connect_sessions USING btree (expires_at)
+  CREATE UNIQUE INDEX connect_sessions_page ON connect_sessions USING btree (page_hash) WHERE (page_hash IS NOT NULL)
   CREATE UNIQUE INDEX connect_sessions_pkey ON connect_sessions USING btree (tenant_id, id)
   CREATE UNIQUE INDEX connect_sessions_token ON connect_sessions USING btree (token_hash)
   row security: forced
@@ -267,6 +349,52 @@ table data_keys
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table edits
+  tenant_id text not null
+  id text not null
+  connection_id text not null
+  listing_id text not null
+  variant text not null
+  field text not null
+  location text not null
+  value jsonb not null
+  currency text not null
+  base jsonb
+  sent jsonb
+  version integer not null
+  state text not null
+  code text
+  reason text
+  attempts integer not null
+  due_at timestamp with time zone
+  claim text
+  lease_until timestamp with time zone
+  wanted_at timestamp with time zone not null
+  requested_by text not null
+  constraint edits_of UNIQUE (tenant_id, listing_id, variant, field, location)
+  constraint edits_pkey PRIMARY KEY (tenant_id, id)
+  constraint edits_tenant_id_listing_id_fkey FOREIGN KEY (tenant_id, listing_id) REFERENCES listings(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX edits_due ON edits USING btree (connection_id, due_at) WHERE (due_at IS NOT NULL)
+  CREATE UNIQUE INDEX edits_of ON edits USING btree (tenant_id, listing_id, variant, field, location)
+  CREATE UNIQUE INDEX edits_pkey ON edits USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table event_retention
+  tenant_id text not null
+  days integer not null
+  changed_at timestamp with time zone not null
+  constraint event_retention_pkey PRIMARY KEY (tenant_id)
+  CREATE UNIQUE INDEX event_retention_pkey ON event_retention USING btree (tenant_id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table events
   tenant_id text not null
   id text not null
@@ -282,12 +410,13 @@ table events
   request_id text
   before jsonb
   after jsonb
-  constraint events_pkey PRIMARY KEY (tenant_id, id)
-  CREATE INDEX events_audited_idx ON events USING btree (tenant_id, id) WHERE audited
-  CREATE INDEX events_sealing_idx ON events USING btree (xid, id) WHERE audited
-  CREATE INDEX events_tenant_id_xid_id_idx ON events USING btree (tenant_id, xid, id)
-  CREATE INDEX events_xid_id_idx ON events USING btree (xid, id)
-  CREATE UNIQUE INDEX events_pkey ON events USING btree (tenant_id, id)
+  day date not null default 'infinity'::date
+  constraint events_pkey PRIMARY KEY (tenant_id, id, day)
+  CREATE INDEX events_audited_idx ON ONLY public.events USING btree (tenant_id, id) WHERE audited
+  CREATE INDEX events_sealing_idx ON ONLY public.events USING btree (xid, id) WHERE audited
+  CREATE INDEX events_tenant_id_xid_id_idx ON ONLY public.events USING btree (tenant_id, xid, id)
+  CREATE INDEX events_xid_id_idx ON ONLY public.events USING btree (xid, id)
+  CREATE UNIQUE INDEX events_pkey ON ONLY public.events USING btree (tenant_id, id, day)
   row security: forced
   policy erasure for isthmus_system: using ((NOT audited) OR (EXISTS ( SELECT FROM tenants t WHERE ((t.id = events.tenant_id) AND (t.status = 'deleting'::text))))) check -
   policy system for isthmus_system: using true check true
@@ -363,9 +492,76 @@ table integrations
   enabled_by text
   last_sync_at timestamp with time zone
   types_changed_at timestamp with time zone
+  testing_until timestamp with time zone
+  purge_since timestamp with time zone
   constraint integrations_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX integrations_name ON integrations USING btree (tenant_id, lower(name))
+  CREATE INDEX integrations_purge ON integrations USING btree (purge_since) WHERE (purge_since IS NOT NULL)
   CREATE UNIQUE INDEX integrations_pkey ON integrations USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table inventory_items
+  tenant_id text not null
+  id text not null
+  product_id text not null
+  sku text
+  barcode text
+  title text
+  stock bigint
+  due_at timestamp with time zone
+  version integer not null
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint inventory_items_pkey PRIMARY KEY (tenant_id, id)
+  constraint inventory_items_tenant_id_product_id_fkey FOREIGN KEY (tenant_id, product_id) REFERENCES products(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX inventory_items_due ON inventory_items USING btree (due_at) WHERE (due_at IS NOT NULL)
+  CREATE INDEX inventory_items_of ON inventory_items USING btree (product_id, tenant_id)
+  CREATE UNIQUE INDEX inventory_items_pkey ON inventory_items USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table inventory_links
+  tenant_id text not null
+  listing_id text not null
+  variant text not null
+  item_id text not null
+  connection_id text not null
+  how text not null
+  seen bigint
+  wanted bigint
+  push_id text
+  created_by text not null
+  created_at timestamp with time zone not null
+  constraint inventory_links_pkey PRIMARY KEY (tenant_id, listing_id, variant)
+  constraint inventory_links_tenant_id_item_id_fkey FOREIGN KEY (tenant_id, item_id) REFERENCES inventory_items(tenant_id, id) ON DELETE CASCADE
+  constraint inventory_links_tenant_id_listing_id_fkey FOREIGN KEY (tenant_id, listing_id) REFERENCES listings(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX inventory_links_of ON inventory_links USING btree (item_id, tenant_id)
+  CREATE UNIQUE INDEX inventory_links_pkey ON inventory_links USING btree (tenant_id, listing_id, variant)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table issuer_accounts
+  tenant_id text not null
+  id text not null
+  issuer text not null
+  subject text not null
+  roles text[] not null
+  set_by text not null
+  set_at timestamp with time zone not null
+  constraint issuer_accounts_pkey PRIMARY KEY (tenant_id, id)
+  constraint issuer_accounts_tenant_id_issuer_subject_key UNIQUE (tenant_id, issuer, subject)
+  CREATE UNIQUE INDEX issuer_accounts_pkey ON issuer_accounts USING btree (tenant_id, id)
+  CREATE UNIQUE INDEX issuer_accounts_tenant_id_issuer_subject_key ON issuer_accounts USING btree (tenant_id, issuer, subject)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -428,6 +624,7 @@ table oauth_flows
   starter_bound boolean not null default false
   created_at timestamp with time zone not null
   expires_at timestamp with time zone not null
+  account jsonb not null default '{}'::jsonb
   constraint oauth_flows_pkey PRIMARY KEY (tenant_id, key_hash)
   constraint oauth_flows_tenant_id_connection_id_fkey FOREIGN KEY (tenant_id, connection_id) REFERENCES connections(tenant_id, id) ON DELETE CASCADE
   CREATE INDEX oauth_flows_connection ON oauth_flows USING btree (tenant_id, connection_id)
@@ -435,6 +632,67 @@ table oauth_flows
   CREATE INDEX oauth_flows_principal ON oauth_flows USING btree (tenant_id, principal_id)
   CREATE UNIQUE INDEX oauth_flows_key ON oauth_flows USING btree (key_hash)
   CREATE UNIQUE INDEX oauth_flows_pkey ON oauth_flows USING btree (tenant_id, key_hash)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table order_action_items
+  tenant_id text not null
+  action_id text not null
+  external_id text not null
+  result text not null
+  code text not null
+  reason text not null
+  constraint order_action_items_action FOREIGN KEY (tenant_id, action_id) REFERENCES order_actions(tenant_id, id) ON DELETE CASCADE
+  constraint order_action_items_pkey PRIMARY KEY (tenant_id, action_id, external_id)
+  CREATE UNIQUE INDEX order_action_items_pkey ON order_action_items USING btree (tenant_id, action_id, external_id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table order_actions
+  tenant_id text not null
+  id text not null
+  order_id text not null
+  connection_id text not null
+  provider text not null
+  external_id text not null
+  number text not null
+  kind text not null
+  lines text[] not null
+  reason text not null
+  details jsonb not null
+  state text not null
+  forced boolean not null default false
+  sends integer not null default 0
+  sent_at timestamp with time zone
+  fence bigint not null default 0
+  owner text
+  lease_until timestamp with time zone
+  parked boolean not null default false
+  retry_at timestamp with time zone
+  attempts integer not null default 0
+  deaths integer not null default 0
+  done integer not null default 0
+  failed integer not null default 0
+  error_code text
+  error_message text
+  status_before text not null
+  status_after text
+  requested_by text not null
+  created_at timestamp with time zone not null
+  finished_at timestamp with time zone
+  changed_at timestamp with time zone not null
+  constraint order_actions_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX order_actions_connection ON order_actions USING btree (connection_id, id)
+  CREATE INDEX order_actions_due ON order_actions USING btree (changed_at) WHERE (state = ANY (ARRAY['waiting'::text, 'sending'::text]))
+  CREATE INDEX order_actions_order ON order_actions USING btree (order_id, id)
+  CREATE UNIQUE INDEX order_actions_live ON order_actions USING btree (tenant_id, order_id) WHERE (state = ANY (ARRAY['waiting'::text, 'sending'::text, 'unsure'::text]))
+  CREATE UNIQUE INDEX order_actions_pkey ON order_actions USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -577,6 +835,7 @@ table products
   version integer not null
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
+  own boolean not null default false
   constraint products_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX products_updated ON products USING btree (updated_at)
   CREATE UNIQUE INDEX products_pkey ON products USING btree (tenant_id, id)
@@ -622,6 +881,49 @@ table provider_versions
   policy system for isthmus_system: using true check true
   grant delete,insert,select,update to isthmus_system
   grant insert,select to isthmus_tenant
+
+table push_items
+  tenant_id text not null
+  push_id text not null
+  number integer not null
+  edit_id text not null
+  version integer not null
+  connection_id text not null
+  listing_id text not null
+  variant text not null
+  field text not null
+  location text not null
+  value jsonb not null
+  state text not null
+  code text
+  reason text
+  finished_at timestamp with time zone
+  constraint push_items_pkey PRIMARY KEY (tenant_id, push_id, number)
+  constraint push_items_tenant_id_push_id_fkey FOREIGN KEY (tenant_id, push_id) REFERENCES pushes(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX push_items_of ON push_items USING btree (listing_id, variant, field)
+  CREATE INDEX push_items_open ON push_items USING btree (edit_id, version) WHERE (state = 'waiting'::text)
+  CREATE UNIQUE INDEX push_items_pkey ON push_items USING btree (tenant_id, push_id, number)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table pushes
+  tenant_id text not null
+  id text not null
+  origin text not null
+  requested_by text not null
+  items integer not null
+  created_at timestamp with time zone not null
+  finished_at timestamp with time zone
+  constraint pushes_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX pushes_pkey ON pushes USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table registrations
   tenant_id text not null
@@ -763,17 +1065,40 @@ table search_words
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table second_factors
+  tenant_id text not null
+  id text not null
+  sealed bytea not null
+  created_at timestamp with time zone not null
+  confirmed_at timestamp with time zone
+  last_step bigint not null
+  constraint second_factors_pkey PRIMARY KEY (tenant_id, id)
+  constraint second_factors_tenant_id_id_fkey FOREIGN KEY (tenant_id, id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
+  CREATE UNIQUE INDEX second_factors_pkey ON second_factors USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table sessions
   tenant_id text not null
   id text not null
-  user_id text not null
+  user_id text
   digest bytea not null
   created_at timestamp with time zone not null
   seen_at timestamp with time zone not null
   ends_at timestamp with time zone not null
+  kind text not null
+  issuer text not null
+  subject text not null
+  roles text[]
+  proved_at timestamp with time zone not null
+  strong boolean not null
   constraint sessions_digest_key UNIQUE (digest)
   constraint sessions_pkey PRIMARY KEY (tenant_id, id)
   constraint sessions_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX sessions_subject_idx ON sessions USING btree (tenant_id, issuer, subject)
   CREATE INDEX sessions_user_idx ON sessions USING btree (tenant_id, user_id)
   CREATE UNIQUE INDEX sessions_digest_key ON sessions USING btree (digest)
   CREATE UNIQUE INDEX sessions_pkey ON sessions USING btree (tenant_id, id)
@@ -841,6 +1166,19 @@ table sign_in_failures
   until timestamp with time zone not null
   constraint sign_in_failures_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX sign_in_failures_pkey ON sign_in_failures USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table stock_buffers
+  tenant_id text not null
+  connection_id text not null
+  buffer bigint not null
+  version integer not null
+  constraint stock_buffers_pkey PRIMARY KEY (tenant_id, connection_id)
+  CREATE UNIQUE INDEX stock_buffers_pkey ON stock_buffers USING btree (tenant_id, connection_id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -957,6 +1295,10 @@ table sync_runs
   changed_at timestamp with time zone not null
   dry_run boolean not null default false
   retry_of text
+  judged_before timestamp with time zone
+  drift_created bigint not null default 0
+  drift_updated bigint not null default 0
+  drift_missing bigint not null default 0
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX sync_runs_changed ON sync_runs USING btree (changed_at)
   CREATE INDEX sync_runs_connection ON sync_runs USING btree (connection_id, entity, id)
@@ -1190,6 +1532,7 @@ table variants
   constraint variants_external UNIQUE (tenant_id, listing_id, external_id)
   constraint variants_listing FOREIGN KEY (tenant_id, listing_id) REFERENCES listings(tenant_id, id) ON DELETE CASCADE
   constraint variants_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX variants_barcode ON variants USING btree (barcode, tenant_id, connection_id) WHERE (barcode IS NOT NULL)
   CREATE INDEX variants_sku ON variants USING btree (sku, tenant_id, connection_id) WHERE (sku IS NOT NULL)
   CREATE UNIQUE INDEX variants_external ON variants USING btree (tenant_id, listing_id, external_id)
   CREATE UNIQUE INDEX variants_pkey ON variants USING btree (tenant_id, id)
@@ -1311,6 +1654,8 @@ table webhook_endpoints
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
   maker text not null default ''::text
+  parked_at timestamp with time zone
+  untold boolean not null default false
   constraint webhook_endpoints_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX webhook_endpoints_pkey ON webhook_endpoints USING btree (tenant_id, id)
   row security: forced
@@ -1347,6 +1692,17 @@ table webhook_event_types
   version integer not null default 1
   constraint webhook_event_types_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX webhook_event_types_pkey ON webhook_event_types USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_halts
+  tenant_id text not null
+  since timestamp with time zone not null
+  constraint webhook_halts_pkey PRIMARY KEY (tenant_id)
+  CREATE UNIQUE INDEX webhook_halts_pkey ON webhook_halts USING btree (tenant_id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -1409,10 +1765,9 @@ table webhook_inbox
   done_at timestamp with time zone
   rehearsed boolean not null default false
   constraint webhook_inbox_pkey PRIMARY KEY (tenant_id, id)
-  CREATE INDEX webhook_inbox_at ON webhook_inbox USING brin (received_at)
-  CREATE INDEX webhook_inbox_connection ON webhook_inbox USING btree (connection_id, id) WHERE (connection_id IS NOT NULL)
-  CREATE INDEX webhook_inbox_received ON webhook_inbox USING btree (source_id, id) WHERE (state = 'received'::text)
-  CREATE UNIQUE INDEX webhook_inbox_pkey ON webhook_inbox USING btree (tenant_id, id)
+  CREATE INDEX webhook_inbox_connection ON ONLY public.webhook_inbox USING btree (connection_id, id) WHERE (connection_id IS NOT NULL)
+  CREATE INDEX webhook_inbox_received ON ONLY public.webhook_inbox USING btree (source_id, id) WHERE (state = 'received'::text)
+  CREATE UNIQUE INDEX webhook_inbox_pkey ON ONLY public.webhook_inbox USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
@@ -1426,6 +1781,7 @@ table webhook_mail
   seen bigint not null default 0
   repeats bigint not null default 0
   last_at timestamp with time zone
+  since text
   constraint webhook_mail_pkey PRIMARY KEY (tenant_id, source_id)
   CREATE UNIQUE INDEX webhook_mail_pkey ON webhook_mail USING btree (tenant_id, source_id)
   row security: forced
@@ -1572,7 +1928,7 @@ table webhook_steps
   message text
   run_id text
   constraint webhook_steps_pkey PRIMARY KEY (tenant_id, delivery_id, id)
-  CREATE UNIQUE INDEX webhook_steps_pkey ON webhook_steps USING btree (tenant_id, delivery_id, id)
+  CREATE UNIQUE INDEX webhook_steps_pkey ON ONLY public.webhook_steps USING btree (tenant_id, delivery_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)

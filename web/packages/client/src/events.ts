@@ -2,6 +2,10 @@
 
 /** What `data` of each event holds. New properties may come at any time. */
 export interface EventData {
+  /** Both sides changed a field, and a person is to decide; other fields go on. */
+  "conflict.opened": { readonly conflictId?: string; readonly connectionId?: string; readonly listingId?: string; readonly variant?: string; readonly field?: string; readonly ours?: string | number | boolean | null; readonly theirs?: string | number | boolean | null; };
+  /** A person decided a conflict. */
+  "conflict.resolved": { readonly conflictId?: string; readonly winner?: string; readonly value?: string | number | boolean | null; };
   /** A connection has credentials that work. */
   "connection.connected": { readonly provider?: string; readonly accountId?: string; readonly accountName?: string; };
   /** A connection was ended and our copy of its credentials destroyed; `revoked` says how the far side took it. */
@@ -32,18 +36,36 @@ export interface EventData {
   "integration.deactivated": Record<string, never>;
   /** An integration was removed with its connections. */
   "integration.deleted": Record<string, never>;
+  /** What there is to sell has changed, because a shop sold or took back some of it, or somebody said so. */
+  "inventory.changed": { readonly productId?: string; readonly itemId?: string; readonly sku?: string | null; readonly stock?: number | null; };
   /** A listing was seen for the first time. */
   "listing.created": { readonly id?: string; readonly productId?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly status?: string; };
   /** The platform says that a listing is deleted; what was known of it stays readable. */
   "listing.deleted": { readonly id?: string; readonly productId?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly status?: string; };
   /** A listing's canonical content changed. */
   "listing.updated": { readonly id?: string; readonly productId?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly status?: string; };
+  /** The marketplace has done it; `items` name the lines of which it has not. */
+  "order.action_done": { readonly actionId?: string; readonly orderId?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly number?: string; readonly action?: string; readonly state?: string; readonly done?: number; readonly failed?: number; readonly items?: ReadonlyArray<{ readonly externalId?: string; readonly result?: string; readonly code?: string; readonly reason?: string; }>; readonly error?: { readonly code?: string; readonly message?: string | null; }; };
+  /** It was not done: the marketplace said no, or could not be reached for too long. */
+  "order.action_refused": { readonly actionId?: string; readonly orderId?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly number?: string; readonly action?: string; readonly state?: string; readonly done?: number; readonly failed?: number; readonly items?: ReadonlyArray<{ readonly externalId?: string; readonly result?: string; readonly code?: string; readonly reason?: string; }>; readonly error?: { readonly code?: string; readonly message?: string | null; }; };
+  /** Nobody can tell whether it was done; a person has to look, and retries or dismisses it. */
+  "order.action_unsure": { readonly actionId?: string; readonly orderId?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly number?: string; readonly action?: string; readonly state?: string; readonly done?: number; readonly failed?: number; readonly items?: ReadonlyArray<{ readonly externalId?: string; readonly result?: string; readonly code?: string; readonly reason?: string; }>; readonly error?: { readonly code?: string; readonly message?: string | null; }; };
   /** An order was seen for the first time. */
   "order.created": { readonly id?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly number?: string; readonly status?: string; readonly platformStatus?: string; readonly currency?: string; readonly grandTotal?: string; readonly placedAt?: string; };
   /** An order moved from one state to another. */
   "order.status_changed": { readonly id?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly number?: string; readonly status?: string; readonly platformStatus?: string; readonly currency?: string; readonly grandTotal?: string; readonly placedAt?: string; readonly previousStatus?: string; };
   /** An order's content changed. */
   "order.updated": { readonly id?: string; readonly connectionId?: string; readonly provider?: string; readonly externalId?: string; readonly number?: string; readonly status?: string; readonly platformStatus?: string; readonly currency?: string; readonly grandTotal?: string; readonly placedAt?: string; };
+  /** A person wants to know what a shop keeps of them; the orders that are kept here can be read by their ids. */
+  "privacy.data_requested": { readonly provider?: string; readonly connectionId?: string; readonly customer?: string; readonly customerId?: string | null; readonly orderIds?: ReadonlyArray<string>; readonly requestedOrders?: ReadonlyArray<string>; };
+  /** A platform wanted a person, or a whole shop, to be forgotten, and that was done. `what` is customer or shop. */
+  "privacy.erased": { readonly provider?: string; readonly connectionId?: string; readonly what?: string; readonly customer?: string; readonly orders?: number; };
+  /** Listings were made one product. */
+  "product.linked": { readonly productId?: string; readonly listings?: ReadonlyArray<string>; };
+  /** A listing was made a product of its own again. */
+  "product.unlinked": { readonly productId?: string; readonly listingId?: string; };
+  /** Every item of a push has ended, each in its own way. */
+  "push.finished": { readonly pushId?: string; readonly done?: number; readonly agreed?: number; readonly refused?: number; readonly yielded?: number; readonly superseded?: number; readonly cancelled?: number; };
   /** A record of an entity was seen for the first time. */
   "record.created": { readonly id?: string; readonly connectionId?: string; readonly provider?: string; readonly entity?: string; readonly shardType?: string; readonly externalId?: string; };
   /** The far side no longer has the record; it is gone here too. */
@@ -58,6 +80,8 @@ export interface EventData {
   "sync.completed": { readonly runId?: string; readonly connectionId?: string; readonly provider?: string; readonly entity?: string; readonly mode?: string; readonly state?: string; readonly pages?: number; readonly records?: number; readonly listings?: number; readonly variants?: number; readonly created?: number; readonly updated?: number; readonly unchanged?: number; readonly failed?: number; readonly error?: { readonly code?: string; readonly message?: string | null; }; };
   /** Too many records are missing at once: nothing is deleted before somebody approves. */
   "sync.deletions_wait": { readonly runId?: string; readonly connectionId?: string; readonly provider?: string; readonly entity?: string; readonly mode?: string; readonly state?: string; readonly pages?: number; readonly records?: number; readonly listings?: number; readonly variants?: number; readonly created?: number; readonly updated?: number; readonly unchanged?: number; readonly failed?: number; readonly error?: { readonly code?: string; readonly message?: string | null; }; readonly suspects?: number; };
+  /** A full read found, and repaired, what the reads before it should have told of; `drift` counts the records. */
+  "sync.drift_found": { readonly runId?: string; readonly connectionId?: string; readonly provider?: string; readonly entity?: string; readonly mode?: string; readonly state?: string; readonly pages?: number; readonly records?: number; readonly listings?: number; readonly variants?: number; readonly created?: number; readonly updated?: number; readonly unchanged?: number; readonly failed?: number; readonly error?: { readonly code?: string; readonly message?: string | null; }; readonly drift?: { readonly created?: number; readonly updated?: number; readonly missing?: number; }; };
   /** A run ended with a failure that waiting does not cure. */
   "sync.failed": { readonly runId?: string; readonly connectionId?: string; readonly provider?: string; readonly entity?: string; readonly mode?: string; readonly state?: string; readonly pages?: number; readonly records?: number; readonly listings?: number; readonly variants?: number; readonly created?: number; readonly updated?: number; readonly unchanged?: number; readonly failed?: number; readonly error?: { readonly code?: string; readonly message?: string | null; }; };
   /** A run was set aside: its sign-in died and it waits for a new one, or it ended its worker again and again. */
@@ -72,18 +96,20 @@ export interface EventData {
   "webhook.endpoint_disabled": { readonly url?: string; readonly reason?: string; readonly failures?: number; readonly failingSince?: string | null; };
   /** An endpoint is parked: it gets one delivery at a time, and is disabled if it goes on failing. */
   "webhook.endpoint_failing": { readonly url?: string; readonly reason?: string; readonly failures?: number; readonly failingSince?: string | null; readonly disabledAt?: string; };
+  /** An endpoint was paused without its owner's doing; what is for it waits until somebody activates it. */
+  "webhook.endpoint_paused": { readonly url?: string; readonly reason?: "maker_left" | "tenant_suspended"; };
   /** An endpoint that was parked answers again. */
   "webhook.endpoint_recovered": { readonly url?: string; };
   /** A message had passed through here so often that it was dropped: two forwarders send to each other. */
   "webhook.loop_stopped": { readonly hops?: number; readonly sourceId?: string; };
   /** A platform pushed something that a handler forwards; `payload` is its body, or what was made of it. */
-  "webhook.received": { readonly provider?: string; readonly sourceId?: string; readonly event?: string; readonly topic?: string; readonly object?: string; readonly connectionId?: string | null; readonly hops?: number; readonly simulated?: boolean; readonly payload?: unknown; readonly payloadOmitted?: boolean; readonly receivedAt?: string; readonly occurredAt?: string | null; };
+  "webhook.received": { readonly provider?: string; readonly sourceId?: string; readonly event?: string; readonly topic?: string; readonly object?: string; readonly connectionId?: string | null; readonly hops?: number; readonly simulated?: boolean; readonly replayed?: boolean; readonly payload?: unknown; readonly payloadOmitted?: boolean; readonly receivedAt?: string; readonly occurredAt?: string | null; };
 }
 
 export type EventType = keyof EventData;
 
 /** The version of each type's schema. */
-export const EVENT_VERSIONS: Readonly<Record<EventType, number>> = { "connection.connected": 1, "connection.disconnected": 1, "connection.expired": 1, "connection.expiring": 1, "connection.failing": 1, "connection.recovered": 1, "connection.revocation_failed": 1, "connection.revoked": 1, "connection.scopes_changed": 1, "connection.uncertain": 1, "customer.redacted": 1, "integration.activated": 1, "integration.created": 1, "integration.deactivated": 1, "integration.deleted": 1, "listing.created": 1, "listing.deleted": 1, "listing.updated": 1, "order.created": 1, "order.status_changed": 1, "order.updated": 1, "record.created": 1, "record.deleted": 1, "record.updated": 1, "schedule.parked": 1, "sync.cancelled": 1, "sync.completed": 1, "sync.deletions_wait": 1, "sync.failed": 1, "sync.parked": 1, "sync.started": 1, "sync.watermark_lost": 1, "webhook.dead": 1, "webhook.endpoint_disabled": 1, "webhook.endpoint_failing": 1, "webhook.endpoint_recovered": 1, "webhook.loop_stopped": 1, "webhook.received": 1 };
+export const EVENT_VERSIONS: Readonly<Record<EventType, number>> = { "conflict.opened": 1, "conflict.resolved": 1, "connection.connected": 1, "connection.disconnected": 1, "connection.expired": 1, "connection.expiring": 1, "connection.failing": 1, "connection.recovered": 1, "connection.revocation_failed": 1, "connection.revoked": 1, "connection.scopes_changed": 1, "connection.uncertain": 1, "customer.redacted": 1, "integration.activated": 1, "integration.created": 1, "integration.deactivated": 1, "integration.deleted": 1, "inventory.changed": 1, "listing.created": 1, "listing.deleted": 1, "listing.updated": 1, "order.action_done": 1, "order.action_refused": 1, "order.action_unsure": 1, "order.created": 1, "order.status_changed": 1, "order.updated": 1, "privacy.data_requested": 1, "privacy.erased": 1, "product.linked": 1, "product.unlinked": 1, "push.finished": 1, "record.created": 1, "record.deleted": 1, "record.updated": 1, "schedule.parked": 1, "sync.cancelled": 1, "sync.completed": 1, "sync.deletions_wait": 1, "sync.drift_found": 1, "sync.failed": 1, "sync.parked": 1, "sync.started": 1, "sync.watermark_lost": 1, "webhook.dead": 1, "webhook.endpoint_disabled": 1, "webhook.endpoint_failing": 1, "webhook.endpoint_paused": 1, "webhook.endpoint_recovered": 1, "webhook.loop_stopped": 1, "webhook.received": 1 };
 
 /** A message as endpoints, `GET /api/events` and the stream give it. */
 export type EventMessage<T extends EventType = EventType> = {
