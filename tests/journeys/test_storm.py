@@ -437,8 +437,8 @@ async def _seeds(sea: Sea, seeds: Sequence[int]) -> int:
 
 @pytest.mark.timeout(900)
 async def test_PR_08_products_orders_and_writes_survive_faults_and_kill_9(sea: Sea) -> None:
-    killed = await _seeds(sea, range(200))
-    assert killed > 150
+    killed = await _seeds(sea, range(len(_SKIES)))  # each fault, and any two, once
+    assert killed > 90
     assert {kind for kind in KINDS if not sea.tally[f"met {kind}"]} == set()
 
 
