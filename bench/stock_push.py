@@ -199,6 +199,8 @@ def run() -> None:
                 f"{name}: time over the least that the rate allows", (told["last"] - told["first"]) / least, "", _TARGET
             )
         )
+        used_up = (told["last"] - told["first"]) * _RATE / told["all"]
+        rows.append(Row("  the same for all calls: platforms tell our own writes, and they are read", used_up, ""))
         rows.append(Row("  writing calls", told["calls"], "calls"))
         rows.append(Row("  values that took effect", told["effects"], "values"))
     done = states.get("done", 0)

@@ -21,8 +21,15 @@ def _served(shop: Shop) -> dict[str, float]:
     """Writing calls by their effects: the requests that set stock, and the time from the first to the last."""
     effects = shop.effects.of(field="stock")
     times = sorted({(one.at, one.request) for one in effects})
-    calls = len({request for _, request in times})
-    return {"calls": calls, "effects": len(effects), "first": _moment(times[0][0]), "last": _moment(times[-1][0])}
+    numbers = sorted({request for _, request in times})
+    calls = len(numbers)
+    return {
+        "calls": calls,
+        "effects": len(effects),
+        "all": numbers[-1] - numbers[0] + 1,
+        "first": _moment(times[0][0]),
+        "last": _moment(times[-1][0]),
+    }
 
 
 def _moment(text: str) -> float:
@@ -40,7 +47,10 @@ async def _main(rate: float, products: int) -> None:
         print(msgspec.json.encode(told).decode(), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
             print(
-                msgspec.json.encode({name: _served(shop) for name, shop in server.shops.items()}).decode(), flush=True
+                msgspec.json.encode(
+                    {name: _served(shop) for name, shop in server.shops.items() if shop.effects.of(field="stock")}
+                ).decode(),
+                flush=True,
             )
 
 
