@@ -11,6 +11,7 @@ from isthmus.engine.db import Database
 from isthmus.features import access
 from isthmus.features.access import TenantStatus
 from isthmus.http import RequestFacts
+from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
@@ -66,6 +67,6 @@ async def test_the_first_admin_of_a_tenant_is_invited_from_the_machine(platform:
     assert [(row["tenant_id"], row["actor"].split(":")[0]) for row in rows] == [(made.id, "operator")]
 
 
-async def test_nobody_is_invited_into_the_deployments_own_tenant(platform: Platform) -> None:
-    with pytest.raises(access.DeploymentTenant):
+async def test_SA_02_only_super_admins_are_invited_into_the_deployments_own_tenant(platform: Platform) -> None:
+    with pytest.raises(Invalid, match="super_admin"):
         await tenant._invited(platform, PLATFORM_TENANT, "amy@example.com", [TENANT_ADMIN])

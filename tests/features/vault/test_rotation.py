@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -66,9 +66,11 @@ class Lab:
     database: Database
     notes: Notes
 
-    def process(self, ring: KeyRing, reload: Callable[[], KeyRing] | None = None) -> System:
+    def process(
+        self, ring: KeyRing, reload: Callable[[], KeyRing] | None = None, settings: vault.Settings = QUICK
+    ) -> System:
         reseals = vault.Reseals({"notes": self.notes.reseal})
-        parts: dict[type, object] = {vault.Vault: vault.Vault(ring, QUICK, reload=reload)}
+        parts: dict[type, object] = {vault.Vault: vault.Vault(ring, settings, reload=reload)}
         return given.process(self.database, reseals=reseals, parts=parts)
 
 
@@ -191,9 +193,13 @@ async def test_VA_09_a_damaged_value_is_counted_and_does_not_keep_the_others_und
 
 async def test_VA_09_workers_finish_a_rotation_whose_command_is_gone(lab: Lab) -> None:
     system = lab.process(keys.ring("first"))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.02):  # the new keys are there, their use is still waited for
-            await vault.rotate(system, data=True)
+    patient = lab.process(keys.ring("first"), settings=replace(QUICK, active_check=timedelta(hours=1)))
+    command = asyncio.create_task(vault.rotate(patient, data=True))
+    async with asyncio.timeout(30):  # until the new keys are there; their use is still waited for
+        while not (await vault.status(system)).reseals_open:
+            await asyncio.sleep(0.01)
+    command.cancel()
+    await asyncio.wait([command])
     assert (await vault.status(system)).reseals_open == len(TENANTS)
     for _ in range(2):  # at most four tenants a round here
         async with system.tx() as tx:
