@@ -1,5 +1,6 @@
 """What stands ready for each POST that is sent with an Idempotency-Key, so that there is an effect to have once."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from tests.given import catalog as given
 from tests.given.crm import Crm
 from tests.journeys.deployment import Answer, Deployment, Merchant
-from tests.journeys.routes import Asked, Case
+from tests.journeys.routes import Asked, Case, action_of, conflict_of, order_of
 
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
 
@@ -18,11 +19,18 @@ NO_EFFECT: Mapping[str, str] = {
     "POST /api/admin/integrations/{category}/{id}/test": "a test of a provider writes nothing",
     "POST /api/auth/password": "somebody signed in by a foreign token has no password",
     "POST /api/auth/logout": "a foreign token ends by itself",
+    "POST /api/auth/second-factor": "somebody signed in by a foreign token has the factors of its issuer",
+    "POST /api/auth/second-factor/confirm": "a foreign token is no session of ours",
+    "POST /api/auth/session/token": "only a page of this server begins a session in a browser",
+    "POST /api/auth/step-up": "a foreign token is no session of ours",
+    "POST /api/config/{connection_id}/webhook": "its pushes are not switched on by a call",
     "POST /api/integrations/search": "a search writes nothing",
+    "POST /api/links/accept": "there is one shop, so nothing looks like a product of another one",
     "POST /api/merchants/{merchant_id}/product-sync/preview": "a preview writes nothing",
     "POST /api/merchants/{merchant_id}/product-sync/trigger": "products come by events in this story",
     "POST /api/proxy/{connection_id}/{path:path}": "the key goes on to the far side",
     "POST /api/sync/deletions/decide": "nothing was deleted",
+    "POST /api/sync/pushes/{id}/retry": "nothing of the push was refused",
     "POST /api/sync/{run_id}/cancel": "the run has ended",
     "POST /api/sync/{run_id}/retry": "no record has failed",
     "POST /api/user/integrations/flows": "nobody has given a consent in another browser",
@@ -152,6 +160,73 @@ async def _member(story: Story, asked: Asked) -> Asked:
     return Asked(asked.method, path, asked.query, asked.body)
 
 
+async def _link(story: Story, asked: Asked) -> Asked:
+    return Asked(asked.method, asked.path, asked.query, {"listingIds": [story.known["lst"]]})
+
+
+async def _linked(story: Story, asked: Asked) -> Asked:
+    """Two other listings of the shop, made one product."""
+    rows = (await story.amy.call("GET", f"/api/listings?connectionId={story.known['con']}&limit=10")).body["items"]
+    two = [row["id"] for row in rows if row["id"] != story.known["lst"]][:2]
+    _fine(await story.amy.call("POST", "/api/links", {"listingIds": two}))
+    return Asked(asked.method, asked.path, asked.query, {"listingId": two[0]})
+
+
+async def _of_listing(story: Story, asked: Asked) -> Asked:
+    item = {"listingId": story.known["lst"], "field": "published", "value": True}
+    return Asked(asked.method, asked.path, asked.query, {"items": [item]})
+
+
+async def _conflict(story: Story, asked: Asked) -> Asked:
+    """One that waits for a person; the rule is tried in earnest."""
+    place = (story.known["con"], story.known["lst"])
+    fresh = await conflict_of(story.running, story.amy, place, None)
+    body = {**(asked.body or {}), **({"dryRun": False} if "dryRun" in (asked.body or {}) else {})}
+    return Asked(asked.method, asked.path.replace(story.known["cnf"], fresh), asked.query, body)
+
+
+async def _order(story: Story) -> str:
+    """A new order of the shop, which waits to be confirmed."""
+    key = story.running.sandbox.shops["tiki"].place_order()
+    body = {"connectionId": story.known["con"], "entity": "orders", "externalId": key}
+    _fine(await story.amy.call("POST", "/api/sync/refresh", body))
+    async with asyncio.timeout(20):
+        while True:
+            found = (await story.amy.call("GET", f"/api/orders?search={key}")).body["items"]
+            if found:
+                return str(found[0]["id"])
+            await asyncio.sleep(0.05)
+
+
+_CONFIRM = {"action": "confirm", "details": {"warehouse": "1034"}}
+
+
+async def _one_order(story: Story, asked: Asked) -> Asked:
+    path = asked.path.replace(story.known["ord"], await _order(story))
+    return Asked(asked.method, path, asked.query, _CONFIRM)
+
+
+async def _many_orders(story: Story, asked: Asked) -> Asked:
+    return Asked(asked.method, asked.path, asked.query, {**_CONFIRM, "orderIds": [await _order(story)]})
+
+
+def _action(state: str) -> Callable[[Story, Asked], Awaitable[Asked]]:
+    """An action in this state that nobody is about to take up."""
+
+    async def change(story: Story, asked: Asked) -> Asked:
+        order = await order_of(story.running, story.amy, f"once-{asked.path.rpartition('/')[2]}")
+        action = await action_of(story.running, story.amy, order["ord"])
+        async with story.running.platform.system.scope(story.amy.tenant_id, "once").tx() as tx:
+            await tx.fetch_sql(
+                "update order_actions set state = $3, retry_at = clock_timestamp() + interval '1 day' "
+                "where tenant_id = $1 and id = $2 returning id",
+                *(story.amy.tenant_id, action, state),
+            )
+        return Asked(asked.method, asked.path.replace(story.known["act"], action), asked.query, asked.body)
+
+    return change
+
+
 async def _upload(story: Story, asked: Asked) -> Asked:
     root = f"/api/merchants/{story.amy.tenant_id}/product-sync/uploads"
     begun = _fine(await story.amy.call("POST", root, {"name": "again.csv"}))
@@ -165,7 +240,17 @@ _PREPARED: Mapping[str, Callable[[Story, Asked], Awaitable[Asked]]] = {
     "POST /api/admin/integrations/{category}/{id}/reset": _changed,
     "POST /api/admin/integrations/{category}/{id}/versions/{version}/rollback": _changed,
     "POST /api/admin/tenants/{id}/activate": _suspended,
+    "POST /api/links": _link,
+    "POST /api/links/unlink": _linked,
     "POST /api/merchants/{merchant_id}/product-sync/uploads/{upload_id}/cancel": _upload,
+    "POST /api/orders/actions": _many_orders,
+    "POST /api/orders/actions/{action_id}/cancel": _action("waiting"),
+    "POST /api/orders/actions/{action_id}/dismiss": _action("unsure"),
+    "POST /api/orders/actions/{action_id}/retry": _action("refused"),
+    "POST /api/orders/{id}/push": _one_order,
+    "POST /api/sync/conflicts/resolve": _conflict,
+    "POST /api/sync/conflicts/{id}/resolve": _conflict,
+    "POST /api/sync/pushes": _of_listing,
     "POST /api/tenant/integrations/import": _body(yaml="provider: tiki\nname: Of a file, once", dryRun=False),
     "POST /api/tenant/integrations/{id}/connect/api-key": _at("shared"),
     "POST /api/tenant/integrations/{id}/connect/basic": _at("shared"),

@@ -127,7 +127,7 @@ HARMLESS = {
         "updatedSince",
     ),
     *("after", "types", "event", "level", "format", "everywhere", "handler"),
-    *("paymentStatus", "moneyOff", "action"),
+    *("paymentStatus", "moneyOff", "action", "personal"),
     *("field", "by"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
@@ -178,9 +178,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/links": {"listingIds": ["lst_nobodys"]},
     "POST /api/links/accept": {"by": "barcode"},
     "POST /api/links/unlink": {"listingId": "{lst}"},
-    "POST /api/products/{id}/push": {"title": "Of this wall"},
-    "POST /api/listings/{id}/push": {"title": "Of this wall"},
-    "POST /api/sync/pushes": {"items": [{"listingId": "lst_nobodys", "field": "title", "value": "Of this wall"}]},
+    "POST /api/products/{id}/push": {"published": True},
+    "POST /api/listings/{id}/push": {"published": True},
+    "POST /api/sync/pushes": {"items": [{"listingId": "lst_nobodys", "field": "published", "value": True}]},
     "POST /api/sync/conflicts/resolve": {"rule": "local", "connectionId": "{con}", "dryRun": True},
     "POST /api/sync/conflicts/{id}/resolve": {"winner": "theirs"},
     "PUT /api/sync/conflicts/rules": {"stock": "lowest"},
@@ -447,14 +447,22 @@ async def pushes_of(running: Deployment, amy: Merchant, connection: str, listing
     if before:
         return {"psh": (await amy.call("GET", "/api/sync/pushes")).body["items"][-1]["id"], "cnf": before[-1]["id"]}
     scope = running.platform.system.scope(amy.tenant_id, "pushes")
-    place = Place(listing, "", EditField.TITLE)
-    live = LiveEdit("edt_wall", place, "ours", "", ("base",), None, 1, EditState.WAITING, 0, scope.now)
-    found = Found(ids.new("cnf"), live, "theirs", Rule.MARKETPLACE, "theirs")
     push = ids.new("psh")
     async with scope.tx() as tx:
         await open_push(tx, push, ("wall", "wall"), 0, scope.now)
+    return {"psh": push, "cnf": await conflict_of(running, amy, (connection, listing), "theirs")}
+
+
+async def conflict_of(running: Deployment, amy: Merchant, place: tuple[str, str], winner: str | None) -> str:
+    """A conflict about the title of one of her connection's listings, open where nobody has won; another each time."""
+    scope = running.platform.system.scope(amy.tenant_id, "pushes")
+    connection, listing = place
+    title = Place(listing, "", EditField.TITLE)
+    live = LiveEdit(ids.new("edt"), title, "ours", "", ("base",), None, 1, EditState.WAITING, 0, scope.now)
+    found = Found(ids.new("cnf"), live, "theirs", Rule.MARKETPLACE if winner else Rule.MANUAL, winner)
+    async with scope.tx() as tx:
         await add_conflicts(tx, connection, [found], scope.now)
-    return {"psh": push, "cnf": found.id}
+    return found.id
 
 
 async def record_of(running: Deployment, amy: Merchant) -> str:
@@ -467,13 +475,13 @@ async def record_of(running: Deployment, amy: Merchant) -> str:
     return str(page.items[0]["id"])
 
 
-async def order_of(running: Deployment, amy: Merchant) -> dict[str, str]:
+async def order_of(running: Deployment, amy: Merchant, number: str = "of-this-wall") -> dict[str, str]:
     """An order of hers and who bought; the same ones whenever they are asked for."""
     scope = running.platform.system.scope(amy.tenant_id, "orders")
-    item = made.item(made.order("of-this-wall", number="of-this-wall"), b"{}")
+    item = made.item(made.order(number, number=number), b"{}")
     async with scope.tx() as tx:
         await orders.write_orders(tx, scope, _Origin(), [item])
-    page = await orders.orders(scope, orders.OrderFilter(number="of-this-wall"), Ask(limit=1))
+    page = await orders.orders(scope, orders.OrderFilter(number=number), Ask(limit=1))
     return {"ord": str(page.items[0]["id"]), "cus": str(page.items[0]["customer_id"])}
 
 

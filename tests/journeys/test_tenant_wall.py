@@ -46,7 +46,7 @@ from isthmus.sandbox import walk
 
 OURS = [one for one in SIGNED if one.for_tenants]
 LISTS = [one for one in OURS if one.method == "GET" and not one.nouns() and not one.streams]
-ASKED_ABOUT = [case for case in SIGNED if case.nouns()]
+ASKED_ABOUT = [case for case in SIGNED if case.nouns() and not case.streams]
 PAGED = [case for case in OURS if "cursor" in case.route.known_query]
 _VARYING = {"x-request-id", "date", "x-ratelimit-remaining", "x-ratelimit-reset", "set-cookie", "content-length"}
 
@@ -292,6 +292,10 @@ async def test_TN_01_another_tenants_cursor_answers_as_an_invented_one(wall: Wal
 _ENDS = ("disconnect", "deactivate")
 
 
+#: What the owner has not either, since her product is linked with no other one.
+_UNLINKED = {"POST /api/links/unlink": "LINK_NOT_FOUND", "PUT /api/products/{id}/inventory": "VALIDATION_ERROR"}
+
+
 async def _his(wall: Wall) -> dict[str, str]:
     run = (await wall.bob.call("GET", "/api/sync/runs")).body["items"][0]
     own = {"ten": wall.bob.tenant_id, "key": await key_of(wall.bob), "usr": await member_of(wall.bob)}
@@ -313,6 +317,18 @@ async def test_TN_01_the_stream_goes_on_behind_a_foreign_event_with_ones_own_onl
             seen += (await stream.content.readline()).decode()
     assert wall.hers["run"] not in seen
     assert wall.hers["con"] not in seen
+
+
+async def test_TN_01_a_live_stream_about_a_foreign_source_begins_as_one_about_none(wall: Wall) -> None:
+    begun = []
+    for source in (wall.hers["src"], unknown()["src"]):
+        url = f"{wall.running.address}/api/webhooks/stream?sourceId={source}"
+        headers = {"authorization": f"Bearer {wall.bob.token}"}
+        async with wall.bob.browser.get(url, headers=headers) as stream, asyncio.timeout(10):
+            while not (line := (await stream.content.readline()).decode()).startswith("event"):
+                pass
+            begun.append((stream.status, line))
+    assert begun[0] == begun[1] == (200, "event: ready\n")
 
 
 async def test_TN_01_an_idempotency_key_is_ones_own(wall: Wall) -> None:
@@ -359,7 +375,7 @@ async def test_TN_01_after_all_that_the_owner_has_everything_and_every_call_work
     his = await _his(wall)
     his |= {**await inbound_of(wall.bob), "cns": await connect_session_of(wall.bob, his["int"])}
     for case in sorted(
-        (one for one in OURS if one.nouns() and not one.passes_on),
+        (one for one in OURS if one.nouns() and not one.passes_on and not one.streams),
         key=lambda one: one.route.path.endswith(_ENDS),
     ):
         who, known = (wall.bob, his) if case.method == "DELETE" else (wall.amy, wall.hers)
@@ -367,4 +383,7 @@ async def test_TN_01_after_all_that_the_owner_has_everything_and_every_call_work
         fine = {200, 201, 202, 204, 409} if case.method != "GET" else {200}
         if "/connect/" in case.route.path:
             fine = {400, 409}  # it takes no keys and is no person's own, and the return address is not on the list
+        if str(case) in _UNLINKED:
+            assert answer.body["error"]["code"] == _UNLINKED[str(case)], answer.body
+            continue
         assert answer.status in fine, (case, answer.body)

@@ -32,7 +32,17 @@ _TEXTS = (
     ("id", "01kdvmhfwrnrv49qcw9sam0d92"),
 )
 #: What is tried where a pattern is asked for.
-_PATTERNED = ("site", "09:00", "crm_contact", "VN", "1", "0 6 * * *", "https://app.example.com", "#1A94FF")
+_PATTERNED = (
+    "site",
+    "09:00",
+    "crm_contact",
+    "VN",
+    "1",
+    "0 6 * * *",
+    "https://app.example.com",
+    "#1A94FF",
+    "order.updated",
+)
 _FORMATS = {
     "date-time": _TIME,
     "date": "2026-01-01",

@@ -48,8 +48,8 @@ async def conflict(scope: Scope, id_: str) -> FieldConflict:
         return await _one(tx, id_)
 
 
-async def _one(tx: Tx, id_: str) -> FieldConflict:
-    found = await store.one(tx, id_)
+async def _one(tx: Tx, id_: str, *, held: bool = False) -> FieldConflict:
+    found = await store.one(tx, id_, held=held)
     if found is None:
         raise ConflictNotFound
     return found
@@ -61,7 +61,7 @@ async def resolve(scope: Scope, id_: str, winner: Winner, given: object = None) 
     Raises ConflictNotFound, ConflictDecided, WrongEdit.
     """
     async with scope.tx() as tx:
-        found = await _one(tx, id_)
+        found = await _one(tx, id_, held=True)
         if found.state != "open":
             raise ConflictDecided
         value = checked(found.place.field, given) if winner == "value" else None
@@ -142,7 +142,7 @@ async def resolve_all(scope: Scope, rule: Rule, wanted: ConflictFilter) -> list[
     for start in range(0, len(effects), _AT_ONCE):
         async with scope.tx() as tx:
             for effect in effects[start : start + _AT_ONCE]:
-                current = await store.one(tx, effect.conflict.id)
+                current = await store.one(tx, effect.conflict.id, held=True)
                 if current is not None and current.state == "open":
                     await _apply(tx, scope, effect)
                     applied.append(effect)
@@ -157,7 +157,7 @@ async def undo(scope: Scope, id_: str) -> str:
     found = await conflict(scope, id_)
     await shops(scope).about(scope, found.connection_id)
     async with scope.tx() as tx:
-        found = await _one(tx, id_)
+        found = await _one(tx, id_, held=True)
         if found.state != "resolved":
             raise ConflictUndecided
         await shops(scope).admit(tx, found.connection_id)

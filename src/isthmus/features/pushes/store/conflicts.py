@@ -35,8 +35,9 @@ order by id desc limit $7 offset $8
 _ONE: Final = """
 select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
   automatic, decided_by, created_at, decided_at
-from conflicts where tenant_id = $1 and id = $2 for update
+from conflicts where tenant_id = $1 and id = $2
 """
+_HELD: Final = _ONE + "for update"
 _DECIDE: Final = """
 update conflicts set state = 'resolved', winner = $3, value = $4, decided_by = $5, decided_at = $6
 where tenant_id = $1 and id = $2 and state = 'open'
@@ -101,9 +102,9 @@ async def many(tx: Tx, wanted: ConflictFilter, ask: Ask) -> Page[FieldConflict]:
     return Page(items, items[-1].id if more else None, has_more=more)
 
 
-async def one(tx: Tx, id_: str) -> FieldConflict | None:
-    """One conflict, held for the rest of the transaction."""
-    rows = await tx.fetch_sql(_ONE, tx.tenant_id, id_)
+async def one(tx: Tx, id_: str, *, held: bool = False) -> FieldConflict | None:
+    """One conflict, held for the rest of the transaction where it is to be changed."""
+    rows = await tx.fetch_sql(_HELD if held else _ONE, tx.tenant_id, id_)
     return _conflict(rows[0]) if rows else None
 
 
