@@ -22,7 +22,7 @@ from isthmus.settings import load
 
 KEY = "journeys-sign-tokens-with-this-key-only"
 MASTER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-_LIMITS = dict.fromkeys(("other", "connection", "integration", "provider", "callback"), 100_000)
+_LIMITS = dict.fromkeys(("other", "connection", "integration", "provider", "callback", "search", "widget"), 100_000)
 LIVE = {"queued", "running", "cancelling"}
 
 
