@@ -17,6 +17,8 @@ from isthmus.kit.paging import Ask
 #: How a transaction fails when the database is away or says no.
 FAILURES = (Problem, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
+#: Before any row of theirs: whoever ends a connection holds it first, and its rows with it.
+_HOLD = "select id from connections where tenant_id = $1 and id = any($2::text[]) order by id for key share"
 # Rows of connections that have gone meanwhile are left out, so that they do not hold the others back.
 _ADD_HOURS = """
     insert into connection_hours
@@ -81,6 +83,7 @@ _SWEEP = statement(delete(h).where(h.c.hour < bindparam("before")))
 async def add_hours(tx: Tx, sums: Mapping[tuple[str, datetime], Counts]) -> None:
     """Add these sums to what is there, by connection and hour."""
     places = sorted(sums)
+    await tx.fetch_sql(_HOLD, tx.tenant_id, sorted({one[0] for one in places}))
     columns = [[getattr(sums[place], name) for place in places] for name in _COUNTS]
     await tx.execute_sql(_ADD_HOURS, tx.tenant_id, [one[0] for one in places], [one[1] for one in places], *columns)
 
