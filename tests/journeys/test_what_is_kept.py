@@ -125,14 +125,14 @@ _SHARED = ("select pg_try_advisory_xact_lock(359923714)", "select pg_snapshot_xm
 
 
 async def _quiet(copied: Copy) -> None:
-    """Wait until nothing has been written for four seconds, and no work is about to begin."""
+    """Wait until nothing was written in a round of the reconciler, and no work is about to begin."""
     async with asyncio.timeout(100):
         known, since = None, 0
-        while since < 8:
+        while since < 9:
             rows = await _rows(copied)
             found = {place: len(held) for place, held in rows.items()}
             known, since = found, since + 1 if found == known and not _due(rows) else 0
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
 
 
 def _due(rows: dict[str, list[str]]) -> list[Any]:
