@@ -1,9 +1,9 @@
 """Orders as marketplaces show them, who bought, and what must be forgotten of them."""
 
+from isthmus.features.orders.model import READ as READ
 from isthmus.features.orders.model import OrderFilter as OrderFilter
 from isthmus.features.orders.model import OrderItem as OrderItem
 from isthmus.features.orders.model import item as item
-from isthmus.features.orders.routes import READ as READ
 from isthmus.features.orders.service import OrderDetail as OrderDetail
 from isthmus.features.orders.service import erase as erase
 from isthmus.features.orders.service import external_ids as external_ids

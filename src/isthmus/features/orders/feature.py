@@ -1,7 +1,7 @@
 """What `app.py` needs to know of this room."""
 
 from isthmus.feature import Feature
-from isthmus.features.orders import jobs, routes, service
+from isthmus.features.orders import jobs, model, routes, service
 from isthmus.features.orders.events import EMITS
 from isthmus.features.orders.settings import Settings
 
@@ -15,7 +15,7 @@ FEATURE = Feature(
         "orders.types_forbidden": (("integration.types_forbidden",), jobs.types_forbidden),
     },
     emits=EMITS,
-    permissions=(routes.READ, routes.PERSONAL, routes.REDACT),
+    permissions=(model.READ, model.PERSONAL, model.REDACT),
     periodic={"orders.erase": (_ERASE_SECONDS, jobs.erase)},
     reseals={"orders": service.reseal_orders, "customers": service.reseal_customers},
     settings=Settings,

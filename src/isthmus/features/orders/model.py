@@ -15,8 +15,12 @@ import msgspec
 
 from isthmus.connect.keeping import Unstorable
 from isthmus.connect.shapes import Address, Customer, Order, OrderLine, OrderStatus, Totals
+from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 from isthmus.kit.text import storable
 
+READ = permission("orders:read", "Read orders, without personal data", SUPER_ADMIN, TENANT_ADMIN, USER)
+PERSONAL = permission("orders:personal", "See names, addresses and notes of orders", TENANT_ADMIN)
+REDACT = permission("customers:redact", "Erase a customer's personal data", TENANT_ADMIN)
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder(Order)
 #: NUL as JSON spells it, not preceded by an odd backslash; PostgreSQL stores no such text (security.md PA-03).

@@ -13,16 +13,12 @@ from starlette.responses import Response, StreamingResponse
 
 from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, PaymentStatus, Return, Shipment
 from isthmus.features.orders import service
-from isthmus.features.orders.model import OrderFilter, Personal
+from isthmus.features.orders.model import PERSONAL, READ, REDACT, OrderFilter, Personal
 from isthmus.features.orders.service import OrderDetail
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
 from isthmus.kit.errors import Forbidden, NotFound
 from isthmus.kit.paging import Page
-from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 
-READ = permission("orders:read", "Read orders, without personal data", SUPER_ADMIN, TENANT_ADMIN, USER)
-PERSONAL = permission("orders:personal", "See names, addresses and notes of orders", TENANT_ADMIN)
-REDACT = permission("customers:redact", "Erase a customer's personal data", TENANT_ADMIN)
 orders = Routes(prefix="/api/orders", tag="Orders")
 customers = Routes(prefix="/api/customers", tag="Orders")
 
