@@ -212,3 +212,10 @@ def test_SU_05_no_dependency_changes_how_python_starts() -> None:
         if name in known and name != _plain(ours.metadata["Name"]):
             started = [str(file) for file in one.files or [] if file.suffix == ".pth" or file.stem == "sitecustomize"]
             assert not started, f"{name} runs {started} at every start"
+
+
+def test_what_reads_shops_needs_no_web_framework() -> None:
+    """Memory of a worker: one import behind a room's door once cost it 16 MB."""
+    told = "import sys, isthmus.features.sync; print(sorted({'fastapi', 'starlette', 'uvicorn'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.strip() == "[]"
