@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the many processes that tests start compile the modules once
 
 from tests.house_database import Copy, copy, server
 

@@ -196,7 +196,9 @@ async def test_VA_09_workers_finish_a_rotation_whose_command_is_gone(lab: Lab) -
     patient = lab.process(keys.ring("first"), settings=replace(QUICK, active_check=timedelta(hours=1)))
     command = asyncio.create_task(vault.rotate(patient, data=True))
     async with asyncio.timeout(30):  # until the new keys are there; their use is still waited for
-        while not (await vault.status(system)).reseals_open:
+        while True:
+            if (await vault.status(system)).reseals_open:
+                break
             await asyncio.sleep(0.01)
     command.cancel()
     await asyncio.wait([command])
