@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,8 +16,9 @@ from isthmus.sandbox import SandboxServer, Shop
 from isthmus.sandbox.stage import SandboxStage
 
 
+@cache
 def found(name: str) -> Found:
-    """A connector's folder."""
+    """A connector's folder; looked for once, as a process does."""
     return discover()[name]
 
 
