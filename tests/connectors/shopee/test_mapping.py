@@ -137,7 +137,7 @@ def test_an_item_that_is_listed_and_not_shown_is_said() -> None:
 amounts = st.none() | st.integers(-5, 10**9) | st.sampled_from(["", "0", "10.50", "x"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(amounts, amounts)
 def test_a_price_is_consistent_or_refused(original: object, current: object) -> None:
     try:

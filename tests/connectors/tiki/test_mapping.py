@@ -138,7 +138,7 @@ values = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["price", "market_price", "active", "super_id", "sku", "original_sku", "created_at"]), values
