@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx2
 import msgspec
 from tests.given import rotor, vault
+from tests.given.connectors import shipped
 
 from isthmus.client import Tokens
 from isthmus.connect import registry
@@ -146,7 +147,7 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
     settings = connections.Settings(public_url=BASE, return_origins=("https://app.example.com",), **knobs)
     clients = connections.Clients(settings)
     shelf = {
-        **registry.discover(),
+        **shipped(),
         "rotor": rotor.found("rotor", far.url),
         "keys": rotor.found("keys", far.url, "api_key"),
         "desk": _desk(far),

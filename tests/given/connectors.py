@@ -1,6 +1,6 @@
 """Connectors on their emulators: an app, a consent, a bound session."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
@@ -17,9 +17,14 @@ from isthmus.sandbox.stage import SandboxStage
 
 
 @cache
+def shipped() -> Mapping[str, Found]:
+    """Every connector that comes with the product; looked for once, as a process does."""
+    return discover()
+
+
 def found(name: str) -> Found:
-    """A connector's folder; looked for once, as a process does."""
-    return discover()[name]
+    """A connector's folder."""
+    return shipped()[name]
 
 
 @asynccontextmanager

@@ -7,8 +7,8 @@ from hashlib import blake2b
 from typing import Any
 
 from tests.given import vault
+from tests.given.connectors import shipped
 
-from isthmus.connect import registry
 from isthmus.engine.db import Database
 from isthmus.features import catalog, connections
 from isthmus.features.webhooks_in.model import signing
@@ -95,7 +95,7 @@ def world(database: Database, clock: Clock = SYSTEM, parts: Mapping[type, object
     settings = replace(QUICK, **knobs)
     shelf: dict[type, object] = {
         Settings: settings,
-        catalog.Providers: catalog.Providers(registry.discover()),
+        catalog.Providers: catalog.Providers(dict(shipped())),
         catalog.GivenApps: catalog.GivenApps(),
         connections.Settings: connections.Settings(public_url=PUBLIC),
     }
