@@ -64,9 +64,8 @@ async def test_VA_11_after_a_lost_key_apps_and_connections_are_given_anew_and_no
     started = await asyncio.to_thread(_command, ["status"], tmp_path, database_url, OTHER)
     assert started.returncode == 1
     assert f"it wants {_id(MASTER)}" in started.stderr
-    for lost, key in ((_id(OTHER), OTHER), (_id(MASTER), MASTER)):
-        refused = await asyncio.to_thread(_command, ["start-over", lost], tmp_path, database_url, key)
-        assert "MASTER_KEY_NOT_LOST" in refused.stderr
+    refused = await asyncio.to_thread(_command, ["start-over", _id(MASTER)], tmp_path, database_url, MASTER)
+    assert "MASTER_KEY_NOT_LOST" in refused.stderr
     done = await asyncio.to_thread(_command, ["start-over", _id(MASTER)], tmp_path, database_url, OTHER)
     assert done.returncode == 0, done.stderr
     async with deployment(database_url, tmp_path, MASTER_KEY=OTHER) as after:
