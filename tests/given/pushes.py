@@ -53,6 +53,8 @@ class Far:
     effects: list[tuple[str, EditField, EditValue]] = field(default_factory=list)
     #: The same by listing and field, with the changes that somebody made over there, whose key is empty.
     story: dict[tuple[str, EditField], list[str]] = field(default_factory=dict)
+    #: The keys of every call, those that never arrived too.
+    keys: list[list[str]] = field(default_factory=list)
     days: list[Day] = field(default_factory=list)
     picky: set[EditValue] = field(default_factory=set)
     calls: int = 0
@@ -73,6 +75,7 @@ class Far:
     async def write(self, batch: Sequence[Edit]) -> Sequence[Outcome]:
         """One call, by the mood of the day."""
         self.calls += 1
+        self.keys.append([edit.key for edit in batch])
         day = self.days.pop(0) if self.days else "good"
         if (failure := _failure(day)) is not None:
             raise failure

@@ -81,6 +81,24 @@ async def test_after_a_call_without_an_answer_the_far_side_is_looked_at_and_noth
     assert (await at.edits(), await _states(at, push)) == ([], [("done", None)])
 
 
+async def test_ID_07_a_value_that_is_sent_again_bears_its_key_and_no_other_value_or_tenant_has_it(
+    at: Given, database: Database
+) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["lost", "unreachable"]
+    await at.want(ids["p1"], STOCK, 9)
+    await at.settle(3)
+    first, again, third = at.far.keys
+    assert first == again == third
+    await at.want(ids["p1"], STOCK, 8)
+    await at.settle(1)
+    other = given_pushes(database, "ten_two")
+    theirs = await other.stock(given_records.listing("p1"))
+    await other.want(theirs["p1"], STOCK, 9)
+    await other.work()
+    assert len({at.far.keys[0][0], at.far.keys[-1][0], other.far.keys[0][0]}) == 3
+
+
 async def test_a_repeat_never_brings_stock_back_that_was_sold_meanwhile(at: Given) -> None:
     ids = await at.stock(given_records.listing("p1"))
     at.far.days = ["dropped"]
