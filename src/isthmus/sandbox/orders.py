@@ -222,7 +222,7 @@ class Book:
         return self._changed(key, lambda order: _moved(order, state, now))
 
     def act(self, key: str, now: int, state: State | None = None, **facts: str) -> Placed:
-        """The seller does something with an order: it comes into a state, or stays in its own, and keeps these facts."""
+        """The seller does something with an order: it comes into a state, or stays in its own, with these facts."""
 
         def acted(order: Placed) -> Placed:
             same = state is None or state == order.state

@@ -424,3 +424,16 @@ async def _every(scope: Scope) -> list[Any]:
         after = page.next_after
         if after is None:
             return found
+
+
+async def test_MA_02_a_column_that_names_a_tenant_or_a_role_gives_nobody_anything(
+    scope: Scope, database: Database
+) -> None:
+    rows = OURS.replace("\r\n", ",tenant_id,roles\r\n") + "p1,Tea,T-1,2.50,10,,,ten_two,super_admin\r\n"
+    upload = await given.taken(scope, rows)
+    assert given.counts(upload) == (1, 0, 0, 0)
+    async with database.system() as tx:
+        rows_of = await tx.fetch_sql("select distinct tenant_id from listings")
+    assert [row["tenant_id"] for row in rows_of] == [scope.tenant_id]
+    stored = (await records.contents(scope, uploads.OWN.id, ["p1"]))["p1"]
+    assert "super_admin" not in str(stored)
