@@ -165,7 +165,13 @@ def no_calls() -> Iterator[None]:
 
 @asynccontextmanager
 async def deployment(
-    database_url: str, home: Path, products: int = 12, *, clock: Clock = SYSTEM, **more: str
+    database_url: str,
+    home: Path,
+    products: int = 12,
+    *,
+    clock: Clock = SYSTEM,
+    limits: Mapping[str, int] | None = None,
+    **more: str,
 ) -> AsyncIterator[Deployment]:
     """Everything up, with the sandboxes' apps registered; `more` are settings, `ISTHMUS_` left out."""
     bound = bind("127.0.0.1", 0)
@@ -181,7 +187,11 @@ async def deployment(
     async with (
         SandboxServer(products=products) as sandbox,
         open_platform(
-            load(SECTIONS, given, {"ISTHMUS_HTTP__LIMITS": _LIMITS, "ISTHMUS_HTTP__FAILURES_PER_MINUTE": 100_000}),
+            load(
+                SECTIONS,
+                given,
+                {"ISTHMUS_HTTP__LIMITS": _LIMITS | dict(limits or {}), "ISTHMUS_HTTP__FAILURES_PER_MINUTE": 100_000},
+            ),
             upgrade=False,
             public_url=address,
             on_open=no_calls,

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from tests.given import rotor
-from tests.journeys.deployment import Answer, Deployment, Form, Merchant
+from tests.journeys.deployment import Answer, Deployment, Form, Merchant, deployment
 from tests.journeys.routes import unknown
 
 from isthmus.connect import registry
@@ -81,6 +81,14 @@ async def _far_side() -> AsyncIterator[str]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
+    """A deployment that limits searches as a real one does."""
+    home = tmp_path_factory.mktemp("home")
+    async with deployment(database_url, home, limits={"search": LIMITS["search"]}) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
