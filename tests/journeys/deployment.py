@@ -170,7 +170,7 @@ async def deployment(
     products: int = 12,
     *,
     clock: Clock = SYSTEM,
-    limits: Mapping[str, int] | None = None,
+    searches: str = "100000",
     **more: str,
 ) -> AsyncIterator[Deployment]:
     """Everything up, with the sandboxes' apps registered; `more` are settings, `ISTHMUS_` left out."""
@@ -190,7 +190,10 @@ async def deployment(
             load(
                 SECTIONS,
                 given,
-                {"ISTHMUS_HTTP__LIMITS": _LIMITS | dict(limits or {}), "ISTHMUS_HTTP__FAILURES_PER_MINUTE": 100_000},
+                {
+                    "ISTHMUS_HTTP__LIMITS": _LIMITS | {"search": int(searches)},
+                    "ISTHMUS_HTTP__FAILURES_PER_MINUTE": 100_000,
+                },
             ),
             upgrade=False,
             public_url=address,

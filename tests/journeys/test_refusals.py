@@ -87,7 +87,7 @@ async def _far_side() -> AsyncIterator[str]:
 async def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
     """A deployment that limits searches as a real one does."""
     home = tmp_path_factory.mktemp("home")
-    async with deployment(database_url, home, limits={"search": LIMITS["search"]}) as made:
+    async with deployment(database_url, home, searches=str(LIMITS["search"])) as made:
         yield made
 
 
