@@ -21,6 +21,7 @@ from zlib import crc32
 import msgspec
 from msgspec.structs import replace
 
+from isthmus.connect.faults import CursorUnreadable
 from isthmus.connect.spi import Window
 
 _PASSES = 3
@@ -78,12 +79,12 @@ class Step:
 
 
 def begin(window: Window, cursor: str | None, rules: Rules) -> Walk:
-    """The place a cursor names, or the beginning of the window. Raises ValueError for a text that is no cursor."""
+    """The place a cursor names, or the beginning of the window. Raises CursorUnreadable for a text that is none."""
     if cursor is not None:
         try:
             return msgspec.json.decode(cursor, type=Walk)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ValueError("the cursor does not belong to this connector") from error
+            raise CursorUnreadable("the cursor does not belong to this connector") from error
     start = int((window.since or rules.floor).timestamp())
     end = max(start + 1, int(window.until.timestamp()))
     return _window(Walk(start, end, end, start), start, end - start, rules)

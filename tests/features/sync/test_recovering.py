@@ -1,5 +1,6 @@
 """Runs that read since a date, rehearse, retry what failed, lose their place, or stop short."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,12 +11,13 @@ from tests.given import records as given_records
 from tests.given import sync as given
 from tests.house_database import Copy
 
+from isthmus.connect.faults import CursorUnreadable
 from isthmus.connect.spi import RecordPage, Window
 from isthmus.engine.db import Database
 from isthmus.features import records, sync
 from isthmus.features.records import ListingFilter
 from isthmus.features.sync import Mode, Run, service
-from isthmus.features.sync.errors import NothingToRetry, RunNotFound
+from isthmus.features.sync.errors import NothingToRetry, NotResumable, RunNotFound
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope
@@ -105,6 +107,52 @@ async def test_only_what_failed_is_read_again(base: Database) -> None:
     assert clean.state == "succeeded"
 
 
+async def test_a_run_that_was_stopped_or_failed_goes_on_behind_its_last_page(base: Database) -> None:
+    shop = given.shelf(6)
+    scope = given.scope(base, {"con_one": shop})
+    run = await sync.start(scope, "con_one")
+
+    async def stop(cursor: str | None) -> None:
+        if cursor == "4":
+            await service.cancel(scope, run.id)
+            await asyncio.sleep(60)
+
+    shop.before = stop
+    await sync.work(scope, run.id)
+    halted = await sync.run(scope, run.id)
+    assert (halted.state, halted.pages, halted.created) == ("cancelled", 2, 4)
+    shop.before = given.shelf(0).before
+    shop.asked.clear()
+    queued = await sync.resume(scope, run.id)
+    assert (queued.id, queued.state, queued.finished_at, queued.error_code) == (run.id, "queued", None, None)
+    await sync.work(scope, run.id)
+    ended = await sync.run(scope, run.id)
+    assert (ended.state, ended.created, shop.asked) == ("succeeded", 6, ["4"])
+    with pytest.raises(NotResumable):
+        await sync.resume(scope, run.id)
+
+
+async def test_only_the_newest_run_of_its_records_goes_on(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(2)})
+    run = await sync.start(scope, "con_one")
+    await service.cancel(scope, run.id)
+    second = await sync.start(scope, "con_one")
+    with pytest.raises(NotResumable):
+        await sync.resume(scope, run.id)
+    await sync.work(scope, second.id)
+    with pytest.raises(NotResumable):
+        await sync.resume(scope, run.id)
+    with pytest.raises(RunNotFound):
+        await sync.resume(given.scope(base, {"con_one": given.shelf(2)}, "ten_two"), run.id)
+
+
+async def test_everything_of_a_connection_is_read_since_a_date_and_rehearsed(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(2)})
+    since = scope.now - timedelta(days=1)
+    (run,) = await sync.start_all(scope, "con_one", None, sync.Extent(since=since, dry_run=True))
+    assert (run.mode, run.since, run.dry_run) == ("since", since, True)
+
+
 async def test_a_place_that_the_platform_no_longer_keeps_falls_back_to_a_full_read(base: Database) -> None:
     shop = given.shelf(5)
     scope = given.scope(base, {"con_one": shop})
@@ -115,7 +163,7 @@ async def test_a_place_that_the_platform_no_longer_keeps_falls_back_to_a_full_re
         nonlocal lost
         if shop.windows and cursor == "2" and not lost:
             lost += 1
-            raise ValueError("the cursor has ended")
+            raise CursorUnreadable("the cursor has ended")
 
     shop.before = too_old
     run = await sync.start(scope, "con_one")
@@ -134,7 +182,7 @@ async def test_a_place_that_is_lost_again_and_again_ends_the_run(base: Database)
 
     async def never(cursor: str | None) -> None:
         if cursor == "2":
-            raise ValueError("the cursor has ended")
+            raise CursorUnreadable("the cursor has ended")
 
     shop.before = never
     run = await sync.start(scope, "con_one")

@@ -7,6 +7,7 @@ import msgspec
 from isthmus.client import Cursor, LinkHeader, NextUrl, Offset, PageNumber, Paging, SinglePage, Step
 from isthmus.client.url import Scalar
 from isthmus.connect import service
+from isthmus.connect.faults import CursorUnreadable
 from isthmus.connect.service import Endpoint
 from isthmus.connect.spi import Window
 
@@ -36,8 +37,11 @@ def written(step: Step | None) -> str | None:
 
 
 def read(cursor: str) -> Step:
-    """The place again. Raises ValueError for a text that is none."""
-    query, url = msgspec.json.decode(cursor, type=tuple[dict[str, str | int], str | None])
+    """The place again. Raises CursorUnreadable for a text that is none."""
+    try:
+        query, url = msgspec.json.decode(cursor, type=tuple[dict[str, str | int], str | None])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CursorUnreadable("the cursor does not belong to this provider") from error
     return Step(dict(query), url)
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import isthmus
 from isthmus.client import listener
+from isthmus.connect.faults import in_form
 from isthmus.connect.spi import Connector, RawRecord, ReadsOne, RecordPage, Session, Window
 from isthmus.features import catalog, connections, records
 from isthmus.features.sync.errors import NotReadable
@@ -75,12 +76,14 @@ class _Connected:
     shard_type: str
 
     async def pull(self, window: Window, cursor: str | None) -> RecordPage:
-        return await self.entity.reader.pull(self.connector, self.session, window, cursor)
+        with in_form():
+            return await self.entity.reader.pull(self.connector, self.session, window, cursor)
 
     async def fetch(self, external_id: str) -> RawRecord | None:
         if not isinstance(self.connector, ReadsOne):
             raise LookupError(self.name)
-        return await self.connector.fetch(self.session, self.name, external_id)
+        with in_form():
+            return await self.connector.fetch(self.session, self.name, external_id)
 
     def map(self, record: RawRecord) -> object:
         return self.entity.reader.map(self.connector, record, self.session.account)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from isthmus.client import ClientError
+from isthmus.connect.faults import CursorUnreadable
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import CancelWanted, Endless, Stale
 from isthmus.features.sync.events import SyncCancelled, SyncFailed, SyncParked, SyncRestarted, SyncStarted
@@ -114,7 +115,7 @@ async def _pull(scope: Scope, run: Run, tally: Tally, settings: Settings) -> Sta
         return fault_of(failure)
     except Problem as failure:
         return fault_of_problem(failure)
-    except ValueError as failure:
+    except CursorUnreadable as failure:
         message = f"The connector cannot go on from the run's place: {failure}"
         return Fault(_LOST, message[:_MESSAGE], passing=False)
     return State.SUCCEEDED if ended else State.QUEUED
