@@ -136,7 +136,7 @@ def bomb(size: int) -> bytes:
     return b"".join([packer.compress(zeros) for _ in range(size)]) + packer.flush()
 
 
-async def test_SS_10_a_bomb_costs_kilobytes(far_side: Any, respond: Replies) -> None:
+async def test_SS_10_PA_09_a_bomb_costs_kilobytes(far_side: Any, respond: Replies) -> None:
     far_side.answer("/x", respond(body=bomb(64), Content_Encoding="gzip"))
     async with ApiClient(far_side.url, retry=NEVER) as api:
         await api.get("/warm")
@@ -160,7 +160,7 @@ async def test_SS_10_a_bomb_costs_kilobytes(far_side: Any, respond: Replies) -> 
     ],
     ids=["cut", "lie", "damaged", "never asked", "ratio", "twice"],
 )
-async def test_lying_encodings_are_named(
+async def test_PA_09_lying_encodings_are_named(
     far_side: Any, respond: Replies, body: bytes, encoding: str, kind: type[ClientError]
 ) -> None:
     await fails(far_side, respond(body=body, Content_Encoding=encoding), kind)

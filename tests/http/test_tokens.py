@@ -190,7 +190,7 @@ async def test_JT_07_an_issuer_speaks_for_its_tenants_only(caplog: pytest.LogCap
     assert found.principal.roles == {"super_admin"}
 
 
-async def test_JT_08_doubled_names_long_tokens_and_encrypted_ones_are_refused() -> None:
+async def test_JT_08_PA_02_doubled_names_long_tokens_and_encrypted_ones_are_refused() -> None:
     head = b64(b'{"alg":"RS256","kid":"one","kid":"two"}')
     await refused(f"{head}.{b64(json.dumps(claims()).encode())}.AA")
     body = b64(b'{"sub":"a",' + json.dumps(claims()).encode()[1:])

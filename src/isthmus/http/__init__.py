@@ -1,6 +1,17 @@
 """The inbound edge: declared routes, one middleware, one shape of failure, and the server that carries them."""
 
-from isthmus.http.answers import Answer, Document, Wire, accepted, created, document, encode, no_content, redirect
+from isthmus.http.answers import (
+    Answer,
+    Document,
+    Wire,
+    accepted,
+    attachment,
+    created,
+    document,
+    encode,
+    no_content,
+    redirect,
+)
 from isthmus.http.app import App, create_app
 from isthmus.http.auth import Authenticator, Credentials, Verified, shown_credentials
 from isthmus.http.browsers import SESSION_COOKIE, check_own_page, session_cookie, session_header
@@ -57,6 +68,7 @@ __all__ = [
     "Verified",
     "Wire",
     "accepted",
+    "attachment",
     "check_own_page",
     "create_app",
     "created",

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import quote
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
+from isthmus.kit import text
 from isthmus.kit.secret import Secret
 
 
@@ -44,6 +46,7 @@ def _encoded(value: object) -> object:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+_HARMLESS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _OWN_HEADERS = (b"content-type", b"content-length")
 _ENCODER = msgspec.json.Encoder(enc_hook=_encoded)
 
@@ -101,3 +104,14 @@ def enveloped(response: Response, request_id: str, at: datetime) -> Response:
     body = b'{"success":true,"data":' + response.body + b"," + about[1:]
     kept = {name.decode(): value.decode() for name, value in response.raw_headers if name not in _OWN_HEADERS}
     return Document(body, response.status_code, kept)
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The header of an answer that is a file of this name (RFC 6266; security.md CS-05).
+
+    Old readers get ASCII letters that mean nothing to a shell or a folder; others the whole name, encoded.
+    """
+    shown = text.terminal(text.shown(name)).replace("/", "_").replace("\\", "_").strip()[:200] or "file"
+    plain = "".join(letter if letter in _HARMLESS else "_" for letter in shown)
+    whole = "" if plain == shown else f"; filename*=UTF-8''{quote(shown, safe='')}"
+    return {"content-disposition": f'attachment; filename="{plain}"{whole}'}

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -40,6 +40,7 @@ from isthmus.http.errors import (
 from isthmus.http.exchange import Exchange, given_id
 from isthmus.http.fronts import Arrival, Front
 from isthmus.http.gate import Gate, Refusals
+from isthmus.http.holding import RETRY_SECONDS, Holding, NoRoom, weight
 from isthmus.http.idempotency import Requested, Taking, claim_of, digest_of_form, once
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.logging import access as log_access
@@ -53,6 +54,7 @@ from isthmus.kit.errors import Invalid, NotFound, Problem, Unavailable
 from isthmus.scope import Scope
 
 _log = logging.getLogger("isthmus.http")
+_NOTHING = nullcontext()
 _ONCE = (b"authorization", b"x-api-key", b"content-length", b"content-type", b"idempotency-key", b"origin", b"cookie")
 
 
@@ -96,6 +98,7 @@ class Edge:
         self._limiter = parts.limiter
         self._clock = parts.clock
         self._traffic = parts.traffic
+        self._holding = Holding(parts.settings.held_bytes)
         self._fronts = tuple(parts.fronts.items())
         self._hosts = Hosts(parts.settings.hosts)
         self._callers = Callers(parts.settings.trusted_proxies)
@@ -160,8 +163,11 @@ class Edge:
         body = self._body(exchange, cap, receive)
         seconds = None if declaration.stream else declaration.deadline or self._settings.request_seconds
         self._leave_envelope(scope, exchange, route)
+        tenant_id = exchange.principal.tenant_id if exchange.principal is not None else ""
+        size = weight(headers, cap, passing=not route.takes_json)
         async with asyncio.timeout(seconds):
-            response = await _run(route, scope, body, send, query)
+            with self._holding.take(tenant_id, size) if size else _NOTHING:
+                response = await _run(route, scope, body, send, query)
             if response is not None:
                 if declaration.envelope:
                     response = enveloped(response, exchange.request_id, self._clock.now())
@@ -206,20 +212,10 @@ class Edge:
         if not is_plain(scope.get("raw_path") or b"", scope["path"]):
             raise NotFound("There is nothing at this address.")
         address = f"front {limit_key(exchange.address)}"
-        strained = self._limiter.has_failed_often(address)
+        size = weight(exchange.headers, front.body_cap, passing=False)
         async with asyncio.timeout(self._settings.request_seconds):
-            body = await self._body(exchange, front.body_cap, receive).read()
-            arrival = Arrival(
-                method=scope["method"],
-                path=scope["path"].removeprefix(prefix),
-                query=scope["query_string"],
-                headers=exchange.headers,
-                body=body,
-                address=exchange.address,
-                request_id=exchange.request_id,
-                strained=strained,
-            )
-            reply = await front.answer(arrival)
+            with self._holding.take("", size) if size else _NOTHING:
+                reply = await front.answer(await self._arrived(exchange, front, prefix, scope, receive))
         if reply.refused:
             self._limiter.count_failure(address)
             self._limiter.check_failures(address)
@@ -227,6 +223,23 @@ class Edge:
         headers = [(b"content-length", length), *([(b"content-type", kind)] if kind else [])]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
+
+    async def _arrived(
+        self, exchange: Exchange, front: Front, prefix: str, scope: AsgiScope, receive: Receive
+    ) -> Arrival:
+        """The whole request, for what stands in front of the routes."""
+        strained = self._limiter.has_failed_often(f"front {limit_key(exchange.address)}")
+        body = await self._body(exchange, front.body_cap, receive).read()
+        return Arrival(
+            method=scope["method"],
+            path=scope["path"].removeprefix(prefix),
+            query=scope["query_string"],
+            headers=exchange.headers,
+            body=body,
+            address=exchange.address,
+            request_id=exchange.request_id,
+            strained=strained,
+        )
 
     def _body(self, exchange: Exchange, cap: int, receive: Receive) -> CappedBody:
         headers = exchange.headers
@@ -242,7 +255,10 @@ class Edge:
         if isinstance(failure, Refused):
             exchange.standing = failure.standing
             self._traffic.refused(failure.limit)
-        if problem.status >= 500:
+        if isinstance(failure, NoRoom):
+            self._traffic.refused("room")
+            problem = Unavailable(str(failure), retry_after=RETRY_SECONDS)
+        elif problem.status >= 500:
             _log.error("%s %s failed", scope["method"], _shown_path(exchange, scope), exc_info=failure)
         if exchange.status:
             await _break_off(scope, failure)
@@ -341,10 +357,12 @@ async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: Capped
         scope["fastapi_middleware_astack"] = files
         try:
             await route.app(scope, body, send)
-        except HTTPException:
+        except HTTPException as refused:
             # the framework hides why it could not read a form
             if body.refusal is not None:
                 raise body.refusal from None
+            if refused.status_code == 400:
+                raise Invalid(f"The form cannot be read: {refused.detail}") from None
             raise
 
 

@@ -16,6 +16,7 @@ from isthmus.http.binding import Binder, Given, is_many
 from isthmus.http.bodies import CappedBody, check_json_type, parse_json
 from isthmus.http.deprecation import Deprecated
 from isthmus.http.errors import BadCursor, CannotStart, StepUpRequired, common, problem_responses
+from isthmus.http.forms import FormRequest
 from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Permission
@@ -137,7 +138,7 @@ class DeclaredRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def read_first(request: Request) -> Response:
-            read = await _read(request) if self.takes_json else request
+            read = await _read(request) if self.takes_json else FormRequest(request.scope, request.receive)
             once: Callable[[Request, Work], Awaitable[Response]] | None = request.scope.get(ONCE)
             answer = await handle(read) if once is None else await once(read, partial(handle, read))
             wrapped: Callable[[Response], Response] | None = request.scope.get(WRAPPED)

@@ -58,6 +58,10 @@ class HttpSettings:
     head_seconds: float = _knob(5.0, "Longest time a request head may take.")
     keep_alive_seconds: float = _knob(15.0, "How long an idle connection stays open.")
     body_bytes: int = _knob(1024 * 1024, "Largest request body in bytes, where a route does not say otherwise.")
+    held_bytes: int = _knob(
+        256 * 1024 * 1024,
+        "Most bytes of request bodies that a process holds at once, half of them of one tenant; others get 503.",
+    )
     body_seconds: float = _knob(10.0, "Time a body may take before it must arrive at 1 KiB per second.")
     request_seconds: float = _knob(30.0, "Longest time a request may take, streams apart.")
     connections: int = _knob(1000, "Most open connections.")

@@ -1,8 +1,10 @@
 """Blobs: there whole or not at all, by tenant, and never outside their folder."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,3 +82,31 @@ async def test_a_place_that_cannot_be_written_is_unavailable(tmp_path: Path) -> 
     (tmp_path / "blobs").write_text("a file is in the way")
     with pytest.raises(Unavailable, match="could not be stored"):
         await FolderBlobs(tmp_path / "blobs").put("ten_a", pieces(b"x"), limit=10)
+
+
+async def test_SC_07_the_same_bytes_of_two_tenants_are_two_files_and_cost_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs, steps = FolderBlobs(tmp_path), [0]
+    real = asyncio.to_thread
+
+    async def counted(function: Any, *given: Any) -> Any:
+        steps[-1] += 1
+        return await real(function, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    made = []
+    # the second of another tenant, the third of the same one: neither can be told from the first
+    for tenant in ("ten_a", "ten_b", "ten_a"):
+        made.append(await blobs.put(tenant, pieces(b"the same", b" bytes"), limit=100))
+        steps.append(0)
+    assert steps[0] == steps[1] == steps[2] > 0
+    assert len({one.id for one in made}) == 3
+    assert len({one.digest for one in made}) == 1
+    files = await real(_files, tmp_path)
+    assert len({path.stat().st_ino for path in files}) == 3
+    assert {path.stat().st_nlink for path in files} == {1}
+    for path in files:
+        assert made[0].digest not in str(path)
+    await blobs.delete("ten_a", made[0].id)
+    assert await whole(blobs, "ten_b", made[1].id) == await whole(blobs, "ten_a", made[2].id) == b"the same bytes"

@@ -11,6 +11,7 @@ from isthmus.engine.db import Database
 from isthmus.features import vault
 from isthmus.features.catalog.feature import FEATURE
 from isthmus.http import HttpSettings
+from isthmus.http.routes import DeclaredRoute
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER
 from isthmus.scope import System
 
@@ -124,11 +125,16 @@ async def test_every_field_that_does_not_go_with_another_is_told_at_once(operato
         ({"documentationUrl": "javascript:alert(1)"}, "documentationUrl"),
         ({"credentialFields": [{"name": "api_key", "pattern": "(a+)+b"}]}, "credentialFields.0.pattern"),
         ({"credentialFields": [{"name": "api_key", "pattern": "[a]*[a]*b"}]}, "credentialFields.0.pattern"),
+        ({"credentialFields": [{"name": "api_key", "pattern": "a?" * 18 + "b"}]}, "credentialFields.0.pattern"),
+        ({"credentialFields": [{"name": "api_key", "pattern": "a{0,99}a{0,99}b"}]}, "credentialFields.0.pattern"),
+        ({"credentialFields": [{"name": "api_key", "pattern": "[z-a]"}]}, "credentialFields.0.pattern"),
         ({"credentialFields": [{"name": "api_key"}, {"name": "api_key"}]}, "credentialFields.1.name"),
         ({"availableEntities": [], "searchableEntities": [], "supportsSearch": False}, "supportedSyncDirections"),
     ],
 )
-async def test_each_rule_between_fields_is_kept(operator: Operator, change: dict[str, Any], path: str) -> None:
+async def test_IN_05_PL_06_each_rule_between_fields_is_kept(
+    operator: Operator, change: dict[str, Any], path: str
+) -> None:
     answer = await operator("POST", "", given.document("ruled") | change)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert path in {one["path"] for one in answer.json()["error"]["details"]["fields"]}
@@ -268,6 +274,34 @@ async def test_VA_01_an_app_by_api_shows_no_credential_and_a_changed_host_clears
         assert (await operator("PUT", at, wrong)).status_code == 400
 
 
+async def test_PL_07_a_provider_of_run_time_takes_a_fresh_proof_tells_its_differences_and_loses_moved_secrets(
+    system: System, operator: Operator
+) -> None:
+    writing = [
+        route.declaration
+        for routes in FEATURE.routes
+        for route in routes.router.routes
+        if isinstance(route, DeclaredRoute) and route.methods != {"GET"} and route.path.startswith(AT)
+    ]
+    assert len(writing) >= 8
+    assert all(one is not None and one.step_up for one in writing)
+    fields = [{"name": "client_secret", "label": "Client secret", "secret": True}]
+    await operator("POST", "", given.document("moving") | {"appFields": fields})
+    app = await operator("PUT", "/crm/moving/app", {"credentials": {"client_secret": "canary-of-moving"}})
+    assert app.json()["status"] == "ready"
+    await operator("PATCH", "/crm/moving", {"hosts": {"api": "https://elsewhere.example"}})
+    assert (await operator("GET", "/crm/moving/app")).json()["missing"] == ["client_secret"]
+    diff = (await operator("GET", "/crm/moving/versions/2/diff")).json()["items"]
+    assert diff == [{"path": "hosts.api", "before": "https://api.acme.example", "after": "https://elsewhere.example"}]
+    async with house.platform(system).tx() as tx:
+        told = await tx.fetch_sql(
+            "select before, after from events where subject = 'moving' and type = 'provider.changed'"
+        )
+    assert [(one["before"]["hosts"], one["after"]["hosts"]) for one in told] == [
+        ({"api": "https://api.acme.example"}, {"api": "https://elsewhere.example"})
+    ]
+
+
 async def test_a_provider_goes_out_as_yaml_and_comes_in_the_same(operator: Operator) -> None:
     await operator("POST", "", given.document("travels"))
     text = (await operator("GET", "/crm/travels/export")).text
@@ -294,9 +328,28 @@ async def test_a_file_that_is_no_provider_is_refused(operator: Operator, text: s
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
 
 
+@pytest.mark.parametrize(
+    "more", ["tenantId: ten_b", "roles: [super_admin]", "id: other", "version: 9", "createdBy: boss"]
+)
+async def test_MA_02_a_file_that_names_what_the_server_keeps_is_refused(operator: Operator, more: str) -> None:
+    await operator("POST", "", given.document("walled"))
+    for at in ("/crm/walled", "/marketplace/shopee"):
+        text = (await operator("GET", f"{at}/export")).text
+        answer = await operator("POST", "/import", {"yaml": f"{text}{more}\n"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR"), answer.text
+
+
+async def test_PA_02_a_provider_that_says_a_name_twice_is_refused(operator: Operator) -> None:
+    await operator("POST", "", given.document("doubled"))
+    text = (await operator("GET", "/crm/doubled/export")).text
+    answer = await operator("POST", "/import", {"yaml": f"{text}audience: system\n"})
+    assert (answer.status_code, "twice" in answer.text) == (400, True)
+
+
 async def test_a_folders_provider_exports_and_imports_its_overrides(operator: Operator) -> None:
     text = (await operator("GET", "/marketplace/shopee/export")).text
-    said = (await operator("POST", "/import", {"yaml": text + "featured: true\n"})).json()
+    assert "featured: false" in text
+    said = (await operator("POST", "/import", {"yaml": text.replace("featured: false", "featured: true")})).json()
     assert "error" not in said, said["error"]["details"]
     assert [one["path"] for one in said["differences"]] == ["featured"]
     assert (await operator("GET", "/marketplace/shopee")).json()["featured"] is True

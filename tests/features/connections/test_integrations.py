@@ -1,6 +1,7 @@
 """Integrations as tenants see them over HTTP (document 002, Tenant Integration Endpoints)."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from isthmus.features import connections
 from isthmus.features.connections.model import integration as model
 from isthmus.features.connections.service import integrations
 from isthmus.features.connections.store import integrations as store
+from isthmus.kit import ids
 from isthmus.kit.errors import Problem
 
 HOME = "/api/tenant/integrations"
@@ -68,6 +70,20 @@ async def test_an_integration_is_made_seen_and_waits_for_its_connection(here: Wo
     assert (await side("GET", f"{HOME}/{made['id']}")).json() == made
     events = await here.events("ten_a", "integration.created")
     assert events[-1]["body"] == {"provider": "desk", "name": "Help desk"}
+
+
+async def test_what_was_read_can_be_sent_back_and_what_only_we_write_cannot_be_changed(here: World) -> None:
+    side = here.side("ten_a")
+    made = await make(side, "desk", "Desk", settings={"site": "acme"})
+    again = await side("PATCH", f"{HOME}/{made['id']}", made)
+    assert (again.status_code, again.json()) == (200, made)
+    renamed = await side("PATCH", f"{HOME}/{made['id']}", {**made, "name": "Help"})
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Help")
+    refused_ = await side("PATCH", f"{HOME}/{made['id']}", {"status": "connected", "tenantId": "ten_b", "name": "No"})
+    assert wrong(refused_) == {"status", "tenantId"}
+    assert "activate" in refused_.text
+    assert (await side("GET", f"{HOME}/{made['id']}")).json()["name"] == "Help"
+    assert refused(await side("PATCH", f"{HOME}/int_none", {"id": "int_none"})) == (404, "INTEGRATION_NOT_FOUND")
 
 
 async def test_a_name_is_taken_once_whatever_its_letters(here: World) -> None:
@@ -306,6 +322,37 @@ async def test_an_integration_goes_out_and_in_as_yaml_with_a_look_first(here: Wo
     assert (after["settings"], after["status"]) == ({"site": "zeta"}, "connected")
 
 
+async def test_TN_13_what_another_tenant_exported_comes_in_as_things_of_this_one(here: World) -> None:
+    side, other = here.side("ten_a"), here.side("ten_b")
+    stranger, own = ids.new("usr"), ids.new("usr")
+    for tenant, member in (("ten_a", stranger), ("ten_b", own)):
+        async with here.scope(tenant).tx() as tx:
+            await tx.execute_sql(
+                "insert into users (tenant_id, id, email, roles, status, created_at) "
+                "values ($1, $2, $3, '{user}', 'active', now())",
+                *(tenant, member, f"of.{tenant}@example.com"),
+            )
+    made = await make(side, "desk", "Moves", settings={"site": "acme"}, allowedUsers=["amy"])
+    await connect(side, made)
+    text = (await side("GET", f"{HOME}/{made['id']}/export")).text
+    assert not re.search(r"\b(?:int|con|ten|usr|reg)_[0-9A-Za-z]{20,}", text)
+    copied = (await other("POST", f"{HOME}/import", {"yaml": text})).json()["integrationId"]
+    assert copied != made["id"]
+    seen = (await other("GET", f"{HOME}/{copied}")).json()
+    assert (seen["id"], seen["status"]) == (copied, "pending")
+    assert (await other("GET", f"{HOME}/{made['id']}")).status_code == 404
+    assert (await side("GET", f"{HOME}/{copied}")).status_code == 404
+    # the same name there and here are two integrations, and a later import of either changes its own
+    changed = text.replace("acme", "zeta")
+    assert (await other("POST", f"{HOME}/import", {"yaml": changed})).json()["integrationId"] == copied
+    assert (await side("GET", f"{HOME}/{made['id']}")).json()["settings"] == {"site": "acme"}
+    foreign = text.replace("- amy", f"- {stranger}")
+    assert foreign != text
+    assert wrong(await other("POST", f"{HOME}/import", {"yaml": foreign})) == {"yaml.allowedUsers"}
+    mine = text.replace("- amy", f"- {own}")
+    assert (await other("POST", f"{HOME}/import", {"yaml": mine})).status_code == 200
+
+
 @pytest.mark.parametrize(
     "text",
     ["[1, 2]", "a: &a {b: *a}", "provider: keys\nname: X\napiKey: canary", "provider: !!python/name:os.system x"],
@@ -321,3 +368,39 @@ async def test_of_two_that_come_at_once_with_one_name_one_is_made(here: World) -
     answers = await asyncio.gather(*(here.side("ten_twins")("POST", HOME, body) for _ in range(4)))
     assert sorted(one.status_code for one in answers) == [201, 409, 409, 409]
     assert (await here.side("ten_twins")("GET", HOME)).json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "tenantId: ten_b",
+        "roles: [super_admin]",
+        "id: int_mine",
+        "status: connected",
+        "enabledBy: user:isthmus:boss",
+        "settings: {site: acme, tenantId: ten_b}",
+        "credentials: {apiKey: canary}",
+    ],
+)
+async def test_MA_02_a_file_that_names_what_the_server_keeps_is_refused(here: World, more: str) -> None:
+    side = here.side("ten_a")
+    answer = await side("POST", f"{HOME}/import", {"yaml": f"provider: desk\nname: Mine\n{more}\n"})
+    assert refused(answer) == (400, "VALIDATION_ERROR")
+    assert "canary" not in answer.text
+    for tenant in ("ten_a", "ten_b"):
+        assert (await here.side(tenant)("GET", HOME)).json()["total"] == 0
+
+
+async def test_PA_02_a_file_that_says_a_name_twice_is_refused(here: World) -> None:
+    text = "provider: desk\nname: Mine\nallowedShardTypes: [contact]\nallowedShardTypes: []\n"
+    answer = await here.side("ten_a")("POST", f"{HOME}/import", {"yaml": text})
+    assert wrong(answer) == {"yaml"}
+    assert "twice" in answer.text
+
+
+async def test_PA_11_a_name_is_kept_in_one_way_of_writing_and_turns_no_text_around(here: World) -> None:
+    side = here.side("ten_a")
+    made = await make(side, name="Ca\u0301 \u202eevil\u200b")
+    assert made["name"] == "C\u00e1 \ufffdevil\ufffd"
+    taken = await side("POST", HOME, {"integrationId": "keys", "name": "C\u00c1 \u202eEVIL\u200b"})
+    assert refused(taken) == (409, "INTEGRATION_NAME_TAKEN")

@@ -37,7 +37,7 @@ _DOUBLING["$defs"] = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} fo
     ],
     ids=["type", "shape", "pattern", "pattern names", "remote", "root", "itself", "doubling", "long"],
 )
-def test_a_schema_that_would_cost_or_reach_too_much_is_refused(schema: dict[str, Any], why: str) -> None:
+def test_IN_05_a_schema_that_would_cost_or_reach_too_much_is_refused(schema: dict[str, Any], why: str) -> None:
     with pytest.raises(WrongSchema, match=why):
         check_schema(schema)
 

@@ -52,6 +52,38 @@ def test_filters_that_mean_nothing_are_refused(filters: str) -> None:
         model.read_filters(filters, KNOWN)
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [
+        '{"$and": [' * 10_000,
+        json.dumps({"$and": [{"title": "x"}]}),
+        json.dumps({"title": {"eq": {"eq": {"eq": 1}}}}),
+        json.dumps({"title;--": 1}),
+        json.dumps({"(select pg_sleep(1))": 1}),
+        json.dumps({"t\u0456tle": 1}),
+        json.dumps({"title": {"or 1=1": 1}}),
+        json.dumps({f"field{n}": dict.fromkeys(("gt", "gte", "lt", "lte", "ne", "eq"), 1) for n in range(9)}),
+        json.dumps({"a": {"in": [1] * 50}, "b": {"in": [1] * 50}, "c": 1}),
+    ],
+    ids=["deep", "and", "nested", "name", "select", "letters", "operator", "nodes", "values"],
+)
+def test_IN_01_filters_are_a_small_tree_of_known_words(tree: str) -> None:
+    with pytest.raises(Invalid):
+        model.read_filters(tree, frozenset())
+    with pytest.raises(Invalid):
+        model.read_filters(tree, KNOWN | {"a", "b", "c", *(f"field{n}" for n in range(9))})
+
+
+@pytest.mark.parametrize("word", ["nan", "sNaN", "-sNaN123", "Infinity", "-inf"])
+def test_a_word_that_could_be_a_number_that_is_none_is_a_word(word: str) -> None:
+    for operator in ("eq", "ne", "gt", "in"):
+        wanted = [word] if operator == "in" else word
+        tests = model.read_filters(json.dumps({"size": {operator: wanted}}), KNOWN)
+        model.matching([*ROWS, {"size": word}], tests)
+    (same,) = model.read_filters(json.dumps({"size": word}), KNOWN)
+    assert [same({"size": one}) for one in (word, 9, None)] == [True, False, False]
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_filters_or_is_refused(text: str) -> None:
     try:

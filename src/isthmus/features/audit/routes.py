@@ -12,7 +12,7 @@ from isthmus.features.audit.model.entries import Entry, Filters, masked
 from isthmus.features.audit.model.exports import Form
 from isthmus.features.audit.service import reading as service
 from isthmus.features.audit.service.proving import prove
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, attachment, document
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, permission
 
@@ -116,7 +116,7 @@ async def export_entries(
     filters = Filters(type=type, actor=actor, subject=subject, starts=starts, ends=ends, text=search)
     lines = await service.export(scope, format, filters)
     name = f"audit-{scope.now:%Y%m%d}.{format.value}"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    headers = attachment(name)
     return StreamingResponse(lines, media_type=exports.MEDIA[format], headers=headers)
 
 

@@ -15,7 +15,7 @@ from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, Payme
 from isthmus.features.orders import service
 from isthmus.features.orders.model import PERSONAL, READ, REDACT, OrderFilter, Personal
 from isthmus.features.orders.service import OrderDetail
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, attachment, document
 from isthmus.kit.errors import Forbidden, NotFound
 from isthmus.kit.paging import Page
 
@@ -264,7 +264,7 @@ async def export_orders(
     if personal and not scope.principal.may(PERSONAL):
         raise Forbidden
     kind = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
-    headers = {"content-disposition": f'attachment; filename="orders.{format}"'}
+    headers = attachment(f"orders.{format}")
     return StreamingResponse(
         service.exported(scope, service.Export(format, wanted, personal)), media_type=kind, headers=headers
     )

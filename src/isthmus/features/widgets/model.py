@@ -38,6 +38,8 @@ KINDS: Mapping[str, tuple[ActivityType, ActivityStatus]] = {
 _SYNC_DETAILS = ("entity", "mode", "state", "records", "created", "updated", "failed", "error")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _FILTERS, _TEXT, _CHOICES = 10, 200, 50
+#: Comparisons and values of one request, however they are spread (security.md IN-01).
+_TESTS, _VALUES = 50, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,15 @@ def read_filters(given: str, known: Collection[str]) -> tuple[Test, ...]:
     if len(asked) > _FILTERS:
         raise Invalid.field("filters", f"At most {_FILTERS} fields.")
     tests: list[Test] = []
+    values = 0
     for name, wanted in asked.items():
         if not _is_field(name, known):
             raise Invalid.field(f"filters.{name[:100]}", "There is no such field.")
         conditions = wanted if isinstance(wanted, dict) else {"eq": wanted}
         tests += [_test(name, operator, value) for operator, value in conditions.items()]
+        values += sum(len(value) if isinstance(value, list) else 1 for value in conditions.values())
+    if len(tests) > _TESTS or values > _VALUES:
+        raise Invalid.field("filters", f"At most {_TESTS} comparisons with {_VALUES} values together.")
     return tuple(tests)
 
 
@@ -158,9 +164,11 @@ def _pair(one: Any, other: Any) -> tuple[Any, Any] | None:  # noqa: ANN401 - JSO
     if one is None or other is None or isinstance(one, list | dict):
         return None
     try:
-        return Decimal(str(one)), Decimal(str(other))
+        pair = Decimal(str(one)), Decimal(str(other))
     except InvalidOperation:
         return str(one), str(other)
+    # `nan` is a word: a number that is none compares with nothing, and one of its kinds refuses to be compared
+    return pair if all(each.is_finite() for each in pair) else (str(one), str(other))
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
@@ -173,11 +181,7 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def judge(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
         pair = _pair(one, other)
-        return (
-            pair is not None
-            and not any(isinstance(each, Decimal) and each.is_nan() for each in pair)
-            and compare(*pair)
-        )
+        return pair is not None and compare(*pair)
 
     return judge
 

@@ -11,6 +11,7 @@ from isthmus.connect.service import COLUMNS, names_in
 from isthmus.features.catalog.model import expressed, pushes
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, OAuthPart, ServicePart
+from isthmus.kit import patterns
 from isthmus.kit.errors import Invalid
 
 Fault = dict[str, str]
@@ -23,7 +24,6 @@ _OPERATIONS = frozenset(
 _SHAPED = frozenset({"products", "orders"})
 _WEBHOOK = "webhook"
 _PLAIN = re.compile(r"(?:(?:\[[^\[\]\\]{1,60}\]|\\[dw.-]|[A-Za-z0-9_:/@-])(?:[+*?]|\{\d{1,3}(?:,\d{0,3})?\})?){1,40}")
-_OPEN = re.compile(r"[+*]|,\}")
 _OAUTH_HOSTS = (
     ("consent", "authorize_url"),
     ("token", "token_url"),
@@ -265,8 +265,18 @@ def _form_faults(document: NewProvider) -> Iterator[Fault]:
             if field.name in {one.name for one in fields[:at]}:
                 yield _fault(f"{place}.name", "Two fields have this name.")
             # what merchants type is matched against it, so it must not be able to take long
-            if field.pattern and (not _PLAIN.fullmatch(field.pattern) or len(_OPEN.findall(field.pattern)) > 1):
-                yield _fault(f"{place}.pattern", "Only characters and sets with counts are taken, one of them open.")
+            if field.pattern and (complaint := _wild(field.pattern)):
+                yield _fault(f"{place}.pattern", complaint)
+
+
+def _wild(pattern: str) -> str | None:
+    if not _PLAIN.fullmatch(pattern):
+        return "Only characters and sets with counts are taken."
+    try:
+        patterns.check(pattern)
+    except ValueError as error:
+        return f"This pattern is not taken: {error}."
+    return None
 
 
 def _search_faults(document: NewProvider) -> Iterator[Fault]:

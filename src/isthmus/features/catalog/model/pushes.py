@@ -1,6 +1,5 @@
 """How a provider signs what it pushes, as a part of its document; `connect.webhooks` tells what fields mean (pure)."""
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -9,15 +8,11 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from isthmus.connect.webhooks import Webhooks, check
 from isthmus.features.catalog.model.words import CONFIG, Expression, Line, Prose, Texts, Word, Words
+from isthmus.kit import patterns as rules
 
 Body = Annotated[str, StringConstraints(max_length=20_000)]
 Place = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Template = Annotated[str, StringConstraints(max_length=1_000)]
-#: A quantifier that may take much, and one behind a group.
-_WIDE = re.compile(r"(?<!\\)(?:[+*]|\{(\d+),(\d*)\})")
-_NESTED = re.compile(r"(?<!\\)\)(?:[+*?]|\{)|\(\?P=|\\[1-9]")
-_NARROW = 16
-_SET = re.compile(r"(?<!\\)\[\^?\]?(?:\\.|[^\]\\])*\]")
 
 
 class PushPart(BaseModel):
@@ -120,9 +115,7 @@ def complaints(given: WebhooksPart, entities: set[str], app_fields: set[str]) ->
     patterns = [(f"signatures.{at}.pattern", one.pattern) for at, one in enumerate(given.signatures)]
     for at, challenge in enumerate(given.challenges):
         patterns += [(f"challenges.{at}.pattern", challenge.pattern), (f"challenges.{at}.body", challenge.body or "")]
-    wild = [
-        (place, "Groups are not repeated, and one part may be of any length.") for place, one in patterns if _wild(one)
-    ]
+    wild = [(place, said) for place, one in patterns for said in _wild(one)]
     yield from wild
     if not wild:
         try:
@@ -137,8 +130,9 @@ def complaints(given: WebhooksPart, entities: set[str], app_fields: set[str]) ->
             yield "secretField" if name == given.secret_field else "appFields", f"There is no app field {name}."
 
 
-def _wild(pattern: str) -> bool:
-    """Whether matching it may take long: strangers send what it is matched against."""
-    plain = _SET.sub("x", pattern)
-    wide = [one for one in _WIDE.finditer(plain) if not one[1] or not one[2] or int(one[2]) - int(one[1]) > _NARROW]
-    return len(wide) > 1 or _NESTED.search(plain) is not None
+def _wild(pattern: str) -> Iterator[str]:
+    """Why matching it may take long: strangers send what it is matched against."""
+    try:
+        rules.check(pattern)
+    except ValueError as error:
+        yield f"This pattern is not taken: {error}."

@@ -7,7 +7,7 @@ from starlette.responses import Response, StreamingResponse
 
 from isthmus.features.uploads.routes.shapes import READ
 from isthmus.features.uploads.service import exporting
-from isthmus.http import Routes, ScopeDep
+from isthmus.http import Routes, ScopeDep, attachment
 
 routes = Routes(prefix="/api/products", tag="Products")
 
@@ -31,5 +31,5 @@ async def export_products(
 ) -> Response:
     """Every listing, in the form that the upload reads back; cells that a spreadsheet would run are guarded."""
     kind = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
-    headers = {"content-disposition": f'attachment; filename="products.{format}"'}
+    headers = attachment(f"products.{format}")
     return StreamingResponse(exporting.exported(scope, format, connection_id), media_type=kind, headers=headers)

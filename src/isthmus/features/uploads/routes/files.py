@@ -33,7 +33,7 @@ from isthmus.features.uploads.routes.shapes import (
 )
 from isthmus.features.uploads.service import exporting, managing, receiving
 from isthmus.features.uploads.service.receiving import Wish
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, created, document
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, attachment, created, document
 from isthmus.kit.paging import Ask, Page
 
 #: The largest request that carries a whole file; larger files come in parts.
@@ -282,7 +282,7 @@ async def download_errors(scope: ScopeDep, merchant_id: str, upload_id: str) -> 
         after = page.next_after
         if after is None:
             break
-    headers = {"content-disposition": f'attachment; filename="errors-{upload_id}.csv"'}
+    headers = attachment(f"errors-{upload_id}.csv")
     return Response(exporting.errors_file(rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 

@@ -24,6 +24,8 @@ from isthmus.kit.secret import Secret
 
 #: More signatures than this are not looked at (WH-01).
 MOST_SIGNATURES = 10
+#: The longest text in which signatures are looked for.
+_LONGEST = 4_096
 _NUMBER = re.compile(r"[0-9]{1,13}", re.ASCII)
 _PORTS = {"https": "443", "http": "80"}
 _ENTITY = re.compile(r"&(lt|gt|amp|quot|#0*(?:34|38|39|60|62)|#[xX]0*(?:22|26|27|3[cC]|3[eE]));")
@@ -92,7 +94,8 @@ def _values(inbound: Inbound, signature: Signature) -> list[str]:
     if any(headers.get(name) != value for name, value in signature.requires.items()):
         return []
     text = inbound.text(signature.where)
-    if not text:
+    # no scheme signs with so much, and what a stranger sends is searched for a pattern
+    if not text or len(text) > _LONGEST:
         return []
     values: list[str] = []
     groups: dict[str, str] = {}
