@@ -50,18 +50,19 @@ class Edge:
         """The application, for a real server."""
         return self._app
 
-    def bearer(self, tenant: str, role: str) -> str:
+    def bearer(self, tenant: str, role: str, subject: str = "usr_1") -> str:
         """The header's value of somebody of the tenant in that role; an empty one is none."""
-        token = mint(self._key, tenant_id=tenant, subject="usr_1", roles=[role] if role else [], clock=self._clock)
+        token = mint(self._key, tenant_id=tenant, subject=subject, roles=[role] if role else [], clock=self._clock)
         return f"Bearer {token.reveal()}"
 
     async def call(
         self, method: str, path: str, *, tenant: str = "ten_a", role: str = TENANT_ADMIN, **options: Any
     ) -> httpx2.Response:
-        """Any request as somebody of the tenant in that role; `params` and `json` as httpx takes them."""
+        """Any request as somebody (`subject`) of the tenant in that role; `params` and `json` as httpx takes them."""
         transport = httpx2.ASGITransport(app=self._app, client=("203.0.113.9", 4711))
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            headers = {"authorization": self.bearer(tenant, role), **options.pop("headers", {})}
+            bearer = self.bearer(tenant, role, options.pop("subject", "usr_1"))
+            headers = {"authorization": bearer, **options.pop("headers", {})}
             return await client.request(method, path, headers=headers, **options)
 
     async def get(

@@ -20,6 +20,7 @@ PLATFORM_TABLES = {
     "bus_days": "which transaction was the oldest one on a day",
     "budget_windows": "quotas by a key that holds no tenant's data",
     "bus_cursors": "where in-process listeners stand in the log of all tenants",
+    "login_attempts": "digests of logins on their way, by which a callback learns whose browser it is in",
     "provider_overrides": "facts about providers, shown to every tenant",
     "provider_versions": "the history of facts about providers, which the deployment's own tenant sees",
     "tenant_erasures": "which tenants are being deleted, seen by the deployment's own hand only",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,9 @@ from tests.given.crm import Crm
 from tests.journeys.deployment import Answer, Deployment, Merchant
 from tests.journeys.routes import Asked, Case, action_of, conflict_of, order_of
 
+from isthmus.features.catalog.model.history import Difference
+from isthmus.features.catalog.model.proposals import Proposal, ProposalState
+from isthmus.features.catalog.store import put_proposal
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
 
 #: POSTs that have no effect to have once, in this story or ever, and why.
@@ -32,6 +36,7 @@ NO_EFFECT: Mapping[str, str] = {
     "POST /api/sync/deletions/decide": "nothing was deleted",
     "POST /api/sync/pushes/{id}/retry": "nothing of the push was refused",
     "POST /api/sync/{run_id}/cancel": "the run has ended",
+    "POST /api/sync/{run_id}/resume": "the run ended well",
     "POST /api/sync/{run_id}/retry": "no record has failed",
     "POST /api/user/integrations/flows": "nobody has given a consent in another browser",
     "POST /api/webhooks/endpoints/{id}/test": "a test of an endpoint writes nothing",
@@ -128,6 +133,27 @@ async def _changed(story: Story, asked: Asked) -> Asked:
         body = {"description": text}
         _fine(await story.operator.call("PATCH", "/api/admin/integrations/marketplace/tiki", body))
     return asked
+
+
+async def _proposed(story: Story, asked: Asked) -> Asked:
+    """A change of a provider that somebody else wants."""
+    shown = _fine(await story.operator.call("GET", "/api/admin/integrations/marketplace/tiki")).body["document"]
+    scope = story.running.platform.system.scope(PLATFORM_TENANT, "once")
+    made = Proposal(
+        id=scope.id("pch"),
+        provider="tiki",
+        action="change",
+        wish={"changes": {"uptime": "99.5"}},
+        differences=(Difference("uptime", shown.get("uptime"), "99.5"),),
+        reasons=("uptime",),
+        state=ProposalState.OPEN,
+        proposed_by="user:isthmus:bo",
+        proposed_at=scope.now,
+        until=scope.now + timedelta(days=1),
+    )
+    async with scope.tx() as tx:
+        await put_proposal(tx, made)
+    return Asked(asked.method, asked.path.replace("pch_nobodys", made.id), asked.query, asked.body)
 
 
 async def _suspended(story: Story, asked: Asked) -> Asked:
@@ -239,6 +265,8 @@ _PREPARED: Mapping[str, Callable[[Story, Asked], Awaitable[Asked]]] = {
     "POST /api/admin/integrations/{category}/{id}/connection": _of_desk,
     "POST /api/admin/integrations/{category}/{id}/reset": _changed,
     "POST /api/admin/integrations/{category}/{id}/versions/{version}/rollback": _changed,
+    "POST /api/admin/provider-changes/{change_id}/approve": _proposed,
+    "POST /api/admin/provider-changes/{change_id}/reject": _proposed,
     "POST /api/admin/tenants/{id}/activate": _suspended,
     "POST /api/links": _link,
     "POST /api/links/unlink": _linked,

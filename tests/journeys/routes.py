@@ -74,6 +74,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/admin/integrations/{category}": None,
     "/api/admin/integrations/{category}/{id}": None,
     "/api/admin/integrations/{category}/{id}/versions/{version}": None,
+    "/api/admin/provider-changes/{change_id}": None,
     "/api/integrations/{id}": "int",
     "/api/integrations/{category}": None,
     "/api/integrations/{category}/{id}": None,
@@ -82,6 +83,7 @@ PATHS: Mapping[str, str | None] = {
 }
 PLAIN = {
     "app_source_id": "src_nobodys",
+    "change_id": "pch_nobodys",
     "path:path": "v1/things",
     "category": "marketplace",
     "provider": "tiki",
@@ -108,7 +110,7 @@ HARMLESS = {
     *("topic", "object", "account", "bodyPath", "bodyValue"),
     *("query", "entities", "userId", "timeRange", "fields", "filters"),
     *("limit", "offset", "cursor", "sortBy", "sortOrder", "search", "include", "link", "against"),
-    *("providerName", "permanent", "since", "kinds"),
+    *("providerName", "permanent", "since", "kind", "kinds"),
     *(
         "shardType",
         "audience",
@@ -139,6 +141,7 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
 #: A body that the route takes; `{con}` and the like stand for ids.
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "POST /api/connections": {"provider": "tiki"},
+    "PUT /api/config": {"schedules": [{"connectionId": "{con}", "entity": "products", "everySeconds": 3600}]},
     "PUT /api/config/{connection_id}": {"schedules": [{"entity": "products", "everySeconds": 3600}]},
     "PUT /api/config/{connection_id}/options": {"options": {}},
     "POST /api/config/{connection_id}/webhook": {},

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -139,7 +140,8 @@ def _illustrate(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
 
 
 def _answer_schemas(routes: Sequence[DeclaredRoute], schemas: dict[str, Any]) -> Mapping[type, dict[str, Any]]:
-    kinds = [route.declaration.answer for route in routes if route.declaration and route.declaration.answer]
+    declared = [route.declaration for route in routes if route.declaration]
+    kinds = [kind for one in declared for kind in (one.answer, *one.also.values()) if kind]
     unique = list(dict.fromkeys(kinds))
     described, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
     schemas.update(components)
@@ -175,6 +177,7 @@ def _complete(
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
     _describe_success(responses[success], success, declaration, answers)
+    responses |= {str(other): _also(other, kind, declaration, answers) for other, kind in declaration.also.items()}
     for status, response in responses.items():
         response["headers"] = dict(_ON_EVERY)
         if status >= "400" and declaration.media_type == "text/html":
@@ -184,6 +187,15 @@ def _complete(
             response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
         if declaration.deprecated is not None:
             response["headers"] |= _ON_DEPRECATED
+
+
+def _also(
+    status: int, kind: type[msgspec.Struct], declaration: Declaration, answers: Mapping[type, dict[str, Any]]
+) -> dict[str, Any]:
+    """Another success than the usual one."""
+    told: dict[str, Any] = {}
+    _describe_success(told, str(status), replace(declaration, answer=kind, secret_fields=()), answers)
+    return told | {"description": (kind.__doc__ or "").strip().split("\n\n")[0]}
 
 
 def _describe_success(

@@ -1,7 +1,7 @@
 """How a room declares its routes: each with its permission, limit class and answer, or the start stops (HE-14)."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
 
@@ -56,6 +56,7 @@ class Declaration:
     errors: tuple[type[Problem], ...] = ()
     secret_fields: tuple[str, ...] = ()
     answer: type[msgspec.Struct] | None = None
+    also: Mapping[int, type[msgspec.Struct]] = field(default_factory=dict)
     deprecated: Deprecated | None = None
 
     @property
@@ -77,6 +78,8 @@ class Declared(TypedDict, total=False):
     description: str
     #: The status of success, 200 if not given.
     status: int
+    #: Other answers of success, by their status, such as 202 for what waits for somebody else.
+    also: Mapping[int, type[msgspec.Struct]]
     #: The failures it adds to those that every route has, documented by their classes.
     errors: Sequence[type[Problem]]
     #: Largest body in bytes; `http.body_bytes` if not given.
@@ -198,6 +201,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         secret_fields=secret_fields,
         deprecated=declared.get("deprecated"),
         answer=model if isinstance(model, type) and issubclass(model, msgspec.Struct) else None,
+        also=declared.get("also", {}),
     )
 
 

@@ -175,7 +175,7 @@ async def test_OA_03_a_foreign_cookie_of_the_right_name_proves_nothing(world: Wo
     assert tokens_asked(world) == 0
 
 
-async def test_OA_04_OA_05_a_code_at_another_registrations_door_is_refused(world: World) -> None:
+async def test_OA_04_a_code_at_another_registrations_door_is_refused(world: World) -> None:
     scope = world.scope("ten_mix")
     shop = world.sandbox.shops["tiki"]
     own = {name: Secret(value) for name, value in shop.apps[0].credentials.items()}
@@ -192,6 +192,23 @@ async def test_OA_04_OA_05_a_code_at_another_registrations_door_is_refused(world
         back = await world.ask(side, bare["authorizationUrl"])
         assert query(await side.go(back.replace(f"/{registered.id}?", "?")))["error"] == "registration_mismatch"
     assert tokens_asked(world) == 0
+
+
+@pytest.mark.parametrize(("here", "there"), [("tiki", "shopee"), ("shopee", "tiki")])
+async def test_OA_05_a_state_counts_at_the_door_of_its_own_registration_only(
+    world: World, here: str, there: str
+) -> None:
+    side = world.side(f"ten_{here}_first")
+    one, other = await world.start(side, here), await world.start(side, there)
+    back = await world.ask(side, one["authorizationUrl"])
+    await world.ask(side, other["authorizationUrl"])
+    assert one["state"] in back
+    asked = {name: len(shop.recording.requests) for name, shop in world.sandbox.shops.items()}
+    # the browser is the starter's of both flows, so that only path and state can tell that they do not belong together
+    mixed = await side.go(back.replace(one["state"], other["state"]))
+    assert query(mixed) == {"status": "failed", "error": "registration_mismatch"}
+    assert {name: len(shop.recording.requests) for name, shop in world.sandbox.shops.items()} == asked
+    assert query(await side.go(back))["status"] == "connected"
 
 
 async def test_OA_07_each_flow_has_its_own_challenge_and_the_platform_checks_it(world: World) -> None:

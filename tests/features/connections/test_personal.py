@@ -69,6 +69,19 @@ async def test_each_person_connects_alone_and_sees_only_their_own(here: World) -
     assert [one["id"] for one in (await bob("GET", "/api/connections")).json()["items"]] == [bobs]
 
 
+async def test_the_log_tells_that_there_is_one_and_never_whose_account_it_is(here: World) -> None:
+    integration = await make(here)
+    anns = await connect(here, integration, "ann")
+    ended = await person(here, "ann")("POST", f"{OWN}/{integration}/disconnect")
+    assert ended.status_code == 200, ended.text
+    async with here.system.tx() as tx:
+        rows = await tx.fetch_sql("select type, body, before, after from events where subject = $1 order by id", anns)
+    told = {row["type"]: row for row in rows}
+    assert told["connection.connected"]["body"] == {"provider": "keys"}
+    assert told["connection.disconnected"]["before"] == {"status": "connected"}
+    assert "acc_ann" not in str([dict(row) for row in rows])
+
+
 async def test_nobody_else_can_use_it_neither_admins_nor_work_nor_keys(here: World) -> None:
     integration = await make(here)
     anns = await connect(here, integration, "ann")

@@ -71,7 +71,8 @@ async def test_a_sample_of_each_platform_is_believed_by_whoever_has_the_secret(
     assert scheme is not None
     app = dict.fromkeys(scheme.app_fields, "100001")
     before = len(sink.bodies)
-    answer = await simulating.send(scope, endpoint, simulating.of_provider(scope, name, key(name), app), Wish())
+    signer = await simulating.of_provider(scope, name, key(name), app)
+    answer = await simulating.send(scope, endpoint, signer, Wish())
     assert (answer.outcome.status, len(sink.bodies)) == (204, before + 1)
     headers = dict(sink.heads[-1])
     assert headers["isthmus-simulated"] == "true"
@@ -93,16 +94,16 @@ async def test_what_is_edited_is_signed_as_edited_with_the_secret_of_a_source(
 
 async def test_it_goes_to_endpoints_of_the_tenant_alone_that_have_answered_a_ping(world: World, endpoint: str) -> None:
     scope = world.scope(TEN)
-    signer = simulating.of_provider(scope, "github", KEY, {})
+    signer = await simulating.of_provider(scope, "github", KEY, {})
     with pytest.raises(EndpointNotFound):
         await simulating.send(world.scope("ten_two"), endpoint, signer, Wish())
     waiting = await create(scope, Draft(url="http://127.0.0.1:9/hook"), verify=True)
     with pytest.raises(EndpointIdle):
         await simulating.send(scope, waiting.endpoint.id, signer, Wish())
     with pytest.raises(PushesNothing):
-        simulating.of_provider(scope, "tiki", KEY, {})
+        await simulating.of_provider(scope, "tiki", KEY, {})
     with pytest.raises(CannotSimulate):
-        await simulating.send(scope, endpoint, simulating.of_provider(scope, "discord", KEY, {}), Wish(body="{}"))
+        await simulating.send(scope, endpoint, await simulating.of_provider(scope, "discord", KEY, {}), Wish(body="{}"))
     with pytest.raises(Invalid):
         await route(scope, Simulate.model_validate({"endpointId": endpoint}))
 

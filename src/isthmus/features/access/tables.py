@@ -110,6 +110,28 @@ ISSUER_ACCOUNTS = tenant_table(
     Column("set_at", _TIME, nullable=False),
     UniqueConstraint("tenant_id", "issuer", "subject"),
 )
+#: Whose login at another issuer somebody's is: the issuer and its `sub`, and never an address (OA-19).
+USER_IDENTITIES = tenant_table(
+    "user_identities",
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("linked_at", _TIME, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
+    Index("user_identities_user_idx", "tenant_id", "user_id"),
+)
+#: Logins on their way: `id` is the state's digest, `browser` that of the cookie. Nobody is known yet, so no tenant is.
+LOGIN_ATTEMPTS = platform_table(
+    "login_attempts",
+    Column("id", LargeBinary, primary_key=True),
+    Column("browser", LargeBinary, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("invitation", LargeBinary),
+    Column("return_to", Text, nullable=False),
+    Column("until", _TIME, nullable=False),
+    Index("login_attempts_until_idx", "until"),
+)
 #: When an operator of the deployment was inside a tenant, and why.
 BREAK_GLASSES = tenant_table(
     "break_glasses",

@@ -20,6 +20,14 @@ KEYS = tenant_table(
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", _TIME, nullable=False),
 )
+#: Settings that weaken the deployment, since when and until when; rows of its own tenant.
+WEAK_SETTINGS = tenant_table(
+    "weak_settings",
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("since", _TIME, nullable=False),
+    Column("until", _TIME, nullable=False),
+)
 #: `leaves` holds the hashes of the sealed rows, 32 bytes each, and `tenants` whose each one is. Both outlive the rows
 #: of a tenant that is erased: a leaf tells nothing of what it commits to, because the row's id goes with it. Numbers of
 #: transactions begin anew where the database is restored elsewhere: an `epoch` begins, of what is behind `floor_id`.

@@ -7,6 +7,7 @@ from isthmus.features.catalog.errors import (
     ProviderInUse,
     ProviderNotConnectable,
     ProviderNotFound,
+    SecondPersonNeeded,
 )
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service.changing import change_provider, checked, create_provider, remove_provider
@@ -49,6 +50,7 @@ __all__ = [
     "ProviderNotFound",
     "Providers",
     "Registration",
+    "SecondPersonNeeded",
     "Settings",
     "admit",
     "all_providers",

@@ -1,5 +1,8 @@
 """Failures of the catalog."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from isthmus.kit.errors import Conflict, Forbidden, NotFound
 
 
@@ -82,3 +85,53 @@ class PlanRequired(Forbidden):
     """
 
     code = "PLAN_REQUIRED"
+
+
+class SecondPersonNeeded(Conflict):
+    """This change moves secrets or widens who sees the provider, so another super admin has to agree.
+
+    Over the API the change becomes a proposal; another super admin approves it at `/api/admin/provider-changes`.
+    """
+
+    code = "SECOND_PERSON_NEEDED"
+
+    def __init__(self, differences: Sequence[Any] = (), reasons: Sequence[str] = ()) -> None:
+        super().__init__(details={"fields": list(reasons)})
+        self.differences = tuple(differences)
+        self.reasons = tuple(reasons)
+
+
+class ProposalNotFound(NotFound):
+    """There is no such proposal.
+
+    Take the id from `GET /api/admin/provider-changes`.
+    """
+
+    code = "PROVIDER_CHANGE_NOT_FOUND"
+
+
+class ProposalClosed(Conflict):
+    """The proposal was decided already, or nobody decided it in time; `details.state` says which.
+
+    Make the change again if it is still wanted.
+    """
+
+    code = "PROVIDER_CHANGE_CLOSED"
+
+
+class ProposalStale(Conflict):
+    """The provider has changed since, so the proposal would do something else than what it shows.
+
+    Reject it, and make the change again.
+    """
+
+    code = "PROVIDER_CHANGE_STALE"
+
+
+class OwnProposal(Conflict):
+    """Nobody approves their own proposal.
+
+    Ask another super admin, signed in as themselves, to approve it.
+    """
+
+    code = "PROVIDER_CHANGE_IS_YOURS"

@@ -8,7 +8,7 @@ from isthmus.kit.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppRegistered(Event):
-    """The app credentials or the hosts of a provider were set; neither value is told."""
+    """The app credentials or the hosts of a provider were set; no credential is told, and how it was agreed on is."""
 
     type: ClassVar[str] = "provider.app_set"
 
@@ -32,3 +32,24 @@ class ProviderRemoved(Event):
     """A provider was taken out of the catalog."""
 
     type: ClassVar[str] = "provider.removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderChangeProposed(Event):
+    """A change that moves secrets or widens who sees a provider waits for a second person."""
+
+    type: ClassVar[str] = "provider.change_proposed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderChangeApproved(Event):
+    """A second person agreed to a change of a provider, and it was made."""
+
+    type: ClassVar[str] = "provider.change_approved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderChangeRejected(Event):
+    """A change of a provider that waited for a second person was rejected, or taken back."""
+
+    type: ClassVar[str] = "provider.change_rejected"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from isthmus.kit.secret import Secret
 
@@ -16,6 +17,10 @@ class Settings:
     plans: tuple[str, ...] = field(
         default=("free", "starter", "pro", "enterprise"),
         metadata={"help": "Plans of tenants, the smallest first: each one includes what those before it include."},
+    )
+    proposal_life: timedelta = field(
+        default=timedelta(days=7),
+        metadata={"help": "How long a change of a provider waits for a second person before it is dropped."},
     )
 
 

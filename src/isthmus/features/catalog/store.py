@@ -1,17 +1,20 @@
 """Every statement of the catalog."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Text, bindparam, cast, func, select
+from sqlalchemy import Text, bindparam, cast, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.catalog.model.apps import StoredApp
-from isthmus.features.catalog.model.history import Version
+from isthmus.features.catalog.model.history import Difference, Version
+from isthmus.features.catalog.model.proposals import Proposal, ProposalState
 from isthmus.features.catalog.model.providers import Override
 from isthmus.features.catalog.tables import PROVIDER_OVERRIDES as O
+from isthmus.features.catalog.tables import PROVIDER_PROPOSALS as P
 from isthmus.features.catalog.tables import PROVIDER_VERSIONS as V
 from isthmus.features.catalog.tables import REGISTRATIONS as R
 
@@ -75,6 +78,39 @@ _RESEAL = statement(
     R.update()
     .values(credentials_sealed=bindparam("sealed"))
     .where(_MINE, R.c.id == bindparam("id"), R.c.version == bindparam("seen"))
+)
+
+_OUR_PROPOSAL = P.c.tenant_id == bindparam("tenant_id")
+_PROPOSAL = tuple(column for column in P.c if column.name != "tenant_id")
+_PUT_PROPOSAL = statement(insert(P).values({column.name: bindparam(column.name) for column in P.c}))
+_PROPOSAL_BY_ID = statement(select(*_PROPOSAL).where(_OUR_PROPOSAL, P.c.id == bindparam("id")))
+_PROPOSALS = statement(
+    select(*_PROPOSAL)
+    .where(_OUR_PROPOSAL, func.coalesce(P.c.id < bindparam("before"), true()))
+    .order_by(P.c.id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_DECIDE = statement(
+    P.update()
+    .values(state=bindparam("wanted"), decided_by=bindparam("by"), decided_at=bindparam("now"), credentials_sealed=None)
+    .where(_OUR_PROPOSAL, P.c.id == bindparam("id"), P.c.state == ProposalState.OPEN, P.c.until > bindparam("now"))
+)
+_EXPIRE = statement(
+    P.update()
+    .values(state=ProposalState.EXPIRED, credentials_sealed=None)
+    .where(P.c.state == ProposalState.OPEN, P.c.until <= bindparam("now"))
+)
+_SEALED_PROPOSALS = statement(
+    select(P.c.id, P.c.credentials_sealed)
+    .where(_OUR_PROPOSAL, P.c.id > bindparam("after"), P.c.credentials_sealed.is_not(None))
+    .order_by(P.c.id)
+    .limit(bindparam("limit"))
+)
+_RESEAL_PROPOSAL = statement(
+    P.update()
+    .values(credentials_sealed=bindparam("sealed"))
+    .where(_OUR_PROPOSAL, P.c.id == bindparam("id"), P.c.credentials_sealed == bindparam("seen"))
 )
 
 
@@ -170,6 +206,78 @@ async def put_app(tx: Tx, app: StoredApp) -> bool:
 async def reseal(tx: Tx, app: StoredApp, sealed: bytes) -> bool:
     """The same credentials under another key; False when they were changed meanwhile."""
     return bool(await tx.execute(_RESEAL, tenant_id=app.tenant_id, id=app.id, seen=app.version, sealed=sealed))
+
+
+async def put_proposal(tx: Tx, made: Proposal) -> None:
+    """Keep a change that waits for a second person."""
+    await tx.execute(
+        _PUT_PROPOSAL,
+        tenant_id=tx.tenant_id,
+        id=made.id,
+        provider=made.provider,
+        action=made.action,
+        wish=dict(made.wish),
+        credentials_sealed=made.sealed,
+        differences=[{"path": one.path, "before": one.before, "after": one.after} for one in made.differences],
+        reasons=list(made.reasons),
+        state=made.state,
+        proposed_by=made.proposed_by,
+        proposed_at=made.proposed_at,
+        until=made.until,
+        decided_by=None,
+        decided_at=None,
+    )
+
+
+async def proposal(tx: Tx, proposal_id: str) -> Proposal | None:
+    """One proposal."""
+    row = await tx.fetchrow(_PROPOSAL_BY_ID, tenant_id=tx.tenant_id, id=proposal_id)
+    return _proposal(row) if row else None
+
+
+async def proposals(tx: Tx, *, before: str | None, offset: int, limit: int) -> list[Proposal]:
+    """Those before an id, the newest first."""
+    rows = await tx.fetch(_PROPOSALS, tenant_id=tx.tenant_id, before=before, offset=offset, limit=limit)
+    return [_proposal(row) for row in rows]
+
+
+async def update_decided(tx: Tx, proposal_id: str, state: ProposalState, by: str, now: datetime) -> bool:
+    """Decide an open proposal; False when it is open no more. Its credentials go."""
+    return bool(await tx.execute(_DECIDE, tenant_id=tx.tenant_id, id=proposal_id, wanted=state, by=by, now=now))
+
+
+async def update_expired(tx: Tx, now: datetime) -> int:
+    """Close what nobody decided in time; its credentials go."""
+    return await tx.execute(_EXPIRE, now=now)
+
+
+async def sealed_proposals(tx: Tx, after: str, limit: int) -> list[tuple[str, bytes]]:
+    """Proposals behind an id that hold credentials."""
+    rows = await tx.fetch(_SEALED_PROPOSALS, tenant_id=tx.tenant_id, after=after, limit=limit)
+    return [(row["id"], row["credentials_sealed"]) for row in rows]
+
+
+async def reseal_proposal(tx: Tx, proposal_id: str, seen: bytes, sealed: bytes) -> bool:
+    """The same credentials under another key; False when they have gone meanwhile."""
+    return bool(await tx.execute(_RESEAL_PROPOSAL, tenant_id=tx.tenant_id, id=proposal_id, seen=seen, sealed=sealed))
+
+
+def _proposal(row: asyncpg.Record) -> Proposal:
+    return Proposal(
+        id=row["id"],
+        provider=row["provider"],
+        action=row["action"],
+        wish=row["wish"],
+        differences=tuple(Difference(one["path"], one["before"], one["after"]) for one in row["differences"]),
+        reasons=tuple(row["reasons"]),
+        state=ProposalState(row["state"]),
+        proposed_by=row["proposed_by"],
+        proposed_at=row["proposed_at"],
+        until=row["until"],
+        decided_by=row["decided_by"],
+        decided_at=row["decided_at"],
+        sealed=row["credentials_sealed"],
+    )
 
 
 def _override(row: asyncpg.Record) -> Override:

@@ -1,7 +1,7 @@
-"""Tables of the catalog: what an operator changed of a provider, and app registrations."""
+"""Tables of the catalog: what operators changed of providers, or propose to change, and app registrations."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, Text, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from isthmus.engine.db import platform_table, tenant_table
 
@@ -45,4 +45,23 @@ REGISTRATIONS = tenant_table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("tenant_id", "provider"),
+)
+
+#: Changes that wait for a second person; rows of the deployment's own tenant. Credentials go once it is decided.
+PROVIDER_PROPOSALS = tenant_table(
+    "provider_proposals",
+    Column("id", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("wish", JSONB, nullable=False),
+    Column("credentials_sealed", LargeBinary),
+    Column("differences", JSONB, nullable=False),
+    Column("reasons", ARRAY(Text), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at", DateTime(timezone=True)),
+    Index("provider_proposals_open", "until", postgresql_where=text("state = 'open'")),
 )

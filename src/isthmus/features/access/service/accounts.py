@@ -155,6 +155,23 @@ async def members(scope: Scope, ask: Ask) -> Page[User]:
     return Page(kept, next_after=kept[-1].id if more else None, has_more=more)
 
 
+def is_member_id(text: str) -> bool:
+    """Whether a text has the form of a member's id."""
+    return ids.is_id(text, "usr")
+
+
+async def known_members(scope: Scope, user_ids: Collection[str]) -> set[str]:
+    """Those of these ids whose people belong to the scope's tenant."""
+    async with scope.tx() as tx:
+        return await store.known_ids(tx, user_ids)
+
+
+async def other_super_admins(scope: Scope) -> list[str]:
+    """Accounts of super admins beside the caller's own: who could be the second person of something (SA-03)."""
+    async with scope.platform().tx() as tx:  # house: platform - the deployment's own people
+        return await store.other_super_admins(tx, scope.principal.subject)
+
+
 async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> User:
     """Give somebody these roles: tokens of sessions and API keys follow within five seconds, browsers sign in anew.
 

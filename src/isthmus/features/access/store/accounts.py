@@ -1,11 +1,12 @@
 """Every statement about people and their wrong tries, and the sweep of what is over."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
-from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.access.model.accounts import User, UserStatus
@@ -13,6 +14,7 @@ from isthmus.features.access.model.tenants import TenantStatus
 from isthmus.features.access.tables import SIGN_IN_FAILURES as F
 from isthmus.features.access.tables import TENANTS as T
 from isthmus.features.access.tables import USERS as U
+from isthmus.kit.permissions import SUPER_ADMIN
 
 _COLUMNS = (U.c.id, U.c.email, U.c.roles, U.c.status, U.c.created_at)
 _MINE = U.c.tenant_id == bindparam("tenant_id")
@@ -52,6 +54,19 @@ _REMOVE = statement(
     .where(_MINE, U.c.id == bindparam("id"), U.c.status != bindparam("removed"))
 )
 _OTHERS = statement(select(U.c.id).where(_MINE, U.c.status == bindparam("active")).order_by(U.c.id).with_for_update())
+_KNOWN = statement(
+    select(U.c.id).where(
+        _MINE, U.c.id == func.any(bindparam("ids", type_=ARRAY(Text))), U.c.status != bindparam("removed")
+    )
+)
+_SUPER = statement(
+    select(U.c.id).where(
+        _MINE,
+        U.c.status == bindparam("active"),
+        bindparam("role", type_=Text) == func.any(U.c.roles),
+        U.c.id != bindparam("id"),
+    )
+)
 _FAILED = statement(
     select(F.c.failures, F.c.until).where(F.c.tenant_id == bindparam("tenant_id"), F.c.id == bindparam("id"))
 )
@@ -151,6 +166,18 @@ async def others_active(tx: Tx, user_id: str) -> bool:
     """Whether somebody but this one may sign in; two who remove each other at once wait for one another here."""
     rows = await tx.fetch(_OTHERS, tenant_id=tx.tenant_id, active=UserStatus.ACTIVE)
     return any(row["id"] != user_id for row in rows)
+
+
+async def known_ids(tx: Tx, user_ids: Collection[str]) -> set[str]:
+    """Those of these ids that stand for somebody of the tenant who was not removed."""
+    rows = await tx.fetch(_KNOWN, tenant_id=tx.tenant_id, ids=list(user_ids), removed=UserStatus.REMOVED)
+    return {row["id"] for row in rows}
+
+
+async def other_super_admins(tx: Tx, user_id: str) -> list[str]:
+    """Who else of the deployment's own people may sign in as a super admin."""
+    rows = await tx.fetch(_SUPER, tenant_id=tx.tenant_id, active=UserStatus.ACTIVE, role=SUPER_ADMIN, id=user_id)
+    return [row["id"] for row in rows]
 
 
 async def failures(tx: Tx, place: str) -> tuple[int, datetime | None]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import Depends, Query
 from pydantic import Field, SecretStr, StringConstraints
 from starlette.responses import Response
@@ -17,21 +18,20 @@ from isthmus.features.catalog.errors import (
     ProviderNotFound,
 )
 from isthmus.features.catalog.model.document import Audience, NewProvider, ProviderPatch, Status
+from isthmus.features.catalog.model.proposals import Proposal
 from isthmus.features.catalog.model.providers import Provider
-from isthmus.features.catalog.routes.shapes import ProviderList, ProviderOut, ProviderWhole, facts_of, whole_of
-from isthmus.features.catalog.service import changing, registrations
+from isthmus.features.catalog.routes.permissions import MANAGE
+from isthmus.features.catalog.routes.proposals import ProviderChangeOut, waiting
+from isthmus.features.catalog.routes.shapes import KeptList, ProviderWhole, kept_of, whole_of
+from isthmus.features.catalog.service import changing, proposals, registrations
 from isthmus.features.catalog.service import providers as service
+from isthmus.features.catalog.service.proposals import Wish
 from isthmus.features.catalog.service.providers import Filters
 from isthmus.features.catalog.service.registrations import AppState
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document
 from isthmus.kit.paging import Page
-from isthmus.kit.permissions import SUPER_ADMIN, Permission, permission
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
-
-MANAGE: Permission = permission(
-    "providers:manage", "Make, change and remove providers, and set their apps.", SUPER_ADMIN
-)
 
 routes = Routes(prefix="/api/admin/integrations", tag="Providers")
 
@@ -96,11 +96,18 @@ class AppOut(Answer, frozen=True, kw_only=True):
     status=201,
     summary="Create a provider",
     step_up=True,
+    also={202: ProviderChangeOut},
     errors=(ProviderExists,),
 )
 async def create_provider(scope: ScopeDep, body: NewProvider) -> Response:
-    """A provider made of facts alone: with a `service` it can be connected, read and searched without a deployment."""
-    made = await changing.create_provider(scope, _given(body))
+    """A provider made of facts alone: with a `service` it can be connected, read and searched without a deployment.
+    One for all tenants waits for another super admin, where there is one.
+    """
+    data = _given(body)
+    wish = Wish("create", body.provider, {"document": data})
+    made = await proposals.make_or_propose(scope, wish, changing.create_provider(scope, data))
+    if isinstance(made, Proposal):
+        return waiting(scope, made)
     return created(whole(made), location=f"/api/admin/integrations/{made.category}/{made.id}")
 
 
@@ -122,7 +129,7 @@ async def _wanted(
     )
 
 
-@routes.get("", permission=MANAGE, limit="provider", response_model=ProviderList, summary="Every provider")
+@routes.get("", permission=MANAGE, limit="provider", response_model=KeptList, summary="Every provider")
 async def list_providers(
     scope: ScopeDep,
     paging: PageDep,
@@ -133,7 +140,7 @@ async def list_providers(
     """Hidden ones too, by name unless sorted otherwise."""
     filters = replace(wanted, sort_by=sort_by, sort_order=sort_order)
     page = await service.every_provider(scope, filters=filters, ask=paging.ask)
-    shown = Page([ProviderOut(**facts_of(one)) for one in page.items], total=page.total, has_more=page.has_more)
+    shown = Page([kept_of(one) for one in page.items], total=page.total, has_more=page.has_more)
     return paging.listing("providers", shown)
 
 
@@ -157,14 +164,20 @@ async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # 
     response_model=ProviderWhole,
     summary="Change a provider",
     step_up=True,
+    also={202: ProviderChangeOut},
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def patch_provider(scope: ScopeDep, category: str, id: str, body: ProviderPatch) -> Response:  # noqa: A002
-    """Merge these fields; of a provider that came as a folder only those that its code does not live by."""
-    await _at(scope, category, id)
-    changes = _given(body)
-    revision = changes.pop("revision", None)
-    return document(whole(await changing.patch_provider(scope, id, changes, revision=revision)))
+    """Merge these fields; of a provider that came as a folder only those that its code does not live by. What moves
+    secrets or widens who sees it waits for another super admin, where there is one.
+    """
+    seen = answered(whole(await _at(scope, category, id)))
+    given = _given(body)
+    revision = given.pop("revision", None)
+    changes = {name: value for name, value in given.items() if name not in seen or seen[name] != value}
+    making = changing.patch_provider(scope, id, changes, revision=revision)
+    found = await proposals.make_or_propose(scope, Wish("change", id, {"changes": changes}), making)
+    return waiting(scope, found) if isinstance(found, Proposal) else document(whole(found))
 
 
 @routes.patch(
@@ -173,6 +186,7 @@ async def patch_provider(scope: ScopeDep, category: str, id: str, body: Provider
     limit="provider",
     response_model=ProviderStatusOut,
     summary="Set a provider's status",
+    step_up=True,
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def set_status(scope: ScopeDep, category: str, id: str, body: StatusBody) -> Response:  # noqa: A002
@@ -189,12 +203,17 @@ async def set_status(scope: ScopeDep, category: str, id: str, body: StatusBody) 
     response_model=AudienceOut,
     summary="Set a provider's audience",
     step_up=True,
+    also={202: ProviderChangeOut},
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def set_audience(scope: ScopeDep, category: str, id: str, body: AudienceBody) -> Response:  # noqa: A002
-    """`tenant`: merchants connect it; `system`: the deployment alone."""
+    """`tenant`: merchants connect it; `system`: the deployment alone. The former waits for another super admin."""
     await _at(scope, category, id)
-    found = await changing.change_provider(scope, id, audience=body.audience)
+    wish = Wish("change", id, {"changes": {"audience": body.audience}})
+    making = changing.change_provider(scope, id, audience=body.audience)
+    found = await proposals.make_or_propose(scope, wish, making)
+    if isinstance(found, Proposal):
+        return waiting(scope, found)
     return document(AudienceOut(id=found.id, audience=found.audience, updated_at=found.updated_at))
 
 
@@ -220,16 +239,26 @@ async def get_app(scope: ScopeDep, category: str, id: str) -> Response:  # noqa:
     response_model=AppOut,
     summary="Set the deployment's app at a provider",
     step_up=True,
+    also={202: ProviderChangeOut},
     errors=(ProviderNotFound, AppChanged),
 )
 async def set_app(scope: ScopeDep, category: str, id: str, body: AppBody) -> Response:  # noqa: A002 - as above
-    """Given credentials are laid over the stored ones; a changed host clears every one that is not given anew."""
+    """Given credentials are laid over the stored ones; a changed host clears every one that is not given anew, and
+    waits for another super admin.
+    """
     found = await _at(scope, category, id)
     given = body.credentials
     credentials = None if given is None else {name: Secret(one.get_secret_value()) for name, one in given.items()}
     own = scope.platform()  # house: platform - the deployment's own apps
-    state = await registrations.set_app(own, id, credentials=credentials, hosts=body.hosts, remote=True)
-    return document(_app(found, state))
+    making = registrations.set_app(own, id, credentials=credentials, hosts=body.hosts, remote=True)
+    state = await proposals.make_or_propose(scope, Wish("app", id, {"hosts": body.hosts}, credentials), making)
+    return waiting(scope, state) if isinstance(state, Proposal) else document(_app(found, state))
+
+
+def answered(shown: ProviderWhole) -> dict[str, Any]:
+    """The fields as they were read: whoever sends one back unchanged changes nothing."""
+    fields: dict[str, Any] = msgspec.to_builtins(shown)
+    return fields
 
 
 def whole(shown: Provider) -> ProviderWhole:

@@ -14,10 +14,14 @@ from isthmus.features.catalog.errors import (
     VersionNotFound,
 )
 from isthmus.features.catalog.model.history import Difference
-from isthmus.features.catalog.routes.admin import MANAGE, whole
+from isthmus.features.catalog.model.proposals import Proposal
+from isthmus.features.catalog.routes.admin import whole
+from isthmus.features.catalog.routes.permissions import MANAGE
+from isthmus.features.catalog.routes.proposals import ProviderChangeOut, waiting
 from isthmus.features.catalog.routes.shapes import ProviderWhole
-from isthmus.features.catalog.service import changing, files
+from isthmus.features.catalog.service import changing, files, proposals
 from isthmus.features.catalog.service import providers as service
+from isthmus.features.catalog.service.proposals import Wish
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, document
 from isthmus.kit.paging import Page
 from isthmus.scope import Scope
@@ -118,12 +122,15 @@ async def diff_versions(
     response_model=ProviderWhole,
     summary="Go back to a version",
     step_up=True,
+    also={202: ProviderChangeOut},
     errors=(ProviderNotFound, VersionNotFound, ProviderChangedMeanwhile),
 )
 async def roll_back(scope: ScopeDep, category: str, id: str, version: _Number) -> Response:  # noqa: A002
     """Make the provider what it was after that version; the way back is a version of its own."""
     await _check(scope, category, id)
-    return document(whole(await changing.roll_back(scope, id, version)))
+    making = changing.roll_back(scope, id, version)
+    found = await proposals.make_or_propose(scope, Wish("rollback", id, {"version": version}), making)
+    return waiting(scope, found) if isinstance(found, Proposal) else document(whole(found))
 
 
 @routes.post(
@@ -133,12 +140,14 @@ async def roll_back(scope: ScopeDep, category: str, id: str, version: _Number) -
     response_model=ProviderWhole,
     summary="Drop what was overridden",
     step_up=True,
+    also={202: ProviderChangeOut},
     errors=(ProviderNotFound, ProviderChangedMeanwhile),
 )
 async def reset(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A002 - as above
     """Back to the folder's own facts; a provider that was deleted comes back."""
-    found = await changing.reset_provider(scope, id, category=category)
-    return document(whole(found))
+    making = changing.reset_provider(scope, id, category=category)
+    found = await proposals.make_or_propose(scope, Wish("reset", id), making)
+    return waiting(scope, found) if isinstance(found, Proposal) else document(whole(found))
 
 
 @routes.get(
@@ -163,11 +172,16 @@ async def export(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: 
     response_model=ImportOut,
     summary="Make or change a provider from YAML",
     step_up=True,
+    also={202: ProviderChangeOut},
     errors=(ProviderNotFound, ProviderExists, ProviderChangedMeanwhile),
 )
 async def import_provider(scope: ScopeDep, body: ImportBody) -> Response:
     """With `dryRun` only what would differ is said."""
-    done = await files.import_provider(scope, body.yaml, dry_run=body.dry_run)
+    wish = Wish("import", str(files.read_file(body.yaml).get("provider", "")), {"yaml": body.yaml})
+    making = files.import_provider(scope, body.yaml, dry_run=body.dry_run)
+    done = await proposals.make_or_propose(scope, wish, making)
+    if isinstance(done, Proposal):
+        return waiting(scope, done)
     shown = _differences(done.differences)
     return document(ImportOut(provider=done.provider, outcome=done.outcome, dry_run=body.dry_run, differences=shown))
 

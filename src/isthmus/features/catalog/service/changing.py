@@ -1,4 +1,7 @@
-"""What an operator makes of providers: new ones, changed facts, steps back; each step is kept with who made it."""
+"""What an operator makes of providers: new ones, changed facts, steps back; each step is kept with who made it.
+
+What moves secrets or widens an audience raises SecondPersonNeeded unless a second person has agreed (SA-03).
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +16,9 @@ from isthmus.features.catalog.events import ProviderChanged, ProviderCreated, Pr
 from isthmus.features.catalog.model import definitions, document, history
 from isthmus.features.catalog.model import providers as model
 from isthmus.features.catalog.model.history import Difference, Version
+from isthmus.features.catalog.model.proposals import Agreed
 from isthmus.features.catalog.model.providers import Override, Provider
+from isthmus.features.catalog.service.agreeing import agree
 from isthmus.features.catalog.service.providers import Providers, provider
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
@@ -32,10 +37,13 @@ def document_of(shown: Provider) -> dict[str, Any]:
     return plain
 
 
-async def create_provider(scope: Scope, data: Document) -> Provider:
-    """A provider made of a document. Raises Invalid, ProviderExists."""
+async def create_provider(scope: Scope, data: Document, agreed: Agreed | None = None) -> Provider:
+    """A provider made of a document. Raises Invalid, ProviderExists, SecondPersonNeeded, ProposalStale."""
     wanted = document.new_provider(data)
     manifest, now = definitions.manifest_of(wanted), scope.now
+    state = definitions.document_of(manifest, wanted.status, wanted.audience)
+    await _check_free(scope, wanted.provider)
+    told = await agree(scope, {}, state, agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         old = await store.override(tx, wanted.provider)
         if scope.part(Providers).is_own(wanted.provider) or (old is not None and not old.removed):
@@ -50,10 +58,17 @@ async def create_provider(scope: Scope, data: Document) -> Provider:
             declared=True,
             created_at=now,
         )
-        state = definitions.document_of(manifest, wanted.status, wanted.audience)
         await _put(scope, tx, row, manifest, ("created", state))
-        tx.emit(ProviderCreated(subject=row.id, after=state))
+        tx.emit(ProviderCreated(subject=row.id, after=state, body=told))
     return await provider(scope, row.id, hidden=True)
+
+
+async def _check_free(scope: Scope, slug: str) -> None:
+    """Nobody is asked to agree to what cannot be made. Raises ProviderExists."""
+    async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
+        old = await store.override(tx, slug)
+    if scope.part(Providers).is_own(slug) or (old is not None and not old.removed):
+        raise ProviderExists(details={"provider": slug})
 
 
 async def change_provider(
@@ -63,8 +78,9 @@ async def change_provider(
     status: str | None = None,
     audience: str | None = None,
     fields: Mapping[str, object] | None = None,
+    agreed: Agreed | None = None,
 ) -> Provider:
-    """Lay these facts over the provider's; what is not given stays. Raises ProviderNotFound, Invalid, and a conflict.
+    """Lay these facts over the provider's; what is not given stays. Raises ProviderNotFound, Invalid, and conflicts.
 
     `fields` are by our own names; a document's changes go through `patch_provider`.
     """
@@ -73,7 +89,7 @@ async def change_provider(
     shown = await provider(scope, slug, hidden=True)
     wire = {name: given[own] for name, own in model.OVERRIDABLE.items() if own in given}
     states = {name: value for name, value in (("status", status), ("audience", audience)) if value is not None}
-    return await _changed(scope, shown, {**wire, **states}, "changed")
+    return await _changed(scope, shown, {**wire, **states}, "changed", agreed)
 
 
 def _check_states(status: str | None, audience: str | None) -> None:
@@ -83,23 +99,27 @@ def _check_states(status: str | None, audience: str | None) -> None:
         raise Invalid.field("audience", f"One of {', '.join(model.AUDIENCES)}.")
 
 
-async def patch_provider(scope: Scope, slug: str, changes: Document, *, revision: int | None = None) -> Provider:
+async def patch_provider(
+    scope: Scope, slug: str, changes: Document, *, revision: int | None = None, agreed: Agreed | None = None
+) -> Provider:
     """Merge these fields of the document into the provider's.
 
     Read-only fields that say what is stored are ignored. Raises ProviderNotFound, Invalid naming every wrong field,
-    and ProviderChangedMeanwhile where `revision` is not the stored one.
+    ProviderChangedMeanwhile where `revision` is not the stored one, SecondPersonNeeded, ProposalStale.
     """
     shown = await provider(scope, slug, hidden=True)
     if revision is not None and revision != shown.version:
         raise ProviderChangedMeanwhile(details={"revision": shown.version})
-    return await _changed(scope, shown, _writable(shown, changes), "changed")
+    return await _changed(scope, shown, _writable(shown, changes), "changed", agreed)
 
 
 def _writable(shown: Provider, changes: Document) -> dict[str, Any]:
     seen = {
         "id": shown.id,
         "provider": shown.id,
-        "name": shown.id,
+        "overridden": list(shown.overridden),
+        "included": True,
+        "document": document_of(shown),
         "overriddenFields": list(shown.overridden),
         "connectable": shown.connectable,
         "origin": "declared" if shown.declared else "shipped",
@@ -113,12 +133,13 @@ def _writable(shown: Provider, changes: Document) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if name not in seen}
 
 
-async def _changed(scope: Scope, shown: Provider, changes: Document, action: str) -> Provider:
+async def _changed(scope: Scope, shown: Provider, changes: Document, action: str, agreed: Agreed | None) -> Provider:
     before = document_of(shown)
     news = {name: value for name, value in changes.items() if before.get(name) != value}
     if not news:
         return shown
     row, manifest, after = _declared(shown, before | news) if shown.declared else _overridden(shown, before, news)
+    told = await agree(scope, before, after, agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         old = await store.override(tx, shown.id)
         if (old.version if old else 0) != shown.version:
@@ -127,7 +148,7 @@ async def _changed(scope: Scope, shown: Provider, changes: Document, action: str
         state = after if shown.declared else fresh.state
         await _put(scope, tx, fresh, manifest, (action, state))
         told_before = before if shown.declared else (old.state if old else None)
-        tx.emit(ProviderChanged(subject=shown.id, before=told_before, after=state))
+        tx.emit(ProviderChanged(subject=shown.id, before=told_before, after=state, body=told))
     return await provider(scope, shown.id, hidden=True)
 
 
@@ -177,8 +198,13 @@ async def remove_provider(scope: Scope, slug: str) -> None:
         tx.emit(ProviderRemoved(subject=slug, before=document_of(shown)))
 
 
-async def reset_provider(scope: Scope, slug: str, *, category: str | None = None) -> Provider:
-    """Drop every override of a provider that came as a folder, a removal too. Raises ProviderNotFound, Invalid."""
+async def reset_provider(
+    scope: Scope, slug: str, *, category: str | None = None, agreed: Agreed | None = None
+) -> Provider:
+    """Drop every override of a provider that came as a folder, a removal too.
+
+    Raises ProviderNotFound, Invalid, ProviderChangedMeanwhile, SecondPersonNeeded, ProposalStale.
+    """
     shelf = scope.part(Providers)
     if not shelf.is_own(slug):
         shown = await provider(scope, slug, hidden=True)
@@ -186,12 +212,17 @@ async def reset_provider(scope: Scope, slug: str, *, category: str | None = None
         raise Invalid("This provider has no folder to go back to; roll it back to one of its versions.")
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         old = await store.override(tx, slug)
-        shown = model.overlay(shelf.shown(slug), old)
-        checked(shown, category or shown.category)
-        if old is not None and (old.state or old.removed):
-            fresh = Override(slug, None, None, {}, await _next(tx, slug, old), scope.now)
-            await _put(scope, tx, fresh, None, ("reset", {}))
-            tx.emit(ProviderChanged(subject=slug, before=old.state, after={}))
+    shown = model.overlay(shelf.shown(slug), old)
+    checked(shown, category or shown.category)
+    if old is None or not (old.state or old.removed):
+        return shown
+    # of one that was taken out nobody sees anything, so that all who will see it are new
+    before = {} if old.removed else document_of(shown)
+    told = await agree(scope, before, document_of(shelf.shown(slug)), agreed)
+    async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
+        fresh = Override(slug, None, None, {}, await _next(tx, slug, old), scope.now)
+        await _put(scope, tx, fresh, None, ("reset", {}))
+        tx.emit(ProviderChanged(subject=slug, before=old.state, after={}, body=told))
     return await provider(scope, slug, hidden=True)
 
 
@@ -230,28 +261,39 @@ async def _state(tx: Tx, slug: str, version: int) -> Document:
     return found.state
 
 
-async def roll_back(scope: Scope, slug: str, version: int) -> Provider:  # house: silent - what it calls emits
-    """Make the provider what it was after that version, as a new version. Raises ProviderNotFound, VersionNotFound."""
+async def roll_back(  # house: silent - what it calls emits
+    scope: Scope, slug: str, version: int, agreed: Agreed | None = None
+) -> Provider:
+    """Make the provider what it was after that version, as a new version.
+
+    Raises ProviderNotFound, VersionNotFound, ProviderChangedMeanwhile, SecondPersonNeeded, ProposalStale.
+    """
     shown = await provider(scope, slug, hidden=True)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         state = await _state(tx, slug, version)
     if not shown.declared:
-        return await _back_to_overrides(scope, shown, state, version)
+        return await _back_to_overrides(scope, shown, state, version, agreed)
     if not state:
         raise VersionNotFound("The provider did not exist after this version.", details={"version": version})
     now = document_of(shown)
     gone = dict.fromkeys(now.keys() - state.keys())
-    return await _changed(scope, shown, {**gone, **state}, f"rolled back to {version}")
+    return await _changed(scope, shown, {**gone, **state}, f"rolled back to {version}", agreed)
 
 
-async def _back_to_overrides(scope: Scope, shown: Provider, state: Document, version: int) -> Provider:
+async def _back_to_overrides(
+    scope: Scope, shown: Provider, state: Document, version: int, agreed: Agreed | None
+) -> Provider:
     fields = {name: value for name, value in state.items() if name not in {"status", "audience"}}
+    row = Override(shown.id, state.get("status"), state.get("audience"), fields, shown.version + 1, scope.now)
+    after = model.overlay(scope.part(Providers).shown(shown.id), row)
+    told = await agree(scope, document_of(shown), document_of(after), agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         old = await store.override(tx, shown.id)
-        number = await _next(tx, shown.id, old)
-        row = Override(shown.id, state.get("status"), state.get("audience"), fields, number, scope.now)
-        await _put(scope, tx, row, None, (f"rolled back to {version}", row.state))
-        tx.emit(ProviderChanged(subject=shown.id, before=old.state if old else None, after=row.state))
+        fresh = replace(row, version=await _next(tx, shown.id, old))
+        if (old.version if old else 0) != shown.version:
+            raise ProviderChangedMeanwhile(details={"revision": old.version if old else 0})
+        await _put(scope, tx, fresh, None, (f"rolled back to {version}", fresh.state))
+        tx.emit(ProviderChanged(subject=shown.id, before=old.state if old else None, after=fresh.state, body=told))
     return await provider(scope, shown.id, hidden=True)
 
 

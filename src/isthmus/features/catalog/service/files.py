@@ -9,6 +9,7 @@ import yaml
 from isthmus.features.catalog.errors import ProviderNotFound
 from isthmus.features.catalog.model import definitions, document, history
 from isthmus.features.catalog.model.history import Difference
+from isthmus.features.catalog.model.proposals import Agreed
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service import changing
 from isthmus.features.catalog.service.providers import provider
@@ -46,7 +47,7 @@ def read_file(given: str) -> dict[str, Any]:
 
 
 async def import_provider(  # house: silent - what it calls emits
-    scope: Scope, given: str, *, dry_run: bool = False
+    scope: Scope, given: str, *, dry_run: bool = False, agreed: Agreed | None = None
 ) -> Imported:
     """Make the provider that the file describes, or make the one of its id like it.
 
@@ -64,9 +65,9 @@ async def import_provider(  # house: silent - what it calls emits
     found = history.differences(before, after)
     outcome = "created" if shown is None else "changed" if found else "unchanged"
     if not dry_run and shown is None:
-        await changing.create_provider(scope, read)
+        await changing.create_provider(scope, read, agreed)
     elif not dry_run and shown is not None and found:
-        await changing.patch_provider(scope, shown.id, _changes(shown, before, after))
+        await changing.patch_provider(scope, shown.id, _changes(shown, before, after), agreed=agreed)
     return Imported(wanted.provider, outcome, found)
 
 

@@ -18,6 +18,8 @@ from isthmus.features.catalog.events import AppRegistered
 from isthmus.features.catalog.model import apps as model
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.apps import AppChange, StoredApp
+from isthmus.features.catalog.model.proposals import Agreed
+from isthmus.features.catalog.service.agreeing import agree
 from isthmus.features.catalog.service.providers import Providers
 from isthmus.features.catalog.service.providers import found as found_of
 from isthmus.features.catalog.settings import GivenApp, GivenApps
@@ -136,15 +138,18 @@ async def set_app(
     credentials: Mapping[str, Secret] | None = None,
     hosts: Mapping[str, str] | None = None,
     remote: bool = False,
+    agreed: Agreed | None = None,
 ) -> AppState:
     """Set the app of the scope's tenant; in the platform's scope that of the whole deployment.
 
     remote: the hosts came over the API and not by a hand on this machine, so calls reach the public Internet only.
 
     Given credentials are laid over the stored ones; given hosts replace the operator's earlier ones, and clear every
-    credential that is not given anew. Raises ProviderNotFound, Invalid, AppChanged.
+    credential that is not given anew. Raises ProviderNotFound, Invalid, AppChanged; SecondPersonNeeded where the
+    deployment's app is to point elsewhere, ProposalStale.
     """
     manifest = (await found_of(scope, provider)).manifest
+    told = await _moved(scope, manifest, credentials, hosts, agreed)
     async with scope.tx() as tx:
         old = await store.app_of(tx, scope.tenant_id, provider)
         known = await _opened(scope, tx, old) if old and old.usable(manifest) else {}
@@ -152,8 +157,29 @@ async def set_app(
         row = replace(await _sealed(scope, tx, provider, old, decided), kind=_kind(scope, old, hosts, remote=remote))
         if not await store.put_app(tx, row):
             raise AppChanged
-        tx.emit(AppRegistered(subject=row.id, before=_facts(old), after=_facts(row) | {"cleared": decided.cleared}))
+        after = _facts(row) | {"cleared": decided.cleared}
+        tx.emit(AppRegistered(subject=row.id, before=_facts(old), after=after, body=told))
     return _state(manifest, row, decided.credentials or {})
+
+
+async def _moved(
+    scope: Scope,
+    manifest: Manifest,
+    credentials: Mapping[str, Secret] | None,
+    hosts: Mapping[str, str] | None,
+    agreed: Agreed | None,
+) -> Mapping[str, object]:
+    """What is told of the agreement that the deployment's app points elsewhere; a tenant's app is its own affair."""
+    if scope.tenant_id != PLATFORM_TENANT:
+        return {}
+    async with scope.tx() as tx:
+        old = await store.app_of(tx, scope.tenant_id, manifest.id)
+    own = dict(old.hosts) if hosts is None and old else rules.read_hosts(manifest.hosts, hosts or {})
+    model.read_credentials(manifest.app_fields, credentials or {})
+    given = {"credentials": dict.fromkeys(sorted(credentials), "given")} if credentials else {}
+    lent = scope.part(GivenApps).apps.get(manifest.id, GivenApp())
+    before = {"hosts": old.effective(manifest) if old else rules.effective(manifest.hosts, lent.hosts)}
+    return await agree(scope, before, {"hosts": rules.effective(manifest.hosts, own), **given}, agreed)
 
 
 def _kind(scope: Scope, old: StoredApp | None, hosts: Mapping[str, str] | None, *, remote: bool) -> str:

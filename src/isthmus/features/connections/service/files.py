@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from isthmus.features import catalog
+from isthmus.features import access, catalog
 from isthmus.features.connections.model import integration as model
 from isthmus.features.connections.model.integration import Facts, Integration
 from isthmus.features.connections.service import integrations
@@ -65,11 +65,13 @@ async def import_one(  # house: silent - what it calls emits
 ) -> Imported:
     """Make the integration that the file describes, or make the one of its name like it; connections stay.
 
-    With `dry_run` nothing is written. Raises Invalid, ProviderNotFound, and what creating or changing raises.
+    What it makes has ids of this tenant. With `dry_run` nothing is written. Raises Invalid, ProviderNotFound, and what
+    creating or changing raises.
     """
     wanted = read_file(given)
     known = await catalog.provider(scope, wanted.provider)
     facts = model.check(_facts(wanted), known.settings_fields, known.entities, integrations.ROLE_NAMES)
+    await _check_people(scope, facts)
     found = await _named(scope, facts.name)
     if found is not None and found.provider != wanted.provider:
         raise Invalid.field("yaml.provider", f"The integration of this name uses {found.provider}.")
@@ -87,6 +89,14 @@ async def import_one(  # house: silent - what it calls emits
         given_facts = {name: getattr(facts, name) for name in Facts.__slots__}
         await integrations.change(scope, found.id, given_facts)
     return Imported(found.id, "changed" if differences else "unchanged", differences)
+
+
+async def _check_people(scope: Scope, facts: Facts) -> None:
+    """A file of another tenant names its people: none of them is anybody here (TN-13). Raises Invalid."""
+    named = [one for one in facts.allowed_users if access.is_member_id(one)]
+    strangers = set(named) - await access.known_members(scope, named) if named else set()
+    if strangers:
+        raise Invalid.field("yaml.allowedUsers", f"No members of this tenant: {', '.join(sorted(strangers))}.")
 
 
 def read_file(given: str) -> Document:

@@ -23,7 +23,7 @@ async def leave(scope: Scope, connection: Connection) -> bool:
     What it goes on to push is refused: the address is gone with the connection.
     """
     try:
-        connector: object = scope.part(catalog.Providers).found(connection.provider).connector
+        connector: object = (await catalog.found(scope, connection.provider)).connector
         if not isinstance(connector, ShopSubscriber):
             return True
         ours = scope.part(Settings).public_url.rstrip("/") + _HOOKS

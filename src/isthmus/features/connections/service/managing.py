@@ -69,11 +69,16 @@ async def end(scope: Scope, connection: Connection) -> str:
             Disconnected(
                 subject=connection_id,
                 body={"provider": connection.provider, "integrationId": integration_id, "revoked": revoked},
-                before={"status": connection.status.value, "accountId": connection.account_id},
+                before={"status": connection.status.value, **_account(connection)},
             )
         )
     await scope.part(Clients).drop(scope.tenant_id, connection_id)
     return revoked
+
+
+def _account(connection: Connection) -> dict[str, object]:
+    """Whose account it was, as far as the log may tell: a person's own is nobody else's to read."""
+    return {} if connection.owner is not None else {"accountId": connection.account_id}
 
 
 async def _tokens(scope: Scope, connection: Connection) -> Tokens | None:

@@ -66,7 +66,8 @@ async def keep(  # house: silent - told as the end of the connection, in the sam
     sealed = await sealing.seal_tokens(scope, tx, id_, _GENERATION, found)
     account = sessions.account_of(connection)
     made = store.Waiting(
-        id_, connection.id, connection.provider, connection.registration_id, account, sealed.access, sealed.refresh
+        *(id_, connection.id, connection.provider, connection.registration_id, account, sealed.access, sealed.refresh),
+        personal=connection.owner is not None,
     )
     await store.insert(tx, made, scope.now + _FIRST, scope.now)
 
@@ -79,7 +80,7 @@ async def try_again(scope: Scope, revocation_id: str) -> None:
             return
         held = await _opened(scope, tx, waiting)
     told = await _tell(scope, waiting.provider, waiting.registration_id, waiting.account, held)
-    body = {"provider": waiting.provider, "accountId": waiting.account.id}
+    body = {"provider": waiting.provider, **({} if waiting.personal else {"accountId": waiting.account.id})}
     async with scope.tx() as tx:
         if told == "failed" and waiting.attempts + 1 < _ATTEMPTS:
             await store.update_failed(tx, waiting, scope.now + min(_LONGEST, _FIRST * (2 << waiting.attempts)))

@@ -165,10 +165,12 @@ async def _take(
     if changed is not None:
         tx.emit(ScopesChanged(subject=connection_id, body=changed))
     await store.update_integration_of(tx, connection_id, "connected", scope.now)
+    # whose account a person has connected of their own is nobody else's to read, in the log neither
+    told = {} if await owning.is_personal(tx, connection_id) else {"accountId": account.id, "accountName": account.name}
     tx.emit(
         Connected(
             subject=connection_id,
-            body={"provider": registration.provider, "accountId": account.id, "accountName": account.name},
+            body={"provider": registration.provider, **told},
             before={"status": before.state.status.value},
             after={"status": state.status.value},
         )

@@ -71,6 +71,12 @@ async def people(tx: Tx, integration_id: str, most: int) -> list[asyncpg.Record]
     return await tx.fetch(_PEOPLE, tenant_id=tx.tenant_id, integration_id=integration_id, most=most)
 
 
+async def is_personal(tx: Tx, connection_id: str) -> bool:
+    """Whether it is one person's own."""
+    rows = await tx.fetch(_OWNERS, tenant_id=tx.tenant_id, ids=[connection_id])
+    return any(row["owner_id"] is not None for row in rows)
+
+
 async def of_one_owner(tx: Tx, one: str, other: str) -> bool:
     """Whether both connections are the tenant's, or both the same person's."""
     if one == other:

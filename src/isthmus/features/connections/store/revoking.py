@@ -23,6 +23,8 @@ class Waiting:
     access: bytes | None
     refresh: bytes | None
     attempts: int = 0
+    #: It was one person's own: the log does not say whose account it was for.
+    personal: bool = False
 
 
 _INSERT: Final = """
@@ -49,13 +51,14 @@ _DUE: Final = "select tenant_id, id from token_revocations where due_at <= $1 or
 async def insert(tx: Tx, made: Waiting, due: datetime, at: datetime) -> None:
     """Note a revocation to be tried again."""
     account = {"id": made.account.id, "name": made.account.name, "region": made.account.region}
-    held = {**account, "extra": dict(made.account.extra)}
+    held = {**account, "extra": dict(made.account.extra), "personal": made.personal}
     place = (tx.tenant_id, made.id, made.connection_id, made.provider, made.registration_id)
     await tx.execute_sql(_INSERT, *place, held, made.access, made.refresh, due, at)
 
 
 def _read(row: asyncpg.Record) -> Waiting:
-    held = row["account"] if isinstance(row["account"], dict) else json.loads(row["account"])
+    held = dict(row["account"] if isinstance(row["account"], dict) else json.loads(row["account"]))
+    personal = bool(held.pop("personal", False))
     return Waiting(
         row["id"],
         row["connection_id"],
@@ -65,6 +68,7 @@ def _read(row: asyncpg.Record) -> Waiting:
         row["access"],
         row["refresh"],
         row["attempts"],
+        personal,
     )
 
 

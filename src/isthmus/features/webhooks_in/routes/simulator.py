@@ -43,7 +43,7 @@ async def _signer(scope: Scope, body: Simulate) -> Signer:
         return await simulating.of_source(scope, body.source_id)
     if body.provider is None or body.secret is None:
         raise Invalid.field("provider", "Name a source, or a provider with the secret that it is to sign with.")
-    return simulating.of_provider(scope, body.provider, Secret(body.secret.get_secret_value()), body.app or {})
+    return await simulating.of_provider(scope, body.provider, Secret(body.secret.get_secret_value()), body.app or {})
 
 
 def _taken(taken: Taken) -> SimulatedOut:

@@ -42,7 +42,7 @@ def is_shop(registration_id: str) -> bool:
 
 async def want(scope: Scope, connection: Connection, queue: str | None) -> Place | None:
     """Note that one shop's news are to come; None where nobody is asked shop by shop. `queue` is that of its app."""
-    scheme, connector = _known(scope, connection.provider)
+    scheme, connector = await _known(scope, connection.provider)
     if scheme is None or not (isinstance(connector, ShopSubscriber) or (queue and isinstance(connector, Queues))):
         return None
     place = Place(scope.tenant_id, connection.provider, connection.id)
@@ -56,7 +56,7 @@ async def compare(scope: Scope, place: Place, queue: str | None) -> None:
 
     Raises what platforms raise, and NothingToSignWith.
     """
-    scheme, _ = _known(scope, place.provider)
+    scheme, _ = await _known(scope, place.provider)
     wanted = _topics(scheme) if scheme is not None else frozenset()
     told = await _asked(scope, place, wanted, queue)
     if told is None:
@@ -82,7 +82,7 @@ async def compare(scope: Scope, place: Place, queue: str | None) -> None:
 
 async def _asked(scope: Scope, place: Place, wanted: frozenset[str], queue: str | None) -> _Told | None:
     """None where there is nothing to ask this shop for."""
-    _, connector = _known(scope, place.provider)
+    _, connector = await _known(scope, place.provider)
     if isinstance(connector, ShopSubscriber):
         url, secret = await _address(scope, place)
         async with connections.session(scope, place.registration_id) as session:
@@ -101,12 +101,11 @@ async def _asked(scope: Scope, place: Place, wanted: frozenset[str], queue: str 
 
 async def _address(scope: Scope, place: Place) -> tuple[Secret, Secret]:
     """The address of a shop's source, which is made when there is none, and what the shop is to sign with."""
-    async with scope.tx() as tx:
-        known = await store.subscription(tx, place)
-        if known is not None and known["source_id"] is not None:
-            url = await vault.open(scope, tx, known["sealed_url"], owner=place.registration_id, field=_FIELD)
-            return url, await _secret(scope, known["source_id"])
-    scheme, _ = _known(scope, place.provider)
+    made = await _made(scope, place)
+    if made is not None:
+        url, source_id = made
+        return url, await _secret(scope, source_id)
+    scheme, _ = await _known(scope, place.provider)
     field = scheme.connection_field if scheme is not None else ""
     if field and await connections.credential(scope, place.registration_id, field) is None:
         raise NothingToSignWith(details={"field": field})
@@ -119,6 +118,16 @@ async def _address(scope: Scope, place: Place) -> tuple[Secret, Secret]:
     if not first:
         await managing.remove(scope, seen.source.id)
     return await _address(scope, place)
+
+
+async def _made(scope: Scope, place: Place) -> tuple[Secret, str] | None:
+    """The address and the id of a shop's source, if it has one."""
+    async with scope.tx() as tx:
+        known = await store.subscription(tx, place)
+        if known is None or known["source_id"] is None:
+            return None
+        url = await vault.open(scope, tx, known["sealed_url"], owner=place.registration_id, field=_FIELD)
+        return url, known["source_id"]
 
 
 async def _secret(scope: Scope, source_id: str) -> Secret:
@@ -145,9 +154,9 @@ async def part(scope: Scope, provider: str, connection_id: str) -> None:
             return  # somebody was faster
 
 
-def _known(scope: Scope, provider: str) -> tuple[Webhooks | None, object]:
+async def _known(scope: Scope, provider: str) -> tuple[Webhooks | None, object]:
     """How a provider's pushes are read, and what speaks with it."""
-    found = scope.part(catalog.Providers).found(provider)
+    found = await catalog.found(scope, provider)
     return found.manifest.webhooks, found.connector
 
 

@@ -60,9 +60,9 @@ def _signer(source: LiveSource) -> Signer:
     return Signer(source.provider, source.scheme, source.secrets[0].secret, source.app)
 
 
-def of_provider(scope: Scope, provider: str, secret: Secret, app: Mapping[str, str]) -> Signer:
+async def of_provider(scope: Scope, provider: str, secret: Secret, app: Mapping[str, str]) -> Signer:
     """Any provider that pushes, with a secret that the caller gives. Raises ProviderNotFound, PushesNothing."""
-    scheme = scope.part(catalog.Providers).found(provider).manifest.webhooks
+    scheme = (await catalog.found(scope, provider)).manifest.webhooks
     if scheme is None or not scheme.signatures:
         raise PushesNothing
     return Signer(provider, scheme, secret, {name: value for name, value in app.items() if name in scheme.app_fields})

@@ -1,0 +1,45 @@
+"""Changes that move secrets or widen an audience take two persons, where there are two (security.md SA-03)."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from isthmus.features import access
+from isthmus.features.catalog.errors import ProposalStale, SecondPersonNeeded
+from isthmus.features.catalog.model import proposals as model
+from isthmus.features.catalog.model.history import Difference, differences
+from isthmus.features.catalog.model.proposals import Agreed
+from isthmus.scope import Scope
+
+
+async def agree(
+    scope: Scope,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    agreed: Agreed | None,
+) -> Mapping[str, object]:
+    """What the log says of how a change came about; empty where nobody has to agree to it.
+
+    Before there is anything (`before` empty) only who sees it counts. Raises SecondPersonNeeded, with what differs;
+    ProposalStale where it is not what the second person saw.
+    """
+    found = plain(differences(before, after))
+    if agreed is not None:
+        if found != agreed.differences:
+            raise ProposalStale
+        said = {"proposal": agreed.proposal, "proposedBy": agreed.proposed_by, "approvedBy": scope.principal.id}
+        return {"approval": said}
+    reasons = model.weighty(found, fresh=not before)
+    if not reasons:
+        return {}
+    if scope.principal.kind not in {"user", "key"}:
+        # whoever works on the machine itself holds its keys and its database anyway
+        return {"approval": {"withoutSecondPerson": scope.principal.kind, "reasons": list(reasons)}}
+    if await access.other_super_admins(scope):
+        raise SecondPersonNeeded(found, reasons)
+    return {"approval": {"withoutSecondPerson": "only one super admin", "reasons": list(reasons)}}
+
+
+def plain(found: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The differences as they come back from a row."""
+    return tuple(Difference(one.path, msgspec.to_builtins(one.before), msgspec.to_builtins(one.after)) for one in found)
