@@ -66,3 +66,11 @@ async def test_each_delivery_is_passed_on_once_with_its_own_headers_and_bytes_ov
     assert (query, headers["x-mark"], body) == ("a=1", "1", BODY)
     assert "cookie" not in {name.lower() for name in headers}
     assert "order.updated" in ended.output
+
+
+def test_an_address_that_cannot_be_sent_to_is_refused_before_anything_is_listened_to() -> None:
+    tool = typer.Typer()
+    tool.command()(listen)
+    ended = CliRunner().invoke(tool, ["localhost:3000/hooks", "--key", "key", "--api", "http://127.0.0.1:9"])
+    assert ended.exit_code == 1
+    assert "scheme" in ended.output

@@ -57,3 +57,27 @@ def test_any_providers_scheme_is_signed_and_verified(monkeypatch: pytest.MonkeyP
     assert (elsewhere.exit_code, "wrong_signature" in elsewhere.output) == (1, True)
     assert runner.invoke(tool, ["verify-as", "tiki", str(body)]).exit_code == 1
     assert "the partner" not in made.output
+
+
+def test_what_is_rubbish_is_named_and_not_a_crash(secret: str, tmp_path: Path) -> None:
+    tool = typer.Typer()
+    schemes.add(tool)
+    body = tmp_path / "body.json"
+    body.write_bytes(b"{}")
+    nowhere, headless = str(tmp_path / "none.json"), "no header"
+    said = {
+        "cannot be read": [
+            runner.invoke(webhook, ["sign", nowhere]),
+            runner.invoke(webhook, ["verify", str(tmp_path), "-H", "webhook-id: 1"]),
+            runner.invoke(tool, ["sign-as", "shopee", nowhere]),
+        ],
+        "is not `name: value`": [
+            runner.invoke(webhook, ["verify", str(body), "-H", headless]),
+            runner.invoke(tool, ["verify-as", "shopee", str(body), "-H", headless]),
+        ],
+        "is not FIELD=VALUE": [runner.invoke(tool, ["sign-as", "lazada", str(body), "--app", "app_key"])],
+    }
+    for words, ended in said.items():
+        assert [(one.exit_code, words in one.output, secret in one.output) for one in ended] == [
+            (1, True, False)
+        ] * len(ended), [one.output for one in ended]

@@ -221,12 +221,13 @@ async def test_who_asks_what_is_kept_of_them_is_told_of_to_the_tenant(running: D
 
 
 async def test_a_person_whom_the_platform_wants_forgotten_is_forgotten(running: Deployment, shopify: Any) -> None:
-    amy, _, sandbox, _ = shopify
+    amy, connection, sandbox, _ = shopify
     orders = (await told(running, amy, "privacy.data_requested"))[0]["orderIds"]
     assert orders
     await pushed(amy, sandbox, "customers/redact")
     whole = await handled(amy, "customers/redact")
     assert whole["body"] == ""
+    await amy.sync(connection, entity="orders")
     for id_ in orders:
         assert (await amy.call("GET", f"/api/orders/{id_}")).body["personal"] is None
     (body,) = await told(running, amy, "privacy.erased")

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -9,7 +10,7 @@ from isthmus.app.features import FEATURES
 from isthmus.app.figures import figures
 from isthmus.app.platform import Platform
 from isthmus.engine.budget import PostgresBudget
-from isthmus.http import App, RequestFacts, Server, create_app
+from isthmus.http import App, Front, RequestFacts, Server, create_app
 from isthmus.http.errors import CannotStart
 from isthmus.http.server import bind
 from isthmus.kit.permissions import PLATFORM_TENANT, Principal, system
@@ -18,7 +19,7 @@ from isthmus.scope import Scope
 _LAST_PORT = 65_535
 
 
-def api(platform: Platform, *, shared: bool = False) -> App:
+def api(platform: Platform, *, shared: bool = False, fronts: Mapping[str, Front] | None = None) -> App:
     """The ASGI application. shared: there may be other API processes, and the limits hold for all of them together."""
     alone = platform.http_settings.metrics_address
 
@@ -38,8 +39,12 @@ def api(platform: Platform, *, shared: bool = False) -> App:
         figures=None if alone else partial(figures, platform),
         traffic=platform.traffic,
         refusals=platform.refusals,
-        fronts={prefix: made(platform.system) for feature in FEATURES for prefix, made in feature.fronts.items()},
+        fronts=_fronts(platform) if fronts is None else fronts,
     )
+
+
+def _fronts(platform: Platform) -> dict[str, Front]:
+    return {prefix: made(platform.system) for feature in FEATURES for prefix, made in feature.fronts.items()}
 
 
 async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Event, *, hear: bool = False) -> None:
@@ -48,8 +53,16 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
     hear: one of several processes, which listens for the events of the others and shares the limits with them; a
     process that also works hears events already.
     """
-    server = Server(api(platform, shared=hear), sock=bound, settings=platform.http_settings, clock=platform.clock)
+    fronts = _fronts(platform)
+    app = api(platform, shared=hear, fronts=fronts)
+    server = Server(app, sock=bound, settings=platform.http_settings, clock=platform.clock)
+    for front in fronts.values():
+        if front.prepare is not None:
+            await front.prepare()
     async with asyncio.TaskGroup() as group:
+        for prefix, front in fronts.items():
+            if front.follow is not None:
+                group.create_task(front.follow(stop), name=f"front {prefix}")
         group.create_task(platform.used.run(stop), name="last use of keys")
         group.create_task(platform.refusals.run(stop), name="refusals")
         if hear:

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from isthmus.client import ApiClient, ClientError, EventSource
+from isthmus.client.url import parse
 from isthmus.kit.text import terminal
 
 _REMEMBERED = 5_000
@@ -54,6 +55,7 @@ def listen(
     wanted = {name: value for name, value in (("sourceId", source), ("event", event)) if value}
     log = f"{api.rstrip('/')}/api/webhooks"
     try:
+        parse(to)
         asyncio.run(_listen(to, {"x-api-key": key}, log, wanted, count))
     except KeyboardInterrupt:
         typer.echo("Ended.")
@@ -64,10 +66,15 @@ def listen(
 
 async def _listen(to: str, headers: Mapping[str, str], log: str, wanted: Mapping[str, str], count: int) -> None:
     seen: OrderedDict[str, None] = OrderedDict()
-    passed = 0
+    passed, ready = 0, False
     async with ApiClient(headers=headers) as deployment, ApiClient() as local:
         async for told in EventSource(deployment, f"{log}/stream", query=wanted).events():
             if told.type != "delivery":
+                if told.type == "ready" and not ready:
+                    ready = True
+                    typer.echo(
+                        f"Connected: what comes in from now on goes to {terminal(to)}. Ctrl+C ends this.", err=True
+                    )
                 continue
             one = msgspec.json.decode(told.data, type=_Item)
             # after a cut some come again

@@ -82,16 +82,26 @@ def _scheme(provider: str) -> Webhooks:
 
 
 def _headers(given: list[str] | None) -> dict[str, str]:
-    pairs = (one.partition(":") for one in given or ())
-    return {"content-type": "application/json"} | {name.strip().lower(): value.strip() for name, _, value in pairs}
+    pairs = _split(given, ":", "`name: value`")
+    return {"content-type": "application/json"} | {name.lower(): value for name, value in pairs.items()}
 
 
 def _pairs(given: list[str] | None) -> dict[str, str]:
-    return {name: value for name, _, value in (one.partition("=") for one in given or ())}
+    return _split(given, "=", "FIELD=VALUE")
+
+
+def _split(given: list[str] | None, mark: str, form: str) -> dict[str, str]:
+    for one in given or ():
+        if not one.partition(mark)[0].strip() or mark not in one:
+            _end(f"{one!r} is not {form}.")
+    return {name.strip(): value.strip() for name, _, value in (one.partition(mark) for one in given or ())}
 
 
 def _read(place: str) -> bytes:
-    return sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+    try:
+        return sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+    except OSError as failure:
+        _end(f"{place} cannot be read: {failure.strerror or failure}.")
 
 
 def _end(message: str) -> NoReturn:

@@ -51,8 +51,10 @@ def verify(
     tolerance: Annotated[int, typer.Option(help="Seconds that clocks may differ.", min=0)] = webhooks.TOLERANCE,
 ) -> None:
     """Say whether a message is genuine, and why not; ends with 1 where it is not."""
-    pairs = (one.partition(":") for one in header)
-    found = {name.strip(): value.strip() for name, _, value in pairs}
+    for one in header:
+        if not one.partition(":")[1]:
+            _end(f"{one!r} is not `name: value`.")
+    found = {name.strip(): value.strip() for name, _, value in (one.partition(":") for one in header)}
     try:
         message_id = webhooks.verify(found, _read(body), [Secret(secret)], SYSTEM.now(), tolerance=tolerance)
     except WebhookRefused as refused:
@@ -63,7 +65,10 @@ def verify(
 
 
 def _read(place: str) -> bytes:
-    return sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+    try:
+        return sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+    except OSError as failure:
+        _end(f"{place} cannot be read: {failure.strerror or failure}.")
 
 
 def _end(message: str) -> NoReturn:

@@ -3,8 +3,10 @@
 Host names, sizes, times, doubled headers and the one shape of failures are the edge's business there too.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -46,3 +48,7 @@ class Front:
     #: Takes a POST request up without waiting for anything and tells its outcome, at once or later; False when it
     #: cannot, and `answer` has to be asked.
     begin: Callable[[Arrival, Callable[[Outcome], None]], bool] | None = None
+    #: Done before the first request is answered.
+    prepare: Callable[[], Awaitable[None]] | None = None
+    #: Goes on beside the answers until the event is set.
+    follow: Callable[[asyncio.Event], Coroutine[Any, Any, None]] | None = None

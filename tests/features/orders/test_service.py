@@ -135,6 +135,27 @@ async def test_orders_of_one_customer_share_one_and_may_be_erased_for_good(scope
         await orders.redact(given.scope(scope.engine, "ten_two"), customer_id)
 
 
+async def test_what_was_to_be_forgotten_before_it_was_read_comes_without_what_is_personal(scope: Scope) -> None:
+    """A platform asks to forget somebody whose orders are read only later, and who buys again after that."""
+    told, guest = given.customer("77"), given.customer(None)
+    before, later = scope.now - timedelta(days=1), scope.now + timedelta(days=1)
+    assert await orders.redact_at(scope, ("con_one", "shelf"), "77", ["n1"]) == 0
+    named, stranger = given.order("n1", customer=guest), given.order("n2", customer=guest)
+    old, new = given.order("o1", customer=told, placed_at=before), given.order("o2", customer=told, placed_at=later)
+    assert (await given.write(scope, named, stranger, old, new)).created == 4
+    hidden = {name: await _one(scope, name, raw=True) for name in ("n1", "o1")}
+    assert [(one.personal, one.raw) for one in hidden.values()] == [(None, None)] * 2
+    assert all(one.row["redacted_at"] is not None for one in hidden.values())
+    for name in ("n2", "o2"):
+        assert (await _one(scope, name)).personal is not None
+    # who is somebody new by now makes nothing known again of what was before
+    older = given.order("o3", customer=told, placed_at=before - timedelta(days=400))
+    moved = given.order("o1", customer=told, placed_at=before, status=OrderStatus.SHIPPED)
+    await given.write(scope, older, moved)
+    assert [(await _one(scope, name)).personal for name in ("o1", "o3")] == [None, None]
+    assert (await _one(scope)).row["status"] == "shipped"
+
+
 async def test_what_is_personal_goes_when_its_time_is_up(database: Database, copied: Copy) -> None:
     clock = ManualClock(given.NOON + timedelta(days=30))
     engine = given.engine(database, personal_days=20, erase_at_once=2)

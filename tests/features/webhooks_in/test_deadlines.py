@@ -15,6 +15,8 @@ from tests.house_database import Copy
 from isthmus.connect import registry
 from isthmus.connect.webhooks import Webhooks
 from isthmus.engine.db import Database, connect
+from isthmus.features.webhooks_in.model import deliveries, signing
+from isthmus.features.webhooks_in.service import finding
 from isthmus.features.webhooks_in.service.finding import Finder, within
 from isthmus.features.webhooks_in.service.intake import Intake
 from isthmus.features.webhooks_in.settings import Settings
@@ -101,6 +103,57 @@ async def test_a_source_that_cannot_be_looked_up_in_time_is_asked_to_come_again(
         await asyncio.wait(asked)
         assert [one.result().status for one in asked] == [503, 503, 503]
     assert (await fresh.push("ten_one", seen, token, news(7))).status == 200
+
+
+async def test_the_first_delivery_after_a_start_is_answered_in_its_platforms_time_and_kept_once_the_database_answers(
+    world: World, copied: Copy
+) -> None:
+    seen, token = await world.source(provider="lazada", secret=KEY, app=APP)
+    source = await finding.live(world.scope("ten_one"), seen.source.id)
+    assert source is not None
+    quickest, count = 10.0, 0
+    for count in (1, 2, 3):
+        started = World(world.system, Intake(world.system, Settings(), Finder(world.system, Settings())))
+        await started.intake.finder.expected.prepare()
+        unsigned = signing.request("POST", finding.address(world.system, token), {}, news(100 + count))
+        signed = signing.sign(unsigned, source.scheme, KEY, world.system.now, app=source.app, message_id="")
+        async with stalled(copied, "webhook_tokens"):
+            answer = asyncio.create_task(started.send(token, news(100 + count), signed.headers))
+            quickest = min(quickest, await took(answer))
+            assert answer.result().status == 503
+        await started.intake.settle()
+        if quickest < LAZADA:
+            break
+    assert quickest < LAZADA
+    kept = await world.rows("select source_id from webhook_inbox")
+    assert [row["source_id"] for row in kept].count(seen.source.id) == count
+
+
+async def test_an_address_that_was_made_elsewhere_is_known_before_anything_comes_in_at_it(world: World) -> None:
+    settings = Settings(expected=2)
+    finder = Finder(world.system, settings)
+    await finder.expected.read()
+    made = [(await world.source(provider="lazada", secret=KEY, app=APP))[1] for _ in range(3)]
+    assert not any(finder.expects(token) for token in made)
+    await finder.expected.read()
+    # of too many the youngest
+    assert [finder.expects(token) for token in made] == [False, True, True]
+    assert finder.expected.seconds(deliveries.token_hash(made[2])) == pytest.approx(0.3)
+    # what is expected is looked for even where an address is refused too often to spend anything on others
+    assert await finder.by_token(made[1], known_only=True) is not None
+    assert await Finder(world.system, settings).by_token(made[1], known_only=True) is None
+
+
+async def test_new_addresses_are_read_soon_after_something_has_happened(world: World) -> None:
+    expected, stop = Finder(world.system, Settings()).expected, asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.system.engine.bus.run(stop, {}))
+        group.create_task(expected.follow(stop))
+        _, token = await world.source(provider="lazada", secret=KEY, app=APP)
+        async with asyncio.timeout(20):
+            while expected.seconds(deliveries.token_hash(token)) is None:  # noqa: ASYNC110 - nothing tells of a reading
+                await asyncio.sleep(0.02)
+        stop.set()
 
 
 @pytest.mark.parametrize(("given_ms", "seconds"), [(500, 0.3), (5_000, 3.0), (60_000, 25.0)])

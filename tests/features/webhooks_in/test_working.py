@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +31,9 @@ from isthmus.features.webhooks_in.service import (
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.features.webhooks_in.service.intake import ROUTE
 from isthmus.features.webhooks_in.service.looking import Filters
+from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.service.simulating import Wish
+from isthmus.features.webhooks_in.settings import Settings
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
@@ -250,6 +253,21 @@ async def test_a_failing_handler_follows_its_schedule_into_the_dead_letters_and_
     assert (await log(world))[0]["state"] == "done"
 
 
+async def test_what_fails_wakes_its_worker_in_time_and_what_has_long_to_wait_does_not(world: World) -> None:
+    CALLS.broken = True
+    await pushed(world, news(111, code=3))
+    pauses = []
+    for _ in range(2):
+        async with world.system.tx() as tx:
+            await (await tx.connection()).execute("delete from queue.pgqueuer")
+        await world.work("ten_one")
+        later = "select entrypoint, execute_after - created as pause from queue.pgqueuer where execute_after > created"
+        pauses.append([(row["entrypoint"], round(row["pause"].total_seconds())) for row in await world.rows(later)])
+        world.system.clock.advance(6)  # type: ignore[attr-defined] # as above
+    # five seconds, then thirty: those the reconciler finds
+    assert pauses == [[(HANDLE, 5)], []]
+
+
 async def test_what_ends_its_worker_again_and_again_becomes_a_dead_letter(world: World) -> None:
     await pushed(world, news(111, code=3))
     async with world.system.tx() as tx:
@@ -298,9 +316,9 @@ async def test_a_replay_is_counted_first_then_handed_out_and_can_be_stopped(worl
     await world.work("ten_one")
     assert not any(one.replayed for one in CALLS.told)
     scope = world.scope("ten_one")
-    assert await replaying.plan(scope, every(world, state="done")) == 25
-    assert await replaying.plan(scope, every(world, provider="lazada")) == 0
-    assert await replaying.plan(world.scope("ten_two"), every(world)) == 0
+    assert await replaying.plan(scope, every(world, state="done")) == (25, True)
+    assert await replaying.plan(scope, every(world, provider="lazada")) == (0, True)
+    assert await replaying.plan(world.scope("ten_two"), every(world)) == (0, True)
     begun = await replaying.begin(scope, every(world))
     assert (begun["state"], begun["total"]) == ("running", 25)
     async with world.system.tx() as tx:
@@ -318,6 +336,58 @@ async def test_a_replay_is_counted_first_then_handed_out_and_can_be_stopped(worl
     assert (await replaying.replay(scope, stopped["id"]))["done"] == 0
     with pytest.raises(ReplayNotFound):
         await replaying.replay(world.scope("ten_two"), stopped["id"])
+
+
+async def test_what_would_take_too_long_to_count_is_at_least_so_many_and_replayed_to_the_end(
+    world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "_LOOKED", 10)
+    await pushed(world, *(news(111, code=3, number=n) for n in range(25)))
+    await world.work("ten_one")
+    hasty = given.world(database, world.system.clock, replay_count=timedelta(0)).scope("ten_one")
+    third = replace(every(world), body_path="data.n", body_value="3")
+    assert await replaying.plan(hasty, every(world)) == (10, False)
+    assert await replaying.plan(hasty, third) == (1, False)
+    assert await replaying.plan(world.scope("ten_one"), every(world)) == (25, True)
+    # what fits lies far behind: each step looks at so many and no more
+    late = await replaying.begin(hasty, replace(third, body_value="24"))
+    found = []
+    for _ in range(3):
+        await replaying.carry_on(world.scope("ten_one"), late["id"])
+        found.append((await replaying.replay(world.scope("ten_one"), late["id"]))["done"])
+    assert found == [0, 0, 1]
+    begun = await replaying.begin(hasty, every(world))
+    assert (begun["state"], begun["total"], begun["exact"]) == ("running", 10, False)
+    # the one that fits is under way again
+    for at_least in (10, 20, 24):
+        await replaying.carry_on(world.scope("ten_one"), begun["id"])
+        now = await replaying.replay(world.scope("ten_one"), begun["id"])
+        assert (now["done"], now["total"]) == (at_least, at_least)
+    assert (now["state"], now["exact"]) == ("done", True)
+
+
+async def test_RL_08_a_replay_goes_behind_live_traffic_and_hands_out_no_more_than_is_worked_off(
+    world: World, database: Database
+) -> None:
+    parts = {kind: one for kind, one in world.system.engine.parts.items() if kind is not Settings}
+    narrow = given.world(database, world.system.clock, parts, replays_per_second=5).scope("ten_one")
+    await pushed(world, *(news(111, code=3, number=n) for n in range(12)))
+    await world.work("ten_one")
+    id_ = (await replaying.begin(narrow, every(world)))["id"]
+    done = []
+    for works in (False, False, True, False, True):
+        await replaying.carry_on(narrow, id_)
+        done.append((await replaying.replay(narrow, id_))["done"])
+        if works:
+            await world.work("ten_one")
+    assert done == [5, 5, 5, 10, 10]
+    lanes = await world.rows(
+        "select distinct priority, entrypoint from queue.pgqueuer where priority <> 0 order by entrypoint"
+    )
+    assert [(row["priority"], row["entrypoint"]) for row in lanes] == [(-1, HANDLE), (-1, replaying.REPLAY)]
+    assert (await replaying.cancel(narrow, id_))["state"] == "cancelled"
+    await replaying.carry_on(narrow, id_)
+    assert (await replaying.replay(narrow, id_))["done"] == 10
 
 
 async def test_another_tenant_sees_nothing(world: World) -> None:

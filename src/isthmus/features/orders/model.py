@@ -4,7 +4,7 @@ What names a person is taken out of an order before it is hashed and stored; it 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -234,6 +234,25 @@ def fold(items: Iterable[OrderItem]) -> dict[str, OrderItem]:
 def is_older(fresh: datetime | None, known: datetime | None) -> bool:
     """Whether something is from before what is known; times that nobody told decide nothing."""
     return fresh is not None and known is not None and fresh < known
+
+
+def person_mark(external_id: str) -> str:
+    """What remembers a person whom somebody asked to forget, in place of a customer's external id."""
+    return f"forgotten person {external_id}"
+
+
+def order_mark(external_id: str) -> str:
+    """What remembers an order whose person somebody asked to forget."""
+    return f"forgotten order {external_id}"
+
+
+def is_forgotten(one: OrderItem, marks: Mapping[str, datetime]) -> bool:
+    """Whether an order that is not known yet comes without what is personal: who comes back later is somebody new."""
+    if order_mark(one.external_id) in marks:
+        return True
+    person = one.personal.customer
+    until = marks.get(person_mark(person.external_id)) if person is not None and person.external_id else None
+    return until is not None and (one.order.placed_at is None or one.order.placed_at <= until)
 
 
 def seal_text(value: Personal | Customer) -> str:

@@ -4,7 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.webhooks_in import jobs
 from isthmus.features.webhooks_in.events import EMITS
 from isthmus.features.webhooks_in.routes import MANAGE, OPERATE, READ, ROUTES
-from isthmus.features.webhooks_in.service import intake, managing, replaying, routing, subscribing, working
+from isthmus.features.webhooks_in.service import intake, managing, replaying, routing, subscribing
 from isthmus.features.webhooks_in.settings import Settings
 
 FEATURE = Feature(
@@ -26,12 +26,9 @@ FEATURE = Feature(
     },
     emits=EMITS,
     permissions=(READ, MANAGE, OPERATE),
-    reconcile=(working.missing, replaying.missing, subscribing.missing),
-    periodic={
-        "webhooks_in.due": (2.0, jobs.wake),
-        "webhooks_in.ask": (4.0, jobs.ask),
-        "webhooks_in.sweep": (600.0, jobs.sweep),
-    },
+    reconcile=(jobs.missing,),
+    periodic={"webhooks_in.sweep": (600.0, jobs.sweep)},
+    runs={"webhooks_in.ask": subscribing.keep_asking},
     reseals={"webhooks_in.secrets": managing.reseal, "webhooks_in.addresses": subscribing.reseal},
     settings=Settings,
 )

@@ -1,9 +1,10 @@
 """What the queue wakes in this room."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isthmus.engine.db import Tx
+from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.service import pulling, replaying, retaining, routing, subscribing, working
 from isthmus.scope import Scope, System
 
@@ -48,17 +49,13 @@ async def pull(scope: Scope, key: str) -> None:
     await pulling.pull(scope, key)
 
 
-async def wake(system: System) -> None:
-    """Find retries that have come due and work that nobody carries on."""
-    await working.wake(system)
-
-
-async def ask(system: System) -> None:
-    """Find platforms that are to be told of a shop or looked at, and queues that are to be read."""
-    async with system.tx() as tx:
-        wakes = await subscribing.missing(system, tx)
-        if wakes:
-            await system.engine.queue.enqueue_missing(tx, wakes)
+async def missing(system: System, tx: Tx) -> Sequence[Wake]:
+    """What nobody works on, in one transaction: deliveries, replays, platforms to be told, and queues to be read."""
+    return [
+        *await working.missing(system, tx),
+        *await replaying.missing(system, tx),
+        *await subscribing.missing(system, tx),
+    ]
 
 
 async def sweep(system: System) -> None:

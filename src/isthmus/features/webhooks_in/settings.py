@@ -18,7 +18,10 @@ class Settings:
     )
     first_look: timedelta = field(
         default=timedelta(seconds=3),
-        metadata={"help": "How long the first look for a source may take; later ones have the time of its platform."},
+        metadata={"help": "How long a look for an address may take that nothing is known of."},
+    )
+    expected: int = field(
+        default=50_000, metadata={"help": "Most addresses whose platform is known before anything comes in at them."}
     )
     overlap: timedelta = field(
         default=timedelta(hours=24), metadata={"help": "How long an old address or secret counts after a rotation."}
@@ -43,3 +46,9 @@ class Settings:
         default=timedelta(seconds=60), metadata={"help": "After this a delivery whose worker died is taken up again."}
     )
     replays_per_second: int = field(default=100, metadata={"help": "Most deliveries that a replay hands out a second."})
+    replay_count: timedelta = field(
+        default=timedelta(seconds=2),
+        metadata={
+            "help": "How long a replay's deliveries are counted; then the answer is that there are at least so many."
+        },
+    )

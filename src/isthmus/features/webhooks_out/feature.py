@@ -11,7 +11,7 @@ from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import figures
 
 _SWEEP_SECONDS = 600.0
-_CATCH_UP_SECONDS = 5.0
+_CATCH_UP_SECONDS = 10.0
 
 FEATURE = Feature(
     name="webhooks_out",

@@ -21,8 +21,9 @@ async def missing(_system: System, tx: Tx) -> Sequence[Wake]:
 
 async def catch_up(system: System) -> None:
     """Plan what waits, and tell of what was paused."""
-    await deliveries.catch_up(system)
-    await endpoints.tell(system)
+    if await endpoints.any_open(system):
+        await deliveries.catch_up(system)
+        await endpoints.tell(system)
 
 
 async def member_changed(tx: Tx, event: Mapping[str, Any]) -> None:

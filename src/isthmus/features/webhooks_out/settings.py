@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from isthmus.kit import weakness
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -19,12 +21,22 @@ class Settings:
     heartbeat: timedelta = field(
         default=timedelta(seconds=3), metadata={"help": "How often a worker says that it still holds its endpoints."}
     )
-    poll: timedelta = field(default=timedelta(seconds=5), metadata={"help": "How often an idle worker looks for work."})
+    poll: timedelta = field(
+        default=timedelta(seconds=10), metadata={"help": "How often an idle worker looks for work."}
+    )
     allow_networks: tuple[str, ...] = field(
-        default=(), metadata={"help": "Networks or names that endpoints may be at, beside the public Internet."}
+        default=(),
+        metadata={
+            "help": "Networks or names that endpoints may be at, beside the public Internet.",
+            "weak": weakness.opened("tenants can have this server call machines of its own network"),
+        },
     )
     allow_http: bool = field(
-        default=False, metadata={"help": "Whether endpoints may be at http addresses; for development only."}
+        default=False,
+        metadata={
+            "help": "Whether endpoints may be at http addresses; for development only.",
+            "weak": weakness.switched_on("what is sent can be read and changed by anybody on the way"),
+        },
     )
     overlap: timedelta = field(
         default=timedelta(hours=24), metadata={"help": "How long a replaced secret still signs beside the new one."}

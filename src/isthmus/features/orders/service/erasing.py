@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from isthmus.engine.db import Tx as SystemTx
-from isthmus.features.orders import store
+from isthmus.features.orders import model, store
 from isthmus.features.orders.events import CustomerRedacted
 from isthmus.features.orders.settings import Settings
+from isthmus.kit import ids
 from isthmus.kit.errors import NotFound
-from isthmus.scope import Scope, System
+from isthmus.scope import Scope, System, Tx
 
 
 async def erase(system: System) -> int:
@@ -37,10 +38,13 @@ async def _erase(scope: Scope, settings: Settings) -> int:
 
 
 async def redact(scope: Scope, customer_id: str) -> None:
-    """Erase a customer and what is personal of all their orders. Raises NotFound."""
+    """Erase a customer and what is personal of all their orders, also of those read later. Raises NotFound."""
     async with scope.tx() as tx:
-        if await store.customer(tx, customer_id) is None:
+        found = await store.customer(tx, customer_id)
+        if found is None:
             raise NotFound("There is no such customer.")
+        origin = (found["connection_id"], found["provider"])
+        await _mark(scope, tx, origin, [model.person_mark(found["external_id"])])
         await store.erase_orders_of(tx, [customer_id], scope.now)
         gone = await store.redact_customers(tx, scope.now, 1, ids=[customer_id])
         tx.emit(*(_told(row) for row in gone))
@@ -55,15 +59,27 @@ async def known_of(
         return customer_id, await store.orders_of(tx, connection_id, customer_id, named)
 
 
-async def redact_at(scope: Scope, connection_id: str, external_id: str, named: Sequence[str]) -> int:
-    """Erase a platform's customer with all their orders, and what is personal of the named ones; how many orders."""
+async def redact_at(scope: Scope, origin: tuple[str, str], external_id: str, named: Sequence[str]) -> int:
+    """Erase a platform's customer with all their orders, and what is personal of the named ones; how many orders.
+
+    What of these is read later, because it is not here yet, comes without what is personal. `origin` is connection and
+    provider.
+    """
+    marks = {model.order_mark(one) for one in named} | ({model.person_mark(external_id)} if external_id else set())
     async with scope.tx() as tx:
-        customer_id = await store.person(tx, connection_id, external_id)
-        count = await store.erase_named(tx, connection_id, named, scope.now)
+        await _mark(scope, tx, origin, sorted(marks))
+        customer_id = await store.person(tx, origin[0], external_id)
+        count = await store.erase_named(tx, origin[0], named, scope.now)
         if customer_id is not None:
             count += await store.erase_orders_of(tx, [customer_id], scope.now)
             tx.emit(*(_told(row) for row in await store.redact_customers(tx, scope.now, 1, ids=[customer_id])))
     return count
+
+
+async def _mark(scope: Scope, tx: Tx, origin: tuple[str, str], marks: Sequence[str]) -> None:
+    if marks:
+        fresh = [f"cus_{id_}" for id_ in ids.many(len(marks), scope.clock)]
+        await store.mark(tx, origin, marks, fresh, scope.now)
 
 
 def _told(row: Mapping[str, Any]) -> CustomerRedacted:

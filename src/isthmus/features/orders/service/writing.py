@@ -28,6 +28,8 @@ class _News(msgspec.Struct, frozen=True, gc=False):
     id: str
     known: Stored | None
     personal: Personal
+    #: Nothing personal of it is kept: it was erased, or was to be forgotten before it was read.
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,22 @@ class _Writing:
         """The items that are to be written."""
         candidates = [item for item in items.values() if _may_differ(item, known.get(item.external_id))]
         clear = await self._clear([known[item.external_id] for item in candidates if item.external_id in known])
+        marks = await self._marks([item for item in candidates if item.external_id not in known])
         fresh = iter(ids.many(len(candidates), self.scope.clock))
         found = []
         for item in candidates:
             before = known.get(item.external_id)
             one = _compared(item, before, clear.get(before.id) if before else None, fresh)
             if one is not None:
-                found.append(one)
+                hidden = model.is_forgotten(item, marks) if before is None else before.redacted_at is not None
+                found.append(msgspec.structs.replace(one, hidden=True) if hidden else one)
         return found
+
+    async def _marks(self, items: Sequence[OrderItem]) -> Mapping[str, datetime]:
+        """Whom and what of these somebody asked to forget before they were read."""
+        people = {one.personal.customer.external_id for one in items if one.personal.customer is not None}
+        marks = {model.person_mark(id_) for id_ in people if id_} | {model.order_mark(one.external_id) for one in items}
+        return await store.marked(self.tx, self.origin.id, sorted(marks)) if marks else {}
 
     async def _clear(self, stored: Sequence[Stored]) -> dict[str, Personal]:
         """What is known in the clear, by our id."""
@@ -62,7 +72,7 @@ class _Writing:
         orders: dict[str, list[_News]] = {}
         for one in news:
             person = one.personal.customer
-            if person is not None and person.external_id and not _redacted(one):
+            if person is not None and person.external_id and not one.hidden:
                 orders.setdefault(person.external_id, []).append(one)
         if not orders:
             return {}
@@ -96,7 +106,7 @@ class _Writing:
         texts = [
             ToSeal(Secret(text), one.id, place)
             for one in news
-            if not _redacted(one)
+            if not one.hidden
             for text, place in ((model.seal_text(one.personal), PERSONAL), (_text(one.item.raw), RAW))
         ]
         sealed = iter(await vault.seal_many(self.scope, self.tx, texts) if texts else ())
@@ -108,8 +118,7 @@ class _Writing:
     def _change(self, one: _News, buyers: Mapping[str, str], sealed: Iterator[bytes]) -> Change:
         person = one.personal.customer
         customer_id = buyers.get(person.external_id) if person is not None and person.external_id else None
-        hidden = _redacted(one)
-        personal, raw = (None, None) if hidden else (next(sealed), next(sealed))
+        personal, raw = (None, None) if one.hidden else (next(sealed), next(sealed))
         return Change(one.item, one.id, one.known is None, customer_id, personal, raw)
 
     async def unknown(self, news: Sequence[_News]) -> list[Event]:
@@ -129,7 +138,8 @@ async def write_orders(tx: Tx, scope: Scope, connection: Origin, items: Sequence
     """Write what differs from the store and emit one event for each real change, all in the caller's transaction.
 
     Masked names and addresses never take the place of clear ones, an older state never that of a newer one, and what
-    was erased stays erased. Two writers of one connection must be kept apart by the caller.
+    was erased stays erased, as does what was to be forgotten before it was read. Two writers of one connection must be
+    kept apart by the caller.
     """
     writing = _Writing(tx, scope, connection)
     folded = model.fold(items)
@@ -157,10 +167,6 @@ def _compared(item: OrderItem, known: Stored | None, clear: Personal | None, fre
     personal = item.personal if clear is None else model.joined(clear, item.personal)
     same = known.redacted_at is not None or personal == clear
     return None if same and known.hash == item.hash else _News(item, known.id, known, personal)
-
-
-def _redacted(one: _News) -> bool:
-    return one.known is not None and one.known.redacted_at is not None
 
 
 def _text(raw: bytes) -> str:

@@ -4,6 +4,8 @@ from isthmus.features.orders.store.erasing import erase as erase
 from isthmus.features.orders.store.erasing import erase_named as erase_named
 from isthmus.features.orders.store.erasing import erase_orders_of as erase_orders_of
 from isthmus.features.orders.store.erasing import forget as forget
+from isthmus.features.orders.store.erasing import mark as mark
+from isthmus.features.orders.store.erasing import marked as marked
 from isthmus.features.orders.store.erasing import orders_of as orders_of
 from isthmus.features.orders.store.erasing import outlived as outlived
 from isthmus.features.orders.store.erasing import person as person

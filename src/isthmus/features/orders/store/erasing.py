@@ -1,4 +1,8 @@
-"""Statements that erase persons, and orders of a shop that was disconnected."""
+"""Statements that erase persons, and orders of a shop that was disconnected.
+
+Whom somebody asked to forget is remembered by a mark among the customers, which bears no personal data: nobody has its
+external id, so it outlives the person's coming back, and goes with the connection.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -46,6 +50,20 @@ _ERASE_NAMED: Final = """
 update orders set personal = null, raw = null, redacted_at = $2
 where tenant_id = $1 and connection_id = $3 and external_id = any($4::text[]) and redacted_at is null
 """
+_MARK: Final = """
+insert into customers (tenant_id, id, connection_id, provider, external_id, redacted_at, created_at, updated_at)
+select $1, g.id, $3, $4, g.external_id, $2, $2, $2 from unnest($5::text[], $6::text[]) as g (id, external_id)
+on conflict (tenant_id, connection_id, external_id) do update
+  set redacted_at = excluded.redacted_at, updated_at = excluded.updated_at
+"""
+_MARKS: Final = """
+select m.external_id, m.redacted_at
+from unnest($3::text[]) as w(external_id)
+cross join lateral (
+  select external_id, redacted_at from customers
+  where tenant_id = $1 and connection_id = $2 and external_id = w.external_id offset 0
+) as m
+"""
 _ORDERS: Final = """
 delete from orders o using (
   select tenant_id, id from orders where tenant_id = $1 and connection_id = $2 limit $3
@@ -86,6 +104,17 @@ async def orders_of(tx: Tx, connection_id: str, customer_id: str | None, externa
 async def erase_named(tx: Tx, connection_id: str, external_ids: Sequence[str], now: datetime) -> int:
     """Erase what is personal of the orders that the platform names; how many."""
     return await tx.execute_sql(_ERASE_NAMED, tx.tenant_id, now, connection_id, list(external_ids))
+
+
+async def mark(tx: Tx, origin: tuple[str, str], marks: Sequence[str], fresh: Sequence[str], now: datetime) -> None:
+    """Remember whom and what somebody asked to forget; `origin` is connection and provider, `fresh` an id for each."""
+    await tx.execute_sql(_MARK, tx.tenant_id, now, *origin, list(fresh), list(marks))
+
+
+async def marked(tx: Tx, connection_id: str, marks: Sequence[str]) -> dict[str, datetime]:
+    """Which of these are remembered, and until when what was placed is forgotten."""
+    rows = await tx.fetch_sql(_MARKS, tx.tenant_id, connection_id, marks)
+    return {row["external_id"]: row["redacted_at"] for row in rows}
 
 
 async def redact_customers(

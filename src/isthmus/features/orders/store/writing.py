@@ -83,10 +83,10 @@ with fresh (id, external_id, number, customer_id, status, platform_status, payme
 ), put as (
   insert into orders (tenant_id, id, connection_id, provider, external_id, number, customer_id, status,
     platform_status, payment_status, fulfilment_status, placed_at, currency, grand_total, money_gap, line_count,
-    country, body, personal, raw, raw_hash, hash, version, platform_updated_at, created_at, updated_at)
+    country, body, personal, raw, raw_hash, hash, version, platform_updated_at, redacted_at, created_at, updated_at)
   select $1, id, $2, $3, external_id, number, customer_id, status, platform_status, payment_status, fulfilment_status,
     coalesce(placed_at, $4), currency, grand_total, money_gap, line_count, country, body, personal, raw, raw_hash, hash,
-    1, platform_updated_at, $4, $4 from fresh
+    1, platform_updated_at, case when personal is null then $4::timestamptz end, $4, $4 from fresh
   on conflict (tenant_id, connection_id, external_id) do update set
     number = excluded.number, customer_id = coalesce(excluded.customer_id, orders.customer_id),
     status = excluded.status, platform_status = excluded.platform_status,

@@ -162,7 +162,10 @@ async def retry_delivery(
     summary="Count, or work off once more, what fits a filter",
 )
 async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
-    """With `plan` nothing is done; without it the replay goes on by itself."""
+    """With `plan` nothing is done; without it the replay goes on by itself, behind what comes in meanwhile.
+
+    Counting ends after two seconds: where `exact` is false, there are at least `total`.
+    """
     _check_body(body.body_path, body.body_value)
     filters = Filters(
         since=_aware("since", body.since) or scope.now,
@@ -179,7 +182,8 @@ async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
         body_value=body.body_value,
     )
     if body.plan:
-        return accepted(ReplayOut(id=None, state="planned", total=await replaying.plan(scope, filters), done=0))
+        total, exact = await replaying.plan(scope, filters)
+        return accepted(ReplayOut(id=None, state="planned", total=total, exact=exact, done=0))
     return accepted(replay_out(await replaying.begin(scope, filters)))
 
 

@@ -265,12 +265,13 @@ class RefusedList(Answer, frozen=True, kw_only=True):
 
 
 class ReplayOut(Answer, frozen=True, kw_only=True):
-    """How far a replay is. `state` is `planned`, `running`, `done` or `cancelled`."""
+    """How far a replay is. `state` is `planned`, `running`, `done` or `cancelled`; not `exact`: at least `total`."""
 
     id: str | None
     state: str
     total: int
     done: int
+    exact: bool = True
     created_at: datetime | None = None
     done_at: datetime | None = None
 
@@ -391,5 +392,5 @@ def refused_out(row: Mapping[str, Any]) -> RefusedOut:
 
 def replay_out(row: Mapping[str, Any]) -> ReplayOut:
     """A replay as it is shown."""
-    names = ("id", "state", "total", "done", "created_at", "done_at")
+    names = ("id", "state", "total", "exact", "done", "created_at", "done_at")
     return ReplayOut(**{name: row[name] for name in names})

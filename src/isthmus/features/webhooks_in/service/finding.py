@@ -6,12 +6,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from isthmus.connect.webhooks import Webhooks
 from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import NotInTime
 from isthmus.features.webhooks_in.model import deliveries
 from isthmus.features.webhooks_in.model.deliveries import LiveSource, Source
 from isthmus.features.webhooks_in.model.verifying import LiveSecret
+from isthmus.features.webhooks_in.service.expecting import Expected
+from isthmus.features.webhooks_in.service.expecting import within as within
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import sources as store
 from isthmus.kit.secret import Secret
@@ -20,9 +21,8 @@ from isthmus.scope import Scope, System
 PART = "webhooks_in"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}", re.ASCII)
 _REMEMBERED = 10_000
-#: The part of a platform's time that may pass before the answer; the rest is the way there and back.
-_OURS = 0.6
-_LONGEST = 25.0
+#: Seconds that a look may go on after its platform was told to come again.
+_PATIENCE = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +38,41 @@ class Finder:
         self._system, self._settings = system, settings
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._looking: dict[bytes, asyncio.Task[_Known]] = {}
+        self.expected = Expected(system, settings)
 
     def address(self, token: str) -> str:
         """The public address of a source with this token."""
         return address(self._system, token)
 
-    async def by_token(self, token: str, *, known_only: bool = False) -> LiveSource | None:
-        """The source behind a token that still counts. Raises NotInTime."""
+    async def by_token(self, token: str, *, known_only: bool = False, late: bool = False) -> LiveSource | None:
+        """The source behind a token that still counts. Raises NotInTime.
+
+        known_only: without a look for what was never heard of. late: its platform was told to come again already.
+        """
         if not _TOKEN.fullmatch(token):
             return None
         key = deliveries.token_hash(token)
         known = self._known.get(key)
         if known is None or known.until <= self._system.clock.monotonic():
-            if known_only and known is None:
+            if known_only and known is None and self.expected.seconds(key) is None:
                 return None
-            known = await self._look(key, known)
+            known = await self._look(key, _PATIENCE if late else self._time(key, known))
         return self._counting(known)
 
-    async def _look(self, key: bytes, before: _Known | None) -> _Known:
-        """One look for all who ask; it goes on when the time of those who wait for it is over.
+    def expects(self, token: str) -> bool:
+        """Whether somebody's deliveries come in at this address, as far as this process knows."""
+        key = deliveries.token_hash(token)
+        known = self._known.get(key)
+        return known.source is not None if known is not None else self.expected.seconds(key) is not None
 
-        That is the platform's own time once it is known whose address this is. Before that it is a common one: some
-        platforms repeat nothing that was refused, so a look that is slow once must not cost a delivery.
-        """
-        source = before.source if before is not None else None
-        seconds = self._settings.first_look.total_seconds() if source is None else within(source.scheme)
+    def _time(self, key: bytes, known: _Known | None) -> float:
+        """The platform's own time where it is known whose address this is, else a common one."""
+        source = known.source if known is not None else None
+        seconds = self.expected.seconds(key) if source is None else within(source.scheme)
+        return self._settings.first_look.total_seconds() if seconds is None else seconds
+
+    async def _look(self, key: bytes, seconds: float) -> _Known:
+        """One look for all who ask; it goes on when the time of those who wait for it is over."""
         looking = self._looking.get(key)
         if looking is None:
             looking = self._looking[key] = asyncio.create_task(self._remember(key), name="webhook source")
@@ -106,11 +116,6 @@ class Finder:
             found.tenant_id, found.id, found.provider, found.scheme, found.secrets, found.app, found.paused,
             found.verified_before, row["expires_at"],
         )  # fmt: skip
-
-
-def within(scheme: Webhooks) -> float:
-    """Seconds within which a platform is answered."""
-    return min(scheme.deadline_ms / 1000 * _OURS, _LONGEST)
 
 
 def address(system: System, token: str) -> str:

@@ -1,7 +1,8 @@
 """Takes deliveries in: found by token, judged on raw bytes, made durable, and only then answered.
 
 Nothing is acknowledged before it is committed (security.md PR-01); a repeat is acknowledged without effect (PR-02).
-What cannot be committed in the time that its platform gives is answered 503 within that time, so that it comes again.
+What cannot be committed in the time that its platform gives is answered 503 within that time, so that it comes again;
+some platforms never do, so that what was told so is kept all the same once the database answers.
 """
 
 import asyncio
@@ -26,11 +27,17 @@ from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import intake as store
 from isthmus.http import Arrival, Departure, Front, Outcome
 from isthmus.kit import ids, text
+from isthmus.kit.errors import Problem
 from isthmus.scope import System
 
 PREFIX = "/hooks/"
 _REFUSED_BODY = 4_096
 _WAITING_REFUSALS = 200
+#: What is still looked for after its platform was told to come again: bytes in all, those that each counts beside its
+#: body, and the seconds that its commit has.
+_LATE_BYTES = 8 * 1024 * 1024
+_LATE_EACH = 2_048
+_LATE_SECONDS = 25.0
 _REFUSED = Departure(status=401, refused=True)
 _COME_AGAIN = Departure(status=503)
 
@@ -52,6 +59,8 @@ class Intake:
         self._batch = Batch(system, settings)
         self._ring: deque[Refusal] = deque(maxlen=_WAITING_REFUSALS)
         self._flushing: asyncio.Task[None] | None = None
+        self._late: set[asyncio.Task[None]] = set()
+        self._late_bytes = 0
 
     async def answer(self, arrival: Arrival) -> Departure:
         """Answer one request at `/hooks/{token}`."""
@@ -60,12 +69,37 @@ class Intake:
         begun = asyncio.get_running_loop().time()
         try:
             source = await self.finder.by_token(arrival.path, known_only=arrival.strained)
-            if source is None:
-                return _REFUSED
+        except NotInTime:
+            self._keep_late(arrival)
+            return _COME_AGAIN
+        if source is None:
+            return _REFUSED
+        try:
             request = request_of(arrival, self.finder.address(arrival.path))
             return (await self.take(source, request, arrival, begun=begun)).reply
         except NotInTime:
             return _COME_AGAIN
+
+    def _keep_late(self, arrival: Arrival) -> None:
+        """Go on with a delivery that nobody waits for any more; when it comes again it is a repeat."""
+        if self._late_bytes < _LATE_BYTES and self.finder.expects(arrival.path):
+            task = asyncio.create_task(self._taken_late(arrival), name="late webhook")
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+
+    async def _taken_late(self, arrival: Arrival) -> None:
+        size = len(arrival.body) + _LATE_EACH
+        self._late_bytes += size
+        try:
+            source = await self.finder.by_token(arrival.path, late=True)
+            if source is not None:
+                request = request_of(arrival, self.finder.address(arrival.path))
+                begun = asyncio.get_running_loop().time() + _LATE_SECONDS
+                await self.take(source, request, arrival, begun=begun)
+        except Problem:
+            return  # its platform comes again, or shows it in its own log
+        finally:
+            self._late_bytes -= size
 
     async def take(
         self,
@@ -179,9 +213,10 @@ class Intake:
             await store.refuse(tx, refusals, self._settings.refused_kept)
 
     async def settle(self) -> None:
-        """Wait until what was refused so far is kept."""
+        """Wait until what was refused so far is kept, and what was told to come again."""
         if self._flushing is not None:
             await self._flushing
+        await asyncio.gather(*self._late)
 
 
 def _told(tell: Callable[[Outcome], None], reply: Departure, kept: bool | Exception) -> None:
@@ -213,4 +248,12 @@ def front(system: System) -> Front:
     """The intake in front of the routes."""
     settings = system.engine.part(Settings)
     intake = Intake(system, settings, Finder(system, settings))
-    return Front(answer=intake.answer, begin=intake.begin, body_cap=settings.body_bytes, shown=PREFIX + "{token}")
+    expected = intake.finder.expected
+    return Front(
+        answer=intake.answer,
+        begin=intake.begin,
+        body_cap=settings.body_bytes,
+        shown=PREFIX + "{token}",
+        prepare=expected.prepare,
+        follow=expected.follow,
+    )

@@ -40,7 +40,7 @@ async def obey(scope: Scope, jobs: Sequence[Job]) -> dict[str, Outcome]:
 
 
 async def _obeyed(scope: Scope, subject: Subject) -> Outcome:
-    about = _about(scope, subject)
+    about = await _about(scope, subject)
     try:
         if subject.event == REQUESTED:
             return await _tell(scope, subject, about)
@@ -53,8 +53,8 @@ async def _obeyed(scope: Scope, subject: Subject) -> Outcome:
     return Outcome("ignored", "Nothing is known to be done about this.")
 
 
-def _about(scope: Scope, subject: Subject) -> _About:
-    scheme = scope.part(catalog.Providers).found(subject.provider).manifest.webhooks
+async def _about(scope: Scope, subject: Subject) -> _About:
+    scheme = (await catalog.found(scope, subject.provider)).manifest.webhooks
     hint = reading.hint_of(scheme, subject.topic) if scheme is not None else None
     inbound = Inbound(Request("POST", "", (), subject.headers, subject.body))
     person = inbound.text(hint.person) if hint is not None and hint.person else ""
@@ -87,8 +87,9 @@ async def _tell(scope: Scope, subject: Subject, about: _About) -> Outcome:
 
 
 async def _forget_person(scope: Scope, subject: Subject, about: _About) -> Outcome:
-    count = await orders.redact_at(scope, about.connection_id, about.person, about.records)
-    await _blank(scope, about.connection_id, about.records, subject.id)
+    count = await orders.redact_at(scope, (about.connection_id, subject.provider), about.person, about.records)
+    named = [*about.records, about.person] if about.person else about.records
+    await _blank(scope, about.connection_id, named, subject.id)
     await _say(scope, subject, about, "customer", count)
     return Outcome("done", None, None, {"orders": count})
 

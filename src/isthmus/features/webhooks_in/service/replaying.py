@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
@@ -13,39 +13,71 @@ from isthmus.features.webhooks_in.service import planning
 from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import log as store
+from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store.log import Filters
 from isthmus.scope import Scope, System
 
 REPLAY = "webhooks_in.replay"
 _PAUSE = timedelta(seconds=1)
 _MOST = 100
+#: Behind all live traffic.
+_LANE = -1
+#: How many deliveries one statement looks at, whatever it looks for.
+_LOOKED = 5_000
+#: Beside the filters of a replay: whether its total was counted to the end.
+_EXACT = "exact"
 
 
-async def plan(scope: Scope, wanted: Filters) -> int:
-    """How many deliveries a replay would take."""
-    async with scope.tx() as tx:
-        return (await store.count_replayable(tx, scope.tenant_id, wanted))[0]
+class Counted(NamedTuple):
+    """How many deliveries a replay takes: all of them, or at least so many."""
+
+    total: int
+    exact: bool
+
+
+async def plan(scope: Scope, wanted: Filters) -> Counted:
+    """How many deliveries a replay would take.
+
+    They are looked at piece by piece for a short time, so that live traffic is not kept waiting; where that does not
+    reach to the end, the answer is that there are at least so many.
+    """
+    clock, place, total, more = scope.clock, "", 0, True
+    until = clock.monotonic() + scope.part(Settings).replay_count.total_seconds()
+    while more:
+        async with scope.tx() as tx:
+            last, more = await store.stretch(tx, scope.tenant_id, wanted, place, _LOOKED)
+            if last is not None:
+                total += await store.count_replayable(tx, scope.tenant_id, wanted, (place, last))
+                place = last
+        if more and clock.monotonic() >= until:
+            return Counted(total, exact=False)
+    return Counted(total, exact=True)
 
 
 async def begin(scope: Scope, wanted: Filters) -> Mapping[str, Any]:
     """Write a replay down; it goes on by itself, over restarts too."""
     id_ = scope.id("rpl")
     filters = {name: _text(value) for name, value in asdict(wanted).items()}
+    counted = await plan(scope, wanted)
     async with scope.tx() as tx:
-        found = await store.count_replayable(tx, scope.tenant_id, wanted)
-        await store.insert_replay(tx, scope.tenant_id, id_, filters, found, (scope.principal.id, scope.now))
-        await tx.enqueue(REPLAY, id_)
-        tx.emit(ReplayRequested(subject=id_, after={"filters": filters, "total": found[0]}))
+        found = (counted.total, await store.newest_of(tx, scope.tenant_id, wanted))
+        kept = {**filters, _EXACT: counted.exact}
+        await store.insert_replay(tx, scope.tenant_id, id_, kept, found, (scope.principal.id, scope.now))
+        await _later(scope, tx, REPLAY, id_)
+        tx.emit(ReplayRequested(subject=id_, after={"filters": filters, **counted._asdict()}))
     return await replay(scope, id_)
 
 
 async def replay(scope: Scope, id_: str) -> Mapping[str, Any]:
-    """How far a replay is. Raises ReplayNotFound."""
+    """How far a replay is; `exact` says whether its total is more than a lower bound. Raises ReplayNotFound."""
     async with scope.tx() as tx:
         found = await store.replay(tx, scope.tenant_id, id_)
     if found is None:
         raise ReplayNotFound
-    return found
+    if found["filters"].get(_EXACT, True):
+        return {**found, "exact": True}
+    over = found["state"] == "done"
+    return {**found, "total": found["done"] if over else max(found["total"], found["done"]), "exact": over}
 
 
 async def cancel(scope: Scope, id_: str) -> Mapping[str, Any]:
@@ -58,29 +90,57 @@ async def cancel(scope: Scope, id_: str) -> Mapping[str, Any]:
 
 
 async def carry_on(scope: Scope, id_: str) -> None:  # house: silent - a step of what was announced
-    """Hand out one second's worth, and come back for the next."""
+    """Hand out one second's worth, and come back for the next.
+
+    Nothing is handed out while what was handed out before still waits, so that live deliveries of the same handler
+    stand behind a few of these and not behind all.
+    """
     limit = scope.part(Settings).replays_per_second
     lent = await planning.lent(scope)
     async with scope.tx() as tx:
         found = await store.replay(tx, scope.tenant_id, id_, locked=True)
         if found is None or found["state"] != "running":
             return
-        wanted = _filters(found["filters"])
-        span = (str(found["place"]), str(found["last"]))
-        rows = await store.replayable(tx, scope.tenant_id, wanted, span, limit)
-        keys = await planning.again(scope, tx, rows, lent) if rows else []
-        place = str(rows[-1]["id"]) if rows else None
-        state, done_at = ("running", None) if place is not None else ("done", scope.now)
-        await store.update_replay(tx, scope.tenant_id, id_, place or span[0], len(rows), state, done_at)
+        if await tasks.untried(tx, scope.tenant_id, found["place"], 2 * limit) >= limit:
+            await _later(scope, tx, REPLAY, id_, _PAUSE)
+            return
+        step = await _step(scope, tx, found, limit)
+        keys = await planning.again(scope, tx, step.rows, lent) if step.rows else []
+        state, done_at = ("running", None) if step.more else ("done", scope.now)
+        await store.update_replay(tx, scope.tenant_id, id_, step.place, len(step.rows), state, done_at)
         for key in keys:
-            await tx.enqueue(HANDLE, key)
-        if place is not None:
-            await tx.enqueue(REPLAY, id_, after=_PAUSE)
+            await _later(scope, tx, HANDLE, key)
+        if step.more:
+            await _later(scope, tx, REPLAY, id_, _PAUSE)
+
+
+class _Step(NamedTuple):
+    rows: Sequence[Mapping[str, Any]]
+    place: str
+    more: bool
+
+
+async def _step(scope: Scope, tx: Tx, found: Mapping[str, Any], limit: int) -> _Step:
+    """The next deliveries, of a stretch that is looked at in one go; how far that reached, and whether it goes on."""
+    wanted, place, end = _filters(found["filters"]), str(found["place"]), str(found["last"])
+    last, more = await store.stretch(tx, scope.tenant_id, wanted, place, _LOOKED)
+    if last is None or place >= end:
+        return _Step((), place, more=False)
+    reached = min(last, end)
+    rows = await store.replayable(tx, scope.tenant_id, wanted, (place, reached), limit)
+    if len(rows) == limit:
+        return _Step(rows, str(rows[-1]["id"]), more=True)
+    return _Step(rows, reached, more=more and reached < end)
+
+
+async def _later(scope: Scope, tx: Tx, job: str, key: str, after: timedelta | None = None) -> None:
+    """Wake a job behind everything that is not a replay."""
+    await scope.engine.queue.enqueue(tx, job, key, tenant_id=scope.tenant_id, after=after, lane=_LANE)
 
 
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:  # noqa: ARG001 - the reconciler's own form
     """The wake-ups of replays that run."""
-    return [Wake(REPLAY, id_, tenant_id) for tenant_id, id_ in await store.running(tx, _MOST)]
+    return [Wake(REPLAY, id_, tenant_id, lane=_LANE) for tenant_id, id_ in await store.running(tx, _MOST)]
 
 
 def _text(value: object) -> object:
@@ -89,4 +149,4 @@ def _text(value: object) -> object:
 
 def _filters(kept: Mapping[str, Any]) -> Filters:
     times = {name: datetime.fromisoformat(kept[name]) for name in ("since", "until")}
-    return Filters(**{**kept, **times})
+    return Filters(**{name: times.get(name, value) for name, value in kept.items() if name != _EXACT})

@@ -5,6 +5,7 @@ are asked shop by shop are in `shops`. Where only a console takes the address, a
 the first verified delivery marks it done.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ _PAUSES = (timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), time
 _HELD = timedelta(minutes=2)
 _MOST = 200
 _TEXT = 500
+#: Seconds after something happened until it is looked for, and at least between two looks.
+_SOON = 0.3
+_RARELY = 4.0
 #: What a platform, or the lack of an app, may answer with.
 FAULTS = (ClientError, Problem)
 
@@ -65,6 +69,33 @@ async def missing(system: System, tx: Tx) -> Sequence[Wake]:
         *(Wake(COMPARE, key_of(one), one.tenant_id) for one in compared),
         *(Wake(PULL, key_of(one), one.tenant_id) for one in pulled),
     ]
+
+
+async def keep_asking(system: System, stop: asyncio.Event) -> None:
+    """Look for what is due soon after something has happened, until `stop` is set; the reconciler looks besides."""
+    with system.engine.bus.heard() as bell:
+        while True:
+            await _first(stop, bell, None)
+            # listeners write down what has happened a moment later
+            await _first(stop, None, _SOON)
+            if stop.is_set():
+                return
+            bell.clear()
+            async with system.tx() as tx:
+                wakes = await missing(system, tx)
+                if wakes:
+                    await system.engine.queue.enqueue_missing(tx, wakes)
+            await _first(stop, None, _RARELY)
+
+
+async def _first(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float | None) -> None:
+    """Wait for either of the events, or for the time to pass."""
+    waits = [asyncio.ensure_future(one.wait()) for one in (stop, bell) if one is not None]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def key_of(place: Place) -> str:

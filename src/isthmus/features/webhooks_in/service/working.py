@@ -37,6 +37,8 @@ _MOST = 500
 _QUIET = timedelta(seconds=3)
 _AGAIN = timedelta(seconds=2)
 _ELSEWHERE = timedelta(seconds=60)
+#: As long as the reconciler may take to find what is due.
+_MOMENT = timedelta(seconds=8)
 _ORDINARY = ("id", "source_id", "connection_id", "provider", "event", "topic", "entity", "object", "account")
 
 
@@ -159,6 +161,14 @@ async def _write(
         await _note(scope, tx, [one for one in ended if (one.delivery_id, one.handler) in theirs], outcomes)
         for key in await tasks.opened(tx, scope.tenant_id, [one.delivery_id for one in ended], scope.now):
             await tx.enqueue(HANDLE, key)
+        await _come_back(scope, tx, str(rows[0]["key"]), ended)
+
+
+async def _come_back(scope: Scope, tx: ScopeTx, key: str, ended: Sequence[Ended]) -> None:
+    """Wake this worker for what is to be tried again in a moment; the reconciler finds what comes due later."""
+    pauses = [one.next_at - scope.now for one in ended if one.next_at is not None]
+    if pauses and min(pauses) <= _MOMENT:
+        await tx.enqueue(HANDLE, key, after=max(min(pauses), timedelta(0)))
 
 
 async def _note(scope: Scope, tx: ScopeTx, ended: Sequence[Ended], outcomes: Mapping[str, Outcome]) -> None:
@@ -211,11 +221,3 @@ async def heard(tx: Tx, event: Mapping[str, Any]) -> None:
         await tasks.halt(tx, event["subject"], event["at"])
     else:
         await tasks.let_go(tx, event["subject"])
-
-
-async def wake(system: System) -> None:
-    """Wake what is due between the rounds of the reconciler."""
-    async with system.tx() as tx:
-        wakes = await missing(system, tx)
-        if wakes:
-            await system.engine.queue.enqueue_missing(tx, wakes)

@@ -208,6 +208,7 @@ async def feed(
     return [Delivery(**dict(row)) for row in rows]
 
 
+# Deliveries that may be replayed, of a stretch of ids that is short enough to be looked at in one go.
 _REPLAYABLE = """
 select id, source_id, connection_id, provider, event, topic, entity, object, account,
   simulated and not rehearsed as simulated
@@ -222,14 +223,22 @@ where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is
 order by id limit $19 for update
 """
 _COUNT = """
-select count(id) as found, coalesce(max(id), '') as last from webhook_inbox
+select count(id) as found from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
   and ($7::text is null or event = $7) and ($8::text is null or state = $8)
   and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
   and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
     and webhook_json(body) #>> string_to_array($12, '.') = $13)
-  and state in ('done', 'ignored', 'dead') and not simulated and id >= $15 and id < $16
+  and state in ('done', 'ignored', 'dead') and not simulated and id >= $15 and id < $16 and id > $17 and id <= $18
+"""
+_STRETCH = """
+select max(id) as last, count(id) as looked from (
+  select id from webhook_inbox where tenant_id = $1 and id >= $2 and id < $3 and id > $4 order by id limit $5
+) stretch
+"""
+_NEWEST_OF = """
+select coalesce(max(id), '') as last from webhook_inbox where tenant_id = $1 and id >= $2 and id < $3
 """
 _NEW = """
 insert into webhook_replays (tenant_id, id, filters, state, place, last, total, requested_by, created_at)
@@ -261,10 +270,20 @@ def _values(wanted: Filters) -> list[object]:
     ]  # fmt: skip
 
 
-async def count_replayable(tx: Tx, tenant_id: str, wanted: Filters) -> tuple[int, str]:
-    """How many a replay would take, and the last of them."""
-    row = (await tx.fetch_sql(_COUNT, tenant_id, *_values(wanted)))[0]
-    return int(row["found"]), str(row["last"])
+async def stretch(tx: Tx, tenant_id: str, wanted: Filters, after: str, limit: int) -> tuple[str | None, bool]:
+    """The last of the next so many deliveries in this time, whatever else is wanted; whether there may be more."""
+    row = (await tx.fetch_sql(_STRETCH, tenant_id, *wanted.bounds, after, limit))[0]
+    return row["last"], row["looked"] == limit
+
+
+async def newest_of(tx: Tx, tenant_id: str, wanted: Filters) -> str:
+    """The last delivery of this time; empty where there is none."""
+    return str((await tx.fetch_sql(_NEWEST_OF, tenant_id, *wanted.bounds))[0]["last"])
+
+
+async def count_replayable(tx: Tx, tenant_id: str, wanted: Filters, span: tuple[str, str]) -> int:
+    """How many a replay would take behind the one id, up to the other."""
+    return int((await tx.fetch_sql(_COUNT, tenant_id, *_values(wanted), *span))[0]["found"])
 
 
 async def replayable(
@@ -277,7 +296,7 @@ async def replayable(
 async def insert_replay(
     tx: Tx, tenant_id: str, id_: str, filters: Mapping[str, Any], found: tuple[int, str], by: tuple[str, datetime]
 ) -> None:
-    """A new replay of so many up to the last."""
+    """A new replay of so many, as far as was counted, up to the last."""
     await tx.execute_sql(_NEW, tenant_id, id_, dict(filters), found[1], found[0], *by)
 
 

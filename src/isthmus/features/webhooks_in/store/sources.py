@@ -87,6 +87,13 @@ _EXPIRE_TOKENS = statement(
 _TOKEN = statement(
     select(_t.tenant_id, _t.source_id, _t.expires_at).where(_t.token_hash == bindparam("token_hash", type_=LargeBinary))
 )
+_EXPECTED = statement(
+    select(_t.token_hash, _t.created_at, _s.provider)
+    .join(SOURCES, (_s.tenant_id == _t.tenant_id) & (_s.id == _t.source_id))
+    .where(_t.created_at >= bindparam("since"), or_(_t.expires_at.is_(None), _t.expires_at > bindparam("now")))
+    .order_by(_t.created_at.desc())
+    .limit(bindparam("limit"))
+)
 _HINTS = statement(
     select(_t.source_id, _t.hint, _t.expires_at, _t.created_at)
     .where(
@@ -180,6 +187,11 @@ async def expire_tokens(tx: Tx, tenant_id: str, source_id: str, until: datetime)
 async def token(tx: Tx, token_hash: bytes) -> asyncpg.Record | None:
     """Whose token this is; as the system."""
     return await tx.fetchrow(_TOKEN, token_hash=token_hash)
+
+
+async def expected(tx: Tx, since: datetime, now: datetime, limit: int) -> list[asyncpg.Record]:
+    """The addresses made since then that still answer, with whose they are, youngest first; as the system."""
+    return await tx.fetch(_EXPECTED, since=since, now=now, limit=limit)
 
 
 async def hints(tx: Tx, tenant_id: str, source_ids: Sequence[str]) -> list[asyncpg.Record]:

@@ -70,6 +70,14 @@ _OPENED = """
 select distinct key from webhook_tasks
 where tenant_id = $1 and delivery_id = any($2::text[]) and gated and state = 'waiting' and next_at <= $3
 """
+# Those that were planned last up to a delivery, by the primary key.
+_UNTRIED = """
+select count(*) as n from (
+  select state, attempts, reason from webhook_tasks where tenant_id = $1 and delivery_id <= $2
+  order by delivery_id desc limit $3
+) newest
+where state = 'waiting' and attempts = 0 and reason is null or state = 'handling' and attempts = 1
+"""
 _OF = """
 select handler, state, attempts, next_at, reason, run_id, result, done_at, priority from webhook_tasks
 where tenant_id = $1 and delivery_id = $2 order by priority, handler
@@ -144,6 +152,11 @@ async def finish(tx: Tx, tenant_id: str, ended: Sequence[Ended], now: datetime) 
 async def opened(tx: Tx, tenant_id: str, ids: Sequence[str], now: datetime) -> list[str]:
     """The keys of the workers whose turn may have come with the end of these attempts."""
     return [row["key"] for row in await tx.fetch_sql(_OPENED, tenant_id, list(ids), now)]
+
+
+async def untried(tx: Tx, tenant_id: str, delivery_id: str, among: int) -> int:
+    """How many of the last so many tasks, up to those of this delivery, wait for the end of their first attempt."""
+    return int((await tx.fetch_sql(_UNTRIED, tenant_id, delivery_id, among))[0]["n"])
 
 
 async def of(tx: Tx, tenant_id: str, delivery_id: str) -> list[asyncpg.Record]:

@@ -152,6 +152,12 @@ async def heard(tx: SystemTx, tenant_id: str, status: str) -> int:  # house: sil
     return await (store.halt if status == "suspended" else store.let_go)(tx, tenant_id)
 
 
+async def any_open(system: System) -> bool:
+    """Whether something of any endpoint is left to be planned or told: one look for both."""
+    async with system.tx() as tx:
+        return await store.any_open(tx)
+
+
 async def tell(system: System) -> None:
     """Tell the owners of endpoints that were paused without their doing."""
     async with system.tx() as tx:

@@ -142,6 +142,11 @@ class Sender:
         #: Grows with every batch that this process fans out.
         self.fanned = 0
 
+    def tighten(self, settings: Settings) -> None:
+        """Go on with safer settings: what they let through no more is refused from the next address on."""
+        self._guard.withdraw(set(self.settings.allow_networks) - set(settings.allow_networks))
+        self.settings = settings
+
     def hand_over(self, handed: Sequence[Handed], *, look: bool) -> None:
         """Tell the dispatcher of this process what was written; what it has no room for it finds in the database."""
         room = max(0, self.settings.waiting - len(self.handed))

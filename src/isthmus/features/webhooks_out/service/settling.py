@@ -46,9 +46,9 @@ async def settle(system: System, owner: str, done: Sequence[Done]) -> bool:
     for one, id_ in zip(unnamed, ids.many(len(unnamed), system.clock), strict=True):
         one.attempt_id = f"att_{id_}"
     async with system.tx() as tx:
-        held = await store.fence(tx, owner)
+        held = await store.fence(tx, owner, {one.due.shard for one in done})
         mine = [one for one in done if held.get(one.due.shard) == one.epoch]
-        fares = await store.settle(tx, mine, now) if mine else []
+        fares = await store.settle(tx, mine, now, again=len(unnamed) < len(done)) if mine else []
         for row in fares:
             if row["ordered"] or row["health"] == "parked":
                 await planning.advance(tx, row["tenant_id"], row["id"], now)

@@ -58,7 +58,8 @@ join webhook_deliveries d on d.tenant_id = g.tenant_id and d.id = g.id
 join webhook_endpoints p on p.tenant_id = d.tenant_id and p.id = d.endpoint_id
 """
 _FENCE = """
-select shard, epoch from webhook_shards where owner = $1 and until > clock_timestamp() order by shard for share
+select shard, epoch from webhook_shards
+where owner = $1 and until > clock_timestamp() and shard = any($2::smallint[]) order by shard for share
 """
 # Due rows are never changed in place, so that their physical places find them without a walk over dead rows; where a
 # table was rewritten meanwhile, the row that stays counts for nothing and is taken out when it is met.
@@ -89,6 +90,8 @@ insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id,
 select shard, next_at, number, tenant_id, endpoint_id, id, attempts from given where next_at is not null
 on conflict do nothing
 """
+#: What is written for the first time has ids that nobody else has: asking for each of them costs a good deal.
+_SETTLE_FRESH = _SETTLE.replace("from given\n  on conflict do nothing", "from given", 1)
 _BURY = """
 update webhook_deliveries d set state = 'dead', last_error = 'event_forgotten', next_at = null, done_at = $3
 from unnest($1::text[], $2::text[]) as g (tenant_id, id)
@@ -226,16 +229,16 @@ async def load(tx: Tx, rows: Sequence[Due]) -> Mapping[int, Mapping[str, Any]]:
     return {row["number"]: {**row, **event} for row, event in told if event is not None}
 
 
-async def fence(tx: Tx, owner: str) -> dict[int, int]:
-    """What this owner holds, and goes on holding until this transaction ends."""
-    return {row["shard"]: row["epoch"] for row in await tx.fetch_sql(_FENCE, owner)}
+async def fence(tx: Tx, owner: str, shards: Collection[int]) -> dict[int, int]:
+    """Which of these this owner holds, and goes on holding until this transaction ends."""
+    return {row["shard"]: row["epoch"] for row in await tx.fetch_sql(_FENCE, owner, sorted(shards))}
 
 
-async def settle(tx: Tx, done: Sequence[Done], at: datetime) -> list[asyncpg.Record]:
-    """Write what was done; how the endpoints fare now."""
+async def settle(tx: Tx, done: Sequence[Done], at: datetime, *, again: bool = False) -> list[asyncpg.Record]:
+    """Write what was done; how the endpoints fare now. again: some of it may have been written before."""
     dues = [one.due for one in done]
     await tx.execute_sql(
-        _SETTLE,
+        _SETTLE if again else _SETTLE_FRESH,
         [one.tenant_id for one in dues],
         [one.delivery_id for one in dues],
         [one.endpoint_id for one in dues],

@@ -229,6 +229,14 @@ async def wipe(tx: Tx, endpoint_id: str) -> None:
     )
 
 
+async def any_open(tx: Tx) -> bool:
+    """Whether deliveries of any endpoint wait without being planned, or anybody is to be told; as the system."""
+    rows = await tx.fetch_sql(
+        "select exists (select from webhook_endpoints where untold or backlog is not null and state = 'active') as x"
+    )
+    return bool(rows[0]["x"])
+
+
 async def untold(tx: Tx, limit: int) -> list[asyncpg.Record]:
     """Endpoints that were paused without their owners' doing, and of which nobody was told; as the system."""
     return await tx.fetch_sql("select tenant_id, id from webhook_endpoints where untold limit $1", limit)
