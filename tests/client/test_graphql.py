@@ -87,3 +87,11 @@ async def test_the_meter_pays_before_the_far_side_complains(far_side: Any, respo
         assert (await api.query("{ a }")).response.waited == pytest.approx(2.0)
         with pytest.raises(RateLimited):
             await api.query("{ a }", deadline=1.0)
+
+
+async def test_IN_08_values_leave_apart_from_the_document(far_side: Any, respond: Replies) -> None:
+    far_side.answer("/g", respond(body=body(data={"a": 1})))
+    document, title = "mutation Rename($title: String!) { rename(title: $title) { id } }", 'x") { id } } #'
+    async with GraphQL(far_side.url + "/g") as api:
+        await api.mutate(document, {"title": title})
+    assert msgspec.json.decode(far_side.seen[0].body) == {"query": document, "variables": {"title": title}}

@@ -52,6 +52,22 @@ STARTED = (
 )
 
 
+ASKED = (
+    "await graph.change(session, root, f'mutation {{ rename(title: \"{title}\") {{ id }} }}', {}, of)",
+    "await graph.ask(session, root, 'query { item(id: ' + title + ') { id } }', {}, of)",
+    "await api.mutate('mutation { rename(title: %s) }' % title)",
+    "document = 'mutation {{ rename(title: {}) }}'.format(title)",
+    "document = f'{{ item(id: \"{title}\") {{ id }} }}'",
+    "await client.post(root, {'query': 'query { a' + title, 'variables': {}})",
+)
+CONSTANT = (
+    "await graph.change(session, root, _RENAME, {'title': title}, of)",
+    "await client.post(root, {'query': document, 'variables': {'title': title}})",
+    "path = f'/mutations/{title}'",
+    "params = {'query': f'updated_at:>{title}'}",
+)
+
+
 @pytest.mark.parametrize("rule", sorted(PLANTED))
 def test_a_planted_violation_is_found(rule: str, tmp_path: Path) -> None:
     name, text = PLANTED[rule]
@@ -86,6 +102,18 @@ def test_TN_12_plans_and_estimates_stay_away_from_tenants(statement: str, tmp_pa
 @pytest.mark.parametrize(("rule", "line"), STARTED)
 def test_IN_06_processes_get_words_and_an_environment_and_never_a_shell(rule: str, line: str, tmp_path: Path) -> None:
     assert _found(tmp_path, f"async def f(data):\n    {line}\n", "engine/db/start.py") == {rule}
+
+
+@pytest.mark.parametrize("line", ASKED)
+def test_IN_08_a_graphql_document_that_is_built_from_values_is_found(line: str, tmp_path: Path) -> None:
+    body = f"async def f(api, client, graph, session, root, of, title):\n    {line}\n"
+    assert "graphql" in _found(tmp_path, body, "connectors/a/writing.py")
+
+
+@pytest.mark.parametrize("line", CONSTANT)
+def test_IN_08_constants_with_variables_are_fine(line: str, tmp_path: Path) -> None:
+    body = f"async def f(api, client, graph, session, root, of, title):\n    {line}\n"
+    assert _found(tmp_path, body, "connectors/a/writing.py") == set()
 
 
 def test_a_star_is_found_in_any_statement(tmp_path: Path) -> None:

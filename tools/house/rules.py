@@ -18,6 +18,8 @@ _CLOCK_ROOMS = {"kit", "scope"}
 _SECRET_NAMES = re.compile(r"(^|_)(token|secret|password|passphrase|private_key|api_key|partner_key)$")
 _SQL_STAR = re.compile(r"\bselect\s+\*", re.IGNORECASE)
 _SQL_TEXT = re.compile(r"\b(select|insert into|update|delete from|with \w+ as)\b", re.IGNORECASE)
+#: The beginning of a GraphQL operation, or of a fragment.
+_GRAPHQL = re.compile(r"\s*(?:\{\s*\w+\s*[({]|(?:query|mutation|subscription|fragment)\b[^=;]*[({])")
 _SQL_CALLS = {"fetch_sql", "execute_sql"}
 #: What counts rows that row-level security hides.
 _SQL_COUNTS_ALL = re.compile(
@@ -116,6 +118,50 @@ def _given_to_database(call: ast.Call) -> bool:
     called = dotted(call.func).rpartition(".")[2]
     made = isinstance(call.args[0], ast.JoinedStr | ast.BinOp | ast.Call)
     return made and (called in _SQL_CALLS or dotted(call.func) in {"sqlalchemy.text", "sa.text"})
+
+
+def graphql_documents(source: Source) -> Iterator[Finding]:
+    """A title with a quote in it became a part of the query: values go as variables, documents are constants."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and any(_is_made(one) for one in _documents(node)):
+            yield _finding(source, node, "graphql", "a GraphQL document that is made on the spot; use variables")
+        if isinstance(node, ast.AsyncFunctionDef):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.expr) and _is_made(inner) and _GRAPHQL.match(_constant_text(inner)):
+                    yield _finding(source, inner, "graphql", "a GraphQL document built from values; use variables")
+
+
+def _documents(call: ast.Call) -> list[ast.expr]:
+    """What of a call is a GraphQL document: of our sender, of a connector's own, or of a payload with variables."""
+    name = dotted(call.func)
+    if name.endswith((".ask", ".change")) and "graph" in name:
+        return call.args[2:3]
+    if name.endswith(".mutate"):
+        return call.args[:1]
+    return [
+        value
+        for one in call.args
+        if isinstance(one, ast.Dict) and {"query", "variables"} <= {_key(key) for key in one.keys}
+        for key, value in zip(one.keys, one.values, strict=True)
+        if _key(key) == "query"
+    ]
+
+
+def _key(node: ast.expr | None) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _is_made(node: ast.expr) -> bool:
+    if isinstance(node, ast.JoinedStr):
+        return any(isinstance(part, ast.FormattedValue) for part in node.values)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Mod | ast.Add)
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"format", "join"}
+
+
+def _constant_text(node: ast.expr) -> str:
+    texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return " ".join(texts)
 
 
 def hidden_rows(source: Source) -> Iterator[Finding]:
@@ -225,6 +271,7 @@ RULES: tuple[Rule, ...] = (
     clock_and_randomness,
     marketplace_names,
     sql_text,
+    graphql_documents,
     hidden_rows,
     dangerous_names,
     secret_types,
