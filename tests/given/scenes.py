@@ -50,7 +50,7 @@ class Scene:
     async def write(self, *edits: Edit) -> dict[str, Outcome]:
         """Write in the connector's own batches; one outcome for each edit."""
         assert isinstance(self.connector, Writes)
-        batches = self.connector.batches(edits)
+        batches = self.connector.batches(edits, self.session.account)
         told = [one for batch in batches for one in await self.connector.write(self.session, batch)]
         assert sorted(one.key for one in told) == sorted(one.key for one in edits)
         return {one.key: one for one in told}

@@ -105,7 +105,7 @@ class Desk:
     async def write(self, *edits: Edit) -> dict[str, Outcome]:
         """Send edits in the connector's batches; the outcomes by the edits' keys."""
         found: dict[str, Outcome] = {}
-        for batch in self.writer.batches(edits):
+        for batch in self.writer.batches(edits, self.session.account):
             outcomes = await self.writer.write(self.session, batch)
             assert sorted(one.key for one in outcomes) == sorted(one.key for one in batch)
             found |= {one.key: one for one in outcomes}

@@ -32,12 +32,17 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A shop or seller account at the far side; `id` is unique within the provider (country included where needed)."""
+    """A shop or seller account at the far side; `id` is unique within the provider (country included where needed).
+
+    `extra` is what the far side said of it, kept for later calls. `settings` is what the merchant chose of the
+    manifest's `settings_fields`, as texts; what changes how records are read does not belong there.
+    """
 
     id: str
     name: str = ""
     region: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,15 @@ from isthmus.connect.edits import as_shown as as_shown
 from isthmus.connect.edits import edited as edited
 from isthmus.connect.edits import value_of as value_of
 from isthmus.connect.edits import variant_of as variant_of
-from isthmus.connect.spi import Session
+from isthmus.connect.spi import Account, Session
 
 
 @runtime_checkable
 class Writes(Protocol):
     """A connector that writes listings; its manifest says which fields, in `[writing]`."""
 
-    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
-        """Part the edits into what one `write` takes, within the platform's limits (pure; marketplaces.md 9.4).
+    def batches(self, edits: Sequence[Edit], account: Account) -> Sequence[Sequence[Edit]]:
+        """Part the edits into what one `write` takes at this account, within its limits (pure; marketplaces.md 9.4).
 
         Every edit is in exactly one batch. Edits that one call can carry together, such as price and stock of a SKU,
         are in one batch.

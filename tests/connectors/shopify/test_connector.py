@@ -12,7 +12,7 @@ from tests.given.scenes import action, scene
 
 from isthmus.connect import declarative
 from isthmus.connect.acting import ActionKind
-from isthmus.connect.conformance import ordering, play, pulling
+from isthmus.connect.conformance import acting, ordering, play, pulling, writing
 from isthmus.connect.conformance.playing import Act
 from isthmus.connect.shapes import Order, OrderStatus, PaymentStatus
 from isthmus.connect.spi import RawRecord, ReadsOrders, Session, Window
@@ -76,6 +76,16 @@ async def test_what_is_read_by_rest_keeps_the_promises_of_reading(act: Act) -> N
         finding = await play(act, made.found, made.stage)
         assert finding.ok, str(finding)
         assert shop.recording.counts["rule:ACCESS_DENIED"] >= 1
+
+
+@pytest.mark.parametrize("act", [*writing.PLAYS, *acting.PLAYS], ids=lambda act: act.__name__)
+async def test_what_is_written_by_rest_keeps_the_promises_of_writing_and_acting(act: Act) -> None:
+    async with played("shopify", 40) as (made, shop):
+        assert isinstance(shop, Shopify)
+        shop.rest_only = True
+        finding = await play(act, made.found, made.stage)
+        assert finding.ok, str(finding)
+        assert not [one for one in shop.effects.of() if one.key]
 
 
 async def test_both_ways_of_reading_come_to_the_same_records() -> None:

@@ -287,6 +287,6 @@ def test_batches_are_a_product_for_prices_and_texts_and_250_items_for_stock() ->
     edits = [edit(blank, PRICE, Decimal(at), at) for at in range(300)]
     edits += [edit(one, field, "x") for one in (blank, other) for field in (TITLE, EditField.DESCRIPTION)]
     edits += [edit(blank, STOCK, at, at) for at in range(300)]
-    parts = connector.batches(edits)
+    parts = connector.batches(edits, Account("shop"))
     assert sorted(len(part) for part in parts) == [2, 2, 50, 50, 250, 250]
     assert sorted(one.key for part in parts for one in part) == sorted(one.key for one in edits)

@@ -11,6 +11,7 @@ from tests.given.scenes import Scene, edit, scene
 
 from isthmus.client import ClientError, Disconnected, MalformedBody
 from isthmus.connect.shapes import Listing, ListingStatus
+from isthmus.connect.spi import Account
 from isthmus.connect.writing import EditField, EditValue, Result, value_of
 
 
@@ -40,7 +41,7 @@ async def test_every_field_of_a_product_goes_in_one_row_and_is_read_back() -> No
     async with scene("woocommerce") as here:
         one = simple(here.listings)[0]
         edits = [edit(one, field, value) for field, value in wanted.items()]
-        assert [len(batch) for batch in here.connector.batches(edits)] == [6]
+        assert [len(batch) for batch in here.connector.batches(edits, here.session.account)] == [6]
         told = await here.write(*edits)
         assert {answer.result for answer in told.values()} == {Result.DONE}
         again = await here.read(one)
@@ -58,7 +59,7 @@ async def test_variations_of_one_product_are_a_batch_of_their_own() -> None:
             edit(one, EditField.TITLE, "Tên khác"),
             edit(other, EditField.STOCK, 5),
         ]
-        assert sorted(len(batch) for batch in here.connector.batches(edits)) == [2, 4]
+        assert sorted(len(batch) for batch in here.connector.batches(edits, here.session.account)) == [2, 4]
         told = await here.write(*edits)
         assert {answer.result for answer in told.values()} == {Result.DONE}
         assert sent(here) == [f"/{one.external_id}/variations/batch", "/batch"]
@@ -70,7 +71,7 @@ def test_a_batch_holds_a_hundred_objects_and_every_edit_is_in_exactly_one() -> N
     blank = Listing("1", "x", ListingStatus.ACTIVE, "publish", ())
     many = [msgspec.structs.replace(blank, external_id=str(number)) for number in range(230)]
     edits = [edit(one, field, "x") for one in many for field in (EditField.TITLE, EditField.DESCRIPTION)]
-    parts = connector.batches(edits)
+    parts = connector.batches(edits, Account("shop"))
     assert [len(part) for part in parts] == [200, 200, 60]
     assert sorted(one.key for part in parts for one in part) == sorted(one.key for one in edits)
 

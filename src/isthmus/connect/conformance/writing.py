@@ -72,7 +72,7 @@ class _Desk:
         """Send one edit in the connector's own batches."""
         found: list[Outcome] = []
         before = self.play.stage.calls()
-        for batch in self.writer.batches([edit]):
+        for batch in self.writer.batches([edit], self.session.account):
             found += await self.writer.write(self.session, batch)
         self.asked = self.play.stage.calls() - before
         require([one.key for one in found] == [edit.key], "one edit, one outcome")

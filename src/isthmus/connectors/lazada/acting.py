@@ -147,19 +147,21 @@ async def _pack(session: Session, root: str, action: Action) -> Sequence[Outcome
         "shipping_allocate_type": reading.line(data.shipping_allocate_type),
     }
     if request["shipping_allocate_type"] != "TFS":
-        request["shipment_provider_code"] = _carrier(data, action.details.get("carrier"))
+        request["shipment_provider_code"] = _carrier(
+            data, action.details.get("carrier"), session.account.settings.get("carrier")
+        )
     answer = await session.client.post(f"{root}/order/fulfill/pack", form={"packReq": _json(request)}, idempotent=False)
     packed = (judging.decoded(answer, _REPLY).result.data or _Data()).pack_order_list or []
     return [_outcome(_id(one.order_item_id), one) for row in packed for one in row.order_item_list or ()]
 
 
-def _carrier(data: _Data, wanted: str | None) -> str:
-    """The carrier that is wished for by code or name, else the platform's own choice."""
+def _carrier(data: _Data, wanted: str | None, preferred: str | None) -> str:
+    """The carrier that is wished for by code or name, else the preferred one, else the platform's own choice."""
     offered = data.shipment_providers or []
     default = data.platform_default
     usual = default if isinstance(default, list) else [default] if default else []
-    found = [one for one in offered if wanted in {_id(one.provider_code), reading.line(one.name)}]
-    chosen = found if wanted else [*usual, *offered]
+    found = [one for one in offered if (wanted or preferred) in {_id(one.provider_code), reading.line(one.name)}]
+    chosen = found if wanted else [*found, *usual, *offered]
     if not chosen:
         names = ", ".join(reading.line(one.name) for one in offered)
         raise CallerMistake(f"The platform offers these carriers: {names}.", code="carrier_unknown")

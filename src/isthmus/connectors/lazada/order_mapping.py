@@ -21,12 +21,11 @@ from isthmus.connect.shapes import (
     OrderLine,
     OrderStatus,
     PaymentStatus,
-    Return,
-    ReturnStatus,
     Shipment,
     Totals,
 )
 from isthmus.connect.spi import Account, RawRecord, Unmappable
+from isthmus.connectors.lazada import returning
 from isthmus.connectors.lazada.mapping import CURRENCIES, HOURS
 
 _STATUS = {
@@ -55,18 +54,6 @@ _SENT = {
     OrderStatus.RETURNED: FulfilmentStatus.RETURNED,
 }
 _COD = "COD"
-#: Reverse states by their words (marketplaces.md 10.4).
-_REVERSED = {
-    **dict.fromkeys(("REQUEST_INITIATE", "CANCEL_INIT", "RTM_INIT", "RTW_INIT", "REFUND_INIT"), ReturnStatus.REQUESTED),
-    **dict.fromkeys(("RTM_SHIPPING_BACK", "RTW_SHIPPING_BACK"), ReturnStatus.ACCEPTED),
-    "RTM_RECEIVE_ITEM": ReturnStatus.RECEIVED,
-    **dict.fromkeys(("RTW_REJECT", "REFUND_REJECTED"), ReturnStatus.REJECTED),
-    **dict.fromkeys(
-        ("CANCEL_SUCCESS", "CANCEL_REFUND_ISSUED", "RTW_REFUND_PENDING", "REFUND_PENDING", "REFUND_SUCCESS"),
-        ReturnStatus.CLOSED,
-    ),
-    **dict.fromkeys(("RTM_CANCELED", "RTW_CANCELED"), ReturnStatus.CANCELLED),
-}
 
 
 class _Address(msgspec.Struct, gc=False):
@@ -148,7 +135,7 @@ def order(record: RawRecord, account: Account) -> Order:
     if not units:
         raise Unmappable("The platform shows the order but not what was bought.")
     zone = reading.zone(HOURS.get(account.region, 8))
-    lines = _lines(units)
+    lines, back = _lines(units), [_back(one) for one in units]
     status = order_status([line.status for line in lines])
     cod = reading.line(head.payment_method).upper() == _COD
     paid_at = next((moment for one in units if (moment := _paid_at(one)) is not None), None)
@@ -163,7 +150,7 @@ def order(record: RawRecord, account: Account) -> Order:
         currency=_currency(units, account),
         totals=_totals(head, cod=cod),
         lines=lines,
-        payment_status=_payment(status, cod=cod, paid=paid_at is not None),
+        payment_status=_payment(status, returning.payment(back), cod=cod, paid=paid_at is not None),
         fulfilment_status=_fulfilment(lines),
         placed_at=reading.local(head.created_at, "creation time", zone),
         paid_at=paid_at,
@@ -180,7 +167,7 @@ def order(record: RawRecord, account: Account) -> Order:
         seller_note=reading.optional_line(head.remarks),
         cancellation=_cancellation(units, requested=requested),
         shipments=_shipments(units, lines),
-        returns=_returns(units, lines),
+        returns=returning.of(back, {one: line.external_id for line in lines for one in line.external_ids}),
     )
 
 
@@ -268,9 +255,10 @@ def _paid_at(unit: _Unit) -> datetime | None:
     return reading.milliseconds(unit.payment_time, "payment time")
 
 
-def _payment(status: OrderStatus, *, cod: bool, paid: bool) -> PaymentStatus:
-    if paid or (cod and status in {OrderStatus.DELIVERED, OrderStatus.COMPLETED}):
-        return PaymentStatus.PAID
+def _payment(status: OrderStatus, given_back: PaymentStatus, *, cod: bool, paid: bool) -> PaymentStatus:
+    received = paid or given_back is not PaymentStatus.PAID
+    if received or (cod and status in {OrderStatus.DELIVERED, OrderStatus.COMPLETED}):
+        return given_back
     if cod:
         return PaymentStatus.COD_PENDING
     return PaymentStatus.PENDING if status is OrderStatus.PENDING_PAYMENT else PaymentStatus.UNKNOWN
@@ -361,32 +349,10 @@ def _shipment(package: str, units: Sequence[_Unit], line_of: dict[str, str]) -> 
     )
 
 
-def _returns(units: Sequence[_Unit], lines: Sequence[OrderLine]) -> tuple[Return, ...]:
-    """What buyers want taken back, as it stands on the units; how much goes back only another call says."""
-    groups: dict[str, list[_Unit]] = {}
-    for unit in units:
-        reverse = reading.optional_ident(unit.reverse_order_id, "reverse order id")
-        if reverse is not None and not reading.absent(unit.return_status):
-            groups.setdefault(reverse, []).append(unit)
-    line_of = {one: line.external_id for line in lines for one in line.external_ids}
-    return tuple(_return(reverse, found, line_of) for reverse, found in groups.items())
-
-
-def _return(reverse: str, units: Sequence[_Unit], line_of: dict[str, str]) -> Return:
-    word = reading.line(units[0].return_status)
-    ids = (reading.ident(one.order_item_id, "order item id") for one in units)
-    return Return(
-        external_id=reverse,
-        kind=_reverse_kind(word),
-        status=_REVERSED.get(word, ReturnStatus.UNKNOWN),
-        platform_status=word,
-        reason=reading.optional_line(units[0].reason),
-        lines=tuple(dict.fromkeys(line_of[one] for one in ids)),
+def _back(unit: _Unit) -> returning.Back:
+    return returning.Back(
+        reading.ident(unit.order_item_id, "order item id"),
+        reading.optional_ident(unit.reverse_order_id, "reverse order id"),
+        reading.line(unit.return_status),
+        reading.optional_line(unit.reason),
     )
-
-
-def _reverse_kind(word: str) -> str:
-    """The state's own family says what it is about."""
-    if word.startswith("CANCEL"):
-        return "cancel"
-    return "refund_only" if word.startswith("REFUND") else "return"

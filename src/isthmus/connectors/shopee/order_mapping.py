@@ -16,6 +16,8 @@ from isthmus.connect.shapes import (
     OrderLine,
     OrderStatus,
     PaymentStatus,
+    Return,
+    ReturnStatus,
     Shipment,
     Totals,
 )
@@ -46,6 +48,15 @@ _KINDS = {
     "fulfilled_by_local_seller": "seller",
     "fulfilled_by_cb_seller": "cross_border",
     "fulfilled_by_shopee": "platform",
+}
+_RETURNED = {
+    "REQUESTED": ReturnStatus.REQUESTED,
+    "ACCEPTED": ReturnStatus.ACCEPTED,
+    "PROCESSING": ReturnStatus.ACCEPTED,
+    "JUDGING": ReturnStatus.DISPUTED,
+    "SELLER_DISPUTE": ReturnStatus.DISPUTED,
+    "CLOSED": ReturnStatus.CLOSED,
+    "CANCELLED": ReturnStatus.CANCELLED,
 }
 _PAID = frozenset({OrderStatus.DELIVERED, OrderStatus.COMPLETED})
 
@@ -99,6 +110,22 @@ class _Address(msgspec.Struct, gc=False):
     full_address: Loose = None
 
 
+class _Sent(msgspec.Struct, gc=False):
+    item_id: Loose = None
+    model_id: Loose = None
+
+
+class _Return(msgspec.Struct, gc=False):
+    return_sn: Loose = None
+    status: Loose = None
+    reason: Loose = None
+    refund_amount: Loose = None
+    due_date: Loose = None
+    tracking_number: Loose = None
+    needs_logistics: Loose = None
+    item: list[_Sent] | None = None
+
+
 class _Order(msgspec.Struct, gc=False):
     order_sn: Loose = None
     region: Loose = None
@@ -124,8 +151,9 @@ class _Order(msgspec.Struct, gc=False):
     cancel_reason: Loose = None
     buyer_cancel_reason: Loose = None
     fulfillment_flag: Loose = None
-    #: Put in front by us: what another call says of the packages.
+    #: Put in front by us: what other calls say of the packages, and of what buyers want taken back.
     tracking_numbers: dict[str, Loose] | None = None
+    returns: list[_Return] | None = None
 
 
 _ORDER = reading.decoder(_Order)
@@ -172,6 +200,25 @@ def order(record: RawRecord) -> Order:
         seller_note=reading.optional_line(raw.note),
         cancellation=_cancellation(raw, status),
         shipments=shipments,
+        returns=tuple(_return(one, lines) for one in raw.returns or ()),
+    )
+
+
+def _return(raw: _Return, lines: Sequence[OrderLine]) -> Return:
+    """What a buyer wants back; nothing is sent where the platform arranges no way for it."""
+    word = reading.line(raw.status)
+    sent = {(str(one.item_id), str(one.model_id or 0)) for one in raw.item or ()}
+    stays = not reading.absent(raw.needs_logistics) and not reading.truth(raw.needs_logistics)
+    return Return(
+        external_id=reading.ident(raw.return_sn, "return number"),
+        kind="refund_only" if stays else "return",
+        status=_RETURNED.get(word, ReturnStatus.UNKNOWN),
+        platform_status=word,
+        reason=reading.optional_line(raw.reason),
+        amount=reading.optional_decimal(raw.refund_amount, "refund"),
+        lines=tuple(line.external_id for line in lines if (line.product_external_id or "", _model_of(line)) in sent),
+        due_at=reading.seconds(raw.due_date, "deadline of a return"),
+        tracking_number=reading.optional_line(raw.tracking_number),
     )
 
 

@@ -1,16 +1,15 @@
-"""What can be done with an order of Shopify: a parcel with its number, and a cancellation (marketplaces.md 6.6)."""
+"""What is done with an order of Shopify by GraphQL: a parcel, and a cancellation (marketplaces.md 6.6)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from isthmus.connect import reading
-from isthmus.connect.acting import Action, ActionKind, WrongDetail, units
+from isthmus.connect.acting import Action, ActionKind, units
 from isthmus.connect.reading import Loose
-from isthmus.connect.shapes import FulfilmentStatus, Order, OrderStatus
 from isthmus.connect.spi import Session
 from isthmus.connect.writing import Outcome, Result
-from isthmus.connectors.shopify import graph, nodes
+from isthmus.connectors.shopify import doing, graph, nodes, ways
 from isthmus.connectors.shopify.graph import Complaint
 
 _FIND_PARTS = """query ToSend($id: ID!) { order(id: $id) {
@@ -19,12 +18,10 @@ _FIND_PARTS = """query ToSend($id: ID!) { order(id: $id) {
     nodes { id remainingQuantity lineItem { id } } } } } } }"""
 _SEND = """mutation Send($parcel: FulfillmentInput!) {
   fulfillmentCreate(fulfillment: $parcel) { fulfillment { id } userErrors { field message } } }"""
-_CANCEL = """mutation Cancel($id: ID!, $reason: OrderCancelReason!, $refund: Boolean!) {
-  orderCancel(orderId: $id, reason: $reason, restock: true, notifyCustomer: true,
+_CANCEL = """mutation Cancel($id: ID!, $reason: OrderCancelReason!, $refund: Boolean!, $notify: Boolean!) {
+  orderCancel(orderId: $id, reason: $reason, restock: true, notifyCustomer: $notify,
     refundMethod: { originalPaymentMethodsRefund: $refund }) { orderCancelUserErrors { field message code } } }"""
 _OPEN = frozenset({"OPEN", "IN_PROGRESS"})
-_GONE = frozenset({FulfilmentStatus.FULFILLED, FulfilmentStatus.DELIVERED, FulfilmentStatus.RETURNED})
-_ANSWERS = {"": True, "true": True, "false": False}
 
 
 class _Left(msgspec.Struct, rename="camel"):
@@ -70,45 +67,19 @@ _FOUND = reading.decoder(_Found)
 _CHANGED = reading.decoder(_Changed)
 
 
-def check(action: Action) -> str:
-    """Why it would not be allowed; empty where it would (pure). Raises WrongDetail."""
-    order = action.order
-    if action.kind not in {ActionKind.TRACK, ActionKind.CANCEL}:
-        return f"Shopify has no action {action.kind.value}."
-    if order.status is OrderStatus.CANCELLED:
-        return "The order is cancelled."
-    if action.kind is ActionKind.TRACK:
-        return _check_parcel(action)
-    if order.shipments or order.fulfilment_status in _GONE:
-        return "A part of the order has been sent."
-    if action.lines:
-        raise WrongDetail("lines", "Shopify cancels orders as a whole; leave the lines out.")
-    if action.details.get("refund", "") not in _ANSWERS:
-        raise WrongDetail("refund", "Whether the buyer is paid back is said by true or false.")
-    return ""
-
-
-def _check_parcel(action: Action) -> str:
-    if action.order.fulfilment_status in _GONE:
-        return "Everything in the order has been sent."
-    if not action.details.get("trackingNumber"):
-        raise WrongDetail("trackingNumber", "A tracking number is missing.")
-    if len(units(action)) < len(set(action.lines)):
-        raise WrongDetail("lines", "The order has no such line.")
-    return ""
-
-
-async def act(session: Session, root: str, action: Action) -> Sequence[Outcome]:
-    """Do what `check` allowed. Raises client errors."""
-    if action.kind is ActionKind.CANCEL:
-        return [await _cancel(session, root, action)]
-    return [await _send(session, root, action)]
+async def act(session: Session, root: str, action: Action) -> Outcome:
+    """Do what `doing.check` allowed. Raises client errors."""
+    return await (_cancel if action.kind is ActionKind.CANCEL else _send)(session, root, action)
 
 
 async def _cancel(session: Session, root: str, action: Action) -> Outcome:
     """The platform works it off in the background; a complaint means that it did nothing."""
-    refund = _ANSWERS[action.details.get("refund", "")]
-    variables = {"id": _order_gid(action), "reason": (action.reason or "other").upper(), "refund": refund}
+    variables = {
+        "id": _order_gid(action),
+        "reason": (action.reason or "other").upper(),
+        "refund": doing.refunds(action),
+        "notify": ways.notifies(session.account),
+    }
     said = (await graph.change(session, root, _CANCEL, variables, _CHANGED)).data.order_cancel
     return _outcome(action, said.order_cancel_user_errors if said is not None else None)
 
@@ -124,15 +95,16 @@ async def _send(session: Session, root: str, action: Action) -> Outcome:
     found = (await graph.ask(session, root, _FIND_PARTS, {"id": _order_gid(action)}, _FOUND)).data.order
     if found is None:
         return Outcome(action.key, Result.REFUSED, "not_found", "The shop has no such order.")
-    number = action.details["trackingNumber"]
-    if any(one.number == number for parcel in found.fulfillments for one in parcel.tracking_info or ()):
+    if doing.bears(action, (one.number for parcel in found.fulfillments for one in parcel.tracking_info or ())):
         return Outcome(action.key)
     parts = list(_parts(found, set(units(action))))
     if not parts:
-        return Outcome(action.key, Result.REFUSED, "nothing_left", "Nothing of this is left to be sent.")
-    names = {"trackingNumber": "number", "carrier": "company", "trackingUrl": "url"}
-    tracking = {names[name]: value for name, value in action.details.items() if name in names and value}
-    parcel = {"lineItemsByFulfillmentOrder": parts, "trackingInfo": tracking, "notifyCustomer": True}
+        return doing.nothing_left(action)
+    parcel = {
+        "lineItemsByFulfillmentOrder": parts,
+        "trackingInfo": doing.tracking(action),
+        "notifyCustomer": ways.notifies(session.account),
+    }
     said = (await graph.change(session, root, _SEND, {"parcel": parcel}, _CHANGED)).data.fulfillment_create
     return _outcome(action, said.user_errors if said is not None else None)
 
@@ -155,11 +127,3 @@ def _parts(found: _ToSend, lines: set[str]) -> Iterator[Mapping[str, object]]:
 
 def _order_gid(action: Action) -> str:
     return graph.gid("Order", action.order.external_id)
-
-
-def shows(action: Action, order: Order) -> bool | None:
-    """Whether a parcel bears the number, or the order is cancelled (pure)."""
-    if action.kind is ActionKind.CANCEL:
-        return order.status is OrderStatus.CANCELLED
-    number = action.details.get("trackingNumber")
-    return any(parcel.tracking_number == number for parcel in order.shipments)

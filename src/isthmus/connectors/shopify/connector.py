@@ -1,26 +1,15 @@
-"""Shopify Admin: read and written by GraphQL, read by REST where that is not given (marketplaces.md 6)."""
+"""Shopify Admin: read and written by GraphQL, or by REST where that is not given (marketplaces.md 6)."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from urllib.parse import parse_qsl, quote, urlsplit
+from datetime import datetime
 
 import msgspec
 
-from isthmus.client import (
-    ApiClient,
-    CallerMistake,
-    Failure,
-    Missing,
-    Refused,
-    Request,
-    Response,
-    Tokens,
-)
+from isthmus.client import ApiClient, Failure, Missing, Refused, Request, Response, Tokens
 from isthmus.client.errors import MalformedBody
-from isthmus.client.url import Scalar
 from isthmus.connect import granting, judging, reading
 from isthmus.connect.acting import Action
+from isthmus.connect.faults import CursorUnreadable
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Listing, Order
@@ -34,56 +23,21 @@ from isthmus.connect.spi import (
     RecordPage,
     Session,
     Subscription,
-    Unmappable,
     Window,
 )
 from isthmus.connect.writing import Edit, Outcome
-from isthmus.connectors.shopify import acting, graph, hooking, mapping, order_mapping, pulling, writing
+from isthmus.connectors.shopify import acting, doing, graph, hooking, mapping, order_mapping, pulling, ways, writing
 from isthmus.connectors.shopify import consent as signing_in
+from isthmus.connectors.shopify.rest import acting as rest_acting
+from isthmus.connectors.shopify.rest import pulling as rest_pulling
+from isthmus.connectors.shopify.rest import writing as rest_writing
 from isthmus.kit.clock import Clock
 from isthmus.kit.secret import Secret
 
-_PAGE = 50
 _TOKEN = "X-Shopify-Access-Token"  # noqa: S105 - the name of a header
-#: What an account says where it is read by REST.
-_READING, _REST = "reading", "rest"
-_NEXT = re.compile(r'<([^<>]{1,4000})>\s*;\s*rel="?next"?')
 #: A shop that its owner has not paid for, and one that Shopify has locked.
 _CLOSED = frozenset({402, 423})
-#: What the list of products shows without being asked for would leave orders out that are closed or cancelled.
-_FILTERS: dict[str, dict[str, Scalar]] = {"products": {}, "orders": {"status": "any"}}
-
-
-class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where to go on: the platform's own place, and the last id for the day when that one is no longer known."""
-
-    page_info: str
-    last: str
-
-
-class _Rows(msgspec.Struct):
-    products: list[msgspec.Raw] | None = None
-    orders: list[msgspec.Raw] | None = None
-
-
-class _One(msgspec.Struct):
-    product: msgspec.Raw = msgspec.Raw()
-    order: msgspec.Raw = msgspec.Raw()
-
-
-class _Key(msgspec.Struct):
-    id: Loose = None
-
-
-class _Shop(msgspec.Struct):
-    myshopify_domain: Loose = None
-    name: Loose = None
-    currency: Loose = None
-    country_code: Loose = None
-
-
-class _ShopReply(msgspec.Struct):
-    shop: _Shop
+_ENTITIES = frozenset({"products", "orders"})
 
 
 class _Errors(msgspec.Struct):
@@ -91,10 +45,6 @@ class _Errors(msgspec.Struct):
     error: Loose = None
 
 
-_ROWS = reading.decoder(_Rows)
-_ONE = reading.decoder(_One)
-_KEY = reading.decoder(_Key)
-_SHOP = reading.decoder(_ShopReply)
 _ERRORS = reading.decoder(_Errors)
 
 
@@ -152,23 +102,16 @@ class Shopify:
         return judging.by_status(response, message)
 
     async def test(self, session: Session) -> Account:
-        """The shop itself; one whose app may not use GraphQL is read by REST from then on."""
+        """The shop itself; one whose app may not use GraphQL is called by REST from then on, as one that chose it."""
+        root, chosen = self._base(session), session.account.settings.get(ways.API)
+        if chosen == ways.REST:
+            return await rest_pulling.shop(session, root)
         try:
-            return await pulling.shop(session, self._base(session))
+            return await pulling.shop(session, root)
         except (Refused, Missing):
-            found = await self._shop(session)
-            return Account(found.id, found.name, found.region, {**found.extra, _READING: _REST})
-
-    async def _shop(self, session: Session) -> Account:
-        """The shop by REST, under the name that its webhooks bear, with its currency."""
-        answer = await session.client.get(f"{self._base(session)}/shop.json")
-        shop = judging.decoded(answer, _SHOP).shop
-        try:
-            domain = reading.ident(shop.myshopify_domain, "domain")
-            extra = {"currency": reading.currency(shop.currency)}
-        except Unmappable as error:
-            raise MalformedBody("the answer names no shop", reason="shape") from error
-        return Account(domain, reading.line(shop.name) or domain, reading.line(shop.country_code)[:2], extra)
+            if chosen:
+                raise
+            return await rest_pulling.shop(session, root)
 
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """Products changed in the window: by time of change, or by id where REST is read."""
@@ -188,19 +131,10 @@ class Shopify:
 
     async def fetch(self, session: Session, entity: str, external_id: str) -> RawRecord | None:
         """One product or one order."""
-        if entity not in _FILTERS:
+        if entity not in _ENTITIES:
             raise LookupError(entity)
-        if not _by_rest(session):
-            return await pulling.one(session, self._base(session), entity, external_id)
-        path = f"{self._base(session)}/{entity}/{quote(external_id, safe='')}.json"
-        try:
-            found = judging.decoded(await session.client.get(path), _ONE)
-        except Missing:
-            return None
-        raw = bytes(found.product if entity == "products" else found.order)
-        if not raw.startswith(b"{"):
-            raise MalformedBody(f"the answer holds none of the {entity}", reason="shape")
-        return RawRecord(external_id, raw)
+        read = rest_pulling.one if ways.by_rest(session.account) else pulling.one
+        return await read(session, self._base(session), entity, external_id)
 
     async def shop_subscriptions(self, session: Session) -> Sequence[Subscription]:
         """See `hooking.found`."""
@@ -220,97 +154,50 @@ class Shopify:
         """See `hooking.end`."""
         await hooking.end(session, self._base(session), subscription)
 
-    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
-        """See `writing.batches`."""
-        return writing.batches(edits)
+    def batches(self, edits: Sequence[Edit], account: Account) -> Sequence[Sequence[Edit]]:
+        """See `writing.batches`, for GraphQL and for REST."""
+        part = rest_writing.batches if ways.by_rest(account) else writing.batches
+        return part(edits)
 
     async def write(self, session: Session, batch: Sequence[Edit]) -> Sequence[Outcome]:
-        """See `writing.write`."""
-        return await writing.write(session, self._base(session), batch)
+        """See `writing.write`, for GraphQL and for REST."""
+        write = rest_writing.write if ways.by_rest(session.account) else writing.write
+        return await write(session, self._base(session), batch)
 
     def check(self, action: Action) -> str:
-        """See `acting.check`."""
-        return acting.check(action)
+        """See `doing.check`."""
+        return doing.check(action)
 
     async def act(self, session: Session, action: Action) -> Sequence[Outcome]:
-        """See `acting.act`."""
-        return await acting.act(session, self._base(session), action)
+        """See `acting.act`, for GraphQL and for REST."""
+        act = rest_acting.act if ways.by_rest(session.account) else acting.act
+        return [await act(session, self._base(session), action)]
 
     def shows(self, action: Action, order: Order) -> bool | None:
-        """See `acting.shows`."""
-        return acting.shows(action, order)
+        """See `doing.shows`."""
+        return doing.shows(action, order)
 
     async def _pull(self, session: Session, entity: str, window: Window, cursor: str | None) -> RecordPage:
         """A pull ends by the way on which it began."""
-        place = None if cursor is None else _read(cursor)
-        if isinstance(place, _Place) or (place is None and _by_rest(session)):
-            answer = await self._list(session, entity, window, place)
-            rows = judging.decoded(answer, _ROWS)
-            return _page(answer, rows.products if entity == "products" else rows.orders)
-        return await pulling.page(session, self._base(session), entity, window, place)
-
-    async def _list(self, session: Session, entity: str, window: Window, place: _Place | None) -> Response:
-        """A place that the platform has forgotten is found again by the last id."""
-        path = f"{self._base(session)}/{entity}.json"
-        if place is None:
-            return await session.client.get(path, query=_query(entity, window, "0"))
-        try:
-            return await session.client.get(path, query=_onward(place))
-        except CallerMistake:
-            return await session.client.get(path, query=_query(entity, window, place.last))
+        place, root = None if cursor is None else _read(cursor), self._base(session)
+        if isinstance(place, pulling.Mark) or (place is None and not ways.by_rest(session.account)):
+            return await pulling.page(session, root, entity, window, place)
+        return await rest_pulling.page(session, root, entity, window, place)
 
     def _base(self, session: Session) -> str:
         return f"{session.app_hosts['api']}{self._root}"
 
 
-def _query(entity: str, window: Window, since: str) -> dict[str, Scalar]:
-    """`since_id` puts the rows into the order of their ids, so that no edit moves one to another page."""
-    query: dict[str, Scalar] = {
-        "limit": _PAGE,
-        "since_id": since,
-        "updated_at_max": _iso(window.until),
-        **_FILTERS[entity],
-    }
-    return query if window.since is None else {**query, "updated_at_min": _iso(window.since)}
-
-
-def _onward(place: _Place) -> dict[str, Scalar]:
-    return {"limit": _PAGE, "page_info": place.page_info}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _by_rest(session: Session) -> bool:
-    return session.account.extra.get(_READING) == _REST
-
-
-def _read(cursor: str) -> _Place | pulling.Mark:
-    """A place of either way. Raises ValueError for any other text."""
+def _read(cursor: str) -> rest_pulling.Place | pulling.Mark:
+    """A place of either way. Raises CursorUnreadable for any other text."""
     try:
         return msgspec.json.decode(cursor, type=pulling.Mark)
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
-        return msgspec.json.decode(cursor, type=_Place)
+        return msgspec.json.decode(cursor, type=rest_pulling.Place)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError("the cursor does not belong to this connector") from error
-
-
-def _page(answer: Response, rows: list[msgspec.Raw] | None) -> RecordPage:
-    if rows is None:
-        raise MalformedBody("the answer holds no page", reason="shape")
-    keys = reading.keys(rows, _KEY, lambda key: key.id)
-    records = [RawRecord(key, bytes(raw)) for key, raw in zip(keys, rows, strict=True)]
-    ahead = _NEXT.search(answer.headers.get("Link", ""))
-    if ahead is None:
-        return RecordPage(records, None)
-    info = dict(parse_qsl(urlsplit(ahead[1]).query)).get("page_info", "")
-    if not info:
-        raise MalformedBody("the Link header names no page", reason="shape")
-    last = next((key for key in reversed(keys) if key), "0")
-    return RecordPage(records, msgspec.json.encode(_Place(info, last)).decode())
+        raise CursorUnreadable("the cursor does not belong to this connector") from error
 
 
 def _words(response: Response) -> str:

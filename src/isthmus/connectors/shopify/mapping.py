@@ -63,9 +63,15 @@ def listing(record: RawRecord, account: Account) -> Listing:
 
 
 def _row(found: _Record) -> rows.Product:
-    return (
-        found if found.node is None else nodes.product(found.node, found.more_variants or (), found.more_images or ())
-    )
+    """REST's row; what lies at several places is put to the variants it is of."""
+    if found.node is not None:
+        return nodes.product(found.node, found.more_variants or (), found.more_images or ())
+    levels: dict[str, list[rows.Level]] = {}
+    for one in found.inventory_levels or ():
+        levels.setdefault(str(one.inventory_item_id), []).append(one)
+    for sold in found.variants or ():
+        sold.levels = levels.get(str(sold.inventory_item_id))
+    return found
 
 
 class _Priced(msgspec.Struct, frozen=True, gc=False):
@@ -134,7 +140,7 @@ def _level(raw: rows.Level) -> Inventory:
         available,
         on_hand,
         None if on_hand is None else max(on_hand - available, 0),
-        location_external_id=reading.ident(raw.location, "location id"),
+        location_external_id=reading.ident(raw.location_id, "location id"),
     )
 
 

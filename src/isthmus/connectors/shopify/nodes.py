@@ -25,6 +25,7 @@ _KNOWN = frozenset(
         "PENDING_FULFILLMENT", "OPEN", "REQUEST_DECLINED", "FULFILLMENT_NOT_REQUIRED", "CUSTOMER", "FRAUD", "INVENTORY",
         "DECLINED", "STAFF", "OTHER", "SUCCESS", "CANCELLED", "ERROR", "FAILURE", "DELIVERED", "IN_TRANSIT",
         "OUT_FOR_DELIVERY", "ATTEMPTED_DELIVERY", "LABEL_PRINTED", "CONFIRMED", "READY_FOR_PICKUP",
+        "RETURN", "CANCEL", "NO_RESTOCK", "LEGACY_RESTOCK",
     )
 )  # fmt: skip
 #: States of a parcel that say no more than that it was sent.
@@ -158,6 +159,20 @@ class Parcel(_Camel, gc=False):
     fulfillment_line_items: Several[Packed] | None = None
 
 
+class RefundLine(_Camel, gc=False):
+    quantity: Loose = None
+    restock_type: Loose = None
+    line_item: Named | None = None
+
+
+class Refund(_Camel, gc=False):
+    legacy_resource_id: Loose = None
+    note: Loose = None
+    created_at: Loose = None
+    total_refunded_set: MoneyBag | None = None
+    refund_line_items: Several[RefundLine] | None = None
+
+
 class Place(_Camel, gc=False):
     first_name: Loose = None
     last_name: Loose = None
@@ -198,6 +213,15 @@ class Order(_Camel, gc=False):
     billing_address: Place | None = None
     line_items: Several[Line] | None = None
     fulfillments: list[Parcel] | None = None
+    refunds: list[Refund] | None = None
+
+
+class More(msgspec.Struct, gc=False):
+    """What lay beyond the first page of an order's parts: lines behind it, of the others all anew if so many."""
+
+    more_lines: list[Line] | None = None
+    more_parcels: list[Parcel] | None = None
+    more_refunds: list[Refund] | None = None
 
 
 def product(node: Product, variants: Sequence[Variant], images: Sequence[Image]) -> rows.Product:
@@ -256,9 +280,9 @@ def _level(node: Level) -> rows.Level:
     return rows.Level(place, counts.get("available"), counts.get("on_hand"))
 
 
-def order(node: Order, lines: Sequence[Line], parcels: Sequence[Parcel]) -> rows.Order:
-    """The order as REST would show it; `lines` are those beyond its first page, `parcels` all of them if so many."""
-    known = [*(node.line_items.nodes if node.line_items else ()), *lines]
+def order(node: Order, more: More) -> rows.Order:
+    """The order as REST would show it."""
+    known = [*(node.line_items.nodes if node.line_items else ()), *(more.more_lines or ())]
     person = node.customer
     return rows.Order(
         id=node.legacy_resource_id,
@@ -286,7 +310,8 @@ def order(node: Order, lines: Sequence[Line], parcels: Sequence[Parcel]) -> rows
         shipping_address=_place(node.shipping_address),
         billing_address=_place(node.billing_address),
         line_items=[_line(one) for one in known],
-        fulfillments=[_parcel(one) for one in parcels or node.fulfillments or ()],
+        fulfillments=[_parcel(one) for one in more.more_parcels or node.fulfillments or ()],
+        refunds=[_refund(one) for one in more.more_refunds or node.refunds or ()],
     )
 
 
@@ -316,6 +341,22 @@ def _parcel(node: Parcel) -> rows.Parcel:
         tracking_url=tracking.url,
         created_at=node.created_at,
         line_items=[rows.Line(tail(one.line_item.id), quantity=one.quantity) for one in packed if one.line_item],
+    )
+
+
+def _refund(node: Refund) -> rows.Refund:
+    """GraphQL adds up what went back; what has not gone yet is nothing."""
+    lines = node.refund_line_items.nodes if node.refund_line_items else ()
+    return rows.Refund(
+        id=node.legacy_resource_id,
+        note=node.note,
+        created_at=node.created_at,
+        refund_line_items=[
+            rows.RefundLine(tail(one.line_item.id), one.quantity, _small(one.restock_type))
+            for one in lines
+            if one.line_item
+        ],
+        transactions=[rows.Transaction("refund", "success", _amount(node.total_refunded_set))],
     )
 
 

@@ -15,11 +15,12 @@ from isthmus.connect.shapes import (
     OrderLine,
     OrderStatus,
     PaymentStatus,
+    Return,
     Shipment,
     Totals,
 )
 from isthmus.connect.spi import RawRecord
-from isthmus.connectors.shopify import nodes, rows
+from isthmus.connectors.shopify import nodes, refunding, rows
 
 _PAYMENT = {
     "pending": PaymentStatus.PENDING,
@@ -73,6 +74,7 @@ class _Record(rows.Order, gc=False):
     node: nodes.Order | None = None
     more_lines: list[nodes.Line] | None = None
     more_parcels: list[nodes.Parcel] | None = None
+    more_refunds: list[nodes.Refund] | None = None
 
 
 _ORDER = reading.decoder(_Record)
@@ -87,7 +89,9 @@ def order(record: RawRecord) -> Order:
     )
     status = _status(raw, parcels)
     word = _word(raw)
-    lines = tuple(_line(one, status, word) for one in raw.line_items or ())
+    refunds = tuple(refunding.of(one) for one in raw.refunds or ())
+    gone = refunding.pieces(raw.refunds or ())
+    lines = tuple(_line(one, status, word, gone) for one in raw.line_items or ())
     gateways = tuple(filter(None, map(reading.line, raw.payment_gateway_names or ())))
     is_cod = any(_COD in one.lower() for one in gateways)
     shipping, billing = _address(raw.shipping_address), _address(raw.billing_address)
@@ -100,7 +104,7 @@ def order(record: RawRecord) -> Order:
         status=status,
         platform_status=word,
         currency=reading.currency(raw.currency),
-        totals=_totals(raw, lines, is_cod=is_cod),
+        totals=_totals(raw, lines, refunds, is_cod=is_cod),
         lines=lines,
         payment_status=_payment(raw, is_cod=is_cod),
         fulfilment_status=_fulfilment(raw, parcels),
@@ -117,11 +121,14 @@ def order(record: RawRecord) -> Order:
         buyer_note=reading.optional_line(raw.note),
         cancellation=_cancellation(raw),
         shipments=parcels,
+        returns=refunds,
     )
 
 
 def _row(found: _Record) -> rows.Order:
-    return found if found.node is None else nodes.order(found.node, found.more_lines or (), found.more_parcels or ())
+    if found.node is None:
+        return found
+    return nodes.order(found.node, nodes.More(found.more_lines, found.more_parcels, found.more_refunds))
 
 
 def _status(raw: rows.Order, parcels: Sequence[Shipment]) -> OrderStatus:
@@ -162,7 +169,7 @@ def _fulfilment(raw: rows.Order, parcels: Sequence[Shipment]) -> FulfilmentStatu
     return FulfilmentStatus.DELIVERED if found is FulfilmentStatus.FULFILLED and _delivered(parcels) else found
 
 
-def _totals(raw: rows.Order, lines: Sequence[OrderLine], *, is_cod: bool) -> Totals:
+def _totals(raw: rows.Order, lines: Sequence[OrderLine], refunds: Sequence[Return], *, is_cod: bool) -> Totals:
     """Lines before discounts; tax comes on top only where prices do not hold it already."""
     money = raw.total_shipping_price_set.shop_money if raw.total_shipping_price_set else None
     return Totals(
@@ -172,14 +179,16 @@ def _totals(raw: rows.Order, lines: Sequence[OrderLine], *, is_cod: bool) -> Tot
         shipping=reading.optional_decimal(money.amount, "shipping fee") if money else None,
         tax=None if reading.truth(raw.taxes_included) else reading.optional_decimal(raw.total_tax, "tax"),
         cod_amount=reading.optional_decimal(raw.total_outstanding, "amount outstanding") if is_cod else None,
+        refunded=sum((one.amount or Decimal(0) for one in refunds), Decimal(0)) if refunds else None,
     )
 
 
-def _line(raw: rows.Line, status: OrderStatus, word: str) -> OrderLine:
+def _line(raw: rows.Line, status: OrderStatus, word: str, gone: refunding.Pieces) -> OrderLine:
     quantity = reading.quantity(raw.quantity, "quantity")
     price = reading.decimal(raw.price, "price")
+    line_id = reading.ident(raw.id, "line id")
     return OrderLine(
-        external_id=reading.ident(raw.id, "line id"),
+        external_id=line_id,
         title=reading.line(raw.title),
         quantity=quantity,
         unit_price=price,
@@ -192,6 +201,8 @@ def _line(raw: rows.Line, status: OrderStatus, word: str) -> OrderLine:
         discount_seller=reading.optional_decimal(raw.total_discount, "line discount") or None,
         status=status,
         platform_status=word,
+        cancelled_quantity=min(quantity, gone.cancelled.get(line_id, 0)),
+        returned_quantity=min(quantity, gone.returned.get(line_id, 0)),
     )
 
 

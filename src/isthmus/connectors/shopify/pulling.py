@@ -12,7 +12,7 @@ from isthmus.client import CallerMistake, MalformedBody
 from isthmus.connect import reading
 from isthmus.connect.reading import Loose
 from isthmus.connect.spi import Account, RawRecord, RecordPage, Session, Unmappable, Window
-from isthmus.connectors.shopify import graph, nodes
+from isthmus.connectors.shopify import graph, nodes, ways
 
 _MORE = "pageInfo { hasNextPage endCursor }"
 _LEVELS = f"""inventoryLevels(first: 5) {{ nodes {{ location {{ legacyResourceId }}
@@ -42,12 +42,21 @@ def _parcel(lines: int) -> str:
 
 _ADDRESS = "{ firstName lastName name phone address1 address2 city province zip countryCodeV2 }"
 _PARCELS = 3
+
+
+def _refund(lines: int) -> str:
+    return f"""legacyResourceId note createdAt totalRefundedSet {_MONEY}
+  refundLineItems(first: {lines}) {{ nodes {{ quantity restockType lineItem {{ id }} }} {_MORE} }}"""
+
+
+_REFUNDS = 2
 _ORDER = f"""legacyResourceId name email phone createdAt updatedAt processedAt closedAt cancelledAt cancelReason
   currencyCode taxesIncluded displayFinancialStatus displayFulfillmentStatus paymentGatewayNames note
   totalPriceSet {_MONEY} totalTaxSet {_MONEY} totalDiscountsSet {_MONEY} totalOutstandingSet {_MONEY}
   totalShippingPriceSet {_MONEY} customer {{ legacyResourceId firstName lastName }}
   shippingAddress {_ADDRESS} billingAddress {_ADDRESS}
-  lineItems(first: 10) {{ nodes {{ {_LINE} }} {_MORE} }} fulfillments(first: {_PARCELS}) {{ {_parcel(10)} }}"""
+  lineItems(first: 8) {{ nodes {{ {_LINE} }} {_MORE} }} fulfillments(first: {_PARCELS}) {{ {_parcel(10)} }}
+  refunds(first: {_REFUNDS}) {{ {_refund(4)} }}"""
 
 
 def _list(root: str, size: int, node: str) -> str:
@@ -84,15 +93,14 @@ _VARIANTS = {"products": _variants(100), "stock": _variants(40, _LEVELS)}
 _LINES = _one("order", f"lineItems(first: 100, after: $after) {{ nodes {{ {_LINE} }} {_MORE} }}", _AFTER)
 _IMAGES = _one("product", "images(first: 250) { nodes { id url } }")
 _PACKED = _one("order", f"fulfillments(first: 20) {{ {_parcel(20)} }}")
+_REFUNDED = _one("order", f"refunds(first: 20) {{ {_refund(20)} }}")
 _SHOP = """query Shop { shop { name myshopifyDomain currencyCode billingAddress { countryCodeV2 } }
   locations(first: 2) { nodes { id } } }"""
-#: What an account says whose stock lies at several places.
-PLACES, SEVERAL = "locations", "several"
 
 
 def _way(session: Session, entity: str) -> str:
     """Which of the queries reads an entity of this shop."""
-    return "stock" if entity == "products" and session.account.extra.get(PLACES) == SEVERAL else entity
+    return "stock" if entity == "products" and ways.several(session.account) else entity
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +129,7 @@ class _Parts(msgspec.Struct, rename="camel"):
     images: _Raws | None = None
     line_items: _Raws | None = None
     fulfillments: list[msgspec.Raw] | None = None
+    refunds: list[msgspec.Raw] | None = None
 
 
 class _Ones(msgspec.Struct):
@@ -141,10 +150,14 @@ class _Head(msgspec.Struct, rename="camel"):
     images: _Raws | None = None
     line_items: _Raws | None = None
     fulfillments: list[msgspec.Raw] | None = None
+    refunds: list[msgspec.Raw] | None = None
 
 
-class _Packed(msgspec.Struct, rename="camel"):
+class _Inner(msgspec.Struct, rename="camel"):
+    """The lines of a parcel or of a refund."""
+
     fulfillment_line_items: _Raws | None = None
+    refund_line_items: _Raws | None = None
 
 
 class _Shop(msgspec.Struct, rename="camel"):
@@ -168,7 +181,7 @@ _ONE_REPLY = reading.decoder(_OneReply)
 _SHOP_REPLY = reading.decoder(_ShopReply)
 _HEAD = reading.decoder(_Head)
 _PARTS = reading.decoder(_Parts)
-_PACKED_LINES = reading.decoder(_Packed)
+_INNER = reading.decoder(_Inner)
 
 
 async def shop(session: Session, root: str, headers: Mapping[str, str] | None = None) -> Account:
@@ -182,7 +195,7 @@ async def shop(session: Session, root: str, headers: Mapping[str, str] | None = 
     except Unmappable as error:
         raise MalformedBody("the answer names no shop", reason="shape") from error
     if data.locations is not None and len(data.locations.nodes) > 1:
-        extra[PLACES] = SEVERAL
+        extra[ways.PLACES] = ways.SEVERAL
     return Account(domain, reading.line(found.name) or domain, reading.line(country)[:2], extra)
 
 
@@ -264,7 +277,8 @@ async def _whole(session: Session, root: str, entity: str, raw: bytes) -> RawRec
         b"more_variants": await lot.rest(_VARIANTS.get(_way(session, entity), ""), "variants", head.variants),
         b"more_images": await lot.rest(_IMAGES, "images", head.images, whole=True),
         b"more_lines": await lot.rest(_LINES, "line_items", head.line_items),
-        b"more_parcels": await lot.parcels(head.fulfillments),
+        b"more_parcels": await lot.anew(_PACKED, "fulfillments", head.fulfillments, _PARCELS),
+        b"more_refunds": await lot.anew(_REFUNDED, "refunds", head.refunds, _REFUNDS),
     }
     said = b"".join(b',"' + name + b'":[' + b",".join(rows) + b"]" for name, rows in parts.items() if rows)
     return RawRecord(key, b'{"node":' + raw + said + b"}")
@@ -289,12 +303,13 @@ class _Lot:
             info = more.page_info
         return found
 
-    async def parcels(self, seen: list[msgspec.Raw] | None) -> list[bytes]:
-        """All parcels anew where there may be more of them, or more in one of them."""
-        if not seen or (len(seen) < _PARCELS and not any(map(_is_cut, seen))):
+    async def anew(self, document: str, name: str, seen: list[msgspec.Raw] | None, most: int) -> list[bytes]:
+        """All parcels or refunds anew where there may be more of them, or more in one of them."""
+        if not seen or (len(seen) < most and not any(map(_is_cut, seen))):
             return []
-        parts = await self._ask(_PACKED, {})
-        return list(map(bytes, (parts.fulfillments if parts is not None else None) or ()))
+        parts = await self._ask(document, {})
+        found: list[msgspec.Raw] | None = None if parts is None else getattr(parts, name)
+        return list(map(bytes, found or ()))
 
     async def _ask(self, document: str, variables: Mapping[str, object]) -> _Parts | None:
         asked = {"id": self._gid, **variables}
@@ -307,7 +322,8 @@ class _Lot:
 
 def _is_cut(raw: msgspec.Raw) -> bool:
     try:
-        packed = _PACKED_LINES.decode(raw).fulfillment_line_items
+        inner = _INNER.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return packed is not None and packed.page_info is not None and packed.page_info.has_next_page
+    lines = inner.fulfillment_line_items or inner.refund_line_items
+    return lines is not None and lines.page_info is not None and lines.page_info.has_next_page

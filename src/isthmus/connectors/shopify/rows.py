@@ -17,11 +17,12 @@ class Option(msgspec.Struct, gc=False):
 
 
 class Level(msgspec.Struct, gc=False):
-    """What lies at one place: asked for of shops with several."""
+    """What lies of an item at one place: asked for of shops with several. What is on hand GraphQL alone tells."""
 
-    location: Loose = None
+    location_id: Loose = None
     available: Loose = None
     on_hand: Loose = None
+    inventory_item_id: Loose = None
 
 
 class Variant(msgspec.Struct, gc=False):
@@ -30,6 +31,7 @@ class Variant(msgspec.Struct, gc=False):
     barcode: Loose = None
     price: Loose = None
     compare_at_price: Loose = None
+    inventory_item_id: Loose = None
     inventory_quantity: Loose = None
     inventory_management: Loose = None
     weight: Loose = None
@@ -58,6 +60,8 @@ class Product(msgspec.Struct, gc=False):
     variants: list[Variant] | None = None
     created_at: Loose = None
     updated_at: Loose = None
+    #: Read beside it, of shops with several places: REST has no such field.
+    inventory_levels: list[Level] | None = None
 
 
 class Line(msgspec.Struct, gc=False):
@@ -112,6 +116,28 @@ class Parcel(msgspec.Struct, gc=False):
     line_items: list[Line] | None = None
 
 
+class Transaction(msgspec.Struct, gc=False):
+    kind: Loose = None
+    status: Loose = None
+    amount: Loose = None
+
+
+class RefundLine(msgspec.Struct, gc=False):
+    line_item_id: Loose = None
+    quantity: Loose = None
+    restock_type: Loose = None
+
+
+class Refund(msgspec.Struct, gc=False):
+    """Money that went back, lines of the order for which it did, or both (shopify.dev, the Refund resource)."""
+
+    id: Loose = None
+    note: Loose = None
+    created_at: Loose = None
+    refund_line_items: list[RefundLine] | None = None
+    transactions: list[Transaction] | None = None
+
+
 class Order(msgspec.Struct, gc=False):
     id: Loose = None
     name: Loose = None
@@ -139,3 +165,4 @@ class Order(msgspec.Struct, gc=False):
     billing_address: Place | None = None
     line_items: list[Line] | None = None
     fulfillments: list[Parcel] | None = None
+    refunds: list[Refund] | None = None

@@ -7,7 +7,6 @@ that complains wrote nothing of what it complains about; texts and stock wrote n
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 import msgspec
 
@@ -15,14 +14,12 @@ from isthmus.connect import batching, reading
 from isthmus.connect.reading import Loose
 from isthmus.connect.spi import Session
 from isthmus.connect.writing import Edit, EditField, EditValue, Outcome, Result
-from isthmus.connectors.shopify import graph, nodes
+from isthmus.connectors.shopify import graph, nodes, wanting, ways
 from isthmus.connectors.shopify.graph import Complaint
-from isthmus.kit import money
 
 _ROWS = 250
 #: Complaints that are no refusal for good: another base, or the same request that is still being worked off.
 _RESULTS = {"CHANGE_FROM_QUANTITY_STALE": Result.STALE, "IDEMPOTENCY_CONCURRENT_REQUEST": Result.LOCKED}
-_PRICES = frozenset({EditField.PRICE, EditField.SALE_PRICE})
 
 _SET_PRICES = """mutation Prices($product: ID!, $variants: [ProductVariantsBulkInput!]!) {
   productVariantsBulkUpdate(productId: $product, variants: $variants, allowPartialUpdates: true) {
@@ -79,22 +76,12 @@ _FOUND = reading.decoder(_Found)
 
 def batches(edits: Sequence[Edit]) -> list[list[Edit]]:
     """Prices and texts of one product each, stock of up to 250 items of any products (pure)."""
-    return batching.parted(edits, _call, _row, lambda _: _ROWS)
-
-
-def _call(edit: Edit) -> tuple[str, str]:
-    if edit.field is EditField.STOCK:
-        return "stock", ""
-    return "prices" if edit.field in _PRICES else "texts", edit.listing.external_id
-
-
-def _row(edit: Edit) -> tuple[str, str]:
-    return edit.variant.external_id if edit.variant is not None else "", edit.location
+    return batching.parted(edits, wanting.call, wanting.row, lambda _: _ROWS)
 
 
 async def write(session: Session, root: str, batch: Sequence[Edit]) -> list[Outcome]:
     """Send one batch. Raises client errors."""
-    kind = _call(batch[0])[0]
+    kind = wanting.call(batch[0])[0]
     if kind == "stock":
         return await _stock(session, root, batch)
     return await (_prices if kind == "prices" else _texts)(session, root, batch)
@@ -104,13 +91,16 @@ async def _prices(session: Session, root: str, batch: Sequence[Edit]) -> list[Ou
     """Rows that the platform complains about are left out by it, the others take effect."""
     rows: dict[str, list[Edit]] = {}
     for edit in batch:
-        rows.setdefault(_row(edit)[0], []).append(edit)
-    inputs = {name: _price(edits) for name, edits in rows.items()}
-    sent = [name for name, wanted in inputs.items() if wanted is not None]
-    told = [_senseless(edit) for name in rows if name not in sent for edit in rows[name]]
+        rows.setdefault(wanting.row(edit)[0], []).append(edit)
+    inputs = {name: wanted for name, edits in rows.items() if (wanted := wanting.price(edits)) is not None}
+    sent = list(inputs)
+    told = [wanting.senseless(edit) for name in rows if name not in inputs for edit in rows[name]]
     if not sent:
         return told
-    variants = [{"id": graph.gid("ProductVariant", name), **(inputs[name] or {})} for name in sent]
+    variants = [
+        {"id": graph.gid("ProductVariant", name), **one.named("price", "compareAtPrice")}
+        for name, one in inputs.items()
+    ]
     variables = {"product": graph.gid("Product", batch[0].listing.external_id), "variants": variants}
     complaints = (await graph.change(session, root, _SET_PRICES, variables, _CHANGED)).data.complaints()
     blamed = {one.place(): one for one in complaints}
@@ -121,37 +111,11 @@ async def _prices(session: Session, root: str, batch: Sequence[Edit]) -> list[Ou
     return told
 
 
-def _price(edits: Sequence[Edit]) -> dict[str, str | None] | None:
-    """What is paid and what is struck through, of a variant after its edits; None where the sale is not below.
-
-    Only what the edits move is sent, so that nothing is set back that changed at the platform meanwhile.
-    """
-    known = edits[0].variant.price if edits[0].variant is not None else None
-    regular: EditValue = known.list_price if known is not None else None
-    sale: EditValue = known.sale_price if known is not None else None
-    fields = {edit.field: edit.value for edit in edits}
-    regular, sale = fields.get(EditField.PRICE, regular), fields.get(EditField.SALE_PRICE, sale)
-    if not isinstance(regular, Decimal):
-        return None
-    if not isinstance(sale, Decimal):
-        alone = EditField.SALE_PRICE not in fields
-        return {"price": money.plain(regular)} if alone else {"price": money.plain(regular), "compareAtPrice": None}
-    if sale >= regular:
-        return None
-    struck: dict[str, str | None] = {"compareAtPrice": money.plain(regular)}
-    return {"price": money.plain(sale), **struck} if EditField.SALE_PRICE in fields else struck
-
-
-def _senseless(edit: Edit) -> Outcome:
-    text = "The sale price must be below the regular price, and the regular price must be known."
-    return Outcome(edit.key, Result.REFUSED, "sale_not_below", text)
-
-
 async def _texts(session: Session, root: str, batch: Sequence[Edit]) -> list[Outcome]:
     names = {EditField.TITLE: "title", EditField.DESCRIPTION: "descriptionHtml", EditField.PUBLISHED: "status"}
 
     async def send(edits: Sequence[Edit]) -> list[Complaint]:
-        product = {names[one.field]: _text(one) for one in edits}
+        product = {names[one.field]: _text(session, one) for one in edits}
         variables = {"product": {"id": graph.gid("Product", batch[0].listing.external_id), **product}}
         return (await graph.change(session, root, _SET_TEXTS, variables, _CHANGED)).data.complaints()
 
@@ -161,10 +125,10 @@ async def _texts(session: Session, root: str, batch: Sequence[Edit]) -> list[Out
     return await _all_or_none(batch, send, blamed)
 
 
-def _text(edit: Edit) -> EditValue:
-    """Unpublished is a draft: buyers do not see it, and it stays where its merchant works on it."""
+def _text(session: Session, edit: Edit) -> EditValue:
+    """Unpublished is what the merchant chose: buyers see neither a draft nor what is archived."""
     if edit.field is EditField.PUBLISHED:
-        return "ACTIVE" if edit.value else "DRAFT"
+        return "ACTIVE" if edit.value else ways.hidden_as(session.account).upper()
     return edit.value
 
 
@@ -197,8 +161,8 @@ def _refused(key: str, complaint: Complaint) -> Outcome:
 
 
 async def _stock(session: Session, root: str, batch: Sequence[Edit]) -> list[Outcome]:
-    items, only = await _items(session, root, sorted({_row(edit)[0] for edit in batch}))
-    places = {edit.key: _placed(edit, items.get(_row(edit)[0]), only) for edit in batch}
+    items, only = await _items(session, root, sorted({wanting.row(edit)[0] for edit in batch}))
+    places = {edit.key: _placed(edit, items.get(wanting.row(edit)[0]), only) for edit in batch}
     told = [one for one in places.values() if isinstance(one, Outcome)]
     rows = {key: row for key, row in places.items() if isinstance(row, dict)}
 
@@ -232,8 +196,7 @@ def _placed(edit: Edit, item: _Item | None, only: str | None) -> dict[str, objec
         return Outcome(edit.key, Result.REFUSED, "not_tracked", "The shop does not count the stock of this variant.")
     location = graph.gid("Location", edit.location) if edit.location else only
     if location is None:
-        text = "The shop has several locations, or does not tell which; name the one that is meant."
-        return Outcome(edit.key, Result.REFUSED, "location_unclear", text)
+        return Outcome(edit.key, Result.REFUSED, "location_unclear", wanting.UNCLEAR)
     base = edit.based_on
     return {
         "inventoryItemId": item.id,

@@ -115,9 +115,10 @@ async def _call(session: Session, root: str, action: Action) -> tuple[str, Body]
 
 
 async def _place(session: Session, root: str, action: Action) -> int:
-    """The warehouse that was named, the one that the lines name, or the only one there is."""
+    """The warehouse that was named, the one that the lines name, the usual one, or the only one there is."""
     named = {action.details.get("warehouse")} - {None}
     found = named or {line.location_external_id for line in _waiting(action).values()} - {None}
+    found = found or {session.account.settings.get("warehouse")} - {None}
     if not found:
         answer = await session.client.get(f"{root}/seller-inventories")
         rows = judging.decoded(answer, _INVENTORIES).data or []

@@ -215,7 +215,7 @@ class Tiki:
         """See `mapping.listing`."""
         return mapping.listing(record)
 
-    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+    def batches(self, edits: Sequence[Edit], account: Account) -> Sequence[Sequence[Edit]]:  # noqa: ARG002 - alike
         """See `writing`."""
         return writing.batches(edits)
 

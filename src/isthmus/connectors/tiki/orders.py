@@ -19,6 +19,8 @@ from isthmus.connect.shapes import (
     OrderStatus,
     PaymentStatus,
     Related,
+    Return,
+    ReturnStatus,
     Shipment,
     Totals,
 )
@@ -255,7 +257,15 @@ def order(record: RawRecord) -> Order:
         cancellation=_cancellation(cancelled),
         related=_related({name: getattr(raw, name) for name in _RELATED}),
         shipments=_shipments(raw.shipping, code, lines),
+        returns=_returns(status, code, lines),
     )
+
+
+def _returns(status: OrderStatus, code: str, lines: tuple[OrderLine, ...]) -> tuple[Return, ...]:
+    """An order that came back did so as a whole; how much money went back no call says (marketplaces.md 4.5)."""
+    if status is not OrderStatus.RETURNED:
+        return ()
+    return (Return(code, "return", ReturnStatus.RECEIVED, "returned", lines=tuple(line.external_id for line in lines)),)
 
 
 def _status(word: str, *, ready: bool) -> OrderStatus:
@@ -308,6 +318,7 @@ def _line(item: _Item, status: OrderStatus, word: str) -> OrderLine:
         unit_list_price=listed,
         status=status,
         platform_status=word if status is OrderStatus.UNKNOWN else _confirmation(item) or word,
+        returned_quantity=quantity if status is OrderStatus.RETURNED else 0,
         location_external_id=reading.optional_ident(item.seller_inventory_id, "seller inventory id"),
     )
 

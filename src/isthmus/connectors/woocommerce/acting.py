@@ -70,11 +70,12 @@ async def act(session: Session, orders: str, action: Action) -> Sequence[Outcome
 
 
 async def _noted(session: Session, path: str, action: Action) -> Outcome:
-    """A note that stands there already is not written again: the buyer is sent each one by e-mail."""
+    """A note that stands there already is not written again: the buyer may be sent each one by e-mail."""
     note = _text(action)
     known = judging.decoded(await session.client.get(path), _NOTES)
     if not any(reading.line(one.note) == note for one in known):
-        await session.client.post(path, {"note": note, "customer_note": True}, idempotent=False)
+        told = session.account.settings.get("notify_buyers") != "false"
+        await session.client.post(path, {"note": note, "customer_note": told}, idempotent=False)
     return Outcome(action.key)
 
 

@@ -181,7 +181,7 @@ class WooCommerce:
         """See `hooking.end`."""
         await hooking.end(session, f"{_root(session)}{_HOOKS}", subscription)
 
-    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+    def batches(self, edits: Sequence[Edit], account: Account) -> Sequence[Sequence[Edit]]:  # noqa: ARG002 - alike
         """See `writing.batches`."""
         return writing.batches(edits)
 

@@ -18,6 +18,8 @@ from isthmus.connect.shapes import (
     OrderStatus,
     PaymentStatus,
     Related,
+    Return,
+    ReturnStatus,
     Totals,
 )
 from isthmus.connect.spi import RawRecord
@@ -57,6 +59,12 @@ class _Sum(msgspec.Struct, gc=False):
     total: Loose = None
 
 
+class _Refund(msgspec.Struct, gc=False):
+    id: Loose = None
+    reason: Loose = None
+    total: Loose = None
+
+
 class _Place(msgspec.Struct, gc=False):
     first_name: Loose = None
     last_name: Loose = None
@@ -93,7 +101,7 @@ class _Order(msgspec.Struct, gc=False):
     payment_method_title: Loose = None
     line_items: list[_Item] | None = None
     fee_lines: list[_Sum] | None = None
-    refunds: list[_Sum] | None = None
+    refunds: list[_Refund] | None = None
 
 
 _ORDER = reading.decoder(_Order)
@@ -134,7 +142,26 @@ def order(record: RawRecord) -> Order:
         buyer_note=reading.optional_line(raw.customer_note),
         cancellation=Cancellation() if status is OrderStatus.CANCELLED else None,
         related=_related(raw.parent_id),
+        returns=tuple(_refund(one) for one in raw.refunds or () if not reading.absent(one.id)),
     )
+
+
+def _refund(one: _Refund) -> Return:
+    """Money that went back, told as an amount below zero; of goods that came back core says nothing."""
+    amount = reading.optional_signed(one.total, "refund")
+    return Return(
+        external_id=reading.ident(one.id, "refund id"),
+        kind="refund_only",
+        status=ReturnStatus.CLOSED,
+        platform_status="refunded",
+        reason=reading.optional_line(one.reason),
+        amount=None if amount is None else abs(amount),
+    )
+
+
+def _given_back(raw: _Order) -> Decimal | None:
+    told = _sum(raw.refunds or (), "refund")
+    return None if told is None else abs(told)
 
 
 def _totals(raw: _Order, lines: tuple[OrderLine, ...]) -> Totals:
@@ -148,10 +175,11 @@ def _totals(raw: _Order, lines: tuple[OrderLine, ...]) -> Totals:
         tax=reading.optional_decimal(raw.total_tax, "tax"),
         other_fees=_sum(raw.fee_lines or (), "fee"),
         cod_amount=total if _is_cod(raw) else None,
+        refunded=_given_back(raw),
     )
 
 
-def _sum(rows: Iterable[_Sum], what: str) -> Decimal | None:
+def _sum(rows: Iterable[_Sum | _Refund], what: str) -> Decimal | None:
     found = [reading.optional_signed(row.total, what) for row in rows]
     told = [amount for amount in found if amount is not None]
     return sum(told[1:], told[0]) if told else None
@@ -162,9 +190,9 @@ def _is_cod(raw: _Order) -> bool:
 
 
 def _payment(raw: _Order, status: OrderStatus, total: Decimal) -> PaymentStatus:
-    """Refunds are told as amounts below zero."""
-    given_back = _sum(raw.refunds or (), "refund") or Decimal(0)
-    if status is OrderStatus.RETURNED or (given_back and -given_back >= total):
+    """All that was paid may have gone back, or some of it (marketplaces.md 10.4)."""
+    given_back = _given_back(raw) or Decimal(0)
+    if status is OrderStatus.RETURNED or (given_back and given_back >= total):
         return PaymentStatus.REFUNDED
     if given_back:
         return PaymentStatus.PARTIALLY_REFUNDED

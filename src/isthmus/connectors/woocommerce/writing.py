@@ -15,6 +15,8 @@ from isthmus.kit import money
 
 #: Rows of one batch, whatever is done with them.
 _ROWS = 100
+#: The status of what buyers do not see, unless the merchant chose another one.
+_HIDDEN = "private"
 
 
 class _Error(msgspec.Struct):
@@ -60,26 +62,27 @@ async def write(session: Session, products: str, batch: Sequence[Edit]) -> list[
         rows.setdefault(_place(edit)[1], []).append(edit)
     parent = _place(batch[0])[0]
     path = f"{products}/{quote(parent, safe='')}/variations/batch" if parent else f"{products}/batch"
-    body = {"update": [{"id": _number(name), **_fields(edits)} for name, edits in rows.items()]}
+    hidden = session.account.settings.get("unpublished_as", _HIDDEN)
+    body = {"update": [{"id": _number(name), **_fields(edits, hidden)} for name, edits in rows.items()]}
     reply = judging.decoded(await session.client.post(path, body, idempotent=False), _REPLY)
     answers = {str(row.id): row for row in reply.update}
     if not rows.keys() <= answers.keys():
         raise MalformedBody("the answer to a batch leaves rows out", reason="shape")
-    return [_outcome(edit, answers[name]) for name, edits in rows.items() for edit in edits]
+    return [_outcome(edit, answers[name], hidden) for name, edits in rows.items() for edit in edits]
 
 
 def _number(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdecimal() else text
 
 
-def _fields(edits: Sequence[Edit]) -> dict[str, object]:
+def _fields(edits: Sequence[Edit], hidden: str) -> dict[str, object]:
     fields: dict[str, object] = {}
     for edit in edits:
-        fields.update(_field(edit))
+        fields.update(_field(edit, hidden))
     return fields
 
 
-def _field(edit: Edit) -> dict[str, object]:
+def _field(edit: Edit, hidden: str) -> dict[str, object]:
     """Prices travel as texts, an empty one for none. Counting is switched on only where nothing was counted yet."""
     match edit.field:
         case EditField.PRICE:
@@ -94,29 +97,29 @@ def _field(edit: Edit) -> dict[str, object]:
         case EditField.DESCRIPTION:
             return {"description": edit.value}
         case EditField.PUBLISHED:
-            return {"status": _status(edit.value)}
+            return {"status": _status(edit.value, hidden)}
 
 
-def _status(published: EditValue) -> str:
-    return "publish" if published else "private"
+def _status(published: EditValue, hidden: str) -> str:
+    return "publish" if published else hidden
 
 
 def _amount(value: EditValue) -> str:
     return money.plain(value) if isinstance(value, Decimal) else ""
 
 
-def _outcome(edit: Edit, row: _Row) -> Outcome:
+def _outcome(edit: Edit, row: _Row, hidden: str) -> Outcome:
     """The row comes back as it now is: what a plugin or the shop's own rules did not take is seen there."""
     if row.error is not None:
         words = reading.line(row.error.message)[:500]
         return Outcome(edit.key, Result.REFUSED, reading.line(row.error.code)[:80], words)
-    shown = _shown(edit, row)
+    shown = _shown(edit, row, hidden)
     if shown is None:
         return Outcome(edit.key)
     return Outcome(edit.key, Result.REFUSED, "not_taken", f"The shop shows {shown or 'nothing'} instead.")
 
 
-def _shown(edit: Edit, row: _Row) -> str | None:
+def _shown(edit: Edit, row: _Row, hidden: str) -> str | None:
     """What the shop shows where it is not what was sent; None where it is, and for texts, which shops tidy up."""
     found: Loose = None
     match edit.field:
@@ -127,7 +130,7 @@ def _shown(edit: Edit, row: _Row) -> str | None:
         case EditField.STOCK:
             found = row.stock_quantity
         case EditField.PUBLISHED:
-            return None if row.status == _status(edit.value) else reading.line(row.status)
+            return None if row.status == _status(edit.value, hidden) else reading.line(row.status)
         case _:
             return None
     text = "" if reading.absent(found) else str(found)[:40]

@@ -71,6 +71,7 @@ class TotalsOut(Answer, frozen=True, kw_only=True):
     grand_total: Decimal
     cod_amount: Decimal | None
     seller_income: Decimal | None
+    refunded: Decimal | None
 
 
 class LineOut(Answer, frozen=True, kw_only=True):

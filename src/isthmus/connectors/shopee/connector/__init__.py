@@ -224,7 +224,7 @@ class Shopee:
         """See `mapping.listing`."""
         return mapping.listing(record, account)
 
-    def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+    def batches(self, edits: Sequence[Edit], account: Account) -> Sequence[Sequence[Edit]]:  # noqa: ARG002 - alike
         """See `writing`."""
         return writing.batches(edits)
 

@@ -138,12 +138,13 @@ def _model(variant: str | None) -> int:
 
 
 async def _handing_over(session: Session, named: Body, details: Mapping[str, str]) -> Body:
-    """Exactly one way to hand the parcel over: the one that is wished for, else the first that the platform offers."""
+    """Exactly one way to hand the parcel over: the one that is wished for, the usual one, or the first of the offer."""
     query = {name: str(value) for name, value in named.items()}
     url = f"{session.app_hosts['api']}{API}/logistics/get_shipping_parameter"
     found = judging.decoded(await session.client.get(url, query=query), _PARAMETER).response
     offered = [way for way in _WAYS if way in (found.info_needed or {})]
-    way = details.get("method") or (offered[0] if offered else "")
+    usual = session.account.settings.get("hand_over")
+    way = details.get("method") or (usual if usual in offered else "") or (offered[0] if offered else "")
     if way not in offered:
         raise CallerMistake("The platform does not offer this way for the order.", code="way_not_offered")
     given = _pickup(found, details) if way == "pickup" else _dropoff(found, details)

@@ -5,6 +5,7 @@ move between pages, and a place is two times. Only a second with more than a pag
 own cursor.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -12,8 +13,10 @@ import msgspec
 
 from isthmus.client import CallerMistake, Missing, PlatformError
 from isthmus.connect import judging, reading
+from isthmus.connect.faults import CursorUnreadable
 from isthmus.connect.reading import Loose
 from isthmus.connect.spi import RawRecord, RecordPage, Session, Window
+from isthmus.connectors.shopee.connector import returns
 from isthmus.connectors.shopee.connector.items import API, together
 
 _PAGE = 100
@@ -34,12 +37,16 @@ _FIELDS = (
 
 
 class _Place(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A window of whole seconds, both ends included, within a pull that ends at `end`; a cursor within it."""
+    """A window of whole seconds, both ends included, within a pull that ends at `end`; a cursor within it.
+
+    With a `page` it is one of returns: what changed of them is looked at once all orders were.
+    """
 
     start: int
     stop: int
     end: int
     cursor: str = ""
+    page: int = 0
 
 
 class _Row(msgspec.Struct):
@@ -81,6 +88,8 @@ class _OrdersReply(msgspec.Struct):
     response: _Orders
 
 
+#: The record of an order that is listed and not shown.
+_HIDDEN = b'{"order_sn":null}'
 _LIST = reading.decoder(_ListReply)
 _ORDERS = reading.decoder(_OrdersReply)
 _HEAD = reading.decoder(_Row)
@@ -91,27 +100,49 @@ _MOVING = frozenset({"PROCESSED", "RETRY_SHIP", "SHIPPED", "TO_CONFIRM_RECEIVE"}
 
 
 async def pull(session: Session, window: Window, cursor: str | None) -> RecordPage:
-    """One page of orders changed in the window, oldest change first. Raises ValueError for a foreign cursor."""
-    at: _Place | None = _begin(window, cursor)
+    """One page of orders changed in the window, oldest change first, then of those whose returns changed.
+
+    Raises ValueError for a foreign cursor.
+    """
+    at: _Place | None = _read(cursor) if cursor is not None else _begin(window)
     for _ in range(_QUIET):
         assert at is not None  # noqa: S101 - the loop ends with the last window
-        page = await _fitting(session, at)
-        at = _after(*page)
-        numbers = [one for row in page[1].order_list or () if (one := reading.line(row.order_sn))]
-        if numbers or at is None:
-            return RecordPage(await details(session, numbers), _written(at))
+        if at.page:
+            numbers, at = await _returned(session, at)
+            records = [one for one in await details(session, numbers) if one.payload != _HIDDEN]
+        else:
+            page = await _fitting(session, at)
+            at = _after(*page) or _begin(window, page=1)
+            numbers = [one for row in page[1].order_list or () if (one := reading.line(row.order_sn))]
+            records = await details(session, numbers)
+        if records or at is None:
+            return RecordPage(records, _written(at))
     return RecordPage([], _written(at))
 
 
-def _begin(window: Window, cursor: str | None) -> _Place:
-    if cursor is not None:
-        try:
-            return msgspec.json.decode(cursor, type=_Place)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ValueError("the cursor does not belong to this connector") from error
+def _read(cursor: str) -> _Place:
+    try:
+        return msgspec.json.decode(cursor, type=_Place)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CursorUnreadable("the cursor does not belong to this connector") from error
+
+
+def _begin(window: Window, *, page: int = 0) -> _Place:
     start = int((window.since or window.until - _HISTORY).timestamp())
     end = max(start + 1, int(window.until.timestamp()))
-    return _Place(start, min(end, start + _LONGEST), end)
+    return _Place(start, min(end, start + _LONGEST), end, page=page)
+
+
+async def _returned(session: Session, at: _Place) -> tuple[list[str], _Place | None]:
+    """The orders of one page of returns, and what follows it."""
+    times = {"update_time_from": at.start, "update_time_to": at.stop}
+    rows, more = await returns.page(session, times, at.page)
+    numbers = list(dict.fromkeys(number for number, _ in rows if number))
+    if more:
+        return numbers, _Place(at.start, at.stop, at.end, page=at.page + 1)
+    if at.stop >= at.end:
+        return numbers, None
+    return numbers, _Place(at.stop, min(at.end, at.stop + _LONGEST), at.end, page=1)
 
 
 async def _fitting(session: Session, at: _Place) -> tuple[_Place, _List]:
@@ -163,9 +194,20 @@ async def details(session: Session, numbers: list[str]) -> list[RawRecord]:
     found: dict[str, msgspec.Raw] = {}
     for batch in await together(partial(_details, session), batches):
         found |= batch
+    whole = await _whole(session, found)
+    return [RawRecord(one, whole.get(one, _HIDDEN)) for one in numbers]
+
+
+async def _whole(session: Session, found: Mapping[str, msgspec.Raw]) -> dict[str, bytes]:
+    """Orders with what other calls say of them in front: numbers of parcels, and returns."""
     tracked = await together(partial(_tracked, session), list(found.items()))
+    back = await returns.of(session, {number: bytes(raw) for number, raw in found.items()})
     whole = dict(zip(found, tracked, strict=True))
-    return [RawRecord(one, whole.get(one, b'{"order_sn":null}')) for one in numbers]
+    return {number: _with(raw, back.get(number, ())) for number, raw in whole.items()}
+
+
+def _with(raw: bytes, rows: Sequence[bytes]) -> bytes:
+    return b'{"returns":[' + b",".join(rows) + b"]," + raw[1:] if rows else raw
 
 
 async def _tracked(session: Session, one: tuple[str, msgspec.Raw]) -> bytes:
@@ -208,4 +250,4 @@ async def _details(session: Session, numbers: list[str]) -> dict[str, msgspec.Ra
 async def fetch(session: Session, number: str) -> RawRecord | None:
     """One order by its number."""
     found = await _details(session, [number])
-    return RawRecord(number, await _tracked(session, (number, found[number]))) if number in found else None
+    return RawRecord(number, (await _whole(session, found))[number]) if number in found else None

@@ -141,6 +141,51 @@ def _order(seller: Seller, order: Placed) -> dict[str, object]:
     }
 
 
+def returns(shop: Shop, call: Call) -> Reply:
+    """/returns/get_return_list: what buyers want taken back, by windows of creation or change."""
+    seller, _ = shop_call(shop, call)
+    size, number = whole(shop, call, "page_size", _PAGE), whole(shop, call, "page_no", (1, 10_000))
+    rows = [row for order in shop.book(seller.id).all() if (row := _return(order)) is not None]
+    for kind in ("create_time", "update_time"):
+        low, high = call.one(f"{kind}_from"), call.one(f"{kind}_to")
+        if low is not None and high is not None:
+            if int(high) - int(low) > _WINDOW:
+                raise refuse(shop, "returns.error_param", "The time range must lie within 15 days.")
+            rows = [row for row in rows if int(low) <= int(str(row[kind])) <= int(high)]
+    shown = rows[(number - 1) * size : number * size]
+    call.record.page, call.record.rows = str(number), len(shown)
+    return success(shop, {"more": number * size < len(rows), "return": shown})
+
+
+def _return(order: Placed) -> dict[str, object] | None:
+    """What a buyer sent back of a returned order, in the state that its facts name."""
+    asked = order.at("returned")
+    if asked is None:
+        return None
+    return {
+        "return_sn": f"R{order.serial:015d}",
+        "order_sn": order.key,
+        "status": order.facts.get("return_status", "REQUESTED"),
+        "reason": "DAMAGED",
+        "refund_amount": _number(order.goods),
+        "currency": order.currency,
+        "create_time": asked,
+        "update_time": int(order.facts.get("return_changed", order.updated)),
+        "due_date": asked + 3 * _DAY,
+        "tracking_number": "",
+        "needs_logistics": True,
+        "item": [
+            {
+                "item_id": line.row,
+                "model_id": _model_id(line),
+                "amount": line.quantity,
+                "item_price": _number(line.price),
+            }
+            for line in order.lines
+        ],
+    }
+
+
 def _cancelled(order: Placed, fact: str, usual: str) -> str:
     return order.facts.get(fact, usual) if order.state in {"cancelled", "cancel_asked"} else ""
 

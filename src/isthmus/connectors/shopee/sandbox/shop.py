@@ -82,6 +82,7 @@ class Shopee(Shop):
             "merchant/get_merchant_info": shops.merchant,
             "order/get_order_list": orders.listed,
             "order/get_order_detail": orders.details,
+            "returns/get_return_list": orders.returns,
             "logistics/get_shipping_parameter": acts.shipping_parameter,
             "logistics/get_tracking_number": acts.tracking_number,
             "product/get_item_list": products.listed,

@@ -171,16 +171,22 @@ def set_quantities(ask: Ask, arguments: Arguments, book: Book) -> Node:
     if wanted.get("name") not in {"available", "on_hand"} or not wanted.get("reason"):
         raise Wrong("INVALID_VARIABLE", "name is available or on_hand, and a reason is given")
     rows = [given(one) for one in many(wanted.get("quantities"), "quantities")]
-    errors = [found for at, one in enumerate(rows) if (found := _quantity_error(ask, one, at, book)) is not None]
+    errors = put_stock(ask, rows, book)
     if errors:
         return {"__typename": "Payload", "inventoryAdjustmentGroup": None, "userErrors": errors}
-    for one in rows:
-        _stock(ask, one)
     group = {
         "__typename": "InventoryAdjustmentGroup",
         "id": nodes.gid("InventoryAdjustmentGroup", len(ask.shop.effects)),
     }
     return book.keep(ask, arguments, {"__typename": "Payload", "inventoryAdjustmentGroup": group, "userErrors": []})
+
+
+def put_stock(ask: Ask, rows: list[dict[str, Any]], book: Book) -> list[Node]:
+    """Set what lies at places, all or none; what is wrong with the rows."""
+    errors = [found for at, one in enumerate(rows) if (found := _quantity_error(ask, one, at, book)) is not None]
+    for one in rows if not errors else ():
+        _stock(ask, one)
+    return errors
 
 
 def _item(ask: Ask, text: object) -> tuple[Row, int] | None:

@@ -190,6 +190,7 @@ def order(seen: Placed, rest: dict[str, Any]) -> Node:
         "billingAddress": _address(rest["billing_address"]),
         "lineItems": listed(lines),
         "fulfillments": first_of([_parcel(one) for one in rest["fulfillments"]]),
+        "refunds": first_of([_refund(one, currency) for one in rest["refunds"]]),
         "fulfillmentOrders": listed(_to_send(rest)),
     }
 
@@ -260,6 +261,26 @@ def _parcel(rest: Mapping[str, Any]) -> Node:
         "createdAt": _moment(rest["created_at"]),
         "trackingInfo": first_of([tracking]),
         "fulfillmentLineItems": listed(lines),
+    }
+
+
+def _refund(rest: Mapping[str, Any], currency: str) -> Node:
+    lines = [
+        {
+            "__typename": "RefundLineItem",
+            "quantity": one["quantity"],
+            "restockType": one["restock_type"].upper(),
+            "lineItem": {"__typename": "LineItem", "id": gid("LineItem", one["line_item_id"])},
+        }
+        for one in rest["refund_line_items"]
+    ]
+    return {
+        "__typename": "Refund",
+        **_ids("Refund", rest["id"]),
+        "note": rest["note"],
+        "createdAt": _moment(rest["created_at"]),
+        "totalRefundedSet": _money(rest["transactions"][0]["amount"], currency),
+        "refundLineItems": listed(lines),
     }
 
 

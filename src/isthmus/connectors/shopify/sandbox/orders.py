@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from isthmus.connectors.shopify.sandbox.products import variant_id
 from isthmus.connectors.shopify.sandbox.rules import local, moment, paged, place, refuse
@@ -24,12 +25,39 @@ class Parcel:
     lines: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money that went back to a buyer, and how many pieces of which line it was for."""
+
+    id: int
+    amount: Decimal
+    created: int
+    lines: Mapping[int, int]
+    note: str = ""
+
+
 class Parcels:
-    """What apps did with one shop's orders: the parcels they told, and why they called orders off."""
+    """What became of one shop's orders: parcels that were told, money that went back, why orders were called off."""
 
     def __init__(self) -> None:
         self._parcels: dict[str, list[Parcel]] = {}
+        self._refunds: dict[str, list[Refund]] = {}
         self.reasons: dict[str, str] = {}
+
+    def refund(self, order: Placed, amount: Decimal, pieces: Mapping[int, int], now: int, note: str = "") -> None:
+        """Pay some of an order back; `pieces` by the place of the line."""
+        known = self._refunds.setdefault(order.key, [])
+        lines = {_line_id(order, at): count for at, count in pieces.items()}
+        known.append(Refund(509_000_000 + order.serial * 100 + len(known), amount, now, lines, note))
+
+    def refunded(self, order: Placed) -> list[Refund]:
+        """What went back; all of it where the order was returned, or called off after it was paid."""
+        told = self._refunds.get(order.key, [])
+        paid = order.state == "returned" or (order.state == "cancelled" and not order.cod)
+        if told or not paid:
+            return told
+        lines = {_line_id(order, at): line.quantity for at, line in enumerate(order.lines)}
+        return [Refund(509_000_000 + order.serial * 100, order.total, order.updated, lines)]
 
     def of(self, order: Placed) -> list[Parcel]:
         """The parcels of an order, oldest first."""
@@ -80,9 +108,11 @@ def _state(order: Placed) -> str:
     return "open" if order.at("completed") is None else "closed"
 
 
-def _financial(order: Placed) -> str:
+def _financial(order: Placed, refunds: list[Refund]) -> str:
     if order.strange:
         return order.strange
+    if refunds:
+        return "refunded" if sum(one.amount for one in refunds) >= order.total else "partially_refunded"
     if order.state == "returned":
         return "refunded"
     if order.state == "cancelled":
@@ -93,7 +123,8 @@ def _financial(order: Placed) -> str:
 
 def rendered(order: Placed, parcels: Parcels) -> dict[str, object]:
     """One order as every call shows it."""
-    financial, still = _financial(order), left(order, parcels)
+    refunds = parcels.refunded(order)
+    financial, still = _financial(order, refunds), left(order, parcels)
     discount = order.discount_seller + order.discount_platform
     closed, cancelled = order.at("completed"), order.at("cancelled")
     return {
@@ -127,7 +158,7 @@ def rendered(order: Placed, parcels: Parcels) -> dict[str, object]:
         "billing_address": _address(order),
         "line_items": [_line(order, at, line, still) for at, line in enumerate(order.lines)],
         "fulfillments": _fulfilments(order, parcels),
-        "refunds": [],
+        "refunds": [_refund(order, one) for one in refunds],
     }
 
 
@@ -155,6 +186,21 @@ def _told(order: Placed, parcel: Parcel) -> dict[str, object]:
         "tracking_url": parcel.url,
         "shipment_status": "delivered" if arrived else None,
         "line_items": [{"id": line, "quantity": count} for line, count in parcel.lines.items()],
+    }
+
+
+def _refund(order: Placed, refund: Refund) -> dict[str, object]:
+    kind = "return" if order.state in _SENT else "cancel"
+    return {
+        "id": refund.id,
+        "order_id": int(order.key),
+        "created_at": local(refund.created),
+        "note": refund.note or None,
+        "refund_line_items": [
+            {"id": refund.id * 10 + at, "line_item_id": line, "quantity": count, "restock_type": kind}
+            for at, (line, count) in enumerate(refund.lines.items())
+        ],
+        "transactions": [{"id": refund.id, "kind": "refund", "status": "success", "amount": str(refund.amount)}],
     }
 
 

@@ -2,7 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from isthmus.connectors.shopify.sandbox import consent, graph, hooks, mutations, orders, products, queries, sending
+from isthmus.connectors.shopify.sandbox import (
+    consent,
+    graph,
+    hooks,
+    mutations,
+    orders,
+    products,
+    queries,
+    rest,
+    sending,
+)
 from isthmus.connectors.shopify.sandbox.rules import error, local, refuse
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import App, Ask, Call, Endpoint, Refusal, Reply, Seller, Shop, Throttle, Warehouse, World, endpoint
@@ -107,6 +117,31 @@ class Shopify(Shop):
             endpoint("POST", f"{root}/webhooks.json", hooked(hooks.create)),
             endpoint("DELETE", f"{root}/webhooks/{{id}}.json", hooked(hooks.remove)),
             endpoint("POST", f"{root}/graphql.json", self._graph),
+            *self._written_by_rest(root),
+        ]
+
+    def _written_by_rest(self, root: str) -> Sequence[Endpoint]:
+        """What REST writes, and what is read for it."""
+
+        def asked(answer: Callable[[graph.Ask], Reply]) -> Callable[[Call], Reply]:
+            return lambda call: answer(graph.Ask(self, call, self._signed_in(call)))
+
+        def written(answer: Callable[[graph.Ask, mutations.Book], Reply]) -> Callable[[Call], Reply]:
+            return asked(lambda ask: answer(ask, self.writes))
+
+        def acted(answer: Callable[[graph.Ask, orders.Parcels], Reply]) -> Callable[[Call], Reply]:
+            return asked(lambda ask: answer(ask, self.parcels(ask.seller)))
+
+        return [
+            endpoint("PUT", f"{root}/products/{{id}}.json", written(rest.put_product)),
+            endpoint("GET", f"{root}/variants/{{id}}.json", asked(rest.variant)),
+            endpoint("PUT", f"{root}/variants/{{id}}.json", written(rest.put_variant)),
+            endpoint("GET", f"{root}/locations.json", asked(rest.locations)),
+            endpoint("GET", f"{root}/inventory_levels.json", asked(rest.levels)),
+            endpoint("POST", f"{root}/inventory_levels/set.json", written(rest.set_level)),
+            endpoint("GET", f"{root}/orders/{{id}}/fulfillment_orders.json", acted(rest.parts)),
+            endpoint("POST", f"{root}/fulfillments.json", acted(rest.fulfil)),
+            endpoint("POST", f"{root}/orders/{{id}}/cancel.json", acted(rest.cancel)),
         ]
 
     def _begin(self) -> None:

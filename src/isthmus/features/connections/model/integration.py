@@ -204,6 +204,12 @@ def _unknown(path: str, given: Sequence[str], known: Collection[str], kind: str)
     ]
 
 
+def chosen(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as connectors read them: texts; what is empty was not chosen."""
+    told = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
+    return {name: text for name, text in told.items() if settings[name] is not None and text}
+
+
 def setting_faults(fields: Sequence[Field], given: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with settings, by the provider's own fields."""
     known = {one.name: one for one in fields}

@@ -14,6 +14,7 @@ from isthmus.features.connections.errors import (
 )
 from isthmus.features.connections.events import Cleared
 from isthmus.features.connections.model.connection import Connection, Fact, Status, hosts_digest, move, reachable
+from isthmus.features.connections.model.integration import chosen
 from isthmus.features.connections.service import sealing
 from isthmus.features.connections.service.clients import Binding, Clients
 from isthmus.features.connections.service.sealing import Keys
@@ -84,9 +85,8 @@ def bind(own: Scope, connection: Connection, registration: Registration, keys: K
 def account_of(connection: Connection) -> Account:
     """The far side's account of a connection."""
     known = connection.account
-    return Account(
-        connection.account_id or "", known.get("name", ""), known.get("region", ""), dict(known.get("extra", {}))
-    )
+    extra, settings = dict(known.get("extra", {})), chosen(connection.settings)
+    return Account(connection.account_id or "", known.get("name", ""), known.get("region", ""), extra, settings)
 
 
 async def _ready(scope: Scope, connection_id: str, *, walled: bool) -> tuple[Connection, Keys]:

@@ -83,7 +83,7 @@ class _Connected:
 
     def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
         assert isinstance(self.connector, Writes)  # noqa: S101 - `_about` refused others
-        return self.connector.batches(edits)
+        return self.connector.batches(edits, self.session.account)
 
     async def write(self, batch: Sequence[Edit]) -> Sequence[Outcome]:
         assert isinstance(self.connector, Writes)  # noqa: S101 - `_about` refused others
