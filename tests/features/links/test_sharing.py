@@ -1,5 +1,6 @@
 """Listings of several shops as one product: linked, shared, sold, parted."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -242,3 +243,25 @@ async def test_what_cannot_be_is_refused(shops: Shops) -> None:
         await linking.link(shops.scope, ["lst_nobodys"])
     with pytest.raises(NotFound):
         await linking.link(shops.scope, [next(iter((await shops.ids()).values()))[0]], "prd_nobodys")
+
+
+async def test_a_change_that_comes_while_its_item_is_compared_is_compared_again(shops: Shops) -> None:
+    product = await _linked(shops)
+    system = System(shops.scope.engine, shops.clock)
+    (listing, _), *_ = (await shops.ids()).values()
+    async with shops.scope.tx() as tx:
+        (row,) = await store.items(tx, product)
+        await store.item(tx, row["id"])
+        news = {"tenant_id": shops.scope.tenant_id, "subject": listing, "at": shops.clock.now()}
+
+        async def told() -> None:
+            async with system.tx() as other:
+                await balancing.changed(other, [news])
+
+        hearing = asyncio.create_task(told())
+        done, _ = await asyncio.wait({hearing}, timeout=0.2)
+        assert not done, "the change waits until the item has been compared"
+        await store.set_stock(tx, row["id"], 5, None, shops.clock.now())
+    await hearing
+    async with system.tx() as tx:
+        assert [id_ for _, id_ in await store.due(tx, shops.clock.now(), 100)] == [row["id"]]

@@ -47,15 +47,26 @@ update inventory_links k set wanted = w.wanted, push_id = $3
 from jsonb_to_recordset($2::jsonb) as w (listing_id text, variant text, wanted bigint)
 where k.tenant_id = $1 and k.listing_id = w.listing_id and k.variant = w.variant
 """
+#: An item that is due already is held too: whoever compares it now may have read its shops before this change. All are
+#: taken in one order, so that nobody waits for somebody who waits.
 _DUE: Final = """
-update inventory_items i set due_at = $3
-from unnest($1::text[], $2::text[]) as w (tenant_id, listing_id)
-join inventory_links k on k.tenant_id = w.tenant_id and k.listing_id = w.listing_id
-where i.tenant_id = k.tenant_id and i.id = k.item_id and i.due_at is null
+with held as (
+  select i.tenant_id, i.id from inventory_items i
+  where (i.tenant_id, i.id) in (
+    select k.tenant_id, k.item_id from unnest($1::text[], $2::text[]) as w (tenant_id, listing_id)
+    join inventory_links k on k.tenant_id = w.tenant_id and k.listing_id = w.listing_id)
+  order by i.tenant_id, i.id for update
+)
+update inventory_items i set due_at = least(i.due_at, $3) from held h where i.tenant_id = h.tenant_id and i.id = h.id
 """
 _DUE_OF_PUSH: Final = """
-update inventory_items i set due_at = $3 from inventory_links k
-where i.tenant_id = $1 and k.tenant_id = $1 and k.push_id = $2 and i.id = k.item_id and i.due_at is null
+with held as (
+  select i.id from inventory_items i
+  where i.tenant_id = $1 and i.id in (
+    select item_id from inventory_links where tenant_id = $1 and push_id = $2)
+  order by i.id for update
+)
+update inventory_items i set due_at = least(i.due_at, $3) from held h where i.tenant_id = $1 and i.id = h.id
 """
 _DUE_OF_CONNECTION: Final = """
 update inventory_items i set due_at = $3 from inventory_links k
