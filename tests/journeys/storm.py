@@ -9,19 +9,14 @@ import asyncio
 import functools
 import json
 import logging
-import os
-import signal
 import ssl
 import sys
-import threading
-import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-import asyncpg
+from tests.given.dying import Order, arm, serve
 
-from isthmus.app import SECTIONS, Platform, open_platform
+from isthmus.app import SECTIONS, open_platform
 from isthmus.client.transport.aio import AioTransport
 from isthmus.connect import registry
 from isthmus.features import fulfilment
@@ -70,58 +65,12 @@ async def work(scope: Scope, due: Mapping[str, Sequence[str]]) -> None:
             group.create_task(read(scope, key))
 
 
-def _die_at(boundary: int) -> None:
-    """Kill this process at its n-th boundary; each statement and each request has one before and one after it."""
-    left = boundary
-
-    def passed() -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def killing(method: Any) -> Any:
-        async def call(*args: Any, **more: Any) -> Any:
-            passed()
-            result = await method(*args, **more)
-            passed()
-            return result
-
-        return call
-
-    for name in ("execute", "fetch", "fetchrow", "fetchval"):
-        setattr(asyncpg.Connection, name, killing(getattr(asyncpg.Connection, name)))
-    setattr(AioTransport, "send", killing(AioTransport.send))  # noqa: B010 - mypy takes no assignment to a method
-
-
-async def _worker(settings: Mapping[str, str], order: dict[str, Any]) -> None:
-    async with open_platform(
-        load(SECTIONS, settings, {}), upgrade=False, prove=False, clock=Hasty(order["ahead"])
-    ) as platform:
-        if order.get("boundary"):
-            _die_at(order["boundary"])
-        if order.get("after"):
-            threading.Timer(order["after"], os.kill, (os.getpid(), signal.SIGKILL)).start()
-        await work(_scope(platform, order["tenant"]), order["due"])
-
-
-def _scope(platform: Platform, tenant_id: str) -> Scope:
-    return platform.system.scope(tenant_id, "storm")
-
-
-def _forked(settings: Mapping[str, str], order: dict[str, Any]) -> int:
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            asyncio.run(_worker(settings, order))
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-            raise
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+async def _worker(order: Order) -> None:
+    settings = load(SECTIONS, json.loads(sys.argv[1]), {})
+    clock = Hasty(order["ahead"])
+    async with open_platform(settings, upgrade=False, prove=False, clock=clock) as platform:
+        arm(order, (AioTransport, "send"))
+        await work(platform.system.scope(order["tenant"], "storm"), order["due"])
 
 
 def main() -> None:
@@ -131,10 +80,8 @@ def main() -> None:
         setattr(module, name, functools.cache(getattr(module, name)))
     registry.discover(())
     ssl.create_default_context()
-    settings = json.loads(sys.argv[1])
-    load(SECTIONS, settings, {})
-    for line in sys.stdin:
-        print(json.dumps(_forked(settings, json.loads(line))), flush=True)
+    load(SECTIONS, json.loads(sys.argv[1]), {})
+    serve(_worker)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 import asyncio
 import json
 import random
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -15,6 +14,8 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
+from tests.given import dying
+from tests.given.dying import KILLED, Order, Zygote
 from tests.house_database import Copy
 from tests.journeys.deployment import KEY, MASTER, Deployment, Merchant, no_calls, register
 from tests.journeys.storm import Hasty, work
@@ -33,8 +34,6 @@ from isthmus.scope import Scope
 from isthmus.settings import load
 
 PLATFORMS = ("lazada", "shopee", "tiki")
-_ROOT = Path(__file__).parents[2]
-_KILLED = -9
 _ROUNDS, _STORMY = 15, 2
 #: What a fault needs said beside its kind, so that nobody waits for long.
 _MORE: Mapping[str, dict[str, Any]] = {
@@ -82,7 +81,6 @@ union all select 'actions', id from order_actions where tenant_id = $1 and state
 """
 #: Who lets things wait for a sign-in.
 _WAITING = frozenset({"sync.connected", "pushes.connected", "fulfilment.connected"})
-Worker = Callable[[dict[str, Any]], Awaitable[int]]
 
 
 @dataclass
@@ -104,37 +102,11 @@ class Sea:
 
     running: Deployment
     clock: Hasty
-    worker: Worker
+    worker: Zygote
     admin: asyncpg.Connection
     stands: dict[str, Stand]
     #: What became of things, over all seeds.
     tally: Counter[str] = field(default_factory=Counter)
-
-
-@asynccontextmanager
-async def _zygote(settings: Mapping[str, str]) -> AsyncIterator[Worker]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.journeys.storm",
-        json.dumps(settings),
-        cwd=_ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    stdin, stdout = process.stdin, process.stdout
-
-    async def carry_out(order: dict[str, Any]) -> int:
-        stdin.write(json.dumps(order).encode() + b"\n")
-        return int(await stdout.readline())
-
-    try:
-        yield carry_out
-    finally:
-        stdin.close()
-        await process.wait()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -157,7 +129,7 @@ async def _sea(copied: Copy, home: Path) -> AsyncIterator[Sea]:
     admin = await asyncpg.connect(copied.admin_url)
     async with (
         SandboxServer(PLATFORMS, products=8, orders=3, clock=clock) as sandbox,
-        _zygote(given) as worker,
+        dying.zygote("tests.journeys.storm", json.dumps(given)) as worker,
         open_platform(
             load(SECTIONS, given, {}), upgrade=False, public_url=address, on_open=no_calls, clock=clock
         ) as platform,
@@ -295,7 +267,7 @@ class Story:
 
     async def _killed(self) -> bool:
         await self.sea.admin.execute(_LATER)
-        order: dict[str, Any] = {
+        order: Order = {
             "tenant": self.scope.tenant_id,
             "due": await self._due(),
             "ahead": self.sea.clock.ahead,
@@ -304,9 +276,9 @@ class Story:
             {"boundary": self.draw.randint(1, 160)} if self.draw.random() < 0.8 else {"after": self.draw.random() / 4}
         )
         result = await self.sea.worker(order | moment)
-        assert result in {0, _KILLED}
+        assert result in {0, KILLED}
         self.sea.clock.ahead += 20
-        return result == _KILLED
+        return result == KILLED
 
     async def _calm(self) -> None:
         """Whoever is left works off the rest, with time in between and a person who signs in anew."""

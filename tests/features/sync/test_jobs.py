@@ -2,21 +2,19 @@
 
 import asyncio
 import itertools
-import json
 import random
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.given import dying
 from tests.given import records as given_records
 from tests.given import sync as given
+from tests.given.dying import KILLED, Zygote
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
@@ -28,42 +26,13 @@ from isthmus.features.sync.feature import FEATURE
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope, System
 
-_ROOT = Path(__file__).parents[3]
 _BEFORE = {"a": "Áo", "b": "Bóng", "c": "Cốc", "d": "?"}
 _AFTER = {"a": "Áo", "b": "Bóng đá", "c": "Cốc", "d": "Dép", "e": "Ếch", "f": "?"}
-_KILLED = -9
-Zygote = Callable[[dict[str, Any]], Awaitable[int]]
-
-
-@asynccontextmanager
-async def _zygote(url: str, module: str = "tests.given.sync_killed") -> AsyncIterator[Zygote]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        url,
-        cwd=_ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    stdin, stdout = process.stdin, process.stdout
-
-    async def carry_out(order: dict[str, Any]) -> int:
-        stdin.write(json.dumps(order).encode() + b"\n")
-        return int(await stdout.readline())
-
-    try:
-        yield carry_out
-    finally:
-        stdin.close()
-        await process.wait()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def zygote(copied: Copy) -> AsyncIterator[Zygote]:
-    async with _zygote(copied.url) as carry_out:
+    async with dying.zygote("tests.given.sync_killed", copied.url) as carry_out:
         yield carry_out
 
 
@@ -84,8 +53,9 @@ class Story:
         killed = 0
         for _ in range(most):
             result = await self.zygote({"titles": _AFTER, "run": run.id, **kills()})
-            assert result in {0, _KILLED}
-            killed += result == _KILLED
+            assert result in {0, KILLED}
+            killed += result == KILLED
+            await asyncio.sleep(given.SHORT.total_seconds())  # the lease of the dead runs out
         assert await self.zygote({"titles": _AFTER, "run": run.id}) == 0
         await self._as_if_nothing_happened(run.id)
         return killed

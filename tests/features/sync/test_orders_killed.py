@@ -1,5 +1,6 @@
 """A worker is killed at every statement of a run of orders, and the run ends as if nothing had happened (PR-08)."""
 
+import asyncio
 import itertools
 import random
 from collections import Counter
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.features.sync.test_jobs import Zygote, _zygote
+from tests.given import dying
 from tests.given import orders as given_orders
 from tests.given import records as given_records
 from tests.given import sync as given
+from tests.given.dying import KILLED, Zygote
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
@@ -24,12 +26,11 @@ from isthmus.scope import Scope
 
 _BEFORE = {"a": "ready", "b": "ready", "c": "ready", "d": "?"}
 _AFTER = {"a": "ready", "b": "sent", "c": "ready", "d": "ready", "e": "TELEPORTED", "f": "?"}
-_KILLED = -9
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def zygote(copied: Copy) -> AsyncIterator[Zygote]:
-    async with _zygote(copied.url) as carry_out:
+    async with dying.zygote("tests.given.sync_killed", copied.url) as carry_out:
         yield carry_out
 
 
@@ -51,8 +52,9 @@ class Story:
         killed = 0
         for _ in range(most):
             result = await self.zygote({"titles": _AFTER, "run": run.id, "entity": "orders", **kills()})
-            assert result in {0, _KILLED}
-            killed += result == _KILLED
+            assert result in {0, KILLED}
+            killed += result == KILLED
+            await asyncio.sleep(given.SHORT.total_seconds())  # the lease of the dead runs out
         assert await self.zygote({"titles": _AFTER, "run": run.id, "entity": "orders"}) == 0
         await self._as_if_nothing_happened(run.id)
         return killed

@@ -2,18 +2,14 @@
 the platform sends again takes no second effect (PR-01, PR-02)."""
 
 import asyncio
-import json
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.given import dying
 from tests.given import webhooks_in as given
+from tests.given.dying import KILLED
 from tests.given.webhooks_in import GITHUB, World
 from tests.house_database import Copy
 
@@ -25,35 +21,6 @@ from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Unavailable
 from isthmus.scope import Scope
-
-_ROOT = Path(__file__).parents[3]
-_KILLED = -9
-Take = Callable[[dict[str, Any]], Awaitable[tuple[set[str], int]]]
-
-
-@asynccontextmanager
-async def _intakes(url: str) -> AsyncIterator[Take]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.given.webhooks_in_killed", url, cwd=_ROOT,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
-    stdin, stdout = process.stdin, process.stdout
-
-    async def take(order: dict[str, Any]) -> tuple[set[str], int]:
-        stdin.write(json.dumps(order).encode() + b"\n")
-        told: set[str] = set()
-        while not (line := (await stdout.readline()).decode().strip()).startswith("end"):
-            assert line
-            told.add(line)
-        return told, int(line.split()[1])
-
-    try:
-        yield take
-    finally:
-        stdin.close()
-        await process.wait()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -68,14 +35,14 @@ async def _boundaries(world: World, url: str, boundaries: range) -> int:
     _, token = await world.source()
     waiting = {f"{token[:6]}-{number}" for number in range(12)}
     everything = set(waiting)
-    died, asked = 0, 0
-    async with _intakes(url) as take:
+    died = 0
+    async with dying.zygote("tests.given.webhooks_in_killed", url) as intakes:
         for boundary in (*boundaries, 0):
             batch = waiting if boundary == 0 else set(sorted(waiting)[:6]) or set(sorted(everything)[:2])
             order = {"token": token, "secret": GITHUB.reveal(), "ids": sorted(batch), "boundary": boundary}
-            acknowledged, status = await take(order)
-            asked += len(batch)
-            died += status == _KILLED
+            status, told = await intakes.heard(order)
+            acknowledged = set(told)
+            died += status == KILLED
             kept = await _kept(world)
             assert acknowledged <= set(kept), "acknowledged and lost"
             waiting -= acknowledged
