@@ -177,7 +177,7 @@ _MOMENTS = {
 }
 
 
-async def test_a_bad_moment_makes_it_neither_lost_nor_double(story: Story) -> None:
+async def test_PR_11_a_bad_moment_makes_it_neither_lost_nor_double(story: Story) -> None:
     for kind in _MOMENTS[story.provider]:
         order_id, key = await story.order()
         story.shop.faults.add(story.route, kind, 1, seconds=0.2)
@@ -228,7 +228,7 @@ async def test_what_was_refused_says_so_in_the_platforms_words_and_can_be_tried_
     assert (moved.status, moved.body["error"]["code"]) == (409, "ORDER_ACTION_STATE")
 
 
-async def test_what_nobody_can_tell_waits_for_a_person(running: Deployment) -> None:
+async def test_PR_11_what_nobody_can_tell_waits_for_a_person(running: Deployment) -> None:
     """A delivery of the seller's own that failed leaves no trace at Tiki that could be looked for."""
     amy, connection = await running.owner("tiki")
     story = Story(running, "tiki", amy, connection)

@@ -88,7 +88,7 @@ async def test_price_and_stock_reach_the_platform_and_come_back_as_no_news(runni
 
 
 @pytest.mark.parametrize("provider", PLATFORMS)
-async def test_an_answer_that_is_lost_repeats_nothing(running: Deployment, provider: str) -> None:
+async def test_PR_11_an_answer_that_is_lost_repeats_nothing(running: Deployment, provider: str) -> None:
     amy, connection = await owned(running, provider)
     shop = running.sandbox.shops[provider]
     listing = await sold(amy, connection)

@@ -10,10 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
-from tests.features.sync.test_jobs import Zygote, _zygote
+from tests.given import dying
 from tests.given import fulfilment as given
 from tests.given import orders as given_orders
 from tests.given import records as given_records
+from tests.given.dying import KILLED, Zygote
 from tests.given.fulfilment import Platform
 from tests.house_database import Copy
 
@@ -25,8 +26,6 @@ from isthmus.features.fulfilment.errors import ActionInProgress, ActionMoved, Ac
 from isthmus.features.fulfilment.service import Asked
 from isthmus.kit.clock import SYSTEM
 from isthmus.scope import System
-
-_KILLED = -9
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ async def test_what_was_not_sent_is_sent_again_without_a_look(
     assert (done.state, platform.effects(), len(platform.asked)) == ("done", ["o1"], 2)
 
 
-async def test_a_lost_answer_is_looked_after_and_not_sent_again(base: Database, platform: Platform) -> None:
+async def test_PR_11_a_lost_answer_is_looked_after_and_not_sent_again(base: Database, platform: Platform) -> None:
     platform.behind = _once(Disconnected(sent=True))  # type: ignore[assignment] # as above
     scope = given.scope(base, platform)
     done = await given.carried(scope, (await given.begun(scope)).id)
@@ -110,7 +109,7 @@ async def test_a_late_effect_makes_the_refusal_of_the_repeat_no_refusal(base: Da
     assert (done.state, platform.effects(), len(platform.asked)) == ("done", ["o1"], 2)
 
 
-async def test_what_nobody_can_tell_is_a_persons(base: Database, platform: Platform) -> None:
+async def test_PR_11_what_nobody_can_tell_is_a_persons(base: Database, platform: Platform) -> None:
     platform.blind, platform.careless = True, True
     platform.behind = _once(Disconnected(sent=True))  # type: ignore[assignment] # as above
     scope = given.scope(base, platform)
@@ -268,7 +267,7 @@ async def test_lost_wake_ups_are_found_and_old_actions_forgotten(base: Database,
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def zygote(copied: Copy) -> AsyncIterator[Zygote]:
-    async with _zygote(copied.url, "tests.given.fulfilment_killed") as carry_out:
+    async with dying.zygote("tests.given.fulfilment_killed", copied.url) as carry_out:
         yield carry_out
 
 
@@ -283,8 +282,8 @@ async def _killed(base: Database, copied: Copy, zygote: Zygote, place: Path, bou
     for boundary in boundaries:
         order = {"action": action.id, "effects": str(place), "boundary": boundary}
         result = await zygote(order)
-        assert result in {0, _KILLED}
-        killed += result == _KILLED
+        assert result in {0, KILLED}
+        killed += result == KILLED
         await scope.clock.sleep(0.04)
     done = await given.carried(scope, action.id)
     assert (done.state, platform.effects()) == ("done", ["o1"])
