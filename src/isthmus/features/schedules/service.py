@@ -1,13 +1,14 @@
 """Schedules: set, paused, resumed, and turned into runs, each time once, whatever dies in between.
 
-A start is taken from the list and the next time is set in one transaction; the run is begun by a durable job. Of one
-connection and entity only one run lives at a time, so that a job done twice begins one run.
+A start is taken from the list and the next time is set in one transaction; the run is begun by a durable job, in one
+transaction with the note that it was, so that a job done twice begins one run.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 
 from isthmus.connect.manifest import Field
@@ -25,10 +26,10 @@ from isthmus.features.schedules.events import (
 )
 from isthmus.features.schedules.model import Rule, Schedule, State
 from isthmus.features.schedules.settings import Settings
-from isthmus.features.sync import RunInProgress
+from isthmus.features.sync import Run, RunInProgress
 from isthmus.kit import ids
 from isthmus.kit.errors import Problem
-from isthmus.scope import Scope, System
+from isthmus.scope import Scope, System, Tx
 
 JOB: Final = "schedules.start"
 _ALL: Final = "*"
@@ -36,6 +37,10 @@ _MOST: Final = 200
 _QUIET: Final = timedelta(seconds=10)
 _AGAIN: Final = timedelta(seconds=30)
 _log = logging.getLogger(__name__)
+
+
+class _Started(Exception):
+    """Somebody else has begun the run that was wanted; ends the transaction that would have begun another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +159,11 @@ async def start(scope: Scope, id_: str) -> None:
         await _settle(scope, found)
         return
     try:
-        run = await sync.start(scope, found.connection_id, entity=found.entity, mode=sync.Mode(found.mode))
+        await sync.start_noted(scope, found.connection_id, found.entity, sync.Mode(found.mode), partial(_begun, id_))
     except RunInProgress:
-        await _done(scope, id_, None)
+        await _let_go(scope, id_)
+    except _Started:
+        return
     except (ConnectionExpired, ConnectionPending) as failure:
         await _park(scope, found, failure)
     except ConnectionNotFound:
@@ -166,13 +173,17 @@ async def start(scope: Scope, id_: str) -> None:
         _log.warning("a scheduled run did not start", extra={"tenant": scope.tenant_id, "code": failure.code})
         async with scope.tx() as tx:
             await tx.enqueue(JOB, id_, after=_AGAIN)
-    else:
-        await _done(scope, id_, run.id)
 
 
-async def _done(scope: Scope, id_: str, run_id: str | None) -> None:  # house: silent - the run speaks
+async def _begun(id_: str, tx: Tx, run: Run) -> None:
+    """The start that was wanted is this run: who dies behind it, or comes a second time, begins no other."""
+    if not await store.started(tx, id_, run.id):
+        raise _Started
+
+
+async def _let_go(scope: Scope, id_: str) -> None:  # house: silent - the run under way speaks
     async with scope.tx() as tx:
-        await store.started(tx, id_, run_id)
+        await store.started(tx, id_, None)
 
 
 async def _park(scope: Scope, found: Schedule, failure: Problem) -> None:

@@ -36,7 +36,8 @@ update schedules set wanted_at = $3, next_at = $4, last_at = $3
 where tenant_id = $1 and id = $2 and state = 'active' and next_at <= $3 returning id
 """
 _STARTED: Final = """
-update schedules set wanted_at = null, last_run_id = coalesce($3, last_run_id) where tenant_id = $1 and id = $2
+update schedules set wanted_at = null, last_run_id = coalesce($3, last_run_id)
+where tenant_id = $1 and id = $2 and wanted_at is not null returning id
 """
 _PARK: Final = """
 update schedules set state = 'parked', reason = $3, wanted_at = null
@@ -110,9 +111,9 @@ async def is_wanted(tx: Tx, id_: str) -> bool:
     return bool(rows)
 
 
-async def started(tx: Tx, id_: str, run_id: str | None) -> None:
-    """The start was made, or is not needed."""
-    await tx.execute_sql(_STARTED, tx.tenant_id, id_, run_id)
+async def started(tx: Tx, id_: str, run_id: str | None) -> bool:
+    """The start was made, or is not needed; False where none was wanted any more."""
+    return bool(await tx.fetch_sql(_STARTED, tx.tenant_id, id_, run_id))
 
 
 async def park(tx: Tx, connection_id: str, reason: str) -> int:

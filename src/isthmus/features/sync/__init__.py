@@ -20,6 +20,7 @@ from isthmus.features.sync.service import run as run
 from isthmus.features.sync.service import runs as runs
 from isthmus.features.sync.service import start as start
 from isthmus.features.sync.service import start_all as start_all
+from isthmus.features.sync.service import start_noted as start_noted
 from isthmus.features.sync.service import work as work
 from isthmus.features.sync.service.entities import Entity as Entity
 from isthmus.features.sync.service.entities import Reader as Reader

@@ -31,6 +31,7 @@ from isthmus.features.sync.service.starting import cancel as cancel
 from isthmus.features.sync.service.starting import retry as retry
 from isthmus.features.sync.service.starting import start as start
 from isthmus.features.sync.service.starting import start_all as start_all
+from isthmus.features.sync.service.starting import start_noted as start_noted
 from isthmus.features.sync.service.tally import Tally as Tally
 from isthmus.features.sync.service.waking import missing as missing
 from isthmus.features.sync.service.waking import wake as wake

@@ -1,6 +1,6 @@
 """What people and schedules ask of runs: begin one, stop one."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +14,9 @@ from isthmus.features.sync.service.working import JOB
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import Opening
 from isthmus.scope import Scope, Tx
+
+#: What a caller writes of a run while it begins.
+Noted = Callable[[Tx, Run], Awaitable[None]]
 
 
 async def start(
@@ -35,10 +38,25 @@ async def start(
     async with scope.tx() as tx:
         planned = plan_since(since, scope.now) if since else await _plan(tx, scope, shop, entity, mode)
         opening = Opening(scope.id("run"), shop.id, shop.provider, entity, scope.principal.id, dry_run)
-        run = await _open(tx, scope, opening, planned)
-        tx.emit(SyncRequested(subject=run.id, body=event_body(run)))
-        if planned.lost:
-            tx.emit(WatermarkLost(subject=run.id, body=event_body(run)))
+        return await _begin(tx, scope, opening, planned)
+
+
+async def start_noted(scope: Scope, connection_id: str, entity: str, mode: Mode, noted: Noted) -> Run:
+    """As `start`, with what the caller notes of the run in the transaction that begins it: both happen, or neither."""
+    shop = await sources(scope).shop(scope, connection_id, entity)
+    async with scope.tx() as tx:
+        planned = await _plan(tx, scope, shop, entity, mode)
+        opening = Opening(scope.id("run"), shop.id, shop.provider, entity, scope.principal.id, False)
+        run = await _begin(tx, scope, opening, planned)
+        await noted(tx, run)
+        return run
+
+
+async def _begin(tx: Tx, scope: Scope, opening: Opening, planned: Plan) -> Run:
+    run = await _open(tx, scope, opening, planned)
+    tx.emit(SyncRequested(subject=run.id, body=event_body(run)))
+    if planned.lost:
+        tx.emit(WatermarkLost(subject=run.id, body=event_body(run)))
     return run
 
 
@@ -54,9 +72,7 @@ async def retry(scope: Scope, run_id: str) -> Run:
     shop = await sources(scope).shop(scope, before.connection_id, before.entity)
     async with scope.tx() as tx:
         opening = Opening(scope.id("run"), shop.id, shop.provider, before.entity, scope.principal.id, False, run_id)
-        run = await _open(tx, scope, opening, Plan(Mode.ITEMS, None, scope.now))
-        tx.emit(SyncRequested(subject=run.id, body=event_body(run)))
-    return run
+        return await _begin(tx, scope, opening, Plan(Mode.ITEMS, None, scope.now))
 
 
 async def _open(tx: Tx, scope: Scope, opening: Opening, planned: Plan) -> Run:
