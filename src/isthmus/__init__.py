@@ -8,7 +8,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_LIBRARY = frozenset({"Given", "Integrations", "Webhooks"})
+_LIBRARY = frozenset({"Given", "Integrations", "Webhooks", "When", "open_house"})
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a stub that named them would make one knot of all modules

@@ -250,6 +250,43 @@ async def test_a_consent_works_once_the_app_is_set_by_api(operator: Merchant, am
     assert trial["success"] is False
 
 
+async def test_a_second_way_to_sign_in_is_open_beside_the_keys(operator: Merchant, amy: Merchant, far: Crm) -> None:
+    both = {
+        "hosts": {"api": far.url},
+        "authAlso": ["oauth2"],
+        "oauthConfig": {"authorizeUrl": f"{far.url}/authorize", "tokenUrl": f"{far.url}/token", "clientId": "app"},
+        "service": {
+            "attach": [
+                {"place": "header", "name": "Authorization", "value": "Bearer {api_key}"},
+                {"place": "header", "name": "Authorization", "value": "Bearer {access_token}"},
+            ],
+            "verify": {"path": "/me", "account": "account.id", "name": "account.name"},
+        },
+    }
+    made = await operator.call("POST", AT, given.document("both") | both)
+    assert (made.status, made.body["authAlso"]) == (201, ["oauth2"]), made.body
+    state = await operator.call("PUT", f"{AT}/crm/both/app", {"credentials": {"client_secret": "canary-app-secret"}})
+    assert (state.status, state.body["status"]) == (200, "ready"), state.body
+    keyed = await amy.call("POST", "/api/connections", {"provider": "both", "apiKey": KEY})
+    assert (keyed.status, keyed.body["status"]) == (201, "connected"), keyed.body
+    assert (await amy.call("DELETE", f"/api/connections/{keyed.body['id']}")).status in {200, 204}
+    use = (await amy.call("POST", "/api/tenant/integrations", {"integrationId": "both", "name": "Both"})).body
+    origins = {"origins": ["https://app.example.com"]}
+    assert (await amy.call("PUT", "/api/connections/return-origins", origins)).status == 200
+    begun = await amy.call(
+        "POST", f"/api/tenant/integrations/{use['id']}/connect/oauth", {"returnUrl": "https://app.example.com/done"}
+    )
+    assert begun.status == 200, begun.body
+    async with amy.browser.get(begun.body["authorizationUrl"], allow_redirects=False) as answer:
+        link = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+    assert link["client_id"] == "app"
+    back = f"{link['redirect_uri']}?{urlencode({'code': 'x', 'state': link['state']})}"
+    async with amy.browser.get(back, allow_redirects=False) as answer:
+        assert "status=connected" in answer.headers["location"]
+    tested = await amy.call("POST", f"/api/tenant/integrations/{use['id']}/connection/test")
+    assert (tested.status, tested.body["success"]) == (200, True), tested.body
+
+
 async def test_the_deployment_has_a_connection_of_its_own_and_tests_with_it(operator: Merchant, amy: Merchant) -> None:
     await operator.call("POST", AT, (await given_twin(operator)))
     reached = (await operator.call("POST", f"{AT}/crm/twin/test")).body

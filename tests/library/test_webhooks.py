@@ -10,6 +10,7 @@ import pytest
 from tests.house_database import Copy
 
 from isthmus.features.webhooks_in import Told
+from isthmus.kit.errors import NotFound
 from isthmus.library import Given, open_house
 from isthmus.library.webhooks import Webhooks, When
 
@@ -41,4 +42,9 @@ async def test_a_function_is_told_of_what_the_intake_took(copied: Copy, tmp_path
         assert (await hooks.receive(token, b"x" * 2_000_000, headers)).status == 413
         async with asyncio.timeout(30):
             await done.wait()
+        (seen,) = await hooks.events(event="github.issues")
+        assert (seen.provider, seen.event) == ("github", "github.issues")
+        assert await hooks.events(event="github.push") == []
+        with pytest.raises(NotFound):
+            await hooks.retry("inb_none")
     assert [(one.event, one.payload, one.attempt) for one in told] == [("github.issues", {"action": "opened"}, 1)]

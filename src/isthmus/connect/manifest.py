@@ -32,6 +32,9 @@ class Field(Strict, frozen=True):
     required: bool = True
     help: str = ""
     pattern: str = ""
+    #: The same in other languages than English, by their codes.
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    helps: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class OAuth(Strict, frozen=True):
@@ -51,6 +54,8 @@ class OAuth(Strict, frozen=True):
     client_auth: Literal["basic", "body"] = "body"
     body_format: Literal["form", "json"] = "form"
     authorize_params: dict[str, str] = msgspec.field(default_factory=dict)
+    #: The app's public name, where it is a fact of the provider; its secret is set apart. Only without code.
+    client_id: str = ""
 
 
 class Limit(Strict, frozen=True):
@@ -136,6 +141,8 @@ class Manifest(Strict, frozen=True):
     #: Shown first in the catalog.
     featured: bool = False
     icon: str = ""
+    #: Document 002's `name`, where a provider that was made at run time has another one than its id.
+    title: str = ""
 
     @property
     def name(self) -> str:

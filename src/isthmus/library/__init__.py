@@ -5,9 +5,9 @@ from importlib import import_module
 from isthmus.library.integrations import Integrations
 from isthmus.library.opening import Given, House, open_house
 
-_LATER = {"Webhooks": "isthmus.library.webhooks"}
+_LATER = dict.fromkeys(("Webhooks", "When"), "isthmus.library.webhooks")
 
-__all__ = ["Given", "House", "Integrations", "Webhooks", "open_house"]
+__all__ = ["Given", "House", "Integrations", "Webhooks", "When", "open_house"]
 
 
 def __getattr__(name: str) -> object:

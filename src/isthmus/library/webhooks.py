@@ -8,6 +8,7 @@ from isthmus.features import webhooks_in, webhooks_out
 from isthmus.features.webhooks_in import OrderedBy, Told
 from isthmus.http import Arrival
 from isthmus.kit import ids
+from isthmus.kit.paging import Ask
 from isthmus.kit.secret import Secret
 from isthmus.library.integrations import Json
 from isthmus.library.opening import House
@@ -41,6 +42,8 @@ class When:
 
 
 _ORDINARY = When()
+_DAY = timedelta(days=1)
+_MOST = 100
 
 
 class Webhooks:
@@ -113,6 +116,21 @@ class Webhooks:
             return Answered(413, b"", "")
         reply = await self._intake.answer(arrival)
         return Answered(reply.status, reply.body, reply.content_type)
+
+    async def events(
+        self, limit: int = 50, *, event: str | None = None, over: timedelta = _DAY
+    ) -> Sequence[webhooks_in.Delivery]:
+        """What came in during the time before now, the newest first; `done_at` says when it was worked off.
+
+        limit: at most 100. event: its whole name, such as `order.updated`. Raises Invalid.
+        """
+        now = self._house.scope.now
+        wanted = webhooks_in.Filters(since=now - over, until=now, event=event)
+        return (await webhooks_in.deliveries(self._house.scope, wanted, Ask(limit=min(limit, _MOST)))).items
+
+    async def retry(self, delivery_id: str) -> None:
+        """Work a delivery off once more. Raises DeliveryNotFound, NotRetryable."""
+        await webhooks_in.retry(self._house.scope, delivery_id)
 
     async def subscribe(self, url: str, types: Sequence[str] = ()) -> str:
         """Have the tenant's public events delivered to an address of yours; answers the secret that signs them.

@@ -66,7 +66,7 @@ def going(answer: httpx2.Response) -> str:
 
 def said(answer: httpx2.Response) -> str:
     """What the page warns of."""
-    found = re.search(r'role="alert">([^<]*)<', answer.text)
+    found = re.search(r'role="alert"><p>([^<]*)<', answer.text)
     return unescape(found[1]) if found else ""
 
 
@@ -159,6 +159,50 @@ async def test_every_field_has_a_label_and_every_page_a_language_a_title_and_a_h
         assert set(re.findall(r'<input id="([^"]+)"', page.text)) == labels
         for about in re.findall(r'aria-describedby="([^"]+)"', page.text):
             assert all(f'id="{one}"' in page.text for one in about.split())
+
+
+async def test_the_page_speaks_the_sessions_language_else_the_browsers(here: World) -> None:
+    vietnamese, any_ = await make(here, locale="vi"), await make(here)
+    assert (vietnamese["locale"], any_["locale"]) == ("vi", None)
+    seen = (await here.side("ten_a")("GET", f"{SESSIONS}/{vietnamese['id']}")).json()
+    assert seen["locale"] == "vi"
+    for made, asked, language in (
+        (vietnamese, "en-US,en;q=0.9", "vi"),
+        (any_, "vi-VN,vi;q=0.9,en;q=0.8", "vi"),
+        (any_, "de", "en"),
+    ):
+        browser, path = await enter(here, made)
+        browser.http.headers["accept-language"] = asked
+        page = await browser.go(path)
+        assert (page.headers["content-language"], f'<html lang="{language}">' in page.text) == (language, True)
+        assert ("muốn kết nối" in page.text) is (language == "vi")
+    wrong = await form(browser, path, api_key="bad")
+    assert "did not accept what you entered" in said(wrong)
+    browser, path = await enter(here, vietnamese)
+    wrong = await form(browser, path, api_key="bad")
+    assert "không chấp nhận" in said(wrong)
+    assert "Vui lòng điền mục này." in (await form(browser, path)).text
+    done = await form(browser, path, api_key="good")
+    assert "Đã kết nối" in done.text
+    assert (await make_refused(here, locale="de")) == 400
+
+
+async def make_refused(here: World, **more: Any) -> int:
+    answer = await here.side("ten_a")("POST", SESSIONS, {"integrationId": "int_x", "origin": ORIGIN, **more})
+    return answer.status_code
+
+
+async def test_whoever_has_no_session_is_told_why_in_the_browsers_language(here: World) -> None:
+    stranger = here.side()
+    stranger.http.headers["accept-language"] = "vi"
+    entry = await stranger.go(PAGE)
+    assert "dán mã" in entry.text
+    refused = await form(stranger, PAGE, ORIGIN, token="ics_no")
+    assert (refused.status_code, said(refused)) == (401, "Liên kết này không tồn tại.")
+    unknown = await stranger.go("/api/integrations/oauth/start?link=none")
+    assert (unknown.status_code, "Lượt đăng nhập này không tồn tại" in unknown.text) == (404, True)
+    assert unknown.headers["content-language"] == "vi"
+    assert (await here.side().go(PAGE)).headers["vary"].lower().count("accept-language") == 1
 
 
 async def test_the_token_is_told_in_no_address_and_the_link_keeps_it_from_servers(here: World) -> None:

@@ -65,7 +65,7 @@ class Declared:
         oauth = self._oauth()
         query = {
             "response_type": "code",
-            "client_id": app.secret("client_id"),
+            "client_id": self._client_id(app),
             "redirect_uri": consent.redirect_uri,
             "state": consent.state,
             **oauth.authorize_params,
@@ -116,7 +116,7 @@ class Declared:
     async def _token(self, app: App, form: dict[str, str], client: ApiClient, address: str) -> Response:
         oauth, headers = self._oauth(), {"Accept": "application/json"}
         name, secret = (
-            app.secret("client_id"),
+            self._client_id(app),
             app.secret("client_secret") if "client_secret" in app.credentials else "",
         )
         if oauth.client_auth == "basic":
@@ -142,13 +142,15 @@ class Declared:
         return signed.with_query(query) if query else signed
 
     def _credentials(self, app: App, tokens: Tokens, account: Account) -> tuple[dict[str, str], dict[str, Scalar]]:
-        known = {name: secret.reveal() for name, secret in app.credentials.items()}
+        known = {"client_id": self._oauth().client_id}
+        known |= {name: secret.reveal() for name, secret in app.credentials.items()}
         known |= {"access_token": tokens.access_token.reveal(), "account": account.id}
         headers, query = dict(self._service.headers), dict[str, Scalar]()
         for one in self._service.attach:
+            parts = names_in(one.value)
+            if parts and not any(known.get(name) for name in parts):
+                continue  # it is for another way of signing in, or was not asked for
             value = _filled(one.value, known)
-            if not value:
-                continue
             if one.place == "query":
                 query[one.name] = value
             elif one.place == "basic":
@@ -202,6 +204,10 @@ class Declared:
         body = _body(answer)
         found = {name: find(name, body) for name in wanted}
         return {name: str(value) for name, value in found.items() if isinstance(value, str | int)}
+
+    def _client_id(self, app: App) -> str:
+        """The app's, where it was set with its secret, else the provider's own."""
+        return app.secret("client_id") if "client_id" in app.credentials else self._oauth().client_id
 
     def _oauth(self) -> OAuth:
         return self.manifest.oauth or OAuth()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from isthmus.connect.manifest import Field, Manifest
-from isthmus.connect.service import COLUMNS, names_in
+from isthmus.connect.service import COLUMNS, Endpoint, names_in
 from isthmus.features.catalog.model import expressed, pushes
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, OAuthPart, ServicePart
@@ -39,6 +39,9 @@ _APP = (
     Field(name="client_id", label="Client id"),
     Field(name="client_secret", label="Client secret", secret=True, required=False),
 )
+#: Where there is another way too, nobody needs an app for that one.
+_APP_ALSO = tuple(msgspec.structs.replace(one, required=False) for one in _APP)
+_OAUTH = "oauth2"
 
 
 def manifest_of(document: NewProvider) -> Manifest:
@@ -59,11 +62,13 @@ def _plain(document: NewProvider) -> dict[str, Any]:
     }
     plain = {
         "id": document.provider,
+        "title": "" if document.name == document.provider else document.name,
         "names": {**names, "en": document.display_name},
         "description": given.get("description", ""),
         "category": document.category,
         "integration_type": given.get("integration_type", "custom"),
         "auth": document.auth_type,
+        "auth_also": document.auth_also or (),
         "api_version": given.get("version", ""),
         "documentation_url": given.get("documentation_url", ""),
         "hosts": _hosts(document),
@@ -105,7 +110,10 @@ def _entity(given: dict[str, Any], searched: set[str], targets: Mapping[str, lis
     operations = [one for one in given["operations"] if one != "search"]
     found = [*operations, "search"] if given["name"] in searched else operations
     fields = given["fields"] or targets.get(given["name"], [])
-    return {**given, "fields": fields, "display_name": given["display_name"] or given["name"], "operations": found}
+    plain = {name: value for name, value in given.items() if name != "cursor_field"}
+    if given.get("cursor_field") and "endpoint" in given:
+        plain["endpoint"] = {**given["endpoint"], "since": given["cursor_field"]}
+    return {**plain, "fields": fields, "display_name": given["display_name"] or given["name"], "operations": found}
 
 
 def _mapping(given: dict[str, Any]) -> dict[str, Any]:
@@ -123,13 +131,21 @@ def _forms(document: NewProvider, given: Mapping[str, Any]) -> dict[str, Any]:
         for one in document.variables or ()
         if one.source == "credential" and one.name not in {field.name for field in usual}
     ]
-    app = _APP if document.auth_type == "oauth2" else ()
+    app = _app_fields(document)
     usual_fields = msgspec.to_builtins([*parts, *usual])
     fields = {name: given[name] for name in ("app_fields", "credential_fields", "settings_fields") if name in given}
     labelled = {
         name: [{**one, "label": one["label"] or one["name"]} for one in several] for name, several in fields.items()
     }
     return {"app_fields": msgspec.to_builtins(app), "credential_fields": usual_fields, **labelled}
+
+
+def _app_fields(document: NewProvider) -> Sequence[Field]:
+    """What an app is asked for; its id is not, where the document tells it."""
+    if document.oauth_config is None:
+        return ()
+    several = _APP if document.auth_type == _OAUTH else _APP_ALSO
+    return [one for one in several if one.name != "client_id" or not document.oauth_config.client_id]
 
 
 def _oauth(given: OAuthPart) -> dict[str, Any]:
@@ -144,7 +160,7 @@ def document_of(manifest: Manifest, status: str, audience: str) -> dict[str, Any
     searched = [one.name for one in manifest.entities if "search" in one.operations]
     document = {
         "provider": manifest.id,
-        "name": manifest.id,
+        "name": manifest.title or manifest.id,
         "displayName": manifest.name,
         "names": dict(manifest.names),
         "description": manifest.description,
@@ -162,6 +178,7 @@ def document_of(manifest: Manifest, status: str, audience: str) -> dict[str, Any
         "searchCapabilities": _camel(plain["search"]),
         "requiresUserScoping": manifest.user_scoping,
         "authType": manifest.auth,
+        "authAlso": list(manifest.auth_also),
         "oauthConfig": _oauth_document(manifest),
         "availableEntities": _camel([_keep(one, _ENTITY) for one in plain["entities"]]),
         "entityMappings": _camel(plain["mappings"]),
@@ -173,11 +190,17 @@ def document_of(manifest: Manifest, status: str, audience: str) -> dict[str, Any
         "documentationUrl": manifest.documentation_url,
         **{name: _camel(plain[name]) for name in _ALIKE},
         "hosts": {name: at for name, at in manifest.hosts.items() if name not in dict(_OAUTH_HOSTS)},
-        "appFields": plain["app_fields"],
-        "credentialFields": plain["credential_fields"],
-        "settingsFields": plain["settings_fields"],
+        "appFields": _form_document(plain["app_fields"]),
+        "credentialFields": _form_document(plain["credential_fields"]),
+        "settingsFields": _form_document(plain["settings_fields"]),
     }
     return {name: value for name, value in document.items() if value not in (None, "", [], {}, ())}
+
+
+def endpoint_document(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as the document has it."""
+    found: dict[str, Any] = _camel(msgspec.to_builtins(endpoint))
+    return found
 
 
 #: What is called and built alike in a manifest and in a document.
@@ -185,6 +208,10 @@ _ALIKE = ("uptime", "regions", "featured", "service", "variables", "limits", "we
 _ENTITY = ("name", "display_name", "shard_type", "operations", "fields", "page_size", "endpoint")
 #: Maps whose keys are data and not names of ours.
 _DATA = frozenset({"query", "headers", "names", "extra_params", "when", "requires"})
+
+
+def _form_document(fields: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if value != {}} for one in fields]
 
 
 def _keep(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -217,6 +244,7 @@ def _oauth_document(manifest: Manifest) -> dict[str, Any] | None:
         "pkce": oauth.pkce,
         "refreshable": oauth.refresh,
         "extraParams": dict(oauth.authorize_params),
+        **({"clientId": oauth.client_id} if oauth.client_id else {}),
     }
 
 
@@ -297,8 +325,10 @@ def _search_faults(document: NewProvider) -> Iterator[Fault]:
 
 def _auth_faults(document: NewProvider) -> Iterator[Fault]:
     oauth = document.oauth_config
-    if (document.auth_type == "oauth2") != (oauth is not None):
-        yield _fault("oauthConfig", "It belongs to authType oauth2, and to no other one.")
+    if (_OAUTH in {document.auth_type, *(document.auth_also or ())}) != (oauth is not None):
+        yield _fault("oauthConfig", "It belongs to authType or authAlso oauth2, and to nothing else.")
+    if document.auth_also and document.auth_type in {_OAUTH, "none"}:
+        yield _fault("authAlso", "A second way to sign in stands beside keys, a password or other credentials.")
     if oauth is not None and document.service is not None:
         for name, address in (("authorizeUrl", oauth.authorize_url), ("tokenUrl", oauth.token_url)):
             if not address:
@@ -336,6 +366,8 @@ def _entity_faults(document: NewProvider) -> Iterator[Fault]:
             yield _fault(f"{place}.operations", f"{operation[:50]!r} is none of {', '.join(sorted(_OPERATIONS))}.")
         if entity.endpoint is not None:
             yield from _endpoint_faults(document, f"{place}.endpoint", entity.endpoint)
+        if entity.cursor_field and (entity.endpoint is None or entity.endpoint.since not in ("", entity.cursor_field)):
+            yield _fault(f"{place}.cursorField", "It says the same as `since` of the entity's endpoint.")
     directions = set(document.supported_sync_directions or ())
     if directions & {"pull", "bidirectional"} and not seen:
         yield _fault("supportedSyncDirections", "There is no entity that could be pulled.")

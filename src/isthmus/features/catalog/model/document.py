@@ -52,6 +52,8 @@ class OAuthPart(Part):
     pkce: bool = False
     refreshable: bool = True
     extra_params: Texts = {}
+    #: The app's public name; its secret is set apart, with `/app`.
+    client_id: Line = ""
 
 
 class PagingPart(Part):
@@ -100,6 +102,8 @@ class EntityPart(Part):
     fields: Words = []
     page_size: Annotated[int, Field(ge=1, le=1_000)] = 50
     endpoint: EndpointPart | None = None
+    #: The same as `since` of the endpoint, by the name that the API's own documents give it.
+    cursor_field: Line | None = None
 
 
 class FieldMappingPart(Part):
@@ -135,6 +139,8 @@ class FormFieldPart(Part):
     required: bool = True
     help: Prose = ""
     pattern: Line = ""
+    labels: Annotated[dict[Language, Line], Field(max_length=20)] = {}
+    helps: Annotated[dict[Language, Prose], Field(max_length=20)] = {}
 
 
 class AttachPart(Part):
@@ -211,6 +217,7 @@ class ProviderChange(Part):
     search_capabilities: SearchAbilitiesPart | None = None
     requires_user_scoping: bool | None = None
     auth_type: AuthKind | None = None
+    auth_also: Annotated[list[Literal["oauth2"]], Field(max_length=1)] | None = None
     oauth_config: OAuthPart | None = None
     available_entities: Annotated[list[EntityPart], Field(max_length=100)] | None = None
     entity_mappings: Annotated[list[EntityMappingPart], Field(max_length=100)] | None = None
@@ -250,15 +257,14 @@ class ProviderPatch(ProviderChange):
 
     revision: Annotated[int, Field(ge=0)] | None = None
     id: Line | None = None
+    overridden: Words | None = None
     overridden_fields: Words | None = None
+    included: bool | None = None
+    document: dict[str, Any] | None = None
     connectable: bool | None = None
     origin: Line | None = None
     created_at: Line | None = None
     updated_at: Line | None = None
-
-
-#: What only we write; a PATCH may send it back as it was read, and nothing else.
-READ_ONLY = ("id", "provider", "name", "overridden_fields", "connectable", "origin", "created_at", "updated_at")
 
 
 def new_provider(data: Mapping[str, Any]) -> NewProvider:

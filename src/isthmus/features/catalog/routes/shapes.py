@@ -1,9 +1,13 @@
 """What goes over the wire about providers."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from isthmus.connect.manifest import Entity, Field, OAuth
+import msgspec
+
+from isthmus.connect.manifest import AuthKind, Category, Entity, Field, IntegrationType, OAuth
+from isthmus.features.catalog.model.definitions import endpoint_document
+from isthmus.features.catalog.model.document import Audience, Direction, Status
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.http import Answer
 
@@ -50,12 +54,38 @@ class OAuthOut(Answer, frozen=True):
     refreshable: bool
 
 
+class EntityWhole(EntityOut, frozen=True):
+    """The same with how it is read; `cursorField` is the parameter that asks for what has changed since."""
+
+    page_size: int
+    endpoint: dict[str, Any] | None
+    cursor_field: str | None
+
+
+class OAuthWhole(Answer, frozen=True):
+    """The whole consent, as it can be sent back; the app's secret is set apart."""
+
+    authorize_url: str
+    token_url: str
+    refresh_url: str
+    revoke_url: str
+    scopes: list[str]
+    scope_separator: str
+    client_auth: str
+    body_format: str
+    pkce: bool
+    refreshable: bool
+    extra_params: dict[str, str]
+    client_id: str
+
+
 class LimitOut(Answer, frozen=True):
-    """A published budget of calls."""
+    """A published budget of calls; `burst` is how many may come at once, where that is told."""
 
     requests: int
     seconds: float
     per: str
+    burst: int | msgspec.UnsetType
     source: str
 
 
@@ -68,23 +98,26 @@ class FormFieldOut(Answer, frozen=True):
     required: bool
     help: str
     pattern: str
+    #: The same in other languages than English.
+    labels: dict[str, str] | msgspec.UnsetType
+    helps: dict[str, str] | msgspec.UnsetType
 
 
-class ProviderOut(Answer, frozen=True):
-    """002's IntegrationProviderDocument."""
+class ProviderFacts(Answer, frozen=True):
+    """What tenants and keepers see alike of 002's IntegrationProviderDocument."""
 
     id: str
     name: str
     names: dict[str, str]
     display_name: str
     description: str
-    category: str
-    integration_type: str
+    category: Category
+    integration_type: IntegrationType
     provider: str
-    status: str
-    audience: str
+    status: Status
+    audience: Audience
     capabilities: list[str]
-    supported_sync_directions: list[str]
+    supported_sync_directions: list[Direction]
     supports_realtime: bool
     supports_webhooks: bool
     supports_notifications: bool
@@ -92,9 +125,9 @@ class ProviderOut(Answer, frozen=True):
     searchable_entities: list[str]
     search_capabilities: SearchOut
     requires_user_scoping: bool
-    auth_type: str
-    oauth_config: OAuthOut | None
-    available_entities: list[EntityOut]
+    auth_type: AuthKind
+    #: A second way to connect; the form is then asked for no secret.
+    auth_also: list[Literal["oauth2"]]
     entity_mappings: list[EntityMappingOut]
     icon: str
     color: str
@@ -118,6 +151,13 @@ class ProviderOut(Answer, frozen=True):
     updated_at: datetime
 
 
+class ProviderOut(ProviderFacts, frozen=True):
+    """002's IntegrationProviderDocument, as tenants see it."""
+
+    oauth_config: OAuthOut | None
+    available_entities: list[EntityOut]
+
+
 class ProviderDetail(ProviderOut, frozen=True):
     """One provider, with what its connect form asks for."""
 
@@ -126,10 +166,31 @@ class ProviderDetail(ProviderOut, frozen=True):
     app_fields: list[FormFieldOut]
 
 
-class ProviderWhole(ProviderDetail, frozen=True):
-    """One provider as its keepers see it; `document` is what can be sent back, endpoints and addresses included."""
+class ProviderKept(ProviderFacts, frozen=True):
+    """002's IntegrationProviderDocument, as its keepers see it."""
 
+    oauth_config: OAuthWhole | None
+    available_entities: list[EntityWhole]
+
+
+class ProviderWhole(ProviderKept, frozen=True):
+    """One provider as its keepers see it; `document` is all that can be written, as a file holds it."""
+
+    credential_fields: list[FormFieldOut]
+    settings_fields: list[FormFieldOut]
+    app_fields: list[FormFieldOut]
     document: dict[str, Any]
+
+
+class KeptList(Answer, frozen=True):
+    """A page of all providers."""
+
+    providers: list[ProviderKept]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_offset: int | None = None
 
 
 class ProviderList(Answer, frozen=True):
@@ -161,12 +222,34 @@ class CategoryList(Answer, frozen=True):
 
 def detail_of(provider: Provider, *, included: bool = True) -> ProviderDetail:
     """With its forms."""
-    return ProviderDetail(**facts_of(provider, included=included), **_forms(provider))
+    return ProviderDetail(**_public(provider, included=included), **_forms(provider))
+
+
+def shown_of(provider: Provider, *, included: bool = True) -> ProviderOut:
+    """One row of the catalog."""
+    return ProviderOut(**_public(provider, included=included))
+
+
+def _public(provider: Provider, *, included: bool) -> dict[str, Any]:
+    entities = [_entity(one) for one in provider.entities]
+    config = _oauth(provider.oauth)
+    return {**_facts(provider, included=included), "oauth_config": config, "available_entities": entities}
 
 
 def whole_of(provider: Provider, document: dict[str, Any]) -> ProviderWhole:
     """With its forms and its document."""
-    return ProviderWhole(**facts_of(provider), **_forms(provider), document=document)
+    return ProviderWhole(**_kept(provider), **_forms(provider), document=document)
+
+
+def kept_of(provider: Provider) -> ProviderKept:
+    """One row of all providers."""
+    return ProviderKept(**_kept(provider))
+
+
+def _kept(provider: Provider) -> dict[str, Any]:
+    entities = [_entity_whole(one) for one in provider.entities]
+    config = _oauth_whole(provider)
+    return {**_facts(provider, included=True), "oauth_config": config, "available_entities": entities}
 
 
 def _forms(provider: Provider) -> dict[str, Any]:
@@ -177,10 +260,10 @@ def _forms(provider: Provider) -> dict[str, Any]:
     }
 
 
-def facts_of(provider: Provider, *, included: bool = True) -> dict[str, Any]:
+def _facts(provider: Provider, *, included: bool) -> dict[str, Any]:
     return {
         "id": provider.id,
-        "name": provider.id,
+        "name": provider.manifest.title or provider.id,
         "names": dict(provider.names),
         "display_name": provider.display_name,
         "description": provider.description,
@@ -190,7 +273,7 @@ def facts_of(provider: Provider, *, included: bool = True) -> dict[str, Any]:
         "status": provider.status,
         "audience": provider.audience,
         "auth_type": provider.auth,
-        "oauth_config": _oauth(provider.oauth),
+        "auth_also": list(provider.manifest.auth_also),
         "icon": provider.icon,
         "color": provider.color,
         "version": provider.api_version,
@@ -200,7 +283,8 @@ def facts_of(provider: Provider, *, included: bool = True) -> dict[str, Any]:
         "uptime": provider.uptime,
         "regions": list(provider.regions),
         "limits": [
-            LimitOut(requests=x.requests, seconds=x.seconds, per=x.per, source=x.source) for x in provider.limits
+            LimitOut(requests=x.requests, seconds=x.seconds, per=x.per, burst=_told(x.burst), source=x.source)
+            for x in provider.limits
         ],
         "connectable": provider.connectable,
         "featured": provider.featured,
@@ -228,7 +312,6 @@ def _abilities(provider: Provider) -> dict[str, Any]:
         "searchable_entities": provider.searchable,
         "search_capabilities": _search(provider),
         "requires_user_scoping": provider.user_scoping,
-        "available_entities": [_entity(one) for one in provider.entities],
         "entity_mappings": [_mapping(provider, one) for one in provider.entities],
     }
 
@@ -240,6 +323,20 @@ def _entity(entity: Entity) -> EntityOut:
         shard_type=entity.shard_type,
         operations=list(entity.operations),
         fields=list(entity.fields),
+    )
+
+
+def _entity_whole(entity: Entity) -> EntityWhole:
+    endpoint = entity.endpoint
+    return EntityWhole(
+        name=entity.name,
+        display_name=entity.display_name,
+        shard_type=entity.shard_type,
+        operations=list(entity.operations),
+        fields=list(entity.fields),
+        page_size=entity.page_size,
+        endpoint=None if endpoint is None else endpoint_document(endpoint),
+        cursor_field=endpoint.since or None if endpoint is not None else None,
     )
 
 
@@ -261,6 +358,30 @@ def _oauth(oauth: OAuth | None) -> OAuthOut | None:
     return None if oauth is None else OAuthOut(scopes=list(oauth.scopes), pkce=oauth.pkce, refreshable=oauth.refresh)
 
 
+def _oauth_whole(provider: Provider) -> OAuthWhole | None:
+    oauth, hosts = provider.oauth, provider.manifest.hosts
+    if oauth is None:
+        return None
+    return OAuthWhole(
+        authorize_url=hosts.get("consent", ""),
+        token_url=hosts.get("token", ""),
+        refresh_url=hosts.get("refresh", ""),
+        revoke_url=hosts.get("revoke", ""),
+        scopes=list(oauth.scopes),
+        scope_separator=oauth.scope_separator,
+        client_auth=oauth.client_auth,
+        body_format=oauth.body_format,
+        pkce=oauth.pkce,
+        refreshable=oauth.refresh,
+        extra_params=dict(oauth.authorize_params),
+        client_id=oauth.client_id,
+    )
+
+
+def _told(number: int | None) -> int | msgspec.UnsetType:
+    return msgspec.UNSET if number is None else number
+
+
 def _field(field: Field) -> FormFieldOut:
     return FormFieldOut(
         name=field.name,
@@ -269,4 +390,6 @@ def _field(field: Field) -> FormFieldOut:
         required=field.required,
         help=field.help,
         pattern=field.pattern,
+        labels=field.labels or msgspec.UNSET,
+        helps=field.helps or msgspec.UNSET,
     )

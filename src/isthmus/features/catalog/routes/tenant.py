@@ -15,9 +15,8 @@ from isthmus.features.catalog.routes.shapes import (
     CategoryOut,
     ProviderDetail,
     ProviderList,
-    ProviderOut,
     detail_of,
-    facts_of,
+    shown_of,
 )
 from isthmus.features.catalog.service import plans
 from isthmus.features.catalog.service import providers as service
@@ -32,7 +31,7 @@ READ: Permission = permission("catalog:read", "See which providers can be connec
 routes = Routes(prefix="/api/integrations", tag="Catalog")
 
 
-Sort = Literal["name", "category", "updatedAt", "featured"]
+Sort = Literal["name", "category", "createdAt", "updatedAt", "featured"]
 
 
 async def _wanted(
@@ -59,7 +58,7 @@ async def list_providers(
     filters = replace(wanted, sort_by=sort_by, sort_order=sort_order)
     page = await service.providers(scope, filters=filters, ask=paging.ask)
     plan = await plans.plan_of(scope) if any(one.premium for one in page.items) else None
-    rows = [ProviderOut(**facts_of(one, included=plans.included(scope, one, plan))) for one in page.items]
+    rows = [shown_of(one, included=plans.included(scope, one, plan)) for one in page.items]
     return paging.listing("providers", Page(rows, total=page.total, has_more=page.has_more))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from isthmus.features.connections.model.languages import Language
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
 
@@ -47,6 +48,8 @@ class ConnectSession:
     connection_id: str | None
     created_at: datetime
     expires_at: datetime
+    #: Of our own page for it; None leaves it to the browser.
+    language: Language | None = None
 
     def shown(self, now: datetime) -> str:
         """Its state as people see it."""

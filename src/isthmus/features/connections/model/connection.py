@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from isthmus.features.connections.model.integration import usable_by
 from isthmus.kit.errors import Conflict
@@ -136,8 +136,9 @@ INTEGRATION_STATUS: Mapping[Status, str] = {
 }
 
 
-#: Document 002's words for the state of credentials.
-CONNECTION_STATUS: Mapping[Status, str] = {
+#: Document 002's words for how a connection is.
+Shown = Literal["active", "expired", "revoked", "error"]
+CONNECTION_STATUS: Mapping[Status, Shown] = {
     Status.CONNECTED: "active",
     Status.EXPIRED: "expired",
     Status.PENDING: "error",

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.features.connections.routes import cookies
+from isthmus.features.connections.routes.wording import Wording, asked_for
 from isthmus.features.connections.service import finishing
 from isthmus.features.connections.service.finishing import Asker, Ending
 from isthmus.features.connections.settings import Settings
@@ -36,9 +37,9 @@ async def open_link(
 ) -> Response:
     """Tie this browser to the consent and send it to the platform."""
     if request.method == "HEAD" or "prefetch" in request.headers.get("sec-purpose", ""):
-        return cookies.page("Open this link in a browser.", 200)
+        return cookies.page(_said(request), _said(request).say("consents.browser"), 200)
     ending = await finishing.open_link(system, _asker(request, facts), Secret(link))
-    return _answer(system, ending, _SEE_OTHER)
+    return _answer(request, system, ending, _SEE_OTHER)
 
 
 @routes.get(
@@ -79,20 +80,30 @@ async def callback(
 
 async def _callback(request: Request, system: System, facts: RequestFacts, registration: str | None) -> Response:
     if request.method == "HEAD":
-        return cookies.page("Open this address in a browser.", 200)
+        return cookies.page(_said(request), _said(request).say("consents.browser"), 200)
     query = request.query_params.multi_items()
     ending = await finishing.callback(system, _asker(request, facts), registration, query)
-    return _answer(system, ending, _FOUND)
+    return _answer(request, system, ending, _FOUND)
 
 
 def _asker(request: Request, facts: RequestFacts) -> Asker:
     return Asker(facts.request_id, facts.address, request.cookies)
 
 
-def _answer(system: System, ending: Ending, status: int) -> Response:
-    response = (
-        cookies.page(ending.page, ending.status) if ending.location is None else cookies.away(ending.location, status)
-    )
+def _answer(request: Request, system: System, ending: Ending, status: int) -> Response:
+    response = _page(_said(request), ending) if ending.location is None else cookies.away(ending.location, status)
     if ending.cookie_name:
         cookies.put(response, ending.cookie_name, ending.cookie, secure=system.engine.part(Settings).secure)
     return response
+
+
+def _page(said: Wording, ending: Ending) -> Response:
+    ticket = "" if ending.ticket is None else ending.ticket.reveal()
+    text = said.say(f"consents.{ending.said}", outcome=ending.outcome, ticket=ticket)
+    if ending.unreturnable:
+        text = f"{said.say('consents.unreturnable')} {text}"
+    return cookies.page(said, text, ending.status)
+
+
+def _said(request: Request) -> Wording:
+    return asked_for(request.headers.get("accept-language", ""))

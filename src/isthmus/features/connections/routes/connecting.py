@@ -18,6 +18,7 @@ from isthmus.features.connections.errors import (
     UserScopeDenied,
 )
 from isthmus.features.connections.model.connecting import ConnectSession
+from isthmus.features.connections.model.languages import Language
 from isthmus.features.connections.routes.own import CONNECTING
 from isthmus.features.connections.routes.shapes import MANAGE, Address, Given, Slug
 from isthmus.features.connections.service import connecting as service
@@ -38,13 +39,17 @@ _TOKEN_ERRORS = (ConnectSessionInvalid, OriginRefused)
 
 
 class MakeSession(Wire):
-    """What the session is for; `expiresIn` is in seconds, at most 15 minutes unless the deployment says otherwise."""
+    """What the session is for; `expiresIn` is in seconds, at most 15 minutes unless the deployment says otherwise.
+
+    `locale` is the language of our own page for it; without it the browser's own language counts.
+    """
 
     integration_id: Slug
     origin: Address
     return_url: Address | None = None
     user_id: Slug | None = None
     expires_in: int | None = None
+    locale: Language | None = None
 
 
 class ByToken(Wire):
@@ -74,6 +79,7 @@ class ConnectSessionOut(Answer, frozen=True, kw_only=True):
     origin: str
     return_url: str | None
     user_id: str | None
+    locale: str | None
     status: Shown
     connection_id: str | None
     created_by: str
@@ -100,22 +106,29 @@ class SessionList(Answer, frozen=True, kw_only=True):
 
 
 class FieldOut(Answer, frozen=True, kw_only=True):
-    """One field to ask for."""
+    """One field to ask for; `labels` and `helps` are those of other languages than English."""
 
     name: str
     label: str
     secret: bool
     required: bool
     help: str
+    pattern: str
+    labels: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    helps: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class OfferOut(Answer, frozen=True, kw_only=True):
-    """What is connected. With `authType` oauth2 nothing is asked for here: start, and open the `authorizationUrl`."""
+    """What is connected. With `authType` oauth2 nothing is asked for here: start, and open the `authorizationUrl`.
+
+    With oauth2 in `authAlso` both ways are open: without a secret a consent is begun.
+    """
 
     name: str
     provider: str
     icon: str | None
     auth_type: str
+    auth_also: list[str]
     fields: list[FieldOut]
     expires_at: datetime
 
@@ -151,6 +164,7 @@ async def create_session(scope: ScopeDep, body: MakeSession) -> Response:
         return_url=body.return_url,
         user_id=body.user_id,
         seconds=body.expires_in,
+        language=body.locale,
     )
     made = await service.create(scope, wanted)
     shown = _shown(scope, made.session)
@@ -215,8 +229,18 @@ async def look(request: Request, system: SystemDep, facts: FactsDep, body: ByTok
             provider=one.provider,
             icon=one.icon,
             auth_type=offer.provider.auth,
+            auth_also=list(offer.provider.manifest.auth_also),
             fields=[
-                FieldOut(name=it.name, label=it.label, secret=it.secret, required=it.required, help=it.help)
+                FieldOut(
+                    name=it.name,
+                    label=it.label,
+                    secret=it.secret,
+                    required=it.required,
+                    help=it.help,
+                    labels=it.labels or msgspec.UNSET,
+                    helps=it.helps or msgspec.UNSET,
+                    pattern=it.pattern,
+                )
                 for it in offer.fields
             ],
             expires_at=offer.session.expires_at,
@@ -279,6 +303,7 @@ def _shown(scope: Scope, one: ConnectSession) -> ConnectSessionOut:
         origin=one.origin,
         return_url=one.return_url,
         user_id=None if mine else one.principal.subject,
+        locale=one.language,
         status=status,
         connection_id=one.connection_id,
         created_by=one.created_by,

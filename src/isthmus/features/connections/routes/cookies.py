@@ -8,6 +8,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from isthmus.features.connections.model import flow
+from isthmus.features.connections.routes.wording import Wording
 from isthmus.kit.secret import Secret
 
 _SECONDS = int(flow.LIFETIME.total_seconds())
@@ -38,12 +39,13 @@ def away(address: Secret, status: int) -> Response:
     return Response(status_code=status, headers={**_QUIET, "location": address.reveal()})
 
 
-def page(text: str, status: int) -> Response:
+def page(said: Wording, text: str, status: int) -> Response:
     """A page of our own: a sentence, no script, nothing from outside."""
-    title = "Isthmus" if status < HTTPStatus.BAD_REQUEST else "This did not work"
+    title = "Isthmus" if status < HTTPStatus.BAD_REQUEST else said.say("failed")
     body = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>{_STYLE}</style></head>'
-        f"<body><main><h1>{title}</h1><p>{escape(text)}</p></main></body></html>"
+        f'<!doctype html><html lang="{said.language}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1><p>{escape(text)}</p></main></body></html>"
     )
-    return Response(body, status_code=status, media_type="text/html", headers=_QUIET)
+    headers = {**_QUIET, "content-language": said.language, "vary": "accept-language"}
+    return Response(body, status_code=status, media_type="text/html", headers=headers)

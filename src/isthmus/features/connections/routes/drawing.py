@@ -2,34 +2,52 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from starlette.responses import Response
 
 from isthmus.connect.manifest import Field
+from isthmus.features.catalog import Provider
+from isthmus.features.connections.model.languages import LANGUAGES
+from isthmus.features.connections.routes.wording import Wording
 from isthmus.features.connections.service.pages import PATH, View
+from isthmus.kit.errors import Problem
 
 OAUTH = "oauth2"
+#: The form's own field for the way that is chosen; no field of a provider has a dash in its name.
+WAY = "isthmus-way"
 _STYLE = """\
-body{font-family:system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;background:#f4f5f7;
-color:#1c2330}
-main{background:#fff;border:1px solid #dfe2e8;border-radius:12px;padding:2rem;margin:1rem;
-width:min(30rem,calc(100vw - 6rem));line-height:1.5;overflow-wrap:anywhere}
-h1{font-size:1.25rem;margin:0 0 .5rem}
+:root{color-scheme:light dark;--ink:#1c2330;--soft:#4a5263;--page:#f4f5f7;--card:#fff;--line:#dfe2e8;--edge:#6b7385;
+--wrong:#b3261e;--alert:#fdeceb;--go:#1d4ed8;--on:#fff;--focus:#1d4ed8}
+@media(prefers-color-scheme:dark){:root{--ink:#e8eaf0;--soft:#b4bac8;--page:#14171e;--card:#1e222b;--line:#343a47;
+--edge:#8b93a5;--wrong:#ff9d94;--alert:#3a1f1e;--go:#8fb4ff;--on:#10131a;--focus:#8fb4ff}}
+body{font-family:system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;background:var(--page);
+color:var(--ink);line-height:1.5}
+main{box-sizing:border-box;background:var(--card);border:1px solid var(--line);border-radius:12px;padding:2rem;
+margin:1rem 0;width:min(34rem,calc(100vw - 2rem));overflow-wrap:anywhere}
+h1{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem}
 p{margin:0 0 1rem}
 ul{margin:0 0 1rem;padding-left:1.2rem}
+main>:last-child,.alert>:last-child{margin-bottom:0}
 label{display:block;font-weight:600;margin-bottom:.25rem}
-input{box-sizing:border-box;width:100%;font:inherit;padding:.55rem .7rem;border:1px solid #6b7385;border-radius:8px}
-input[aria-invalid]{border-color:#b3261e}
+label span.more{font-weight:400;color:var(--soft)}
+input{box-sizing:border-box;width:100%;min-height:2.75rem;font:inherit;padding:.55rem .7rem;color:inherit;
+background:var(--card);border:1px solid var(--edge);border-radius:8px}
+input[aria-invalid]{border-color:var(--wrong)}
 .field{margin-bottom:1rem}
-.hint{color:#4a5263;font-size:.9rem;margin:.25rem 0 0}
-.wrong{color:#b3261e;margin:.25rem 0 0}
-.alert{border-left:4px solid #b3261e;background:#fdeceb;padding:.7rem 1rem;margin-bottom:1rem}
-button,.go{font:inherit;font-weight:600;padding:.6rem 1.1rem;border:0;border-radius:8px;background:#1d4ed8;
-color:#fff;text-decoration:none;display:inline-block;cursor:pointer}
-.back{margin-left:1rem;color:#1d4ed8}
-:focus-visible{outline:3px solid #93b4fd;outline-offset:2px}
+.hint{color:var(--soft);font-size:.9rem;margin:.25rem 0 0}
+.wrong{color:var(--wrong);margin:.25rem 0 0}
+.alert{border-left:4px solid var(--wrong);background:var(--alert);padding:.7rem 1rem;margin-bottom:1rem}
+.alert p{margin:0 0 .5rem}
+.actions{display:flex;flex-wrap:wrap;gap:.75rem 1rem;align-items:center;margin-top:1.5rem}
+button,.go{box-sizing:border-box;font:inherit;font-weight:600;min-height:2.75rem;padding:.6rem 1.1rem;border:0;
+border-radius:8px;background:var(--go);color:var(--on);text-decoration:none;display:inline-block;cursor:pointer}
+button.other{background:none;color:var(--go);border:1px solid var(--edge)}
+.back{color:var(--go);padding:.6rem 0}
+:focus-visible{outline:3px solid var(--focus);outline-offset:2px}
+@media(max-width:30rem){main{padding:1.25rem}button,.go{width:100%;text-align:center}.actions{justify-content:center}}
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = (
@@ -52,114 +70,189 @@ def script() -> Response:
     return Response(SCRIPT, media_type="text/javascript")
 
 
-def entry(said: str = "", status: int = 200) -> Response:
+def entry(said: Wording, why: str = "", status: int = 200) -> Response:
     """Where a link leads to: takes the token from behind its `#`, or from whoever types it."""
+    told = said.say(f"reasons.{why}") if why else ""
     inside = (
-        f"{_alert(said)}<h1>Connect an account</h1><p>Open the link that you were given, or paste its code here.</p>"
-        f'<form id="enter" method="post" action="{PATH}"><div class="field"><label for="token">Code</label>'
+        f"{_alert(told, said.say('hint_new') if why else '')}<h1>{said.html('title')}</h1><p>{said.html('open')}</p>"
+        f'<form id="enter" method="post" action="{PATH}"><div class="field">'
+        f'<label for="token">{said.html("code")}</label>'
         '<input id="token" name="token" type="password" autocomplete="off" required maxlength="200"></div>'
-        f'<button>Go on</button></form><script src="{PATH}/script.js"></script>'
+        f'<div class="actions"><button>{said.html("on")}</button></div></form><script src="{PATH}/script.js"></script>'
     )
-    return _page("Connect an account", inside, status, script=True)
+    return _page(said, said.say("title"), inside, status, script=True)
 
 
-def ask(view: View, problem: str = "", wrong: Mapping[str, str] | None = None, status: int = 200) -> Response:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What stood in the way of what was sent, and which fields were filled in."""
+
+    problem: Problem
+    given: Collection[str] = ()
+
+
+def ask(said: Wording, view: View, refusal: Refusal | None = None) -> Response:
     """What a session is asked: the provider's fields, or whether to go on to its consent."""
-    provider = view.offer.provider
-    name, consent = provider.display_name, provider.auth == OAUTH
-    go, shown = f"Go on to {name}" if consent else "Connect", escape(view.offer.integration.name)
+    provider, fields = view.offer.provider, view.offer.fields
+    name = _name(said, view)
+    told = said.of_table("outcomes", view.failed, provider=name) if view.failed else ""
+    wrong = {} if refusal is None else _wrong(said, fields, refusal)
     parts = [
-        _alert(problem or view.said),
-        f"<h1>Connect {escape(name)}</h1>",
-        f"<p>{_asker(view)} asks to connect your account at {escape(name)} as <strong>{shown}</strong>.</p>",
-        _scopes(view) if consent else "",
+        _alert(told) if refusal is None else _refused(said, refusal, name, fields),
+        f"<h1>{said.html('connect', provider=escape(name))}</h1>",
+        f"<p>{said.html('asks', asker=_asker(view), provider=escape(name), integration=_integration(view))}</p>",
+        _scopes(said, view),
         f'<form method="post" action="{PATH}/{escape(view.offer.session.id)}">',
-        *[_field(one, (wrong or {}).get(one.name, "")) for one in view.offer.fields],
-        f"<button>{escape(go)}</button>{_turn_back(view)}</form>",
+        *_fields(said, fields, wrong),
+        f'<div class="actions">{_buttons(said, provider, escape(name))}{_turn_back(said, view)}</div></form>',
     ]
-    return _page(f"Connect {name}", "".join(parts), status)
+    status = 200 if refusal is None else refusal.problem.status
+    return _page(said, said.say("connect", provider=name), "".join(parts), status)
 
 
-def ended(view: View, status: int = 200) -> Response:
+def ended(said: Wording, view: View, status: int = 200) -> Response:
     """The end: connected, or over; on to the return address, by itself where it went well."""
-    name = view.offer.provider.display_name
+    name = _name(said, view)
     if not view.done:
-        inside = f"{_alert(view.said)}<h1>This cannot go on</h1><p>{escape(view.over)}</p>{_link(view.back, 'Go back')}"
-        return _page("This cannot go on", inside, status)
-    said = "You may close this page." if view.back is None else "One moment, you are taken back."
-    inside = f"<h1>{escape(name)} is connected</h1><p>{said}</p>{_link(view.back, 'Go back')}"
-    return _page(f"{name} is connected", inside, status, onward=view.back)
+        title = said.say("stuck")
+        why = f"{said.html(f'reasons.{view.over}')} {said.html('hint_new')}"
+        told = said.of_table("outcomes", view.failed, provider=name) if view.failed else ""
+        inside = f"{_alert(told)}<h1>{escape(title)}</h1><p>{why}</p>{_link(said, view.back, 'back')}"
+        return _page(said, title, inside, status)
+    title = said.say("connected", provider=name)
+    more = said.html("close" if view.back is None else "returning")
+    inside = f'<h1>{escape(title)}</h1><p role="status">{more}</p>{_link(said, view.back, "back")}'
+    return _page(said, title, inside, status, onward=view.back)
 
 
-def onward(address: str, name: str) -> Response:
+def onward(said: Wording, address: str, view: View) -> Response:
     """To the provider. A page and not a redirect: a form's redirect may not leave us (form-action)."""
-    inside = f"<h1>On to {escape(name)}</h1><p>One moment, you are taken there.</p>{_link(address, 'Go on')}"
-    return _page(f"On to {name}", inside, 200, onward=address)
+    title = said.say("leaving", provider=_name(said, view))
+    inside = f'<h1>{escape(title)}</h1><p role="status">{said.html("sending")}</p>{_link(said, address, "on")}'
+    return _page(said, title, inside, 200, onward=address)
 
 
-def refused(said: str, status: int) -> Response:
+def refused(said: Wording, why: str, status: int) -> Response:
     """There is no such page for this browser."""
-    return _page("This cannot go on", f"<h1>This cannot go on</h1><p>{escape(said)}</p>", status)
+    title = said.say("stuck")
+    return _page(said, title, f"<h1>{escape(title)}</h1><p>{said.html(f'reasons.{why}')}</p>", status)
 
 
-def _page(title: str, inside: str, status: int, *, script: bool = False, onward: str | None = None) -> Response:
+def _page(
+    said: Wording, title: str, inside: str, status: int, *, script: bool = False, onward: str | None = None
+) -> Response:
     refresh = "" if onward is None else f'<meta http-equiv="refresh" content="0; url={escape(onward)}">'
     body = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="referrer" content="same-origin">{refresh}<meta name="viewport" content="width=device-width">'
+        f'<!doctype html><html lang="{said.language}"><head><meta charset="utf-8">'
+        f'<meta name="referrer" content="same-origin">{refresh}'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title>"
         f"<style>{_STYLE}</style></head><body><main>{inside}</main></body></html>"
     )
     policy = _POLICY + ("; script-src 'self'" if script else "")
-    return Response(
-        body, status_code=status, media_type="text/html", headers={**_QUIET, "content-security-policy": policy}
-    )
+    told = {"content-security-policy": policy, "content-language": said.language, "vary": "accept-language"}
+    return Response(body, status_code=status, media_type="text/html", headers={**_QUIET, **told})
 
 
-def _alert(said: str) -> str:
-    return f'<div class="alert" role="alert">{escape(said)}</div>' if said else ""
+def _name(said: Wording, view: View) -> str:
+    provider = view.offer.provider
+    own = provider.names.get(said.language)
+    return own if own and said.language != LANGUAGES[0] else provider.display_name
+
+
+def _buttons(said: Wording, provider: Provider, name: str) -> str:
+    """One for each way; a consent asks for no secret, so fields that are left empty do not stop it."""
+    onward = said.html("consent", provider=name)
+    if provider.auth == OAUTH:
+        return f"<button>{onward}</button>"
+    send = f"<button>{said.html('send')}</button>"
+    if OAUTH not in provider.manifest.auth_also:
+        return send
+    return f'{send}<button class="other" name="{WAY}" value="{OAUTH}" formnovalidate>{onward}</button>'
+
+
+def _integration(view: View) -> str:
+    return _strong(view.offer.integration.name)
+
+
+def _strong(text: str) -> str:
+    return f"<strong>{escape(text)}</strong>"
+
+
+def _alert(*lines: str) -> str:
+    return _alerted(*[escape(line) for line in lines])
+
+
+def _alerted(*lines: str) -> str:
+    told = "".join(f"<p>{line}</p>" for line in lines if line)
+    return f'<div class="alert" role="alert">{told}</div>' if told else ""
+
+
+def _refused(said: Wording, refusal: Refusal, name: str, fields: Sequence[Field]) -> str:
+    """What stood in the way; what concerns no field that is shown is told here."""
+    text, quoted = said.problem(refusal.problem, name)
+    shown = {one.name for one in fields}
+    others = [one["message"] for one in refusal.problem.details.get("fields", ()) if one["path"] not in shown]
+    lines = [f'<q lang="en">{escape(one)}</q>' for one in (*([quoted] if quoted else []), *others)]
+    return _alerted(escape(text), f"{said.html('answered')} {' '.join(lines)}" if lines else "")
+
+
+def _wrong(said: Wording, fields: Sequence[Field], refusal: Refusal) -> dict[str, str]:
+    """What is wrong with which field."""
+    named = {one["path"] for one in refusal.problem.details.get("fields", ())}
+    return {
+        one.name: said.html("form" if one.name in refusal.given else "missing") for one in fields if one.name in named
+    }
 
 
 def _asker(view: View) -> str:
     origin = escape(view.offer.session.origin)
-    return f"<strong>{escape(view.asker)}</strong> ({origin})" if view.asker else f"<strong>{origin}</strong>"
+    return f"{_strong(view.asker)} ({origin})" if view.asker else f"<strong>{origin}</strong>"
 
 
-def _scopes(view: View) -> str:
+def _scopes(said: Wording, view: View) -> str:
     oauth = view.offer.provider.oauth
     scopes: Sequence[str] = oauth.scopes if oauth is not None else ()
     if not scopes:
         return ""
     listed = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in scopes)
-    return f"<p>It will be asked to allow:</p><ul>{listed}</ul>"
+    return f"<p>{said.html('allow', provider=escape(_name(said, view)))}</p><ul>{listed}</ul>"
 
 
-def _field(field: Field, wrong: str) -> str:
-    name, told = escape(field.name), []
-    if field.help:
-        told.append(f'<p class="hint" id="{name}-hint">{escape(field.help)}</p>')
+def _fields(said: Wording, fields: Sequence[Field], wrong: Mapping[str, str]) -> Iterator[str]:
+    first = next((one.name for one in fields if one.name in wrong), None)
+    return (_field(said, one, wrong.get(one.name, ""), first=one.name == first) for one in fields)
+
+
+def _field(said: Wording, field: Field, wrong: str, *, first: bool) -> str:
+    name, help_, told = escape(field.name), said.help(field), []
+    if help_:
+        told.append(f'<p class="hint" id="{name}-hint">{help_}</p>')
     if wrong:
-        told.append(f'<p class="wrong" id="{name}-wrong">{escape(wrong)}</p>')
-    about = " ".join(f"{name}-{part}" for part, there in (("hint", field.help), ("wrong", wrong)) if there)
+        told.append(f'<p class="wrong" id="{name}-wrong">{wrong}</p>')
+    about = " ".join(f"{name}-{part}" for part, there in (("hint", help_), ("wrong", wrong)) if there)
     kind = "password" if field.secret else "text"
     marks = [
         f'id="{name}" name="{name}" type="{kind}" autocomplete="off" spellcheck="false"',
         "required" if field.required else "",
         f'aria-describedby="{about}"' if about else "",
         'aria-invalid="true"' if wrong else "",
+        "autofocus" if first else "",
     ]
-    optional = "" if field.required else " (optional)"
+    optional = "" if field.required else f' <span class="more">{said.html("optional")}</span>'
     return (
-        f'<div class="field"><label for="{name}">{escape(field.label)}{optional}</label>'
+        f'<div class="field"><label for="{name}">{said.label(field)}{optional}</label>'
         f"<input {' '.join(filter(None, marks))}>{''.join(told)}</div>"
     )
 
 
-def _turn_back(view: View) -> str:
-    return "" if view.back is None else f'<a class="back" href="{escape(view.back)}" rel="noreferrer">Cancel</a>'
+def _turn_back(said: Wording, view: View) -> str:
+    if view.back is None:
+        return ""
+    return f'<a class="back" href="{escape(view.back)}" rel="noreferrer">{said.html("cancel")}</a>'
 
 
-def _link(address: str | None, text: str) -> str:
-    return (
-        "" if address is None else f'<p><a class="go" href="{escape(address)}" rel="noreferrer">{escape(text)}</a></p>'
-    )
+def _link(said: Wording, address: str | None, text: str) -> str:
+    if address is None:
+        return ""
+    return f'<p class="actions"><a class="go" href="{escape(address)}" rel="noreferrer">{said.html(text)}</a></p>'

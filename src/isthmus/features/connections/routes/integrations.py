@@ -16,12 +16,13 @@ from isthmus.features.connections.errors import (
     NameTaken,
     ScopeFixed,
 )
-from isthmus.features.connections.model.connection import CONNECTION_STATUS, Status
+from isthmus.features.connections.model.connection import CONNECTION_STATUS, Shown, Status
 from isthmus.features.connections.model.integration import Facts, Integration, State, Wanted
 from isthmus.features.connections.routes.shapes import CONTROL, SEE, Name, Slug
 from isthmus.features.connections.service import integrations as service
 from isthmus.features.connections.service import personal
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
+from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 from isthmus.scope import Scope
 
@@ -59,10 +60,38 @@ class Create(Said):
     name: Name
 
 
+ReadOnly = Annotated[str | None, Field(max_length=500, description="Only as it was read: it cannot be changed here.")]
+
+
 class Change(Said):
-    """What is given is changed, the rest stays; `settings` replace the earlier ones."""
+    """What is given is changed, the rest stays; `settings` replace the earlier ones. What was read may be sent back."""
 
     name: Annotated[Name, Field(default_factory=str)]
+    id: ReadOnly = None
+    tenant_id: ReadOnly = None
+    integration_id: ReadOnly = None
+    provider_name: ReadOnly = None
+    category: ReadOnly = None
+    status: ReadOnly = None
+    connection_id: ReadOnly = None
+    connection_status: ReadOnly = None
+    enabled_at: ReadOnly = None
+    enabled_by: ReadOnly = None
+    last_sync_at: ReadOnly = None
+    created_at: ReadOnly = None
+    updated_at: ReadOnly = None
+
+    def check(self, seen: "IntegrationOut") -> None:
+        """Raise Invalid where a field that only we write is not what it was read as."""
+        was = msgspec.to_builtins(seen)
+        given = self.model_dump(by_alias=True, include=self.model_fields_set - Said.model_fields.keys() - {"name"})
+        wrong = [{"path": name, "message": _HOW.get(name, _FIXED)} for name, one in given.items() if one != was[name]]
+        if wrong:
+            raise Invalid("Some fields cannot be changed.", details={"fields": wrong})
+
+
+_FIXED = "This field is read-only."
+_HOW = {"status": "Read-only: `POST .../activate` and `.../deactivate` switch it."}
 
 
 class IntegrationOut(Answer, frozen=True, kw_only=True):
@@ -86,7 +115,7 @@ class IntegrationOut(Answer, frozen=True, kw_only=True):
     proxy_enabled: bool
     status: State
     connection_id: str | None
-    connection_status: str | None
+    connection_status: Shown | None
     enabled_at: datetime | None
     enabled_by: str | None
     last_sync_at: datetime | None
@@ -127,7 +156,7 @@ class PersonOut(Answer, frozen=True, kw_only=True):
 
     user_id: str
     provider: str
-    status: str
+    status: Shown
     since: datetime
 
 
@@ -210,6 +239,8 @@ async def get_integration(scope: ScopeDep, id: str) -> Response:  # noqa: A002 -
 )
 async def change_integration(scope: ScopeDep, id: str, body: Change) -> Response:  # noqa: A002 - as above
     """Change what is given."""
+    if body.model_fields_set - Said.model_fields.keys() - {"name"}:
+        body.check(shown(scope, await service.integration(scope, id)))
     return document(shown(scope, await service.change(scope, id, body.facts())))
 
 

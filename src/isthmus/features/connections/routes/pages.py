@@ -12,8 +12,10 @@ from isthmus.features.connections.errors import (
 )
 from isthmus.features.connections.routes import cookies, drawing
 from isthmus.features.connections.routes.own import CONNECTING
+from isthmus.features.connections.routes.wording import Wording, asked_for
 from isthmus.features.connections.service import pages
 from isthmus.features.connections.service.connecting import Caller
+from isthmus.features.connections.service.pages import View
 from isthmus.features.connections.settings import Settings
 from isthmus.http import PUBLIC, CrossSite, FactsDep, RequestFacts, Routes, SystemDep, check_own_page
 from isthmus.kit.errors import Invalid, Problem
@@ -26,7 +28,7 @@ _SEE_OTHER = 303
 _FORM_BYTES = 128 * 1024
 _LONGEST = 10_000
 _MOST_FIELDS = 50
-_ELSEWHERE = "Go on in the browser and the window where you began, or ask for a new link."
+_ELSEWHERE = "elsewhere"
 
 
 @routes.get(
@@ -39,9 +41,9 @@ _ELSEWHERE = "Go on in the browser and the window where you began, or ask for a 
     description="The `connectUrl` of a connect session. The token stands behind the `#`, so it reaches no log; a "
     "script sends it on as a form.",
 )
-async def open_entry() -> Response:
+async def open_entry(request: Request) -> Response:
     """Where the token is read from the link."""
-    return drawing.entry()
+    return drawing.entry(_said(request))
 
 
 @routes.get(
@@ -73,11 +75,16 @@ async def script() -> Response:
 )
 async def enter(request: Request, system: SystemDep, facts: FactsDep) -> Response:
     """Exchange the token."""
-    token = (await _form(request)).get("token", "")
+    said = _said(request)
     try:
+        token = (await _form(request)).get("token", "")
         entered = await pages.enter(system, _caller(request, facts), Secret(token))
-    except (ConnectSessionInvalid, OriginRefused) as refused:
-        return drawing.entry(refused.message, refused.status)
+    except ConnectSessionInvalid as refused:
+        return drawing.entry(said, str(refused.details["reason"]), refused.status)
+    except OriginRefused as refused:
+        return drawing.entry(said, "origin", refused.status)
+    except Invalid as refused:
+        return drawing.entry(said, "unknown", refused.status)
     answer = Response(status_code=_SEE_OTHER, headers={"location": f"{pages.PATH}/{entered.session.id}"})
     cookies.put(answer, entered.cookie_name, entered.cookie, secure=system.engine.part(Settings).secure)
     return answer
@@ -100,8 +107,9 @@ async def show(request: Request, system: SystemDep, facts: FactsDep, id: str) ->
     try:
         view = await pages.look(system, _caller(request, facts), id, request.cookies, came_back)
     except ConnectSessionInvalid:
-        return drawing.refused(_ELSEWHERE, 401)
-    return drawing.ended(view) if view.done or view.over else drawing.ask(view)
+        return drawing.refused(_said(request), _ELSEWHERE, 401)
+    said = _said(request, view)
+    return drawing.ended(said, view) if view.done or view.over else drawing.ask(said, view)
 
 
 @routes.post(
@@ -119,31 +127,42 @@ async def show(request: Request, system: SystemDep, facts: FactsDep, id: str) ->
 async def connect(request: Request, system: SystemDep, facts: FactsDep, id: str) -> Response:  # noqa: A002 - as above
     """Try what was filled in, or go on to the consent."""
     check_own_page(request.method, dict(request.headers.raw))
-    caller, given = _caller(request, facts), await _form(request)
-    keys = {name: Secret(value) for name, value in given.items() if value}
+    caller, given = _caller(request, facts), dict[str, str]()
     try:
-        started = await pages.begin(system, caller, id, request.cookies, keys)
+        given = await _form(request)
+        consent = given.pop(drawing.WAY, "") == drawing.OAUTH
+        keys = {name: Secret(value) for name, value in given.items() if value}
+        started = await pages.begin(system, caller, id, request.cookies, pages.Filled(keys, consent))
     except Problem as problem:
-        return await _again(request, system, caller, id, problem)
+        filled = [name for name, value in given.items() if value]
+        return await _again(request, system, id, caller, drawing.Refusal(problem, filled))
     view = await pages.look(system, caller, id, request.cookies, {})
     if started.consent is None:
-        return drawing.ended(view)
-    answer = drawing.onward(started.consent.link.reveal(), view.offer.provider.display_name)
+        return drawing.ended(_said(request, view), view)
+    answer = drawing.onward(_said(request, view), started.consent.link.reveal(), view)
     secure = system.engine.part(Settings).secure
     cookies.put(answer, started.consent.cookie_name, started.consent.cookie, secure=secure)
     return answer
 
 
-async def _again(request: Request, system: System, caller: Caller, session_id: str, problem: Problem) -> Response:
+async def _again(
+    request: Request, system: System, session_id: str, caller: Caller, refusal: drawing.Refusal
+) -> Response:
     """The page once more, with what stood in the way."""
     try:
         view = await pages.look(system, caller, session_id, request.cookies, {})
     except ConnectSessionInvalid:
-        return drawing.refused(_ELSEWHERE, 401)
+        return drawing.refused(_said(request), _ELSEWHERE, 401)
+    said = _said(request, view)
     if view.done or view.over:
-        return drawing.ended(view, problem.status)
-    fields = problem.details.get("fields", ())
-    return drawing.ask(view, problem.message, {one["path"]: one["message"] for one in fields}, problem.status)
+        return drawing.ended(said, view, refusal.problem.status)
+    return drawing.ask(said, view, refusal)
+
+
+def _said(request: Request, view: View | None = None) -> Wording:
+    """In the language that the session was made in, else in the browser's."""
+    chosen = None if view is None else view.offer.session.language
+    return asked_for(request.headers.get("accept-language", ""), chosen)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -17,7 +17,7 @@ from isthmus.features.connections.errors import (
     WrongAccountGiven,
     WrongKind,
 )
-from isthmus.features.connections.model.connection import CONNECTION_STATUS, Connection, Status
+from isthmus.features.connections.model.connection import CONNECTION_STATUS, Connection, Shown, Status
 from isthmus.features.connections.routes.own import CONNECTING, tied
 from isthmus.features.connections.routes.shapes import OWN, ConsentOut, Redeem, StartConsent, TrialOut, tried
 from isthmus.features.connections.routes.tenant import (
@@ -52,7 +52,7 @@ class OwnOut(Answer, frozen=True, kw_only=True):
     provider: str
     icon: str | None
     connected: bool
-    status: str | msgspec.UnsetType = msgspec.UNSET
+    status: Shown | msgspec.UnsetType = msgspec.UNSET
 
 
 class OwnList(Answer, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class OwnStateOut(Answer, frozen=True, kw_only=True):
 
     connected: bool
     connection_id: str | msgspec.UnsetType = msgspec.UNSET
-    status: str | msgspec.UnsetType = msgspec.UNSET
+    status: Shown | msgspec.UnsetType = msgspec.UNSET
     last_connected_at: datetime | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -241,7 +241,7 @@ def _is_on(found: Connection | None) -> bool:
     return found is not None and found.status is Status.CONNECTED
 
 
-def _status(found: Connection | None) -> str | msgspec.UnsetType:
+def _status(found: Connection | None) -> Shown | msgspec.UnsetType:
     """002's four; a consent that is not finished has none."""
     if found is None or found.status is Status.PENDING:
         return msgspec.UNSET

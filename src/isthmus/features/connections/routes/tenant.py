@@ -19,7 +19,7 @@ from isthmus.features.connections.errors import (
     WrongAccountGiven,
     WrongKind,
 )
-from isthmus.features.connections.model.connection import CONNECTION_STATUS, Connection
+from isthmus.features.connections.model.connection import CONNECTION_STATUS, Connection, Shown, Status
 from isthmus.features.connections.routes.own import CONNECTING, tied
 from isthmus.features.connections.routes.shapes import (
     MANAGE,
@@ -102,7 +102,7 @@ class ConnectedOut(Answer, frozen=True, kw_only=True):
     """An account that is connected now."""
 
     connection_id: str
-    status: str
+    status: Shown
     connected_at: datetime
 
 
@@ -110,7 +110,7 @@ class ConnectionStateOut(Answer, frozen=True, kw_only=True):
     """How an integration's connection is."""
 
     connection_id: str
-    status: str
+    status: Shown
     last_validated_at: datetime | msgspec.UnsetType = msgspec.UNSET
     validation_error: str | msgspec.UnsetType = msgspec.UNSET
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
@@ -271,11 +271,17 @@ def connected(connection: Connection) -> Response:
     )
 
 
+#: Why credentials that were never given do not work.
+_UNFINISHED = "The consent has not been finished: open its authorizationUrl, or begin it again."
+
+
 def _state(connection: Connection) -> ConnectionStateOut:
+    unfinished = _UNFINISHED if connection.status is Status.PENDING else None
+    wrong = connection.status_reason or connection.test_error or unfinished
     return ConnectionStateOut(
         connection_id=connection.id,
         status=CONNECTION_STATUS[connection.status],
         last_validated_at=connection.last_tested_at or msgspec.UNSET,
-        validation_error=connection.status_reason or msgspec.UNSET,
+        validation_error=wrong or msgspec.UNSET,
         expires_at=connection.expires_at or msgspec.UNSET,
     )

@@ -20,6 +20,7 @@ from isthmus.features.connections.model import integration as limits
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connecting import ConnectSession, Stage
 from isthmus.features.connections.model.integration import Integration
+from isthmus.features.connections.model.languages import Language
 from isthmus.features.connections.service import finishing, integrations, personal, placing, starting
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.settings import Settings
@@ -77,6 +78,7 @@ class Wanted:
     return_url: str | None = None
     user_id: str | None = None
     seconds: int | None = None
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ async def create(scope: Scope, wanted: Wanted) -> Made:
         connection_id=None,
         created_at=scope.now,
         expires_at=scope.now + _life(scope, wanted.seconds),
+        language=wanted.language,
     )
     async with scope.tx() as tx:
         await store.insert_session(tx, made, model.digest(token))
@@ -197,18 +200,27 @@ async def start(system: System, caller: Caller, token: Secret, keys: Mapping[str
     Raises ConnectSessionInvalid, OriginRefused, and what connecting raises.
     """
     found = await _believed(system, caller, token)
-    return await begin(scope_of(system, caller, found), found, keys, found.return_url)
+    asked = found.return_url is not None and not keys
+    return await begin(scope_of(system, caller, found), found, keys, found.return_url, asked=asked)
 
 
 async def begin(
-    scope: Scope, found: ConnectSession, keys: Mapping[str, Secret] | None, return_url: str | None
+    scope: Scope,
+    found: ConnectSession,
+    keys: Mapping[str, Secret] | None,
+    return_url: str | None,
+    *,
+    asked: bool = False,
 ) -> Started:
-    """The same for a session that is believed already; a consent returns to `return_url`."""
+    """The same for a session that is believed already; a consent returns to `return_url`.
+
+    `asked`: whether a consent is chosen where there is another way too; secrets that were filled in do not count then.
+    """
     async with scope.tx() as tx:
         if not await store.update_stage(tx, found.id, _FREE, Stage.TRYING, tries=1):
             raise refused("trying")
     try:
-        started = await _connect(scope, found, keys, return_url)
+        started = await _connect(scope, found, keys, return_url, asked=asked)
     except Problem:
         await _back(scope, found)
         raise
@@ -222,10 +234,18 @@ async def begin(
 
 
 async def _connect(
-    scope: Scope, found: ConnectSession, keys: Mapping[str, Secret] | None, consent_return: str | None
+    scope: Scope,
+    found: ConnectSession,
+    keys: Mapping[str, Secret] | None,
+    consent_return: str | None,
+    *,
+    asked: bool,
 ) -> Started:
     offer = await offered(scope, found)
-    return_url = consent_return if placing.by_consent(offer.provider.manifest, keys) else None
+    if asked:
+        hidden = {one.name for one in offer.fields if one.secret}
+        keys = {name: value for name, value in (keys or {}).items() if name not in hidden}
+    return_url = consent_return if placing.by_consent(offer.provider.manifest, keys, asked=asked) else None
     if offer.integration.user_scoped:
         return await personal.connect(scope, found.integration_id, return_url=return_url, keys=keys)
     return await starting.connect_integration(scope, found.integration_id, return_url=return_url, keys=keys)

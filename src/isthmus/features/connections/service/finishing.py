@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
+from typing import Literal
 
 from isthmus.client import ApiClient, ClientError
 from isthmus.connect.declarative import OWN_NAME
@@ -24,20 +25,15 @@ from isthmus.features.connections.service import far_time, placing, settling, st
 from isthmus.features.connections.service.clients import Clients, located
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
-from isthmus.features.connections.store import connections, flows, recording, tokens
+from isthmus.features.connections.store import connections, flows, owning, recording, tokens
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
-UNKNOWN = "This sign-in is unknown, was used already, or ran out. Start again where you began."
-ELSEWHERE = "Finish in the browser where you began: this sign-in was opened in another one."
-DONE = "The account is connected. You may close this page."
-HELD = (
-    "The platform has agreed. To finish, whoever began this sign-in redeems this ticket within five minutes "
-    "with POST /api/connections/flows: "
-)
+#: What a page of ours says where there is no address to return to.
+Said = Literal["unknown", "elsewhere", "done", "held", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,13 @@ class Ending:
     """Where the browser goes: to `location`, or to a page of our own. `cookie` is set, or with no value removed."""
 
     location: Secret | None = None
-    page: str = ""
+    said: Said = "unknown"
     status: int = HTTPStatus.OK
+    #: How it failed, and what whoever began has to redeem.
+    outcome: str = ""
+    ticket: Secret | None = None
+    #: Whether there was a return address that is not allowed any more.
+    unreturnable: bool = False
     cookie_name: str = ""
     cookie: Secret | None = None
 
@@ -79,7 +80,7 @@ async def open_link(system: System, asker: Asker, link: Secret) -> Ending:
     async with system.tx() as tx:
         row = await flows.update_opened(tx, rules.flow_key(state), shown, rules.proof(cookie.reveal()), system.now)
     if row is None:
-        return Ending(page=UNKNOWN, status=HTTPStatus.NOT_FOUND)
+        return Ending(said="unknown", status=HTTPStatus.NOT_FOUND)
     scope = _scope(system, asker, row.flow)
     try:
         registration = await _registration(scope, row.flow)
@@ -104,7 +105,7 @@ async def callback(
     values = rules.single(query)
     state = (values or {}).get("state", "")
     if not values or not state:
-        return Ending(page=UNKNOWN, status=HTTPStatus.NOT_FOUND)
+        return Ending(said="unknown", status=HTTPStatus.NOT_FOUND)
     name = rules.cookie_name(state, secure=system.engine.part(Settings).secure)
     row = await _take(system, asker, rules.flow_key(state), asker.cookies.get(name))
     if isinstance(row, Ending):
@@ -175,11 +176,11 @@ async def _take(system: System, asker: Asker, key: bytes, cookie: str | None) ->
     if found is not None:
         return found
     if other is None:
-        return Ending(page=UNKNOWN, status=HTTPStatus.NOT_FOUND)
+        return Ending(said="unknown", status=HTTPStatus.NOT_FOUND)
     scope = _scope(system, asker, other.flow)
     async with scope.tx() as told:
         told.emit(events.ConsentFailed(subject=other.flow.connection_id, body={"error": "other_browser"}))
-    return Ending(page=ELSEWHERE, status=HTTPStatus.FORBIDDEN)
+    return Ending(said="elsewhere", status=HTTPStatus.FORBIDDEN)
 
 
 async def _registration(scope: Scope, flow: Flow) -> Registration:
@@ -253,7 +254,7 @@ async def _park(scope: Scope, row: flows.Row, answer: Callback) -> Ending:
         await flows.insert_flow(tx, parked, scope.now, parked=True)
         tx.emit(events.ConsentHeld(subject=row.flow.connection_id))
     fields = {"status": "pending", "ticket": ticket.reveal()}
-    return await _return(scope, row.flow, fields, Secret(HELD + ticket.reveal()))
+    return await _return(scope, row.flow, fields, Ending(said="held", ticket=ticket))
 
 
 def _answer_field(key: bytes) -> str:
@@ -331,28 +332,30 @@ async def _under_known_name(scope: Scope, flow: Flow, grants: Sequence[Granted])
 async def _connected(scope: Scope, flow: Flow, settled: Settled) -> Ending:
     if settled.primary is None:
         raise _Ended(Outcome.REVIEW)
-    return await _return(scope, flow, {"status": "connected", "connectionId": settled.primary}, Secret(DONE))
+    fields = {"status": "connected", "connectionId": settled.primary}
+    return await _return(scope, flow, fields, Ending(said="done"))
 
 
 async def _failed(scope: Scope, flow: Flow, ended: _Ended) -> Ending:
     await _note(scope, flow, ended)
-    page = f"The account was not connected ({ended.outcome}). Start again where you began."
-    ending = await _return(scope, flow, {"status": "failed", "error": ended.outcome.value}, Secret(page))
-    return ending if ending.location else replace(ending, status=HTTPStatus.BAD_REQUEST)
+    outcome = ended.outcome.value
+    page = Ending(said="failed", outcome=outcome, status=HTTPStatus.BAD_REQUEST)
+    return await _return(scope, flow, {"status": "failed", "error": outcome}, page)
 
 
 async def _note(scope: Scope, flow: Flow, ended: _Ended) -> None:
     async with scope.tx() as tx:
-        body = {"error": ended.outcome.value, "reason": ended.detail}
+        named = ended.outcome is Outcome.WRONG_ACCOUNT and await owning.is_personal(tx, flow.connection_id)
+        body = {"error": ended.outcome.value, "reason": None if named else ended.detail}
         tx.emit(events.ConsentFailed(subject=flow.connection_id, body=body))
 
 
-async def _return(scope: Scope, flow: Flow, fields: Mapping[str, str], page: Secret) -> Ending:
+async def _return(scope: Scope, flow: Flow, fields: Mapping[str, str], page: Ending) -> Ending:
     """To the return address, which is judged again now; else to a page of our own (OA-11)."""
     if flow.return_url is None:
-        return Ending(page=page.reveal())
+        return page
     try:
         address = returns.check(flow.return_url, await starting.allowed_origins(scope))
     except ValueError:
-        return Ending(page="This return address is not allowed any more. " + page.reveal())
+        return replace(page, unreturnable=True)
     return Ending(location=Secret(returns.answer(address, fields)))

@@ -22,15 +22,9 @@ from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
 PATH = "/connect"
-_SAID = {
-    Outcome.DENIED: "{} says that access was not granted. You may try again, or go back.",
-    Outcome.EXCHANGE: "{} did not hand over the access that was granted. Try again in a moment.",
-    Outcome.WRONG_ACCOUNT: "That is another account at {} than the one that is connected here.",
-    Outcome.REVIEW: "This account at {} needs a review before it can be connected here.",
-}
 #: What the return address is told where a person turned back.
 _CANCELLED = "cancelled"
-_SAID_ELSE = "The way back from {} was not the one that was begun. Try again."
+_OUTCOMES = frozenset(one.value for one in Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +38,16 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a page shows: `asking` for credentials or a consent, or how it ended, with `over` saying why."""
+    """What a page shows: it asks for credentials or a consent, or says how it ended."""
 
     offer: Offer
     asker: str
     #: Where the browser goes at the end, with our answer in it; None where it stays here.
     back: str | None
-    said: str = ""
+    #: How a consent failed: one of `Outcome`, or anything else where the way back was not ours.
+    failed: str = ""
     done: bool = False
+    #: Why it cannot go on, as `model.refusal` says.
     over: str = ""
 
 
@@ -87,9 +83,15 @@ async def look(
     return await _view(scope, found, came_back)
 
 
-async def begin(
-    system: System, caller: Caller, session_id: str, cookies: Mapping[str, str], keys: Mapping[str, Secret]
-) -> Started:
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was filled in, and whether a consent was chosen where there is another way too."""
+
+    keys: Mapping[str, Secret]
+    consent: bool = False
+
+
+async def begin(system: System, caller: Caller, session_id: str, cookies: Mapping[str, str], filled: Filled) -> Started:
     """Connect with what was filled in, or begin the consent, which comes back to the page.
 
     Raises ConnectSessionInvalid, and what connecting raises.
@@ -98,7 +100,7 @@ async def begin(
     scope = connecting.scope_of(system, caller, found)
     await connecting.check_usable(scope, found)
     home = f"{scope.part(Settings).public_url.rstrip('/')}{PATH}/{found.id}"
-    return await connecting.begin(scope, found, keys, home)
+    return await connecting.begin(scope, found, filled.keys, home, asked=filled.consent)
 
 
 async def _believed(system: System, session_id: str, cookies: Mapping[str, str]) -> ConnectSession:
@@ -128,23 +130,14 @@ async def _view(scope: Scope, found: ConnectSession, came_back: Mapping[str, str
     if found.state is Stage.USED:
         answer = {"status": "connected", "connectionId": found.connection_id or ""}
         return View(offer, asker, await _back(scope, found, answer), done=True)
-    said = _said(came_back, offer.provider.display_name)
-    error = came_back.get("error", "") if said else ""
-    told = error if error in {one.value for one in Outcome} else _CANCELLED
+    failed = came_back.get("error", "unknown") if came_back.get("status") == "failed" else ""
+    told = failed if failed in _OUTCOMES else _CANCELLED
     back = await _back(scope, found, {"status": "failed", "error": told})
     try:
         await connecting.check_usable(scope, found)
     except ConnectSessionInvalid as ended:
-        return View(offer, asker, back, said, over=ended.message)
-    return View(offer, asker, back, said)
-
-
-def _said(came_back: Mapping[str, str], provider: str) -> str:
-    """What a consent that failed is told as; nothing of the address is shown itself."""
-    if came_back.get("status") != "failed":
-        return ""
-    known = {outcome.value: text for outcome, text in _SAID.items()}
-    return known.get(came_back.get("error", ""), _SAID_ELSE).format(provider)
+        return View(offer, asker, back, failed, over=str(ended.details["reason"]))
+    return View(offer, asker, back, failed)
 
 
 async def _asker(scope: Scope) -> str:

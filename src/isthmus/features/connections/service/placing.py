@@ -15,12 +15,15 @@ from isthmus.kit.secret import Secret
 OAUTH = "oauth2"
 
 
-def by_consent(manifest: Manifest, given: Mapping[str, Secret] | None) -> bool:
-    """Whether a person is asked at the platform: always, or where both ways are open and no secret was filled in."""
+def by_consent(manifest: Manifest, given: Mapping[str, Secret] | None, *, asked: bool = False) -> bool:
+    """Whether a person is asked at the platform: always, or where both ways are open and no secret was filled in.
+
+    `asked`: whether the caller chose so, or said where to return to; without it something else must be filled in.
+    """
     if manifest.auth == OAUTH:
         return True
     hidden = {field.name for field in manifest.credential_fields if field.secret}
-    return OAUTH in manifest.auth_also and bool(given) and hidden.isdisjoint(given or {})
+    return OAUTH in manifest.auth_also and (asked or bool(given)) and hidden.isdisjoint(given or {})
 
 
 def check_app(registration: Registration) -> None:

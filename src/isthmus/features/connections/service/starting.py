@@ -90,7 +90,7 @@ async def start_for(
     await catalog.admit(scope, provider)
     registration = await catalog.registration(scope, provider)
     _check_settings(registration.manifest.settings_fields, target.settings)
-    if placing.by_consent(registration.manifest, keys):
+    if placing.by_consent(registration.manifest, keys, asked=return_url is not None):
         placing.check_app(registration)
         place = placing.read(registration, keys)
         allowed = await check_return(scope, return_url)

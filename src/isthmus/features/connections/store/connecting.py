@@ -61,7 +61,8 @@ def _session(row: asyncpg.Record) -> ConnectSession:
     who: Mapping[str, Any] = values.pop("principal")
     roles = frozenset(who["roles"])
     principal = Principal(who["kind"], who["subject"], who["issuer"], values["tenant_id"], roles)
-    return ConnectSession(**{**values, "principal": principal, "state": Stage(values["state"])})
+    known = {"principal": principal, "state": Stage(values["state"]), "language": who.get("language")}
+    return ConnectSession(**{**values, **known})
 
 
 async def insert_session(tx: Tx, made: ConnectSession, token_hash: bytes) -> None:
@@ -69,6 +70,8 @@ async def insert_session(tx: Tx, made: ConnectSession, token_hash: bytes) -> Non
     values: dict[str, Any] = {name: getattr(made, name) for name in _NAMES}
     who = made.principal
     told = {"kind": who.kind, "subject": who.subject, "issuer": who.issuer, "roles": sorted(who.roles)}
+    # what this person reads stands with who they are
+    told |= {"language": made.language} if made.language else {}
     await tx.execute(_ADD, **{**values, "principal": told, "state": made.state.value}, token_hash=token_hash)
 
 
