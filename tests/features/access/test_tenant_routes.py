@@ -122,3 +122,13 @@ async def test_MA_04_of_two_changes_at_once_none_is_lost(edge: Edge) -> None:
         assert [one.status_code for one in answers] == [200, 200]
         shown = (await _do(edge, "GET", f"/{made['id']}")).json()
         assert (shown["name"], shown["plan"]) == (f"Name {number}", f"plan-{number}")
+
+
+async def test_IN_07_PA_11_a_tenants_name_is_one_line_and_turns_no_text_around(edge: Edge) -> None:
+    said = "Ca\u0301\r\nBcc: all@example.com\u2028\u202eevil\u200b"
+    made = (await _do(edge, "POST", json={"name": said, "slug": "one-line"})).json()
+    assert made["name"] == "C\u00e1\ufffd\ufffdBcc: all@example.com\ufffd\ufffdevil\ufffd"
+    renamed = await _do(edge, "PATCH", f"/{made['id']}", json={"name": "A\nB"})
+    assert renamed.json()["name"] == "A\ufffdB"
+    for answer in (renamed, await _do(edge, "GET", f"/{made['id']}")):
+        assert all(value.isprintable() for value in answer.headers.values())

@@ -156,7 +156,7 @@ async def test_what_was_to_be_forgotten_before_it_was_read_comes_without_what_is
     assert (await _one(scope)).row["status"] == "shipped"
 
 
-async def test_what_is_personal_goes_when_its_time_is_up(database: Database, copied: Copy) -> None:
+async def test_ER_04_what_is_personal_goes_when_its_time_is_up(database: Database, copied: Copy) -> None:
     clock = ManualClock(given.NOON + timedelta(days=30))
     engine = given.engine(database, personal_days=20, erase_at_once=2)
     scope = given.scope(engine, clock=clock)

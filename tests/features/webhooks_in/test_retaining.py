@@ -103,7 +103,7 @@ async def test_days_are_made_ahead_and_a_missing_one_refuses_nothing(world: Worl
     await later(world, days=100)
 
 
-async def test_days_that_nobody_keeps_are_dropped_on_time_with_all_that_hangs_on_them(world: World) -> None:
+async def test_ER_04_days_that_nobody_keeps_are_dropped_on_time_with_all_that_hangs_on_them(world: World) -> None:
     await came(world)
     came_on = world.system.now.date()
     await later(world, days=30)
@@ -116,7 +116,7 @@ async def test_days_that_nobody_keeps_are_dropped_on_time_with_all_that_hangs_on
     assert await world.rows("select delivery_id from webhook_tasks") == []
 
 
-async def test_a_tenant_that_keeps_less_or_more_than_the_others_has_its_own_time(world: World) -> None:
+async def test_ER_04_a_tenant_that_keeps_less_or_more_than_the_others_has_its_own_time(world: World) -> None:
     await choose(world, "ten_short", 2)
     await choose(world, "ten_long", 60)
     for tenant in ("ten_long", "ten_other", "ten_short"):

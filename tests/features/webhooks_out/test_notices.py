@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 import pytest_asyncio
 from tests.given import vault as given_vault
@@ -221,3 +222,25 @@ async def test_WH_11_the_endpoints_of_who_leaves_stop_until_somebody_takes_them_
             assert found.state_reason == "maker_left"
             again = await endpoints.change(scope, endpoint.id, {"state": "active"})
             assert (again.state, again.state_reason, again.maker) == ("active", None, endpoint.maker)
+
+
+async def test_IN_07_what_a_notice_says_stays_in_its_body_and_its_header_fields_are_one_line(
+    database: Database,
+) -> None:
+    evil = "Amy's\r\nX-Evil: 1\r\n\r\n\u2028<b>\u202e"
+
+    class Named(given.Filled):
+        data: ClassVar[Mapping[str, Any]] = {"name": {"type": "string"}}
+
+    async with given.sink() as sink, given.process(database) as system, given.working(system):
+        scope = given_vault.scope(system, TENANT)
+        await _endpoint(scope, sink.url)
+        async with scope.tx() as tx:
+            tx.emit(Named(subject="she_1", body={"name": evil}))
+        await sink.wait_for(1)
+    (head,), (body,) = sink.heads, sink.bodies
+    assert "x-evil" not in head
+    assert all(value.isprintable() for value in head.values())
+    assert b"\n" not in body
+    assert b"\r" not in body
+    assert msgspec.json.decode(body)["data"] == {"name": evil}
