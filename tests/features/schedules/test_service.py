@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import pytest_asyncio
@@ -15,8 +15,9 @@ from tests.house_database import Copy
 
 from isthmus.engine.db import Database
 from isthmus.features import sync
+from isthmus.features.connections import IntegrationDisabled
 from isthmus.features.schedules import model, service, store
-from isthmus.features.schedules.model import Rule
+from isthmus.features.schedules.model import Rest, Rule
 from isthmus.kit.clock import ManualClock
 from isthmus.scope import Scope, System
 
@@ -175,3 +176,40 @@ async def test_PR_14_a_start_that_two_processes_make_is_one_though_the_run_ended
         slow = replace(second.scope, engine=replace(second.scope.engine, parts=parts))
         await service.start(slow, "sch_one")
         assert (begun, await _ended(first.scope)) == ([1], 0)
+
+
+async def test_what_came_due_while_nobody_ran_waits_for_the_end_of_the_hours_of_rest(copied: Copy) -> None:
+    begin = datetime(2026, 11, 21, 21, 50, tzinfo=UTC)
+    night = Rest(time(22), time(6))
+    async with _hands(copied.url, 1, begin) as (hand,):
+        await _put(hand.scope, Rule(every=timedelta(minutes=5), rests=(night,)))
+        hand.clock.advance(40 * 60)
+        await hand.look()
+        assert await _ended(hand.scope) == 0
+        (waiting,) = await service.schedules(hand.scope)
+        assert waiting.next_at == datetime(2026, 11, 22, 6, tzinfo=UTC)
+        hand.clock.advance(7.5 * 3600)
+        await hand.look()
+        assert await _ended(hand.scope) == 1
+
+
+async def test_a_start_that_is_refused_for_a_lasting_reason_is_tried_again_at_its_next_time(copied: Copy) -> None:
+    begin = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
+    async with _hands(copied.url, 1, begin) as (hand,):
+        due = await _put(hand.scope, Rule(cron=_HALF_HOURS))
+        asked: list[str] = []
+
+        async def disabled(scope: Scope, connection_id: str, entity: str) -> sync.Shop:
+            asked.append(entity)
+            raise IntegrationDisabled
+
+        parts = {**hand.scope.engine.parts, sync.Sources: replace(hand.scope.part(sync.Sources), shop=disabled)}
+        refused = replace(hand.scope, engine=replace(hand.scope.engine, parts=parts))
+        hand.clock.advance((due - begin).total_seconds())
+        await service.tick(hand.system)
+        for _ in range(3):
+            await service.start(refused, "sch_one")
+        assert asked == ["products"]
+        hand.clock.advance(1800)
+        await hand.look()
+        assert await _ended(hand.scope) == 1

@@ -60,13 +60,13 @@ class Rule:
 def check(rule: Rule) -> None:
     """Refuse a rule that names no time. Raises WrongSchedule."""
     if (rule.every is None) == (rule.cron is None):
-        raise WrongSchedule.field("every", "Give either an interval or five fields of cron.")
+        raise WrongSchedule.field("everySeconds", "Give either an interval or five fields of cron.")
     if rule.every is not None and not SHORTEST <= rule.every <= LONGEST:
-        raise WrongSchedule.field("every", "An interval lies between one minute and 31 days.")
+        raise WrongSchedule.field("everySeconds", "An interval lies between one minute and 31 days.")
     if rule.cron is not None and (len(rule.cron.split()) != 5 or not croniter.is_valid(rule.cron)):
         raise WrongSchedule.field("cron", "Write five fields of cron, such as `0 */6 * * *`.")
     if not timedelta(0) <= rule.jitter <= timedelta(hours=6):
-        raise WrongSchedule.field("jitter", "Jitter lies between nothing and six hours.")
+        raise WrongSchedule.field("jitterSeconds", "Jitter lies between nothing and six hours.")
     _zone(rule.zone)
     if any(rest.start == rest.end for rest in rule.rests):
         raise WrongSchedule.field("blackout", "Hours of rest begin and end at different times.")
@@ -126,6 +126,11 @@ def _jitter(most: timedelta, seed: str, planned: datetime) -> timedelta:
         return timedelta(0)
     drawn = blake2b(f"{seed} {planned.isoformat()}".encode(), digest_size=8).digest()
     return timedelta(seconds=int.from_bytes(drawn) % (int(most.total_seconds()) + 1))
+
+
+def awake(rule: Rule, at: datetime) -> datetime:
+    """The first time from `at` on that is not in the hours of rest."""
+    return _awake(at, rule.rests, _zone(rule.zone))
 
 
 def _awake(at: datetime, rests: tuple[Rest, ...], zone: ZoneInfo) -> datetime:

@@ -36,6 +36,7 @@ _ALL: Final = "*"
 _MOST: Final = 200
 _QUIET: Final = timedelta(seconds=10)
 _AGAIN: Final = timedelta(seconds=30)
+_OUTAGE: Final = 500
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +71,26 @@ async def schedules(scope: Scope, connection_id: str | None = None) -> Sequence[
 
 async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> Sequence[Schedule]:
     """Replace a connection's schedules; none at all stops it. Raises WrongSchedule, ConnectionNotFound."""
+    await _check(scope, connection_id, wishes)
+    async with scope.tx() as tx:
+        await _replace(scope, tx, connection_id, wishes)
+        return await store.schedules(tx, connection_id)
+
+
+async def set_many(scope: Scope, wanted: Mapping[str, Sequence[Wish]]) -> Sequence[Schedule]:
+    """Replace the schedules of these connections, all of them or none; others keep theirs.
+
+    Answers the tenant's schedules. Raises WrongSchedule, ConnectionNotFound.
+    """
+    for connection_id, wishes in wanted.items():
+        await _check(scope, connection_id, wishes)
+    async with scope.tx() as tx:
+        for connection_id, wishes in wanted.items():
+            await _replace(scope, tx, connection_id, wishes)
+        return await store.schedules(tx)
+
+
+async def _check(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> None:
     await connections.connection(scope, connection_id)
     offered = await sync.offered(scope, connection_id)
     seen: set[tuple[str, str]] = set()
@@ -80,18 +101,19 @@ async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]
         if (wish.entity, wish.mode) in seen:
             raise WrongSchedule.field("entity", f"There are two schedules for {wish.entity} ({wish.mode}).")
         seen.add((wish.entity, wish.mode))
-    async with scope.tx() as tx:
-        before = {(one.entity, one.mode): one for one in await store.schedules(tx, connection_id)}
-        await store.drop(tx, connection_id, list(seen))
-        for wish in wishes:
-            known = before.get((wish.entity, wish.mode))
-            if known is None or known.rule != wish.rule:
-                id_ = scope.id("sch")
-                first = model.following(wish.rule, scope.now, connection_id)
-                await store.put(tx, id_, (connection_id, wish.entity, wish.mode), wish.rule, first)
-        told = [{"entity": wish.entity, "mode": wish.mode, **model.written(wish.rule)} for wish in wishes]
-        tx.emit(ScheduleSet(subject=connection_id, body={"schedules": told}))
-        return await store.schedules(tx, connection_id)
+
+
+async def _replace(scope: Scope, tx: Tx, connection_id: str, wishes: Sequence[Wish]) -> None:
+    before = {(one.entity, one.mode): one for one in await store.schedules(tx, connection_id)}
+    await store.drop(tx, connection_id, [(wish.entity, wish.mode) for wish in wishes])
+    for wish in wishes:
+        known = before.get((wish.entity, wish.mode))
+        if known is None or known.rule != wish.rule:
+            id_ = scope.id("sch")
+            first = model.following(wish.rule, scope.now, connection_id)
+            await store.put(tx, id_, (connection_id, wish.entity, wish.mode), wish.rule, first)
+    told = [{"entity": wish.entity, "mode": wish.mode, **model.written(wish.rule)} for wish in wishes]
+    tx.emit(ScheduleSet(subject=connection_id, body={"schedules": told}))
 
 
 async def options(scope: Scope, connection_id: str) -> Options:
@@ -144,6 +166,10 @@ async def _take(scope: Scope, id_: str) -> None:  # house: silent - the run that
         found = await store.schedule(tx, id_)
         if found is None:
             return
+        if (rested := model.awake(found.rule, scope.now)) > scope.now:
+            # it came due while nobody ran, or was resumed in the hours of rest
+            await store.put_off(tx, id_, scope.now, rested)
+            return
         following = model.following(found.rule, scope.now, found.connection_id)
         if await store.take(tx, id_, scope.now, following):
             await tx.enqueue(JOB, id_)
@@ -171,6 +197,10 @@ async def start(scope: Scope, id_: str) -> None:
             await store.drop_one(tx, id_)
     except Problem as failure:
         _log.warning("a scheduled run did not start", extra={"tenant": scope.tenant_id, "code": failure.code})
+        if failure.status < _OUTAGE and failure.retry_after is None:
+            # it will be refused until somebody changes something; the next time tries again
+            await _let_go(scope, id_)
+            return
         async with scope.tx() as tx:
             await tx.enqueue(JOB, id_, after=_AGAIN)
 

@@ -35,6 +35,9 @@ _TAKE: Final = """
 update schedules set wanted_at = $3, next_at = $4, last_at = $3
 where tenant_id = $1 and id = $2 and state = 'active' and next_at <= $3 returning id
 """
+_PUT_OFF: Final = """
+update schedules set next_at = $4 where tenant_id = $1 and id = $2 and state = 'active' and next_at <= $3
+"""
 _STARTED: Final = """
 update schedules set wanted_at = null, last_run_id = coalesce($3, last_run_id)
 where tenant_id = $1 and id = $2 and wanted_at is not null returning id
@@ -101,6 +104,11 @@ async def wanted(tx: Tx, quiet: timedelta, now: datetime, limit: int) -> list[tu
 async def take(tx: Tx, id_: str, now: datetime, next_at: datetime) -> bool:
     """Move a schedule on to its next time and note that a start is wanted; False when somebody else did."""
     return bool(await tx.fetch_sql(_TAKE, tx.tenant_id, id_, now, next_at))
+
+
+async def put_off(tx: Tx, id_: str, now: datetime, next_at: datetime) -> None:
+    """Let a schedule that is due wait until then, unless somebody else took it."""
+    await tx.execute_sql(_PUT_OFF, tx.tenant_id, id_, now, next_at)
 
 
 async def is_wanted(tx: Tx, id_: str) -> bool:
