@@ -43,7 +43,7 @@ def test_IN_05_a_pattern_that_could_take_long_is_refused(pattern: str) -> None:
     assert time.process_time() - began < 0.1
 
 
-@pytest.mark.parametrize("pattern", ["[z-a]", "a{5,2}", "[a", "(a", "a)", "*a", "a**", "\\"])
+@pytest.mark.parametrize("pattern", ["[z-a]", "a{5,2}", "[a", "(a", "a)", "*a", "a**", "\\", "[[a]", "[a--b]"])
 def test_what_is_no_pattern_is_refused_too(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         patterns.check(pattern)

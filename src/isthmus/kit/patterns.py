@@ -5,6 +5,7 @@ few ways: one part of any length, groups that are not repeated, and a bounded nu
 """
 
 import re
+import warnings
 from dataclasses import dataclass
 
 #: How many lengths a part may have before it counts as one of any length; and the most ways of all other choices.
@@ -24,8 +25,11 @@ def check(pattern: str) -> None:
     if reader.at < len(pattern):
         raise ValueError("a bracket is closed that was not opened")
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError) as error:
+        with warnings.catch_warnings():
+            # a set that may mean something else one day is none that somebody meant
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except (re.error, OverflowError, Warning) as error:
         raise ValueError(f"it cannot be read: {error}") from None
 
 
