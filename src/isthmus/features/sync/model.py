@@ -200,6 +200,8 @@ class PageGuard:
     def admit(self, external_ids: Sequence[str], cursor: str | None) -> None:
         """Take note of a page's records and of the cursor behind it. Raises Endless."""
         self._pages += 1
+        if len(external_ids) > self._settings.page_records:
+            raise Endless("PAGE_TOO_LARGE", f"A page had more than {self._settings.page_records} records.")
         if self._pages > self._settings.max_pages and cursor is not None:
             raise Endless("TOO_MANY_PAGES", f"The platform gave more than {self._settings.max_pages} pages.")
         if cursor is None:

@@ -32,6 +32,10 @@ class Settings:
     max_repeats: int = field(
         default=25, metadata={"help": "A run ends when so many pages in a row were all seen before."}
     )
+    page_records: int = field(default=50_000, metadata={"help": "Most records of one page."})
+    mapping_seconds: float = field(
+        default=2.0, metadata={"help": "Most seconds of processor time that a connector may take over one page."}
+    )
     max_errors: int = field(default=10_000, metadata={"help": "Most item errors kept per run; all are counted."})
     payload_bytes: int = field(default=65_536, metadata={"help": "Most bytes kept of a record that cannot be read."})
     live_runs: int = field(default=100, metadata={"help": "Most runs of one tenant that may be under way."})

@@ -6,14 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from isthmus.connect.budgets import Overrun, Within
+from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.keeping import Item, Unstorable, Written
 from isthmus.connect.spi import RawRecord, RecordPage, Unmappable, Window
 from isthmus.features import records
 from isthmus.features.sync import store
-from isthmus.features.sync.errors import CancelWanted, Stale
+from isthmus.features.sync.errors import CancelWanted, Endless, Stale
 from isthmus.features.sync.events import DriftFound, SyncCompleted, SyncEndedEarly
 from isthmus.features.sync.model import (
-    DATA_FAULTS,
     ItemError,
     Mode,
     PageCount,
@@ -136,19 +137,36 @@ class Pull:
             if look and raw
             else {}
         )
-        items, errors, same, same_parts = [], [], 0, 0
+        fresh, same, same_parts = [], 0, 0
         for record, hash_ in zip(raw, hashes, strict=True):
             found = known.get(record.external_id)
             if found is not None and found.raw_hash == hash_:
                 same += 1
                 same_parts += found.parts
-                continue
-            read = self._item(record, hash_)
-            if isinstance(read, ItemError):
-                errors.append(read)
             else:
-                items.append(read)
+                fresh.append((record, hash_))
+        items, errors = self._mapped(fresh)
         return _Ready(items, errors, same, same_parts, len(raw))
+
+    def _mapped(self, fresh: Sequence[tuple[RawRecord, bytes]]) -> tuple[list[Item], list[ItemError]]:
+        """What the records of a page are. Raises Endless where the connector finds no end (PL-04)."""
+        items: list[Item] = []
+        errors: list[ItemError] = []
+        record: RawRecord | None = None
+        seconds = self.settings.mapping_seconds
+        try:
+            with Within(seconds):
+                for record, hash_ in fresh:
+                    read = self._item(record, hash_)
+                    if isinstance(read, ItemError):
+                        errors.append(read)
+                    else:
+                        items.append(read)
+        except Overrun:
+            shown = record.external_id[:100] if record is not None else ""
+            message = f"The connector computed for more than {seconds:g} s over a page, at last over {shown!r}."
+            raise Endless("MAPPING_OVERRUN", message) from None
+        return items, errors
 
     def _item(self, record: RawRecord, raw_hash: bytes) -> Item | ItemError:
         try:
