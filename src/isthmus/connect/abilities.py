@@ -22,6 +22,8 @@ class EditField(StrEnum):
     PUBLISHED = "published"
 
 
+#: The setting by which a merchant names the location that holds the rest of a shared stock, where a shop has several.
+STOCK_LOCATION = "stock_location"
 #: Fields of a variant; the others are of the whole listing.
 OF_VARIANT = frozenset({EditField.PRICE, EditField.SALE_PRICE, EditField.STOCK})
 

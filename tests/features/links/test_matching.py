@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.features.links.model.matching import Sold, grouped, twins
-from isthmus.features.links.model.sharing import Place, Standing, counted
+from isthmus.features.links.model.sharing import Place, Spot, Standing, counted, step
 
 
 def sold(listing: str, variant: str, sku: str | None = None, barcode: str | None = None) -> Sold:
@@ -99,3 +99,51 @@ def test_no_shop_is_ever_to_show_more_than_there_is(stock: int, shops: list[tupl
         for p in places
     ]
     assert counted(found.stock, settled).wants == {}
+
+
+def _brought(spots: list[Spot], target: int, home: str = "") -> list[Spot]:
+    """Step by step until there is none, each at one location."""
+    for _ in range(20):
+        found = step(spots, target, home)
+        if found is None:
+            return spots
+        known = {one.location: one for one in spots}
+        before = known.get(found.location, Spot(found.location, 0))
+        assert (before.ours, before.available) == (True, found.based_on)
+        known[found.location] = Spot(found.location, found.value)
+        spots = list(known.values())
+        assert sum(one.available for one in spots) == found.total
+    raise AssertionError("there is no end to it")
+
+
+def test_what_other_locations_hold_is_taken_off_what_the_main_one_gets() -> None:
+    spots = [Spot("A", 6), Spot("B", 4)]
+    assert _brought(spots, 15) == [Spot("A", 11), Spot("B", 4)]
+    assert _brought(spots, 15, "B") == [Spot("A", 6), Spot("B", 9)]
+    assert _brought(spots, 15, "C") == [Spot("A", 6), Spot("B", 4), Spot("C", 5)]
+
+
+def test_others_give_only_once_the_main_location_is_empty() -> None:
+    assert _brought([Spot("A", 6), Spot("B", 4)], 3) == [Spot("A", 0), Spot("B", 3)]
+    assert _brought([Spot("A", 1), Spot("B", 4), Spot("C", 9)], 7, "A") == [Spot("A", 0), Spot("B", 4), Spot("C", 3)]
+
+
+def test_stock_that_the_platform_itself_holds_is_counted_and_never_written() -> None:
+    assert _brought([Spot("A", 6), Spot("P", 4, ours=False)], 12) == [Spot("A", 8), Spot("P", 4, ours=False)]
+    assert _brought([Spot("A", 6), Spot("P", 4, ours=False)], 1) == [Spot("A", 0), Spot("P", 4, ours=False)]
+
+
+_SPOTS = st.lists(st.tuples(st.integers(-3, 50), st.booleans()), min_size=1, max_size=4)
+
+
+@given(_SPOTS, st.integers(0, 80), st.sampled_from(["", "0", "1", "9"]))
+def test_any_stock_at_any_locations_comes_to_what_there_is_or_as_near_as_we_may(
+    given_: list[tuple[int, bool]], target: int, home: str
+) -> None:
+    spots = [Spot(str(at), available, ours) for at, (available, ours) in enumerate(given_)]
+    if any(one.location == home and not one.ours for one in spots):
+        home = ""
+    brought = _brought(spots, target, home)
+    ours, total = [one for one in brought if one.ours], sum(one.available for one in brought)
+    assert not ours or total == target or (total > target and not any(one.available for one in ours))
+    assert [one for one in brought if not one.ours] == [one for one in spots if not one.ours]

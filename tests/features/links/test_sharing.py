@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 import pytest_asyncio
 from tests.given import records as given_records
@@ -13,7 +14,7 @@ from tests.given.pushes import Far
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField, Writing
-from isthmus.connect.shapes import Listing
+from isthmus.connect.shapes import Inventory, Listing
 from isthmus.engine.db import Database
 from isthmus.features import pushes, records
 from isthmus.features.links.errors import NotLinkable, NotLinked, WrongInventory
@@ -265,3 +266,130 @@ async def test_a_change_that_comes_while_its_item_is_compared_is_compared_again(
     await hearing
     async with system.tx() as tx:
         assert [id_ for _, id_ in await store.due(tx, shops.clock.now(), 100)] == [row["id"]]
+
+
+def _spread(external_id: str, **places: int) -> Listing:
+    """A listing whose only variant lies at several locations."""
+    shown = tuple(Inventory(available, location_external_id=name) for name, available in places.items())
+    return given_records.listing(external_id, given_records.variant(f"{external_id}-TEE", "TEE", inventory=shown))
+
+
+def _lies(shops: Shops, connection: str, external_id: str) -> dict[str | None, int]:
+    [variant] = shops.fars[connection].listings[external_id].variants
+    return {one.location_external_id: one.available for one in variant.inventory}
+
+
+async def _linked_with_a_shop_of_two_locations(shops: Shops) -> str:
+    await shops.put("con_one", _spread("a", north=6, south=4))
+    await shops.put("con_two", _tee("b", "TEE", stock=3))
+    return await linking.link(shops.scope, [id_ for id_, _ in (await shops.ids()).values()])
+
+
+@pytest.mark.parametrize(("home", "wanted"), [("", {"north": 16, "south": 4}), ("south", {"north": 6, "south": 14})])
+async def test_a_shop_with_several_locations_gets_the_rest_at_its_main_one(
+    shops: Shops, home: str, wanted: dict[str, int]
+) -> None:
+    shops.fars["con_one"].about = replace(shops.fars["con_one"].about, home=home)
+    product = await _linked_with_a_shop_of_two_locations(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(20, sku="TEE")])
+    await shops.work()
+    assert (_lies(shops, "con_one", "a"), shops.stock("con_two", "b")) == (wanted, 20)
+    [item] = await balancing.inventory(shops.scope, product)
+    assert item.row["stock"] == 20
+
+
+async def test_what_a_location_sells_is_less_everywhere_and_what_is_sold_elsewhere_is_less_there(shops: Shops) -> None:
+    product = await _linked_with_a_shop_of_two_locations(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    shops.fars["con_one"].listings["a"] = msgspec.structs.replace(
+        _spread("a", north=6, south=1), platform_updated_at=shops.clock.now()
+    )
+    await shops.read("con_one")
+    await shops.work()
+    assert (_lies(shops, "con_one", "a"), shops.stock("con_two", "b")) == ({"north": 6, "south": 1}, 7)
+    shops.fars["con_two"].edit("b", STOCK, 1)
+    await shops.read("con_two")
+    await shops.work(5)
+    assert _lies(shops, "con_one", "a") == {"north": 0, "south": 1}
+    shops.fars["con_two"].edit("b", STOCK, 0)
+    await shops.read("con_two")
+    await shops.work(5)
+    assert _lies(shops, "con_one", "a") == {"north": 0, "south": 0}
+    [item] = await balancing.inventory(shops.scope, product)
+    assert item.row["stock"] == 0
+
+
+async def test_a_value_that_waits_for_another_location_is_not_joined_by_a_second_one(shops: Shops) -> None:
+    product = await _linked_with_a_shop_of_two_locations(shops)
+    far = shops.fars["con_one"]
+    far.listings["a"] = msgspec.structs.replace(_spread("a", north=0, south=4), platform_updated_at=shops.clock.now())
+    await shops.read("con_one")
+    far.about = replace(far.about, home="north")
+    await balancing.set_inventory(shops.scope, product, [Given(2, sku="TEE")])
+    far.days = ["unreachable"] * 3
+    await shops.work(1)
+    await balancing.set_inventory(shops.scope, product, [Given(9, sku="TEE")])
+    await shops.work(1)
+    async with shops.scope.tx() as tx:
+        rows = await tx.fetch_sql("select location from edits where connection_id = 'con_one'")
+    assert [row["location"] for row in rows] == ["south"]
+    far.days = []
+    shops.clock.advance(3_600)
+    await shops.work(8)
+    assert (sum(_lies(shops, "con_one", "a").values()), shops.stock("con_two", "b")) == (9, 9)
+    [item] = await balancing.inventory(shops.scope, product)
+    assert item.row["stock"] == 9
+
+
+async def test_what_we_wrote_comes_back_as_no_sale_however_often_it_is_read(shops: Shops) -> None:
+    product = await _linked(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    calls = [far.calls for far in shops.fars.values()]
+    for _ in range(3):
+        for connection in shops.fars:
+            await shops.read(connection)
+        await shops.work()
+    [item] = await balancing.inventory(shops.scope, product)
+    assert item.row["stock"] == 10
+    assert [far.calls for far in shops.fars.values()] == calls
+    assert await given_records.events(shops.scope, "inventory.changed") == []
+
+
+async def test_what_was_read_before_our_write_and_stored_after_it_is_no_sale_either(shops: Shops) -> None:
+    product = await _linked(shops)
+    shops.fars["con_one"].edit("a", STOCK, 4)
+    await shops.read("con_one")
+    before = dict(shops.fars["con_one"].listings)
+    shops.clock.advance(60)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    now, shops.fars["con_one"].listings = shops.fars["con_one"].listings, before
+    await shops.read("con_one")
+    shops.fars["con_one"].listings = now
+    await shops.work()
+    [item] = await balancing.inventory(shops.scope, product)
+    assert (item.row["stock"], shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (10, 10, 10)
+
+
+async def test_a_sale_that_comes_back_with_our_own_value_is_counted_alone(shops: Shops) -> None:
+    product = await _linked(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work(1)
+    shops.fars["con_one"].edit("a", STOCK, 9)
+    await shops.read("con_one")
+    await shops.work()
+    [item] = await balancing.inventory(shops.scope, product)
+    assert (item.row["stock"], shops.stock("con_two", "b")) == (9, 9)
+
+
+async def test_a_value_that_is_on_its_way_while_somebody_counts_is_no_sale_once_it_has_arrived(shops: Shops) -> None:
+    product = await _linked(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    shops.fars["con_one"].days = ["dropped"]
+    await shops.work(1)
+    await balancing.set_inventory(shops.scope, product, [Given(20, sku="TEE")])
+    await shops.work(8)
+    [item] = await balancing.inventory(shops.scope, product)
+    assert (item.row["stock"], shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (20, 20, 20)

@@ -11,6 +11,7 @@ from isthmus.features.pushes.service.shops import about as about
 from isthmus.features.pushes.service.wanting import Want as Want
 from isthmus.features.pushes.service.wanting import note as note
 from isthmus.features.pushes.service.wanting import want as want
+from isthmus.features.pushes.store.edits import Live as Live
 from isthmus.features.pushes.store.edits import Wish as Wish
 from isthmus.features.pushes.store.edits import under_way as under_way
 from isthmus.features.pushes.store.pushes import ended as ended

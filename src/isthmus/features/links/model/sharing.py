@@ -43,6 +43,45 @@ class Counted:
     wants: dict[Place, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """What a shop shows of a variant at one location; `ours` where stock of the seller lies: that can be set."""
+
+    location: str
+    available: int
+    ours: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A value for one location: what it was based on, and what the whole shop shows once it is there."""
+
+    location: str
+    value: int
+    based_on: int
+    total: int
+
+
+def step(spots: Sequence[Spot], target: int, home: str) -> Step | None:
+    """The next value on the way to `target` over all locations; None where nothing of ours can bring it nearer.
+
+    What the other locations hold stays where it lies: `home` gets the rest, or the location of ours with the most where
+    none is named. Only where the others hold more than there is to sell are they taken from, once home is empty. Each
+    step is one value at one location, so that none is ever half done.
+    """
+    total = sum(one.available for one in spots)
+    own = sorted((one for one in spots if one.ours), key=lambda one: (-one.available, one.location))
+    if home:
+        own.sort(key=lambda one: one.location != home)
+    if home and not any(one.location == home for one in own):
+        own.insert(0, Spot(home, 0))
+    for one in own:
+        value = max(0, target - (total - one.available))
+        if value != one.available:
+            return Step(one.location, value, one.available, total - one.available + value)
+    return None
+
+
 def counted(stock: int | None, places: Sequence[Place]) -> Counted:
     """Count what the shops sold or took back since the last look, and say what each is to show then.
 

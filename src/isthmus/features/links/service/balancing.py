@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 from isthmus.connect.edits import EditField
+from isthmus.connect.shapes import Inventory
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
 from isthmus.features import connections, pushes, records
 from isthmus.features.links.errors import WrongInventory
 from isthmus.features.links.events import BuffersSet, InventoryChanged, InventorySet
-from isthmus.features.links.model.sharing import Counted, Place, Standing, counted
+from isthmus.features.links.model.sharing import Counted, Place, Spot, Standing, Step, counted, step
 from isthmus.features.links.store import items as store
 from isthmus.kit.errors import Problem
 from isthmus.scope import Scope, System, Tx
@@ -80,10 +81,19 @@ def _named(rows: Sequence[Mapping[str, Any]], given: Given) -> str:
 
 
 async def _restart(tx: Tx, id_: str) -> None:
-    """What the shops show just now is in the amount that somebody counted: only later changes are differences."""
+    """What the shops show just now is in the amount that somebody counted: only later changes are differences.
+
+    A value of ours that is still on its way is none either, once it has arrived.
+    """
     links = (await store.links(tx, [id_])).get(id_, [])
+    live = await pushes.under_way(tx, [one["listing_id"] for one in links], _STOCK)
     rows = [
-        {"listing_id": one["listing_id"], "variant": one["variant"], "seen": one["stock"], "forget": True}
+        {
+            "listing_id": one["listing_id"],
+            "variant": one["variant"],
+            "seen": one["stock"],
+            "forget": (one["listing_id"], one["variant"]) not in live,
+        }
         for one in links
     ]
     if rows:
@@ -111,7 +121,9 @@ async def balance(scope: Scope, item_id: str) -> None:
     """Compare an item with its shops, once; done twice it changes nothing more."""
     async with scope.tx() as tx:
         links = (await store.links(tx, [item_id])).get(item_id, [])
-    writable = {id_ for id_ in {one["connection_id"] for one in links} if await _writable(scope, id_)}
+    homes = {
+        id_: home for id_ in {one["connection_id"] for one in links} if (home := await _home(scope, id_)) is not None
+    }
     async with scope.tx() as tx:
         row = await store.item(tx, item_id)
         if row is None:
@@ -120,10 +132,11 @@ async def balance(scope: Scope, item_id: str) -> None:
         places = await _places(tx, links)
         found = counted(row["stock"], list(places))
         await _count(tx, found)
-        able = {place for place in found.wants if places[place]["connection_id"] in writable}
-        able = await _in_one_place(tx, able)
-        await _want(tx, scope, {place: found.wants[place] for place in able}, places)
-        waits = any(place.standing is Standing.UNDER_WAY for place in places)
+        able = {place: places[place] for place in found.wants if places[place]["connection_id"] in homes}
+        steps = await _steps(tx, {place: found.wants[place] for place in able}, able, homes)
+        ready = {place: one for place, one in steps.items() if _is_free(place, one, places[place])}
+        await _want(tx, scope, ready, places)
+        waits = len(ready) < len(steps) or any(place.standing is Standing.UNDER_WAY for place in places)
         due = scope.now + _AGAIN if waits and row["stock"] is not None else None
         await store.set_stock(tx, item_id, found.stock, due, scope.now)
         if found.stock != row["stock"]:
@@ -132,17 +145,19 @@ async def balance(scope: Scope, item_id: str) -> None:
             tx.emit(InventoryChanged(subject=item_id, body=body))
 
 
-async def _writable(scope: Scope, connection_id: str) -> bool:
+async def _home(scope: Scope, connection_id: str) -> str | None:
+    """Where a connection keeps the rest of a shared stock, empty where nobody said; None where none can be written."""
     try:
-        return _STOCK in (await pushes.about(scope, connection_id)).writing.fields
+        about = await pushes.about(scope, connection_id)
     except Problem:
-        return False
+        return None
+    return about.home if _STOCK in about.writing.fields else None
 
 
 async def _places(tx: Tx, links: Sequence[Mapping[str, Any]]) -> dict[Place, Mapping[str, Any]]:
     live = await pushes.under_way(tx, [one["listing_id"] for one in links], _STOCK)
     ends = await pushes.ended(tx, [one["push_id"] for one in links if one["push_id"]], _STOCK)
-    found = {}
+    found: dict[Place, Mapping[str, Any]] = {}
     for one in links:
         if one["status"] == "deleted":
             continue
@@ -150,16 +165,16 @@ async def _places(tx: Tx, links: Sequence[Mapping[str, Any]]) -> dict[Place, Map
         place = Place(
             one["listing_id"], one["variant"], one["stock"], one["seen"], one["wanted"], standing, one["buffer"]
         )
-        found[place] = one
+        found[place] = {**one, "live": live.get((one["listing_id"], one["variant"]))}
     return found
 
 
 def _standing(
-    one: Mapping[str, Any], live: Mapping[tuple[str, str], bool], ends: Mapping[tuple[str, str, str], str]
+    one: Mapping[str, Any], live: Mapping[tuple[str, str], pushes.Live], ends: Mapping[tuple[str, str, str], str]
 ) -> Standing:
-    unsent = live.get((one["listing_id"], one["variant"]))
-    if unsent is not None:
-        return Standing.UNSENT if unsent else Standing.UNDER_WAY
+    known = live.get((one["listing_id"], one["variant"]))
+    if known is not None:
+        return Standing.UNSENT if known.unsent else Standing.UNDER_WAY
     end = ends.get((one["push_id"] or "", one["listing_id"], one["variant"]))
     return Standing.TAKEN if end in (pushes.ItemState.DONE, pushes.ItemState.AGREED) else Standing.NONE
 
@@ -178,34 +193,52 @@ async def _count(tx: Tx, found: Counted) -> None:
         await store.count(tx, rows)
 
 
-async def _in_one_place(tx: Tx, wanted: set[Place]) -> set[Place]:
-    """Those whose shop keeps the variant at one location; an amount cannot be spread over several by us."""
-    wholes = await records.wholes(tx, sorted({place.listing_id for place in wanted}))
-    found = set()
-    for place in wanted:
-        listing = wholes[place.listing_id].listing
-        variant = next((one for one in listing.variants if one.external_id == place.variant), None)
-        if variant is not None and len(variant.inventory) == 1:
-            found.add(place)
+async def _steps(
+    tx: Tx, wants: Mapping[Place, int], links: Mapping[Place, Mapping[str, Any]], homes: Mapping[str, str]
+) -> dict[Place, Step]:
+    """What is to be written next for each, by what its shop shows at its locations."""
+    wholes = await records.wholes(tx, sorted({place.listing_id for place in wants}))
+    found = {}
+    for place, target in wants.items():
+        variants = wholes[place.listing_id].listing.variants
+        shown = next((one.inventory for one in variants if one.external_id == place.variant), ())
+        spots = _spots(shown, homes[links[place]["connection_id"]])
+        wanted = step(spots, target, homes[links[place]["connection_id"]] if spots and spots[0].location else "")
+        if wanted is not None and not (place.standing is Standing.UNSENT and wanted.total == place.wanted):
+            found[place] = wanted
     return found
 
 
-async def _want(tx: Tx, scope: Scope, wants: Mapping[Place, int], places: Mapping[Place, Mapping[str, Any]]) -> None:
+def _spots(shown: Sequence[Inventory], home: str) -> list[Spot]:
+    """The only location needs no name, unless the rest is to lie at another one."""
+    if len(shown) == 1 and home in ("", shown[0].location_external_id):
+        return [Spot("", shown[0].available)]
+    return [Spot(one.location_external_id or "", one.available, one.owner == "seller") for one in shown]
+
+
+def _is_free(place: Place, wanted: Step, link: Mapping[str, Any]) -> bool:
+    """Whether no value for another location of the variant waits: two would be counted as one."""
+    live: pushes.Live | None = link["live"]
+    return place.standing is not Standing.UNSENT or live is None or live.locations == {wanted.location}
+
+
+async def _want(tx: Tx, scope: Scope, wants: Mapping[Place, Step], places: Mapping[Place, Mapping[str, Any]]) -> None:
     if not wants:
         return
     wishes = [
         pushes.Wish(
             scope.id("edt"),
             places[place]["connection_id"],
-            pushes.Place(place.listing_id, place.variant, _STOCK),
-            amount,
-            (place.shows,),
+            pushes.Place(place.listing_id, place.variant, _STOCK, wanted.location),
+            wanted.value,
+            (wanted.based_on,),
         )
-        for place, amount in sorted(wants.items(), key=lambda pair: (pair[0].listing_id, pair[0].variant))
+        for place, wanted in sorted(wants.items(), key=lambda pair: (pair[0].listing_id, pair[0].variant))
     ]
     push_id = await pushes.note(tx, scope, wishes, "inventory")
     rows = [
-        {"listing_id": place.listing_id, "variant": place.variant, "wanted": amount} for place, amount in wants.items()
+        {"listing_id": place.listing_id, "variant": place.variant, "wanted": wanted.total}
+        for place, wanted in wants.items()
     ]
     await store.want(tx, rows, push_id)
 

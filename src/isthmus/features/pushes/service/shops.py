@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 import isthmus
+from isthmus.connect.abilities import STOCK_LOCATION
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import Connector, RawRecord, ReadsOne, Session
 from isthmus.connect.writing import Edit, Outcome, Writes, Writing
@@ -20,11 +21,15 @@ _TYPE = "product"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What must be known of a connection before anything is wanted of it."""
+    """What must be known of a connection before anything is wanted of it.
+
+    `home` is the location that holds the rest of a shared stock, where the shop has several and its merchant named one.
+    """
 
     id: str
     provider: str
     writing: Writing
+    home: str = ""
 
 
 class Shop(Protocol):
@@ -106,7 +111,8 @@ async def _about(scope: Scope, connection_id: str) -> About:
     if writing is None or not all(able):
         raise NotWritable(details={"provider": connection.provider, "fields": []})
     connections.check_type(connection.allowed_types, _TYPE)
-    return About(connection.id, connection.provider, writing)
+    home = str(connection.settings.get(STOCK_LOCATION) or "")
+    return About(connection.id, connection.provider, writing, home)
 
 
 @asynccontextmanager

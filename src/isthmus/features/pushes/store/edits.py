@@ -234,17 +234,26 @@ async def due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, str]]:
     return [(row["tenant_id"], row["connection_id"]) for row in await tx.fetch_sql(_DUE, now, limit)]
 
 
-async def under_way(tx: Tx, listing_ids: Sequence[str], field: EditField) -> dict[tuple[str, str], bool]:
-    """Live edits of a field by listing and variant; whether they may still be replaced before anybody sends them."""
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Edits of one variant that live: whether all may still be replaced, and the locations that they are for."""
+
+    unsent: bool
+    locations: frozenset[str]
+
+
+async def under_way(tx: Tx, listing_ids: Sequence[str], field: EditField) -> dict[tuple[str, str], Live]:
+    """Live edits of a field by listing and variant."""
     rows = await tx.fetch_sql(
-        "select listing_id, variant, bool_and(state = 'waiting' and sent is null"
+        "select listing_id, variant, array_agg(distinct location) as locations,"
+        " bool_and(state = 'waiting' and sent is null"
         " and (lease_until is null or lease_until < clock_timestamp())) as unsent from edits"
         " where tenant_id = $1 and listing_id = any($2::text[]) and field = $3 group by listing_id, variant",
         tx.tenant_id,
         listing_ids,
         field,
     )
-    return {(row["listing_id"], row["variant"]): row["unsent"] for row in rows}
+    return {(row["listing_id"], row["variant"]): Live(row["unsent"], frozenset(row["locations"])) for row in rows}
 
 
 async def next_due(tx: Tx, connection_id: str) -> datetime | None:
