@@ -45,10 +45,14 @@ def settings() -> str:
         "tables `a=1,b=2`; TOML has its own forms. A duration is a number of seconds, or ISO 8601 such as `PT10M`.",
         "A setting that is unknown or has a wrong value stops the start with its name and the reason. "
         "`isthmus check` prints every setting with its value and where the value comes from; secrets are not shown.",
+        "A value that weakens security runs out: on the day or at the time that the setting of the same name with "
+        "`_UNTIL` behind it says, at most 366 days after it was first seen, and after 30 days without one. Then the "
+        "safe value holds. `isthmus check` shows such values in red.",
         *parts,
         "## App credentials\n\n`ISTHMUS_PROVIDERS__<PROVIDER>__<FIELD>` gives a field of a provider's app "
         "registration, `ISTHMUS_PROVIDERS__<PROVIDER>__HOSTS__<HOST>` an address in place of a default host. What "
-        "`isthmus provider set` has stored goes before them.",
+        "`isthmus provider set`, or the API, has stored goes before all of them together: credentials are for the "
+        "hosts that they were given with, so an address of the environment never stands beside a stored credential.",
     )
 
 

@@ -1,6 +1,6 @@
 """The parts that services reach by type: each room's settings, the provider registry, the vault, bound clients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from isthmus.app.features import FEATURES
@@ -10,9 +10,11 @@ from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.keys import KeyRing
 from isthmus.features import (
     access,
+    audit,
     catalog,
     connections,
     proxy,
+    pushes,
     records,
     schedules,
     sync,
@@ -30,8 +32,12 @@ _PUBLIC_URL = "ISTHMUS_CONNECTIONS__PUBLIC_URL"
 
 
 def parts(
-    settings: Settings, reload: Callable[[], KeyRing], budget: Budget, public_url: str | None
-) -> Mapping[type, object]:
+    settings: Settings,
+    reload: Callable[[], KeyRing],
+    budget: Budget,
+    public_url: str | None,
+    weak: audit.Weaknesses = audit.Weaknesses(),  # noqa: B008 - frozen, and empty
+) -> dict[type, object]:
     """Every part by its type. `reload` reads the master keys anew. Raises WrongSetting, Invalid, ProviderNotFound."""
     try:
         apps = catalog.read_apps(settings.environment)
@@ -60,8 +66,10 @@ def parts(
         webhooks_in.Handlers(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
+        pushes.Lines(),
         proxy.Lines(settings.part(proxy.Settings)),
         widgets.Shelf(settings.part(widgets.Settings).cache_bytes),
+        weak,
         reach,
     ]
     return {type(part): part for part in made}

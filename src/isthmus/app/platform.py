@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from isthmus.app import weakening
 from isthmus.app.keys import MasterKeys, Signing, cursor_secret, master_keys, read_ring, signing
 from isthmus.app.parts import parts
 from isthmus.connect import registry
@@ -63,6 +64,10 @@ class Platform:
     #: Notes what is refused; whoever serves the API writes it down.
     refusals: audit.Refusals
     notes: Sequence[str] = field(default=())
+    #: Settings that weaken security, over or not (SA-04).
+    weaknesses: Sequence[audit.Standing] = field(default=())
+    #: The engine's parts, which change only where a setting runs out.
+    parts: dict[type, object] = field(default_factory=dict, repr=False)
     #: What is asked of this process's API, counted for `/metrics`.
     traffic: Traffic = field(default_factory=Traffic)
 
@@ -120,9 +125,11 @@ async def open_platform(
         await (migrate(places.owner) if upgrade else require(places.service))
         database = await _pool(settings.core, places, on_open)
         stack.push_async_callback(database.close)
+        weak = weakening.weaknesses(settings)
+        settings, known = await weakening.held(settings, weak, database, clock)
         held = master_keys(settings.core, embedded=places.embedded)
         reload = partial(read_ring, settings.core, embedded=places.embedded)
-        made = parts(settings, reload, PostgresBudget(database, clock=clock), public_url)
+        made = parts(settings, reload, PostgresBudget(database, clock=clock), public_url, weak)
         bus = Bus(database, direct_url=places.direct, clock=clock, kept=settings.core.keep_events)
         engine = Engine(
             database,
@@ -136,7 +143,8 @@ async def open_platform(
         stack.push_async_callback(engine.part(webhooks_out.Sender).aclose)
         if prove:
             await _prove(System(engine, clock), held)
-        yield _platform(settings, engine, held, clock, embedded=places.embedded)
+        opened = _platform(settings, engine, held, clock, embedded=places.embedded)
+        yield replace(opened, weaknesses=known, parts=made)
 
 
 async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Database:

@@ -8,6 +8,7 @@ from functools import partial
 
 from isthmus.app.features import FEATURES
 from isthmus.app.figures import figures
+from isthmus.app.lapsing import lapse
 from isthmus.app.platform import Platform
 from isthmus.engine.budget import PostgresBudget
 from isthmus.http import App, Front, RequestFacts, Server, create_app
@@ -65,6 +66,7 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
                 group.create_task(front.follow(stop), name=f"front {prefix}")
         group.create_task(platform.used.run(stop), name="last use of keys")
         group.create_task(platform.refusals.run(stop), name="refusals")
+        group.create_task(lapse(platform, stop), name="weak settings")
         if hear:
             group.create_task(platform.engine.bus.run(stop, {}), name="bus")
         await server.serve(stop)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from isthmus.app.features import FEATURES
+from isthmus.app.lapsing import lapse
 from isthmus.app.platform import Platform
 from isthmus.engine import budget, ledger
 from isthmus.engine.bus import drop_missing, prune
@@ -45,6 +46,7 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
     slots = asyncio.Semaphore(max(1, platform.settings.core.database_connections // _CONNECTIONS_EACH))
     async with asyncio.TaskGroup() as group:
         group.create_task(queue.run(stop), name="queue")
+        group.create_task(lapse(platform, stop), name="weak settings")
         group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")
         group.create_task(_recur(platform, slots, "engine.sweep", (_SWEEP_SECONDS, sweep), stop), name="engine.sweep")
         group.create_task(platform.engine.bus.run(stop, listeners, at_once), name="bus")

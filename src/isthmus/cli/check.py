@@ -51,6 +51,15 @@ def _settings_table(loaded: Settings, *, describe: bool) -> Table:
     return table
 
 
+def show_weaknesses(platform: Platform, console: Console) -> None:
+    """What weakens security, in red, with its end (security.md SA-04)."""
+    for one in platform.weaknesses:
+        over = one.is_over(platform.clock.now())
+        ends = "has run out: the safe value holds" if over else f"holds until {one.until:%Y-%m-%d %H:%M}Z"
+        shown = f"{one.name} = {text.terminal(one.value)} weakens security: {one.reason}; it {ends}"
+        console.print(shown, style="red", markup=False)
+
+
 async def _parts(loaded: Settings, console: Console) -> Mapping[str, str | None]:
     try:
         async with open_platform(loaded, upgrade=False) as platform:
@@ -65,6 +74,7 @@ async def _try_each(platform: Platform, console: Console) -> Mapping[str, str | 
     console.print(f"PostgreSQL {seen.version}", markup=False)
     for warning in seen.warnings:
         console.print(f"  warning: {warning}", markup=False)
+    show_weaknesses(platform, console)
     for name, part in platform.checks.items():
         try:
             async with asyncio.timeout(5):

@@ -70,6 +70,13 @@ class AddressGuard:
         #: Hosts of URLs that passed; the verdict on a text never changes, that on a name's address is never kept.
         self._passed: set[tuple[str, int]] = set()
 
+    def withdraw(self, allow: Iterable[str]) -> None:
+        """Let these through no more, from the next address on that is dialled."""
+        gone = AddressGuard(allow)
+        self._allowed = tuple(one for one in self._allowed if one not in gone._allowed)
+        self._names -= gone._names
+        self._passed.clear()
+
     def allows_name(self, host: str) -> bool:
         """Whether the deployment lets this host name through whatever it resolves to."""
         return host in self._names

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from isthmus.kit import weakness
+from isthmus.kit.weakness import Judge
+
 T = TypeVar("T")
 
 #: What a route counts against. The first six count per minute, tenant and principal; the last four guard routes that
@@ -25,15 +28,18 @@ LIMITS: Mapping[LimitClass, int] = {
     "open": 600,
 }
 BY_ADDRESS: frozenset[LimitClass] = frozenset({"callback", "hook", "login", "open"})
+#: What keeps guesses at credentials slow.
+GUARDING: tuple[LimitClass, ...] = ("callback", "login")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def _knob(default: T, description: str) -> T:
+def _knob(default: T, description: str, weak: Judge | None = None) -> T:
     # dataclasses.field is typed as the value it will hold; the dictionary below is what `isthmus check` prints
+    told = {"description": description, **({"weak": weak} if weak is not None else {})}
     made: Any = (
-        field(default_factory=lambda: dict(default), metadata={"description": description})
+        field(default_factory=lambda: dict(default), metadata=told)
         if isinstance(default, dict)
-        else field(default=default, metadata={"description": description})
+        else field(default=default, metadata=told)
     )
     return made  # type: ignore[no-any-return]  # what dataclasses.field itself pretends
 
@@ -44,14 +50,30 @@ class HttpSettings:
 
     hosts: tuple[str, ...] = _knob(LOOPBACK_HOSTS, "Names this server answers to in the Host header; others get 421.")
     trusted_proxies: tuple[str, ...] = _knob(
-        (), "Networks (CIDR) of proxies whose X-Forwarded-For is believed, counted from the right."
+        (),
+        "Networks (CIDR) of proxies whose X-Forwarded-For is believed, counted from the right.",
+        weakness.trusting("callers can name the address that limits and the log know them by"),
     )
-    cors_origins: tuple[str, ...] = _knob((), "Exact origins, such as https://app.example.com, that may call the API.")
-    limits: Mapping[str, int] = _knob({}, "Requests per minute for a limit class, where it differs from the default.")
+    cors_origins: tuple[str, ...] = _knob(
+        (),
+        "Exact origins, such as https://app.example.com, that may call the API.",
+        weakness.plain_addresses("pages that anybody on the way can change may call the API"),
+    )
+    limits: Mapping[str, int] = _knob(
+        {},
+        "Requests per minute for a limit class, where it differs from the default.",
+        weakness.raised({name: LIMITS[name] for name in GUARDING}, "guesses are tried faster than by default"),
+    )
     tenant_factor: int = _knob(10, "A tenant's limit as a multiple of one principal's.")
-    failures_per_minute: int = _knob(100, "Refused sign-ins per minute and address before the address has to wait.")
+    failures_per_minute: int = _knob(
+        100,
+        "Refused sign-ins per minute and address before the address has to wait.",
+        weakness.above(100, "credentials are guessed faster than by default"),
+    )
     step_up_seconds: float = _knob(
-        600.0, "How long a session's last proof of who it is suffices for keys, roles, exports and the like."
+        600.0,
+        "How long a session's last proof of who it is suffices for keys, roles, exports and the like.",
+        weakness.above(3600.0, "a browser that was left alone can do what is dangerous for more than an hour"),
     )
     head_bytes: int = _knob(64 * 1024, "Largest request head in bytes.")
     head_fields: int = _knob(100, "Most header fields of a request.")

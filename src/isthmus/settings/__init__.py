@@ -1,7 +1,7 @@
 """One frozen tree of settings, assembled from each part's own; the only reader of the environment and of TOML."""
 
 from isthmus.settings.reading import Knob, Origin, WrongSetting, knobs, parse, read_toml
-from isthmus.settings.tree import SECTIONS, Core, KeySettings, Settings, load
+from isthmus.settings.tree import SECTIONS, Core, KeySettings, Settings, Weakened, load
 
 __all__ = [
     "SECTIONS",
@@ -10,6 +10,7 @@ __all__ = [
     "Knob",
     "Origin",
     "Settings",
+    "Weakened",
     "WrongSetting",
     "knobs",
     "load",

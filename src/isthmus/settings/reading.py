@@ -8,6 +8,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
+from isthmus.kit.weakness import Judge
 
 
 class WrongSetting(Problem):
@@ -36,6 +38,8 @@ class Knob:
     kind: Any
     default: Any
     description: str
+    #: Says which of its values weaken security, and what holds once they have run out.
+    weak: Judge | None = None
 
     @property
     def variable(self) -> str:
@@ -61,8 +65,23 @@ def knobs(section: str, part: type) -> list[Knob]:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         description = str(field.metadata.get("description") or field.metadata.get("help") or "")
-        found.append(Knob(section, field.name, hints[field.name], default, description))
+        found.append(Knob(section, field.name, hints[field.name], default, description, field.metadata.get("weak")))
     return found
+
+
+def end_of(knob: Knob) -> Knob:
+    """The setting that says until when a value that weakens holds."""
+    said = f"A day, which is the last one, or a time, until which {knob.variable} holds where it weakens security."
+    return Knob(knob.section, f"{knob.name}_until", date | datetime, None, said)
+
+
+def read_end(given: object) -> datetime | None:
+    """The moment at which a value stops to hold; a day counts whole, in UTC. None where nothing is said."""
+    if isinstance(given, datetime):
+        return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+    if not isinstance(given, date):
+        return None
+    return datetime(given.year, given.month, given.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def parse(knob: Knob, given: object, origin: str) -> Any:  # noqa: ANN401 - each knob has its own type

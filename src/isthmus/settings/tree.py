@@ -2,9 +2,9 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from platformdirs import user_data_path
 
 from isthmus.http import HttpSettings
 from isthmus.kit.secret import Secret
-from isthmus.settings.reading import Knob, WrongSetting, knobs, parse, read_toml
+from isthmus.settings.reading import Knob, WrongSetting, end_of, knobs, parse, read_end, read_toml
 
 T = TypeVar("T")
 PREFIX = "ISTHMUS_"
@@ -110,6 +110,16 @@ SECTIONS: Mapping[str, type] = {"": Core, "auth": KeySettings, "http": HttpSetti
 
 
 @dataclass(frozen=True, slots=True)
+class Weakened:
+    """A setting whose value weakens security; `until` is the end that was set for it."""
+
+    variable: str
+    value: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All parts, each by its type, and the origin of every value that is not a default."""
 
@@ -117,6 +127,8 @@ class Settings:
     sections: Mapping[str, type]
     origins: Mapping[str, str]
     environment: Mapping[str, str] = field(repr=False, default_factory=dict)
+    #: Until when values that weaken hold, by the name of their setting.
+    ends: Mapping[str, datetime] = field(default_factory=dict)
 
     def part(self, kind: type[T]) -> T:
         """The settings of one part. Raises KeyError for a type that is no part."""
@@ -130,6 +142,29 @@ class Settings:
         """The settings that belong to no part."""
         return self.part(Core)
 
+    def weakened(self) -> list[Weakened]:
+        """Every setting whose value weakens security (SA-04)."""
+        return [
+            Weakened(knob.variable, str(value), found.reason, self.ends.get(knob.variable))
+            for knob, value, _ in self.rows()
+            if knob.weak is not None and (found := knob.weak(value)) is not None
+        ]
+
+    def tightened(self, variables: Collection[str]) -> "Settings":
+        """The same with the safe values in place of these settings'."""
+        parts = dict(self.parts)
+        for section, kind in self.sections.items():
+            safe = {
+                knob.name: found.safe
+                for knob in knobs(section, kind)
+                if knob.variable in variables
+                and knob.weak is not None
+                and (found := knob.weak(getattr(parts[kind], knob.name))) is not None
+            }
+            if safe:
+                parts[kind] = _part_with(parts[kind], safe)
+        return replace(self, parts=parts)
+
     def rows(self) -> Iterator[tuple[Knob, object, str]]:
         """Every knob with its value and where the value comes from, for `isthmus check`."""
         for section, kind in self.sections.items():
@@ -138,12 +173,19 @@ class Settings:
                 yield knob, value, self.origins.get(knob.variable, "default")
 
 
+def _part_with(part: object, values: Mapping[str, object]) -> object:
+    held = {each.name: getattr(part, each.name) for each in fields(part)}  # type: ignore[arg-type] # a part is a dataclass
+    return type(part)(**{**held, **values})
+
+
 def load(
     sections: Mapping[str, type], environment: Mapping[str, str], overrides: Mapping[str, object] | None = None
 ) -> Settings:
     """Merge defaults, file, environment and `overrides` (by variable name). Raises WrongSetting."""
     every = {**SECTIONS, **sections}
     table = {knob.variable: knob for section, kind in every.items() for knob in knobs(section, kind)}
+    ends = {end_of(knob).variable: knob for knob in table.values() if knob.weak is not None}
+    table |= {name: end_of(knob) for name, knob in ends.items()}
     given, origins = _environment(environment, table), dict[str, str]()
     origins.update(dict.fromkeys(given, "environment"))
     for name, (value, place) in _file(given, table).items():
@@ -153,7 +195,8 @@ def load(
         given[name], origins[name] = value, "command line"
     values = {name: _value(table[name], raw, origins[name]) for name, raw in given.items()}
     parts = {kind: _part(section, kind, values) for section, kind in every.items()}
-    return Settings(parts, every, origins, dict(environment))
+    until = {knob.variable: end for name, knob in ends.items() if (end := read_end(values.get(name))) is not None}
+    return Settings(parts, every, origins, dict(environment), until)
 
 
 def _value(knob: Knob, raw: object, origin: str) -> object:

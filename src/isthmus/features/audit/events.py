@@ -1,4 +1,4 @@
-"""Facts about the sealing of the log, and what was refused."""
+"""Facts about the sealing of the log, what was refused, and settings that weaken."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,4 +20,18 @@ class AccessRefused(Event):
     type: ClassVar[str] = "access.refused"
 
 
-EMITS = (SigningKeyMade, AccessRefused)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingWeakened(Event):
+    """A setting of the deployment weakens security since this start: its value, why, and until when it holds."""
+
+    type: ClassVar[str] = "setting.weakened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingSafe(Event):
+    """A setting that weakened security does so no more."""
+
+    type: ClassVar[str] = "setting.safe"
+
+
+EMITS = (SigningKeyMade, AccessRefused, SettingWeakened, SettingSafe)

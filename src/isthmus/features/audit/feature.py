@@ -3,15 +3,15 @@
 from isthmus.feature import Feature
 from isthmus.features.audit.events import EMITS
 from isthmus.features.audit.jobs import RUNS
-from isthmus.features.audit.routes import READ, routes
+from isthmus.features.audit.routes import READ, SEE_SETTINGS, routes, setting_routes
 from isthmus.features.audit.service.signing import reseal
 from isthmus.features.audit.settings import Settings
 
 FEATURE = Feature(
     name="audit",
-    routes=[routes],
+    routes=[routes, setting_routes],
     emits=EMITS,
-    permissions=[READ],
+    permissions=[READ, SEE_SETTINGS],
     runs=RUNS,
     reseals={"audit.signing_keys": reseal},
     settings=Settings,

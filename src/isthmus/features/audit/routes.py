@@ -12,13 +12,17 @@ from isthmus.features.audit.model.entries import Entry, Filters, masked
 from isthmus.features.audit.model.exports import Form
 from isthmus.features.audit.service import reading as service
 from isthmus.features.audit.service.proving import prove
+from isthmus.features.audit.service.weakening import weakened
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, attachment, document
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, permission
 
 READ = permission("audit:read", "See who changed what.", SUPER_ADMIN, TENANT_ADMIN)
 
+SEE_SETTINGS = permission("settings:see", "See which settings weaken the deployment.", SUPER_ADMIN)
+
 routes = Routes(prefix="/api/audit", tag="Audit")
+setting_routes = Routes(prefix="/api/admin/weak-settings", tag="Audit")
 
 _EXPORT_SECONDS = 600.0
 Text = Annotated[str | None, Query(min_length=1, max_length=200)]
@@ -66,6 +70,46 @@ class ProofOut(Answer, frozen=True):
     signature: str
     key_id: str
     public_key: str
+
+
+class WeakSettingOut(Answer, frozen=True, kw_only=True):
+    """A setting whose value weakens security; once `expired`, the safe value holds whatever is set."""
+
+    name: str
+    value: str
+    reason: str
+    since: datetime
+    until: datetime
+    expired: bool
+
+
+class WeakSettingList(Answer, frozen=True, kw_only=True):
+    """Every setting that weakens the deployment; none is how it should be."""
+
+    items: list[WeakSettingOut]
+
+
+@setting_routes.get(
+    "",
+    permission=SEE_SETTINGS,
+    limit="other",
+    response_model=WeakSettingList,
+    summary="Settings that weaken the deployment",
+)
+async def list_weak_settings(scope: ScopeDep) -> Response:
+    """As `isthmus check` shows them in red: each with its reason, since when it is known and when it ends."""
+    found = [
+        WeakSettingOut(
+            name=one.name,
+            value=one.value,
+            reason=one.reason,
+            since=one.since,
+            until=one.until,
+            expired=one.is_over(scope.now),
+        )
+        for one in await weakened(scope)
+    ]
+    return document(WeakSettingList(items=found))
 
 
 @routes.get("", permission=READ, limit="other", response_model=EntryList, summary="The audit log")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from isthmus.kit import weakness
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -10,11 +12,17 @@ class Settings:
 
     public_url: str = field(
         default="http://127.0.0.1:8700",
-        metadata={"help": "The address under which browsers reach this server; redirect addresses begin with it."},
+        metadata={
+            "help": "The address under which browsers reach this server; redirect addresses begin with it.",
+            "weak": weakness.plain_address("codes of consents and sessions travel where anybody can read them"),
+        },
     )
     return_origins: tuple[str, ...] = field(
         default=(),
-        metadata={"help": "Origins, such as https://app.example.com, to which every tenant's consents may return."},
+        metadata={
+            "help": "Origins, such as https://app.example.com, to which every tenant's consents may return.",
+            "weak": weakness.plain_addresses("consents return to pages that anybody on the way can change"),
+        },
     )
     call_deadline: timedelta = field(
         default=timedelta(seconds=30), metadata={"help": "Total time of one call to a platform, waits included."}
@@ -33,7 +41,10 @@ class Settings:
     pooled_clients: int = field(default=2_000, metadata={"help": "Most bound clients that a process keeps ready."})
     allow_networks: tuple[str, ...] = field(
         default=(),
-        metadata={"help": "Networks or names that tenants' own apps may point at, beside the public Internet."},
+        metadata={
+            "help": "Networks or names that tenants' own apps may point at, beside the public Internet.",
+            "weak": weakness.opened("tenants can have this server call machines of its own network"),
+        },
     )
     renew_ahead: timedelta = field(
         default=timedelta(days=7),

@@ -171,7 +171,8 @@ class Binding:
         """What must be the same for the client to be used again."""
         known = self.registration
         hosts = tuple(sorted(known.app.hosts.items()))
-        return known.id, known.version, hosts, self.account.id, self.generation, bool(self.previous_keys)
+        said = tuple(sorted(self.account.extra.items())), tuple(sorted(self.account.settings.items()))
+        return known.id, known.version, hosts, self.account.id, said, self.generation, bool(self.previous_keys)
 
 
 @dataclass(slots=True)
@@ -355,6 +356,14 @@ class Clients:
             rule = RateLimit(max_requests=limit.requests, window=limit.seconds, strategy=strategy, burst=limit.burst)
             found = self._limiters[name] = Limiter(rule, budget=self._budget, clock=clock)
         return found
+
+    def tighten(self, settings: Settings) -> None:
+        """Go on with safer settings: what they let through no more is refused from the next address on."""
+        gone = set(self._settings.allow_networks) - set(settings.allow_networks)
+        self._settings, held = settings, list(self._guards.values())
+        self._guards.clear()
+        for guard in held:
+            guard.withdraw(gone)
 
     def _guard(self, known: Registration) -> AddressGuard:
         """Hosts that came with the house or by an operator's hand are let through by name; all others are judged.
