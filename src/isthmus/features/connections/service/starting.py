@@ -27,7 +27,7 @@ from isthmus.features.connections.model import flow as rules
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import Connection, Owner, reachable
 from isthmus.features.connections.model.flow import Flow
-from isthmus.features.connections.model.integration import setting_faults
+from isthmus.features.connections.model.integration import chosen, setting_faults
 from isthmus.features.connections.service import placing, settling
 from isthmus.features.connections.service.clients import Binding, Clients
 from isthmus.features.connections.service.sessions import OAUTH, account_of
@@ -99,7 +99,7 @@ async def start_for(
             consent = await begin(scope, tx, registration, made, allowed, place)
         return Started(await get(scope, made), consent)
     given = _checked(registration, keys, return_url)
-    account = await _try(scope, registration, given, Account(""), "")
+    account = await _try(scope, registration, given, Account("", settings=chosen(target.settings)), "")
     async with held_by_one(), scope.tx() as tx:
         await _not_connected(tx, provider, account, target.owner)
         named = replace(target, name=target.name or account.name or None)
