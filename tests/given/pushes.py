@@ -61,6 +61,8 @@ class Far:
     looks: int = 0
     batch: int = 3
     blind: bool = False
+    #: Whether a look at the connection takes a transaction of its own, as in the house.
+    about_asks: bool = False
     about: pushes.About = field(default_factory=lambda: pushes.About("con_one", "shelf", Writing(tuple(EditField))))
     reading: bytes = given.READING
 
@@ -180,6 +182,10 @@ class Given:
             return False
         return True
 
+    def on(self, database: Database) -> Scope:
+        """The same scope on another pool."""
+        return replace(self.scope, engine=replace(self.scope.engine, database=database))
+
     async def expire(self) -> None:
         """The leases of the dead have run out."""
         async with self.scope.tx() as tx:
@@ -210,6 +216,9 @@ def given_pushes(database: Database, tenant_id: str = "ten_one") -> Given:
     far = Far(clock)
 
     async def about(asking: Scope, connection_id: str) -> pushes.About:
+        if far.about_asks:
+            async with asking.tx() as tx:
+                await tx.fetch_sql("select 1")
         return far.about
 
     @asynccontextmanager

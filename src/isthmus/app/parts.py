@@ -34,6 +34,7 @@ _PUBLIC_URL = "ISTHMUS_CONNECTIONS__PUBLIC_URL"
 def parts(
     settings: Settings,
     reload: Callable[[], KeyRing],
+    providers: catalog.Providers,
     budget: Budget,
     public_url: str | None,
     weak: audit.Weaknesses = audit.Weaknesses(),  # noqa: B008 - frozen, and empty
@@ -43,7 +44,6 @@ def parts(
         apps = catalog.read_apps(settings.environment)
     except ValueError as error:
         raise WrongSetting(str(error)) from error
-    providers = catalog.Providers(registry.discover(settings.core.allowed_connectors))
     catalog.check_given(providers, apps)
     reach = settings.part(connections.Settings)
     if public_url is not None and _PUBLIC_URL not in settings.origins:

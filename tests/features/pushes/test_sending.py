@@ -1,6 +1,9 @@
 """Values on their way: once, whatever breaks, and never an old one over a newer one."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,11 +14,13 @@ from tests.given.pushes import Given, given_pushes
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField, Writing
+from isthmus.connect.edits import Edit, Outcome
 from isthmus.engine.db import Database
 from isthmus.features import pushes
 from isthmus.features.pushes.errors import NothingToPush, NotWritable, WrongEdit
 from isthmus.features.pushes.model.edits import ItemState
-from isthmus.features.pushes.service import reading, waking
+from isthmus.features.pushes.service import reading, sending, settling, waking
+from isthmus.features.pushes.settings import Settings
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
 from isthmus.scope import System
@@ -67,7 +72,7 @@ async def test_what_the_far_side_shows_already_is_not_written(at: Given) -> None
 
 
 @pytest.mark.parametrize("day", ["lost", "dropped", "died"])
-async def test_after_a_call_without_an_answer_the_far_side_is_looked_at_and_nothing_happens_twice(
+async def test_PR_11_after_a_call_without_an_answer_the_far_side_is_looked_at_and_nothing_happens_twice(
     at: Given, day: str
 ) -> None:
     ids = await at.stock(given_records.listing("p1"))
@@ -99,7 +104,7 @@ async def test_ID_07_a_value_that_is_sent_again_bears_its_key_and_no_other_value
     assert len({at.far.keys[0][0], at.far.keys[-1][0], other.far.keys[0][0]}) == 3
 
 
-async def test_a_repeat_never_brings_stock_back_that_was_sold_meanwhile(at: Given) -> None:
+async def test_PR_12_a_repeat_never_brings_stock_back_that_was_sold_meanwhile(at: Given) -> None:
     ids = await at.stock(given_records.listing("p1"))
     at.far.days = ["dropped"]
     await at.want(ids["p1"], STOCK, 9)
@@ -109,6 +114,61 @@ async def test_a_repeat_never_brings_stock_back_that_was_sold_meanwhile(at: Give
     await at.work()
     assert at.far.value("p1", STOCK) == 8
     assert await at.edits() == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_PR_12_whatever_fails_and_dies_the_far_side_sees_stock_go_from_older_to_newer_wishes(
+    at: Given, seed: int
+) -> None:
+    dice, wished = random.Random(seed), 0
+    ids = await at.stock(given_records.listing("p1"))
+    for _ in range(30):
+        what = dice.choice(("wish", "work", "work", "bad", "time"))
+        if what == "wish":
+            wished += 1
+            await at.want(ids["p1"], STOCK, 100 + wished)
+        elif what == "work":
+            await at.work()
+        elif what == "bad":
+            at.far.days.append(dice.choice(("lost", "dropped", "died", "unreachable", "throttled", "stale", "locked")))
+        else:
+            at.clock.advance(dice.choice((1, 200, 40_000)))
+    at.far.days.clear()
+    await at.settle(4)
+    written = [effect[2] for effect in at.far.effects]
+    assert written == sorted(set(written))  # type: ignore[type-var] # numbers
+    assert at.far.value("p1", STOCK) == 100 + wished
+
+
+async def test_PR_12_a_worker_that_slept_over_its_lease_sends_no_older_value(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"), given_records.listing("p2"))
+    at.far.batch = 1
+    plain, asleep, awake = at.far.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(batch: Sequence[Edit]) -> Sequence[Outcome]:
+        asleep.set()
+        await awake.wait()
+        return await plain(batch)
+
+    at.far.write = slow  # type: ignore[method-assign]
+    for id_ in ("p1", "p2"):
+        await at.want(ids[id_], STOCK, 7)
+        at.clock.advance(1)
+    parts = {**at.scope.engine.parts, Settings: Settings(at_once=1)}
+    first = replace(at.scope, engine=replace(at.scope.engine, parts=parts))
+    sleeper = asyncio.create_task(sending.work(first, "con_one"))
+    await asleep.wait()
+    at.clock.advance(Settings().lease.total_seconds())
+    await at.expire()
+    at.far.write = plain  # type: ignore[method-assign]
+    await at.want(ids["p2"], STOCK, 9)
+    await at.settle(1)
+    awake.set()
+    await sleeper
+    await at.settle(2)
+    written = [value for key, _, value in at.far.effects if key in at.far.story["p2", STOCK]]
+    assert written == [9]
+    assert (at.far.value("p2", STOCK), await at.edits()) == (9, [])
 
 
 async def test_a_newer_wish_takes_the_place_of_an_older_one_that_never_arrives(at: Given) -> None:
@@ -199,6 +259,7 @@ async def test_a_connection_that_ends_takes_what_was_wanted_with_it(at: Given, d
         event = {"tenant_id": "ten_one", "subject": "con_one", "at": at.clock.now()}
         await waking.disconnected(tx, event)
     await at.work()
+    await settling.close_orphans(at.scope, "con_one")
     assert (at.far.calls, await _states(at, push)) == (0, [("cancelled", "DISCONNECTED")])
 
 

@@ -10,22 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-import msgspec
-
 from isthmus.connect.shapes import Order
 from isthmus.features.fulfilment.settings import Settings
-
-#: What a connector may raise that did not expect what it met.
-DATA_FAULTS: Final = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    msgspec.MsgspecError,
-)
-
 
 #: The result of a line that has been done.
 DONE: Final = "done"

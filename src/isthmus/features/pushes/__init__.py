@@ -4,6 +4,8 @@ from isthmus.features.pushes.errors import NothingToPush as NothingToPush
 from isthmus.features.pushes.errors import NotWritable as NotWritable
 from isthmus.features.pushes.model.edits import ItemState as ItemState
 from isthmus.features.pushes.model.edits import Place as Place
+from isthmus.features.pushes.service.lines import Lines as Lines
+from isthmus.features.pushes.service.lines import echoes as echoes
 from isthmus.features.pushes.service.shops import About as About
 from isthmus.features.pushes.service.shops import Shop as Shop
 from isthmus.features.pushes.service.shops import Shops as Shops

@@ -51,7 +51,8 @@ class ConflictDecided(Conflict):
 class ConflictUndecided(Conflict):
     """There is no decision to take back.
 
-    Resolve the conflict with `POST /api/sync/conflicts/{id}/resolve`; one that was undone stays so.
+    Resolve the conflict with `POST /api/sync/conflicts/{id}/resolve`; one that was undone stays so, and where both
+    sides came to agree by themselves nothing was decided.
     """
 
     code: ClassVar[str] = "CONFLICT_UNDECIDED"

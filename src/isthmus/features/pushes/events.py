@@ -47,7 +47,7 @@ class ConflictOpened(Event):
 
 
 class ConflictResolved(Event):
-    """A person decided a conflict."""
+    """A conflict was decided: by a person, or by itself, because one side changed and both agree, or a rule decides."""
 
     type: ClassVar[str] = "conflict.resolved"
     public: ClassVar[bool] = True

@@ -4,7 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.pushes import jobs
 from isthmus.features.pushes.events import EMITS
 from isthmus.features.pushes.routes import conflicts, pushes
-from isthmus.features.pushes.service.waking import missing
+from isthmus.features.pushes.service.waking import CLOSE, missing
 from isthmus.features.pushes.service.wanting import JOB
 from isthmus.features.pushes.settings import Settings
 
@@ -12,14 +12,22 @@ FEATURE = Feature(
     name="pushes",
     routes=(pushes.products, pushes.listings, pushes.routes, conflicts.routes),
     counts_deaths=frozenset({JOB}),
-    jobs={JOB: jobs.send},
+    jobs={JOB: jobs.send, CLOSE: jobs.close},
     listens={
         "pushes.connected": (("connection.connected",), jobs.connected),
+        "pushes.configured": (("product_sync.configured",), jobs.configured),
         "pushes.disconnected": (("connection.disconnected",), jobs.disconnected),
+        "pushes.forbidden": (("integration.types_forbidden",), jobs.forbidden),
+        "pushes.deactivated": (("integration.deactivated",), jobs.deactivated),
+        "pushes.activated": (("integration.activated",), jobs.activated),
     },
     emits=EMITS,
     permissions=(pushes.READ, pushes.PUSH),
     reconcile=(missing,),
-    periodic={"pushes.stalled": (5.0, jobs.wake), "pushes.prune": (3600.0, jobs.prune)},
+    periodic={
+        "pushes.stalled": (5.0, jobs.wake),
+        "pushes.sweep": (20.0, jobs.sweep),
+        "pushes.prune": (3600.0, jobs.prune),
+    },
     settings=Settings,
 )

@@ -4,13 +4,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.engine.db import Tx
-from isthmus.features.pushes.service import sending, waking
+from isthmus.features.pushes.service import rules, sending, settling, waking
 from isthmus.scope import Scope, System
 
 
 async def send(scope: Scope, connection_id: str) -> None:
     """Send what is due at one connection."""
     await sending.work(scope, connection_id)
+
+
+async def close(scope: Scope, connection_id: str) -> None:
+    """End what has lost its listings at one connection."""
+    await settling.close_orphans(scope, connection_id)
+
+
+async def sweep(system: System) -> None:
+    """Find what ended without a word, and questions that answered themselves."""
+    await waking.sweep(system)
 
 
 async def wake(system: System) -> None:
@@ -28,6 +38,26 @@ async def connected(tx: Tx, event: Mapping[str, Any]) -> None:
     await waking.connected(tx, event)
 
 
+async def configured(tx: Tx, event: Mapping[str, Any]) -> None:
+    """Product sync names a rule for its connection."""
+    await rules.configured(tx, event)
+
+
 async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     """A connection has ended."""
     await waking.disconnected(tx, event)
+
+
+async def forbidden(tx: Tx, event: Mapping[str, Any]) -> None:
+    """Types of records may not pass an integration any more."""
+    await waking.forbidden(tx, event)
+
+
+async def deactivated(tx: Tx, event: Mapping[str, Any]) -> None:
+    """An integration was switched off."""
+    await waking.deactivated(tx, event)
+
+
+async def activated(tx: Tx, event: Mapping[str, Any]) -> None:
+    """An integration was switched on."""
+    await waking.activated(tx, event)

@@ -160,8 +160,9 @@ async def activate(scope: Scope, integration_id: str) -> Integration:
             raise IntegrationNotConnected(details={"status": found.status})
         if found.enabled:
             return found
+        ids = [one for one, _, _ in await store.connections_of(tx, integration_id)]
         await store.update_enabled(tx, integration_id, scope.principal.id, scope.now, on=True)
-        tx.emit(IntegrationActivated(subject=integration_id, before=_told(found)))
+        tx.emit(IntegrationActivated(subject=integration_id, body={"connectionIds": ids}, before=_told(found)))
         return await _one(tx, integration_id)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from isthmus.client import ClientError
 from isthmus.connect.abilities import ActionKind
 from isthmus.connect.acting import Action, WrongDetail
+from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.shapes import Order
 from isthmus.connect.writing import Outcome
 from isthmus.features import orders, sync
@@ -17,7 +18,6 @@ from isthmus.features.fulfilment import model, store
 from isthmus.features.fulfilment.errors import Lost
 from isthmus.features.fulfilment.events import ActionCancelled, ActionDone, ActionRefused, ActionUnsure
 from isthmus.features.fulfilment.model import (
-    DATA_FAULTS,
     Again,
     Fault,
     Item,

@@ -28,6 +28,17 @@ class State(StrEnum):
     CONFLICT = "conflict"
 
 
+class Winner(StrEnum):
+    """Whose value a decided conflict left in place."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    #: A third value that a person chose.
+    VALUE = "value"
+    #: Nobody's: both sides came to hold the same value by themselves.
+    AGREED = "agreed"
+
+
 class ItemState(StrEnum):
     """What became of one item of a push."""
 
@@ -74,7 +85,12 @@ class LiveEdit:
         return f"{self.id}-{self.version}"
 
     def must_look(self, now: datetime, fresh: timedelta) -> bool:
-        """Whether the far side is read before anything is sent: after a death, a failure, or a long wait."""
+        """Whether the far side is read before anything is sent: after a death, a failure, or a long wait.
+
+        A field in conflict is woken by news of its listing, or by a newer wish.
+        """
+        if self.state is State.CONFLICT:
+            return False
         return self.state is not State.WAITING or self.attempts > 0 or now - self.wanted_at > fresh
 
 
@@ -87,6 +103,15 @@ class Later:
     attempts: int
     code: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why nothing of a connection can be sent, and until when; None: until it is signed in to."""
+
+    code: str
+    reason: str
+    due_at: datetime | None
 
 
 def pause(attempts: int, asked: float | None = None) -> timedelta:

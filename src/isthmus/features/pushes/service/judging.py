@@ -1,5 +1,6 @@
 """What a failed call means for an edit: sent or not, and whether waiting helps."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,6 +34,14 @@ _REJECTED: Final = timedelta(minutes=10)
 _HELD: Final = (RateLimited, BreakerOpen, Throttled)
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The connector itself failed over what it met; `sent` says whether a request may have left before."""
+
+    fault: str
+    sent: bool
+
+
 def refused(one: LiveEdit, code: str, reason: str) -> Closed:
     """The edit ends without its effect."""
     return Closed(one.id, one.version, ItemState.REFUSED, storable(code)[:100], storable(reason)[:_REASON])
@@ -53,8 +62,10 @@ def stale(one: LiveEdit, now: datetime) -> Later | Closed:
     return _later(State.UNSURE, now, one.attempts + 1, told)
 
 
-def judged(failure: ClientError, one: LiveEdit, now: datetime, *, looking: bool = False) -> Later | Closed:
+def judged(failure: ClientError | Broken, one: LiveEdit, now: datetime, *, looking: bool = False) -> Later | Closed:
     """What becomes of an edit whose call failed; `looking` says that nothing was written by it."""
+    if isinstance(failure, Broken):
+        return _broken(failure, one, now, looking=looking)
     code = failure.kind.upper()
     reason = storable(failure.message)[:_REASON]
     if isinstance(failure, PlatformError) and failure.code != failure.kind:
@@ -69,9 +80,21 @@ def judged(failure: ClientError, one: LiveEdit, now: datetime, *, looking: bool 
         return _later(_rest(before), now + wait, one.attempts, (code, reason))
     if one.attempts + 1 >= MOST_ATTEMPTS or _hopeless(failure, looking=looking):
         return refused(one, code if _hopeless(failure, looking=looking) else "PUSH_GAVE_UP", reason)
-    unsure = failure.sent and not looking
-    state = State.UNSURE if unsure else _rest(before)
+    state = State.UNSURE if failure.sent and not looking else _rest(before)
     return _later(state, now + pause(one.attempts, failure.retry_after), one.attempts + 1, (code, reason))
+
+
+def _broken(failure: Broken, one: LiveEdit, now: datetime, *, looking: bool) -> Later | Closed:
+    told = ("CONNECTOR_FAULT", f"The connector failed ({failure.fault}).")
+    if one.attempts + 1 >= MOST_ATTEMPTS:
+        return refused(one, *told)
+    state = State.UNSURE if failure.sent and not looking else _rest(one.state)
+    return _later(state, now + pause(one.attempts), one.attempts + 1, told)
+
+
+def unlooked(one: LiveEdit, now: datetime) -> Later:
+    """There was no time to look at the far side; the next round goes on."""
+    return _later(_rest(one.state), now, one.attempts, ("", ""))
 
 
 def _rest(before: State) -> State:
@@ -83,13 +106,6 @@ def _hopeless(failure: ClientError, *, looking: bool) -> bool:
         return True
     passing = isinstance(failure, PlatformFailed | Throttled)
     return isinstance(failure, PlatformError) and not passing and not looking
-
-
-def put_off(one: LiveEdit, code: str, reason: str, after: timedelta | None, now: datetime) -> Later:
-    """Nothing can be sent just now, for a reason of our own house; None: until the connection is signed in to."""
-    if after is None:
-        return _later(State.PARKED, None, one.attempts, (code, reason))
-    return _later(_rest(one.state), now + after, one.attempts, (code, reason))
 
 
 def _later(state: State, due: datetime | None, attempts: int, told: tuple[str, str]) -> Later:

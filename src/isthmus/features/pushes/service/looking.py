@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from isthmus.client import ClientError
-from isthmus.connect.spi import Unmappable
+from isthmus.connect.faults import DATA_FAULTS
+from isthmus.connect.spi import RawRecord, Unmappable
 from isthmus.features import records, sync
+from isthmus.features.pushes.service.judging import Broken
 from isthmus.features.pushes.service.shops import ENTITY, Shop, shops
 from isthmus.features.records import ListingItem, Unstorable
+from isthmus.kit.clock import Clock
 from isthmus.scope import Scope
 
 _AT_ONCE = 8
@@ -24,19 +27,20 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What looking found: listings that are not there any more, and failures by listing."""
+    """What looking found: listings that are not there any more, those for which there was no time, and failures."""
 
-    gone: frozenset[str]
-    failed: Mapping[str, ClientError]
+    gone: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    failed: Mapping[str, ClientError | Broken] = field(default_factory=dict)
 
 
-async def look(scope: Scope, shop: Shop, listing_ids: Sequence[str]) -> Seen:
-    """Read these listings anew and write them to the store."""
+async def look(scope: Scope, shop: Shop, listing_ids: Sequence[str], until: float) -> Seen:
+    """Read these listings anew and write them to the store; no reading begins after `until` (seconds of the clock)."""
     if not listing_ids:
-        return Seen(frozenset(), {})
+        return Seen()
     probes = await records.probes(scope, listing_ids)
-    gate = asyncio.Semaphore(_AT_ONCE)
-    found = await asyncio.gather(*(_one(shop, gate, probes.get(id_, ())) for id_ in listing_ids))
+    eyes = _Eyes(shop, scope.clock, until, asyncio.Semaphore(_AT_ONCE))
+    found = await asyncio.gather(*(eyes.one(probes.get(id_, ())) for id_ in listing_ids))
     items = [item for one in found if isinstance(one, list) for item in one]
     if items:
         origin = Origin(shop.about.id, shop.about.provider)
@@ -47,23 +51,38 @@ async def look(scope: Scope, shop: Shop, listing_ids: Sequence[str]) -> Seen:
     told = dict(zip(listing_ids, found, strict=True))
     return Seen(
         frozenset(id_ for id_, one in told.items() if one == []),
-        {id_: one for id_, one in told.items() if isinstance(one, ClientError)},
+        frozenset(id_ for id_, one in told.items() if one is None),
+        {id_: one for id_, one in told.items() if isinstance(one, ClientError | Broken)},
     )
 
 
-async def _one(shop: Shop, gate: asyncio.Semaphore, external_ids: Sequence[str]) -> list[ListingItem] | ClientError:
-    """A listing by all its parts; none where the platform knows none of them."""
-    items = []
-    for external_id in external_ids:
-        async with gate:
-            try:
-                raw = await shop.fetch(external_id)
-            except ClientError as failure:
-                return failure
-        if raw is None:
-            continue
-        try:
-            items.append(records.item(shop.map(raw), raw.payload, records.raw_hash(raw.payload, shop.reading)))
-        except (Unmappable, Unstorable) as failure:
-            return ClientError(f"The platform's record cannot be read: {failure.reason}")
-    return items
+@dataclass(frozen=True, slots=True)
+class _Eyes:
+    """How one round looks: several at a time, and not for ever."""
+
+    shop: Shop
+    clock: Clock
+    until: float
+    gate: asyncio.Semaphore
+
+    async def one(self, external_ids: Sequence[str]) -> list[ListingItem] | ClientError | Broken | None:
+        """A listing by all its parts; empty where the platform knows none of them, None where time was up."""
+        items = []
+        for external_id in external_ids:
+            async with self.gate:
+                if self.clock.monotonic() >= self.until:
+                    return None
+                try:
+                    raw = await self.shop.fetch(external_id)
+                    if raw is not None:
+                        items.append(self._item(raw))
+                except ClientError as failure:
+                    return failure
+                except (Unmappable, Unstorable) as failure:
+                    return ClientError(f"The platform's record cannot be read: {failure.reason}")
+                except DATA_FAULTS as fault:
+                    return Broken(type(fault).__name__, sent=False)
+        return items
+
+    def _item(self, raw: RawRecord) -> ListingItem:
+        return records.item(self.shop.map(raw), raw.payload, records.raw_hash(raw.payload, self.shop.reading))

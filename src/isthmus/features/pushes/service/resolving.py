@@ -1,6 +1,6 @@
 """Conflicts: shown, decided by a person one by one or in bulk by a rule, and taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +10,7 @@ from isthmus.features.pushes.errors import ConflictDecided, ConflictNotFound, Co
 from isthmus.features.pushes.events import ConflictResolved, ConflictUndone
 from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
 from isthmus.features.pushes.model.edits import ItemState
+from isthmus.features.pushes.model.edits import Winner as DecidedFor
 from isthmus.features.pushes.model.merging import Rule, Standing, Step, decide, fits
 from isthmus.features.pushes.model.values import checked, shown
 from isthmus.features.pushes.service.settling import finish
@@ -60,16 +61,28 @@ async def resolve(scope: Scope, id_: str, winner: Winner, given: object = None) 
 
     Raises ConflictNotFound, ConflictDecided, WrongEdit.
     """
+    before = await conflict(scope, id_)
+    prices = await _prices(scope, [Effect(before, winner, None)])
     async with scope.tx() as tx:
         found = await _one(tx, id_, held=True)
         if found.state != "open":
             raise ConflictDecided
         value = checked(found.place.field, given) if winner == "value" else None
-        await _apply(tx, scope, Effect(found, winner, {"ours": found.ours, "theirs": found.theirs}.get(winner, value)))
+        value = {"ours": found.ours, "theirs": found.theirs}.get(winner, value)
+        await _apply(tx, scope, Effect(found, winner, value), prices)
         return await _one(tx, id_)
 
 
-async def _apply(tx: Tx, scope: Scope, effect: Effect) -> None:
+async def _prices(scope: Scope, effects: Sequence[Effect]) -> Mapping[str, str]:
+    """Which price the platforms show, by connection, of those to which something will be sent.
+
+    Asked before a transaction is open: a connection is looked up in one of its own.
+    """
+    ids = {one.conflict.connection_id for one in effects if one.winner != "theirs"}
+    return {id_: (await shops(scope).about(scope, id_)).writing.price for id_ in sorted(ids)}
+
+
+async def _apply(tx: Tx, scope: Scope, effect: Effect, prices: Mapping[str, str]) -> None:
     found, winner = effect.conflict, effect.winner
     assert winner is not None  # noqa: S101 - the callers leave undecided ones out
     now = scope.now
@@ -82,7 +95,7 @@ async def _apply(tx: Tx, scope: Scope, effect: Effect) -> None:
         if winner == "value":
             closed = Closed(found.edit_id, _NEWEST, ItemState.SUPERSEDED)
             await finish(tx, scope, await pushes.close(tx, [closed], now))
-        theirs = await _shown_now(tx, scope, found)
+        theirs = await _shown_now(tx, found, prices[found.connection_id])
         if await edits.decided(tx, found.edit_id, effect.value, theirs, now) is not None:
             await tx.enqueue(JOB, found.connection_id)
     body = {"conflictId": found.id, "winner": winner, "value": shown(effect.value)}
@@ -93,14 +106,13 @@ async def _apply(tx: Tx, scope: Scope, effect: Effect) -> None:
 _NEWEST = 2**31 - 1
 
 
-async def _shown_now(tx: Tx, scope: Scope, found: FieldConflict) -> EditValue:
+async def _shown_now(tx: Tx, found: FieldConflict, price: str) -> EditValue:
     """What the far side shows by now, as far as the store knows."""
     place = found.place
-    about = await shops(scope).about(scope, found.connection_id)
     whole = (await records.wholes(tx, [place.listing_id])).get(place.listing_id)
     try:
         if whole is not None:
-            return value_of(whole.listing, place.variant, place.field, place.location, about.writing.price)
+            return value_of(whole.listing, place.variant, place.field, place.location, price)
     except LookupError:
         pass  # the variant has gone: sending tells
     return found.theirs
@@ -138,13 +150,14 @@ def _effect(one: FieldConflict, rule: Rule) -> Effect | None:
 async def resolve_all(scope: Scope, rule: Rule, wanted: ConflictFilter) -> list[Effect]:
     """Decide all of them by a rule; those that somebody else decided meanwhile are left out. Raises as `preview`."""
     effects = await preview(scope, rule, wanted)
+    prices = await _prices(scope, effects)
     applied: list[Effect] = []
     for start in range(0, len(effects), _AT_ONCE):
         async with scope.tx() as tx:
             for effect in effects[start : start + _AT_ONCE]:
                 current = await store.one(tx, effect.conflict.id, held=True)
                 if current is not None and current.state == "open":
-                    await _apply(tx, scope, effect)
+                    await _apply(tx, scope, effect, prices)
                     applied.append(effect)
     return applied
 
@@ -155,14 +168,14 @@ async def undo(scope: Scope, id_: str) -> str:
     Raises ConflictNotFound, ConflictUndecided, and what the connections raise.
     """
     found = await conflict(scope, id_)
-    await shops(scope).about(scope, found.connection_id)
+    price = (await shops(scope).about(scope, found.connection_id)).writing.price
     async with scope.tx() as tx:
         found = await _one(tx, id_, held=True)
-        if found.state != "resolved":
+        if found.state != "resolved" or found.winner == DecidedFor.AGREED:
             raise ConflictUndecided
         await shops(scope).admit(tx, found.connection_id)
         loser = found.theirs if found.winner == "ours" else found.ours
-        theirs = await _shown_now(tx, scope, found)
+        theirs = await _shown_now(tx, found, price)
         await store.set_undone(tx, id_, (scope.principal.id, scope.now))
         wish = Wish(scope.id("edt"), found.connection_id, found.place, loser, (theirs,))
         push_id = await note(tx, scope, [wish], "undo")

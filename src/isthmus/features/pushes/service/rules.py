@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from isthmus.connect.edits import EditField
+from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import connections
 from isthmus.features.pushes.errors import WrongEdit
 from isthmus.features.pushes.events import RulesSet
@@ -57,3 +59,11 @@ async def set_rules(scope: Scope, connection_id: str | None, given: Mapping[Edit
         known = before[0] if connection_id is None else before[1]
         tx.emit(RulesSet(subject=subject, body={"rules": after}, before={"rules": known}, after={"rules": after}))
     return await rules(scope, connection_id)
+
+
+async def configured(tx: SystemTx, event: Mapping[str, Any]) -> None:  # house: silent - the configuration was told
+    """Product sync was configured: the rule that it names decides over each field of its connection that it can."""
+    named, connection_id = event["body"].get("conflictRule"), event["body"].get("connectionId")
+    if named and connection_id:
+        given = {str(field): named for field in EditField if fits(field, Rule(named))}
+        await store.set_rules(tx, connection_id, given, event["tenant_id"])

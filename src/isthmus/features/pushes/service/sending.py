@@ -1,87 +1,126 @@
-"""Sending what is wanted at a far side: taken, decided, marked, sent, and settled, some hundred edits at a time.
-
-Whoever dies in between leaves edits that are marked as sent: the next one looks at the far side before anything else.
-Each edit carries an absolute value, and always the newest, so that a late repeat never brings an old one back.
-"""
+"""One line to a connection: rounds of edits that are taken, decided, sent and settled, some of them side by side."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from isthmus.client import ClientError, PlatformError, PlatformFailed, Throttled
-from isthmus.connect.edits import Edit, Outcome
-from isthmus.features import records
-from isthmus.features.connections import ConnectionExpired, ConnectionNotFound, ConnectionPending
+from isthmus.connect.edits import Edit
+from isthmus.features import access, records
+from isthmus.features.connections import (
+    ConnectionExpired,
+    ConnectionNotFound,
+    ConnectionPending,
+    IntegrationDisabled,
+    ShardTypeForbidden,
+)
 from isthmus.features.pushes.errors import NotWritable
-from isthmus.features.pushes.model.edits import Later, LiveEdit
+from isthmus.features.pushes.model.edits import Halt, Later, LiveEdit
 from isthmus.features.pushes.service import deciding, judging, rules, settling
+from isthmus.features.pushes.service.calling import Calls, each
 from isthmus.features.pushes.service.deciding import Plan
-from isthmus.features.pushes.service.looking import look
+from isthmus.features.pushes.service.lines import lines
+from isthmus.features.pushes.service.looking import Seen, look
+from isthmus.features.pushes.service.settling import Round
 from isthmus.features.pushes.service.shops import Shop, shops
 from isthmus.features.pushes.service.wanting import JOB
 from isthmus.features.pushes.settings import Settings
-from isthmus.features.pushes.store import edits
+from isthmus.features.pushes.store import conflicts, edits
 from isthmus.features.pushes.store.pushes import Closed
 from isthmus.kit.errors import Problem
 from isthmus.scope import Scope
 
-#: Rounds that overlap: while one is settled the other one sends.
-_ROUNDS: Final = 2
-#: Calls begin only in the first half of a lease; the rest is for their ends.
+#: Rounds that overlap: while one is decided and another one is settled, a third one sends.
+_ROUNDS: Final = 3
+#: Nothing is looked at after this part of a lease, and no call begins after that one; the rest is for their ends.
+_LOOKING: Final = 0.25
 _SENDING: Final = 0.5
+#: Where a call takes many edits a round may be so much larger.
+_LARGEST: Final = 5
 _OUTAGE: Final = timedelta(seconds=30)
+#: For how long what an integration is switched off for is left alone; switching it on ends that.
+OFF: Final = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Line:
-    """One worker's line to one connection."""
+    """One worker's line to one connection; `size` is how many edits a round takes."""
 
     scope: Scope
     shop: Shop
     settings: Settings
     gate: asyncio.Semaphore
+    size: int
 
     async def drain(self) -> None:
-        while not self.scope.engine.queue.stopping.is_set() and await self._round():
+        while not await self._is_to_stop() and await self._round():
             pass
+
+    async def _is_to_stop(self) -> bool:
+        """A process that ends leaves the rest to the next one; a suspended tenant's waits until it is let in again."""
+        return self.scope.engine.queue.stopping.is_set() or await access.is_halted(self.scope)
 
     async def _round(self) -> bool:
         claim = self.scope.id("clm")
+        lease = self.settings.lease.total_seconds()
         began = self.scope.clock.monotonic()
-        taken = await _take(self.scope, self.shop.about.id, claim)
+        async with self.scope.tx() as tx:
+            whose = (self.shop.about.id, claim)
+            taken = await edits.take(tx, whose, self.settings.lease, self.scope.now, self.size)
         if not taken:
             return False
-        stop = began + self.settings.lease.total_seconds() * _SENDING
-        made = await self._decide(claim, taken)
+        made = await self._decide(claim, taken, began + lease * _LOOKING)
         before = self.shop.now()
-        sent = _Sent(self, stop)
-        await sent.all([edit for _, edit in made.sending.values()])
-        await settling.settle(self.scope, self.shop, settling.Round(claim, before, made, sent.outcomes, sent.failures))
+        self._remember(list(made.sending.values()))
+        calls = Calls(self.shop, self.gate, self.scope.clock, began + lease * _SENDING)
+        await calls.all(list(made.sending.values()))
+        self._fit(len(made.sending), calls.count)
+        await settling.settle(self.scope, self.shop, Round(claim, before, made, calls.outcomes, calls.failures))
         return True
 
-    async def _decide(self, claim: str, taken: Sequence[LiveEdit]) -> Plan:
+    def _remember(self, wanted: Sequence[tuple[LiveEdit, Edit]]) -> None:
+        place = (self.scope.tenant_id, self.shop.about.id)
+        lines(self.scope).writes(place, [(live.place.listing_id, edit) for live, edit in wanted])
+
+    def _fit(self, sent: int, calls: int) -> None:
+        """Rounds are as long as their calls, not as their edits."""
+        if calls:
+            most = self.settings.taken
+            self.size = min(max(most, most * sent // calls), most * _LARGEST)
+
+    async def _decide(self, claim: str, taken: Sequence[LiveEdit], until: float) -> Plan:
         doubtful = [one for one in taken if one.must_look(self.scope.now, self.settings.fresh)]
-        seen = await look(self.scope, self.shop, sorted({one.place.listing_id for one in doubtful}))
-        early = Plan()
-        for one in doubtful:
-            id_ = one.place.listing_id
-            if id_ in seen.gone:
-                early.closed[one] = judging.refused(one, "LISTING_GONE", "The platform has no such listing any more.")
-            elif id_ in seen.failed:
-                _note(early, one, judging.judged(seen.failed[id_], one, self.scope.now, looking=True))
+        seen = await look(self.scope, self.shop, sorted({one.place.listing_id for one in doubtful}), until)
+        early = _seen(self.scope, doubtful, seen)
         rest = [one for one in taken if one not in early.closed and one.id not in early.later]
+        shop = self.shop.about
         async with self.scope.tx() as tx:
-            await shops(self.scope).admit(tx, self.shop.about.id)
+            await shops(self.scope).admit(tx, shop.id)
             wholes = await records.wholes(tx, sorted({one.place.listing_id for one in rest}))
-            ruling = await rules.in_force(tx, self.shop.about.id)
-            made = deciding.plan(self.scope, rest, wholes, ruling, self.shop.about.writing.price)
+            ruling = await rules.in_force(tx, shop.id)
+            made = deciding.plan(self.scope, rest, wholes, ruling, shop.writing.price)
             marked = await edits.mark(tx, claim, [(one, edit.based_on) for one, edit in made.sending.values()])
-        made.sending = {id_: pair for id_, pair in made.sending.items() if id_ in marked}
+            made.sending = {id_: pair for id_, pair in made.sending.items() if id_ in marked}
+            answered = [end for id_, end in made.ended.items() if id_ in made.sending]
+            settling.tell_ended(tx, await conflicts.end(tx, answered, self.scope.now), answered)
         made.closed.update(early.closed)
         made.later.update(early.later)
         return made
+
+
+def _seen(scope: Scope, doubtful: Sequence[LiveEdit], seen: Seen) -> Plan:
+    """Those of which looking has decided, or for which it must be done again."""
+    made = Plan()
+    for one in doubtful:
+        id_ = one.place.listing_id
+        if id_ in seen.gone:
+            made.closed[one] = judging.refused(one, "LISTING_GONE", "The platform has no such listing any more.")
+        elif id_ in seen.left:
+            made.later[one.id] = judging.unlooked(one, scope.now)
+        elif id_ in seen.failed:
+            _note(made, one, judging.judged(seen.failed[id_], one, scope.now, looking=True))
+    return made
 
 
 def _note(made: Plan, one: LiveEdit, what: Later | Closed) -> None:
@@ -91,61 +130,21 @@ def _note(made: Plan, one: LiveEdit, what: Later | Closed) -> None:
         made.later[one.id] = what
 
 
-@dataclass(slots=True)
-class _Sent:
-    """The calls of one round; `outcomes` and `failures` are by the edits' keys, and what is in neither was not sent."""
-
-    line: _Line
-    stop: float
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    failures: dict[str, ClientError] = field(default_factory=dict)
-
-    async def all(self, wanted: Sequence[Edit]) -> None:
-        batches = self.line.shop.batches(wanted) if wanted else ()
-        await _each([self._one(batch) for batch in batches])
-
-    async def _one(self, batch: Sequence[Edit]) -> None:
-        async with self.line.gate:
-            if self.line.scope.clock.monotonic() >= self.stop:
-                return
-            try:
-                told = await self.line.shop.write(batch)
-            except ClientError as failure:
-                if len(batch) == 1 or not _definite(failure):
-                    self.failures.update((edit.key, failure) for edit in batch)
-                    return
-            else:
-                self.outcomes.update((one.key, one) for one in told)
-                return
-        # one of them is refused for all: each half alone, until the one is found
-        middle = len(batch) // 2
-        await _each([self._one(batch[:middle]), self._one(batch[middle:])])
-
-
-def _definite(failure: ClientError) -> bool:
-    """Whether the platform refused the call as a whole, and so did nothing of it, for a reason that one edit may be."""
-    return isinstance(failure, PlatformError) and not isinstance(failure, PlatformFailed | Throttled)
-
-
-async def _each(calls: Sequence[Awaitable[None]]) -> None:
-    """All of them; a failure of ours waits for the others, whose outcomes are known by then."""
-    for end in await asyncio.gather(*calls, return_exceptions=True):
-        if isinstance(end, BaseException):
-            raise end
-
-
-async def _take(scope: Scope, connection_id: str, claim: str) -> Sequence[LiveEdit]:
-    settings = scope.part(Settings)
-    async with scope.tx() as tx:
-        return await edits.take(tx, (connection_id, claim), settings.lease, scope.now, settings.taken)
-
-
 async def work(scope: Scope, connection_id: str) -> None:
-    """Send what is due at one connection, until nothing is; what is due later wakes this again."""
-    async with scope.tx() as tx:
-        due = await edits.next_due(tx, connection_id)
-    if due is not None and due <= scope.now:
-        await _open(scope, connection_id)
+    """Send what is due at one connection, until nothing is; what is due later wakes this again.
+
+    Where this process is at it already, there is nothing to do: that line looks once more when it ends.
+    """
+    own, place = lines(scope), (scope.tenant_id, connection_id)
+    if not own.take(place):
+        return
+    try:
+        async with scope.tx() as tx:
+            due = await edits.next_due(tx, connection_id)
+        if due is not None and due <= scope.now:
+            await _open(scope, connection_id)
+    finally:
+        own.leave(place)
     async with scope.tx() as tx:
         following = await edits.next_due(tx, connection_id)
         if following is not None:
@@ -156,20 +155,19 @@ async def _open(scope: Scope, connection_id: str) -> None:
     settings = scope.part(Settings)
     try:
         async with shops(scope).open(scope, connection_id) as shop:
-            line = _Line(scope, shop, settings, asyncio.Semaphore(settings.at_once))
-            await _each([line.drain() for _ in range(_ROUNDS)])
+            line = _Line(scope, shop, settings, asyncio.Semaphore(settings.at_once), settings.taken)
+            await each([line.drain() for _ in range(_ROUNDS)])
     except (ConnectionExpired, ConnectionPending):
-        told = (judging.EXPIRED, "The connection must be signed in to again.")
-        await _put_off(scope, connection_id, told, None)
-    except (ConnectionNotFound, NotWritable) as failure:
+        await _halt(scope, connection_id, judging.EXPIRED, "The connection must be signed in to again.", None)
+    except (ConnectionNotFound, NotWritable, ShardTypeForbidden) as failure:
         await settling.abandon(scope, connection_id, failure.code, failure.message)
+    except IntegrationDisabled as failure:
+        await _halt(scope, connection_id, failure.code, failure.message, OFF)
     except Problem as failure:
-        await _put_off(scope, connection_id, (failure.code, failure.message), _OUTAGE)
+        await _halt(scope, connection_id, failure.code, failure.message, _OUTAGE)
 
 
-async def _put_off(scope: Scope, connection_id: str, told: tuple[str, str], after: timedelta | None) -> None:
-    claim = scope.id("clm")
-    while taken := await _take(scope, connection_id, claim):
-        waits: Mapping[str, Later] = {one.id: judging.put_off(one, *told, after, scope.now) for one in taken}
-        async with scope.tx() as tx:
-            await edits.later(tx, claim, waits)
+async def _halt(scope: Scope, connection_id: str, code: str, reason: str, after: timedelta | None) -> None:
+    wait = Halt(code, reason, None if after is None else scope.now + after)
+    async with scope.tx() as tx:
+        await edits.put_off(tx, scope.tenant_id, [connection_id], wait, scope.now)

@@ -1,8 +1,9 @@
 """What became of a round of edits, written in one transaction: edits, items, listings, conflicts and events."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -10,17 +11,24 @@ from isthmus.client import ClientError
 from isthmus.connect.edits import Edit, EditValue, Outcome, Result, edited
 from isthmus.connect.shapes import Listing
 from isthmus.features import records, sync
-from isthmus.features.pushes.events import ConflictOpened, PushFinished
+from isthmus.features.pushes.events import ConflictOpened, ConflictResolved, PushFinished
 from isthmus.features.pushes.model.edits import ItemState, Later, LiveEdit, State
 from isthmus.features.pushes.model.values import shown
 from isthmus.features.pushes.service import judging
 from isthmus.features.pushes.service.deciding import Plan
+from isthmus.features.pushes.service.judging import Broken
 from isthmus.features.pushes.service.looking import Origin
 from isthmus.features.pushes.service.shops import ENTITY, Shop
 from isthmus.features.pushes.store import conflicts, edits, pushes
+from isthmus.features.pushes.store.conflicts import Ended
 from isthmus.features.pushes.store.pushes import Closed
 from isthmus.scope import Scope, Tx
 
+Change = Callable[[Listing], Listing]
+DISCONNECTED: Final = "DISCONNECTED"
+FORBIDDEN: Final = "SHARD_TYPE_FORBIDDEN"
+#: Of items with these codes it is known what took their edits away.
+TOLD: Final = (DISCONNECTED, FORBIDDEN)
 #: The far side's clock is known to seconds; an older answer than our write is told by less.
 _MARGIN = timedelta(seconds=2)
 
@@ -36,7 +44,7 @@ class Round:
     before: datetime
     plan: Plan
     outcomes: Mapping[str, Outcome]
-    failures: Mapping[str, ClientError]
+    failures: Mapping[str, ClientError | Broken]
 
 
 async def settle(scope: Scope, shop: Shop, one: Round) -> None:
@@ -48,12 +56,14 @@ async def settle(scope: Scope, shop: Shop, one: Round) -> None:
         mine = await edits.end(tx, one.claim, _ended(one.plan.closed, one), scope.now)
         await edits.later(tx, one.claim, one.plan.later)
         written = [pair for pair in done if pair[0].id in mine]
-        await _rewrite(tx, scope, shop, written, at)
+        origin = Origin(shop.about.id, shop.about.provider)
+        await records.rewrite(tx, scope, origin, _changes(shop, written, at), one.plan.wholes)
         closed = [end for live, end in one.plan.closed.items() if live.id in mine]
         await finish(tx, scope, await pushes.close(tx, closed, scope.now))
         await pushes.held(tx, [(id_, wait.code, wait.reason) for id_, wait in one.plan.later.items() if wait.code])
-        await conflicts.add(tx, shop.about.id, one.plan.conflicts, scope.now)
-        _tell(tx, shop, one)
+        _tell(tx, shop, one, await conflicts.add(tx, shop.about.id, one.plan.conflicts, scope.now))
+        answered = [end for end in one.plan.ended.values() if end.edit_id in mine]
+        tell_ended(tx, await conflicts.end(tx, answered, scope.now), answered)
 
 
 def _judge(scope: Scope, one: Round) -> list[tuple[LiveEdit, Edit]]:
@@ -88,6 +98,7 @@ def _end_of(scope: Scope, one: Round, live: LiveEdit, edit: Edit) -> Later | Clo
 def _ended(closed: Mapping[LiveEdit, Closed], one: Round) -> dict[LiveEdit, tuple[EditValue] | None]:
     """What has ended, with what the far side shows from now on."""
     theirs = {found.edit.id: found.theirs for found in one.plan.conflicts}
+    theirs.update((id_, end.theirs) for id_, end in one.plan.ended.items())
     found: dict[LiveEdit, tuple[EditValue] | None] = {}
     for live, end in closed.items():
         if end.state in (ItemState.DONE, ItemState.AGREED):
@@ -99,17 +110,15 @@ def _ended(closed: Mapping[LiveEdit, Closed], one: Round) -> dict[LiveEdit, tupl
     return found
 
 
-async def _rewrite(tx: Tx, scope: Scope, shop: Shop, done: Sequence[tuple[LiveEdit, Edit]], at: datetime) -> None:
-    """Show in the store what the far side has taken."""
+def _changes(shop: Shop, done: Sequence[tuple[LiveEdit, Edit]], at: datetime) -> dict[str, Change]:
+    """By listing: what the far side has taken."""
     by_listing: dict[str, list[Edit]] = {}
     for live, edit in done:
         by_listing.setdefault(live.place.listing_id, []).append(edit)
-    changes = {id_: _change(given, shop.about.writing.price, at) for id_, given in by_listing.items()}
-    if changes:
-        await records.rewrite(tx, scope, Origin(shop.about.id, shop.about.provider), changes)
+    return {id_: _change(given, shop.about.writing.price, at) for id_, given in by_listing.items()}
 
 
-def _change(given: Sequence[Edit], price: str, at: datetime) -> Callable[[Listing], Listing]:
+def _change(given: Sequence[Edit], price: str, at: datetime) -> Change:
     def change(listing: Listing) -> Listing:
         for edit in given:
             try:
@@ -136,9 +145,9 @@ def _dated(listing: Listing, given: Sequence[Edit], at: datetime) -> Listing:
     return msgspec.structs.replace(listing, variants=tuple(variants))
 
 
-def _tell(tx: Tx, shop: Shop, one: Round) -> None:
+def _tell(tx: Tx, shop: Shop, one: Round, new: Collection[str]) -> None:
     for found in one.plan.conflicts:
-        if found.winner is None:
+        if found.winner is None and found.id in new:
             place = found.edit.place
             body = {
                 "conflictId": found.id,
@@ -150,6 +159,15 @@ def _tell(tx: Tx, shop: Shop, one: Round) -> None:
                 "theirs": shown(found.theirs),
             }
             tx.emit(ConflictOpened(subject=found.id, body=body))
+
+
+def tell_ended(tx: Tx, closed: Mapping[str, str], ended: Sequence[Ended]) -> None:
+    """Tell of questions that needed nobody in the end; `closed` are their ids by edit."""
+    for one in ended:
+        if one.edit_id in closed:
+            id_ = closed[one.edit_id]
+            body = {"conflictId": id_, "winner": one.winner, "value": shown(one.value)}
+            tx.emit(ConflictResolved(subject=id_, body=body))
 
 
 async def finish(tx: Tx, scope: Scope, finished: Sequence[str]) -> None:  # noqa: ARG001 - the form of its kind
@@ -164,7 +182,15 @@ async def finish(tx: Tx, scope: Scope, finished: Sequence[str]) -> None:  # noqa
 async def abandon(scope: Scope, connection_id: str, code: str, reason: str) -> None:
     """Nothing can ever be sent there: whatever was wanted ends as refused."""
     async with scope.tx() as tx:
-        gone = await edits.forget(tx, scope.tenant_id, connection_id)
+        gone = await edits.forget(tx, scope.tenant_id, [connection_id])
         closed = [Closed(id_, version, ItemState.REFUSED, code, reason) for id_, version in gone]
         await finish(tx, scope, await pushes.close(tx, closed, scope.now))
         await conflicts.drop_open(tx, scope.tenant_id, [id_ for id_, _ in gone], scope.now)
+
+
+async def close_orphans(scope: Scope, connection_id: str) -> None:
+    """End items whose edits went with their listings, since the shop was disconnected or what was read is removed."""
+    async with scope.tx() as tx:
+        told = (TOLD, "The listing was removed.")
+        await finish(tx, scope, await pushes.close_orphans(tx, connection_id, told, scope.now))
+        await conflicts.drop_orphans(tx, connection_id, scope.now)

@@ -6,14 +6,23 @@ from typing import Any, Final
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
-from isthmus.features.pushes.model.edits import ItemState
+from isthmus.features import records
+from isthmus.features.connections import IntegrationDisabled
+from isthmus.features.pushes.model.edits import Halt
+from isthmus.features.pushes.service import settling
+from isthmus.features.pushes.service.sending import OFF
 from isthmus.features.pushes.service.wanting import JOB
 from isthmus.features.pushes.settings import Settings
 from isthmus.features.pushes.store import conflicts, edits, pushes
-from isthmus.features.pushes.store.pushes import Closed
 from isthmus.scope import System
 
+#: Closes what `settling.close_orphans` closes, by connection.
+CLOSE: Final = "pushes.close"
+_TYPE: Final = "product"
 _MOST: Final = 500
+_TENANTS: Final = 10_000
+#: Listings that changed within this time are compared with what is asked about them; a sweep comes far more often.
+_NEWS: Final = timedelta(minutes=3)
 _QUIET: Final = timedelta(seconds=3)
 _BATCH, _BATCHES = 1_000, 50
 
@@ -35,13 +44,49 @@ async def connected(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent 
     await edits.unpark(tx, event["tenant_id"], event["subject"], event["at"])
 
 
-async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent - the cause was told
+async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent - `close` tells
     """A connection has ended: nothing is wanted there any more."""
+    reason = "The shop was disconnected."
+    await _drop(tx, event, [event["subject"]], (settling.DISCONNECTED, reason))
+
+
+async def forbidden(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent - `close` tells
+    """What may pass an integration has changed: where products may not, nothing is wanted any more."""
+    if _TYPE in event["body"]["forbidden"]:
+        reason = "Products may not pass the integration any more."
+        await _drop(tx, event, event["body"]["connectionIds"], (settling.FORBIDDEN, reason))
+
+
+async def _drop(tx: Tx, event: Mapping[str, Any], connection_ids: Sequence[str], told: tuple[str, str]) -> None:
     tenant_id = event["tenant_id"]
-    gone = await edits.forget(tx, tenant_id, event["subject"])
-    closed = [Closed(id_, version, ItemState.CANCELLED, "DISCONNECTED", "") for id_, version in gone]
-    await pushes.close_of(tx, tenant_id, closed, event["at"])
+    await pushes.doom(tx, tenant_id, connection_ids, *told)
+    gone = await edits.forget(tx, tenant_id, connection_ids)
     await conflicts.drop_open(tx, tenant_id, [id_ for id_, _ in gone], event["at"])
+
+
+async def deactivated(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent - the cause was told
+    """An integration was switched off: what is wanted of it waits."""
+    off = IntegrationDisabled()
+    wait = Halt(off.code, off.message, event["at"] + OFF)
+    await edits.put_off(tx, event["tenant_id"], event["body"]["connectionIds"], wait, event["at"])
+
+
+async def activated(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent - the pushes themselves tell
+    """It was switched on again: what waited for that goes on."""
+    ids = event["body"]["connectionIds"]
+    await edits.go_on(tx, event["tenant_id"], ids, IntegrationDisabled.code, event["at"])
+
+
+async def sweep(system: System) -> None:
+    """Find items whose edits went with their listings, and questions that may have answered themselves."""
+    async with system.tx() as tx:
+        found = await pushes.orphaned(tx, _MOST)
+        wakes = [Wake(CLOSE, connection_id, tenant_id) for tenant_id, connection_id in found]
+        await system.engine.queue.enqueue_missing(tx, wakes)
+        for tenant_id, listing_ids in (await conflicts.open_listings(tx, _TENANTS)).items():
+            fresh = await records.changed_since(tx, tenant_id, listing_ids, system.now - _NEWS)
+            if fresh:
+                await edits.reconsider(tx, tenant_id, fresh, system.now)
 
 
 async def prune(system: System) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from isthmus.connect.edits import EditField, EditValue
 from isthmus.engine.db import Tx
 from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
-from isthmus.features.pushes.model.edits import LiveEdit, Place
+from isthmus.features.pushes.model.edits import LiveEdit, Place, Winner
 from isthmus.features.pushes.model.merging import Rule
 from isthmus.features.pushes.model.values import kept, read
 from isthmus.kit.paging import Ask, Page
@@ -22,7 +22,27 @@ select $1, w.id, w.edit_id, $2, w.listing_id, w.variant, w.field, w.location, w.
   case when w.winner is not null then $4::timestamptz end
 from jsonb_to_recordset($3::jsonb) as w (id text, edit_id text, listing_id text, variant text, field text,
   location text, base jsonb, ours jsonb, theirs jsonb, rule text, winner text)
-on conflict (tenant_id, edit_id) where state = 'open' do nothing
+on conflict (tenant_id, edit_id) where state = 'open' do update set
+  ours = excluded.ours, theirs = excluded.theirs, base = excluded.base
+returning id
+"""
+_END: Final = """
+update conflicts c set state = 'resolved', winner = w.winner, value = w.value, theirs = w.theirs,
+  rule = coalesce(w.rule, c.rule), automatic = true, decided_at = $3
+from jsonb_to_recordset($2::jsonb) as w (edit_id text, winner text, value jsonb, theirs jsonb, rule text)
+where c.tenant_id = $1 and c.edit_id = w.edit_id and c.state = 'open'
+returning c.id, c.edit_id
+"""
+#: Questions about edits that went with their listings.
+_DROP_ORPHANS: Final = """
+update conflicts c set state = 'undone', decided_at = $3
+where c.tenant_id = $1 and c.connection_id = $2 and c.state = 'open' and not exists (
+  select from edits e where e.tenant_id = c.tenant_id and e.id = c.edit_id
+)
+"""
+_OPEN: Final = """
+select tenant_id, array_agg(distinct listing_id) as listings from conflicts where state = 'open'
+group by tenant_id order by tenant_id limit $1
 """
 _MANY: Final = """
 select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
@@ -58,19 +78,33 @@ delete from conflicts where (tenant_id, id) in (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Both sides changed a field; `winner` is `ours` or `theirs` where a rule decided, None where a person will."""
+    """Both sides changed a field; `winner` is ours or theirs where a rule decided, None where a person will."""
 
     id: str
     edit: LiveEdit
     theirs: EditValue
     rule: Rule
-    winner: str | None
+    winner: Winner | None
 
 
-async def add(tx: Tx, connection_id: str, found: Sequence[Found], now: datetime) -> None:
-    """Note conflicts, decided ones too; one that is open for its field already stays."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An open question that answers itself: the value that is left, and the rule that decided, if one did."""
+
+    edit_id: str
+    winner: Winner
+    value: EditValue
+    theirs: EditValue
+    rule: Rule | None = None
+
+
+async def add(tx: Tx, connection_id: str, found: Sequence[Found], now: datetime) -> set[str]:
+    """Note conflicts, decided ones too; those that are new.
+
+    One that is open for its field already stays, with both values as they are by now.
+    """
     if not found:
-        return
+        return set()
     rows = [
         {
             "id": one.id,
@@ -87,7 +121,35 @@ async def add(tx: Tx, connection_id: str, found: Sequence[Found], now: datetime)
         }
         for one in found
     ]
-    await tx.execute_sql(_ADD, tx.tenant_id, connection_id, rows, now)
+    noted = {row["id"] for row in await tx.fetch_sql(_ADD, tx.tenant_id, connection_id, rows, now)}
+    return noted & {one.id for one in found}
+
+
+async def end(tx: Tx, ended: Sequence[Ended], now: datetime) -> dict[str, str]:
+    """Close open questions that need nobody any more; the questions' ids by edit."""
+    if not ended:
+        return {}
+    rows = [
+        {
+            "edit_id": one.edit_id,
+            "winner": one.winner,
+            "value": kept(one.value),
+            "theirs": kept(one.theirs),
+            "rule": one.rule,
+        }
+        for one in ended
+    ]
+    return {row["edit_id"]: row["id"] for row in await tx.fetch_sql(_END, tx.tenant_id, rows, now)}
+
+
+async def drop_orphans(tx: Tx, connection_id: str, now: datetime) -> None:
+    """Close the questions of a connection whose edits went with their listings."""
+    await tx.execute_sql(_DROP_ORPHANS, tx.tenant_id, connection_id, now)
+
+
+async def open_listings(tx: Tx, limit: int) -> dict[str, list[str]]:
+    """By tenant: the listings with open questions; across tenants, so for the system alone."""
+    return {row["tenant_id"]: row["listings"] for row in await tx.fetch_sql(_OPEN, limit)}
 
 
 async def many(tx: Tx, wanted: ConflictFilter, ask: Ask) -> Page[FieldConflict]:
@@ -171,9 +233,9 @@ async def rules(tx: Tx, connection_id: str) -> tuple[dict[str, str], dict[str, s
     return found.get("", {}), found.get(connection_id, {}) if connection_id else {}
 
 
-async def set_rules(tx: Tx, connection_id: str, given: Mapping[str, str]) -> None:
-    """Replace the rules of a connection, or of all where it is empty."""
-    await tx.execute_sql(_SET_RULES, tx.tenant_id, connection_id, dict(given))
+async def set_rules(tx: Tx, connection_id: str, given: Mapping[str, str], tenant_id: str | None = None) -> None:
+    """Replace the rules of a connection, or of all where it is empty; the system alone names a tenant."""
+    await tx.execute_sql(_SET_RULES, tenant_id or tx.tenant_id, connection_id, dict(given))
 
 
 async def prune(tx: Tx, before: datetime, limit: int) -> int:

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from isthmus.connect.edits import EditField, EditValue
 from isthmus.engine.db import Tx
-from isthmus.features.pushes.model.edits import Later, LiveEdit, Place, State
+from isthmus.features.pushes.model.edits import Halt, Later, LiveEdit, Place, State
 from isthmus.features.pushes.model.values import kept, read
 
-#: A field whose conflict waits for a person stays so; what is in the hands of a worker is found changed when it ends.
+#: A field whose conflict waits for a person is compared anew, since both sides may agree now. What is in the hands of a
+#: worker is found changed when it ends.
 _WISH: Final = """
 insert into edits (tenant_id, id, connection_id, listing_id, variant, field, location, value, base, currency, version,
   state, attempts, due_at, wanted_at, requested_by)
@@ -22,7 +23,7 @@ on conflict (tenant_id, listing_id, variant, field, location) do update set
   value = excluded.value, currency = excluded.currency, version = edits.version + 1, wanted_at = excluded.wanted_at,
   base = case when edits.state = 'waiting' and edits.sent is null then excluded.base else edits.base end,
   requested_by = excluded.requested_by, attempts = case when edits.state = 'waiting' then 0 else edits.attempts end,
-  due_at = case when edits.state = 'waiting' then excluded.due_at else edits.due_at end
+  due_at = case when edits.state in ('waiting', 'conflict') then excluded.due_at else edits.due_at end
 returning id, listing_id, variant, field, location, version
 """
 _TAKE: Final = """
@@ -35,7 +36,7 @@ from (
 ) as due
 where e.tenant_id = $1 and e.id = due.id
 returning e.id, e.listing_id, e.variant, e.field, e.location, e.value, e.currency, e.base, e.sent, e.version, e.state,
-  e.attempts, e.wanted_at
+  e.attempts, e.wanted_at, e.due_at
 """
 _MARK: Final = """
 update edits e set state = 'sending', base = w.base, sent = w.value
@@ -72,12 +73,34 @@ where tenant_id = $1 and connection_id = $2 and state = 'parked'
 """
 _DECIDED: Final = """
 update edits set state = 'waiting', value = $3, base = $4, sent = null, version = version + 1, due_at = $5,
-  attempts = 0, wanted_at = $5
+  attempts = 0, wanted_at = $5, claim = null, lease_until = null
 where tenant_id = $1 and id = $2 returning connection_id, version
 """
 #: An item goes on with its edit, whose value keeps or changes its name.
 _FOLLOW: Final = """
 update push_items set version = $3 where tenant_id = $1 and edit_id = $2 and version = $3 - 1 and state = 'waiting'
+"""
+#: What cannot go out for a reason of the whole connection; nobody else's hands are forced.
+_PUT_OFF: Final = """
+with put as (
+  update edits set
+    state = case when state = 'conflict' then state when $3 then 'parked' when state = 'waiting' then state
+      else 'unsure' end,
+    due_at = case when state <> 'conflict' then $4::timestamptz end, code = $5, reason = $6,
+    claim = null, lease_until = null
+  where tenant_id = $1 and connection_id = any($2::text[]) and due_at <= coalesce($4::timestamptz, $7)
+    and (lease_until is null or lease_until < clock_timestamp())
+  returning id
+)
+update push_items i set code = $5, reason = $6 from put
+where i.tenant_id = $1 and i.edit_id = put.id and i.state = 'waiting'
+"""
+_GO_ON: Final = """
+update edits set due_at = $4 where tenant_id = $1 and connection_id = any($2::text[]) and code = $3 and due_at > $4
+"""
+_RECONSIDER: Final = """
+update edits set due_at = $3
+where tenant_id = $1 and listing_id = any($2::text[]) and state = 'conflict' and due_at is null
 """
 #: The first places go round the connections, and so round the tenants.
 _DUE: Final = """
@@ -138,9 +161,12 @@ def _place(row: Mapping[str, Any]) -> Place:
 
 
 async def take(tx: Tx, whose: tuple[str, str], lease: timedelta, now: datetime, limit: int) -> list[LiveEdit]:
-    """Take edits that are due and that nobody else holds; `whose` is the connection, and the claim of who takes."""
+    """Take edits that are due and that nobody else holds, those that have been due for longest first.
+
+    `whose` is the connection, and the claim of who takes.
+    """
     rows = await tx.fetch_sql(_TAKE, tx.tenant_id, *whose, lease, now, limit)
-    return [_live(row) for row in rows]
+    return [_live(row) for row in sorted(rows, key=lambda row: (row["due_at"], row["id"]))]
 
 
 def _live(row: Mapping[str, Any]) -> LiveEdit:
@@ -199,12 +225,33 @@ async def unpark(tx: Tx, tenant_id: str, connection_id: str, now: datetime) -> N
     await tx.execute_sql(_UNPARK, tenant_id, connection_id, now)
 
 
-async def forget(tx: Tx, tenant_id: str, connection_id: str) -> list[tuple[str, int]]:
-    """Nothing of this connection is wanted any more; the edits that were, and their versions."""
+async def forget(tx: Tx, tenant_id: str, connection_ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Nothing of these connections is wanted any more; the edits that were, and their versions."""
     rows = await tx.fetch_sql(
-        "delete from edits where tenant_id = $1 and connection_id = $2 returning id, version", tenant_id, connection_id
+        "delete from edits where tenant_id = $1 and connection_id = any($2::text[]) returning id, version",
+        tenant_id,
+        list(connection_ids),
     )
     return [(row["id"], row["version"]) for row in rows]
+
+
+async def put_off(tx: Tx, tenant_id: str, connection_ids: Sequence[str], wait: Halt, now: datetime) -> None:
+    """Nothing of these connections can be sent just now, and their items say why.
+
+    Without a time they wait for a sign-in.
+    """
+    told = (wait.due_at is None, wait.due_at, wait.code, wait.reason)
+    await tx.execute_sql(_PUT_OFF, tenant_id, list(connection_ids), *told, now)
+
+
+async def go_on(tx: Tx, tenant_id: str, connection_ids: Sequence[str], code: str, now: datetime) -> None:
+    """What was put off for this reason is due."""
+    await tx.execute_sql(_GO_ON, tenant_id, list(connection_ids), code, now)
+
+
+async def reconsider(tx: Tx, tenant_id: str, listing_ids: Sequence[str], now: datetime) -> None:
+    """Fields of these listings that are in conflict are to be compared anew."""
+    await tx.execute_sql(_RECONSIDER, tenant_id, list(listing_ids), now)
 
 
 async def decided(tx: Tx, edit_id: str, value: EditValue, theirs: EditValue, now: datetime) -> tuple[str, int] | None:
@@ -266,3 +313,17 @@ async def next_due(tx: Tx, connection_id: str) -> datetime | None:
     )
     at: datetime | None = rows[0]["at"]
     return at
+
+
+async def left(tx: Tx, connection_id: str, listing_ids: Sequence[str], now: datetime) -> tuple[int, frozenset[str]]:
+    """How many edits of a connection are due, and those of these listings of which something is still to be sent."""
+    rows = await tx.fetch_sql(
+        "select (select count(*) from edits where tenant_id = $1 and connection_id = $2 and due_at <= $4) as due,"
+        " (select array_agg(distinct listing_id) from edits"
+        " where tenant_id = $1 and listing_id = any($3::text[]) and state <> 'sending') as busy",
+        tx.tenant_id,
+        connection_id,
+        list(listing_ids),
+        now,
+    )
+    return rows[0]["due"], frozenset(rows[0]["busy"] or ())

@@ -35,6 +35,26 @@ update push_items i set code = w.code, reason = w.reason
 from jsonb_to_recordset($2::jsonb) as w (edit_id text, code text, reason text)
 where i.tenant_id = $1 and i.edit_id = w.edit_id and i.state = 'waiting'
 """
+#: Their listings are about to go, and the edits with them; whoever closes them later knows why.
+_DOOM: Final = """
+update push_items set code = $3, reason = $4
+where tenant_id = $1 and connection_id = any($2::text[]) and state = 'waiting'
+"""
+_ORPHANED: Final = """
+select distinct i.tenant_id, i.connection_id from push_items i
+where i.state = 'waiting' and not exists (
+  select from edits e where e.tenant_id = i.tenant_id and e.id = i.edit_id
+) limit $1
+"""
+_CLOSE_ORPHANS: Final = """
+update push_items i set finished_at = $3, state = case when code = 'DISCONNECTED' then 'cancelled' else 'refused' end,
+  code = case when code = any($4::text[]) then code else 'LISTING_GONE' end,
+  reason = case when code = any($4::text[]) then reason else $5 end
+where i.tenant_id = $1 and i.connection_id = $2 and i.state = 'waiting' and not exists (
+  select from edits e where e.tenant_id = i.tenant_id and e.id = i.edit_id
+)
+returning i.push_id
+"""
 _FINISH: Final = """
 update pushes p set finished_at = $3
 where p.tenant_id = $1 and p.id = any($2::text[]) and p.finished_at is null and not exists (
@@ -107,21 +127,40 @@ async def add_items(tx: Tx, push_id: str, wishes: Sequence[Wish], noted: Mapping
 
 async def close(tx: Tx, closed: Sequence[Closed], now: datetime) -> list[str]:
     """Items have ended; the pushes of which none waits any more."""
-    return await close_of(tx, str(tx.tenant_id), closed, now)
-
-
-async def close_of(tx: Tx, tenant_id: str, closed: Sequence[Closed], now: datetime) -> list[str]:
-    """The same for a tenant that is named."""
     if not closed:
         return []
     rows = [
         {"edit_id": one.edit_id, "version": one.version, "state": one.state, "code": one.code, "reason": one.reason}
         for one in closed
     ]
-    touched = {row["push_id"] for row in await tx.fetch_sql(_CLOSE, tenant_id, rows, now)}
+    return await _finished(tx, await tx.fetch_sql(_CLOSE, tx.tenant_id, rows, now), now)
+
+
+async def _finished(tx: Tx, closed: Sequence[Mapping[str, Any]], now: datetime) -> list[str]:
+    touched = {row["push_id"] for row in closed}
     if not touched:
         return []
-    return [row["id"] for row in await tx.fetch_sql(_FINISH, tenant_id, sorted(touched), now)]
+    return [row["id"] for row in await tx.fetch_sql(_FINISH, tx.tenant_id, sorted(touched), now)]
+
+
+async def doom(tx: Tx, tenant_id: str, connection_ids: Sequence[str], code: str, reason: str) -> None:
+    """Say of waiting items, whose edits end with this transaction, what they end of."""
+    await tx.execute_sql(_DOOM, tenant_id, list(connection_ids), code, reason)
+
+
+async def orphaned(tx: Tx, limit: int) -> list[tuple[str, str]]:
+    """Tenant and connection of waiting items whose edits are gone; across tenants, so for the system alone."""
+    return [(row["tenant_id"], row["connection_id"]) for row in await tx.fetch_sql(_ORPHANED, limit)]
+
+
+async def close_orphans(tx: Tx, connection_id: str, told: tuple[Sequence[str], str], now: datetime) -> list[str]:
+    """Waiting items whose edits went with their listings have ended; the pushes of which none waits any more.
+
+    `told` is which codes say by themselves what they ended of, and the reason of all others.
+    """
+    codes, reason = told
+    rows = await tx.fetch_sql(_CLOSE_ORPHANS, tx.tenant_id, connection_id, now, list(codes), reason)
+    return await _finished(tx, rows, now)
 
 
 async def held(tx: Tx, reasons: Sequence[tuple[str, str, str]]) -> None:

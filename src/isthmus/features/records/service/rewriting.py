@@ -1,34 +1,79 @@
 """Listings as they are after a write of our own: the store shows it at once, and an echo brings no news."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from isthmus.connect.keeping import Origin
 from isthmus.connect.shapes import Listing
 from isthmus.features.records import model, store
-from isthmus.features.records.service.keeping import write_listings
-from isthmus.features.records.store import Whole
+from isthmus.features.records.errors import Unstorable
+from isthmus.features.records.events import ListingUpdated
+from isthmus.features.records.store import Rewritten, Whole
+from isthmus.kit.events import Event
 from isthmus.scope import Scope, Tx
 
 #: Of no bytes that a platform can send: whatever it sends next is read anew.
 _UNREAD = bytes(16)
+_NONE: Final[Mapping[str, Whole]] = {}
 
 
 async def wholes(tx: Tx, ids: Sequence[str]) -> Mapping[str, Whole]:
-    """Listings by their ids, with what they were written from."""
+    """Listings by their ids."""
     return {one.id: one for one in await store.wholes(tx, ids)}
 
 
 async def rewrite(
-    tx: Tx, scope: Scope, connection: Origin, changes: Mapping[str, Callable[[Listing], Listing]]
+    tx: Tx,
+    scope: Scope,
+    connection: Origin,
+    changes: Mapping[str, Callable[[Listing], Listing]],
+    known: Mapping[str, Whole] = _NONE,
 ) -> None:
     """Write a connection's listings as these functions change them, in the caller's transaction.
 
-    The caller keeps other writers of the connection's listings away. Raises Unstorable.
+    They may change what an edit can: title, texts, status, prices and stock, and the times of those. What cannot be
+    stored stays as it is: the next reading brings it. `known` are listings as they were a moment ago, of which only
+    those are read again that have changed since. The caller keeps other writers of the connection's listings away.
     """
-    items = []
-    for one in await store.wholes(tx, list(changes)):
-        after = msgspec.structs.replace(changes[one.id](one.listing), variants_complete=one.listing.variants_complete)
-        items.append(model.item(after, one.raw, _UNREAD))
-    await write_listings(tx, scope, connection, items)
+    if not changes:
+        return
+    written = [made for one in await _current(tx, list(changes), known) if (made := _made(one, changes[one.id]))]
+    if written:
+        await store.rewrite(tx, connection.id, written, _UNREAD, scope.now)
+        tx.emit(*(_event(connection, one) for one in written if one.news))
+
+
+async def _current(tx: Tx, ids: Sequence[str], known: Mapping[str, Whole]) -> list[Whole]:
+    versions = await store.versions(tx, ids)
+    same = [known[id_] for id_, stored in versions.items() if id_ in known and _version(known[id_]) == stored]
+    rest = versions.keys() - {one.id for one in same}
+    return [*same, *(await store.wholes(tx, sorted(rest)) if rest else ())]
+
+
+def _version(one: Whole) -> tuple[int, datetime | None]:
+    return one.version, one.listing.platform_updated_at
+
+
+def _made(before: Whole, change: Callable[[Listing], Listing]) -> Rewritten | None:
+    after = msgspec.structs.replace(change(before.listing), variants_complete=before.listing.variants_complete)
+    try:
+        item = model.item(after, b"", _UNREAD)
+    except Unstorable:
+        return None
+    return Rewritten(before, item, item.hash != before.hash)
+
+
+def _event(connection: Origin, one: Rewritten) -> Event:
+    listing = one.item.listing
+    body = {
+        "id": one.before.id,
+        "productId": one.before.product_id,
+        "connectionId": connection.id,
+        "provider": connection.provider,
+        "externalId": listing.external_id,
+        "status": listing.status,
+    }
+    return ListingUpdated(subject=one.before.id, body=body)

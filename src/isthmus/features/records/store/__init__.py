@@ -17,8 +17,12 @@ from isthmus.features.records.store.read import raw as raw
 from isthmus.features.records.store.read import twins as twins
 from isthmus.features.records.store.read import variants_of as variants_of
 from isthmus.features.records.store.shards import Shard as Shard
+from isthmus.features.records.store.whole import Rewritten as Rewritten
 from isthmus.features.records.store.whole import Whole as Whole
+from isthmus.features.records.store.whole import changed_since as changed_since
+from isthmus.features.records.store.whole import rewrite as rewrite
 from isthmus.features.records.store.whole import touch as touch
+from isthmus.features.records.store.whole import versions as versions
 from isthmus.features.records.store.whole import wholes as wholes
 from isthmus.features.records.store.write import Change as Change
 from isthmus.features.records.store.write import bodies as bodies

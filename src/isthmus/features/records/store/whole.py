@@ -1,19 +1,57 @@
-"""Listings with all that they were written from, and later times of what did not change."""
+"""Listings as a whole, such as they are after a write of our own, and later times of what did not change."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from isthmus.connect.shapes import Listing
 from isthmus.engine.db import Tx
-from isthmus.features.records.model import ListingItem, decode
+from isthmus.features.records.model import ListingItem, decode, summary
 
 _WHOLES: Final = """
-select l.id, l.connection_id, l.provider, l.body::text as body, l.raw
+select l.id, l.connection_id, l.provider, l.product_id, l.version, l.body::text as body, l.hash
 from unnest($2::text[]) as w (id)
 cross join lateral (
-  select id, connection_id, provider, body, raw from listings where tenant_id = $1 and id = w.id offset 0
+  select id, connection_id, provider, product_id, version, body, hash from listings
+  where tenant_id = $1 and id = w.id offset 0
+) as l
+"""
+_VERSIONS: Final = """
+select l.id, l.version, l.platform_updated_at
+from unnest($2::text[]) as w (id)
+cross join lateral (
+  select id, version, platform_updated_at from listings where tenant_id = $1 and id = w.id offset 0
+) as l
+"""
+#: Only what an edit can change: what the platform sent stays as it is, but counts as unread. Products that only this
+#: listing shows follow it, and of the variants those that are named.
+_REWRITE: Final = """
+with fresh (id, title, status, currency, price, stock, platform_updated_at, body, news, hash) as (
+  select f.doc ->> 0, f.doc ->> 1, f.doc ->> 2, f.doc ->> 3, (f.doc ->> 4)::numeric, (f.doc ->> 5)::bigint,
+    (f.doc ->> 6)::timestamptz, f.doc -> 7, (f.doc ->> 8)::boolean, f.hash
+  from rows from (jsonb_array_elements($4::jsonb), unnest($5::bytea[])) as f(doc, hash)
+), put as (
+  update listings l set title = f.title, status = f.status, currency = f.currency, price = f.price, stock = f.stock,
+    body = f.body, hash = f.hash, raw_hash = $6, version = l.version + f.news::integer,
+    platform_updated_at = f.platform_updated_at, updated_at = case when f.news then $3 else l.updated_at end
+  from fresh f where l.tenant_id = $1 and l.connection_id = $2 and l.id = f.id
+  returning l.product_id, f.title, f.status, f.currency, f.price, f.stock, f.news
+), made as (
+  update products p set title = f.title, status = f.status, currency = f.currency, price = f.price, stock = f.stock,
+    version = p.version + 1, updated_at = $3
+  from put f where p.tenant_id = $1 and p.id = f.product_id and f.news and not p.own
+)
+update variants v set currency = n.doc ->> 2, price = (n.doc ->> 3)::numeric, list_price = (n.doc ->> 4)::numeric,
+  stock = (n.doc ->> 5)::bigint
+from jsonb_array_elements($7::jsonb) as n(doc)
+where v.tenant_id = $1 and v.listing_id = n.doc ->> 0 and v.external_id = n.doc ->> 1
+"""
+_CHANGED: Final = """
+select l.id from unnest($2::text[]) as w (id)
+cross join lateral (
+  select id from listings where tenant_id = $1 and id = w.id and updated_at >= $3 offset 0
 ) as l
 """
 _TOUCH: Final = """
@@ -24,22 +62,88 @@ where l.tenant_id = $1 and l.connection_id = $2 and l.external_id = t.id
 """
 
 
-class Whole(msgspec.Struct, frozen=True):
-    """One stored listing, whose it is, and what the platform sent."""
+class Whole(msgspec.Struct, frozen=True, gc=False):
+    """One stored listing, whose it is, and which version of it."""
 
     id: str
     connection_id: str
     provider: str
+    product_id: str
+    version: int
     listing: Listing
-    raw: bytes
+    hash: bytes
+
+
+class Rewritten(msgspec.Struct, frozen=True, gc=False):
+    """A listing as it is after a write of our own; `news` tells whether its content is another one."""
+
+    before: Whole
+    item: ListingItem
+    news: bool
 
 
 async def wholes(tx: Tx, ids: Sequence[str]) -> list[Whole]:
     """The listings of these ids."""
     rows = await tx.fetch_sql(_WHOLES, tx.tenant_id, ids)
     return [
-        Whole(row["id"], row["connection_id"], row["provider"], decode(row["body"].encode()), row["raw"])
-        for row in rows
+        Whole(id_, connection_id, provider, product_id, version, decode(body.encode()), hash_)
+        for id_, connection_id, provider, product_id, version, body, hash_ in rows
+    ]
+
+
+async def versions(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
+    """Which versions of these listings are stored, and of which time of the platform."""
+    return {id_: (version, at) for id_, version, at in await tx.fetch_sql(_VERSIONS, tx.tenant_id, ids)}
+
+
+async def changed_since(tx: Tx, tenant_id: str, ids: Sequence[str], since: datetime) -> list[str]:
+    """Those of a tenant's listings whose content changed since then; as the system."""
+    return [row["id"] for row in await tx.fetch_sql(_CHANGED, tenant_id, ids, since)]
+
+
+async def rewrite(tx: Tx, connection_id: str, several: Sequence[Rewritten], unread: bytes, now: datetime) -> None:
+    """Write listings of a connection as they are after writes of our own."""
+    await tx.execute_sql(
+        _REWRITE,
+        tx.tenant_id,
+        connection_id,
+        now,
+        [_row(one) for one in several],
+        [one.item.hash for one in several],
+        unread,
+        [row for one in several for row in _variants(one)],
+    )
+
+
+def _row(one: Rewritten) -> tuple[object, ...]:
+    listing, figures = one.item.listing, summary(one.item.listing.variants)
+    return (
+        one.before.id,
+        listing.title,
+        listing.status,
+        figures.currency,
+        figures.price,
+        figures.stock,
+        listing.platform_updated_at,
+        msgspec.Raw(one.item.body),
+        one.news,
+    )
+
+
+def _variants(one: Rewritten) -> list[tuple[object, ...]]:
+    """Those that are others than before: an edit leaves the others as they are, object for object."""
+    known = {id(variant) for variant in one.before.listing.variants}
+    return [
+        (
+            one.before.id,
+            variant.external_id,
+            variant.price.currency if variant.price else None,
+            variant.price.current_price if variant.price else None,
+            variant.price.list_price if variant.price else None,
+            variant.available,
+        )
+        for variant in one.item.listing.variants
+        if id(variant) not in known
     ]
 
 

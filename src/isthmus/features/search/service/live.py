@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isthmus.client import ClientError, ReauthorizationRequired, TokenRejected
+from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.spi import FoundRecord, Searcher, SearchFor, Unmappable
 from isthmus.features import catalog, connections
 from isthmus.features.connections import Reach
@@ -16,8 +17,6 @@ from isthmus.scope import Scope
 _LOG = logging.getLogger("isthmus.search")
 #: What a far side is asked for, whatever the page: results are paged from what was found.
 _MOST = 50
-#: What a connector may fail of when a far side's answer is not what its documentation says.
-_DATA_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ async def _ask(scope: Scope, connection_id: str, found: Searcher, wanted: Search
     except ClientError as failure:
         _LOG.info("a live search failed: %s", failure.kind)
         return Failed(failure.kind.upper(), _AWAY.message)
-    except (Unmappable, *_DATA_FAULTS) as failure:
+    except (Unmappable, *DATA_FAULTS) as failure:
         _LOG.warning("a live search could not be read: %s", type(failure).__name__)
         return _AWAY
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from isthmus.client import ClientError
+from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.manifest import Entity
 from isthmus.connect.spi import Account, Connector, RawRecord, Unmappable, Window
 from isthmus.features import catalog, connections, sync
@@ -21,8 +22,6 @@ from isthmus.scope import Scope
 _LOG = logging.getLogger("isthmus.widgets")
 #: Pages that are read for one widget: what a filter leaves of them is what is shown.
 _PAGES = 3
-#: What a connector may fail of when a far side's answer is not what its documentation says.
-_DATA_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ async def _held(reading: _Reading) -> tuple[Held, bool]:
         try:
             async with asyncio.timeout(settings.deadline.total_seconds()):
                 return await _read(reading, held if fresh else None), False
-        except (ClientError, TimeoutError, connections.ConnectionExpired, Unmappable, *_DATA_FAULTS) as failure:
+        except (ClientError, TimeoutError, connections.ConnectionExpired, Unmappable, *DATA_FAULTS) as failure:
             _LOG.info("a widget's records could not be read: %s", type(failure).__name__)
             if held is not None and scope.now - held.fetched_at < settings.stale:
                 return held, True
@@ -149,6 +148,6 @@ def _mapped(
     for record in raw:
         try:
             found.append(model.shown(reader.map(reading.connector, record, account)))
-        except (Unmappable, *_DATA_FAULTS):
+        except (Unmappable, *DATA_FAULTS):
             continue
     return found
