@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import uvloop
 
+from bench.hooks import past
 from bench.hooks.deployed import (
     PAD,
     Measured,
@@ -34,7 +35,6 @@ from isthmus.scope import System
 EVENTS = int(os.environ.get("ISTHMUS_BENCH_EVENTS", "4000"))
 ROUNDS = int(os.environ.get("ISTHMUS_BENCH_ROUNDS", "3"))
 STORED = int(os.environ.get("ISTHMUS_BENCH_STORED", "1000000"))
-_STEP = 20_000
 
 
 @dataclass(frozen=True)
@@ -78,48 +78,19 @@ async def _latency(system: System, port: int, tenant: str, rate: int) -> float:
     return statistics.quantiles(await asyncio.to_thread(lateness, port), n=20)[-1] * 1000
 
 
-_FILL = (
-    """
-    insert into events (tenant_id, id, type, subject, at, public, audited, body, actor, day)
-    select 'ten_old', 'evt_' || lpad(n::text, 26, '0'), 'bench.stored', 'obj', now() - interval '3 days', true, false,
-      jsonb_build_object('n', n, 'pad', repeat('x', 200)), 'bench', current_date - n % 2
-    from generate_series($1::int, $2::int) n
-    """,
-    """
-    insert into webhook_deliveries (tenant_id, id, number, endpoint_id, event_id, type, state, attempts, next_at,
-      last_status, created_at, done_at)
-    select 'ten_old', 'dlv_' || lpad(n::text, 26, '0'), nextval('webhook_numbers'), 'whe_' || n % 50,
-      'evt_' || lpad(n::text, 26, '0'), 'bench.stored', case when n % 10 = 0 then 'pending' else 'delivered' end, 1,
-      case when n % 10 = 0 then now() + interval '2 hours' + n * interval '1 ms' end, 503, now() - interval '3 days',
-      case when n % 10 > 0 then now() - interval '3 days' end
-    from generate_series($1::int, $2::int) n
-    """,
-    """
-    insert into webhook_attempts (tenant_id, delivery_id, id, until, trigger, at, url, address, signed_at, signature,
-      status, response_headers, response, duration_ms)
-    select 'ten_old', 'dlv_' || lpad(n::text, 26, '0'), 'att_' || lpad(n::text, 26, '0'), current_date + 20, 'schedule',
-      now() - interval '3 days', 'https://old.test/hook', '192.0.2.1', 1, 'v1,', 503, '{}', '', 12
-    from generate_series($1::int, $2::int) n
-    """,
-    """
-    insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
-    select number % 16, next_at, number, tenant_id, endpoint_id, id, 1 from webhook_deliveries
-    where tenant_id = 'ten_old' and state = 'pending'
-      and id between 'dlv_' || lpad($1::int::text, 26, '0') and 'dlv_' || lpad($2::int::text, 26, '0')
-    """,
-)
-
-
-async def _fill(system: System, owner: str) -> None:
+async def _fill(system: System, owner: str, admin: str) -> None:
     """What a deployment has behind it: events that were delivered, and a tenth that waits for its next attempt."""
-    for statement in _FILL:
-        for start in range(0, STORED, _STEP):
-            async with system.tx() as tx:
-                await tx.execute_sql(statement, start + 1, min(start + _STEP, STORED))
-    # In operation the log was read and cleaned as it grew.
+    await past.fill_out(system, STORED)
+    # In operation the log was read, cleaned and written to the disk as it grew: none of that belongs to what follows.
     connection = await connect(owner)
     for table in ("events", "webhook_deliveries", "webhook_attempts", "webhook_due"):
-        await connection.execute(f"vacuum (analyze) {table}")
+        await connection.execute(f"vacuum (analyze) {table}", timeout=1_800)
+    await connection.close()
+    connection = await connect(admin)
+    await connection.execute("checkpoint", timeout=1_800)
+    cleaning = "select count(*) from pg_stat_activity where backend_type = 'autovacuum worker'"
+    while await connection.fetchval(cleaning):  # noqa: ASYNC110 - nothing tells of its end
+        await asyncio.sleep(1.0)
     await connection.close()
     await system.engine.bus.skip("webhooks_out", _nobody)
 
@@ -156,7 +127,7 @@ async def _with_a_past(port: int) -> list[Row]:
     owner: list[str] = []
     ratios: dict[str, list[float]] = {"full": [], "held": []}
     async with deployment() as empty, deployment(owner) as full:
-        await _fill(full, owner[0])
+        await _fill(full, *owner)
         for name, found in ratios.items():
             async with _held(owner[0]) if name == "held" else contextlib.nullcontext():
                 for number in range(5):

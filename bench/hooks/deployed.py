@@ -64,7 +64,7 @@ def place() -> Path:
 
 @contextlib.asynccontextmanager
 async def deployment(owner: list[str] | None = None) -> AsyncIterator[System]:
-    """`owner` is told the address of the one who may vacuum."""
+    """`owner` is told the addresses of the one who may vacuum, and of the one who may write everything to the disk."""
     home = place()
     settings = Settings(allow_networks=("127.0.0.0/8",), allow_http=True)
     sender = Sender(settings)
@@ -73,7 +73,7 @@ async def deployment(owner: list[str] | None = None) -> AsyncIterator[System]:
         async with EmbeddedPostgres(home / "postgres") as running:
             await migrate(running.owner_url)
             if owner is not None:
-                owner.append(running.owner_url)
+                owner += [running.owner_url, running.admin_url]
             database = await Database.connect(running.address("isthmus_service", "isthmus"))
             parts: Mapping[type, Any] = {
                 Settings: settings,

@@ -1,4 +1,4 @@
-"""A past of inbound deliveries, written set by set, and a snapshot of it that is never let go."""
+"""Pasts of inbound and outbound deliveries, written set by set, and a snapshot that is never let go."""
 
 import contextlib
 import os
@@ -35,6 +35,37 @@ _SEEN = """
 insert into webhook_seen (digest, at)
 select decode(md5(n::text), 'hex'), now() - interval '1 day' from generate_series(1, $1::bigint) n
 """
+_STEP = 20_000
+_OUT = (
+    """
+    insert into events (tenant_id, id, type, subject, at, public, audited, body, actor, day)
+    select 'ten_old', 'evt_' || lpad(n::text, 26, '0'), 'bench.stored', 'obj', now() - interval '3 days', true, false,
+      jsonb_build_object('n', n, 'pad', repeat('x', 200)), 'bench', current_date - n % 2
+    from generate_series($1::int, $2::int) n
+    """,
+    """
+    insert into webhook_deliveries (tenant_id, id, number, endpoint_id, event_id, type, state, attempts, next_at,
+      last_status, created_at, done_at)
+    select 'ten_old', 'dlv_' || lpad(n::text, 26, '0'), nextval('webhook_numbers'), 'whe_' || n % 50,
+      'evt_' || lpad(n::text, 26, '0'), 'bench.stored', case when n % 10 = 0 then 'pending' else 'delivered' end, 1,
+      case when n % 10 = 0 then now() + interval '2 hours' + n * interval '1 ms' end, 503, now() - interval '3 days',
+      case when n % 10 > 0 then now() - interval '3 days' end
+    from generate_series($1::int, $2::int) n
+    """,
+    """
+    insert into webhook_attempts (tenant_id, delivery_id, id, until, trigger, at, url, address, signed_at, signature,
+      status, response_headers, response, duration_ms)
+    select 'ten_old', 'dlv_' || lpad(n::text, 26, '0'), 'att_' || lpad(n::text, 26, '0'), current_date + 20, 'schedule',
+      now() - interval '3 days', 'https://old.test/hook', '192.0.2.1', 1, 'v1,', 503, '{}', '', 12
+    from generate_series($1::int, $2::int) n
+    """,
+    """
+    insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
+    select number % 16, next_at, number, tenant_id, endpoint_id, id, 1 from webhook_deliveries
+    where tenant_id = 'ten_old' and state = 'pending'
+      and id between 'dlv_' || lpad($1::int::text, 26, '0') and 'dlv_' || lpad($2::int::text, 26, '0')
+    """,
+)
 
 
 async def fill(system: System, tenant_id: str, source_id: str, stored: int = STORED, waiting: int = WAITING) -> None:
@@ -45,6 +76,17 @@ async def fill(system: System, tenant_id: str, source_id: str, stored: int = STO
         await connection.execute(_INBOX, tenant_id, source_id, _DAYS, waiting, stored, timeout=1_800)
         await connection.execute(_TASKS, tenant_id, timeout=1_800)
         await connection.execute(_SEEN, stored, timeout=1_800)
+
+
+async def fill_out(system: System, stored: int = STORED, *, behind: int = 0) -> None:
+    """Events that were delivered, and a tenth of them that waits for its next attempt; of a tenant of their own.
+
+    behind: how many of them are there already.
+    """
+    for statement in _OUT:
+        for start in range(behind, stored, _STEP):
+            async with system.tx() as tx:
+                await tx.fetch_sql(statement, start + 1, min(start + _STEP, stored))
 
 
 @contextlib.asynccontextmanager

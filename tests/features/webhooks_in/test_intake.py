@@ -113,6 +113,29 @@ async def test_a_burst_shares_commits_and_wakes_the_router_once(world: World) ->
     assert after - before == 1
 
 
+async def test_no_letter_in_one_delivery_moves_what_another_of_the_same_commit_says(world: World) -> None:
+    seen, token = await world.source()
+    topics = {"one": "push\x1fissues", "two": "issues", "three": "\x1f\x1f"}
+    sent = [
+        world.push("ten_one", seen, token, b'{"n":1}', x_github_delivery=f"moved-{name}", x_github_event=topic)
+        for name, topic in topics.items()
+    ]
+    assert [answer.status for answer in await asyncio.gather(*sent)] == [200] * 3
+    rows = [
+        row
+        for row in await world.rows("select source_id, topic, headers, provider, state, query from webhook_inbox")
+        if row["source_id"] == seen.source.id
+    ]
+    kept = {row["headers"]["x-github-delivery"]: row for row in rows}
+    assert {name: kept[f"moved-{name}"]["topic"] for name in topics} == {
+        "one": "push\ufffdissues",
+        "two": "issues",
+        "three": "\ufffd\ufffd",
+    }
+    assert {(row["provider"], row["state"], row["query"]) for row in rows} == {("github", "received", "")}
+    assert [kept[f"moved-{name}"]["headers"]["x-github-event"] for name in topics] == list(topics.values())
+
+
 async def test_WH_08_what_is_not_believed_leaves_only_a_refusal(world: World) -> None:
     seen, token = await world.source()
     for forged in range(40):

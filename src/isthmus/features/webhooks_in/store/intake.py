@@ -9,16 +9,23 @@ import msgspec
 from isthmus.engine.db import Tx
 from isthmus.features.webhooks_in.model.deliveries import Entry, Refusal
 
+# Texts come joined, because the driver looks at each element of an array several times; a column of nothing but empty
+# texts comes as no elements at all.
 _KEEP = """
 with given as (
-  select g.digest, g.tenant_id, g.id, g.source_id, g.provider, g.received_at, g.request_id, g.address, g.method,
-         g.query, g.headers, g.body, g.verdict, g.topic, g.event, g.entity, g.account, g.object, g.occurred_at,
-         g.simulated, g.rehearsed
-  from unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
-              $9::text[], $10::text[], $11::jsonb[], $12::bytea[], $13::jsonb[], $14::text[], $15::text[], $16::text[],
-              $17::text[], $18::text[], $19::timestamptz[], $20::boolean[], $21::boolean[])
-    as g (digest, tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body,
-          verdict, topic, event, entity, account, object, occurred_at, simulated, rehearsed)
+  select g.digest, g.received_at, g.body, g.occurred_at, g.tenant_id, g.id, g.source_id, g.provider, g.request_id,
+         coalesce(g.address, '') as address, g.method, coalesce(g.query, '') as query, g.headers::jsonb as headers,
+         g.verdict::jsonb as verdict, coalesce(g.topic, '') as topic, g.event, coalesce(g.entity, '') as entity,
+         coalesce(g.account, '') as account, coalesce(g.object, '') as object, coalesce(g.simulated, '') as simulated
+  from unnest($1::bytea[], $2::timestamptz[], $3::bytea[], $4::timestamptz[],
+              string_to_array($5, chr(31)), string_to_array($6, chr(31)), string_to_array($7, chr(31)),
+              string_to_array($8, chr(31)), string_to_array($9, chr(31)), string_to_array($10, chr(31)),
+              string_to_array($11, chr(31)), string_to_array($12, chr(31)), string_to_array($13, chr(31)),
+              string_to_array($14, chr(31)), string_to_array($15, chr(31)), string_to_array($16, chr(31)),
+              string_to_array($17, chr(31)), string_to_array($18, chr(31)), string_to_array($19, chr(31)),
+              string_to_array($20, chr(31)))
+    as g (digest, received_at, body, occurred_at, tenant_id, id, source_id, provider, request_id, address, method,
+          query, headers, verdict, topic, event, entity, account, object, simulated)
 ), fresh as (
   insert into webhook_seen (digest, at) select digest, received_at from given order by digest
   on conflict do nothing returning digest
@@ -27,10 +34,12 @@ insert into webhook_inbox (tenant_id, id, source_id, provider, received_at, requ
                            body, verdict, topic, event, entity, account, object, occurred_at, simulated,
                            rehearsed, state)
 select tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body, verdict,
-       topic, event, entity, account, object, occurred_at, simulated, rehearsed, 'received'
+       topic, event, entity, account, object, occurred_at, simulated <> '', simulated = 'rehearsed', 'received'
 from given join fresh using (digest)
 returning id
 """
+_MARK = "\x1f"
+_JSON = msgspec.json.Encoder()
 _MAIL = """
 insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at, since)
 select g.tenant_id, g.source_id, g.wanted, g.repeats, $5, g.since
@@ -73,8 +82,33 @@ delete from webhook_seen where digest in (select digest from webhook_seen where 
 
 async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
     """Write those whose digest was never seen, and answer their ids; no two entries may have the same digest."""
-    columns = zip(*map(msgspec.structs.astuple, entries), strict=True)
-    return {row["id"] for row in await tx.fetch_sql(_KEEP, *columns)}
+    texts = zip(*map(_texts, entries), strict=True)
+    rows = await tx.fetch_sql(
+        _KEEP,
+        [one.digest for one in entries],
+        [one.received_at for one in entries],
+        [one.body for one in entries],
+        [one.occurred_at for one in entries],
+        *map(_joined, texts),
+    )
+    return {row["id"] for row in rows}
+
+
+def _texts(one: Entry) -> tuple[str, ...]:
+    simulated = "" if not one.simulated else "rehearsed" if one.rehearsed else "simulated"
+    return (
+        one.tenant_id, one.id, one.source_id, one.provider, one.request_id, one.address, one.method, one.query,
+        _JSON.encode(one.headers).decode(), _JSON.encode(one.verdict).decode(), one.topic, one.event, one.entity,
+        one.account, one.object, simulated,
+    )  # fmt: skip
+
+
+def _joined(values: tuple[str, ...]) -> str:
+    """A column of texts; what would part them differently has no place in any of them."""
+    joined = _MARK.join(values)
+    if joined.count(_MARK) != len(values) - 1:
+        joined = _MARK.join([value.replace(_MARK, "\ufffd") for value in values])
+    return joined
 
 
 async def count(
