@@ -32,15 +32,20 @@ async def pieces(content: bytes, size: int = 1_000) -> AsyncIterator[bytes]:
         yield content[start : start + size]
 
 
-async def sent(scope: Scope, content: bytes | str, name: str = "products.csv", **wish: Any) -> Upload:
+def wish(name: str, **more: Any) -> Wish:
+    """What a sender says of a file."""
+    return Wish(name=name, **more)
+
+
+async def sent(scope: Scope, content: bytes | str, name: str = "products.csv", **said: Any) -> Upload:
     """A file, received whole and waiting."""
     body = content.encode() if isinstance(content, str) else content
-    return await uploads.send(scope, Wish(name=name, **wish), pieces(body))
+    return await uploads.send(scope, Wish(name=name, **said), pieces(body))
 
 
-async def taken(scope: Scope, content: bytes | str, name: str = "products.csv", **wish: Any) -> Upload:
+async def taken(scope: Scope, content: bytes | str, name: str = "products.csv", **said: Any) -> Upload:
     """A file, worked off."""
-    upload = await sent(scope, content, name, **wish)
+    upload = await sent(scope, content, name, **said)
     await running.work(scope, upload.id)
     return await uploads.upload(scope, upload.id)
 

@@ -110,5 +110,27 @@ async def test_a_trigger_reads_the_configured_shop_and_a_schedule_does_so_by_its
     assert run.status == 202, run.body
     ended = await amy.finished(run.body["data"]["id"])
     assert ended["state"] == "succeeded"
-    history = (await amy.call("GET", f"{root}/history")).body["data"]["items"]
-    assert history[0]["kind"] == "run"
+    history = (await amy.call("GET", f"{root}/history?kind=run&state=succeeded")).body["data"]
+    assert (history["items"][0]["kind"], history["limit"]) == ("run", 50)
+
+
+async def test_the_rule_of_the_configuration_decides_over_every_field_of_its_shop(running: Deployment) -> None:
+    amy, connection = await running.owner("tiki")
+    root = f"/api/merchants/{amy.tenant_id}/product-sync/config"
+    rules = f"/api/sync/conflicts/rules/{connection}"
+
+    async def ruled(**wanted: str) -> dict[str, str]:
+        body = {"source": "connection", "connectionId": connection, **wanted}
+        assert (await amy.call("POST", root, body)).body["data"]["conflictRule"] == wanted.get("conflictRule")
+        async with asyncio.timeout(30):
+            while True:
+                found: dict[str, str] = (await amy.call("GET", rules)).body["own"]
+                if found.get("stock") == wanted.get("conflictRule"):
+                    return found
+                await asyncio.sleep(0.05)
+
+    assert set((await ruled(conflictRule="local")).values()) == {"local"}
+    amounts = await ruled(conflictRule="lowest")
+    assert (set(amounts.values()), len(amounts), "title" in amounts) == ({"lowest"}, 3, False)
+    assert (await amy.call("PUT", rules, {})).body["own"] == {}
+    assert await ruled() == {}

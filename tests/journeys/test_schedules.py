@@ -71,6 +71,18 @@ async def test_pausing_stops_and_resuming_starts_what_came_due_once(running: Dep
     assert none.body["error"]["code"] == "SCHEDULE_NOT_FOUND"
 
 
+async def test_schedules_of_several_connections_are_set_at_once_or_not_at_all(running: Deployment) -> None:
+    amy, connection = await running.owner("lazada")
+    one = {"connectionId": connection, "entity": "products", "everySeconds": 7200}
+    answer = await amy.call("PUT", "/api/config", {"schedules": [one]})
+    assert (answer.status, [row["everySeconds"] for row in answer.body["schedules"]]) == (200, [7200])
+    other = one | {"connectionId": "con_nobodys"}
+    refused = await amy.call("PUT", "/api/config", {"schedules": [one | {"everySeconds": 60}, other]})
+    assert refused.status == 404
+    (kept,) = (await amy.call("GET", "/api/config")).body["schedules"]
+    assert kept["everySeconds"] == 7200
+
+
 async def test_a_dead_sign_in_parks_a_schedule_once_and_a_new_one_lets_it_go_on(running: Deployment) -> None:
     amy, connection = await running.owner("shopee")
     body = {"schedules": [{"entity": "products", "everySeconds": 3600}]}

@@ -28,8 +28,8 @@ def import_(
     file: Annotated[Path, typer.Argument(help="CSV or JSON file of products.", exists=True, dir_okay=False)],
     tenant: Annotated[str, typer.Option(help="Tenant id (ten_...) or its slug.")],
     mode: Annotated[
-        UploadMode, typer.Option(help="What happens to good rows when there are bad ones.")
-    ] = UploadMode.BEST_EFFORT,
+        UploadMode | None, typer.Option(help="What happens to good rows when there are bad ones; as configured.")
+    ] = None,
     form: Annotated[str | None, typer.Option("--format", help="A known format; recognised when left out.")] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="JSON file that says which columns mean what.", exists=True, dir_okay=False)

@@ -28,7 +28,8 @@ def decimal(value: object) -> Decimal:
         raise ValueError("the exponent is out of range")
     if len(number.as_tuple().digits) + max(exponent, 0) > 20:
         raise ValueError("more than 20 digits")
-    return number
+    # 1e5 is stored and shown as 100000, so that equal amounts are equal texts.
+    return number if exponent <= 0 else Decimal(format(number, "f"))
 
 
 def quantity(value: object) -> int:

@@ -60,6 +60,8 @@ def test_PA_03_a_backslash_before_u0000_is_only_text() -> None:
         given.listing("a", given.variant("v", price="-1")),
         given.listing("a", given.variant("v", price="NaN")),
         given.listing("a", given.variant("v", stock=10**13)),
+        given.listing("a", msgspec.structs.replace(given.variant("v"), sku="s" * 201)),
+        given.listing("a", msgspec.structs.replace(given.variant("v"), barcode="8" * 201)),
         msgspec.structs.replace(given.listing("a"), variants=()),
     ],
 )

@@ -57,16 +57,16 @@ def test_jitter_is_the_same_for_the_same_turn_and_differs_between_connections() 
 @pytest.mark.parametrize(
     ("rule", "field"),
     [
-        (Rule(), "every"),
-        (Rule(every=timedelta(hours=1), cron="* * * * *"), "every"),
-        (Rule(every=timedelta(seconds=59)), "every"),
+        (Rule(), "everySeconds"),
+        (Rule(every=timedelta(hours=1), cron="* * * * *"), "everySeconds"),
+        (Rule(every=timedelta(seconds=59)), "everySeconds"),
         (Rule(cron="often"), "cron"),
         (Rule(cron="* * * * * *"), "cron"),
         (Rule(cron="* * * * *", zone="Mars/Olympus"), "timeZone"),
         (Rule(cron="* * * * *", zone="../etc/passwd"), "timeZone"),
         (Rule(every=timedelta(hours=1), rests=(Rest(time(1), time(1)),)), "blackout"),
         (Rule(every=timedelta(hours=1), rests=(Rest(time(0), time(12)), Rest(time(12), time(0)))), "blackout"),
-        (Rule(every=timedelta(hours=1), jitter=timedelta(hours=7)), "jitter"),
+        (Rule(every=timedelta(hours=1), jitter=timedelta(hours=7)), "jitterSeconds"),
     ],
 )
 def test_a_rule_that_names_no_time_is_refused_by_field(rule: Rule, field: str) -> None:

@@ -94,6 +94,9 @@ async def test_runs_are_listed_newest_first_with_filters(edge: Edge, scope: Scop
         rows = (await edge.get("/api/sync/runs", tenant=TENANT, query=query)).json()["items"]
         assert [run["id"] for run in rows] == expected
     assert (await edge.get("/api/sync/runs", tenant=TENANT, query={"state": "lost"})).status_code == 400
+    for query, expected in (({"to": "2020-01-01T00:00:00Z"}, []), ({"from": "2020-01-01T00:00:00Z"}, [second, first])):
+        rows = (await edge.get("/api/sync/runs", tenant=TENANT, query=query)).json()["items"]
+        assert [run["id"] for run in rows] == expected
 
 
 async def test_what_is_wrong_with_a_trigger_is_said(edge: Edge) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,7 +97,7 @@ async def test_CS_03_a_nul_and_broken_bytes_are_errors_of_their_line(scope: Scop
 
 async def test_all_or_nothing_writes_nothing_when_one_row_is_bad_and_everything_when_none_is(scope: Scope) -> None:
     refused = await given.taken(scope, GOOD + "p9,,X,1,1,,\r\n", mode=UploadMode.ALL_OR_NOTHING)
-    assert (refused.state, refused.error_code, refused.failed) == (State.FAILED, "ROWS_REFUSED", 1)
+    assert (refused.state, refused.error_code, given.counts(refused)) == (State.FAILED, "ROWS_REFUSED", (0, 0, 0, 1))
     assert await _stored(scope) == {}
     taken = await given.taken(scope, GOOD, mode=UploadMode.ALL_OR_NOTHING)
     assert (taken.state, given.counts(taken), taken.rows) == (State.SUCCEEDED, (2, 0, 0, 0), 3)
@@ -259,6 +260,18 @@ async def test_cancelling_stops_what_waits_at_once(scope: Scope) -> None:
         await managing.cancel(scope, upload.id)
 
 
+async def test_all_or_nothing_is_not_stopped_once_it_writes(scope: Scope) -> None:
+    upload = await given.sent(scope, GOOD, mode=UploadMode.ALL_OR_NOTHING)
+    async with scope.tx() as tx:
+        taken = await store.claim(tx, upload.id, timedelta(seconds=0), scope.now)
+        assert taken is not None
+        await store.begin_writing(tx, taken, scope.now)
+    with pytest.raises(UploadBusy, match="ends by itself"):
+        await managing.cancel(scope, upload.id)
+    await running.work(scope, upload.id)
+    assert (await uploads.upload(scope, upload.id)).state is State.SUCCEEDED
+
+
 async def test_CS_06_parts_go_on_where_the_line_broke_and_never_overlap(scope: Scope) -> None:
     body = GOOD.encode()
     upload = await receiving.begin(scope, Wish(name="p.csv", size=len(body)))
@@ -351,18 +364,32 @@ async def test_CS_04_a_file_name_is_a_label(scope: Scope) -> None:
 
 async def test_an_export_is_read_back_without_a_difference(scope: Scope) -> None:
     rows = (
-        "product_id,title,sku,price,stock,description,tags,images,option1_name,option1_value\r\n"
-        'p1,"\'=1+1",T-1,2.50,10,<p>a</p>,"a,b",http://x/1 http://x/2,Size,S\r\np1,,\'@x,3.50,0,,,,,L\r\n'
+        "product_id,title,sku,price,list_price,stock,description,tags,images,option1_name,option1_value,condition,"
+        "product_weight_kg,weight_kg,variant_status,variant_image\r\n"
+        'p1,"\'=1+1",T-1,2.50,3,10,<p>a</p>,"a,b",http://x/1 http://x/2,Size,S,used,1.5,0.2,inactive,http://x/v\r\n'
+        "p1,,'@x,3.50,,0,,,,,L,,,,,\r\n"
     )
     await given.taken(scope, rows)
-    before = await _stored(scope)
-    assert before["p1"]["title"] == "=1+1"
+    before, whole = await _stored(scope), await records.contents(scope, uploads.OWN.id, ["p1"])
+    first = whole["p1"].variants[0]
+    assert (before["p1"]["title"], whole["p1"].condition, whole["p1"].weight_kg) == ("=1+1", "used", Decimal("1.5"))
+    assert (first.status, first.image_url, first.weight_kg) == ("inactive", "http://x/v", Decimal("0.2"))
     forms: tuple[tuple[Literal["csv", "ndjson"], str], ...] = (("csv", "p.csv"), ("ndjson", "p.json"))
     for form, name in forms:
         file = b"".join([piece async for piece in exporting.exported(scope, form, None)])
         again = await given.taken(scope, file, name)
         assert (given.counts(again), await given.wrong(scope, again)) == ((0, 0, 1, 0), [])
-    assert await _stored(scope) == before
+    assert (await _stored(scope), await records.contents(scope, uploads.OWN.id, ["p1"])) == (before, whole)
+
+
+async def test_a_text_that_no_index_holds_costs_its_product_and_no_other(scope: Scope) -> None:
+    words = " ".join(f"w{number}" for number in range(4_000))
+    rows = OURS + f"p1,Tea,{words},2,1,,\r\np2,Mug,M-1,7,5,,\r\n"
+    upload = await given.taken(scope, rows)
+    assert (upload.state, given.counts(upload)) == (State.SUCCEEDED, (1, 0, 0, 1))
+    (error,) = await given.wrong(scope, upload)
+    told = (error["line"], error["column_name"], error["value"], error["reason"])
+    assert told == (2, "sku", words[:200], "this is longer than 200 characters")
 
 
 #: What the folder of real files holds, and how many products, variants and rows each comes to. None has a row that is

@@ -221,6 +221,9 @@ def check(listing: Listing) -> None:
 def _check_variant(variant: Variant) -> None:
     if not _is_id(variant.external_id):
         raise Unstorable("a variant has no usable id")
+    for name, value in (("SKU", variant.sku), ("barcode", variant.barcode)):
+        if value is not None and len(value) > _ID_LENGTH:
+            raise Unstorable(f"variant {variant.external_id}: the {name} is longer than {_ID_LENGTH} characters")
     price = variant.price
     if price is not None:
         current = price.current_price

@@ -40,6 +40,18 @@ class ScheduleIn(Wire):
     blackout: Annotated[list[Hours], Field(max_length=10, default_factory=list)]
 
 
+class NamedScheduleIn(ScheduleIn):
+    """A schedule, and the connection that it is of."""
+
+    connection_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class AllConfigIn(Wire):
+    """Schedules of several connections."""
+
+    schedules: Annotated[list[NamedScheduleIn], Field(min_length=1, max_length=500)]
+
+
 class ConfigIn(Wire):
     """The whole of a connection's schedules; an empty list stops reading by itself."""
 
@@ -112,6 +124,22 @@ class OptionsOut(Answer, frozen=True, kw_only=True):
 async def get_all(scope: ScopeDep) -> Response:
     """Of every connection of the tenant."""
     return document(_config(await service.schedules(scope)))
+
+
+@routes.put(
+    "",
+    permission=MANAGE,
+    limit="other",
+    response_model=SchedulesOut,
+    summary="Set the schedules of several connections",
+    errors=(ConnectionNotFound, WrongSchedule),
+)
+async def put_all(scope: ScopeDep, body: AllConfigIn) -> Response:
+    """Replaces those of each connection that is named, all or none; the others keep theirs. Answers all schedules."""
+    wanted: dict[str, list[Wish]] = {}
+    for one in body.schedules:
+        wanted.setdefault(one.connection_id, []).append(Wish(one.entity, _rule(one), one.mode))
+    return document(_config(await service.set_many(scope, wanted)))
 
 
 @routes.get(

@@ -12,9 +12,11 @@ from isthmus.features.sync.service import RunFilter as RunFilter
 from isthmus.features.sync.service import Shop as Shop
 from isthmus.features.sync.service import Source as Source
 from isthmus.features.sync.service import Sources as Sources
+from isthmus.features.sync.service import Extent as Extent
 from isthmus.features.sync.service import cancel as cancel
 from isthmus.features.sync.service import offered as offered
 from isthmus.features.sync.service import refresh as refresh
+from isthmus.features.sync.service import resume as resume
 from isthmus.features.sync.service import retry as retry
 from isthmus.features.sync.service import run as run
 from isthmus.features.sync.service import runs as runs

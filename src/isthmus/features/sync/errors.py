@@ -48,6 +48,15 @@ class NothingToRetry(Conflict):
     code = "SYNC_NOTHING_TO_RETRY"
 
 
+class NotResumable(Conflict):
+    """The run cannot go on: it ended well, is under way, or a newer one of the same records has taken its place.
+
+    Look at its state; start a new run instead.
+    """
+
+    code = "SYNC_NOT_RESUMABLE"
+
+
 class TooManyRuns(Problem):
     """Too many runs of this tenant are under way; wait until one has ended.
 

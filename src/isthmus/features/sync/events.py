@@ -20,6 +20,12 @@ class SyncRequested(Event):
     type: ClassVar[str] = "sync.requested"
 
 
+class SyncResumed(Event):
+    """Somebody let a run go on that had failed, was parked or was stopped."""
+
+    type: ClassVar[str] = "sync.resumed"
+
+
 class SyncCancelRequested(Event):
     """Somebody asked a run to stop."""
 
@@ -129,6 +135,7 @@ class RefreshFailed(Event):
 
 EMITS: tuple[type[Event], ...] = (
     SyncRequested,
+    SyncResumed,
     SyncCancelRequested,
     SyncStarted,
     SyncCompleted,

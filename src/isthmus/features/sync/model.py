@@ -1,6 +1,7 @@
 """Sync runs as data, and the pure rules over them: what to read, what a failure means, when pages lead nowhere."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -232,6 +233,15 @@ class PageCount:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+class Asked(msgspec.Struct, frozen=True):
+    """A call to a platform as it may be shown, and the status of its answer."""
+
+    method: str
+    url: str
+    body: str
+    status: int
+
+
     failed: int = 0
     drift_created: int = 0
     drift_updated: int = 0
@@ -239,12 +249,30 @@ class PageCount:
 
 def worth_looking(before: PageCount | None) -> bool:
     """Whether to ask for raw hashes before mapping a page: not while the pages before it brought only news."""
+    asked: Asked | None = None
+
+
+def kept(error: ItemError) -> bytes:
+    """The exchange as it is stored: NUL, the call as JSON, a line's end, then what was sent; without a call that alone.
+
+    One column holds both because payloads without calls are there from before.
+    """
+    return error.payload if error.asked is None else b"\0%b\n%b" % (msgspec.json.encode(error.asked), error.payload)
+
+
+def exchange(stored: bytes) -> tuple[Asked | None, bytes]:
+    """The call, where it was kept, and what was sent."""
+    if stored[:1] == b"\0":
+        call, end, payload = stored[1:].partition(b"\n")
+        with suppress(msgspec.MsgspecError):
+            return (msgspec.json.decode(call, type=Asked), payload) if end else (None, stored)
+    return None, stored
     return before is None or before.unchanged * 4 >= before.records
 
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """A record that could not be read or stored."""
+    """A record that could not be read or stored; `asked` is the call that it came by."""
 
     external_id: str
     reason: str

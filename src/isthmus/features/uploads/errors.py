@@ -32,11 +32,30 @@ class MappingNeeded(Problem):
     status: ClassVar[int] = 400
 
 
+class RowsRefused(Problem):
+    """Rows of the file cannot be read, so nothing of it was written.
+
+    Correct the rows that its errors name, or send it with `mode=best_effort`.
+    """
+
+    code: ClassVar[str] = "ROWS_REFUSED"
+    status: ClassVar[int] = 400
+
+
 class WrongMapping(Invalid):
     """The mapping cannot be followed.
 
     The message names the field that is wrong.
     """
+
+
+class MappingInUse(Conflict):
+    """The configuration of product sync names this mapping.
+
+    Name another one there, or none, and remove this one then.
+    """
+
+    code: ClassVar[str] = "MAPPING_IN_USE"
 
 
 class UploadBusy(Conflict):

@@ -3,18 +3,25 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from fastapi import Query
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from isthmus.features.connections import ConnectionNotFound, ConnectionPending
 from isthmus.features.sync import service
-from isthmus.features.sync.errors import NothingToRetry, NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.errors import (
+    NothingToRetry,
+    NotReadable,
+    NotResumable,
+    RunEnded,
+    RunInProgress,
+    RunNotFound,
+    TooManyRuns,
+)
 from isthmus.features.sync.model import Mode, Run, State, pace
-from isthmus.features.sync.service import RunFilter, Status
+from isthmus.features.sync.service import Extent, RunFilter, Status
 from isthmus.http import Answer, LiveDep, PageDep, Routes, ScopeDep, Sent, Wire, accepted, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
@@ -43,6 +50,8 @@ class StartSync(Wire):
     connection_id: str
     mode: Literal["full", "incremental"] = "incremental"
     entities: Annotated[list[str], Field(max_length=20)] | None = None
+    since: Annotated[AwareDatetime | None, Field(description="Read what changed from then on.")] = None
+    dry_run: Annotated[bool, Field(description="Write nothing; list what would be written.")] = False
 
 
 class RefreshRecord(Wire):
@@ -120,41 +129,6 @@ class StartedOut(Answer, frozen=True, kw_only=True):
     items: list[RunOut]
 
 
-class ItemErrorOut(Answer, frozen=True, kw_only=True):
-    """A record that could not be read, with what the platform sent."""
-
-    id: str
-    external_id: str
-    reason: str
-    payload: Any
-    created_at: datetime
-
-
-class ItemErrorList(Answer, frozen=True, kw_only=True):
-    """A page of item errors."""
-
-    items: list[ItemErrorOut]
-    limit: int
-    has_more: bool
-    next_cursor: str | None = None
-
-
-class RunChangeOut(Answer, frozen=True, kw_only=True):
-    """A record that a dry run would have created or updated."""
-
-    external_id: str
-    change: str
-
-
-class RunChangeList(Answer, frozen=True, kw_only=True):
-    """A page of changes."""
-
-    items: list[RunChangeOut]
-    limit: int
-    has_more: bool
-    next_cursor: str | None = None
-
-
 class StatusOut(Answer, frozen=True, kw_only=True):
     """How a connection stands: its newest run, how far it has been read, and when it is read next."""
 
@@ -213,7 +187,8 @@ async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
 )
 async def start_all(scope: ScopeDep, body: StartSync) -> Response:
     """One run for each entity; one that is under way already is answered as it stands."""
-    runs = await service.start_all(scope, body.connection_id, body.entities, mode=Mode(body.mode))
+    extent = Extent(Mode(body.mode), body.since, body.dry_run)
+    runs = await service.start_all(scope, body.connection_id, body.entities, extent)
     return accepted(StartedOut(items=[_out(scope, run) for run in runs]))
 
 
@@ -247,6 +222,20 @@ async def cancel_run(scope: ScopeDep, run_id: str) -> Response:
 
 
 @routes.post(
+    "/{run_id}/resume",
+    permission=TRIGGER,
+    limit="other",
+    response_model=RunOut,
+    summary="Let a run go on",
+    status=202,
+    errors=(RunNotFound, NotResumable, ConnectionNotFound, ConnectionPending, RunInProgress, TooManyRuns, NotReadable),
+)
+async def resume_run(scope: ScopeDep, run_id: str) -> Response:
+    """One that failed, was parked or was stopped goes on behind the last page that it wrote."""
+    return accepted(_out(scope, await service.resume(scope, run_id)))
+
+
+@routes.post(
     "/{run_id}/retry",
     permission=TRIGGER,
     limit="other",
@@ -267,9 +256,11 @@ async def list_runs(
     connection_id: Annotated[str | None, Query(alias="connectionId", max_length=64)] = None,
     state: Annotated[State | None, Query()] = None,
     entity: Annotated[str | None, Query(max_length=64)] = None,
+    asked_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    asked_to: Annotated[AwareDatetime | None, Query(alias="to")] = None,
 ) -> Response:
-    """All runs, or those of one connection, state or entity."""
-    page = await service.runs(scope, RunFilter(connection_id, state, entity), paging.ask)
+    """All runs, or those of one connection, state, entity, or time of asking."""
+    page = await service.runs(scope, RunFilter(connection_id, state, entity, asked_from, asked_to), paging.ask)
     return paging.listing("items", Page([_out(scope, run) for run in page.items], page.next_after, None, page.has_more))
 
 
@@ -279,36 +270,6 @@ async def list_runs(
 async def get_run(scope: ScopeDep, run_id: str) -> Response:
     """The run with its counters, its pace and what it waits for."""
     return document(_out(scope, await service.run(scope, run_id)))
-
-
-@routes.get(
-    "/runs/{run_id}/errors",
-    permission=READ,
-    limit="other",
-    response_model=ItemErrorList,
-    summary="Records that a run could not read",
-    errors=(RunNotFound,),
-)
-async def list_errors(scope: ScopeDep, paging: PageDep, run_id: str) -> Response:
-    """In the order they were met."""
-    page = await service.errors(scope, run_id, paging.ask)
-    items = [ItemErrorOut(**{**row, "payload": _payload(row["payload"])}) for row in page.items]
-    return paging.listing("items", Page(items, page.next_after, None, page.has_more))
-
-
-@routes.get(
-    "/runs/{run_id}/changes",
-    permission=READ,
-    limit="other",
-    response_model=RunChangeList,
-    summary="What a dry run would have written",
-    errors=(RunNotFound,),
-)
-async def list_changes(scope: ScopeDep, paging: PageDep, run_id: str) -> Response:
-    """In the order it was met; empty for any other run."""
-    page = await service.changes(scope, run_id, paging.ask)
-    items = [RunChangeOut(external_id=row["external_id"], change=row["change"]) for row in page.items]
-    return paging.listing("items", Page(items, page.next_after, None, page.has_more))
 
 
 @routes.get("/status", permission=READ, limit="other", response_model=StatusList, summary="How each connection stands")
@@ -366,11 +327,3 @@ def _status(scope: Scope, one: Status, times: service.Times) -> StatusOut:
         last_completed_at=one.completed_at,
         next_run_at=times.get((one.connection_id, one.entity)),
     )
-
-
-def _payload(sent: bytes) -> object:
-    """JSON where it is JSON, else a readable text; it may have been cut."""
-    try:
-        return msgspec.json.decode(sent)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return sent.decode("utf-8", "replace")

@@ -27,7 +27,9 @@ from isthmus.features.sync.service.sources import Shop as Shop
 from isthmus.features.sync.service.sources import Source as Source
 from isthmus.features.sync.service.sources import Sources as Sources
 from isthmus.features.sync.service.sources import offered as offered
+from isthmus.features.sync.service.starting import Extent as Extent
 from isthmus.features.sync.service.starting import cancel as cancel
+from isthmus.features.sync.service.starting import resume as resume
 from isthmus.features.sync.service.starting import retry as retry
 from isthmus.features.sync.service.starting import start as start
 from isthmus.features.sync.service.starting import start_all as start_all

@@ -28,6 +28,7 @@ from isthmus.features.sync.model import (
 )
 from isthmus.features.sync.service.absent import ABSENT
 from isthmus.features.sync.service.entities import Keeper
+from isthmus.features.sync.service.hearing import heard, told
 from isthmus.features.sync.service.sources import Source, admit
 from isthmus.features.sync.service.tally import Tally
 from isthmus.features.sync.settings import Settings
@@ -83,14 +84,14 @@ class Pull:
         window = Window(self.run.since, self.run.until)
         guard = PageGuard(self.settings, self.run.pages)
         before: PageCount | None = None
-        page = await self.source.pull(window, self.run.cursor)
+        page = await heard(self.source.pull(window, self.run.cursor))
         while True:
             guard.admit([record.external_id for record in page.records], page.cursor)
             late = clock.monotonic() - began >= self.settings.turn.total_seconds()
             if page.cursor is None or (late and self.scope.engine.queue.crowded):
                 await self._page(page, before)
                 return page.cursor is None
-            ahead = asyncio.ensure_future(self.source.pull(window, page.cursor))
+            ahead = asyncio.ensure_future(heard(self.source.pull(window, page.cursor)))
             try:
                 before = await self._page(page, before)
                 page = await ahead
@@ -118,7 +119,7 @@ class Pull:
             written = rehearsed or await self.keeper.write(tx, self.scope, self._origin, ready.items)
             count, errors = _counted(ready, written, len(parts - self.counted))
             count = self._judged(count, ready, written)
-            await self._keep_errors(tx, errors)
+            await self._keep_errors(tx, told(page, errors))
             await self._note(tx, page, ready, written)
             mark = Checkpoint(page.cursor, page.total, count, spent.retries, spent.throttled, spent.waited_ms)
             if not await store.checkpoint(tx, self.run, mark, self.settings.lease):
@@ -220,7 +221,7 @@ class Pull:
         kept = await store.error_count(tx, self.run.id)
         cap = 0 if self.keeper.personal else self.settings.payload_bytes
         shown = [
-            ItemError(storable(one.external_id), storable(one.reason), one.payload[:cap])
+            ItemError(storable(one.external_id), storable(one.reason), one.payload[:cap], one.asked)
             for one in errors[: max(0, self.settings.max_errors - kept)]
         ]
         if shown:

@@ -1,12 +1,20 @@
 """What people and schedules ask of runs: begin one, stop one."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from isthmus.features.sync import store
-from isthmus.features.sync.errors import NothingToRetry, NotReadable, RunEnded, RunInProgress, RunNotFound, TooManyRuns
-from isthmus.features.sync.events import SyncCancelled, SyncCancelRequested, SyncRequested, WatermarkLost
+from isthmus.features.sync.errors import (
+    NothingToRetry,
+    NotReadable,
+    NotResumable,
+    RunEnded,
+    RunInProgress,
+    RunNotFound,
+    TooManyRuns,
+)
+from isthmus.features.sync.events import SyncCancelled, SyncCancelRequested, SyncRequested, SyncResumed, WatermarkLost
 from isthmus.features.sync.model import Mode, Plan, Run, State, event_body, plan, plan_since
 from isthmus.features.sync.service.entities import PRODUCTS
 from isthmus.features.sync.service.sources import Shop, sources
@@ -75,11 +83,30 @@ async def retry(scope: Scope, run_id: str) -> Run:
         return await _begin(tx, scope, opening, Plan(Mode.ITEMS, None, scope.now))
 
 
+async def resume(scope: Scope, run_id: str) -> Run:
+    """Let a run go on from its place that failed, was parked or was stopped.
+
+    Raises RunNotFound, NotResumable, RunInProgress, TooManyRuns, and what the connections raise.
+    """
+    async with scope.tx() as tx:
+        before = await store.run(tx, run_id)
+    if before is None:
+        raise RunNotFound
+    await sources(scope).shop(scope, before.connection_id, before.entity)
+    async with scope.tx() as tx:
+        await _refuse_many(tx, scope)
+        run = await store.resume(tx, run_id)
+        if run is None:
+            raise NotResumable
+        tx.emit(SyncResumed(subject=run.id, body=event_body(run)))
+        await tx.enqueue(JOB, run.id)
+    return run
+
+
 async def _open(tx: Tx, scope: Scope, opening: Opening, planned: Plan) -> Run:
     """Write the run and wake a worker for it."""
     await _refuse_second(tx, opening.connection_id, opening.entity)
-    if await store.live_count(tx) >= scope.part(Settings).live_runs:
-        raise TooManyRuns(retry_after=30)
+    await _refuse_many(tx, scope)
     run = await store.open_run(tx, opening, planned, scope.now)
     if run is None:
         await _refuse_second(tx, opening.connection_id, opening.entity)
@@ -88,8 +115,22 @@ async def _open(tx: Tx, scope: Scope, opening: Opening, planned: Plan) -> Run:
     return run
 
 
+async def _refuse_many(tx: Tx, scope: Scope) -> None:
+    if await store.live_count(tx) >= scope.part(Settings).live_runs:
+        raise TooManyRuns(retry_after=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is read of a connection, and whether anything is written; as `start` takes it."""
+
+    mode: Mode = Mode.INCREMENTAL
+    since: datetime | None = None
+    dry_run: bool = False
+
+
 async def start_all(
-    scope: Scope, connection_id: str, entities: Sequence[str] | None = None, *, mode: Mode = Mode.INCREMENTAL
+    scope: Scope, connection_id: str, entities: Sequence[str] | None = None, extent: Extent = Extent()
 ) -> list[Run]:
     """Begin a run of each of these entities, of all that the connection offers by default; live ones are answered.
 
@@ -98,12 +139,13 @@ async def start_all(
     offered = entities or await sources(scope).offered(scope, connection_id)
     if not offered:
         raise NotReadable
-    return [await _started(scope, connection_id, entity, mode) for entity in dict.fromkeys(offered)]
+    return [await _started(scope, connection_id, entity, extent) for entity in dict.fromkeys(offered)]
 
 
-async def _started(scope: Scope, connection_id: str, entity: str, mode: Mode) -> Run:
+async def _started(scope: Scope, connection_id: str, entity: str, extent: Extent) -> Run:
+    how, since = extent.mode, extent.since
     try:
-        return await start(scope, connection_id, entity=entity, mode=mode)
+        return await start(scope, connection_id, entity=entity, mode=how, since=since, dry_run=extent.dry_run)
     except RunInProgress:
         async with scope.tx() as tx:
             live = await store.live_run(tx, connection_id, entity)

@@ -21,6 +21,7 @@ from isthmus.features.sync.store.holding import finish as finish
 from isthmus.features.sync.store.holding import hand_back as hand_back
 from isthmus.features.sync.store.holding import hold as hold
 from isthmus.features.sync.store.holding import restart as restart
+from isthmus.features.sync.store.holding import resume as resume
 from isthmus.features.sync.store.holding import stalled as stalled
 from isthmus.features.sync.store.holding import unpark as unpark
 from isthmus.features.sync.store.holding import withdraw as withdraw

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, bindparam, case, cast, func, or_, update
+import asyncpg
+from sqlalchemy import DateTime, bindparam, case, cast, exists, func, or_, select, update
 
 from isthmus.engine.db import Tx, statement
+from isthmus.features.sync.errors import RunInProgress
 from isthmus.features.sync.model import Run, State
 from isthmus.features.sync.store.columns import LEASE, LIVE, MINE, NOW, RUN, as_run
 from isthmus.features.sync.tables import SYNC_RUNS
@@ -84,6 +86,29 @@ _FINISH = statement(
         waiting_until=None,
         waiting_reason=None,
         changed_at=NOW,
+    )
+    .returning(*RUN)
+)
+_n = SYNC_RUNS.alias("newer").c
+#: The newest run of its connection and entity alone: what lay behind the place of another one has been read since.
+_RESUME = statement(
+    update(SYNC_RUNS)
+    .where(
+        _r.tenant_id == bindparam("tenant_id"),
+        _r.id == bindparam("id"),
+        or_(_r.state == "failed", _r.state == "cancelled", _r.state == "parked"),
+        ~exists(
+            select(_n.id).where(
+                _n.tenant_id == _r.tenant_id,
+                _n.connection_id == _r.connection_id,
+                _n.entity == _r.entity,
+                _n.id > _r.id,
+            )
+        ),
+    )
+    .values(
+        dict.fromkeys(("finished_at", "error_code", "error_message", "retry_at", "owner", "lease_until"))
+        | {"state": "queued", "attempts": 0, "deaths": 0, "changed_at": NOW}
     )
     .returning(*RUN)
 )
@@ -171,6 +196,14 @@ async def restart(tx: Tx, run: Run) -> bool:
 async def unpark(tx: Tx, tenant_id: str, connection_id: str, error_code: str) -> None:
     """Queue a connection's newest runs again that were parked for this reason, unless others have taken their place."""
     await tx.execute_sql(_UNPARK, tenant_id, connection_id, error_code)
+
+
+async def resume(tx: Tx, run_id: str) -> Run | None:
+    """Queue an ended run again, at its place; None when it ended well or is not the newest. Raises RunInProgress."""
+    try:
+        return as_run(await tx.fetchrow(_RESUME, tenant_id=tx.tenant_id, id=run_id))
+    except asyncpg.UniqueViolationError:
+        raise RunInProgress from None
 
 
 async def stalled(tx: Tx, quiet: timedelta, limit: int) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
-from isthmus.features.sync.model import ItemError, PageCount, Run
+from isthmus.features.sync.model import ItemError, PageCount, Run, kept
 from isthmus.features.sync.store.columns import LEASE, MINE, NOW
 from isthmus.features.sync.tables import SYNC_CURSORS, SYNC_ERRORS, SYNC_RUNS
 
@@ -117,7 +117,7 @@ async def move_watermark(tx: Tx, run: Run, now: datetime) -> None:
 
 async def add_errors(tx: Tx, run: Run, ids: Sequence[str], errors: Sequence[ItemError], now: datetime) -> None:
     """Keep records that could not be read, with what was sent and why."""
-    rows = [(id_, one.external_id, one.reason, one.payload) for id_, one in zip(ids, errors, strict=True)]
+    rows = [(id_, one.external_id, one.reason, kept(one)) for id_, one in zip(ids, errors, strict=True)]
     columns = zip(*rows, strict=True)
     await tx.execute_sql(_ADD_ERRORS, tx.tenant_id, run.id, run.connection_id, now, *columns)
 

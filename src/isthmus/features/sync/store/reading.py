@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy import DateTime, Text, and_, bindparam, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from isthmus.engine.db import Tx, statement
@@ -15,6 +15,7 @@ from isthmus.features.sync.tables import SYNC_CURSORS, SYNC_ERRORS, SYNC_RUNS
 from isthmus.kit.paging import Ask, Page
 
 _r, _e, _c = SYNC_RUNS.c, SYNC_ERRORS.c, SYNC_CURSORS.c
+_TIME = DateTime(timezone=True)
 
 _ONE = statement(select(*RUN).where(_r.tenant_id == bindparam("tenant_id"), _r.id == bindparam("id")))
 
@@ -31,6 +32,8 @@ _MANY = statement(
         _optional("connection_id", _r.connection_id),
         _optional("state", _r.state),
         _optional("entity", _r.entity),
+        cast(bindparam("since"), _TIME).is_(None) | (_r.created_at >= bindparam("since")),
+        cast(bindparam("until"), _TIME).is_(None) | (_r.created_at < bindparam("until")),
         or_(cast(bindparam("after"), Text).is_(None), _r.id < cast(bindparam("after"), Text)),
     )
     .order_by(_r.id.desc())
@@ -81,11 +84,13 @@ _CLOCK = statement(select(NOW))
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs a caller wants; None means any."""
+    """Which runs a caller wants; None means any. Times are those of asking, `until` excluded."""
 
     connection_id: str | None = None
     state: str | None = None
     entity: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 async def run(tx: Tx, id_: str) -> Run | None:

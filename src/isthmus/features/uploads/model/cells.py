@@ -80,7 +80,9 @@ def amount(column: Column, cell: str, numbers: Numbers) -> Decimal:
     try:
         value = _number(numbers, cell) if len(cell) <= _SHORT else numbers.read(cell)
     except ValueError:
-        raise CellError(column.column, cell, "this is no amount; write 12.50, without letters") from None
+        raise CellError(
+            column.column, cell, "this is no amount; write 12.50, or say `decimal=,` where it is 12,50"
+        ) from None
     if value < 0:
         raise CellError(column.column, cell, "a price cannot be below zero")
     return value

@@ -11,6 +11,9 @@ import msgspec
 
 from isthmus.connect.strict import Strict
 
+#: The id of a mapping that the configuration names: used where it fits, and not asked for by the file's sender.
+CONFIGURED = "configured"
+
 
 class Column(Strict, frozen=True):
     """One value of a product: its column, and how the cell is read.
@@ -167,6 +170,13 @@ def recognised(header: Sequence[str], formats: Iterable[Format], of: str) -> For
     able = [one for one in formats if one.of in (of, "any")]
     fitting = [one for one in able if all(normal(name) in names for name in one.header)]
     return max(fitting, key=lambda one: len(one.header), default=None)
+
+
+def fits(one: Format, header: Sequence[str]) -> bool:
+    """Whether the header has the columns without which this format makes no product: a title, and one of its keys."""
+    names = {normal(name) for name in header}
+    title = one.columns()["product.title"].column
+    return normal(title) in names and any(normal(name) in names for name in one.key)
 
 
 #: Our own files of orders, by what their records are called in CSV and in JSON.

@@ -23,6 +23,8 @@ RECORD_BYTES: Final = 4_194_304
 _PIECE: Final = 262_144
 _NUL: Final = "the line holds the character NUL"
 _CODING: Final = "the line is not valid text in the file's encoding"
+#: What a product of one variant may say at its own level.
+_SOLD: Final = ("sku", "barcode", "price", "listPrice", "stock", "currency")
 _SPACE: Final = re.compile(r"[ \t\r\n,]*")
 
 
@@ -110,8 +112,10 @@ def _unclosed(lines: Lines, source: Source, start: int, width: int) -> str | Non
 
 
 def _reason(error: str, start: int) -> str:
-    if "unexpected end of data" in error or "field limit" in error:
-        return f"a quote that opens in the record of line {start} is not closed, or a cell is larger than 1 MiB"
+    if "unexpected end of data" in error:
+        return f"a quote that opens in the record of line {start} is never closed"
+    if "field limit" in error:
+        return f"a cell is larger than 1 MiB, or a quote that opens in the record of line {start} is not closed"
     return f"the quotes of this row do not fit: {error}"
 
 
@@ -125,12 +129,22 @@ def _documents(lines: Lines) -> Iterator[Row]:
                 yield from flattened(msgspec.json.decode(text), lines.line, lines.offset)
                 continue
             except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-                problem = f"this is no JSON object: {error}"
+                problem = f"this is no JSON object: {_fault(error)}"
         yield Row(lines.line, lines.offset, (), problem)
 
 
+def _fault(error: Exception) -> str:
+    """What is wrong, without places in a piece of the file that its reader never sees."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+
+
 def flattened(document: object, line: int, end: int) -> Iterator[Row]:
-    """A JSON product as rows: one for each variant; nested names are joined by points, lists by line breaks."""
+    """A JSON product as rows: one for each variant; nested names are joined by points, lists by line breaks.
+
+    A product without variants says itself what its only one costs.
+    """
     if not isinstance(document, Mapping):
         yield Row(line, end, (), "this is no JSON object")
         return
@@ -138,6 +152,7 @@ def flattened(document: object, line: int, end: int) -> Iterator[Row]:
     outer: dict[str, str] = {}
     _flatten({name: value for name, value in document.items() if name != "variants"}, "", outer)
     if not isinstance(variants, list) or not variants or not all(isinstance(one, Mapping) for one in variants):
+        outer |= {f"variant.{name}": outer[name] for name in _SOLD if name in outer}
         yield Row(line, end, tuple(outer.values()), header=tuple(outer))
         return
     made: list[dict[str, str]] = []
@@ -230,7 +245,7 @@ def _array(file: Bytes, skip: int) -> Iterator[Row]:
         if window.next_sign() == "":
             yield Row(number + 1, number + 1, (), "the file ends in the middle of its list")
     except (ValueError, RecursionError) as error:
-        yield Row(number + 1, number + 1, (), f"the JSON is broken after record {number}: {error}")
+        yield Row(number + 1, number + 1, (), f"the JSON is broken after record {number}: {_fault(error)}")
 
 
 def _elements(file: Bytes, skip: int) -> Iterator[Row]:

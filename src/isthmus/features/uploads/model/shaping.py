@@ -29,6 +29,8 @@ BOTH: Final = "both"
 EXTRA: Final = "extra"
 SKIPPED: Final = "skipped"
 _ID_LENGTH: Final = 200
+#: What variants are found by.
+_NAMES: Final = ("variant.id", "variant.sku", "variant.barcode")
 T = TypeVar("T")
 
 
@@ -255,6 +257,11 @@ class _Draft:
             chosen += self._extra.get(row.line, {}).items()
         sku = cells.line(values.get("variant.sku", "")) or None
         title, barcode = values.get("variant.title"), values.get("variant.barcode")
+        for name in _NAMES:
+            if len(values.get(name, "")) > _ID_LENGTH:
+                column = self._shape.places[name][1].column
+                reason = f"this is longer than {_ID_LENGTH} characters"
+                self._wrong(row, CellError(column, values[name], reason))
         return Variant(
             external_id=values.get("variant.id") or sku or (self._key if count == 1 else f"{self._key}:{place}"),
             sku=sku,

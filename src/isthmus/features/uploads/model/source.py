@@ -57,9 +57,9 @@ def detect(head: bytes, *, whole: bool) -> Source:
     """Read the head of a file; `whole` says that there is no more of it. Raises UnreadableFile."""
     if not head.strip():
         raise UnreadableFile("The file is empty.")
-    if head.startswith(_BINARY) or (head[:2] not in (b"\xff\xfe", b"\xfe\xff") and head.count(0) > len(head) // 8):
-        raise UnreadableFile("The file is neither CSV nor JSON nor XML: save the spreadsheet as CSV and send that.")
     mark, encoding = _encoding(head)
+    if head.startswith(_BINARY) or (not encoding.startswith("utf-16") and head.count(0) > len(head) // 8):
+        raise UnreadableFile("The file is neither CSV nor JSON nor XML: save the spreadsheet as CSV and send that.")
     start = _decoded(head[mark:], encoding, whole=whole)
     if _WEB_PAGE.match(start.lstrip()):
         raise UnreadableFile("The file is a web page, which is not read: export it as CSV, JSON or XML.")
@@ -75,6 +75,8 @@ def _encoding(head: bytes) -> tuple[int, str]:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return len(mark), encoding
+    if (unmarked := _utf_16(head)) is not None:
+        return 0, unmarked
     declared = _DECLARED.match(head)
     if declared is not None:
         with contextlib.suppress(LookupError):
@@ -84,6 +86,14 @@ def _encoding(head: bytes) -> tuple[int, str]:
         return 0, "utf-8"
     except UnicodeDecodeError:
         return 0, _legacy(head)
+
+
+def _utf_16(head: bytes) -> str | None:
+    """UTF-16 without its mark: every other byte of most letters is NUL, and of hardly any the one beside it."""
+    first, second = head[::2].count(0), head[1::2].count(0)
+    if max(first, second) * 4 < len(head) or min(first, second) * 10 > max(first, second):
+        return None
+    return "utf-16-le" if second > first else "utf-16-be"
 
 
 def _legacy(head: bytes) -> str:

@@ -76,6 +76,15 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class UploadFilter:
+    """Which uploads a caller wants; None means any. Times are those of asking, `until` excluded."""
+
+    state: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 COLUMNS: Final = tuple(field.name for field in msgspec.structs.fields(Upload))
 
 

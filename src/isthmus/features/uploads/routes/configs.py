@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 from starlette.responses import Response
 
 from isthmus.features import access, sync
@@ -13,27 +13,36 @@ from isthmus.features.connections import ConnectionNotFound
 from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
 from isthmus.features.uploads.routes.shapes import MANAGE, READ, UploadOut, upload_out
 from isthmus.features.uploads.service import configuring as service
-from isthmus.features.uploads.service.configuring import Config, Turn
-from isthmus.http import PUBLIC, Answer, Routes, ScopeDep, SystemDep, Wire, accepted, created, document
+from isthmus.features.uploads.service import history
+from isthmus.features.uploads.service.configuring import Config
+from isthmus.features.uploads.service.history import Turn, TurnFilter
+from isthmus.http import PUBLIC, Answer, PageDep, Routes, ScopeDep, SystemDep, Wire, accepted, created, document
 from isthmus.kit.errors import Unauthenticated
+from isthmus.kit.paging import Ask, Page
 from isthmus.kit.secret import Secret
 
 _EVENTS = 4_194_304
+_State = Literal["receiving", "queued", "running", "cancelling", "succeeded", "failed", "cancelled", "parked"]
 
 routes = Routes(prefix="/api/merchants/{merchant_id}/product-sync", tag="Product sync", envelope=True)
 
 
 class NewConfig(Wire):
-    """Where products come from, and how; a `webhook` source gets a secret when none is given."""
+    """Where products come from, and how; a `webhook` source gets a secret when none is given.
+
+    `mapping` (or a saved one by `mappingId`) is for files that fit it and name no other; `onError: stop` writes nothing
+    of a file with a bad row. `conflictRule` becomes the rule of every field of the connection.
+    """
 
     enabled: bool = True
     source: Literal["connection", "upload", "webhook"]
     connection_id: str | None = None
     schedule: Annotated[str, Field(max_length=100)] | None = None
     mapping_id: str | None = None
+    mapping: dict[str, Any] | None = None
     mode: Literal["full", "incremental"] = "incremental"
     on_error: Literal["continue", "stop"] = "continue"
-    conflict_rule: Literal["marketplace", "local", "newest", "manual"] = "marketplace"
+    conflict_rule: Literal["marketplace", "local", "newest", "highest", "lowest", "manual"] | None = None
     webhook_secret: Annotated[SecretStr, Field(min_length=24, max_length=200)] | None = None
 
 
@@ -46,9 +55,10 @@ class ProductSyncConfigOut(Answer, frozen=True, kw_only=True):
     schedule: str | None
     next_at: datetime | None
     mapping_id: str | None
+    mapping: dict[str, Any] | None
     mode: str
     on_error: str
-    conflict_rule: str
+    conflict_rule: str | None
     has_secret: bool
     version: int
     created_at: datetime
@@ -89,9 +99,14 @@ class ProductSyncStatusOut(Answer, frozen=True, kw_only=True):
 
 
 class HistoryOut(Answer, frozen=True, kw_only=True):
-    """The latest times that products came, newest first."""
+    """A page of the times that products came, newest first."""
 
     items: list[TurnOut]
+    limit: int
+    has_more: bool
+    offset: int | None = None
+    next_offset: int | None = None
+    next_cursor: str | None = None
 
 
 @routes.post(
@@ -166,8 +181,8 @@ async def get_status(scope: ScopeDep, merchant_id: str) -> Response:
         found: Config | None = await service.config(scope)
     except NotConfigured:
         found = None
-    turns = await service.history(scope, 1)
-    last = _turn(turns[0]) if turns else None
+    latest = (await history.history(scope, TurnFilter(), Ask(limit=1))).items
+    last = _turn(latest[0]) if latest else None
     return document(
         ProductSyncStatusOut(
             configured=found is not None,
@@ -202,10 +217,20 @@ async def trigger(scope: ScopeDep, merchant_id: str) -> Response:
     summary="When products came",
     errors=(MerchantNotFound,),
 )
-async def get_history(scope: ScopeDep, merchant_id: str, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> Response:
-    """Runs of the connection and files, newest first."""
+async def get_history(
+    scope: ScopeDep,
+    merchant_id: str,
+    paging: PageDep,
+    kind: Annotated[Literal["run", "upload"] | None, Query()] = None,
+    state: Annotated[_State | None, Query()] = None,
+    asked_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    asked_to: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+) -> Response:
+    """Runs of the connection and files, newest first; `from` and `to` are about the time they were asked for."""
     access.check_merchant(scope, merchant_id)
-    return document(HistoryOut(items=[_turn(one) for one in await service.history(scope, limit)]))
+    page = await history.history(scope, TurnFilter(kind, state, asked_from, asked_to), paging.ask)
+    shown = [_turn(one) for one in page.items]
+    return paging.listing("items", Page(shown, next_after=page.next_after, has_more=page.has_more))
 
 
 def _turn(turn: Turn) -> TurnOut:

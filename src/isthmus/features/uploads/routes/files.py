@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
-from fastapi import Form, Query, Request, UploadFile
+from fastapi import Form, Path, Query, Request, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -20,7 +20,7 @@ from isthmus.features.uploads.errors import (
     WrongMapping,
     WrongPart,
 )
-from isthmus.features.uploads.model.upload import UploadMode
+from isthmus.features.uploads.model.upload import UploadFilter, UploadMode
 from isthmus.features.uploads.routes.shapes import (
     MANAGE,
     READ,
@@ -62,7 +62,7 @@ class NewUpload(Wire):
 
     name: Annotated[str, Field(min_length=1, max_length=300)]
     size: Annotated[int, Field(ge=1)] | None = None
-    mode: UploadMode = UploadMode.BEST_EFFORT
+    mode: UploadMode | None = None
     format: str | None = None
     mapping_id: str | None = None
     mapping: dict[str, Any] | None = None
@@ -76,9 +76,10 @@ class SentFile(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     file: Annotated[UploadFile, Field(description="CSV or JSON: a list, one document a line, or `{products: []}`.")]
-    mode: Annotated[UploadMode, Field(description="What happens to good rows when there are bad ones.")] = (
-        UploadMode.BEST_EFFORT
-    )
+    mode: Annotated[
+        UploadMode | None,
+        Field(description="What happens to good rows when there are bad ones; by the configuration when left out."),
+    ] = None
     format: Annotated[str | None, Field(description="A known format; recognised when left out.")] = None
     mapping_id: Annotated[str | None, Field(alias="mappingId", description="A saved mapping.")] = None
     mapping: Annotated[str | None, Field(description="A mapping of columns, as JSON.")] = None
@@ -169,7 +170,7 @@ async def preview_file(scope: ScopeDep, merchant_id: str, sent: Annotated[SentFi
     response_model=UploadOut,
     summary="Begin an upload that comes in parts",
     status=201,
-    errors=(MerchantNotFound, WrongMapping, UploadQuota),
+    errors=(MerchantNotFound, WrongMapping, UploadQuota, BlobTooLarge),
 )
 async def begin_upload(scope: ScopeDep, merchant_id: str, body: NewUpload) -> Response:
     """Send the parts next; after a broken line ask how much was received, and go on from there."""
@@ -188,7 +189,9 @@ async def begin_upload(scope: ScopeDep, merchant_id: str, body: NewUpload) -> Re
     deadline=_SECONDS,
     errors=(MerchantNotFound, UploadNotFound, UploadBusy, WrongPart, BlobTooLarge),
 )
-async def send_part(scope: ScopeDep, merchant_id: str, upload_id: str, start: int, request: Request) -> Response:
+async def send_part(
+    scope: ScopeDep, merchant_id: str, upload_id: str, start: Annotated[int, Path(ge=0)], request: Request
+) -> Response:
     """The raw bytes that begin at `start`, 16 MiB at most; the same part may be sent again."""
     access.check_merchant(scope, merchant_id)
     return document(upload_out(await receiving.receive(scope, upload_id, start, request.stream())))
@@ -227,7 +230,7 @@ async def list_uploads(
 ) -> Response:
     """The newest first."""
     access.check_merchant(scope, merchant_id)
-    page = await managing.uploads(scope, state, paging.ask)
+    page = await managing.uploads(scope, UploadFilter(state), paging.ask)
     shown = [upload_out(one) for one in page.items]
     return paging.listing("items", Page(shown, next_after=page.next_after, has_more=page.has_more))
 

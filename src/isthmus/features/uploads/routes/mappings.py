@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from isthmus.features import access
 from isthmus.features.access import MerchantNotFound
-from isthmus.features.uploads.errors import WrongMapping
+from isthmus.features.uploads.errors import MappingInUse, WrongMapping
 from isthmus.features.uploads.routes.shapes import MANAGE, READ
 from isthmus.features.uploads.service import managing
 from isthmus.http import Answer, Routes, ScopeDep, Wire, created, document, no_content
@@ -77,7 +77,7 @@ async def list_mappings(scope: ScopeDep, merchant_id: str) -> Response:
     response_model=None,
     summary="Remove a saved mapping",
     status=204,
-    errors=(MerchantNotFound, NotFound),
+    errors=(MerchantNotFound, NotFound, MappingInUse),
 )
 async def remove_mapping(scope: ScopeDep, merchant_id: str, mapping_id: str) -> Response:
     """Uploads that were begun with it keep it."""

@@ -1,9 +1,10 @@
 """How a tenant's products are synced: from a connection, from files, or by signed events; and starting it by hand."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,13 +13,12 @@ from croniter import croniter
 from isthmus.features import connections, sync, vault
 from isthmus.features.uploads import store
 from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
-from isthmus.features.uploads.events import ProductSyncConfigured
-from isthmus.features.uploads.model.upload import Upload, UploadMode
-from isthmus.features.uploads.service import receiving
+from isthmus.features.uploads.events import MappingSaved, ProductSyncConfigured
+from isthmus.features.uploads.model.upload import Upload
+from isthmus.features.uploads.service import formats, receiving
 from isthmus.features.uploads.service.receiving import Wish
 from isthmus.kit import webhooks
 from isthmus.kit.errors import Invalid, Problem, Unauthenticated
-from isthmus.kit.paging import Ask
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
 
@@ -27,20 +27,30 @@ _TENANTS: Final = 200
 _OWNER: Final = "product_sync"
 _FIELD: Final = "webhook_secret"
 _EVENTS: Final = 1_000
+#: The name under which a mapping is saved that the configuration writes out.
+_OWN_MAPPING: Final = "product-sync"
+
+
+class _Taken(Exception):
+    """Another process has started what the schedule wants; ends the transaction that would start it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """How products are synced; `conflict_rule` is kept for the fields that both sides change."""
+    """How products are synced; `mapping` is the named one, written out.
+
+    `conflict_rule` is set for every field of the connection, and None leaves its rules as they are.
+    """
 
     enabled: bool
     source: Literal["connection", "upload", "webhook"]
     connection_id: str | None = None
     schedule: str | None = None
     mapping_id: str | None = None
+    mapping: Mapping[str, Any] | None = None
     mode: Literal["full", "incremental"] = "incremental"
     on_error: Literal["continue", "stop"] = "continue"
-    conflict_rule: str = "marketplace"
+    conflict_rule: str | None = None
     next_at: datetime | None = None
     has_secret: bool = False
     version: int = 0
@@ -59,6 +69,7 @@ async def config(scope: Scope) -> Config:
 
 def _config(row: Mapping[str, Any]) -> Config:
     values = {name: value for name, value in row.items() if name != "webhook_secret"}
+    values["conflict_rule"] = row["conflict_rule"] or None
     return Config(**values, has_secret=row["webhook_secret"] is not None)
 
 
@@ -75,8 +86,7 @@ async def configure(
         row = await store.config(tx, lock=True)
         if row is None and replaces:
             raise NotConfigured
-        if wanted.mapping_id is not None and await store.mapping(tx, wanted.mapping_id) is None:
-            raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
+        wanted = replace(wanted, mapping_id=await _mapping(scope, tx, wanted))
         sealed = row["webhook_secret"] if row is not None else None
         if secret is None and sealed is None and wanted.source == "webhook":
             secret = made = webhooks.new_secret()
@@ -84,13 +94,40 @@ async def configure(
             sealed = await vault.seal(scope, tx, secret, owner=_OWNER, field=_FIELD)
         values = _columns(wanted) | {"webhook_secret": sealed, "next_at": _next(wanted.schedule, scope.now)}
         await store.save_config(tx, values, scope.now)
-        tx.emit(ProductSyncConfigured(subject=scope.tenant_id, body=_columns(wanted)))
+        tx.emit(ProductSyncConfigured(subject=scope.tenant_id, body=_told(wanted)))
     return await config(scope), made
+
+
+async def _mapping(scope: Scope, tx: Tx, wanted: Config) -> str | None:
+    """The id of the wanted mapping; one that is written out is saved first. Raises WrongMapping."""
+    if wanted.mapping is not None:
+        if wanted.mapping_id is not None:
+            raise WrongMapping.field("mapping", "Name a saved mapping or write one out, not both.")
+        formats.read(wanted.mapping)
+        id_ = await store.save_mapping(tx, scope.id("map"), _OWN_MAPPING, wanted.mapping, scope.now)
+        tx.emit(MappingSaved(subject=id_, body={"name": _OWN_MAPPING}))
+        return id_
+    if wanted.mapping_id is not None and await store.mapping(tx, wanted.mapping_id) is None:
+        raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
+    return wanted.mapping_id
 
 
 def _columns(wanted: Config) -> dict[str, Any]:
     names = ("enabled", "source", "connection_id", "schedule", "mapping_id", "mode", "on_error", "conflict_rule")
-    return {name: getattr(wanted, name) for name in names}
+    return {name: getattr(wanted, name) for name in names} | {"conflict_rule": wanted.conflict_rule or ""}
+
+
+def _told(wanted: Config) -> dict[str, Any]:
+    return {
+        "enabled": wanted.enabled,
+        "source": wanted.source,
+        "connectionId": wanted.connection_id,
+        "schedule": wanted.schedule,
+        "mappingId": wanted.mapping_id,
+        "mode": wanted.mode,
+        "onError": wanted.on_error,
+        "conflictRule": wanted.conflict_rule,
+    }
 
 
 async def _check(scope: Scope, wanted: Config) -> None:
@@ -105,36 +142,14 @@ async def _check(scope: Scope, wanted: Config) -> None:
 async def trigger(scope: Scope) -> sync.Run:
     """Read the configured connection now. Raises NotConfigured, SyncIdle, and what `sync.start` raises."""
     found = await config(scope)
+    return await sync.start(scope, _shop(found), mode=sync.Mode(found.mode))
+
+
+def _shop(found: Config) -> str:
+    """The connection that is read. Raises SyncIdle where there is none, or nothing is to be read."""
     if not found.enabled or found.source != "connection" or found.connection_id is None:
         raise SyncIdle
-    return await sync.start(scope, found.connection_id, mode=sync.Mode(found.mode))
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One time that products came: a run of a connection, or a file."""
-
-    run: sync.Run | None = None
-    upload: Upload | None = None
-
-    @property
-    def at(self) -> datetime:
-        """When it was asked for."""
-        found = self.run or self.upload
-        assert found is not None  # noqa: S101 - one of both is there
-        return found.created_at
-
-
-async def history(scope: Scope, limit: int) -> Sequence[Turn]:
-    """The latest runs of the configured connection and the latest files, newest first."""
-    async with scope.tx() as tx:
-        row = await store.config(tx)
-        files = await store.page(tx, None, Ask(limit=limit))
-    turns = [Turn(upload=one) for one in files.items]
-    if row is not None and row["connection_id"]:
-        wanted = sync.RunFilter(connection_id=row["connection_id"], entity="products")
-        turns += [Turn(run=one) for one in (await sync.runs(scope, wanted, Ask(limit=limit))).items]
-    return sorted(turns, key=lambda turn: turn.at, reverse=True)[:limit]
+    return found.connection_id
 
 
 async def take_events(scope: Scope, headers: Mapping[str, str], body: bytes) -> Upload:
@@ -153,7 +168,6 @@ async def take_events(scope: Scope, headers: Mapping[str, str], body: bytes) -> 
         raise Unauthenticated(f"The signature does not fit: {refusal}.") from None
     wish = Wish(
         name=f"{headers.get('webhook-id', 'events')[:100]}.ndjson",
-        mode=UploadMode.ALL_OR_NOTHING if row["on_error"] == "stop" else UploadMode.BEST_EFFORT,
         format="isthmus-json",
         origin="webhook",
     )
@@ -220,11 +234,18 @@ async def _run_due(scope: Scope) -> None:  # house: silent - the run that it sta
     found = await config(scope)
     if found.next_at is None or found.next_at > scope.now:
         return
-    async with scope.tx() as tx:
-        mine = await store.move_on(tx, found.next_at, _next(found.schedule, scope.now))
-    if not mine:
-        return
+    move = partial(_moved, found.next_at, _next(found.schedule, scope.now))
     try:
-        await trigger(scope)
+        await sync.start_noted(scope, _shop(found), sync.PRODUCTS, sync.Mode(found.mode), move)
+    except _Taken:
+        return
     except Problem as failure:
         _log.warning("a scheduled product sync did not start", extra={"tenant": scope.tenant_id, "code": failure.code})
+        async with scope.tx() as tx:
+            await store.move_on(tx, found.next_at, _next(found.schedule, scope.now))
+
+
+async def _moved(due: datetime, ahead: datetime | None, tx: Tx, _run: sync.Run) -> None:
+    """The schedule moves on in the transaction that begins its run, so that a death loses neither."""
+    if not await store.move_on(tx, due, ahead):
+        raise _Taken

@@ -15,8 +15,10 @@ from isthmus.scope import Scope
 
 _PAGE: Final = 500
 HEADER: Final = (
-    *("product_id", "title", "description", "brand", "category", "tags", "images", "status", "url"),
+    *("product_id", "title", "description", "brand", "category", "tags", "images", "status", "url", "condition"),
+    "product_weight_kg",
     *("variant_id", "variant_title", "sku", "barcode", "currency", "price", "list_price", "stock", "weight_kg"),
+    *("variant_status", "variant_image"),
     *("option1_name", "option1_value", "option2_name", "option2_value", "option3_name", "option3_value"),
 )
 _OPTIONS: Final = 3
@@ -51,6 +53,8 @@ def shown(one: Listing) -> dict[str, object]:
         "images": [image.url for image in one.images],
         "status": one.status,
         "url": one.url,
+        "condition": one.condition,
+        "weightKg": _plain(one.weight_kg),
         "variants": [_variant(variant) for variant in one.variants],
     }
 
@@ -71,6 +75,8 @@ def _variant(one: Variant) -> dict[str, object]:
         "listPrice": format(price.list_price, "f") if price else None,
         "stock": one.available,
         "weightKg": _plain(one.weight_kg),
+        "status": one.status,
+        "image": one.image_url,
         **options,
     }
 
@@ -86,7 +92,7 @@ def _rows(found: Sequence[Listing]) -> bytes:
 def _of(one: Listing) -> list[Sequence[object]]:
     shared = (
         *(one.title, one.description_html, one.brand, ">".join(one.category_path), ",".join(one.tags)),
-        *(" ".join(image.url for image in one.images), one.status, one.url),
+        *(" ".join(image.url for image in one.images), one.status, one.url, one.condition, one.weight_kg),
     )
     return [(one.external_id, *shared, *_cells(variant)) for variant in one.variants]
 
@@ -97,7 +103,7 @@ def _cells(one: Variant) -> list[object]:
     return [
         *(one.external_id, one.title, one.sku, one.barcode),
         *((price.currency, price.current_price, price.list_price) if price else (None, None, None)),
-        *(one.available, one.weight_kg),
+        *(one.available, one.weight_kg, one.status, one.image_url),
         *chosen,
         *[""] * (2 * _OPTIONS - len(chosen)),
     ]

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from isthmus.connect.shapes import Listing
 from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
 from isthmus.features.uploads import store
-from isthmus.features.uploads.errors import UploadBusy, UploadNotFound, WrongMapping
+from isthmus.features.uploads.errors import MappingInUse, UploadBusy, UploadNotFound
 from isthmus.features.uploads.events import MappingRemoved, MappingSaved, UploadCancelled
 from isthmus.features.uploads.model.cells import Numbers
 from isthmus.features.uploads.model.shaping import Refused, RowError, Terms
-from isthmus.features.uploads.model.upload import State, Upload, event_body
+from isthmus.features.uploads.model.upload import OPEN, Phase, State, Upload, UploadFilter, UploadMode, event_body
 from isthmus.features.uploads.service import formats, receiving
 from isthmus.features.uploads.service.reading import Plan, groups, planned
 from isthmus.features.uploads.service.receiving import Wish
@@ -48,10 +46,10 @@ class Preview:
     errors: Sequence[RowError]
 
 
-async def uploads(scope: Scope, state: str | None, ask: Ask) -> Page[Upload]:
+async def uploads(scope: Scope, wanted: UploadFilter, ask: Ask) -> Page[Upload]:
     """Uploads, newest first."""
     async with scope.tx() as tx:
-        return await store.page(tx, state, ask)
+        return await store.page(tx, wanted, ask)
 
 
 async def errors(scope: Scope, upload_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
@@ -63,10 +61,16 @@ async def errors(scope: Scope, upload_id: str, ask: Ask) -> Page[Mapping[str, An
 
 
 async def cancel(scope: Scope, upload_id: str) -> Upload:
-    """Stop an upload; what has been written stays. Raises UploadNotFound, UploadBusy."""
+    """Stop an upload; what has been written stays. One that is to write all or nothing is not stopped while it writes.
+
+    Raises UploadNotFound, UploadBusy.
+    """
     async with scope.tx() as tx:
-        if await store.upload(tx, upload_id, lock=True) is None:
+        found = await store.upload(tx, upload_id, lock=True)
+        if found is None:
             raise UploadNotFound
+        if found.mode is UploadMode.ALL_OR_NOTHING and found.phase is Phase.WRITING and found.state in OPEN:
+            raise UploadBusy("All rows have been accepted and are being written, all of them; it ends by itself.")
         stopped = await store.ask_cancel(tx, upload_id, scope.now)
         if stopped is None:
             raise UploadBusy("The upload has ended already.")
@@ -78,10 +82,7 @@ async def cancel(scope: Scope, upload_id: str) -> Upload:
 async def preview(scope: Scope, wish: Wish, content: AsyncIterable[bytes]) -> Preview:
     """Read the beginning of a file and keep nothing of it. Raises MappingNeeded, UnreadableFile, WrongMapping."""
     async with scope.tx() as tx:
-        saved = await store.mapping(tx, wish.mapping_id) if wish.mapping_id else None
-    if wish.mapping_id and saved is None:
-        raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
-    mapping = saved["format"] if saved else wish.mapping
+        mapping = await receiving.mapping_of(tx, wish, await store.config(tx))
     form = formats.wanted(scope, wish.format, mapping)
     blobs = scope.part(FolderBlobs)
     blob = await blobs.put(scope.tenant_id, content, limit=scope.part(Settings).size)
@@ -121,9 +122,9 @@ async def mappings(scope: Scope) -> Sequence[Mapping[str, Any]]:
 
 async def save_mapping(scope: Scope, name: str, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     """Save which columns mean what, under a name; the same name replaces. Raises WrongMapping."""
-    form = msgspec.to_builtins(formats.read(mapping))
+    formats.read(mapping)
     async with scope.tx() as tx:
-        id_ = await store.save_mapping(tx, scope.id("map"), name, form, scope.now)
+        id_ = await store.save_mapping(tx, scope.id("map"), name, mapping, scope.now)
         tx.emit(MappingSaved(subject=id_, body={"name": name}))
         found = await store.mapping(tx, id_)
     assert found is not None  # noqa: S101 - it was written in this transaction
@@ -131,8 +132,11 @@ async def save_mapping(scope: Scope, name: str, mapping: Mapping[str, Any]) -> M
 
 
 async def remove_mapping(scope: Scope, id_: str) -> None:
-    """Remove a saved mapping. Raises NotFound."""
+    """Remove a saved mapping. Raises NotFound, MappingInUse."""
     async with scope.tx() as tx:
+        configured = await store.config(tx, lock=True)
+        if configured is not None and configured["mapping_id"] == id_:
+            raise MappingInUse
         if not await store.drop_mapping(tx, id_):
             raise NotFound("There is no such mapping.")
         tx.emit(MappingRemoved(subject=id_))

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from isthmus.engine.blobs import Blob, Blobs, FolderBlobs
+from isthmus.engine.blobs import Blob, Blobs, BlobTooLarge, FolderBlobs
 from isthmus.features.uploads import store
 from isthmus.features.uploads.errors import UploadBusy, UploadNotFound, UploadQuota, WrongMapping, WrongPart
 from isthmus.features.uploads.events import UploadStarted
+from isthmus.features.uploads.model.formats import CONFIGURED
 from isthmus.features.uploads.model.upload import OPEN, State, Upload, UploadMode, event_body, opening_phase
 from isthmus.features.uploads.service import formats
 from isthmus.features.uploads.service.running import JOB
@@ -21,10 +22,13 @@ _NAME_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a sender says of a file: its name, and how it is to be read and written."""
+    """What a sender says of a file: its name, and how it is to be read and written.
+
+    Without a `mode`, and without a format and mapping, the configuration of product sync says it.
+    """
 
     name: str
-    mode: UploadMode = UploadMode.BEST_EFFORT
+    mode: UploadMode | None = None
     format: str | None = None
     mapping_id: str | None = None
     mapping: Mapping[str, Any] | None = None
@@ -40,10 +44,10 @@ def shown_name(name: str) -> str:
 
 
 async def begin(scope: Scope, wish: Wish) -> Upload:  # house: silent - nothing is told before the file is whole
-    """Open an upload that receives parts. Raises UploadQuota, WrongMapping."""
+    """Open an upload that receives parts. Raises BlobTooLarge, UploadQuota, WrongMapping."""
     settings = scope.part(Settings)
     if wish.size is not None and wish.size > settings.size:
-        raise UploadQuota(f"A file may have {settings.size} bytes, and this one has {wish.size}.")
+        raise BlobTooLarge(f"A file may have {settings.size} bytes, and this one has {wish.size}.")
     async with scope.tx() as tx:
         values = await _values(scope, tx, wish)
         files, size = await store.burden(tx)
@@ -54,12 +58,8 @@ async def begin(scope: Scope, wish: Wish) -> Upload:  # house: silent - nothing 
 
 
 async def _values(scope: Scope, tx: Tx, wish: Wish) -> dict[str, Any]:
-    mapping = dict(wish.mapping) if wish.mapping is not None else None
-    if wish.mapping_id is not None:
-        saved = await store.mapping(tx, wish.mapping_id)
-        if saved is None:
-            raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
-        mapping = saved["format"]
+    configured = await store.config(tx)
+    mapping = await mapping_of(tx, wish, configured)
     formats.wanted(scope, wish.format, mapping)
     currency = wish.currency or scope.part(Settings).currency
     try:
@@ -71,7 +71,7 @@ async def _values(scope: Scope, tx: Tx, wish: Wish) -> dict[str, Any]:
         "name": shown_name(wish.name),
         "origin": wish.origin,
         "state": State.RECEIVING,
-        "mode": wish.mode,
+        "mode": wish.mode or usual_mode(configured),
         "format": wish.format,
         "mapping": mapping,
         "currency": currency,
@@ -81,6 +81,29 @@ async def _values(scope: Scope, tx: Tx, wish: Wish) -> dict[str, Any]:
         "created_at": scope.now,
         "changed_at": scope.now,
     }
+
+
+async def mapping_of(tx: Tx, wish: Wish, configured: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The wish's own mapping, or the configured one, which is passed over where it does not fit the file.
+
+    Raises WrongMapping.
+    """
+    if wish.mapping_id is not None:
+        saved = await store.mapping(tx, wish.mapping_id)
+        if saved is None:
+            raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
+        return dict(saved["format"])
+    if wish.mapping is not None:
+        return dict(wish.mapping)
+    if wish.format is not None or configured is None or configured["mapping"] is None:
+        return None
+    return {**configured["mapping"], "id": CONFIGURED}
+
+
+def usual_mode(configured: Mapping[str, Any] | None) -> UploadMode:
+    """What happens to good rows where nobody says it: by `onError`, else they are written."""
+    stops = configured is not None and configured["on_error"] == "stop"
+    return UploadMode.ALL_OR_NOTHING if stops else UploadMode.BEST_EFFORT
 
 
 async def receive(scope: Scope, upload_id: str, start: int, content: AsyncIterable[bytes]) -> Upload:

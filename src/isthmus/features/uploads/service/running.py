@@ -18,6 +18,7 @@ from isthmus.features import orders, records
 from isthmus.features.orders import OrderItem
 from isthmus.features.records import ListingItem
 from isthmus.features.uploads import store
+from isthmus.features.uploads.errors import RowsRefused
 from isthmus.features.uploads.events import UploadCancelled, UploadFailed, UploadFinished
 from isthmus.features.uploads.model.cells import Numbers
 from isthmus.features.uploads.model.formats import ORDERS
@@ -139,11 +140,14 @@ async def _passes(scope: Scope, upload: Upload, settings: Settings, folder: Path
 
 
 async def _checked(scope: Scope, upload: Upload, failed: int) -> None:
+    """The end of a file that is not written. Raises RowsRefused where it was to be."""
     if upload.mode is UploadMode.CHECK:
         await _end(scope, upload, State.SUCCEEDED)
     else:
-        message = f"{failed} rows cannot be read, so nothing was written; correct them and send the file again."
-        await _end(scope, upload, State.FAILED, ("ROWS_REFUSED", message))
+        async with scope.tx() as tx:
+            await store.foresee_nothing(tx, upload)
+        rows = "1 row" if failed == 1 else f"{failed} rows"
+        raise RowsRefused(f"{rows} cannot be read, so nothing was written; correct them and send the file again.")
 
 
 async def _pass(scope: Scope, upload: Upload, settings: Settings, file: tuple[Path, Plan]) -> int:

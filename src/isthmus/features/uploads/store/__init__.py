@@ -28,6 +28,7 @@ from isthmus.features.uploads.store.working import checkpoint as checkpoint
 from isthmus.features.uploads.store.working import claim as claim
 from isthmus.features.uploads.store.working import describe as describe
 from isthmus.features.uploads.store.working import finish as finish
+from isthmus.features.uploads.store.working import foresee_nothing as foresee_nothing
 from isthmus.features.uploads.store.working import hand_back as hand_back
 from isthmus.features.uploads.store.working import hold as hold
 from isthmus.features.uploads.store.working import stalled as stalled

@@ -7,9 +7,10 @@ from typing import Any, Final
 from isthmus.engine.db import Tx
 
 _CONFIG: Final = """
-select enabled, source, connection_id, schedule, mapping_id, mode, on_error, conflict_rule, webhook_secret, next_at,
-  version, created_at, updated_at
-from product_sync_configs where tenant_id = $1
+select c.enabled, c.source, c.connection_id, c.schedule, c.mapping_id, m.format as mapping, c.mode, c.on_error,
+  c.conflict_rule, c.webhook_secret, c.next_at, c.version, c.created_at, c.updated_at
+from product_sync_configs c left join upload_mappings m on m.tenant_id = c.tenant_id and m.id = c.mapping_id
+where c.tenant_id = $1
 """
 _LOCK: Final = "select 1 from product_sync_configs where tenant_id = $1 for update"
 _SAVE = """

@@ -1,19 +1,21 @@
 """Statements over uploads and their parts, as people make and see them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, cast, select
+from sqlalchemy import DateTime, Text, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from isthmus.engine.db import Tx, statement
-from isthmus.features.uploads.model.upload import Phase, Upload
+from isthmus.features.uploads.model.upload import Phase, Upload, UploadFilter
 from isthmus.features.uploads.store.columns import ONE, UPLOAD, as_upload
 from isthmus.features.uploads.tables import UPLOADS
 from isthmus.kit.paging import Ask, Page
 
 _u = UPLOADS.c
+_TIME = DateTime(timezone=True)
 _NEW: Final = (
     *("id", "name", "origin", "state", "mode", "format", "mapping", "currency", "decimal_sign", "size"),
     *("requested_by", "created_at", "changed_at"),
@@ -26,6 +28,8 @@ _PAGE = statement(
     .where(
         _u.tenant_id == bindparam("tenant_id"),
         cast(bindparam("state"), Text).is_(None) | (_u.state == bindparam("state")),
+        cast(bindparam("since"), _TIME).is_(None) | (_u.created_at >= bindparam("since")),
+        cast(bindparam("until"), _TIME).is_(None) | (_u.created_at < bindparam("until")),
         cast(bindparam("after"), Text).is_(None) | (_u.id < bindparam("after")),
     )
     .order_by(_u.id.desc())
@@ -70,10 +74,11 @@ async def upload(tx: Tx, id_: str, *, lock: bool = False) -> Upload | None:
     return as_upload(await tx.fetchrow(_LOCKED if lock else _ONE, tenant_id=tx.tenant_id, id=id_))
 
 
-async def page(tx: Tx, state: str | None, ask: Ask) -> Page[Upload]:
+async def page(tx: Tx, wanted: UploadFilter, ask: Ask) -> Page[Upload]:
     """Uploads, newest first."""
-    keys = {"tenant_id": tx.tenant_id, "state": state, "after": ask.after}
-    rows = await tx.fetch(_PAGE, **keys, limit=ask.limit + 1, offset=ask.offset or 0)
+    rows = await tx.fetch(
+        _PAGE, tenant_id=tx.tenant_id, **asdict(wanted), after=ask.after, limit=ask.limit + 1, offset=ask.offset
+    )
     kept = [found for row in rows[: ask.limit] if (found := as_upload(row)) is not None]
     more = len(rows) > ask.limit
     return Page(kept, next_after=kept[-1].id if more else None, has_more=more)

@@ -57,6 +57,7 @@ _BEGIN_WRITING = statement(
         dict.fromkeys((*_COUNTS, "place", "line"), 0) | {"phase": "writing", "changed_at": bindparam("now")},
     )
 )
+_FORESEE_NOTHING = statement(update(UPLOADS).where(*MINE).values(created=0, updated=0))
 _FINISH = statement(
     update(UPLOADS)
     .where(*MINE)
@@ -140,6 +141,11 @@ async def checkpoint(tx: Tx, upload: Upload, step: Step, lease: timedelta, now: 
 async def begin_writing(tx: Tx, upload: Upload, now: datetime) -> None:
     """Go from the first pass to the second, at the file's beginning."""
     await tx.execute(_BEGIN_WRITING, **_keys(tx, upload), now=now)
+
+
+async def foresee_nothing(tx: Tx, upload: Upload) -> None:
+    """Take back what the first pass counted as created and updated: there will be no second one."""
+    await tx.execute(_FORESEE_NOTHING, **_keys(tx, upload))
 
 
 async def finish(
