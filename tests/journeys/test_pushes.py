@@ -102,6 +102,28 @@ async def test_PR_11_an_answer_that_is_lost_repeats_nothing(running: Deployment,
     assert len([one for one in shop.effects.of(after=before) if one.field == "stock"]) == 1
 
 
+@pytest.mark.parametrize("provider", PLATFORMS)
+async def test_PR_09_what_changes_there_behind_our_write_is_news_though_our_clock_is_ahead(
+    running: Deployment, provider: str
+) -> None:
+    amy, connection = await owned(running, provider)
+    shop = running.sandbox.shops[provider]
+    listing = await sold(amy, connection)
+    wanted = {name: value for name, value in values(running, listing).items() if name != "price"}
+    running.sandbox.clock.advance(-60)
+    try:
+        pushed = await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [wanted]})
+        assert [one["state"] for one in await ended(amy, pushed.body)] == ["done"]
+        [written, *_] = [one for one in shop.effects.of() if one.number == shop.effects.last]
+        row = next(id_ for id_ in shop.sellers[0].shelf.ids() if str(written.object).startswith(str(id_)))
+        shop.change_product(str(row), {"title": "Áo thun mùa đông"})
+        run = await amy.sync(connection, "incremental")
+    finally:
+        running.sandbox.clock.advance(60)
+    assert (run["state"], run["updated"]) == ("succeeded", 1), run
+    assert (await amy.call("GET", f"/api/listings/{listing['id']}")).body["title"] == "Áo thun mùa đông"
+
+
 async def test_a_product_is_pushed_to_the_listings_that_can_take_it_and_the_rest_is_named(running: Deployment) -> None:
     amy, connection = await owned(running, "shopee")
     listing = await sold(amy, connection)

@@ -15,6 +15,7 @@ from isthmus.client.breaker import Breaker, Permit
 from isthmus.client.call import Call
 from isthmus.client.errors import BreakerOpen, ClientError, ConnectFailed, Disconnected, MalformedBody, RedirectRefused
 from isthmus.client.events import AttemptEnded, Hook, Waited, Waiting
+from isthmus.client.far import FarTime
 from isthmus.client.judge import ACCEPTED, Failure, Judge, by_status, error_of
 from isthmus.client.message import Request, Response
 from isthmus.client.redirect import STATUSES, follow
@@ -66,6 +67,11 @@ class Pipeline:
     budgets: dict[str, RetryBudget] = field(default_factory=dict)
     #: How far the far side's clock is ahead of ours, as far as signatures go.
     ahead: timedelta = timedelta()
+    #: What it shows, by the newest answer.
+    far: FarTime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.far = FarTime(self.clock)
 
     async def run(self, call: Call) -> Response:
         """Carry the call to its end. Raises the errors of the tree; the caller keeps the deadline."""
@@ -300,8 +306,10 @@ class Pipeline:
 
     async def _exchanged(self, call: Call, request: Request) -> Response:
         # Each attempt is a flight of its own: whatever was sent before was refused unread or may be repeated.
-        flight = call.flight = Flight()
+        flight, sent = Flight(), self.clock.now()
+        call.flight = flight
         exchange = await self.transport.send(request, flight)
+        self.far.heard(exchange.headers.get("Date"), sent)
         if call.streaming and (exchange.status < 300 or exchange.status == 304):
             call.exchange = exchange
             return Response(exchange.status, exchange.headers, b"", request)

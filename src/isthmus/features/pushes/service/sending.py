@@ -71,11 +71,13 @@ class _Line:
         if not taken:
             return False
         made = await self._decide(claim, taken, began + lease * _LOOKING)
-        before = self.shop.now()
+        begun = self.scope.clock.monotonic()
         self._remember(list(made.sending.values()))
         calls = Calls(self.shop, self.gate, self.scope.clock, began + lease * _SENDING)
         await calls.all(list(made.sending.values()))
         self._fit(len(made.sending), calls.count)
+        # by the answers of these very calls: our own clock may be ahead, and what is changed there next is not older
+        before = self.shop.now() - timedelta(seconds=self.scope.clock.monotonic() - begun)
         await settling.settle(self.scope, self.shop, Round(claim, before, made, calls.outcomes, calls.failures))
         return True
 

@@ -84,7 +84,7 @@ class _Connected:
     reading: bytes
 
     def now(self) -> datetime:
-        return self.session.clock.now()
+        return self.session.client.pipeline.far.now()
 
     def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
         assert isinstance(self.connector, Writes)  # noqa: S101 - `_about` refused others
