@@ -8,11 +8,11 @@ from isthmus.features.sync.model import State as State
 from isthmus.features.sync.service import ORDERS as ORDERS
 from isthmus.features.sync.service import PRODUCTS as PRODUCTS
 from isthmus.features.sync.service import Calendar as Calendar
+from isthmus.features.sync.service import Extent as Extent
 from isthmus.features.sync.service import RunFilter as RunFilter
 from isthmus.features.sync.service import Shop as Shop
 from isthmus.features.sync.service import Source as Source
 from isthmus.features.sync.service import Sources as Sources
-from isthmus.features.sync.service import Extent as Extent
 from isthmus.features.sync.service import cancel as cancel
 from isthmus.features.sync.service import offered as offered
 from isthmus.features.sync.service import refresh as refresh

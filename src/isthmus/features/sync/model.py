@@ -233,6 +233,16 @@ class PageCount:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    failed: int = 0
+    drift_created: int = 0
+    drift_updated: int = 0
+
+
+def worth_looking(before: PageCount | None) -> bool:
+    """Whether to ask for raw hashes before mapping a page: not while the pages before it brought only news."""
+    return before is None or before.unchanged * 4 >= before.records
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A call to a platform as it may be shown, and the status of its answer."""
 
@@ -242,13 +252,13 @@ class Asked(msgspec.Struct, frozen=True):
     status: int
 
 
-    failed: int = 0
-    drift_created: int = 0
-    drift_updated: int = 0
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """A record that could not be read or stored; `asked` is the call that it came by."""
 
-
-def worth_looking(before: PageCount | None) -> bool:
-    """Whether to ask for raw hashes before mapping a page: not while the pages before it brought only news."""
+    external_id: str
+    reason: str
+    payload: bytes
     asked: Asked | None = None
 
 
@@ -267,16 +277,6 @@ def exchange(stored: bytes) -> tuple[Asked | None, bytes]:
         with suppress(msgspec.MsgspecError):
             return (msgspec.json.decode(call, type=Asked), payload) if end else (None, stored)
     return None, stored
-    return before is None or before.unchanged * 4 >= before.records
-
-
-@dataclass(frozen=True, slots=True)
-class ItemError:
-    """A record that could not be read or stored; `asked` is the call that it came by."""
-
-    external_id: str
-    reason: str
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
