@@ -84,6 +84,34 @@ async def test_one_bad_answer_is_got_over_without_a_trace(
     assert (await amy.call("GET", f"/api/connections/{connection}")).body["status"] == "connected"
 
 
+_NOTHING: dict[str, dict[str, Any]] = {
+    "lazada": {"data": {"products": [], "total_products": 0}},
+    "shopee": {"response": {"item": [], "total_count": 0, "has_next_page": False}},
+    "tiki": {"data": [], "paging": {"total": 0, "last_page": 1}},
+}
+
+
+@pytest.mark.parametrize("provider", PLATFORMS)
+@pytest.mark.parametrize(("kind", "suspected"), [("lose", True), ("reorder", False), ("patch", False)])
+async def test_PR_10_a_list_that_loses_rows_turns_them_round_or_is_empty_deletes_nothing(
+    running: Deployment, shops: dict[str, Shop], provider: str, kind: str, suspected: bool
+) -> None:
+    amy, connection = await running.owner(provider)
+    assert (await amy.sync(connection))["state"] == "succeeded"
+    before = await amy.everything("/api/listings?", "items")
+    shops[provider].faults.add(_reads(shops[provider]), kind, body=_NOTHING[provider])
+    run = await amy.sync(connection)
+    assert (run["state"], run["failed"]) == ("succeeded", 0), run
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(60):
+        while (suspected and not found) or {one["state"] for one in found} - {"found"}:
+            await asyncio.sleep(0.05)
+            found = await amy.everything(f"/api/sync/deletions?runId={run['id']}&", "items")
+    shops[provider].faults.clear()
+    assert (await amy.sync(connection))["updated"] == 0
+    assert await amy.everything("/api/listings?", "items") == before, "each was asked for by its id, and is still there"
+
+
 async def test_a_valid_token_goes_on_while_the_token_endpoint_is_down(
     running: Deployment, shops: dict[str, Shop]
 ) -> None:

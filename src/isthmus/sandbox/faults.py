@@ -17,6 +17,7 @@ KINDS: Mapping[str, str] = {
     "expired_token": "end the access token of the request, then serve it",
     "revoked_token": "take back the whole authorization of the request, then serve it",
     "reorder": "list in a changed order: the last row comes first, all others move down by one",
+    "lose": "list products without the last fifth of the rows, one at least, as if they were not there",
     "truncate": "answer with the first half of the body, correctly framed",
     "cut": "promise the whole body, send half, reset the connection",
     "slow_body": "send the body in eight pieces over `seconds` (default 2)",

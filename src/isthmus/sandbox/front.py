@@ -32,8 +32,10 @@ class Wire(HttpToolsProtocol):
 
     def _abort(self) -> None:
         linger = struct.pack("ii", 1, 0)
-        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as twin:
-            twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        place = self.transport.get_extra_info("socket").fileno()
+        if place >= 0:  # the client may have gone first
+            with socket.socket(fileno=os.dup(place)) as twin:
+                twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.transport.abort()
 
 
@@ -100,6 +102,8 @@ class Front:
             token.grant.revoked = True
         elif kind == "reorder":
             call.reordered = True
+        elif kind == "lose":
+            call.loses = True
 
     async def _wait(self, seconds: float, receive: Receive) -> bool:
         """Wait; True when the client left or the sandbox stops first."""

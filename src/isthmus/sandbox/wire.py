@@ -47,7 +47,7 @@ class Refusal(Exception):
 class Call:
     """A request in the hands of a platform: its parameters, and the record that its verdict is written to."""
 
-    __slots__ = ("_form", "body", "headers", "method", "params", "path", "query", "record", "reordered")
+    __slots__ = ("_form", "body", "headers", "loses", "method", "params", "path", "query", "record", "reordered")
 
     def __init__(self, request: Request, body: bytes, record: Record) -> None:
         self.method = request.method
@@ -58,6 +58,7 @@ class Call:
         self.record = record
         self.params: dict[str, str] = {}
         self.reordered = False
+        self.loses = False
         self._form: list[tuple[str, str]] | None = None
 
     def one(self, name: str) -> str | None:
@@ -94,5 +95,7 @@ class Call:
         return value if isinstance(value, dict) else {}
 
     def arranged(self, ids: list[int]) -> list[int]:
-        """The list in its stable order, or turned by one place while the fault `reorder` is on."""
+        """The list in its stable order; turned by one place by the fault `reorder`, its end cut off by `lose`."""
+        if self.loses:
+            return ids[: -max(1, len(ids) // 5)]
         return ids[-1:] + ids[:-1] if self.reordered else ids

@@ -53,7 +53,7 @@ def _hides(shop: given.Shelf, *ids: str) -> dict[str, str]:
     return {id_: shop.titles.pop(id_) for id_ in ids}
 
 
-async def test_what_is_missing_and_gone_by_id_is_deleted_once_and_comes_back(base: Database) -> None:
+async def test_PR_10_what_is_missing_and_gone_by_id_is_deleted_once_and_comes_back(base: Database) -> None:
     shop = given.shelf(10)
     scope = given.scope(base, {"con_one": shop})
     await _full(scope)
@@ -68,7 +68,7 @@ async def test_what_is_missing_and_gone_by_id_is_deleted_once_and_comes_back(bas
     assert await _deleted(scope) == set()
 
 
-async def test_what_the_list_leaves_out_and_the_platform_still_shows_stays(base: Database) -> None:
+async def test_PR_10_what_the_list_leaves_out_and_the_platform_still_shows_stays(base: Database) -> None:
     shop = given.shelf(10)
     scope = given.scope(base, {"con_one": shop})
     await _full(scope)
@@ -86,7 +86,7 @@ async def test_what_the_list_leaves_out_and_the_platform_still_shows_stays(base:
     assert [row["external_id"] for row in asked] == ["p0003", "p0004"], "what they are now is read by their ids"
 
 
-async def test_much_at_once_waits_for_a_person(base: Database) -> None:
+async def test_PR_10_much_at_once_waits_for_a_person(base: Database) -> None:
     shop = given.shelf(40)
     scope = given.scope(base, {"con_one": shop})
     await _full(scope)
