@@ -42,6 +42,8 @@ def parts(
     """Every part by its type. `reload` reads the master keys anew. Raises WrongSetting, Invalid, ProviderNotFound."""
     try:
         apps = catalog.read_apps(settings.environment)
+        logins = access.read_logins(settings.environment)
+        access.check_logins(logins)
     except ValueError as error:
         raise WrongSetting(str(error)) from error
     catalog.check_given(providers, apps)
@@ -51,6 +53,7 @@ def parts(
     made: list[object] = [
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
         access.Hasher(),
+        access.Logins(logins, reach.public_url),
         access.Leaving([leave for feature in FEATURES for leave in feature.leaves]),
         access.Rights((each for feature in FEATURES for each in feature.permissions), _embedded()),
         providers,

@@ -1,5 +1,6 @@
 """Opens a deployment's parts in their order and closes them in reverse; everything else is given what it needs."""
 
+import asyncio
 import errno
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate, require
 from isthmus.engine.queue import Pace, PgQueue
-from isthmus.features import access, audit, connections, proxy, vault, webhooks_out
+from isthmus.features import access, audit, catalog, connections, proxy, vault, webhooks_out
 from isthmus.http import Authenticator, Check, HttpSettings
 from isthmus.http.metrics import Traffic
 from isthmus.kit.clock import SYSTEM, Clock
@@ -121,6 +122,9 @@ async def open_platform(
     Raises Problems that name what is missing; nothing stays behind then.
     """
     async with AsyncExitStack() as stack:
+        # the folders of the providers are read while the database starts
+        looking = asyncio.create_task(asyncio.to_thread(registry.discover, settings.core.allowed_connectors))
+        stack.push_async_callback(asyncio.gather, looking, return_exceptions=True)
         places = await _database(settings.core, stack, attach=not upgrade)
         await (migrate(places.owner) if upgrade else require(places.service))
         database = await _pool(settings.core, places, on_open)
@@ -129,7 +133,8 @@ async def open_platform(
         settings, known = await weakening.held(settings, weak, database, clock)
         held = master_keys(settings.core, embedded=places.embedded)
         reload = partial(read_ring, settings.core, embedded=places.embedded)
-        made = parts(settings, reload, PostgresBudget(database, clock=clock), public_url, weak)
+        providers = catalog.Providers(await looking)
+        made = parts(settings, reload, providers, PostgresBudget(database, clock=clock), public_url, weak)
         bus = Bus(database, direct_url=places.direct, clock=clock, kept=settings.core.keep_events)
         engine = Engine(
             database,
