@@ -151,6 +151,7 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
         "rotor": rotor.found("rotor", far.url),
         "keys": rotor.found("keys", far.url, "api_key"),
         "desk": _desk(far),
+        "either": _either(far),
         "fixed": rotor.found("fixed", far.url, single_redirect_uri=True, issuer="https://as.example"),
     }
     parts: dict[type, object] = {
@@ -162,6 +163,13 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
     reseals = rooms.Reseals(FEATURE.reseals)
     keys = rooms.Settings(active_check=timedelta(milliseconds=100))
     return vault.process(database, clock=clock, parts=parts, reseals=reseals, settings=keys), clients
+
+
+def _either(far: rotor.Far) -> registry.Found:
+    """A provider that is connected by a key or by a consent."""
+    keys, consents = rotor.found("either", far.url, "api_key"), rotor.found("either", far.url)
+    both = msgspec.structs.replace(keys.manifest, auth_also=("oauth2",), oauth=consents.manifest.oauth)
+    return replace(keys, manifest=both)
 
 
 def _desk(far: rotor.Far) -> registry.Found:

@@ -98,6 +98,8 @@ async def test_a_merchant_finds_it_and_a_wrong_key_is_refused_before_it_is_kept(
     }  # fmt: skip
     wrong = await amy.call("POST", "/api/connections", {"provider": "acme", "apiKey": "wrong"})
     assert (wrong.status, wrong.body["error"]["code"]) == (400, "INVALID_CREDENTIALS")
+    assert wrong.body["error"]["details"] == {"platformMessage": "Who are you?"}
+    assert wrong.body["error"]["message"].endswith("nothing was stored. The platform answered: Who are you?")
     assert (await amy.call("GET", "/api/connections?provider=acme")).body["items"] == []
 
 

@@ -86,6 +86,19 @@ async def test_what_was_read_can_be_sent_back_and_what_only_we_write_cannot_be_c
     assert refused(await side("PATCH", f"{HOME}/int_none", {"id": "int_none"})) == (404, "INTEGRATION_NOT_FOUND")
 
 
+async def test_a_key_that_cannot_be_sent_is_told_as_such_and_one_that_is_refused_with_the_far_sides_words(
+    here: World,
+) -> None:
+    side = here.side("ten_a")
+    made = await make(side)
+    split = await side("POST", f"{HOME}/{made['id']}/connect/api-key", {"apiKey": "can\nary"})
+    assert refused(split) == (400, "INVALID_CREDENTIALS")
+    assert "cannot be sent" in split.json()["error"]["message"]
+    absent = await side("GET", f"{HOME}/{made['id']}/connection")
+    assert refused(absent) == (404, "CONNECTION_NOT_FOUND")
+    assert "connect it first" in absent.json()["error"]["message"]
+
+
 async def test_a_name_is_taken_once_whatever_its_letters(here: World) -> None:
     side = here.side("ten_a")
     first = await make(side, name="Sales")

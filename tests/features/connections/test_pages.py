@@ -112,6 +112,20 @@ def state_of(link: str) -> str:
     return flow.state_of(Secret(link.partition("link=")[2]))
 
 
+async def test_where_both_ways_are_open_the_page_has_a_button_for_each(here: World) -> None:
+    browser, path = await enter(here, await make(here, "either"))
+    page = await browser.go(path)
+    assert page.text.count("<button") == 2
+    assert re.search(r'<button[^>]* name="isthmus-way" value="oauth2" formnovalidate>', page.text)
+    consent = await form(browser, path, **{"isthmus-way": "oauth2", "api_key": "good"})
+    assert going(consent).startswith(f"{BASE}/api/integrations/oauth/start?link="), (
+        "a key that was typed does not count"
+    )
+    browser, path = await enter(here, await make(here, "either", locale="en"))
+    assert "Fill in this field." in (await form(browser, path)).text
+    assert going(await form(browser, path, api_key="good")).startswith(f"{RETURN}?status=connected")
+
+
 async def test_what_the_far_side_refuses_is_shown_and_may_be_tried_again(here: World) -> None:
     made = await make(here, "rotor")
     browser, path = await enter(here, made)

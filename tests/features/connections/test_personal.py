@@ -195,6 +195,17 @@ async def test_the_account_of_one_person_is_not_taken_over_by_another(here: Worl
     assert (await bob("GET", f"{OWN}/{integration}/connection")).json()["connected"] is False
 
 
+async def test_keys_of_an_account_that_somebody_else_holds_leave_nothing_behind(here: World) -> None:
+    integration = await make(here)
+    ann, bob = person(here, "ann"), person(here, "bob")
+    assert (await ann("POST", f"{OWN}/{integration}/connect/api-key", {"apiKey": "ann-key"})).status_code == 200
+    held = await bob("POST", f"{OWN}/{integration}/connect/api-key", {"apiKey": "ann-key"})
+    assert refused(held) == (409, "ALREADY_CONNECTED")
+    assert "one owner" in held.json()["error"]["message"]
+    assert (await bob("GET", f"{OWN}/{integration}/connection")).json() == {"connected": False}
+    assert (await ann("GET", f"{OWN}/{integration}/connection")).json()["connected"] is True
+
+
 async def test_one_kind_of_integration_is_not_used_as_the_other(here: World) -> None:
     own = await make(here)
     boss, ann = person(here, "boss", "tenant_admin"), person(here, "ann")

@@ -69,9 +69,10 @@ def test_a_chosen_language_comes_before_the_browsers() -> None:
 
 
 def test_failures_are_told_in_words_for_whoever_sits_there() -> None:
-    said, quoted = wording("vi").problem(errors.CredentialsRefused("The platform answered: key <revoked>"), "Acme")
+    refused = errors.CredentialsRefused(details={"platformMessage": "key <revoked>"})
+    said, quoted = wording("vi").problem(refused, "Acme")
     assert said.startswith("Acme không chấp nhận")
-    assert quoted == "The platform answered: key <revoked>", "the far side's own words help"
+    assert quoted == "key <revoked>", "the far side's own words help"
     assert wording("en").problem(errors.AlreadyConnected(details={"connectionId": "con_1"}), "Acme")[1] == ""
     unknown, more = wording("vi").problem(Problem("Something new."), "Acme")
     assert (unknown.startswith("Không thực hiện được"), more) == (True, "Something new.")

@@ -191,6 +191,8 @@ async def test_what_is_wrong_with_a_search_is_said(world: World) -> None:
     assert _code(await side("POST", path, {"query": "%%%"})) == (400, "SEARCH_EMPTY")
     assert _code(await side("POST", path, {"query": "x" * 201})) == (400, "VALIDATION_ERROR")
     assert _code(await side("POST", path, {"query": "x", "limit": 101})) == (400, "VALIDATION_ERROR")
+    backwards = {"dateRange": {"start": "2026-02-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}}
+    assert _code(await side("POST", path, {"query": "x", "filters": backwards})) == (400, "VALIDATION_ERROR")
     naive = {"query": "x", "filters": {"dateRange": {"start": "2026-01-01T00:00:00"}}}
     assert _code(await side("POST", path, naive)) == (400, "VALIDATION_ERROR")
     assert _code(await side("GET", f"/api/integrations/{integration}/search?query=x")) == (409, "SEARCH_DISABLED")

@@ -63,12 +63,17 @@ class SearchIn(Wire):
     def asked(self) -> Asked:
         """What is looked for."""
         window = self.filters.date_range
+        since, until = _aware(window.start, "start"), _aware(window.end, "end")
+        if since is not None and until is not None and since >= until:
+            raise Invalid.field(
+                "filters.dateRange.end", "The end comes after the start; it is not in the range itself."
+            )
         return Asked(
             query=self.query,
             integrations=tuple(dict.fromkeys(self.integrations)),
             entities=tuple(dict.fromkeys((*self.entities, *self.filters.entity_types))),
-            since=_aware(window.start, "start"),
-            until=_aware(window.end, "end"),
+            since=since,
+            until=until,
             custom={name: str(value) for name, value in self.filters.custom_filters.items()},
         )
 

@@ -87,6 +87,12 @@ class Provider:
         return [entity.name for entity in self.entities if "search" in entity.operations]
 
     @property
+    def overridden_fields(self) -> tuple[str, ...]:
+        """What an operator changed, by the document's names."""
+        wire = {own: name for name, own in OVERRIDABLE.items()}
+        return tuple(wire.get(name, name) for name in self.overridden)
+
+    @property
     def listed(self) -> bool:
         """Whether merchants see it (document 002: audience tenant, status active)."""
         return self.audience == "tenant" and self.status == "active" and not self.removed

@@ -292,7 +292,7 @@ def _facts(provider: Provider, *, included: bool) -> dict[str, Any]:
         "hosts": dict(provider.manifest.hosts),
         "origin": "declared" if provider.declared else "shipped",
         "revision": provider.version,
-        "overridden_fields": list(provider.overridden),
+        "overridden_fields": list(provider.overridden_fields),
         "overridden": list(provider.overridden),
         "created_at": provider.since,
         "updated_at": provider.updated_at,

@@ -120,7 +120,7 @@ def _writable(shown: Provider, changes: Document) -> dict[str, Any]:
         "overridden": list(shown.overridden),
         "included": True,
         "document": document_of(shown),
-        "overriddenFields": list(shown.overridden),
+        "overriddenFields": list(shown.overridden_fields),
         "connectable": shown.connectable,
         "origin": "declared" if shown.declared else "shipped",
         "createdAt": shown.since.isoformat().replace("+00:00", "Z"),

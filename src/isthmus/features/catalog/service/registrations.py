@@ -102,9 +102,14 @@ async def registration(scope: Scope, provider: str, registration_id: str | None 
     return lent
 
 
+#: Of one that was made at run time: its document says what it is, and not how it is called.
+_NO_SERVICE = "This provider has no `service` that says how it is called; an operator adds one, and `hosts.api`."
+
+
 def _connector(found: Found) -> Connector:
     if found.connector is None:
-        raise ProviderNotConnectable(details={"provider": found.manifest.id})
+        told = _NO_SERVICE if found.declared else None
+        raise ProviderNotConnectable(told, details={"provider": found.manifest.id})
     return found.connector
 
 

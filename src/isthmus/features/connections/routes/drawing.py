@@ -9,7 +9,6 @@ from html import escape
 from starlette.responses import Response
 
 from isthmus.connect.manifest import Field
-from isthmus.features.catalog import Provider
 from isthmus.features.connections.model.languages import LANGUAGES
 from isthmus.features.connections.routes.wording import Wording
 from isthmus.features.connections.service.pages import PATH, View
@@ -41,6 +40,7 @@ input[aria-invalid]{border-color:var(--wrong)}
 .wrong{color:var(--wrong);margin:.25rem 0 0}
 .alert{border-left:4px solid var(--wrong);background:var(--alert);padding:.7rem 1rem;margin-bottom:1rem}
 .alert p{margin:0 0 .5rem}
+hr{border:0;border-top:1px solid var(--line);margin:1.5rem 0}
 .actions{display:flex;flex-wrap:wrap;gap:.75rem 1rem;align-items:center;margin-top:1.5rem}
 button,.go{box-sizing:border-box;font:inherit;font-weight:600;min-height:2.75rem;padding:.6rem 1.1rem;border:0;
 border-radius:8px;background:var(--go);color:var(--on);text-decoration:none;display:inline-block;cursor:pointer}
@@ -56,12 +56,15 @@ _POLICY = (
 _QUIET = {"x-frame-options": "DENY", "x-robots-tag": "noindex"}
 #: Reads the token from behind the `#`, where it reached no server, and sends it as the form that a page would send.
 SCRIPT = """"use strict";
-const token = location.hash.slice(1);
-if (token) {
+function enter() {
+  const token = location.hash.slice(1);
+  if (!token) return;
   history.replaceState(null, "", location.pathname);
   document.getElementById("token").value = token;
   document.getElementById("enter").submit();
 }
+addEventListener("hashchange", enter);
+enter();
 """
 
 
@@ -93,7 +96,7 @@ class Refusal:
 
 def ask(said: Wording, view: View, refusal: Refusal | None = None) -> Response:
     """What a session is asked: the provider's fields, or whether to go on to its consent."""
-    provider, fields = view.offer.provider, view.offer.fields
+    fields = view.offer.fields
     name = _name(said, view)
     told = said.of_table("outcomes", view.failed, provider=name) if view.failed else ""
     wrong = {} if refusal is None else _wrong(said, fields, refusal)
@@ -101,10 +104,9 @@ def ask(said: Wording, view: View, refusal: Refusal | None = None) -> Response:
         _alert(told) if refusal is None else _refused(said, refusal, name, fields),
         f"<h1>{said.html('connect', provider=escape(name))}</h1>",
         f"<p>{said.html('asks', asker=_asker(view), provider=escape(name), integration=_integration(view))}</p>",
-        _scopes(said, view),
         f'<form method="post" action="{PATH}/{escape(view.offer.session.id)}">',
         *_fields(said, fields, wrong),
-        f'<div class="actions">{_buttons(said, provider, escape(name))}{_turn_back(said, view)}</div></form>',
+        f"{_ways(said, view, escape(name))}</form>",
     ]
     status = 200 if refusal is None else refusal.problem.status
     return _page(said, said.say("connect", provider=name), "".join(parts), status)
@@ -160,15 +162,18 @@ def _name(said: Wording, view: View) -> str:
     return own if own and said.language != LANGUAGES[0] else provider.display_name
 
 
-def _buttons(said: Wording, provider: Provider, name: str) -> str:
-    """One for each way; a consent asks for no secret, so fields that are left empty do not stop it."""
-    onward = said.html("consent", provider=name)
+def _ways(said: Wording, view: View, name: str) -> str:
+    """A button for each way; a consent asks for no secret, so fields that are left empty do not stop it."""
+    provider, back = view.offer.provider, _turn_back(said, view)
+    onward, scopes = said.html("consent", provider=name), _scopes(said, view)
     if provider.auth == OAUTH:
-        return f"<button>{onward}</button>"
+        return f'{scopes}<div class="actions"><button>{onward}</button>{back}</div>'
     send = f"<button>{said.html('send')}</button>"
     if OAUTH not in provider.manifest.auth_also:
-        return send
-    return f'{send}<button class="other" name="{WAY}" value="{OAUTH}" formnovalidate>{onward}</button>'
+        return f'<div class="actions">{send}{back}</div>'
+    other = f'<button class="other" name="{WAY}" value="{OAUTH}" formnovalidate>{onward}</button>'
+    either = f"<p>{said.html('either', provider=name)}</p>"
+    return f'<div class="actions">{send}</div><hr>{either}{scopes}<div class="actions">{other}{back}</div>'
 
 
 def _integration(view: View) -> str:

@@ -275,13 +275,19 @@ def connected(connection: Connection) -> Response:
 _UNFINISHED = "The consent has not been finished: open its authorizationUrl, or begin it again."
 
 
+def _validated(connection: Connection) -> datetime | None:
+    """When the far side said yes or no last; it is asked before credentials are stored, too."""
+    asked = [at for at in (connection.last_tested_at, connection.connected_at) if at is not None]
+    return max(asked, default=None)
+
+
 def _state(connection: Connection) -> ConnectionStateOut:
     unfinished = _UNFINISHED if connection.status is Status.PENDING else None
     wrong = connection.status_reason or connection.test_error or unfinished
     return ConnectionStateOut(
         connection_id=connection.id,
         status=CONNECTION_STATUS[connection.status],
-        last_validated_at=connection.last_tested_at or msgspec.UNSET,
+        last_validated_at=_validated(connection) or msgspec.UNSET,
         validation_error=wrong or msgspec.UNSET,
         expires_at=connection.expires_at or msgspec.UNSET,
     )

@@ -12,8 +12,6 @@ from isthmus.features.connections.model.languages import LANGUAGES, Language, pr
 from isthmus.kit.errors import Problem
 
 _TEXTS = Path(__file__).with_name("texts.toml")
-#: Failures of which the far side's own words are shown too: they say what to correct there.
-_QUOTED = frozenset({"INVALID_CREDENTIALS", "CONNECTION_FAILED"})
 _OTHER = "other"
 
 
@@ -40,10 +38,8 @@ class Wording:
     def problem(self, problem: Problem, provider: str) -> tuple[str, str]:
         """What a failure means for whoever sits there, and the far side's own words where they help."""
         said = self.of_table("problems", problem.code, provider=provider)
-        usual = type(problem)().message
         known = f"problems.{problem.code}" in self.texts
-        quoted = problem.message if not known or (problem.code in _QUOTED and problem.message != usual) else ""
-        return said, quoted
+        return said, str(problem.details.get("platformMessage", "")) if known else problem.message
 
     def label(self, field: Field) -> str:
         """A field's name as HTML."""

@@ -1,11 +1,12 @@
 """Beginning: a consent at the platform, or keys that are tried before they are stored."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
-from isthmus.client import AuthError, ClientError, PlatformError, PlatformFailed, Throttled, TokenRejected
+from isthmus.client import AuthError, ClientError, InvalidRequest, PlatformError, PlatformFailed, Throttled
 from isthmus.connect.manifest import Field
 from isthmus.connect.spi import Account
 from isthmus.features import catalog, vault
@@ -35,12 +36,16 @@ from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import flows, integrations
 from isthmus.kit import ids
-from isthmus.kit.errors import Invalid
+from isthmus.kit.errors import Invalid, Problem
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, Tx
 
 START_PATH = "/api/integrations/oauth/start"
 _STATE_BITS = 256
+#: Of keys: there is nothing that could wait for a review, and nothing is stored.
+_HELD = "Somebody else's connection holds this account; an account has one owner in a deployment. Nothing was stored."
+#: What is shown of the platform's words, and what is none: our own name for a status without words.
+_SAID, _BARE = 500, re.compile(r"HTTP \d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ async def start_for(
         await _not_connected(tx, provider, account, target.owner)
         named = replace(target, name=target.name or account.name or None)
         made = await settling.create(scope, tx, registration, named)
-        await settling.take_keys(scope, tx, registration, made, account, given)
+        if not await settling.take_keys(scope, tx, registration, made, account, given):
+            raise AlreadyConnected(_HELD)
     return Started(await get(scope, made))
 
 
@@ -127,7 +133,8 @@ async def reconnect(
             raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
         if connection.account_id is None:
             await _not_connected(tx, connection.provider, account, connection.owner)
-        await settling.take_keys(scope, tx, registration, connection.id, account, given)
+        if not await settling.take_keys(scope, tx, registration, connection.id, account, given):
+            raise AlreadyConnected(_HELD)
     await scope.part(Clients).drop(scope.tenant_id, connection.id)
     return Started(await get(scope, connection.id))
 
@@ -167,7 +174,7 @@ async def of_integration(scope: Scope, integration_id: str) -> Connection:
             raise IntegrationNotFound
         found = await store.by_integration(tx, integration_id)
     if found is None or not reachable(found, scope.principal):
-        raise ConnectionNotFound
+        raise ConnectionNotFound("This integration has no connection yet; connect it first.")
     return found
 
 
@@ -287,14 +294,31 @@ async def _try(
     try:
         async with scope.part(Clients).passing(binding, scope.clock) as session:
             return await registration.connector.test(session)
-    except (TokenRejected, AuthError) as error:
-        raise CredentialsRefused from error
     except (PlatformFailed, Throttled) as error:
-        raise PlatformUnreachable(f"The platform answered: {error.message}") from error
+        raise PlatformUnreachable(**_answered(PlatformUnreachable, error, keys)) from error
     except PlatformError as error:
-        raise CredentialsRefused(f"The platform answered: {error.message}") from error
+        raise CredentialsRefused(**_answered(CredentialsRefused, error, keys)) from error
+    except InvalidRequest as error:
+        raise CredentialsRefused(f"These credentials cannot be sent: {error.message}. Nothing was stored.") from error
+    except AuthError as error:
+        raise CredentialsRefused from error
     except ClientError as error:
         raise PlatformUnreachable from error
+
+
+class _Told(TypedDict, total=False):
+    message: str
+    details: Mapping[str, str]
+
+
+def _answered(kind: type[Problem], error: PlatformError, keys: Mapping[str, Secret]) -> _Told:
+    """What the platform said, if it said anything; never the credentials, should it repeat them."""
+    said = error.message.strip()[:_SAID]
+    for secret in keys.values():
+        said = said.replace(secret.reveal(), "***")
+    if not said or _BARE.fullmatch(said) or said == type(error)().message:
+        return {}
+    return {"message": f"{kind().message} The platform answered: {said}", "details": {"platformMessage": said}}
 
 
 @asynccontextmanager

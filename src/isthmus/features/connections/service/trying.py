@@ -22,6 +22,7 @@ from isthmus.kit.chance import draw
 from isthmus.scope import Scope, System
 
 JOB = "connections.test"
+_SHOWN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,16 @@ async def _tried(scope: Scope, connection: Connection) -> _Found:
         return _Found(False, unusable.code.lower(), {"reason": unusable.message})
     except ClientError as failed:
         asked = not isinstance(failed, RateLimited | Throttled)
-        details = {"platformCode": failed.code} if isinstance(failed, PlatformError) else {}
+        details = _told(failed) if isinstance(failed, PlatformError) else {}
         return _Found(False if asked else None, _said(failed), details)
     told = {"accountId": account.id, "accountName": account.name, "region": account.region}
     same = account.id == connection.account_id
     return _Found(same, None if same else "wrong_account", told)
+
+
+def _told(failed: PlatformError) -> dict[str, str]:
+    told = {"platformCode": failed.code, "platformMessage": failed.message[:_SHOWN]}
+    return {name: value for name, value in told.items() if value}
 
 
 def _said(failed: ClientError) -> str:
