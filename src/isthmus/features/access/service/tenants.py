@@ -115,6 +115,12 @@ async def live_tenants(system: System, tenant_ids: Iterable[str]) -> frozenset[s
         return frozenset([one for one in tenant_ids if await store.status(tx, one) == TenantStatus.ACTIVE])
 
 
+async def is_halted(scope: Scope) -> bool:
+    """Whether the scope's tenant is suspended or leaves: work that goes on for long stops at its next step."""
+    async with System(scope.engine, scope.clock).tx() as tx:
+        return await store.status(tx, scope.tenant_id) in {TenantStatus.SUSPENDED, TenantStatus.DELETING}
+
+
 class TenantGuard:
     """Answers for the authenticator whether a token's tenant is let in, and what it leaves of somebody's roles;
     remembers how each tenant stands for a few seconds.
