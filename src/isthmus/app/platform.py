@@ -124,7 +124,7 @@ async def open_platform(
     async with AsyncExitStack() as stack:
         # the folders of the providers are read while the database starts
         looking = asyncio.create_task(asyncio.to_thread(registry.discover, settings.core.allowed_connectors))
-        stack.push_async_callback(asyncio.gather, looking, return_exceptions=True)
+        stack.push_async_callback(_ended, looking)
         places = await _database(settings.core, stack, attach=not upgrade)
         await (migrate(places.owner) if upgrade else require(places.service))
         database = await _pool(settings.core, places, on_open)
@@ -150,6 +150,10 @@ async def open_platform(
             await _prove(System(engine, clock), held)
         opened = _platform(settings, engine, held, clock, embedded=places.embedded)
         yield replace(opened, weaknesses=known, parts=made)
+
+
+async def _ended(looking: asyncio.Task[Mapping[str, registry.Found]]) -> None:
+    await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Database:
