@@ -70,6 +70,21 @@ async def test_every_wrong_field_is_named_at_once(lab: MakeLab) -> None:
     assert sorted(paths) == ["bad", "displayName", "inner.kind", "inner.shopId"]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "This request needs a body"),
+        (b"[1]", "The body has to be a JSON object."),
+        (b'"x"', "The body has to be a JSON object."),
+        (b'{"displayName": ""}', "At least 2 characters are needed."),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words_for_whoever_calls(lab: MakeLab, content: bytes, message: str) -> None:
+    status, body, _ = await post(lab(routes()), content)
+    assert status == 400
+    assert [one["message"].startswith(message) for one in body["error"]["details"]["fields"]] == [True]
+
+
 async def test_LO_02_what_was_sent_is_never_said_back(lab: MakeLab, caplog: pytest.LogCaptureFixture) -> None:
     here = lab(routes())
     for body in (

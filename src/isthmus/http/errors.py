@@ -31,6 +31,17 @@ _ECHOING = {
     "extra_forbidden": "There is no such field.",
 }
 
+#: Kinds of wrong lengths, with the name of the limit that they tell.
+_LENGTHS = {
+    "string_too_short": "min_length",
+    "string_too_long": "max_length",
+    "too_short": "min_length",
+    "too_long": "max_length",
+}
+_WITH_ENTRIES = frozenset({"Dictionary", "List", "Set", "Frozenset", "Tuple"})
+_NO_BODY = "This request needs a body: a JSON object, which may be empty where no field of it is required."
+_NO_OBJECT = "The body has to be a JSON object."
+
 
 class MethodNotAllowed(Problem):
     """This address does not take that method; the Allow header names those it takes.
@@ -231,7 +242,8 @@ def _of_status(status: int) -> Problem:
 
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Invalid:
     """Every wrong field at once, none with what was sent in it."""
-    fields = [{"path": _path(error["loc"]), "message": _said(error)} for error in errors]
+    found = [(_path(error["loc"]), error) for error in errors]
+    fields = [{"path": path, "message": _said(error) if path else _of_body(error)} for path, error in found]
     return Invalid(
         "The request is not valid; details.fields names each field and what is wrong with it.",
         details={"fields": fields[:FIELDS_SHOWN]},
@@ -243,11 +255,29 @@ def _path(location: Sequence[str | int]) -> str:
     return ".".join(str(part)[:_NAME_SHOWN] for part in parts)
 
 
-def _said(error: Mapping[str, Any]) -> str:
+def _of_body(error: Mapping[str, Any]) -> str:
+    """The body as a whole is not there, or is something else than an object."""
     kind = str(error.get("type", ""))
+    if kind == "missing":
+        return _NO_BODY
+    return _NO_OBJECT if kind.endswith("_type") else _said(error)
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    kind, known = str(error.get("type", "")), error.get("ctx") or {}
     if kind in _ECHOING:
         return _ECHOING[kind]
+    if kind in _LENGTHS and _LENGTHS[kind] in known:
+        return _of_length(known, _LENGTHS[kind])
     return str(error.get("msg", "This is not valid.")).removeprefix("Value error, ")
+
+
+def _of_length(known: Mapping[str, Any], limit: str) -> str:
+    """Lists and objects have entries; texts have characters, secret ones too."""
+    count, what = known[limit], "entries" if known.get("field_type") in _WITH_ENTRIES else "characters"
+    if limit == "min_length":
+        return "This may not be empty." if count == 1 else f"At least {count} {what} are needed."
+    return f"At most {count} {what} are taken."
 
 
 def render(problem: Problem, request_id: str, at: datetime) -> bytes:
