@@ -5,6 +5,7 @@ import json
 from base64 import b64encode
 from typing import Any
 
+import pytest
 import typer
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -39,6 +40,8 @@ async def test_each_delivery_is_passed_on_once_with_its_own_headers_and_bytes_ov
         return answer
 
     async def feed(request: web.Request) -> web.Response:
+        if "after" not in request.query:
+            return web.json_response({"items": [], "next": "place", "hasMore": False})
         assert (request.query["after"], request.query["limit"]) == ("inb_", "1")
         page = {"items": [_item("inb_3")], "next": "place", "hasMore": False}
         return web.Response(text=json.dumps(page), content_type="application/json")
@@ -74,3 +77,19 @@ def test_an_address_that_cannot_be_sent_to_is_refused_before_anything_is_listene
     ended = CliRunner().invoke(tool, ["localhost:3000/hooks", "--key", "key", "--api", "http://127.0.0.1:9"])
     assert ended.exit_code == 1
     assert "scheme" in ended.output
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, "does not let this key in"), (403, "webhook_log:read")])
+async def test_a_key_that_is_not_let_in_is_told_of_at_once(status: int, said: str) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"error": {"code": "UNAUTHORIZED", "message": "No."}}, status=status)
+
+    app = web.Application()
+    app.router.add_get("/api/webhooks/{rest:.*}", refuse)
+    tool = typer.Typer()
+    tool.command()(listen)
+    async with TestServer(app) as server:
+        base = str(server.make_url("")).rstrip("/")
+        options = [f"{base}/mine", "--api", base, "--key", "a-wrong-key"]
+        ended = await asyncio.to_thread(CliRunner().invoke, tool, options)
+    assert (ended.exit_code, said in ended.output, "a-wrong-key" in ended.output) == (1, True, False)

@@ -9,12 +9,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from isthmus.client import ApiClient, ClientError, EventSource
+from isthmus.client import ApiClient, ClientError, EventSource, NetworkError, PlatformError, Retry
 from isthmus.client.url import parse
 from isthmus.kit.text import terminal
 
 _REMEMBERED = 5_000
 _HIDDEN = "***"
+_REFUSED = (401, 403)
+_FOR_EVER = Retry(max_attempts=1_000_000, initial_delay=1.0, max_delay=30.0)
 #: What a client makes anew, and what stood between the platform and the deployment.
 _NOT_PASSED_ON = frozenset({"host", "content-length", "connection", "transfer-encoding", "accept-encoding"})
 
@@ -60,15 +62,29 @@ def listen(
     except KeyboardInterrupt:
         typer.echo("Ended.")
     except ClientError as failure:
-        typer.echo(f"{failure.kind}: {terminal(failure.message)}", err=True)
+        typer.echo(_said(failure, api), err=True)
         raise typer.Exit(1) from None
+
+
+def _said(failure: ClientError, api: str) -> str:
+    """What went wrong, and what to look at."""
+    if isinstance(failure, PlatformError) and failure.status in _REFUSED:
+        return f"{terminal(api)} does not let this key in: it needs the permission webhook_log:read (ISTHMUS_API_KEY)."
+    if isinstance(failure, NetworkError):
+        return (
+            f"{terminal(api)} cannot be reached ({terminal(failure.message)}): give the deployment's address by --api."
+        )
+    return f"{failure.kind}: {terminal(failure.message)}"
 
 
 async def _listen(to: str, headers: Mapping[str, str], log: str, wanted: Mapping[str, str], count: int) -> None:
     seen: OrderedDict[str, None] = OrderedDict()
     passed, ready = 0, False
-    async with ApiClient(headers=headers) as deployment, ApiClient() as local:
-        async for told in EventSource(deployment, f"{log}/stream", query=wanted).events():
+    # both come back: no breaker takes them for gone
+    async with ApiClient(headers=headers, breaker=None) as deployment, ApiClient(breaker=None) as local:
+        # what is wrong with the address or the key is said at once
+        await deployment.get(f"{log}/feed", query={"limit": 1})
+        async for told in EventSource(deployment, f"{log}/stream", query=wanted, retry=_FOR_EVER).events():
             if told.type != "delivery":
                 if told.type == "ready" and not ready:
                     ready = True
