@@ -49,6 +49,16 @@ def test_an_edit_shows_in_its_field_and_in_no_other(
     assert edited(after, back, "list") == LISTING
 
 
+@pytest.mark.parametrize(("current", "shown"), [(90, 80), (60, 60)])
+def test_buyers_pay_a_new_regular_price_unless_a_sale_is_on(current: int, shown: int) -> None:
+    price = Price("VND", Decimal(90), Decimal(current), Decimal(60))
+    dated = msgspec.structs.replace(LISTING, variants=(msgspec.structs.replace(CAP, price=price),))
+    change = replace(edit(EditField.PRICE, Decimal(80), CAP), listing=dated)
+    after = edited(dated, change, "list").variants[0].price
+    assert after is not None
+    assert (after.list_price, after.current_price, after.sale_price) == (Decimal(80), Decimal(shown), Decimal(60))
+
+
 def test_a_price_that_buyers_pay_is_a_sale_below_the_regular_one() -> None:
     lower = edited(LISTING, edit(EditField.PRICE, Decimal(60), CAP), "current").variants[1].price
     assert lower is not None

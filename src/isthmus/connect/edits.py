@@ -161,7 +161,8 @@ def _edited_variant(variant: Variant, edit: Edit, price: str) -> Variant:
         sale = value if value < regular else None
         shown = msgspec.structs.replace(known, list_price=regular, current_price=value, sale_price=sale)
         return msgspec.structs.replace(variant, price=shown)
-    current = known.current_price if known.sale_price is not None else value
+    on_sale = known.sale_price is not None and known.current_price < known.list_price  # else it is over, or to come
+    current = known.current_price if on_sale else value
     return msgspec.structs.replace(
         variant, price=msgspec.structs.replace(known, list_price=value, current_price=current)
     )
