@@ -28,6 +28,7 @@ NO_EFFECT: Mapping[str, str] = {
     "POST /api/auth/session/token": "only a page of this server begins a session in a browser",
     "POST /api/auth/step-up": "a foreign token is no session of ours",
     "POST /api/config/{connection_id}/webhook": "its pushes are not switched on by a call",
+    "POST /api/customers/redact": "nobody has this address of mail",
     "POST /api/integrations/search": "a search writes nothing",
     "POST /api/links/accept": "there is one shop, so nothing looks like a product of another one",
     "POST /api/merchants/{merchant_id}/product-sync/preview": "a preview writes nothing",

@@ -220,7 +220,7 @@ async def test_who_asks_what_is_kept_of_them_is_told_of_to_the_tenant(running: D
         assert (await amy.call("GET", f"/api/orders/{id_}")).body["personal"] is not None
 
 
-async def test_a_person_whom_the_platform_wants_forgotten_is_forgotten(running: Deployment, shopify: Any) -> None:
+async def test_ER_02_a_person_whom_the_platform_wants_forgotten_is_forgotten(running: Deployment, shopify: Any) -> None:
     amy, connection, sandbox, _ = shopify
     orders = (await told(running, amy, "privacy.data_requested"))[0]["orderIds"]
     assert orders

@@ -18,6 +18,7 @@ from tests.journeys.routes import SIGNED, belongings
 
 from isthmus.app import FEATURES
 from isthmus.features import connections
+from isthmus.kit.permissions import USER
 
 PLATFORMS = ("lazada", "shopee", "tiki")
 READS = [
@@ -82,6 +83,26 @@ async def test_VA_16_no_table_queue_event_or_run_holds_a_secret(
     assert any("queue" in place for place in rows)
     whole = "\n".join(row for found in rows.values() for row in found)
     assert [secret[:6] + "..." for secret in secrets if any(form in whole for form in _forms(secret))] == []
+
+
+async def test_ER_03_a_merchant_takes_everything_along_and_no_secret(
+    running: Deployment, story: dict[str, Merchant]
+) -> None:
+    merchant = story["tiki"]
+    answer = await merchant.call("GET", "/api/tenant/export")
+    assert answer.status == 200
+    assert answer.headers["content-disposition"].startswith(f'attachment; filename="{merchant.tenant_id}-')
+    *rows, end = [json.loads(line) for line in bytes(answer.body).splitlines()]
+    assert end["end"] is True
+    assert {"connections", "listings", "variants", "events", "integrations", "sync_runs"} <= {
+        one["table"] for one in rows
+    }
+    shown = (await merchant.call("GET", "/api/listings?limit=100")).body["items"]
+    assert {one["row"]["id"] for one in rows if one["table"] == "listings"} == {one["id"] for one in shown}
+    whole = bytes(answer.body).decode()
+    assert [one[:6] for one in _canaries(running, story) if any(form in whole for form in _forms(one))] == []
+    clerk = running.person(merchant.tenant_id, (USER,), "clerk")
+    assert (await clerk.call("GET", "/api/tenant/export")).status == 403
 
 
 async def test_VA_16_a_wake_up_waiting_in_the_queue_names_its_object_and_nothing_else(

@@ -42,6 +42,13 @@ class TenantDeleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantExported(Event):
+    """Somebody began to take everything along that a tenant has here."""
+
+    type: ClassVar[str] = "tenant.exported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GlassBroken(Event):
     """An operator goes into a tenant; kept in the deployment's own log."""
 
@@ -214,6 +221,7 @@ EMITS = (
     TenantStatusChanged,
     TenantDeletionStarted,
     TenantDeleted,
+    TenantExported,
     GlassBroken,
     OperatorEntered,
     OperatorLeft,

@@ -3,7 +3,7 @@
 from isthmus.feature import Feature
 from isthmus.features.access.events import EMITS
 from isthmus.features.access.jobs import JOBS
-from isthmus.features.access.routes import accounts, glasses, issuers, keys, members, sessions, tenants
+from isthmus.features.access.routes import accounts, exports, glasses, issuers, keys, logins, members, sessions, tenants
 from isthmus.features.access.service.accounts import sweep
 from isthmus.features.access.service.erasing import missing
 from isthmus.features.access.service.factors import reseal
@@ -19,13 +19,14 @@ FEATURE = Feature(
         keys.routes,
         keys.reports,
         tenants.routes,
+        exports.routes,
         glasses.entering,
         glasses.seeing,
     ],
     jobs=JOBS,
     reconcile=[missing],
     emits=EMITS,
-    permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE, glasses.BREAK, glasses.SEE],
+    permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE, exports.EXPORT, glasses.BREAK, glasses.SEE],
     periodic={"access.sweep": (600.0, sweep)},
     reseals={"access.second_factors": reseal},
     settings=Settings,

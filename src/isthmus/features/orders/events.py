@@ -55,4 +55,17 @@ class CustomerRedacted(Event):
     data: ClassVar[Mapping[str, Any]] = dict.fromkeys(("connectionId", "provider", "externalId"), _TEXT)
 
 
-EMITS: tuple[type[Event], ...] = (OrderCreated, OrderUpdated, OrderStatusChanged, OrderStatusUnknown, CustomerRedacted)
+class OrdersRedacted(Event):
+    """Nothing personal is kept any more of some orders of a connection, because their persons were erased."""
+
+    type: ClassVar[str] = "orders.redacted"
+
+
+EMITS: tuple[type[Event], ...] = (
+    OrderCreated,
+    OrderUpdated,
+    OrderStatusChanged,
+    OrderStatusUnknown,
+    CustomerRedacted,
+    OrdersRedacted,
+)

@@ -15,6 +15,8 @@ import msgspec
 
 from isthmus.connect.keeping import Unstorable
 from isthmus.connect.shapes import Address, Customer, Order, OrderLine, OrderStatus, Totals
+from isthmus.kit import text
+from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 from isthmus.kit.text import storable
 
@@ -32,6 +34,8 @@ _SHIPMENTS = 1_000
 _QUANTITY = 10**9
 _AMOUNT = Decimal(10) ** 20
 _CURRENCY_LENGTH = 3
+#: Fewer digits are no telephone number of one person; and how many a country's code has at most.
+_LEAST_DIGITS, _COUNTRY_DIGITS = 8, 3
 _ZERO = Decimal(0)
 #: What platforms put in the place of letters that they do not show.
 _MASK = "*"
@@ -234,6 +238,59 @@ def fold(items: Iterable[OrderItem]) -> dict[str, OrderItem]:
 def is_older(fresh: datetime | None, known: datetime | None) -> bool:
     """Whether something is from before what is known; times that nobody told decide nothing."""
     return fresh is not None and known is not None and fresh < known
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """Somebody by what stands in orders: an address of mail, a telephone number, or both; one that fits is enough."""
+
+    email: str = ""
+    phone: str = ""
+
+
+def whom(email: str | None, phone: str | None) -> Whom:
+    """As it is compared. Raises Invalid for neither, or for what could be many people's."""
+    found = Whom(_mail(email), _digits(phone))
+    if not (found.email or found.phone):
+        raise Invalid.field("email", "Say an address of mail or a telephone number.")
+    if email and "@" not in found.email:
+        raise Invalid.field("email", "This is not an e-mail address.")
+    if phone and len(found.phone) < _LEAST_DIGITS:
+        raise Invalid.field("phone", f"A whole number, with at least {_LEAST_DIGITS} digits.")
+    return found
+
+
+def names(known: Personal | Customer, person: Whom) -> bool:
+    """Whether an order or a customer is about this person; what the platform shows as stars fits nobody."""
+    if isinstance(known, Personal):
+        parts: list[Customer | Address | None] = [known.customer, known.shipping_address, known.billing_address]
+    else:
+        parts = [known]
+    return any(_fits(one, person) for one in parts if one is not None)
+
+
+def _fits(one: Customer | Address, person: Whom) -> bool:
+    if person.email and _mail(one.email) == person.email:
+        return True
+    digits = _digits(one.phone)
+    return bool(person.phone) and len(digits) >= _LEAST_DIGITS and _same_number(digits, person.phone)
+
+
+def _mail(given: str | None) -> str:
+    return text.shown(given or "").strip().casefold()
+
+
+def _digits(given: str | None) -> str:
+    return "".join(one for one in given or "" if one.isascii() and one.isdecimal())
+
+
+def _same_number(one: str, other: str) -> bool:
+    """The same digits, or one of them with the country's code and the other with a zero in its place."""
+    bare, whole = sorted((one.lstrip("0"), other.lstrip("0")), key=len)
+    if bare == whole:
+        return True
+    national = one if one.lstrip("0") == bare else other
+    return national.startswith("0") and whole.endswith(bare) and len(whole) - len(bare) <= _COUNTRY_DIGITS
 
 
 def person_mark(external_id: str) -> str:

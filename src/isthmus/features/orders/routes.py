@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response, StreamingResponse
 
 from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, PaymentStatus, Return, Shipment
 from isthmus.features.orders import service
-from isthmus.features.orders.model import PERSONAL, READ, REDACT, OrderFilter, Personal
+from isthmus.features.orders.model import PERSONAL, READ, REDACT, OrderFilter, Personal, whom
 from isthmus.features.orders.service import OrderDetail
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, attachment, document
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, attachment, document
 from isthmus.kit.errors import Forbidden, NotFound
 from isthmus.kit.paging import Page
 
@@ -282,6 +282,34 @@ async def get_order(
     """With lines, shipments and money; with persons and the platform's own words for holders of `orders:personal`."""
     may = scope.principal.may(PERSONAL)
     return document(_detail(await service.order(scope, id, personal=may, raw=include == "raw")))
+
+
+class RedactPerson(Wire):
+    """Somebody by an address of mail or a telephone number; whoever has one of the two is meant."""
+
+    email: Annotated[str, Field(max_length=320)] | None = None
+    phone: Annotated[str, Field(max_length=50)] | None = None
+
+
+class PersonRedactedOut(Answer, frozen=True, kw_only=True):
+    """How many customers were erased, and how many orders that named the person without being a customer's."""
+
+    customers: int
+    orders: int
+
+
+@customers.post(
+    "/redact",
+    permission=REDACT,
+    limit="other",
+    response_model=PersonRedactedOut,
+    summary="Erase a person",
+    deadline=600.0,
+)
+async def redact_person(scope: ScopeDep, body: RedactPerson) -> Response:
+    """In every shop: the customers with this address or number and what is personal of their orders, for good."""
+    gone = await service.redact_person(scope, whom(body.email, body.phone))
+    return document(PersonRedactedOut(customers=gone.customers, orders=gone.orders))
 
 
 @customers.post(

@@ -5,7 +5,7 @@ from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
-from isthmus.features.webhooks_in.service import pulling, replaying, retaining, routing, subscribing, working
+from isthmus.features.webhooks_in.service import obeying, pulling, replaying, retaining, routing, subscribing, working
 from isthmus.scope import Scope, System
 
 
@@ -27,6 +27,11 @@ async def connected(tx: Tx, event: Mapping[str, Any]) -> None:
 async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     """A connection has ended: perhaps it was the last one of its app."""
     await subscribing.heard(tx, event, ended=True)
+
+
+async def redacted(tx: Tx, event: Mapping[str, Any]) -> None:
+    """Persons were erased: so is what was pushed about their orders."""
+    await obeying.forget_bodies(tx, event)
 
 
 async def tenant_changed(tx: Tx, event: Mapping[str, Any]) -> None:

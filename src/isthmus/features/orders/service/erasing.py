@@ -6,11 +6,13 @@ from typing import Any
 
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features.orders import model, store
-from isthmus.features.orders.events import CustomerRedacted
+from isthmus.features.orders.events import CustomerRedacted, OrdersRedacted
 from isthmus.features.orders.settings import Settings
 from isthmus.kit import ids
 from isthmus.kit.errors import NotFound
 from isthmus.scope import Scope, System, Tx
+
+_TOLD_AT_ONCE = 500
 
 
 async def erase(system: System) -> int:
@@ -33,7 +35,7 @@ async def _erase(scope: Scope, settings: Settings) -> int:
     async with scope.tx() as tx:
         orders = await store.erase(tx, before, scope.now, settings.erase_at_once)
         gone = await store.redact_customers(tx, scope.now, settings.erase_at_once, before=before)
-        tx.emit(*(_told(row) for row in gone))
+        tx.emit(*(told(row) for row in gone))
     return orders + len(gone)
 
 
@@ -45,9 +47,10 @@ async def redact(scope: Scope, customer_id: str) -> None:
             raise NotFound("There is no such customer.")
         origin = (found["connection_id"], found["provider"])
         await _mark(scope, tx, origin, [model.person_mark(found["external_id"])])
+        tx.emit(*told_of_orders(await store.bought(tx, [customer_id])))
         await store.erase_orders_of(tx, [customer_id], scope.now)
         gone = await store.redact_customers(tx, scope.now, 1, ids=[customer_id])
-        tx.emit(*(_told(row) for row in gone))
+        tx.emit(*(told(row) for row in gone))
 
 
 async def known_of(
@@ -71,8 +74,9 @@ async def redact_at(scope: Scope, origin: tuple[str, str], external_id: str, nam
         customer_id = await store.person(tx, origin[0], external_id)
         count = await store.erase_named(tx, origin[0], named, scope.now)
         if customer_id is not None:
+            tx.emit(*told_of_orders(await store.bought(tx, [customer_id])))
             count += await store.erase_orders_of(tx, [customer_id], scope.now)
-            tx.emit(*(_told(row) for row in await store.redact_customers(tx, scope.now, 1, ids=[customer_id])))
+            tx.emit(*(told(row) for row in await store.redact_customers(tx, scope.now, 1, ids=[customer_id])))
     return count
 
 
@@ -82,7 +86,20 @@ async def _mark(scope: Scope, tx: Tx, origin: tuple[str, str], marks: Sequence[s
         await store.mark(tx, origin, marks, fresh, scope.now)
 
 
-def _told(row: Mapping[str, Any]) -> CustomerRedacted:
+def told_of_orders(orders: Sequence[tuple[str, str]]) -> list[OrdersRedacted]:
+    """The facts that nothing personal is kept of these orders (connection and external id), some in each."""
+    by_connection: dict[str, list[str]] = {}
+    for connection_id, external_id in orders:
+        by_connection.setdefault(connection_id, []).append(external_id)
+    return [
+        OrdersRedacted(subject=one, body={"connectionId": one, "externalIds": named[start : start + _TOLD_AT_ONCE]})
+        for one, named in by_connection.items()
+        for start in range(0, len(named), _TOLD_AT_ONCE)
+    ]
+
+
+def told(row: Mapping[str, Any]) -> CustomerRedacted:
+    """The fact that a customer was erased."""
     body = {"connectionId": row["connection_id"], "provider": row["provider"], "externalId": row["external_id"]}
     return CustomerRedacted(subject=row["id"], body=body)
 

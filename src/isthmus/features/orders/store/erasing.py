@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 import asyncpg
+import msgspec
 
 from isthmus.engine.db import Tx
 
@@ -64,6 +65,24 @@ cross join lateral (
   where tenant_id = $1 and connection_id = $2 and external_id = w.external_id offset 0
 ) as m
 """
+_HELD: Final = {
+    "customers": """
+select id, connection_id, provider, external_id, personal from customers
+where tenant_id = $1 and id > $2 and redacted_at is null and personal is not null order by id limit $3
+""",
+    "orders": """
+select id, connection_id, provider, external_id, personal from orders
+where tenant_id = $1 and id > $2 and redacted_at is null and personal is not null order by id limit $3
+""",
+}
+_BOUGHT: Final = """
+select connection_id, external_id from orders where tenant_id = $1 and customer_id = any($2::text[])
+order by connection_id, external_id
+"""
+_ERASE_THESE: Final = """
+update orders set personal = null, raw = null, redacted_at = $2
+where tenant_id = $1 and id = any($3::text[]) and redacted_at is null
+"""
 _ORDERS: Final = """
 delete from orders o using (
   select tenant_id, id from orders where tenant_id = $1 and connection_id = $2 limit $3
@@ -72,6 +91,31 @@ where o.tenant_id = gone.tenant_id and o.id = gone.id
 returning o.id
 """
 _CUSTOMERS: Final = "delete from customers where tenant_id = $1 and connection_id = $2"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A row of customers or of orders with what is personal, sealed."""
+
+    id: str
+    connection_id: str
+    provider: str
+    external_id: str
+    personal: bytes
+
+
+async def held(tx: Tx, table: str, after: str, limit: int) -> list[Held]:
+    """Rows behind an id that still know a person; of `customers` or of `orders`."""
+    return [Held(*row) for row in map(tuple, await tx.fetch_sql(_HELD[table], tx.tenant_id, after, limit))]
+
+
+async def bought(tx: Tx, customer_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """The orders of these customers: connection and external id."""
+    return [(row[0], row[1]) for row in await tx.fetch_sql(_BOUGHT, tx.tenant_id, list(customer_ids))]
+
+
+async def erase_orders(tx: Tx, order_ids: Sequence[str], now: datetime) -> int:
+    """Erase what is personal of these orders; how many."""
+    return await tx.execute_sql(_ERASE_THESE, tx.tenant_id, now, list(order_ids))
 
 
 async def outlived(tx: Tx, before: datetime) -> list[str]:

@@ -4,11 +4,13 @@ Such news are signed by the platform and name whom they are about; there is noth
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import catalog, connections, orders
 from isthmus.features.webhooks_in.events import DataErased, DataRequested
 from isthmus.features.webhooks_in.model import reading
@@ -108,6 +110,13 @@ async def _say(scope: Scope, subject: Subject, about: _About, what: str, count: 
     body = {"provider": subject.provider, "connectionId": about.connection_id, "customer": about.person}
     async with scope.tx() as tx:
         tx.emit(DataErased(subject=subject.id, body={**body, "what": what, "orders": count}))
+
+
+async def forget_bodies(tx: SystemTx, event: Mapping[str, Any]) -> None:
+    """Erase what was pushed about orders whose persons were erased."""
+    about = (list(event["body"]["externalIds"]), "")
+    while await store.blank(tx, event["tenant_id"], event["body"]["connectionId"], about, _STEP):
+        continue
 
 
 async def _blank(scope: Scope, connection_id: str, objects: Sequence[str] | None, own: str) -> None:

@@ -1,0 +1,49 @@
+"""Statements that read a tenant's rows of any table, page by page, for its export."""
+
+from functools import cache
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Column, LargeBinary, Table, bindparam, select, tuple_
+
+from isthmus.engine.db import Statement, Tx, statement
+from isthmus.engine.db.tables import METADATA
+from isthmus.features.access.model.exports import WRITTEN, is_written
+
+_TENANT = "tenant_id"
+
+
+def tables() -> list[str]:
+    """Every table that the code declares and that holds rows of tenants, in the order of their names."""
+    return sorted(str(table.name) for table in METADATA.tables.values() if _TENANT in table.c)
+
+
+def key_of(name: str) -> list[str]:
+    """What a table's pages are ordered by, beside the tenant."""
+    return [str(column.name) for column in METADATA.tables[name].primary_key if column.name != _TENANT]
+
+
+async def rows(tx: Tx, name: str, after: tuple[object, ...] | None, limit: int) -> list[asyncpg.Record]:
+    """The rows of a table behind a place, with the columns that go out and those of its key."""
+    place = {f"at_{number}": value for number, value in enumerate(after or ())}
+    return await tx.fetch(_page(name, begins=after is None), tenant_id=tx.tenant_id, limit=limit, **place)
+
+
+@cache
+def _page(name: str, *, begins: bool) -> Statement:
+    table = METADATA.tables[name]
+    keys = [table.c[column] for column in key_of(name)]
+    query = select(*_columns(table)).where(table.c[_TENANT] == bindparam(_TENANT)).order_by(*keys)
+    if keys and not begins:
+        places = [bindparam(f"at_{number}", type_=key.type) for number, key in enumerate(keys)]
+        query = query.where(tuple_(*keys) > tuple_(*places))
+    return statement(query.limit(bindparam("limit")))
+
+
+def _columns(table: Table) -> list[Column[Any]]:
+    rule, keys = WRITTEN[table.name], set(key_of(table.name))
+    return [
+        column
+        for column in table.c
+        if column.name in keys or is_written(rule, column.name, binary=isinstance(column.type, LargeBinary))
+    ]
