@@ -85,8 +85,8 @@ class LimitOut(Answer, frozen=True):
     requests: int
     seconds: float
     per: str
-    burst: int | msgspec.UnsetType
     source: str
+    burst: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class FormFieldOut(Answer, frozen=True):
@@ -99,8 +99,8 @@ class FormFieldOut(Answer, frozen=True):
     help: str
     pattern: str
     #: The same in other languages than English.
-    labels: dict[str, str] | msgspec.UnsetType
-    helps: dict[str, str] | msgspec.UnsetType
+    labels: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    helps: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ProviderFacts(Answer, frozen=True):
