@@ -355,3 +355,13 @@ async def test_WH_13_a_simulated_delivery_is_marked_and_goes_through_the_same_in
     assert whole.delivery.simulated
     with pytest.raises(SourceNotFound):
         await simulating.simulate(world.scope("ten_two"), seen.source.id, Wish())
+
+
+async def test_WH_13_one_may_be_simulated_again_and_again_and_takes_no_real_ones_place(world: World) -> None:
+    seen, token = await world.source()
+    wish = Wish(headers={"x-github-delivery": "the-same"})
+    taken = [await simulating.simulate(world.scope("ten_one"), seen.source.id, wish) for _ in range(2)]
+    assert [one.repeated for one in taken] == [False, False]
+    assert (await world.push("ten_one", seen, token, b"{}", x_github_delivery="the-same")).status == 200
+    rows = await world.rows("select source_id, simulated from webhook_inbox order by id")
+    assert [row["simulated"] for row in rows if row["source_id"] == seen.source.id] == [True, True, False]
