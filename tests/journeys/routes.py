@@ -140,6 +140,7 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
 }
 #: A body that the route takes; `{con}` and the like stand for ids.
 BODIES: Mapping[str, Mapping[str, Any]] = {
+    "POST /api/customers/find": {"email": "nobody@example.com"},
     "POST /api/customers/redact": {"email": "nobody@example.com"},
     "POST /api/connections": {"provider": "tiki"},
     "PUT /api/config": {"schedules": [{"connectionId": "{con}", "entity": "products", "everySeconds": 3600}]},

@@ -89,6 +89,34 @@ async def test_ER_02_a_person_is_forgotten_by_mail_and_number_wherever_they_stan
     assert {number: again[number] for number in theirs} == dict.fromkeys(theirs, "None None")
 
 
+async def test_ER_03_everything_that_is_kept_of_a_person_is_found_and_nothing_of_others(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.features.orders.service.persons._PAGE", 2)
+    one, other = given.customer("1", "Canary", email=MAIL, phone=None), given.customer("9", "Other")
+    moved = given.address("Elsewhere", phone="0999999999")
+    await given.write(
+        scope,
+        given.order("o1", customer=one, shipping_address=moved, buyer_note="ring twice"),
+        given.order("o2", customer=other, billing_address=given.address("Canary", email=MAIL)),
+        given.order("o3", customer=other),
+        given.order("o4", customer=one, shipping_address=None),
+    )
+    found = await service.find_person(scope, model.whom(MAIL, None))
+    assert [(held.external_id, known.name) for held, known in found.customers] == [("1", "Canary")]
+    assert sorted(detail.row["number"] for detail in found.orders) == ["o1", "o2", "o4"]
+    whole = str([detail.personal for detail in found.orders])
+    assert "ring twice" in whole
+    assert "Elsewhere" in whole
+    assert not found.has_more
+    monkeypatch.setattr("isthmus.features.orders.service.persons._MOST", 2)
+    cut = await service.find_person(scope, model.whom(MAIL, None))
+    assert (len(cut.orders), cut.has_more) == (2, True)
+    told = await given_records.events(scope, "customers.person_looked_up")
+    assert [one["body"] for one in told] == [{"customers": 1, "orders": 3}, {"customers": 1, "orders": 2}]
+    assert MAIL not in str(told)
+
+
 async def test_TN_01_another_tenants_person_of_the_same_address_stays(scope: Scope) -> None:
     other = given.scope(scope.engine, "ten_two")
     for one in (scope, other):

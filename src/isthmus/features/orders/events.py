@@ -61,6 +61,12 @@ class OrdersRedacted(Event):
     type: ClassVar[str] = "orders.redacted"
 
 
+class PersonLookedUp(Event):
+    """Somebody asked for everything that is kept of a person."""
+
+    type: ClassVar[str] = "customers.person_looked_up"
+
+
 EMITS: tuple[type[Event], ...] = (
     OrderCreated,
     OrderUpdated,
@@ -68,4 +74,5 @@ EMITS: tuple[type[Event], ...] = (
     OrderStatusUnknown,
     CustomerRedacted,
     OrdersRedacted,
+    PersonLookedUp,
 )

@@ -1,9 +1,8 @@
 """Everything that a tenant has here, as one file of lines of JSON: each row of each table, in the clear (ER-03)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-import asyncpg
 import msgspec
 
 from isthmus.features import vault
@@ -53,7 +52,7 @@ async def _pages(scope: Scope, name: str) -> AsyncIterator[list[dict[str, Any]]]
         after = tuple(found[-1][key] for key in keys)
 
 
-async def _opened(scope: Scope, tx: Tx, rule: Rule, found: Sequence[asyncpg.Record]) -> list[dict[str, Any]]:
+async def _opened(scope: Scope, tx: Tx, rule: Rule, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows with their seals opened and their bytes as text; what is no text has U+FFFD in its place."""
     sealed = [
         (row, column, Sealed(row[column], row["id"], place))

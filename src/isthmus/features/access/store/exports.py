@@ -3,7 +3,6 @@
 from functools import cache
 from typing import Any
 
-import asyncpg
 from sqlalchemy import Column, LargeBinary, Table, bindparam, select, tuple_
 
 from isthmus.engine.db import Statement, Tx, statement
@@ -23,10 +22,11 @@ def key_of(name: str) -> list[str]:
     return [str(column.name) for column in METADATA.tables[name].primary_key if column.name != _TENANT]
 
 
-async def rows(tx: Tx, name: str, after: tuple[object, ...] | None, limit: int) -> list[asyncpg.Record]:
+async def rows(tx: Tx, name: str, after: tuple[object, ...] | None, limit: int) -> list[dict[str, Any]]:
     """The rows of a table behind a place, with the columns that go out and those of its key."""
     place = {f"at_{number}": value for number, value in enumerate(after or ())}
-    return await tx.fetch(_page(name, begins=after is None), tenant_id=tx.tenant_id, limit=limit, **place)
+    found = await tx.fetch(_page(name, begins=after is None), tenant_id=tx.tenant_id, limit=limit, **place)
+    return [dict(row) for row in found]
 
 
 @cache

@@ -13,8 +13,10 @@ from isthmus.features.orders.service.looking import known_raw as known_raw
 from isthmus.features.orders.service.looking import order as order
 from isthmus.features.orders.service.looking import orders as orders
 from isthmus.features.orders.service.persons import Forgotten as Forgotten
+from isthmus.features.orders.service.persons import find_person as find_person
 from isthmus.features.orders.service.persons import redact_person as redact_person
 from isthmus.features.orders.service.sealing import reseal_customers as reseal_customers
 from isthmus.features.orders.service.sealing import reseal_orders as reseal_orders
 from isthmus.features.orders.service.sheets import order_of as order_of
 from isthmus.features.orders.service.writing import write_orders as write_orders
+from isthmus.features.orders.store import Held as Held

@@ -67,11 +67,11 @@ cross join lateral (
 """
 _HELD: Final = {
     "customers": """
-select id, connection_id, provider, external_id, personal from customers
+select id, connection_id, provider, external_id, personal, id from customers
 where tenant_id = $1 and id > $2 and redacted_at is null and personal is not null order by id limit $3
 """,
     "orders": """
-select id, connection_id, provider, external_id, personal from orders
+select id, connection_id, provider, external_id, personal, customer_id from orders
 where tenant_id = $1 and id > $2 and redacted_at is null and personal is not null order by id limit $3
 """,
 }
@@ -101,6 +101,7 @@ class Held(msgspec.Struct, frozen=True):
     provider: str
     external_id: str
     personal: bytes
+    customer_id: str | None
 
 
 async def held(tx: Tx, table: str, after: str, limit: int) -> list[Held]:

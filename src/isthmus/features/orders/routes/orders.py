@@ -8,19 +8,18 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
 from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, PaymentStatus, Return, Shipment
 from isthmus.features.orders import service
-from isthmus.features.orders.model import PERSONAL, READ, REDACT, OrderFilter, Personal, whom
+from isthmus.features.orders.model import PERSONAL, READ, OrderFilter, Personal
 from isthmus.features.orders.service import OrderDetail
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, attachment, document
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, attachment, document
 from isthmus.kit.errors import Forbidden, NotFound
 from isthmus.kit.paging import Page
 
 orders = Routes(prefix="/api/orders", tag="Orders")
-customers = Routes(prefix="/api/customers", tag="Orders")
 
 #: A decimal that the store has made a text of already.
 _Amount = Annotated[str, msgspec.Meta(extra_json_schema={"format": "decimal"})]
@@ -281,53 +280,11 @@ async def get_order(
 ) -> Response:
     """With lines, shipments and money; with persons and the platform's own words for holders of `orders:personal`."""
     may = scope.principal.may(PERSONAL)
-    return document(_detail(await service.order(scope, id, personal=may, raw=include == "raw")))
+    return document(detail_out(await service.order(scope, id, personal=may, raw=include == "raw")))
 
 
-class RedactPerson(Wire):
-    """Somebody by an address of mail or a telephone number; whoever has one of the two is meant."""
-
-    email: Annotated[str, Field(max_length=320)] | None = None
-    phone: Annotated[str, Field(max_length=50)] | None = None
-
-
-class PersonRedactedOut(Answer, frozen=True, kw_only=True):
-    """How many customers were erased, and how many orders that named the person without being a customer's."""
-
-    customers: int
-    orders: int
-
-
-@customers.post(
-    "/redact",
-    permission=REDACT,
-    limit="other",
-    response_model=PersonRedactedOut,
-    summary="Erase a person",
-    deadline=600.0,
-)
-async def redact_person(scope: ScopeDep, body: RedactPerson) -> Response:
-    """In every shop: the customers with this address or number and what is personal of their orders, for good."""
-    gone = await service.redact_person(scope, whom(body.email, body.phone))
-    return document(PersonRedactedOut(customers=gone.customers, orders=gone.orders))
-
-
-@customers.post(
-    "/{id}/redact",
-    permission=REDACT,
-    limit="other",
-    response_model=None,
-    summary="Erase a customer",
-    status=204,
-    errors=(NotFound,),
-)
-async def redact_customer(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path's own word
-    """Name, addresses and notes go from the customer and from all their orders, for good; goods and money stay."""
-    await service.redact(scope, id)
-    return Response(status_code=204)
-
-
-def _detail(found: OrderDetail) -> OrderDetailOut:
+def detail_out(found: OrderDetail) -> OrderDetailOut:
+    """An order as its own address shows it."""
     order, row = found.order, found.row
     shown = {name: row[name] for name in OrderOut.__struct_fields__}
     return OrderDetailOut(
