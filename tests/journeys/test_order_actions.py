@@ -1,7 +1,7 @@
 """Orders are acted on at three platforms: once, whatever happens between the request and its answer (PR-08)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,10 @@ import pytest_asyncio
 from tests.journeys.deployment import Answer, Deployment, Merchant, deployment
 from tests.journeys.process import Up, home, up
 
+from isthmus.connect.abilities import ActionKind, EditField
+from isthmus.features import access, fulfilment, pushes
+from isthmus.features.access import TenantStatus
+from isthmus.kit.permissions import PLATFORM_TENANT, system
 from isthmus.sandbox import Shop, walk
 
 _QUICK: dict[str, Any] = {
@@ -197,6 +201,59 @@ async def test_it_waits_for_a_dead_sign_in_and_goes_on_by_itself(running: Deploy
     await story.reconnect()
     assert (await story.ended(action["id"]))["state"] == "done"
     assert story.effects(key) >= 1
+
+
+async def test_JT_10_what_a_suspended_tenant_wanted_waits_and_goes_on_once_it_is_let_in_again(
+    running: Deployment,
+) -> None:
+    amy, connection = await running.owner("tiki")
+    story = Story(running, "tiki", amy, connection)
+    order_id, key = await story.order()
+    operator = running.platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, "journeys"))
+    listing_id, variant = await _sold(amy, story)
+    await access.set_status(operator, amy.tenant_id, status=TenantStatus.SUSPENDED)
+    await _until(amy, "/api/orders", lambda answer: answer.status != 200)
+    await _pass(11)
+    tenant = running.platform.scope(amy.tenant_id, system(amy.tenant_id, "journeys"))
+    want = pushes.Want(listing_id, EditField.PRICE, str(variant["price"]), str(variant["externalId"]))
+    price = await pushes.want(tenant, [want])
+    action = await fulfilment.push(tenant, order_id, fulfilment.Asked(ActionKind.CONFIRM, details=story.details))
+    before = len(story.shop.recording.requests)
+    await _pass(11)
+    assert len(story.shop.recording.requests) == before
+    await access.set_status(operator, amy.tenant_id, status=TenantStatus.ACTIVE)
+    await _until(amy, "/api/orders", lambda answer: answer.status == 200)
+    assert (await story.ended(action.id))["state"] == "done"
+    assert story.effects(key) >= 1
+    await _until(amy, f"/api/sync/pushes/{price}", lambda answer: answer.body["finishedAt"] is not None)
+    [item] = (await amy.call("GET", f"/api/sync/pushes/{price}/items")).body["items"]
+    assert item["state"] == "done", item
+
+
+async def _sold(amy: Merchant, story: Story) -> tuple[str, dict[str, Any]]:
+    """A listing that was read, and its variant with another price than it has."""
+    [added] = story.shop.add_product()
+    body = {"connectionId": story.connection, "entity": "products", "externalId": added}
+    assert (await amy.call("POST", "/api/sync/refresh", body)).status == 202
+    found = await _until(amy, "/api/listings?status=active&limit=1", lambda answer: bool(answer.body["items"]))
+    listing_id = str(found.body["items"][0]["id"])
+    variant = (await amy.call("GET", f"/api/listings/{listing_id}")).body["variants"][0]
+    return listing_id, {**variant, "price": int(float(variant["listPrice"])) - 1_000}
+
+
+async def _pass(tenths: int) -> None:
+    for _ in range(tenths):
+        await asyncio.sleep(0.1)
+
+
+async def _until(amy: Merchant, path: str, wanted: Callable[[Answer], bool]) -> Answer:
+    """What is answered, once it is as wanted."""
+    async with asyncio.timeout(30):
+        while True:
+            answer = await amy.call("GET", path)
+            if wanted(answer):
+                return answer
+            await asyncio.sleep(0.05)
 
 
 async def test_a_buyers_wish_to_cancel_is_answered_and_an_order_is_cancelled(running: Deployment) -> None:

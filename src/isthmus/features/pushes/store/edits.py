@@ -26,14 +26,15 @@ on conflict (tenant_id, listing_id, variant, field, location) do update set
   due_at = case when edits.state in ('waiting', 'conflict') then excluded.due_at else edits.due_at end
 returning id, listing_id, variant, field, location, version
 """
+# Materialized: a plan may run it again for each row otherwise, and more are taken than that.
 _TAKE: Final = """
-update edits e set claim = $3, lease_until = clock_timestamp() + $4::interval
-from (
+with due as materialized (
   select id from edits
   where tenant_id = $1 and connection_id = $2 and due_at <= $5
     and (lease_until is null or lease_until < clock_timestamp())
   order by due_at, id limit $6 for update skip locked
-) as due
+)
+update edits e set claim = $3, lease_until = clock_timestamp() + $4::interval from due
 where e.tenant_id = $1 and e.id = due.id
 returning e.id, e.listing_id, e.variant, e.field, e.location, e.value, e.currency, e.base, e.sent, e.version, e.state,
   e.attempts, e.wanted_at, e.due_at

@@ -24,14 +24,15 @@ on conflict (tenant_id, connection_id, entity, external_id) do update set
   seen = greatest(sync_refreshes.seen, excluded.seen), asked = sync_refreshes.asked + 1, attempts = 0,
   due_at = coalesce(least(sync_refreshes.due_at, excluded.due_at), excluded.due_at)
 """
+# Materialized: a plan may run it again for each row otherwise, and more are taken than that.
 _CLAIM: Final = """
-update sync_refreshes r set lease_until = clock_timestamp() + $4::interval
-from (
+with due as materialized (
   select external_id from sync_refreshes
   where tenant_id = $1 and connection_id = $2 and entity = $3 and due_at <= $5
     and (lease_until is null or lease_until < clock_timestamp())
   order by due_at limit $6 for update skip locked
-) due
+)
+update sync_refreshes r set lease_until = clock_timestamp() + $4::interval from due
 where r.tenant_id = $1 and r.connection_id = $2 and r.entity = $3 and r.external_id = due.external_id
 returning r.external_id, r.seen, r.asked, r.attempts
 """
