@@ -8,7 +8,16 @@ from typing import Any
 from tests.journeys.deployment import Deployment, Merchant
 
 from isthmus.engine.db import Tx
+from isthmus.features import connections
 from isthmus.features.schedules import service
+from isthmus.kit.permissions import system
+
+
+async def _settings(running: Deployment, amy: Merchant, connection: str) -> dict[str, str]:
+    """What the connector of a connection is told of its merchant's choices."""
+    scope = running.platform.scope(amy.tenant_id, system(amy.tenant_id, "journeys"))
+    async with connections.session(scope, connection) as opened:
+        return dict(opened.account.settings)
 
 
 async def _config(amy: Merchant, connection: str) -> list[dict[str, Any]]:
@@ -112,10 +121,17 @@ async def test_marketplace_options_and_the_address_for_pushes_belong_to_a_connec
 ) -> None:
     amy, connection = await running.owner("shopee")
     root = f"/api/config/{connection}"
-    assert (await amy.call("GET", f"{root}/options")).body == {"fields": [], "options": {}}
-    assert (await amy.call("PUT", f"{root}/options", {"options": {}})).status == 200
-    unknown = await amy.call("PUT", f"{root}/options", {"options": {"colour": "red"}})
-    assert (unknown.status, unknown.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+    known = (await amy.call("GET", f"{root}/options")).body
+    assert ([one["name"] for one in known["fields"]], known["options"]) == (["hand_over", "stock_location"], {})
+    assert all(one["label"] and one["help"] and not one["required"] for one in known["fields"])
+    chosen = await amy.call("PUT", f"{root}/options", {"options": {"hand_over": "dropoff"}})
+    assert (chosen.status, chosen.body["options"]) == (200, {"hand_over": "dropoff"})
+    assert await _settings(running, amy, connection) == {"hand_over": "dropoff"}
+    for wrong in ({"colour": "red"}, {"hand_over": "catapult"}):
+        refused = await amy.call("PUT", f"{root}/options", {"options": wrong})
+        assert (refused.status, refused.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert (await amy.call("PUT", f"{root}/options", {"options": {}})).body["options"] == {}
+    assert await _settings(running, amy, connection) == {}
     before = (await amy.call("GET", f"{root}/webhook")).body["items"]
     made = await amy.call("POST", f"{root}/webhook", {})
     assert (made.status, made.body["connectionId"], "/hooks/" in made.body["url"]) == (201, connection, True)

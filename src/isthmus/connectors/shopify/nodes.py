@@ -361,20 +361,8 @@ def _refund(node: Refund) -> rows.Refund:
 
 
 def _place(node: Place | None) -> rows.Place | None:
-    if node is None:
-        return None
-    return rows.Place(
-        node.first_name,
-        node.last_name,
-        node.name,
-        node.phone,
-        node.address1,
-        node.address2,
-        node.city,
-        node.province,
-        node.zip,
-        node.country_code_v2,
-    )
+    """The same parts in the same order."""
+    return None if node is None else rows.Place(*msgspec.structs.astuple(node))
 
 
 def tail(value: Loose) -> Loose:
