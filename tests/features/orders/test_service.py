@@ -12,7 +12,7 @@ from tests.given import orders as given
 from tests.given import records as given_records
 from tests.house_database import Copy
 
-from isthmus.connect.shapes import Order, OrderStatus
+from isthmus.connect.shapes import Order, OrderStatus, Return, ReturnStatus
 from isthmus.engine.db import Database
 from isthmus.features import orders, vault
 from isthmus.features.orders import OrderFilter, service
@@ -116,6 +116,12 @@ async def test_an_unknown_status_is_kept_as_it_came_and_told_once_per_word(scope
     await given.write(scope, given.order("o4", **odd))
     assert await _told(scope, "order.status_unknown") == ["order.status_unknown"]
     assert (await _one(scope)).row["platform_status"] == "TELEPORTED"
+
+
+async def test_an_unknown_state_of_a_return_is_told_once_too(scope: Scope) -> None:
+    odd = Return("r1", "return", ReturnStatus.UNKNOWN, "BEAMED_BACK")
+    await given.write(scope, given.order("o1", returns=(odd,)), given.order("o2", returns=(odd,)))
+    assert await _told(scope, "order.status_unknown") == ["order.status_unknown"]
 
 
 async def test_orders_of_one_customer_share_one_and_may_be_erased_for_good(scope: Scope) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.connect.keeping import Unstorable
-from isthmus.connect.shapes import Address, Customer, Order, OrderLine, OrderStatus, Totals
+from isthmus.connect.shapes import Address, Customer, Order, OrderLine, OrderStatus, ReturnStatus, Totals
 from isthmus.kit import text
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
@@ -219,9 +219,10 @@ def money_gap(order: Order) -> Decimal | None:
 
 
 def unknown_statuses(order: Order) -> list[str]:
-    """The platform's words for a state of the order or its lines that no connector knows."""
+    """The platform's words for a state of the order, its lines or its returns that no connector knows."""
     found = [order.platform_status] if order.status is OrderStatus.UNKNOWN else []
     found += [line.platform_status for line in order.lines if line.status is OrderStatus.UNKNOWN]
+    found += [one.platform_status for one in order.returns if one.status is ReturnStatus.UNKNOWN]
     return [status for status in dict.fromkeys(found) if status]
 
 
