@@ -108,8 +108,16 @@ def postgres_cpu() -> float:
         with contextlib.suppress(psutil.NoSuchProcess):
             if "postgres" in process.name():
                 times = process.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
+                total += _spent(process.pid, times.user + times.system) + times.children_user + times.children_system
     return total
+
+
+def _spent(pid: int, ticks: float) -> float:
+    """By the scheduler's own count where it has one: what runs for a moment now and then is seldom met by a tick."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return ticks
 
 
 def scope(system: System, tenant: str) -> Scope:

@@ -1,5 +1,7 @@
 """PostgreSQL: an embedded server, migrations, and transactions that know their tenant."""
 
+from isthmus.engine.db.columns import joined as joined
+from isthmus.engine.db.columns import joined_or_null as joined_or_null
 from isthmus.engine.db.connections import close_quietly as close_quietly
 from isthmus.engine.db.connections import connect as connect
 from isthmus.engine.db.database import SYSTEM_ROLE as SYSTEM_ROLE

@@ -6,11 +6,10 @@ from datetime import datetime
 
 import msgspec
 
-from isthmus.engine.db import Tx
+from isthmus.engine.db import Tx, joined
 from isthmus.features.webhooks_in.model.deliveries import Entry, Refusal
 
-# Texts come joined, because the driver looks at each element of an array several times; a column of nothing but empty
-# texts comes as no elements at all.
+# Texts come joined, which is cheaper.
 _KEEP = """
 with given as (
   select g.digest, g.received_at, g.body, g.occurred_at, g.tenant_id, g.id, g.source_id, g.provider, g.request_id,
@@ -38,7 +37,6 @@ select tenant_id, id, source_id, provider, received_at, request_id, address, met
 from given join fresh using (digest)
 returning id
 """
-_MARK = "\x1f"
 _JSON = msgspec.json.Encoder()
 _MAIL = """
 insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at, since)
@@ -89,7 +87,7 @@ async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
         [one.received_at for one in entries],
         [one.body for one in entries],
         [one.occurred_at for one in entries],
-        *map(_joined, texts),
+        *map(joined, texts),
     )
     return {row["id"] for row in rows}
 
@@ -101,14 +99,6 @@ def _texts(one: Entry) -> tuple[str, ...]:
         _JSON.encode(one.headers).decode(), _JSON.encode(one.verdict).decode(), one.topic, one.event, one.entity,
         one.account, one.object, simulated,
     )  # fmt: skip
-
-
-def _joined(values: tuple[str, ...]) -> str:
-    """A column of texts; what would part them differently has no place in any of them."""
-    joined = _MARK.join(values)
-    if joined.count(_MARK) != len(values) - 1:
-        joined = _MARK.join([value.replace(_MARK, "\ufffd") for value in values])
-    return joined
 
 
 async def count(

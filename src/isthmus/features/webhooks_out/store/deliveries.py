@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from isthmus.engine.bus import named
-from isthmus.engine.db import Tx
+from isthmus.engine.db import Tx, joined
 
 _WANTS = """
 select tenant_id, id, types, conditions, state, health, ordered, version, failures
@@ -18,7 +18,9 @@ _FAN_OUT = """
 with given as materialized (
   select g.tenant_id, g.id, g.endpoint_id, g.event_id, g.type, g.state, g.due, g.shard, g.place,
     nextval('webhook_numbers') as number
-  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::smallint[])
+  from unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31)), string_to_array($3, chr(31)),
+      string_to_array($4, chr(31)), string_to_array($5, chr(31)), string_to_array($6, chr(31)), $7::boolean[],
+      $8::smallint[])
     with ordinality as g (tenant_id, id, endpoint_id, event_id, type, state, due, shard, place)
 ), kept as (
   insert into webhook_deliveries (tenant_id, id, number, endpoint_id, event_id, type, state, next_at, created_at)
@@ -154,12 +156,12 @@ async def fan_out(
     """Write deliveries in their order, in one statement: the number of each, and the place of its due row if any."""
     rows = await tx.fetch_sql(
         _FAN_OUT,
-        [one.tenant_id for one in new],
-        ids,
-        [one.endpoint_id for one in new],
-        [one.event_id for one in new],
-        [one.type for one in new],
-        [one.state for one in new],
+        joined([one.tenant_id for one in new]),
+        joined(ids),
+        joined([one.endpoint_id for one in new]),
+        joined([one.event_id for one in new]),
+        joined([one.type for one in new]),
+        joined([one.state for one in new]),
         [one.due for one in new],
         [one.shard for one in new],
         at,

@@ -6,9 +6,10 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import asyncpg
+import msgspec
 
 from isthmus.engine.bus import named
-from isthmus.engine.db import Tx
+from isthmus.engine.db import Tx, joined, joined_or_null
 
 _PRESENT = """
 with me as (
@@ -62,15 +63,19 @@ select shard, epoch from webhook_shards
 where owner = $1 and until > clock_timestamp() and shard = any($2::smallint[]) order by shard for share
 """
 # Due rows are never changed in place, so that their physical places find them without a walk over dead rows; where a
-# table was rewritten meanwhile, the row that stays counts for nothing and is taken out when it is met.
+# table was rewritten meanwhile, the row that stays counts for nothing and is taken out when it is met. Texts come
+# joined, which is cheaper.
 _SETTLE = """
 with given as materialized (
   select g.tenant_id, g.id, g.endpoint_id, g.state, g.attempts, g.next_at, g.status, g.error, g.shard, g.number,
     g.attempt_id, g.started, g.url, g.address, g.signed_at, g.signature, g.names, g.answered, g.response, g.took,
     g.until, g.trigger
-  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::int[],
-    $8::text[], $9::smallint[], $10::bigint[], $11::text[], $12::timestamptz[], $13::text[], $14::text[],
-    $15::bigint[], $16::text[], $17::jsonb[], $18::jsonb[], $19::bytea[], $20::int[], $21::date[], $24::text[])
+  from unnest(string_to_array($1, chr(31)), string_to_array($2, chr(31)), string_to_array($3, chr(31)),
+    string_to_array($4, chr(31)), $5::int[], $6::timestamptz[], $7::int[], string_to_array($8, chr(31), chr(30)),
+    $9::smallint[], $10::bigint[], string_to_array($11, chr(31)), $12::timestamptz[], string_to_array($13, chr(31)),
+    string_to_array($14, chr(31), chr(30)), $15::bigint[], string_to_array($16, chr(31)),
+    string_to_array($17, chr(31), chr(30))::jsonb[], string_to_array($18, chr(31), chr(30))::jsonb[], $19::bytea[],
+    $20::int[], $21::date[], string_to_array($24, chr(31)))
     as g (tenant_id, id, endpoint_id, state, attempts, next_at, status, error, shard, number, attempt_id, started, url,
       address, signed_at, signature, names, answered, response, took, until, trigger)
 ), taken as (
@@ -130,6 +135,9 @@ select g.shard, g.at, g.number, g.tenant_id, g.endpoint_id, g.id, g.attempts fro
 where g.at is not null and g.number in (select number from later)
 on conflict do nothing
 """
+
+
+_ENCODER = msgspec.json.Encoder()
 
 
 class Due(NamedTuple):
@@ -239,32 +247,36 @@ async def settle(tx: Tx, done: Sequence[Done], at: datetime, *, again: bool = Fa
     dues = [one.due for one in done]
     await tx.execute_sql(
         _SETTLE if again else _SETTLE_FRESH,
-        [one.tenant_id for one in dues],
-        [one.delivery_id for one in dues],
-        [one.endpoint_id for one in dues],
-        [one.state for one in done],
+        joined([one.tenant_id for one in dues]),
+        joined([one.delivery_id for one in dues]),
+        joined([one.endpoint_id for one in dues]),
+        joined([one.state for one in done]),
         [one.attempts for one in done],
         [one.next_at for one in done],
         [one.status for one in done],
-        [one.error for one in done],
+        joined_or_null([one.error for one in done]),
         [one.shard for one in dues],
         [one.number for one in dues],
-        [one.attempt_id for one in done],
+        joined([one.attempt_id for one in done]),
         [one.started for one in done],
-        [one.url for one in done],
-        [one.address for one in done],
+        joined([one.url for one in done]),
+        joined_or_null([one.address for one in done]),
         [one.signed_at for one in done],
-        [one.signature for one in done],
-        [one.names for one in done],
-        [one.answered for one in done],
+        joined([one.signature for one in done]),
+        joined_or_null([_json(one.names) for one in done]),
+        joined_or_null([_json(one.answered) for one in done]),
         [one.response for one in done],
         [one.took_ms for one in done],
         [one.until for one in done],
         [one.place for one in dues],
         at,
-        [one.trigger for one in done],
+        joined([one.trigger for one in done]),
     )
     return await _fare(tx, done, at)
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else _ENCODER.encode(value).decode()
 
 
 async def take_out(tx: Tx, dues: Sequence[Due]) -> None:
