@@ -1,4 +1,4 @@
-"""`python -m bench.pushing.sandboxes RATE PRODUCTS`: three sandboxes that take RATE calls a second.
+"""`python -m bench.pushing.sandboxes RATE PRODUCTS NAMES`: sandboxes that take RATE calls a second each.
 
 Prints where they answer and their apps' credentials as JSON, then, for each line of stdin, how many writing calls each
 has served and the seconds from the first to the last of them; ends with stdin.
@@ -6,15 +6,13 @@ has served and the seconds from the first to the last of them; ends with stdin.
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
 from isthmus.sandbox import SandboxServer, Shop
 from isthmus.sandbox.throttle import Throttle
-
-PLATFORMS: Final = ("shopee", "lazada", "tiki")
 
 
 def _served(shop: Shop) -> dict[str, float]:
@@ -36,8 +34,8 @@ def _moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-async def _main(rate: float, products: int) -> None:
-    async with SandboxServer(PLATFORMS, products=products, orders=1) as server:
+async def _main(rate: float, products: int, platforms: Sequence[str]) -> None:
+    async with SandboxServer(platforms, products=products, orders=1) as server:
         for shop in server.shops.values():
             shop.throttle = Throttle(shop.clock, rate)
             shop.auto_consent = "approve"
@@ -55,4 +53,4 @@ async def _main(rate: float, products: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(float(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(",")))

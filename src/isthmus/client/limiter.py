@@ -14,6 +14,9 @@ from isthmus.client.errors import InvalidRequest, RateLimited
 from isthmus.client.limits import Narrowing, RateLimit, Window
 from isthmus.kit.clock import SYSTEM, Clock
 
+#: Seconds for which permits of a shared quota may gather while somebody waits for them.
+_GATHERING = 0.04
+
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
@@ -318,4 +321,10 @@ class Limiter:
         if grant.expires_in is not None:
             found.expires = min(found.expires, now + grant.expires_in)
         if found.permits < head.weight:
-            found.paused = max(found.paused, now + max(grant.wait_seconds, 1e-3))
+            found.paused = max(found.paused, now + max(grant.wait_seconds, self._gathers(found.queue), 1e-3))
+
+    def _gathers(self, queue: _Queue | None) -> float:
+        """How long an evenly refilled quota takes for a fair part of what waits: one lease brings them all."""
+        if queue is None or self.rule.strategy != "token_bucket":
+            return 0.0
+        return min(min(self._shared.block, queue.weight) / self.rule.rate, _GATHERING)

@@ -213,3 +213,17 @@ async def test_a_run_of_everything_begins_what_is_offered_and_answers_what_is_un
     (first,) = await sync.start_all(scope, "con_one")
     (same,) = await sync.start_all(scope, "con_one", ["products", "products"])
     assert (first.id, first.entity) == (same.id, "products")
+
+
+async def test_what_may_wait_is_read_later_unless_somebody_asks_again(base: Database) -> None:
+    shop = given.shelf(3)
+    scope = given.scope(base, {"con_one": shop})
+    wanted = dict.fromkeys(("p0000", "p0001"), _NOON)
+    await sync.refresh_many(scope, "con_one", "products", wanted, timedelta(minutes=1))
+    await sync.refresh(scope, "con_one", "products", "p0002")
+    await service.read(scope, _KEY)
+    assert shop.fetched == ["p0002"]
+    await sync.refresh_many(scope, "con_one", "products", {"p0001": None}, timedelta(minutes=1))
+    await service.read(scope, _KEY)
+    assert shop.fetched == ["p0002", "p0001"]
+    assert [(row["external_id"], row["seen"]) for row in await _waiting(scope)] == [("p0000", _NOON)]

@@ -4,6 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.pushes import jobs
 from isthmus.features.pushes.events import EMITS
 from isthmus.features.pushes.routes import conflicts, pushes
+from isthmus.features.pushes.service import waking
 from isthmus.features.pushes.service.waking import CLOSE, missing
 from isthmus.features.pushes.service.wanting import JOB
 from isthmus.features.pushes.settings import Settings
@@ -17,9 +18,7 @@ FEATURE = Feature(
         "pushes.connected": (("connection.connected",), jobs.connected),
         "pushes.configured": (("product_sync.configured",), jobs.configured),
         "pushes.disconnected": (("connection.disconnected",), jobs.disconnected),
-        "pushes.forbidden": (("integration.types_forbidden",), jobs.forbidden),
-        "pushes.deactivated": (("integration.deactivated",), jobs.deactivated),
-        "pushes.activated": (("integration.activated",), jobs.activated),
+        "pushes.integrations": (tuple(waking.OF_INTEGRATIONS), jobs.integration),
     },
     emits=EMITS,
     permissions=(pushes.READ, pushes.PUSH),

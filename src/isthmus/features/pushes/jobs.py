@@ -48,16 +48,6 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     await waking.disconnected(tx, event)
 
 
-async def forbidden(tx: Tx, event: Mapping[str, Any]) -> None:
-    """Types of records may not pass an integration any more."""
-    await waking.forbidden(tx, event)
-
-
-async def deactivated(tx: Tx, event: Mapping[str, Any]) -> None:
-    """An integration was switched off."""
-    await waking.deactivated(tx, event)
-
-
-async def activated(tx: Tx, event: Mapping[str, Any]) -> None:
-    """An integration was switched on."""
-    await waking.activated(tx, event)
+async def integration(tx: Tx, event: Mapping[str, Any]) -> None:
+    """What may pass an integration has changed, or whether anything may."""
+    await waking.OF_INTEGRATIONS[event["type"]](tx, event)

@@ -9,7 +9,7 @@ class Settings:
     """How edits are sent."""
 
     at_once: int = field(
-        default=16, metadata={"help": "How many writing calls of one connection are under way at a time."}
+        default=32, metadata={"help": "How many writing calls of one connection are under way at a time."}
     )
     taken: int = field(default=200, metadata={"help": "How many edits a worker takes in one go."})
     lease: timedelta = field(

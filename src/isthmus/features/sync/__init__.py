@@ -16,6 +16,7 @@ from isthmus.features.sync.service import Sources as Sources
 from isthmus.features.sync.service import cancel as cancel
 from isthmus.features.sync.service import offered as offered
 from isthmus.features.sync.service import refresh as refresh
+from isthmus.features.sync.service import refresh_many as refresh_many
 from isthmus.features.sync.service import resume as resume
 from isthmus.features.sync.service import retry as retry
 from isthmus.features.sync.service import run as run

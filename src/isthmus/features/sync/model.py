@@ -15,16 +15,6 @@ from isthmus.features.sync.settings import Settings
 
 #: A watermark further ahead than this was written by a clock that has been set back since.
 _FUTURE = timedelta(minutes=10)
-#: What reading a strange record may raise in a connector that did not expect it: that record's own failure.
-DATA_FAULTS: Final = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-    msgspec.MsgspecError,
-)
 
 
 class State(StrEnum):

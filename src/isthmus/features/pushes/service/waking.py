@@ -1,6 +1,6 @@
 """Finding edits that nobody sends, and what a connection's fate means for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -75,6 +75,14 @@ async def activated(tx: Tx, event: Mapping[str, Any]) -> None:  # house: silent 
     """It was switched on again: what waited for that goes on."""
     ids = event["body"]["connectionIds"]
     await edits.go_on(tx, event["tenant_id"], ids, IntegrationDisabled.code, event["at"])
+
+
+#: Changes of integrations, by their events: one listener costs a third of three.
+OF_INTEGRATIONS: Final[Mapping[str, Callable[[Tx, Mapping[str, Any]], Awaitable[None]]]] = {
+    "integration.types_forbidden": forbidden,
+    "integration.deactivated": deactivated,
+    "integration.activated": activated,
+}
 
 
 async def sweep(system: System) -> None:

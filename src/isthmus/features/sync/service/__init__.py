@@ -20,6 +20,7 @@ from isthmus.features.sync.service.looking import status as status
 from isthmus.features.sync.service.refreshing import REFRESH as REFRESH
 from isthmus.features.sync.service.refreshing import read as read
 from isthmus.features.sync.service.refreshing import refresh as refresh
+from isthmus.features.sync.service.refreshing import refresh_many as refresh_many
 from isthmus.features.sync.service.resuming import connected as connected
 from isthmus.features.sync.service.resuming import disconnected as disconnected
 from isthmus.features.sync.service.resuming import withdrawn as withdrawn

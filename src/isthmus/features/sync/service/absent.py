@@ -4,6 +4,7 @@ A read that ended early suspects nothing. Where a platform cannot be asked for o
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from isthmus.client import ClientError
@@ -152,7 +153,7 @@ async def _found(scope: Scope, one: Suspect, probe: str) -> None:  # house: sile
     place = (one.connection_id, one.entity)
     async with scope.tx() as tx:
         await store.settle_suspects(tx, [one.id], "found", None, scope.now)
-        await store.ask(tx, place, probe, None, scope.now)
+        await store.ask(tx, place, {probe: None}, timedelta(0), scope.now)
         await tx.enqueue(REFRESH, key_of(*place))
 
 

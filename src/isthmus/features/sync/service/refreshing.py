@@ -1,17 +1,18 @@
 """Single records read anew: after a webhook, or by hand. Wishes are durable, and many for one record are one read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from isthmus.client import ClientError, TokenRejected
+from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.keeping import Unstorable
 from isthmus.connect.spi import RawRecord, Unmappable
 from isthmus.features import records
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import NotReadable
 from isthmus.features.sync.events import RefreshFailed
-from isthmus.features.sync.model import DATA_FAULTS, Fault, after_fault
+from isthmus.features.sync.model import Fault, after_fault
 from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.faults import EXPIRED, fault_of, fault_of_problem
 from isthmus.features.sync.service.sources import Source, admit, sources
@@ -31,6 +32,7 @@ _BEHIND = 3
 _BEHIND_WAIT = timedelta(seconds=5)
 _REJECTED_WAIT = timedelta(minutes=10)
 _REASON = 500
+_SOON = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +144,22 @@ async def refresh(
     answer that is older is asked for again a few times. A record that cannot be read ends in `sync.refresh_failed`.
     Raises NotReadable, and what the connections raise.
     """
+    await refresh_many(scope, connection_id, entity, {external_id: seen})
+
+
+async def refresh_many(
+    scope: Scope, connection_id: str, entity: str, wanted: Mapping[str, datetime | None], after: timedelta = _SOON
+) -> None:
+    """The same of several records, each with its `seen`; none of them is read before `after`, unless asked for again.
+
+    Raises as `refresh`.
+    """
     shop = await sources(scope).shop(scope, connection_id, entity)
     if entity not in await sources(scope).offered(scope, connection_id):
         raise NotReadable
     async with scope.tx() as tx:
-        await store.ask(tx, (shop.id, entity), external_id, seen, scope.now)
-        await tx.enqueue(REFRESH, key_of(shop.id, entity))
+        await store.ask(tx, (shop.id, entity), wanted, after, scope.now)
+        await tx.enqueue(REFRESH, key_of(shop.id, entity), after=after)
 
 
 async def read(scope: Scope, key: str) -> None:

@@ -1,5 +1,6 @@
 """Statements over single records that somebody wants read anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,10 +20,11 @@ class Wanted:
 
 _ASK: Final = """
 insert into sync_refreshes (tenant_id, connection_id, entity, external_id, seen, due_at, created_at)
-values ($1, $2, $3, $4, $5, $6, $6)
+select $1, $2, $3, w.external_id, w.seen, $6::timestamptz + $7::interval, $6
+from unnest($4::text[], $5::timestamptz[]) as w (external_id, seen)
 on conflict (tenant_id, connection_id, entity, external_id) do update set
   seen = greatest(sync_refreshes.seen, excluded.seen), asked = sync_refreshes.asked + 1, attempts = 0,
-  due_at = coalesce(least(sync_refreshes.due_at, excluded.due_at), excluded.due_at)
+  due_at = coalesce(least(sync_refreshes.due_at, $6), $6)
 """
 # Materialized: a plan may run it again for each row otherwise, and more are taken than that.
 _CLAIM: Final = """
@@ -58,9 +60,14 @@ where due_at <= $1 and (lease_until is null or lease_until < clock_timestamp()) 
 _LOCK: Final = "select pg_advisory_xact_lock(hashtextextended($1 || chr(10) || $2 || chr(10) || $3, 17))"
 
 
-async def ask(tx: Tx, place: tuple[str, str], external_id: str, seen: datetime | None, now: datetime) -> None:
-    """Note a record to read; `place` is connection and entity. One that waits already is not noted twice."""
-    await tx.execute_sql(_ASK, tx.tenant_id, *place, external_id, seen, now)
+async def ask(
+    tx: Tx, place: tuple[str, str], wanted: Mapping[str, datetime | None], after: timedelta, now: datetime
+) -> None:
+    """Note records to read, by their ids with the newest time heard of each; `place` is connection and entity.
+
+    They may wait for so long. One that waits already is not noted twice, and waits no longer.
+    """
+    await tx.execute_sql(_ASK, tx.tenant_id, *place, list(wanted), list(wanted.values()), now, after)
 
 
 async def claim_wanted(tx: Tx, place: tuple[str, str], lease: timedelta, now: datetime, limit: int) -> list[Wanted]:

@@ -5,13 +5,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from isthmus.connect.spi import ReadsOne
-from isthmus.features import catalog, sync
+from isthmus.features import catalog, pushes, sync
 from isthmus.features.webhooks_in.events import LoopStopped, WebhookReceived
 from isthmus.features.webhooks_in.model.expressions import ExpressionFailed
 from isthmus.features.webhooks_in.model.handling import MOST_HOPS, RECEIVED, Rule, Subject, forwarded
@@ -23,6 +23,7 @@ from isthmus.scope import Scope, Tx
 _LOG = logging.getLogger("isthmus.features.webhooks_in")
 _TEXT = 500
 _RESULT_BYTES = 4_096
+_NOW = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,16 @@ async def read(scope: Scope, jobs: Sequence[Job]) -> dict[str, Outcome]:
 
     Many deliveries about one object are one reading; many about one shop's changes are one run.
     """
-    about: dict[tuple[str, str, str], list[Job]] = defaultdict(list)
+    alone: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    whole: dict[tuple[str, str], list[Job]] = defaultdict(list)
     for job in jobs:
-        alone = job.subject.object if await _reads_one(scope, job.subject) else ""
-        about[job.subject.connection_id or "", job.subject.entity, alone].append(job)
+        how = alone if await _reads_one(scope, job.subject) else whole
+        how[job.subject.connection_id or "", job.subject.entity].append(job)
     outcomes: dict[str, Outcome] = {}
-    for place, those in about.items():
-        times = [at for job in those if (at := job.told["occurred_at"]) is not None]
-        begun = await (_refresh(scope, place, max(times, default=None)) if place[2] else _run(scope, *place[:2]))
+    for place, those in alone.items():
+        outcomes |= await _refresh(scope, place, those)
+    for place, those in whole.items():
+        begun = await _run(scope, *place)
         outcomes |= {job.subject.id: begun for job in those}
     return outcomes
 
@@ -66,15 +69,34 @@ async def _reads_one(scope: Scope, subject: Subject) -> bool:
     return bool(subject.object) and isinstance(connector, ReadsOne)
 
 
-async def _refresh(scope: Scope, place: tuple[str, str, str], seen: datetime | None) -> Outcome:
-    connection_id, entity, external_id = place
+async def _refresh(scope: Scope, place: tuple[str, str], jobs: Sequence[Job]) -> dict[str, Outcome]:
+    entity = place[1]
     try:
-        await sync.refresh(scope, connection_id, entity, external_id, seen)
+        await _ask(scope, place, _newest(jobs))
     except sync.NotReadable as problem:
-        return Outcome("done", problem.message)
+        return {job.subject.id: Outcome("done", problem.message) for job in jobs}
     except Problem as problem:
-        return Outcome("failed", f"{problem.code}: {problem.message}"[:_TEXT])
-    return Outcome("done", None, None, {"readAnew": entity, "externalId": external_id})
+        failed = Outcome("failed", f"{problem.code}: {problem.message}"[:_TEXT])
+        return {job.subject.id: failed for job in jobs}
+    told = {job.subject.id: {"readAnew": entity, "externalId": job.subject.object} for job in jobs}
+    return {id_: Outcome("done", None, None, result) for id_, result in told.items()}
+
+
+def _newest(jobs: Sequence[Job]) -> dict[str, datetime | None]:
+    """By object: the newest time that was told of it."""
+    found: dict[str, datetime | None] = {}
+    for job in jobs:
+        at, known = job.told["occurred_at"], found.get(job.subject.object)
+        found[job.subject.object] = max(known, at) if known is not None and at is not None else known or at
+    return found
+
+
+async def _ask(scope: Scope, place: tuple[str, str], wanted: Mapping[str, datetime | None]) -> None:
+    """Have them read; what is told of our own writes while many more are on their way is read behind these."""
+    late, wait = await pushes.echoes(scope, *place, list(wanted))
+    for several, after in ((wanted.keys() - late, _NOW), (late, wait)):
+        if several:
+            await sync.refresh_many(scope, *place, {name: wanted[name] for name in sorted(several)}, after)
 
 
 async def _run(scope: Scope, connection_id: str, entity: str) -> Outcome:
