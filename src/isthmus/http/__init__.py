@@ -18,7 +18,7 @@ from isthmus.http.browsers import SESSION_COOKIE, check_own_page, session_cookie
 from isthmus.http.cors import read_origins
 from isthmus.http.deprecation import Deprecated
 from isthmus.http.deps import FactsDep, ScopeDep, SystemDep
-from isthmus.http.errors import CrossSite, problem_responses
+from isthmus.http.errors import BadCursor, CrossSite, problem_responses
 from isthmus.http.exchange import RequestFacts
 from isthmus.http.fronts import Arrival, Departure, Front, Outcome
 from isthmus.http.health import Check
@@ -36,6 +36,7 @@ __all__ = [
     "Answer",
     "App",
     "Arrival",
+    "BadCursor",
     "Authenticator",
     "Check",
     "Credentials",

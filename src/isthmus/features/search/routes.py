@@ -15,7 +15,7 @@ from isthmus.features.search.model import Asked, Hit, Origin, part
 from isthmus.features.search.service import paging
 from isthmus.features.search.service import searching as service
 from isthmus.features.search.service.searching import Missed, Results
-from isthmus.http import Answer, Cursors, CursorsDep, Routes, ScopeDep, Wire, document
+from isthmus.http import Answer, BadCursor, Cursors, CursorsDep, Routes, ScopeDep, Wire, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 from isthmus.scope import Scope
@@ -140,7 +140,7 @@ class GlobalResultsOut(ResultsOut, frozen=True, kw_only=True):
     description="Far sides that can search are asked at once, the others' synced records are looked through. One that "
     "is slow or fails costs its own results only and is named in `missed`. `limit` and `offset` count for each "
     "integration.",
-    errors=(NothingAsked, ResultsGone, connections.UserScopeDenied),
+    errors=(NothingAsked, ResultsGone, connections.UserScopeDenied, BadCursor),
 )
 async def search_all(scope: ScopeDep, cursors: CursorsDep, body: SearchIn) -> Response:
     """Search everything that the caller may use."""
