@@ -19,6 +19,7 @@ from isthmus.features import uploads
 from isthmus.features.uploads import Wish
 from isthmus.features.uploads.service import running
 from isthmus.features.uploads.settings import Settings
+from isthmus.kit.memory import collect_less_often
 from isthmus.kit.permissions import system
 from isthmus.scope import Engine, Scope
 
@@ -54,4 +55,5 @@ async def take(url: str, file: Path, folder: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    collect_less_often()
     print(json.dumps(uvloop.run(take(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))))

@@ -145,8 +145,16 @@ def _parted(cell: str, split: str, each: str) -> tuple[str, ...]:
 _parts = lru_cache(_REMEMBERED)(_parted)
 
 
+def label(cell: str) -> str:
+    """As `line`, for names that stand in many rows, such as those of options and their values."""
+    return _label(cell) if len(cell) <= _SHORT else line(cell)
+
+
 def line(cell: str) -> str:
     """A text of one line as it is stored, with HTML's names for characters read."""
     if cell.isprintable() and "&" not in cell and "  " not in cell:
         return cell.strip()
     return " ".join(text.storable(html.unescape(cell) if "&" in cell else cell).split())
+
+
+_label = lru_cache(_REMEMBERED)(line)

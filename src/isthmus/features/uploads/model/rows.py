@@ -47,10 +47,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Lines:
-    """The lines of a UTF-8 file from some place on; counts them, and their bytes."""
+    """The lines of a UTF-8 file from some place on; counts them, and their bytes, and where wanted their quotes."""
 
-    def __init__(self, file: Bytes, offset: int, line: int) -> None:
+    def __init__(self, file: Bytes, offset: int, line: int, *, counts: bool = False) -> None:
         self._file = file
+        self._counts = counts
         self.offset = offset
         self.line = line
         self.quotes = 0
@@ -68,7 +69,8 @@ class Lines:
             self.line += 1
             if 0 in raw:
                 self._problem = _NUL
-            self.quotes += raw.count(b'"')
+            if self._counts:
+                self.quotes += raw.count(b'"')
             try:
                 yield raw.decode()
             except UnicodeDecodeError:
@@ -82,13 +84,14 @@ def rows(file: Bytes, source: Source, offset: int, line: int) -> Iterator[Row]:
     if source.kind in (Kind.JSON, Kind.XML):
         yield from _array(file, offset) if source.kind is Kind.JSON else _elements(file, offset)
         return
-    lines = Lines(file, offset, line)
+    lines = Lines(file, offset, line, counts=not source.strict)
     yield from _csv(lines, source) if source.kind is Kind.CSV else _documents(lines)
 
 
 def _csv(lines: Lines, source: Source) -> Iterator[Row]:
     csv.field_size_limit(FIELD_BYTES)
     reader = csv.reader(lines, delimiter=source.delimiter, strict=source.strict)
+    lenient = not source.strict
     while True:
         start, lines.quotes = lines.line + 1, 0
         try:
@@ -99,16 +102,14 @@ def _csv(lines: Lines, source: Source) -> Iterator[Row]:
             lines.taken()
             yield Row(start, lines.offset, (), _reason(str(error), start))
             continue
-        if cells:
-            yield Row(start, lines.offset, cells, lines.taken() or _unclosed(lines, source, start, len(cells)))
-
-
-def _unclosed(lines: Lines, source: Source, start: int, width: int) -> str | None:
-    if width > COLUMNS:
-        return f"the row has more than {COLUMNS} cells"
-    if not source.strict and lines.ended and lines.quotes % 2 and lines.line > start:
-        return f"a quote that opens in line {start} is never closed"
-    return None
+        if not cells:
+            continue
+        problem = lines.taken()
+        if len(cells) > COLUMNS:
+            problem = problem or f"the row has more than {COLUMNS} cells"
+        elif lenient and lines.ended and lines.quotes % 2 and lines.line > start:
+            problem = problem or f"a quote that opens in line {start} is never closed"
+        yield Row(start, lines.offset, cells, problem)
 
 
 def _reason(error: str, start: int) -> str:

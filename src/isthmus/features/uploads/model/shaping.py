@@ -29,8 +29,7 @@ BOTH: Final = "both"
 EXTRA: Final = "extra"
 SKIPPED: Final = "skipped"
 _ID_LENGTH: Final = 200
-#: What variants are found by.
-_NAMES: Final = ("variant.id", "variant.sku", "variant.barcode")
+_PRICES: Final = ("variant.price", "variant.list_price", "variant.sale_price")
 T = TypeVar("T")
 
 
@@ -117,7 +116,10 @@ class Shape:
 
     def cell_at(self, row: Row, place: int) -> str:
         """A cell by its place; empty where there is none."""
-        return cells.plain(row.cells[place]) if place < len(row.cells) else ""
+        if place >= len(row.cells):
+            return ""
+        found = row.cells[place].strip(cells.PADDING)
+        return found if found[:1] != "'" else text.unguarded(found)
 
     def key(self, row: Row) -> str:
         """What the rows of one product have in common; empty: it belongs to the product above."""
@@ -174,11 +176,12 @@ class Shape:
                 continue
             given = choice.fixed or ("" if name is None else self.cell_at(row, name))
             if choice.between:
-                found += zip(_split(given, choice) or names, _split(value, choice), strict=False)
-            else:
-                found.append((given or (names[number] if number < len(names) else ""), value))
+                parted = zip(_split(given, choice) or names, _split(value, choice), strict=False)
+                found += [(one, other) for one, other in parted if one and other]
+            elif given or (number < len(names) and names[number]):
+                found.append((given or names[number], value))
         none = self.form.no_option
-        return [(name, value) for name, value in found if name and value and not (name in none and value in none)]
+        return [one for one in found if one[0] not in none or one[1] not in none] if none else found
 
     def option_names(self, row: Row) -> list[str]:
         """The names of the options as one row states them, by their place."""
@@ -255,32 +258,32 @@ class _Draft:
         chosen = self._shape.choices(row, names) if self._shape.has_options else []
         if self._extra:
             chosen += self._extra.get(row.line, {}).items()
-        sku = cells.line(values.get("variant.sku", "")) or None
-        title, barcode = values.get("variant.title"), values.get("variant.barcode")
-        for name in _NAMES:
-            if len(values.get(name, "")) > _ID_LENGTH:
+        sku, barcode = values.get("variant.sku"), values.get("variant.barcode")
+        sku = cells.line(sku) or None if sku is not None else None
+        barcode = cells.line(barcode) if barcode is not None else None
+        own_id, title = values.get("variant.id"), values.get("variant.title")
+        for name, found in (("variant.id", own_id), ("variant.sku", sku), ("variant.barcode", barcode)):
+            if found is not None and len(found) > _ID_LENGTH:
                 column = self._shape.places[name][1].column
-                reason = f"this is longer than {_ID_LENGTH} characters"
-                self._wrong(row, CellError(column, values[name], reason))
+                self._wrong(row, CellError(column, values[name], f"this is longer than {_ID_LENGTH} characters"))
         return Variant(
-            external_id=values.get("variant.id") or sku or (self._key if count == 1 else f"{self._key}:{place}"),
+            external_id=own_id or sku or (self._key if count == 1 else f"{self._key}:{place}"),
             sku=sku,
-            barcode=cells.line(barcode) if barcode else None,
+            barcode=barcode,
             title=cells.line(title) if title else None,
-            option_values=tuple([OptionValue(cells.line(name), cells.line(value)) for name, value in chosen]),
+            option_values=tuple([OptionValue(cells.label(name), cells.label(value)) for name, value in chosen]),
             image_url=values.get("variant.image"),
             position=place,
-            status=self._status(row, values, "variant.status"),
-            weight_kg=self._read(row, values, "variant.weight", cells.weight),
+            status=self._status(row, values, "variant.status") if "variant.status" in values else ListingStatus.ACTIVE,
+            weight_kg=self._read(row, values, "variant.weight", cells.weight) if "variant.weight" in values else None,
             price=self._price(row, values),
-            inventory=self._stock(row, values),
+            inventory=self._stock(row, values) if "variant.stock" in values else (),
         )
 
     def _price(self, row: Row, values: Mapping[str, str]) -> Price | None:
-        current, regular, sale = (
-            self._read(row, values, name, cells.amount)
-            for name in ("variant.price", "variant.list_price", "variant.sale_price")
-        )
+        current, regular, sale = [
+            self._read(row, values, name, cells.amount) if name in values else None for name in _PRICES
+        ]
         paid = sale if sale is not None else current if current is not None else regular
         if paid is None:
             return None

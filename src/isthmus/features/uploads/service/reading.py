@@ -133,13 +133,18 @@ def groups(
     shape = Shape(plan.form, plan.header, terms)
     if plan.form.rows == "scattered":
         file.seek(plan.start)
-        found = scattered(_aligned(rows(file, plan.source, plan.start, plan.line), plan), shape, scratch, at[0])
+        found = scattered(_fitted(rows(file, plan.source, plan.start, plan.line), plan), shape, scratch, at[0])
     else:
         place, line = at if at[0] else (plan.start, plan.line)
         file.seek(0 if plan.source.kind in (Kind.JSON, Kind.XML) else place)
-        found = adjacent(_aligned(rows(file, plan.source, place, line), plan), shape)
+        found = adjacent(_fitted(rows(file, plan.source, place, line), plan), shape)
     for group in found:
         yield shape, group
+
+
+def _fitted(found: Iterable[Row], plan: Plan) -> Iterator[Row]:
+    """Rows under the plan's header."""
+    return _narrow(found, len(plan.header)) if plan.source.kind is Kind.CSV else _aligned(found, plan)
 
 
 def _gathered(choice: Choice, values: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -155,10 +160,7 @@ def _gathered(choice: Choice, values: Iterable[tuple[str, str]]) -> Iterator[tup
 
 
 def _aligned(found: Iterable[Row], plan: Plan) -> Iterator[Row]:
-    """Rows under the plan's header; those of documents bring their own names."""
-    if plan.source.kind is Kind.CSV:
-        yield from _narrow(found, len(plan.header))
-        return
+    """Rows of documents, which bring their own names."""
     wanted = [normal(name) for name in plan.header]
     several = [choice for choice in plan.form.options if choice.each]
     for row in found:
