@@ -16,6 +16,7 @@ from isthmus.connect.acting import ActionKind
 from isthmus.connect.shapes import FulfilmentStatus, Listing, ListingStatus, OrderStatus, Variant
 from isthmus.connect.spi import Account, Granted, Session
 from isthmus.connect.writing import EditField, EditValue, Outcome, Result, value_of
+from isthmus.connectors.shopify import ways
 from isthmus.kit.secret import Secret
 
 PRICE, SALE, STOCK, TITLE = EditField.PRICE, EditField.SALE_PRICE, EditField.STOCK, EditField.TITLE
@@ -236,7 +237,7 @@ async def test_the_interface_that_a_merchant_chose_is_used_and_the_other_one_is_
     async with scene("shopify", 3) as here:
         chosen = replace(here.session.account, settings={"api": "rest"})
         session = Session(here.session.client, here.session.app_hosts, chosen, here.session.clock)
-        assert (await here.connector.test(session)).extra == {"currency": "VND", "reading": "rest"}
+        assert (await here.connector.test(session)).extra == {"currency": "VND"}
         before = here.shop.points.left(here.shop.sellers[0].id)
         assert await listings(here.connector, session) == here.listings
         assert here.shop.points.left(here.shop.sellers[0].id) >= before
@@ -261,3 +262,11 @@ async def test_what_is_unpublished_gets_the_state_that_the_merchant_chose(way: s
         wanted = edit(one, PUBLISHED, False)
         assert (await here.write(wanted))[wanted.key].result is Result.DONE
         assert (await here.read(one)).platform_status == hidden
+
+
+async def test_an_app_that_may_use_graphql_by_now_does() -> None:
+    async with rest(3) as here:
+        here.shop.rest_only = False
+        account = await here.connector.test(here.session)
+        assert account.extra == {"currency": "VND", "reading": "graphql"}
+        assert not ways.by_rest(account)

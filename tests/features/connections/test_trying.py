@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from tests.given.connections import World, world
 
 from isthmus.engine.db import Database
+from isthmus.features.connections import session as connections_session
 from isthmus.features.connections.feature import FEATURE
 from isthmus.features.connections.model import trying as model
 from isthmus.features.connections.model.connection import Status
 from isthmus.features.connections.service import trying
+from isthmus.features.connections.store import connections
 from isthmus.features.connections.store import tests as store
 from isthmus.kit.clock import SYSTEM
 
@@ -63,6 +65,21 @@ async def test_a_connection_is_tried_within_its_hours_and_not_before(here: World
     assert here.far.counts["me"] == counted + 1
     assert await due(here) == []
     assert await here.events("ten_a", "connection.tested") == []
+
+
+async def test_what_the_far_side_adds_to_an_account_is_kept_by_a_test_that_works(here: World) -> None:
+    connection = await connect(here)
+    scope = here.system.scope("ten_a", "connections")
+    async with scope.tx() as tx:
+        held = await connections.by_id(tx, connection)
+    assert held is not None
+    for extra, works in (({"places": "2"}, True), ({"places": "3"}, False), ({"colour": "red"}, True)):
+        async with scope.tx() as tx:
+            held = await connections.by_id(tx, connection, lock=True)
+            assert held is not None
+            await trying._keep(tx, held, trying._Found(works, extra=extra))
+    async with connections_session(scope, connection) as opened:
+        assert {**opened.account.extra, "places": "2", "colour": "red"} == opened.account.extra
 
 
 async def test_two_failures_in_a_row_change_the_state_and_one_success_heals(here: World) -> None:

@@ -107,11 +107,12 @@ class Shopify:
         if chosen == ways.REST:
             return await rest_pulling.shop(session, root)
         try:
-            return await pulling.shop(session, root)
+            found = await pulling.shop(session, root)
         except (Refused, Missing):
             if chosen:
                 raise
-            return await rest_pulling.shop(session, root)
+            return ways.noted(await rest_pulling.shop(session, root), ways.REST)
+        return ways.noted(found, ways.GRAPHQL) if ways.READING in session.account.extra else found
 
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         """Products changed in the window: by time of change, or by id where REST is read."""

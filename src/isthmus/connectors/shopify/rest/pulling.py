@@ -86,15 +86,12 @@ _SHOP = reading.decoder(_ShopReply)
 
 
 async def shop(session: Session, root: str) -> Account:
-    """The shop under the name that its webhooks bear, with its currency; read by REST from then on.
-
-    Raises client errors.
-    """
+    """The shop under the name that its webhooks bear, with its currency. Raises client errors."""
     answer = await session.client.get(f"{root}/shop.json")
     found = judging.decoded(answer, _SHOP).shop
     try:
         domain = reading.ident(found.myshopify_domain, "domain")
-        extra = {"currency": reading.currency(found.currency), ways.READING: ways.REST}
+        extra = {"currency": reading.currency(found.currency)}
     except Unmappable as error:
         raise MalformedBody("the answer names no shop", reason="shape") from error
     if await _has_several(session, root):

@@ -19,7 +19,7 @@ from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import integrations, tests, tokens
 from isthmus.kit.chance import draw
-from isthmus.scope import Scope, System
+from isthmus.scope import Scope, System, Tx
 
 JOB = "connections.test"
 _SHOWN = 500
@@ -44,6 +44,8 @@ class _Found:
     works: bool | None
     error: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    #: What the far side adds to the account, such as that its stock lies at several places by now.
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 async def test(scope: Scope, connection_id: str) -> Trial:
@@ -90,6 +92,7 @@ async def _settle(scope: Scope, connection_id: str, found: _Found, *, asked: boo
         step = model.after(held.status, held.test_failures, works=found.works)
         state = tests.State(step.failures, found.error, model.next_at(scope.now, every, draw()))
         await tests.update_tested(tx, connection_id, state, scope.now)
+        await _keep(tx, held, found)
         if asked:
             await integrations.update_testing(tx, held.integration_id, None)
             tx.emit(Tested(subject=connection_id, body={"success": found.error is None, "error": found.error}))
@@ -105,6 +108,14 @@ async def _settle(scope: Scope, connection_id: str, found: _Found, *, asked: boo
             tx.emit(Recovered(subject=connection_id, body=body))
 
 
+async def _keep(tx: Tx, held: Connection, found: _Found) -> None:
+    """What the far side says of the account may have grown since it was connected."""
+    known = held.account.get("extra", {})
+    told = {**known, **found.extra}
+    if found.works and told != known:
+        await tests.update_account(tx, held.id, {**held.account, "extra": told})
+
+
 async def _tried(scope: Scope, connection: Connection) -> _Found:
     try:
         registration = await catalog.registration(scope, connection.provider, connection.registration_id)
@@ -118,7 +129,7 @@ async def _tried(scope: Scope, connection: Connection) -> _Found:
         return _Found(False if asked else None, _said(failed), details)
     told = {"accountId": account.id, "accountName": account.name, "region": account.region}
     same = account.id == connection.account_id
-    return _Found(same, None if same else "wrong_account", told)
+    return _Found(same, None if same else "wrong_account", told, account.extra)
 
 
 def _told(failed: PlatformError) -> dict[str, str]:

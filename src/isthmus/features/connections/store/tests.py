@@ -1,7 +1,9 @@
 """Statements over the scheduled tests of connections."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, bindparam, select, update
 
@@ -27,6 +29,7 @@ _TESTED = statement(
         next_test_at=bindparam("next_at"),
     )
 )
+_TOLD = statement(update(c).where(_OWN).values(account=bindparam("account")))
 _DUE = statement(
     select(c.c.tenant_id, c.c.id)
     .where(
@@ -52,6 +55,11 @@ async def update_claimed(tx: Tx, connection_id: str, now: datetime, until: datet
     """Take a test that is due, until then; False when somebody else has."""
     found = await tx.fetchval(_CLAIM, tenant_id=tx.tenant_id, id=connection_id, now=now, until=until)
     return found is not None
+
+
+async def update_account(tx: Tx, connection_id: str, account: Mapping[str, Any]) -> None:
+    """Keep what the far side says of the account now."""
+    await tx.execute(_TOLD, tenant_id=tx.tenant_id, id=connection_id, account=dict(account))
 
 
 async def update_tested(tx: Tx, connection_id: str, state: State, now: datetime) -> None:
