@@ -174,7 +174,7 @@ async def of_integration(scope: Scope, integration_id: str) -> Connection:
             raise IntegrationNotFound
         found = await store.by_integration(tx, integration_id)
     if found is None or not reachable(found, scope.principal):
-        raise ConnectionNotFound("This integration has no connection yet; connect it first.")
+        raise ConnectionNotFound("This integration has no connection; connect it first.")
     return found
 
 
