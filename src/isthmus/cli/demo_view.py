@@ -39,22 +39,23 @@ class Progress:
 
     def show(self, provider: str, run: Mapping[str, Any]) -> None:
         """Draw one shop's run as the API describes it."""
-        if provider not in self._lines:
-            self._lines[provider] = self._bars.add_task(provider, total=None, said="")
-        read = run["listings"]
         what = "orders" if run["entity"] == "orders" else "listings"
+        line = f"{provider} {what}"
+        if line not in self._lines:
+            self._lines[line] = self._bars.add_task(provider, total=None, said="")
+        read = run["listings"]
         said = f"{read} {what}, {run['pages']} pages"
         if run["waitingReason"]:
             said += f", waiting: {text.terminal(run['waitingReason'])}"
         size = read if run["finishedAt"] else run["total"]
-        self._bars.update(self._lines[provider], completed=read, total=size or None, said=said)
+        self._bars.update(self._lines[line], completed=read, total=size or None, said=said)
 
 
 def outcome_table(rows: Sequence[Outcome]) -> Table:
     """What happened, one row per shop."""
     table = Table(title="What happened", title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("shop", no_wrap=True)
-    for name in ("listings", "variants", "orders", "pages", "errors", "retries", "throttled", "seconds", "rows/CPU s"):
+    for name in ("listings", "variants", "orders", "pages", "errors", "retries", "throttled", "s", "rows/CPU s"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         shop = row.provider if row.state == "succeeded" else f"{row.provider} ({row.state})"

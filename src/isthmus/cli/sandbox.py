@@ -63,6 +63,7 @@ async def _serve(server: SandboxServer, catalogue: list[CatalogueProduct] | None
         async with server:
             for shop in server.shops.values():
                 console.print(_table(shop))
+                _print_apps(console, shop)
             if catalogue is not None:
                 console.print(f"The main sellers offer the {len(catalogue)} products of the file.")
             console.print("Faults, clock, throttle and recording: POST and GET under /_sandbox of each address.")
@@ -71,19 +72,22 @@ async def _serve(server: SandboxServer, catalogue: list[CatalogueProduct] | None
 
 
 def _table(shop: Shop) -> Table:
-    table = Table("what", "name", title=f"{shop.title}  {shop.base_url}", title_justify="left")
-    table.add_column("values", overflow="fold")  # a key that is cut short is of no use
+    table = Table("what", "name", "values", title=f"{shop.title}  {shop.base_url}", title_justify="left")
     for key, address in shop.hosts.items():
         if address != shop.base_url:
             table.add_row("host", key, address)
-    for app in shop.apps:
-        owner = " (in-house)" if app.owner is not None else ""
-        table.add_row(
-            "app", app.name + owner, "\n".join([f"{key} = {value}" for key, value in app.credentials.items()])
-        )
     for seller in shop.sellers:
         state = ", blocked" if seller.blocked else ""
         table.add_row(
             "seller", f"{seller.name} ({seller.country})", f"{seller.id}, {seller.shelf.size} listings{state}"
         )
     return table
+
+
+def _print_apps(console: Console, shop: Shop) -> None:
+    """Each credential on a line of its own, whole and without a frame, as `isthmus provider set` takes it."""
+    for app in shop.apps:
+        console.print(f"{app.name}{' (in-house)' if app.owner is not None else ''}", markup=False)
+        for key, value in app.credentials.items():
+            console.print(f"{key}={value}", markup=False, soft_wrap=True)
+    console.print()

@@ -12,7 +12,8 @@ from tests.given import sync as given
 from tests.house_database import Copy
 
 from isthmus.connect.faults import CursorUnreadable
-from isthmus.connect.spi import RecordPage, Window
+from isthmus.connect.shapes import Listing
+from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.engine.db import Database
 from isthmus.features import records, sync
 from isthmus.features.records import ListingFilter
@@ -75,6 +76,19 @@ async def test_a_rehearsal_counts_and_lists_what_it_would_do_and_does_nothing(ba
         await service.changes(scope, "run_none", Ask())
     assert (await _read(scope)).mode == "incremental"
     assert len(await _stored(scope)) == 6
+
+
+async def test_a_rehearsal_counts_a_listing_that_comes_in_parts_once(base: Database) -> None:
+    shop = given.shelf(5)
+
+    def fragment(record: RawRecord) -> Listing:
+        return given_records.listing("p", given_records.variant(record.external_id), variants_complete=False)
+
+    shop.map = fragment  # type: ignore[method-assign] # each record is one variant of the same listing
+    scope = given.scope(base, {"con_one": shop})
+    rehearsed = await _read(scope, dry_run=True)
+    assert (rehearsed.records, rehearsed.pages, rehearsed.created, rehearsed.updated) == (5, 3, 1, 0)
+    assert len((await service.changes(scope, rehearsed.id, Ask())).items) == 1
 
 
 async def test_only_what_failed_is_read_again(base: Database) -> None:

@@ -197,14 +197,18 @@ class Pull:
         return _Origin(self.run.connection_id, self.run.provider)
 
     async def _rehearsed(self, ready: _Ready) -> Written:
-        """What a write would do; nothing of it stays."""
+        """What a write would do; nothing of it stays, so what an earlier page told of a listing is left out."""
         written = Written()
         with suppress(_Undone):
             async with self.scope.tx() as tx:
                 await admit(tx, self.source)
                 written = await self.keeper.write(tx, self.scope, self._origin, ready.items)
                 raise _Undone
-        return written
+        again = [one for one in written.changed if hash(one[0]) in self.counted]
+        new = sum(created for _, created in again)
+        changed = tuple(one for one in written.changed if one not in again)
+        updated = written.updated - (len(again) - new)
+        return replace(written, created=written.created - new, updated=updated, changed=changed)
 
     async def _note(self, tx: Tx, page: RecordPage, ready: _Ready, written: Written) -> None:
         """What a full read has met, or what a rehearsal would have changed."""
