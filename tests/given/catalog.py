@@ -9,7 +9,7 @@ import msgspec
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import Connector
-from isthmus.features import catalog
+from isthmus.features import access, catalog
 
 HOSTS = {"api": "https://api.example.com", "auth": "https://auth.example.com"}
 FIELDS = [
@@ -52,7 +52,11 @@ def providers(folder: Path, *manifests: Manifest, without_connector: str = "") -
 
 def parts(shelf: catalog.Providers, environment: Mapping[str, str] | None = None) -> dict[type, object]:
     """What the composition root gives the catalog."""
-    return {catalog.Providers: shelf, catalog.GivenApps: catalog.read_apps(environment or {})}
+    return {
+        catalog.Providers: shelf,
+        catalog.GivenApps: catalog.read_apps(environment or {}),
+        catalog.Colleagues: catalog.Colleagues(access.other_super_admins),
+    }
 
 
 def document(name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from isthmus.client import Tokens
 from isthmus.connect import registry
 from isthmus.connect.manifest import Entity, Field
 from isthmus.engine.db import Database
-from isthmus.features import catalog, connections
+from isthmus.features import access, catalog, connections
 from isthmus.features import vault as rooms
 from isthmus.features.connections.feature import FEATURE
 from isthmus.http import App, HttpSettings, SharedKey, TokenAuthenticator, create_app, mint, own_issuer
@@ -109,7 +109,7 @@ class World:
     async def events(self, tenant: str, kind: str) -> list[dict[str, Any]]:
         """What the event log tells of this kind, oldest first."""
         async with self.system.tx() as tx:
-            sql = "select subject, actor, body from events where tenant_id = $1 and type = $2 order by xid, id"
+            sql = "select subject, actor, body, before, after from events where tenant_id = $1 and type = $2 order by xid, id"
             return [dict(row) for row in await tx.fetch_sql(sql, tenant, kind)]
 
     async def clear(self) -> None:
@@ -159,6 +159,7 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
         connections.Clients: clients,
         catalog.Providers: catalog.Providers(shelf),
         catalog.GivenApps: catalog.read_apps({}),
+        connections.Members: connections.Members(access.known_members),
     }
     reseals = rooms.Reseals(FEATURE.reseals)
     keys = rooms.Settings(active_check=timedelta(milliseconds=100))

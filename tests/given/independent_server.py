@@ -66,7 +66,8 @@ def sign_in_by_cookie(get_response: Any) -> Any:
     def answer(request: HttpRequest) -> HttpResponse:
         name = request.COOKIES.get("person")
         if name:
-            request.user = User.objects.get_or_create(username=name)[0]
+            now = django.utils.timezone.now()
+            request.user = User.objects.get_or_create(username=name, defaults={"last_login": now})[0]
         return get_response(request)
 
     return answer

@@ -75,6 +75,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/admin/integrations/{category}/{id}": None,
     "/api/admin/integrations/{category}/{id}/versions/{version}": None,
     "/api/admin/provider-changes/{change_id}": None,
+    "/api/auth/oidc/{issuer}": None,
     "/api/integrations/{id}": "int",
     "/api/integrations/{category}": None,
     "/api/integrations/{category}/{id}": None,
@@ -84,6 +85,7 @@ PATHS: Mapping[str, str | None] = {
 PLAIN = {
     "app_source_id": "src_nobodys",
     "change_id": "pch_nobodys",
+    "issuer": "nowhere",
     "path:path": "v1/things",
     "category": "marketplace",
     "provider": "tiki",
@@ -131,10 +133,12 @@ HARMLESS = {
     *("after", "types", "event", "level", "format", "everywhere", "handler"),
     *("paymentStatus", "moneyOff", "action", "personal"),
     *("field", "by"),
+    *("tenant", "returnTo", "fresh"),
     *("sku", "minStock", "maxStock", "minPrice", "maxPrice"),
 }
 #: Query parameters that a route cannot do without, and that name nothing of a tenant.
 NEEDED: Mapping[str, Mapping[str, str]] = {
+    "GET /api/auth/oidc/{issuer}/start": {"tenant": "t"},
     "GET /api/integrations/{id}/search": {"query": "wall"},
     "GET /api/tenant/integrations/{id}/widgets/data": {"entity": "products"},
 }
@@ -226,6 +230,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "PATCH /api/admin/tenants/{id}": {"plan": "pro"},
     "POST /api/auth/login": {"tenant": "t", "email": "a@example.com", "password": "p"},
     "POST /api/auth/session": {"tenant": "t", "email": "a@example.com", "password": "p"},
+    "POST /api/auth/oidc/{issuer}/start": {"tenant": "t"},
     "POST /api/auth/step-up": {"password": "p"},
     "POST /api/auth/second-factor/confirm": {"code": "000000"},
     "POST /api/keys/found": {"key": "isk_live_x"},
@@ -262,6 +267,9 @@ OPEN = {
     "/api/keys/found",
     "/api/auth/accept",
     "/api/auth/reset",
+    "/api/auth/oidc",
+    "/api/auth/oidc/{issuer}/start",
+    "/api/auth/oidc/{issuer}/callback",
     "/api/integrations/oauth/start",
     "/api/integrations/oauth/callback",
     "/api/integrations/oauth/callback/{registration}",

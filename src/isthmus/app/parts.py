@@ -64,6 +64,8 @@ def parts(
         FolderBlobs(settings.core.home / "blobs"),
         records.Follow(settings.core.keep_events),
         catalog.Plans(access.plan_of),
+        connections.Members(access.known_members),
+        catalog.Colleagues(access.other_super_admins),
         sync.Calendar(schedules.next_runs),
         uploads.Formats(registry.folders()),
         webhooks_in.Handlers(),

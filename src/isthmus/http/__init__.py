@@ -28,7 +28,7 @@ from isthmus.http.paging import Cursors, CursorsDep, PageDep, Paging, listing
 from isthmus.http.routes import PUBLIC, Declaration, Routes
 from isthmus.http.server import Server
 from isthmus.http.settings import HttpSettings, LimitClass
-from isthmus.http.tokens import Issuer, SharedKey, TokenAuthenticator, mint, own_issuer
+from isthmus.http.tokens import IdToken, Issuer, SharedKey, TokenAuthenticator, mint, own_issuer, read_id_token
 
 __all__ = [
     "PUBLIC",
@@ -50,6 +50,7 @@ __all__ = [
     "FactsDep",
     "Front",
     "HttpSettings",
+    "IdToken",
     "Issuer",
     "JwksKeys",
     "LimitClass",
@@ -80,6 +81,7 @@ __all__ = [
     "no_content",
     "own_issuer",
     "problem_responses",
+    "read_id_token",
     "read_origins",
     "redirect",
     "session_cookie",

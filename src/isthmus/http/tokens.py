@@ -1,6 +1,7 @@
 """JSON Web Tokens: whom they name, checked claim by claim (security.md JT-01 to JT-09), and minting our own."""
 
 import base64
+import hmac
 import json
 import logging
 import math
@@ -121,16 +122,52 @@ class TokenAuthenticator:
         algorithm = _text(header, "alg")
         if issuer is None or algorithm not in issuer.algorithms:
             raise Unauthenticated
-        _check_header(header, issuer)
-        key = await issuer.keys.key(_kid(header), algorithm)
-        if key is None or not fits(key, algorithm):
-            raise Unauthenticated
-        try:
-            jws.deserialize_compact(credentials.text, key, algorithms=[algorithm])
-        except (JoseError, ValueError, TypeError):
-            raise Unauthenticated from None
+        await _check_signature(credentials.text, header, algorithm, issuer)
         expires_at = _check_times(claims, self._clock.now().timestamp())
         return Verified(_principal(claims, issuer), expires_at)
+
+
+async def _check_signature(text: str, header: Mapping[str, Any], algorithm: str, issuer: Issuer) -> None:
+    _check_header(header, issuer)
+    key = await issuer.keys.key(_kid(header), algorithm)
+    if key is None or not fits(key, algorithm):
+        raise Unauthenticated
+    try:
+        jws.deserialize_compact(text, key, algorithms=[algorithm])
+    except (JoseError, ValueError, TypeError):
+        raise Unauthenticated from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdToken:
+    """Who signed in at an issuer, when they last proved it there (0.0: not said), and how (`amr`)."""
+
+    issuer: str
+    subject: str
+    proved_at: float
+    methods: frozenset[str]
+
+
+async def read_id_token(text: str, issuer: Issuer, nonce: str, clock: Clock) -> IdToken:
+    """What an ID token says (OpenID Connect Core 1.0, 3.1.3.7); the issuer's audience is our client id there.
+
+    Raises Unauthenticated for whatever is not exactly as it should be, Unavailable when there are no keys.
+    """
+    header, claims = _parse(text)
+    algorithm = _text(header, "alg")
+    if _text(claims, "iss") != issuer.name or algorithm not in issuer.algorithms:
+        raise Unauthenticated
+    await _check_signature(text, header, algorithm, issuer)
+    _check_times(claims, clock.now().timestamp())
+    audience, party = claims.get("aud"), claims.get("azp", issuer.audience)
+    if audience not in (issuer.audience, [issuer.audience]) or party != issuer.audience:
+        raise Unauthenticated
+    if not hmac.compare_digest(_text(claims, "nonce").encode(), nonce.encode()):
+        raise Unauthenticated
+    methods = claims.get("amr", [])
+    known = frozenset(one for one in methods if isinstance(one, str)) if isinstance(methods, list) else frozenset()
+    proved_at = _number(claims["auth_time"]) if "auth_time" in claims else 0.0
+    return IdToken(issuer=issuer.name, subject=_text(claims, "sub"), proved_at=proved_at, methods=known)
 
 
 def _parse(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,8 +16,9 @@ from isthmus.settings.reading import Knob, WrongSetting, end_of, knobs, parse, r
 
 T = TypeVar("T")
 PREFIX = "ISTHMUS_"
-#: Read by others: the test data folder, and credentials of app registrations (`ISTHMUS_PROVIDERS__<ID>__<FIELD>`).
-NOT_KNOBS = ("ISTHMUS_SHARED", "ISTHMUS_PROVIDERS__", "ISTHMUS_LIVE_", "ISTHMUS_BENCH_")
+#: Read by others: the test data folder, credentials of app registrations (`ISTHMUS_PROVIDERS__<ID>__<FIELD>`), and the
+#: issuers that people sign in at (`ISTHMUS_LOGINS__<NAME>__<FIELD>`).
+NOT_KNOBS = ("ISTHMUS_SHARED", "ISTHMUS_PROVIDERS__", "ISTHMUS_LOGINS__", "ISTHMUS_LIVE_", "ISTHMUS_BENCH_")
 
 
 def _home() -> Path:

@@ -41,7 +41,6 @@ from isthmus.features.access.service.accounts import (
     change_password,
     change_roles,
     invite,
-    is_member_id,
     known_members,
     members,
     other_super_admins,
@@ -62,6 +61,7 @@ from isthmus.features.access.service.glasses import (
 )
 from isthmus.features.access.service.hashing import Hasher
 from isthmus.features.access.service.issuers import IssuerAccounts, free_account, issuer_accounts, limit_account
+from isthmus.features.access.service.issuing import Logins, check_logins
 from isthmus.features.access.service.keys import (
     Made,
     Rights,
@@ -96,7 +96,7 @@ from isthmus.features.access.service.tenants import (
     tenant,
     tenants,
 )
-from isthmus.features.access.settings import Settings
+from isthmus.features.access.settings import GivenLogin, Settings, read_logins
 
 __all__ = [
     "ApiKey",
@@ -107,6 +107,7 @@ __all__ = [
     "Enrolment",
     "FactorNeeded",
     "FactorPresent",
+    "GivenLogin",
     "GlassAuthenticator",
     "GlassNotFound",
     "Hasher",
@@ -122,6 +123,7 @@ __all__ = [
     "LastAdmin",
     "LastUsed",
     "Leaving",
+    "Logins",
     "Made",
     "MemberNotActive",
     "MemberNotFound",
@@ -160,6 +162,7 @@ __all__ = [
     "change_password",
     "change_roles",
     "change_tenant",
+    "check_logins",
     "check_merchant",
     "confirm_factor",
     "create_key",
@@ -170,7 +173,6 @@ __all__ = [
     "glasses",
     "invite",
     "is_halted",
-    "is_member_id",
     "issuer_accounts",
     "key",
     "keys",
@@ -183,6 +185,7 @@ __all__ = [
     "other_super_admins",
     "plan_of",
     "prove",
+    "read_logins",
     "regrade",
     "remove_factor",
     "remove_member",

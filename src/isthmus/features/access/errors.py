@@ -48,6 +48,33 @@ class TenantNotLetIn(Conflict):
     code = "TENANT_NOT_LET_IN"
 
 
+class LoginNotFound(NotFound):
+    """People do not sign in at an issuer of this name here.
+
+    Take a name from `GET /api/auth/oidc`; an operator adds one with `ISTHMUS_LOGINS__<NAME>__ISSUER`.
+    """
+
+    code = "LOGIN_NOT_FOUND"
+
+
+class LoginRefused(Unauthenticated):
+    """This login came to nothing: it was not begun in this browser, is over, or the issuer did not vouch for anybody.
+
+    Begin anew at `GET /api/auth/oidc/{issuer}/start` in the browser that is to be signed in.
+    """
+
+    code = "LOGIN_REFUSED"
+
+
+class LoginTaken(Conflict):
+    """This login at the issuer is another member's already.
+
+    Sign in at the issuer as somebody else, or have the other member removed.
+    """
+
+    code = "LOGIN_TAKEN"
+
+
 class GlassNotFound(NotFound):
     """No operator was inside this tenant under this id.
 

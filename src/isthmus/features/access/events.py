@@ -209,7 +209,15 @@ class PasswordReset(Event):
     type: ClassVar[str] = "member.password_reset"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginLinked(Event):
+    """A member signs in at another issuer from now on: `issuer` and its `subject`."""
+
+    type: ClassVar[str] = "member.login_linked"
+
+
 EMITS = (
+    LoginLinked,
     PasswordResetOffered,
     PasswordReset,
     SessionBegun,

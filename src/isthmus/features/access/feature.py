@@ -14,6 +14,7 @@ FEATURE = Feature(
     routes=[
         accounts.routes,
         sessions.routes,
+        logins.routes,
         members.routes,
         issuers.routes,
         keys.routes,

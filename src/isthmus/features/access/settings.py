@@ -1,7 +1,12 @@
 """Knobs of access."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from isthmus.kit.secret import Secret
+
+LOGIN_PREFIX = "ISTHMUS_LOGINS__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,68 @@ class Settings:
     reset_life: timedelta = field(
         default=timedelta(minutes=30), metadata={"help": "How long a password can be set anew with a reset."}
     )
+    login_life: timedelta = field(
+        default=timedelta(minutes=10), metadata={"help": "How long a login at another issuer may take."}
+    )
     invitation_life: timedelta = field(
         default=timedelta(days=7), metadata={"help": "How long an invitation can be taken up."}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenLogin:
+    """An issuer that people sign in at (OpenID Connect), from `ISTHMUS_LOGINS__<NAME>__<FIELD>`.
+
+    issuer: exactly as its ID tokens say it. The addresses are taken from its discovery document unless all three are
+    given. algorithms: of one family.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: Secret | None = None
+    label: str = ""
+    algorithms: tuple[str, ...] = ("RS256",)
+    authorize_url: str = ""
+    token_url: str = ""
+    jwks_url: str = ""
+
+
+_FIELDS = {
+    "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "LABEL", "ALGORITHMS", "AUTHORIZE_URL", "TOKEN_URL", "JWKS_URL",
+}  # fmt: skip
+
+
+def read_logins(environment: Mapping[str, str]) -> list[GivenLogin]:
+    """The issuers of an environment, by name. Raises ValueError naming a variable that is wrong or missing."""
+    found: dict[str, dict[str, str]] = {}
+    for variable, value in sorted(environment.items()):
+        if not variable.startswith(LOGIN_PREFIX):
+            continue
+        name, _, given = variable.removeprefix(LOGIN_PREFIX).partition("__")
+        if given not in _FIELDS or not name.replace("_", "").isalnum() or not name.isascii():
+            raise ValueError(f"{variable}: expected {LOGIN_PREFIX}<NAME>__ and one of {', '.join(sorted(_FIELDS))}")
+        found.setdefault(name.lower(), {})[given] = value
+    return [_login(name, given) for name, given in found.items()]
+
+
+def _login(name: str, given: Mapping[str, str]) -> GivenLogin:
+    start = f"{LOGIN_PREFIX}{name.upper()}__"
+    for needed in ("ISSUER", "CLIENT_ID"):
+        if not given.get(needed):
+            raise ValueError(f"{start}{needed} is missing")
+    places = [given.get(one, "") for one in ("AUTHORIZE_URL", "TOKEN_URL", "JWKS_URL")]
+    if any(places) and not all(places):
+        raise ValueError(f"{start}AUTHORIZE_URL, TOKEN_URL and JWKS_URL are given together or not at all")
+    secret = given.get("CLIENT_SECRET")
+    return GivenLogin(
+        name=name,
+        issuer=given["ISSUER"],
+        client_id=given["CLIENT_ID"],
+        client_secret=Secret(secret) if secret else None,
+        label=given.get("LABEL", name),
+        algorithms=tuple(one.strip() for one in given.get("ALGORITHMS", "RS256").split(",")),
+        authorize_url=places[0],
+        token_url=places[1],
+        jwks_url=places[2],
     )

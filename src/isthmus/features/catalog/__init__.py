@@ -10,6 +10,7 @@ from isthmus.features.catalog.errors import (
     SecondPersonNeeded,
 )
 from isthmus.features.catalog.model.providers import Provider
+from isthmus.features.catalog.service.agreeing import Colleagues
 from isthmus.features.catalog.service.changing import change_provider, checked, create_provider, remove_provider
 from isthmus.features.catalog.service.files import Imported, export_provider, import_provider
 from isthmus.features.catalog.service.plans import Plans, admit
@@ -38,6 +39,7 @@ __all__ = [
     "AppChanged",
     "AppMissing",
     "AppState",
+    "Colleagues",
     "Filters",
     "GivenApp",
     "GivenApps",

@@ -19,7 +19,7 @@ from isthmus.features.connections.model.recording import Entry as LogEntry
 from isthmus.features.connections.model.recording import Hour as CallCounts
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.desks import desk, in_use
-from isthmus.features.connections.service.files import Imported, export, import_one
+from isthmus.features.connections.service.files import Imported, Members, export, import_one
 from isthmus.features.connections.service.finishing import redeem
 from isthmus.features.connections.service.integrations import (
     activate,
@@ -84,6 +84,7 @@ __all__ = [
     "IntegrationNotConnected",
     "IntegrationNotFound",
     "LogEntry",
+    "Members",
     "NotForYou",
     "PersonRequired",
     "Reach",

@@ -36,6 +36,8 @@ class Session:
     proved_at: datetime
     #: Whether a second factor was shown in it.
     strong: bool
+    #: Whether the person has one, so that it has to be shown, however they came in.
+    has_factor: bool = False
 
     def is_live(self, now: datetime, idle: timedelta) -> bool:
         """Whether it opens anything at this time."""
@@ -43,8 +45,8 @@ class Session:
 
     @property
     def principal(self) -> Principal:
-        """Who shows it. A super admin without a second factor is nobody yet (SE-11)."""
-        weak = SUPER_ADMIN in self.roles and not self.strong
+        """Who shows it. Without the second factor a super admin, or who has one, is nobody yet (SE-11)."""
+        weak = (SUPER_ADMIN in self.roles or self.has_factor) and not self.strong
         return Principal(
             "user",
             self.subject,

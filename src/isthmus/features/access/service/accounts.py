@@ -29,6 +29,7 @@ from isthmus.features.access.service.hashing import Hasher, is_old
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import accounts as store
 from isthmus.features.access.store import keys as keys_store
+from isthmus.features.access.store import logins as logins_store
 from isthmus.features.access.store import sessions as sessions_store
 from isthmus.features.access.store import tenants as tenants_store
 from isthmus.http import RequestFacts
@@ -155,11 +156,6 @@ async def members(scope: Scope, ask: Ask) -> Page[User]:
     return Page(kept, next_after=kept[-1].id if more else None, has_more=more)
 
 
-def is_member_id(text: str) -> bool:
-    """Whether a text has the form of a member's id."""
-    return ids.is_id(text, "usr")
-
-
 async def known_members(scope: Scope, user_ids: Collection[str]) -> set[str]:
     """Those of these ids whose people belong to the scope's tenant."""
     async with scope.tx() as tx:
@@ -198,13 +194,15 @@ async def remove_member(scope: Scope, user_id: str) -> None:
             raise LastAdmin
         await store.update_removed(tx, user_id)
         await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id)
+        await logins_store.delete_identities(tx, user_id)
         await keys_store.update_roles(tx, sessions.member(scope.tenant_id, user_id).id, ())
         tx.emit(MemberRemoved(subject=user_id, before=_told(found)))
 
 
 async def sweep(system: System) -> None:
-    """Forget sessions that are over."""
+    """Forget sessions that are over, and logins that nobody came back from."""
     async with system.tx() as tx:
+        await logins_store.sweep(tx, system.now)
         await store.sweep(tx, system.now, system.engine.part(Settings).session_idle)
 
 
@@ -252,7 +250,8 @@ async def _signed_in(scope: Scope, found: store.Known, said: Secret, entry: _Ent
             await store.update_hash(tx, found.user.id, fresh)
         if entry.before is not None:
             await sessions_store.delete_shown(tx, model.digest(entry.before))
-        begun = await sessions.begin(scope, tx, entry.kind, user_id=found.user.id, strong=entry.strong)
+        proven = sessions.Proven(scope.now, entry.strong)
+        begun = await sessions.begin(scope, tx, entry.kind, user_id=found.user.id, proven=proven)
         tx.emit(SignedIn(subject=found.user.id))
     return Shown(found.user, begun.shown, begun.until)
 

@@ -64,14 +64,21 @@ class SessionAuthenticator:
         return Verified(found.principal, min(found.ends_at, now + idle).timestamp())
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """When somebody last proved who they are, and whether with a second factor."""
+
+    at: datetime
+    strong: bool = False
+
+
 async def begin(  # house: silent - whoever calls tells why it began
-    scope: Scope, tx: Tx, kind: Kind, *, user_id: str | None, strong: bool, until: datetime | None = None
+    scope: Scope, tx: Tx, kind: Kind, *, user_id: str | None, proven: Proven, until: datetime | None = None
 ) -> Begun:
     """A session for the scope's principal; `until` where it ends before the longest life of one."""
     shown = fresh_token()
     who, longest = scope.principal, scope.now + scope.part(Settings).session_life
     ends = longest if until is None else min(until, longest)
-    proved = scope.now if user_id is not None else datetime.fromtimestamp(who.proved_at, scope.now.tzinfo)
     made = Session(
         tenant_id=scope.tenant_id,
         tenant_live=True,
@@ -84,8 +91,8 @@ async def begin(  # house: silent - whoever calls tells why it began
         let_in=True,
         seen_at=scope.now,
         ends_at=ends,
-        proved_at=proved,
-        strong=strong,
+        proved_at=proven.at,
+        strong=proven.strong,
     )
     await store.insert_session(tx, made, user_id=user_id)
     return Begun(shown, ends)
@@ -100,10 +107,11 @@ async def begin_with_token(scope: Scope, before: Secret | None = None) -> Begun:
     if scope.principal.kind != "user" or scope.principal.session:
         raise NoPerson
     until = scope.now + scope.part(Settings).session_of_token_life
+    proven = Proven(datetime.fromtimestamp(scope.principal.proved_at, scope.now.tzinfo))
     async with scope.tx() as tx:
         if before is not None:
             await store.delete_shown(tx, model.digest(before))
-        begun = await begin(scope, tx, Kind.COOKIE, user_id=None, strong=False, until=until)
+        begun = await begin(scope, tx, Kind.COOKIE, user_id=None, proven=proven, until=until)
         tx.emit(SessionBegun(subject=scope.principal.id))
     return begun
 

@@ -44,6 +44,11 @@ _ACCEPT = statement(
     .values(password_hash=bindparam("hash"), status=bindparam("status"), invitation=None, invited_until=None)
     .where(_MINE, U.c.invitation == bindparam("digest"))
 )
+_JOIN = statement(
+    update(U)
+    .values(status=bindparam("status"), invitation=None, invited_until=None)
+    .where(_MINE, U.c.invitation == bindparam("digest"))
+)
 _HASH = statement(update(U).values(password_hash=bindparam("hash")).where(_MINE, U.c.id == bindparam("id")))
 _ROLES = statement(update(U).values(roles=bindparam("roles")).where(_MINE, U.c.id == bindparam("id")))
 _REMOVE = statement(
@@ -144,6 +149,11 @@ async def update_accepted(tx: Tx, digest: bytes, hashed: str) -> bool:
     """Use an invitation up; False when it was."""
     status = UserStatus.ACTIVE
     return bool(await tx.execute(_ACCEPT, tenant_id=tx.tenant_id, digest=digest, hash=hashed, status=status))
+
+
+async def update_joined(tx: Tx, digest: bytes) -> bool:
+    """Use an invitation up without a password; False when it was."""
+    return bool(await tx.execute(_JOIN, tenant_id=tx.tenant_id, digest=digest, status=UserStatus.ACTIVE))
 
 
 async def update_hash(tx: Tx, user_id: str, hashed: str) -> None:

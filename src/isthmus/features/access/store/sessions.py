@@ -9,6 +9,7 @@ from isthmus.engine.db import Tx, statement
 from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.model.sessions import Kind, Session
 from isthmus.features.access.model.tenants import TenantStatus
+from isthmus.features.access.tables import SECOND_FACTORS as F
 from isthmus.features.access.tables import SESSIONS as S
 from isthmus.features.access.tables import TENANTS as T
 from isthmus.features.access.tables import USERS as U
@@ -25,10 +26,12 @@ _SHOWN = statement(
         *(S.c.tenant_id, S.c.digest, S.c.seen_at, S.c.ends_at, S.c.id, S.c.kind, S.c.issuer, S.c.subject),
         *(S.c.proved_at, S.c.strong, S.c.user_id),
         func.coalesce(U.c.roles, S.c.roles).label("held"),
+        F.c.id.is_not(None).label("has_factor"),
         U.c.status.label("user_status"),
         T.c.status.label("tenant_status"),
     )
     .outerjoin(U, (U.c.tenant_id == S.c.tenant_id) & (U.c.id == S.c.user_id))
+    .outerjoin(F, (F.c.tenant_id == S.c.tenant_id) & (F.c.id == S.c.user_id) & F.c.confirmed_at.is_not(None))
     .join(T, T.c.id == S.c.tenant_id)
     .where(_DIGEST)
 )
@@ -114,6 +117,7 @@ async def session(tx: Tx, digest: bytes) -> Session | None:
         ends_at=row["ends_at"],
         proved_at=row["proved_at"],
         strong=row["strong"],
+        has_factor=row["has_factor"],
     )
 
 

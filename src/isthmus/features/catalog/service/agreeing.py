@@ -1,15 +1,22 @@
 """Changes that move secrets or widen an audience take two persons, where there are two (security.md SA-03)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from isthmus.features import access
 from isthmus.features.catalog.errors import ProposalStale, SecondPersonNeeded
 from isthmus.features.catalog.model import proposals as model
 from isthmus.features.catalog.model.history import Difference, differences
 from isthmus.features.catalog.model.proposals import Agreed
 from isthmus.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Colleagues:
+    """A part: who could be the second person, super admins beside the caller. It is a part as `Plans` is one."""
+
+    others: Callable[[Scope], Awaitable[Sequence[str]]]
 
 
 async def agree(
@@ -35,7 +42,7 @@ async def agree(
     if scope.principal.kind not in {"user", "key"}:
         # whoever works on the machine itself holds its keys and its database anyway
         return {"approval": {"withoutSecondPerson": scope.principal.kind, "reasons": list(reasons)}}
-    if await access.other_super_admins(scope):
+    if await scope.part(Colleagues).others(scope):
         raise SecondPersonNeeded(found, reasons)
     return {"approval": {"withoutSecondPerson": "only one super admin", "reasons": list(reasons)}}
 

@@ -1,18 +1,18 @@
 """Integrations as YAML: out with everything but credentials, in with a look at what would differ."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import yaml
 
-from isthmus.features import access, catalog
+from isthmus.features import catalog
 from isthmus.features.connections.model import integration as model
 from isthmus.features.connections.model.integration import Facts, Integration
 from isthmus.features.connections.service import integrations
 from isthmus.features.connections.store import integrations as store
-from isthmus.kit import yamls
+from isthmus.kit import ids, yamls
 from isthmus.kit.errors import Invalid
 from isthmus.scope import Scope
 
@@ -34,6 +34,13 @@ class Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_on
     allowed_roles: list[str] = []
     allowed_users: list[str] = []
     proxy_enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A part: which of these ids are people of a scope's tenant. It is none through a door, as with `catalog.Plans`."""
+
+    known: Callable[[Scope, Collection[str]], Awaitable[set[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +100,8 @@ async def import_one(  # house: silent - what it calls emits
 
 async def _check_people(scope: Scope, facts: Facts) -> None:
     """A file of another tenant names its people: none of them is anybody here (TN-13). Raises Invalid."""
-    named = [one for one in facts.allowed_users if access.is_member_id(one)]
-    strangers = set(named) - await access.known_members(scope, named) if named else set()
+    named = [one for one in facts.allowed_users if ids.is_id(one, "usr")]
+    strangers = set(named) - await scope.part(Members).known(scope, named) if named else set()
     if strangers:
         raise Invalid.field("yaml.allowedUsers", f"No members of this tenant: {', '.join(sorted(strangers))}.")
 

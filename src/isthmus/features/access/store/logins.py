@@ -1,0 +1,81 @@
+"""Every statement about logins at other issuers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from isthmus.engine.db import Tx, statement
+from isthmus.features.access.tables import LOGIN_ATTEMPTS as L
+from isthmus.features.access.tables import USER_IDENTITIES as I
+
+_MINE = I.c.tenant_id == bindparam("tenant_id")
+_ADD = statement(insert(L).values({column.name: bindparam(column.name) for column in L.c}))
+_TAKE = statement(
+    delete(L)
+    .where(
+        L.c.id == bindparam("id"),
+        L.c.browser == bindparam("browser"),
+        L.c.issuer == bindparam("issuer"),
+        L.c.until > bindparam("now"),
+    )
+    .returning(L.c.tenant, L.c.invitation, L.c.return_to)
+)
+_SWEEP = statement(delete(L).where(L.c.until <= bindparam("now")))
+_LINK = statement(
+    insert(I)
+    .values({column.name: bindparam(column.name) for column in I.c})
+    .on_conflict_do_nothing(index_elements=[I.c.tenant_id, I.c.issuer, I.c.subject])
+)
+_WHOSE = statement(
+    select(I.c.user_id).where(_MINE, I.c.issuer == bindparam("issuer"), I.c.subject == bindparam("subject"))
+)
+_UNLINK = statement(delete(I).where(_MINE, I.c.user_id == bindparam("user_id")))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A login on its way: where to, by which invitation, and where the browser goes then."""
+
+    tenant: str
+    invitation: bytes | None
+    return_to: str
+
+
+async def insert_attempt(tx: Tx, attempt: Attempt, digests: tuple[bytes, bytes], issuer: str, until: datetime) -> None:
+    """Note a login by the digests of its state and of its browser's cookie."""
+    state, browser = digests
+    about = {"tenant": attempt.tenant, "invitation": attempt.invitation, "return_to": attempt.return_to}
+    await tx.execute(_ADD, id=state, browser=browser, issuer=issuer, until=until, **about)
+
+
+async def take_attempt(tx: Tx, digests: tuple[bytes, bytes], issuer: str, now: datetime) -> Attempt | None:
+    """Use a login up, once, in its own browser and at its own issuer only."""
+    state, browser = digests
+    row = await tx.fetchrow(_TAKE, id=state, browser=browser, issuer=issuer, now=now)
+    return Attempt(row["tenant"], row["invitation"], row["return_to"]) if row else None
+
+
+async def sweep(tx: Tx, now: datetime) -> None:
+    """Forget those that nobody came back from."""
+    await tx.execute(_SWEEP, now=now)
+
+
+async def insert_identity(tx: Tx, who: tuple[str, str], user_id: str, now: datetime) -> bool:
+    """Somebody's login is this issuer's subject; False when it is somebody's already."""
+    issuer, subject = who
+    place = {"issuer": issuer, "subject": subject, "user_id": user_id}
+    return bool(await tx.execute(_LINK, tenant_id=tx.tenant_id, linked_at=now, **place))
+
+
+async def user_of(tx: Tx, who: tuple[str, str]) -> str | None:
+    """Whose login it is in this tenant."""
+    issuer, subject = who
+    found: str | None = await tx.fetchval(_WHOSE, tenant_id=tx.tenant_id, issuer=issuer, subject=subject)
+    return found
+
+
+async def delete_identities(tx: Tx, user_id: str) -> None:
+    """Somebody's logins open nothing any more."""
+    await tx.execute(_UNLINK, tenant_id=tx.tenant_id, user_id=user_id)
