@@ -79,6 +79,27 @@ async def test_a_slow_and_a_failing_one_cost_their_own_results_only_and_are_name
     assert found["took"] >= DEADLINE.total_seconds() * 1000 - 1
 
 
+async def test_RL_08_so_many_far_sides_are_asked_at_a_time_and_the_others_come_after_them(database: Database) -> None:
+    names = [f"n{number}" for number in range(5)]
+    patient = search.Settings(deadline=timedelta(seconds=30), at_once=2)
+    async with passing.world(database, search=patient) as world:
+        for name in names:
+            world.far.shelf[name] = [{"id": name, "title": f"Shirt {name}"}]
+            await world.connect("ten_narrow", name, "finder")
+        found = await _search(world, "shirt", "ten_narrow")
+        assert (len(found["results"]), found["missed"]) == (5, [])
+        await world.clear()
+    async with passing.world(database, search=search.Settings(deadline=DEADLINE, at_once=2)) as world:
+        for name in names:
+            await world.connect("ten_narrow", name, "finder")
+            world.far.keys[f"canary-key-{name}"] = f"hang-{name}"
+        world.far.seen.clear()
+        found = await _search(world, "shirt", "ten_narrow")
+        assert [one["code"] for one in found["missed"]] == ["TIMEOUT"] * 5
+        assert len([one for one in world.far.seen if one["path"].startswith("/search")]) <= 2
+        await world.clear()
+
+
 async def test_PR_21_what_was_synced_stands_in_for_a_far_side_that_fails_and_says_so(world: World) -> None:
     failing, connection = await world.connect("ten_a", "fail", "finder")
     await _synced(world, connection, "Shirt")

@@ -11,6 +11,7 @@ from isthmus.connect.spi import FoundRecord, Searcher, SearchFor, Unmappable
 from isthmus.features import catalog, connections
 from isthmus.features.connections import Reach
 from isthmus.features.search.model import Asked
+from isthmus.features.search.settings import Settings
 from isthmus.kit.errors import Problem
 from isthmus.scope import Scope
 
@@ -45,11 +46,15 @@ async def searcher(scope: Scope, reach: Reach) -> Searcher | None:
 async def ask_all(
     scope: Scope, wanted: Mapping[str, tuple[Searcher, SearchFor]], seconds: float
 ) -> Mapping[str, Outcome]:
-    """What each connection's far side found; whoever is not done after `seconds` is late, and not waited for."""
+    """What each connection's far side found; whoever is not done after `seconds` is late, and not waited for.
+
+    So many at a time, whatever a tenant has connected (RL-08).
+    """
     if not wanted:
         return {}
+    slots = asyncio.Semaphore(scope.part(Settings).at_once)
     tasks = {
-        id_: asyncio.create_task(_ask(scope, id_, found, want), name=f"search {id_}")
+        id_: asyncio.create_task(_ask_in_turn(slots, scope, id_, found, want), name=f"search {id_}")
         for id_, (found, want) in wanted.items()
     }
     try:
@@ -58,6 +63,13 @@ async def ask_all(
     finally:
         for task in tasks.values():
             task.cancel()
+
+
+async def _ask_in_turn(
+    slots: asyncio.Semaphore, scope: Scope, connection_id: str, found: Searcher, wanted: SearchFor
+) -> Outcome:
+    async with slots:
+        return await _ask(scope, connection_id, found, wanted)
 
 
 async def _ask(scope: Scope, connection_id: str, found: Searcher, wanted: SearchFor) -> Outcome:
