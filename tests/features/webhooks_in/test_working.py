@@ -26,6 +26,7 @@ from isthmus.features.webhooks_in.service import (
     routing,
     rules,
     simulating,
+    subscribing,
     working,
 )
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
@@ -298,6 +299,23 @@ async def test_PR_01_a_lost_wake_up_is_made_again(world: World) -> None:
     async with world.system.tx() as tx:
         found = [(wake.job, wake.key) for wake in await working.missing(world.system, tx)]
     assert found == [(ROUTE, seen.source.id)]
+
+
+async def test_what_a_platform_is_to_be_told_is_looked_for_soon_after_something_happened(world: World) -> None:
+    stop = asyncio.Event()
+    asked = "select id from queue.pgqueuer where entrypoint = 'webhooks_in.enrol'"
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.system.engine.bus.run(stop, {}))
+        group.create_task(subscribing.keep_asking(world.system, stop))
+        async with world.system.tx() as tx:
+            event = {"tenant_id": "ten_one", "subject": "con_one", "at": world.system.now}
+            await subscribing.heard(tx, event, ended=False)
+        # anything that is written to the log has it looked for
+        await world.source(provider="shopee", secret=KEY)
+        async with asyncio.timeout(20):
+            while not await world.rows(asked):  # noqa: ASYNC110 - nothing tells of a wake-up
+                await asyncio.sleep(0.02)
+        stop.set()
 
 
 async def test_WH_13_a_simulated_delivery_reaches_no_handler(world: World) -> None:
