@@ -182,6 +182,8 @@ async def test_MA_01_nobody_but_the_deployments_own_people_looks_after_providers
 async def test_what_is_overridden_shows_and_can_be_reset(operator: Operator, edge: Edge) -> None:
     changed = (await operator("PATCH", "/crm/hubspot", {"displayName": "Hub", "featured": True})).json()
     assert (changed["displayName"], changed["overriddenFields"]) == ("Hub", ["displayName", "featured"])
+    step = (await operator("GET", f"/crm/hubspot/versions/{changed['revision']}/diff")).json()["items"]
+    assert [one["path"] for one in step] == ["displayName", "featured"], "by the names that a PATCH takes"
     status = await operator("PATCH", "/crm/hubspot/status", {"status": "active"})
     assert {name: status.json()[name] for name in ("id", "status")} == {"id": "hubspot", "status": "active"}
     assert (await edge.get("/api/integrations/hubspot")).json()["displayName"] == "Hub"

@@ -78,6 +78,9 @@ async def test_what_was_read_can_be_sent_back_and_what_only_we_write_cannot_be_c
     again = await side("PATCH", f"{HOME}/{made['id']}", made)
     assert (again.status_code, again.json()) == (200, made)
     renamed = await side("PATCH", f"{HOME}/{made['id']}", {**made, "name": "Help"})
+    told = (await here.events("ten_a", "integration.updated"))[-1]
+    assert (told["before"]["name"], told["after"]["name"]) == ("Desk", "Help")
+    assert {"allowedShardTypes", "userScoped", "proxyEnabled"} < told["after"].keys()
     assert (renamed.status_code, renamed.json()["name"]) == (200, "Help")
     refused_ = await side("PATCH", f"{HOME}/{made['id']}", {"status": "connected", "tenantId": "ten_b", "name": "No"})
     assert wrong(refused_) == {"status", "tenantId"}

@@ -28,7 +28,7 @@ class Difference:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """Every field that differs, by its dotted path, in a stable order."""
-    one, other = dict(_leaves("", before)), dict(_leaves("", after))
+    one, other = (dict(_leaves("", given)) if given else {} for given in (before, after))
     paths = sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
     return [Difference(path, one.get(path), other.get(path)) for path in paths]
 

@@ -89,8 +89,7 @@ class Provider:
     @property
     def overridden_fields(self) -> tuple[str, ...]:
         """What an operator changed, by the document's names."""
-        wire = {own: name for name, own in OVERRIDABLE.items()}
-        return tuple(wire.get(name, name) for name in self.overridden)
+        return tuple(_TOLD.get(name, name) for name in self.overridden)
 
     @property
     def listed(self) -> bool:
@@ -186,6 +185,14 @@ OVERRIDABLE: Mapping[str, str] = {
     "featured": "featured",
     "requiresUserScoping": "user_scoping",
 }
+
+
+_TOLD = {own: name for name, own in OVERRIDABLE.items()}
+
+
+def told(state: Mapping[str, object]) -> dict[str, object]:
+    """What an override row holds, by the document's names; a document stays what it is."""
+    return {_TOLD.get(name, name): value for name, value in state.items()}
 
 
 def read_override(given: Mapping[str, object]) -> dict[str, object]:

@@ -147,8 +147,8 @@ async def _changed(scope: Scope, shown: Provider, changes: Document, action: str
         fresh = replace(row, version=await _next(tx, shown.id, old), updated_at=scope.now)
         state = after if shown.declared else fresh.state
         await _put(scope, tx, fresh, manifest, (action, state))
-        told_before = before if shown.declared else (old.state if old else None)
-        tx.emit(ProviderChanged(subject=shown.id, before=told_before, after=state, body=told))
+        told_before = before if shown.declared else (model.told(old.state) if old else None)
+        tx.emit(ProviderChanged(subject=shown.id, before=told_before, after=model.told(state), body=told))
     return await provider(scope, shown.id, hidden=True)
 
 
@@ -222,7 +222,7 @@ async def reset_provider(
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         fresh = Override(slug, None, None, {}, await _next(tx, slug, old), scope.now)
         await _put(scope, tx, fresh, None, ("reset", {}))
-        tx.emit(ProviderChanged(subject=slug, before=old.state, after={}, body=told))
+        tx.emit(ProviderChanged(subject=slug, before=model.told(old.state), after={}, body=told))
     return await provider(scope, slug, hidden=True)
 
 
@@ -249,7 +249,7 @@ async def differences(scope: Scope, slug: str, version: int, against: int | None
             earlier = await store.versions(tx, slug, version, 1)
             against = earlier[0].version if earlier else 0
         before = await _state(tx, slug, against)
-    return history.differences(before, after)
+    return history.differences(model.told(before), model.told(after))
 
 
 async def _state(tx: Tx, slug: str, version: int) -> Document:
@@ -293,7 +293,14 @@ async def _back_to_overrides(
         if (old.version if old else 0) != shown.version:
             raise ProviderChangedMeanwhile(details={"revision": old.version if old else 0})
         await _put(scope, tx, fresh, None, (f"rolled back to {version}", fresh.state))
-        tx.emit(ProviderChanged(subject=shown.id, before=old.state if old else None, after=fresh.state, body=told))
+        tx.emit(
+            ProviderChanged(
+                subject=shown.id,
+                before=model.told(old.state) if old else None,
+                after=model.told(fresh.state),
+                body=told,
+            )
+        )
     return await provider(scope, shown.id, hidden=True)
 
 

@@ -40,6 +40,16 @@ _MOST = 100
 SORTS = tuple(store.SORTABLE)
 _FIRST = Ask()
 _EVERYTHING = Wanted()
+#: The API's names of those facts that are called otherwise here.
+_WIRE = {
+    "allowed_types": "allowedShardTypes",
+    "search_enabled": "searchEnabled",
+    "searchable": "searchableEntities",
+    "user_scoped": "userScoped",
+    "allowed_roles": "allowedRoles",
+    "allowed_users": "allowedUsers",
+    "proxy_enabled": "proxyEnabled",
+}
 #: Roles that an integration may be limited to.
 ROLE_NAMES = frozenset(ROLES) - {SUPER_ADMIN}
 
@@ -219,4 +229,6 @@ async def _free(tx: Tx, name: str, but: str) -> None:
 
 
 def _told(one: Integration) -> dict[str, Any]:
-    return {**one.facts, "settings": dict(one.settings), "provider": one.provider, "status": one.state}
+    """By the names that the API has."""
+    facts = {_WIRE.get(name, name): value for name, value in one.facts.items()}
+    return {**facts, "settings": dict(one.settings), "provider": one.provider, "status": one.state}
