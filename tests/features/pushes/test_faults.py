@@ -268,3 +268,43 @@ async def _woken(at: Given) -> list[str]:
 
 def test_what_a_connector_may_fail_of_is_said_in_one_place() -> None:
     assert {ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError} < set(DATA_FAULTS)
+
+
+async def test_what_the_platform_sent_is_not_read_for_a_decision_and_stays_as_it_was_after_a_write(at: Given) -> None:
+    push = await _several(at, 7)
+    [listing] = (await at.read()).values()
+    before = await records.listing(at.scope, listing, with_raw=True)
+    async with at.scope.tx() as tx:
+        whole = (await records.wholes(tx, [listing]))[listing]
+    assert "raw" not in whole.__struct_fields__
+    await at.work()
+    after = await records.listing(at.scope, listing, with_raw=True)
+    assert (after.raw, await _states(at, push)) == (before.raw, [("done", None)])
+    assert (after.row["version"], after.row["stock"], after.variants[0]["stock"]) == (2, 7, 7)
+    product = await records.product(at.scope, after.row["product_id"])
+    assert product.row["stock"] == 7
+    # what is sent next is read, though its bytes were known, and brings no news: only the time of the change is later
+    await at.read()
+    again = await records.listing(at.scope, listing, with_raw=True)
+    assert (again.row["version"], again.raw != before.raw) == (2, True)
+
+
+async def test_two_rounds_that_write_one_listing_lose_nothing_of_each_other(at: Given) -> None:
+    two = given_records.listing("p1", given_records.variant("a", "A"), given_records.variant("b", "B"))
+    ids = await at.stock(two)
+    async with at.scope.tx() as tx:
+        known = await records.wholes(tx, list(ids.values()))
+    for number, stock in ((0, 70), (1, 80)):
+
+        def change(one: Listing, number: int = number, stock: int = stock) -> Listing:
+            place = msgspec.structs.replace(one.variants[number].inventory[0], available=stock)
+            changed = msgspec.structs.replace(one.variants[number], inventory=(place,))
+            variants = tuple(changed if at == number else kept for at, kept in enumerate(one.variants))
+            return msgspec.structs.replace(one, variants=variants)
+
+        async with at.scope.tx() as tx:
+            # both of them know the listing as it was before either
+            await records.rewrite(tx, at.scope, given_records.Origin(), {ids["p1"]: change}, known)
+    after = await records.listing(at.scope, ids["p1"])
+    assert [row["stock"] for row in after.variants] == [70, 80]
+    assert (after.row["version"], after.row["stock"]) == (3, 150)

@@ -80,6 +80,9 @@ class Shops:
 class _Connected:
     session: Session
     connector: Connector
+    #: The same, as what can write and as what can read one: to ask for that at each call takes longer than to build it.
+    writer: Writes
+    reader: ReadsOne
     about: About
     reading: bytes
 
@@ -87,16 +90,13 @@ class _Connected:
         return self.session.client.pipeline.far.now()
 
     def batches(self, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
-        assert isinstance(self.connector, Writes)  # noqa: S101 - `_about` refused others
-        return self.connector.batches(edits, self.session.account)
+        return self.writer.batches(edits, self.session.account)
 
     async def write(self, batch: Sequence[Edit]) -> Sequence[Outcome]:
-        assert isinstance(self.connector, Writes)  # noqa: S101 - `_about` refused others
-        return await self.connector.write(self.session, batch)
+        return await self.writer.write(self.session, batch)
 
     async def fetch(self, external_id: str) -> RawRecord | None:
-        assert isinstance(self.connector, ReadsOne)  # noqa: S101 - `_about` refused others
-        return await self.connector.fetch(self.session, ENTITY, external_id)
+        return await self.reader.fetch(self.session, ENTITY, external_id)
 
     def map(self, record: RawRecord) -> Listing:
         return self.connector.map_listing(record, self.session.account)
@@ -119,10 +119,13 @@ async def _about(scope: Scope, connection_id: str) -> About:
 async def _open(scope: Scope, connection_id: str) -> AsyncIterator[Shop]:
     about = await _about(scope, connection_id)
     found = await catalog.found(scope, about.provider)
-    assert found.connector is not None  # noqa: S101 - `_about` has seen it
+    connector = found.connector
+    assert connector is not None  # noqa: S101 - `_about` has seen it
+    assert isinstance(connector, Writes)  # noqa: S101 - `_about` refused others
+    assert isinstance(connector, ReadsOne)  # noqa: S101 - `_about` refused others
     reading = records.revision(about.provider, found.manifest.api_version, isthmus.__version__)
     async with connections.session(scope, connection_id) as session:
-        yield _Connected(session, found.connector, about, reading)
+        yield _Connected(session, connector, connector, connector, about, reading)
 
 
 async def _admit(tx: Tx, connection_id: str) -> None:
