@@ -65,6 +65,8 @@ async def _parts(loaded: Settings, console: Console) -> Mapping[str, str | None]
         async with open_platform(loaded, upgrade=False) as platform:
             return await _try_each(platform, console)
     except Problem as problem:
+        for one in loaded.weakened():
+            console.print(f"{one.variable} weakens security: {one.reason}", style="red", markup=False)
         return {"start": problem.message}
 
 

@@ -32,8 +32,8 @@ class Office:
         self.system, self.clock, self.bo = system, clock, ""
         self._edge = Edge(system, *FEATURE.routes, settings=HttpSettings(limits={"provider": 10_000}))
 
-    async def call(self, method: str, path: str, body: Any = None, by: str = "usr_1") -> Any:
-        given_body = {} if body is None else {"json": body}
+    async def call(self, method: str, path: str, body: Any = None, by: str = "usr_1", **more: Any) -> Any:
+        given_body = {**more, **({} if body is None else {"json": body})}
         who = {"tenant": PLATFORM_TENANT, "role": SUPER_ADMIN, "subject": by}
         return await self._edge.call(method, path, **who, **given_body)
 
@@ -220,6 +220,19 @@ async def test_SA_03_an_apps_credentials_move_only_as_two_saw_it(office: Office)
     async with own.tx() as tx:
         kept = await tx.fetch_sql("select 1 from provider_proposals where credentials_sealed is not null")
     assert kept == []
+
+
+async def test_a_key_makes_one_proposal_of_a_change_that_is_sent_twice(office: Office) -> None:
+    await office.hire()
+    body, key = given.document("keyed"), {"headers": {"idempotency-key": "once-for-two"}}
+    one, two = [await office.call("POST", AT, body, **key) for _ in range(2)]
+    assert (one.status_code, two.status_code) == (202, 202)
+    assert one.json()["id"] == two.json()["id"]
+    assert two.headers["idempotency-replayed"] == "true"
+    approve = f"{CHANGES}/{one.json()['id']}/approve"
+    done = [await office.call("POST", approve, by=office.bo, headers={"idempotency-key": "yes"}) for _ in range(2)]
+    assert [each.json()["state"] for each in done] == ["approved", "approved"]
+    assert (await office.call("GET", f"{AT}/crm/keyed")).json()["audience"] == "tenant"
 
 
 async def test_a_proposal_that_would_do_something_else_by_now_does_nothing(office: Office) -> None:

@@ -46,7 +46,7 @@ class ConsentFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected(Event):
-    """A connection has credentials that work."""
+    """A connection has credentials that work; whose account a person has connected of their own is not told."""
 
     type: ClassVar[str] = "connection.connected"
     public: ClassVar[bool] = True
