@@ -175,9 +175,9 @@ async def test_an_action_is_done_and_the_order_shows_it(story: Story) -> None:
 
 
 _MOMENTS = {
-    "lazada": ("drop_reply", "hang", "throttle", "expired_token"),
-    "shopee": ("drop_reply", "hang", "throttle", "expired_token", "cut", "reset", "server_error"),
-    "tiki": ("drop_reply", "hang", "throttle", "expired_token"),
+    "lazada": ("drop_reply", "hang", "throttle", "expired_token", "replace"),
+    "shopee": ("drop_reply", "hang", "throttle", "expired_token", "cut", "reset", "server_error", "replace"),
+    "tiki": ("drop_reply", "hang", "throttle", "expired_token", "replace"),
 }
 
 

@@ -52,6 +52,12 @@ def unreadable(response: Response) -> Failure:
     return verdict or Failure(kind="transient", code="not_json", message="the answer is not JSON")
 
 
+def foreign(response: Response) -> Failure:
+    """The verdict on JSON without the platform's envelope: somebody else answered, and what it did nobody knows."""
+    verdict = by_status(response)
+    return verdict or Failure(kind="transient", code="foreign", message="the answer is JSON, but not the platform's")
+
+
 def far_time(response: Response) -> datetime | None:
     """What the far side's clock shows (RFC 9110, Date); None where the answer does not say."""
     try:

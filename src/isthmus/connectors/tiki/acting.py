@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from isthmus.client import CallerMistake
+from isthmus.client import CallerMistake, MalformedBody
 from isthmus.connect import judging, reading
 from isthmus.connect.acting import Action, ActionKind, WrongDetail, units
 from isthmus.connect.reading import Loose
@@ -33,7 +33,12 @@ class _Inventories(msgspec.Struct):
     data: list[_Inventory] | None = None
 
 
+class _Order(msgspec.Struct):
+    code: Loose = None
+
+
 _INVENTORIES = reading.decoder(_Inventories)
+_ORDER = reading.decoder(_Order)
 Body = dict[str, object]
 
 
@@ -88,7 +93,10 @@ async def act(session: Session, root: str, action: Action) -> Sequence[Outcome]:
     """One writing call. Raises client errors."""
     path, body = await _call(session, root, action)
     code = quote(action.order.external_id, safe="")
-    await session.client.post(f"{root}/orders/{code}/{path}", body, idempotent=False)
+    answer = await session.client.post(f"{root}/orders/{code}/{path}", body, idempotent=False)
+    # what cannot be looked for has to be believed
+    if action.kind is not ActionKind.DELIVERED and judging.decoded(answer, _ORDER).code is None:
+        raise MalformedBody("the answer is no order", reason="shape")
     return [Outcome(action.key)]
 
 

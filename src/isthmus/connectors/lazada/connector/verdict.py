@@ -41,6 +41,7 @@ class _Result(msgspec.Struct):
 
 class _Envelope(msgspec.Struct):
     code: Loose = None
+    request_id: Loose = None
     type: Loose = None
     message: Loose = None
     result: _Result | list[Loose] | str | None = None
@@ -59,6 +60,8 @@ def classify(response: Response) -> Failure | None:
         body = reading.lenient(response.content, _ENVELOPE)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return judging.unreadable(response)
+    if body.code is None and body.request_id is None:
+        return judging.foreign(response)
     code, message = _code(body.code), reading.line(body.message)[:500]
     if code and code != "0":
         return _judged(code, message, reading.line(body.type), response)

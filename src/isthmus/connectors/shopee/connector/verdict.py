@@ -49,6 +49,7 @@ _QUOTA_ZONE = reading.zone(8)
 class _Envelope(msgspec.Struct):
     error: Loose = None
     message: Loose = None
+    request_id: Loose = None
 
 
 _ENVELOPE = reading.decoder(_Envelope)
@@ -64,6 +65,8 @@ def classify(response: Response) -> Failure | None:
         body = reading.lenient(response.content, _ENVELOPE)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return judging.unreadable(response)
+    if body.error is None and body.request_id is None:
+        return judging.foreign(response)
     whole = reading.line(body.error)[:80]
     if not whole:
         return judging.by_status(response)
