@@ -15,6 +15,8 @@ from isthmus.features.connections.service.pages import PATH, View
 from isthmus.kit.errors import Problem
 
 OAUTH = "oauth2"
+#: Why a page cannot go on that goes on in a moment.
+_BUSY = "trying"
 #: The form's own field for the way that is chosen; no field of a provider has a dash in its name.
 WAY = "isthmus-way"
 _STYLE = """\
@@ -117,7 +119,8 @@ def ended(said: Wording, view: View, status: int = 200) -> Response:
     name = _name(said, view)
     if not view.done:
         title = said.say("stuck")
-        why = f"{said.html(f'reasons.{view.over}')} {said.html('hint_new')}"
+        hint = "" if view.over == _BUSY else said.html("hint_new")
+        why = f"{said.html(f'reasons.{view.over}')} {hint}".strip()
         told = said.of_table("outcomes", view.failed, provider=name) if view.failed else ""
         inside = f"{_alert(told)}<h1>{escape(title)}</h1><p>{why}</p>{_link(said, view.back, 'back')}"
         return _page(said, title, inside, status)

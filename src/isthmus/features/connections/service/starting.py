@@ -42,6 +42,8 @@ from isthmus.scope import Scope, Tx
 
 START_PATH = "/api/integrations/oauth/start"
 _STATE_BITS = 256
+_ONLY_KEYS = "This provider is connected by keys; there is no consent to return from."
+_KEYED = "Keys are given or in use, so there is no consent to return from; leave them out, or disconnect first."
 #: Of keys: there is nothing that could wait for a review, and nothing is stored.
 _HELD = "Somebody else's connection holds this account; an account has one owner in a deployment. Nothing was stored."
 #: What is shown of the platform's words, and what is none: our own name for a status without words.
@@ -272,7 +274,7 @@ def _checked(
 ) -> dict[str, Secret]:
     """The given keys, by the manifest's fields. Raises WrongKind or Invalid, never with a value in it."""
     if return_url is not None:
-        raise WrongKind("This provider is connected by keys; there is no consent to return from.")
+        raise WrongKind(_KEYED if OAUTH in registration.manifest.auth_also else _ONLY_KEYS)
     given = dict(keys or {})
     placing.check(registration.manifest.credential_fields, given)
     return given
