@@ -187,8 +187,13 @@ async def pushed(amy: Merchant, sandbox: Shopify, topic: str) -> None:
     secret = Secret(sandbox.apps[0].credentials["api_secret"])
     url = sandbox.hooks.of(sandbox.sellers[0])[0].address
     one = sandbox.push_privacy(topic, secret)
-    async with amy.browser.post(url, data=one.body, headers=one.headers) as answer:
-        assert answer.status == 200
+
+    async def answered() -> int:
+        async with amy.browser.post(url, data=one.body, headers=one.headers) as answer:
+            return 0 if answer.status == 503 else answer.status
+
+    # a platform comes again where it is asked to, as on a machine that is busy with others
+    assert await until(answered) == 200
 
 
 async def handled(amy: Merchant, topic: str) -> dict[str, Any]:
