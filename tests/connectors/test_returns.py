@@ -108,25 +108,40 @@ async def test_a_return_of_shopee_stands_with_its_order_and_its_lines() -> None:
     assert one.due_at is not None
 
 
-async def test_a_return_of_shopee_that_changes_brings_its_order_though_that_did_not() -> None:
+async def pulled(connector: Any, opened: Session) -> list[RawRecord]:
+    """The orders of the last hour."""
+    window = Window(opened.clock.now() - timedelta(hours=1), opened.clock.now())
+    told, cursor = [], None
+    while True:
+        page = await connector.pull_orders(opened, window, cursor)
+        told += page.records
+        cursor = page.cursor
+        if cursor is None:
+            return told
+
+
+@pytest.mark.parametrize("state", ["returned", "completed"])
+async def test_a_return_of_shopee_that_changes_brings_its_order_though_that_did_not(state: str) -> None:
     async with played("shopee", 6) as (play, shop), session(play) as (opened, _):
         key = shop.place_order()
         shop.move_order(key, "returned")
+        shop.move_order(key, state)
         before = shop.clock.unix()
         shop.clock.advance(86_400)
         shop.book().act(key, before, return_status="CLOSED", return_changed=str(shop.clock.unix()))
         shop.clock.advance(60)
-        window = Window(opened.clock.now() - timedelta(hours=1), opened.clock.now())
-        told, cursor = [], None
-        while True:
-            page = await play.connector.pull_orders(opened, window, cursor)  # type: ignore[attr-defined]  # ReadsOrders
-            told += page.records
-            cursor = page.cursor
-            if cursor is None:
-                break
-        [record] = told
+        [record] = await pulled(play.connector, opened)
     [one] = order_mapping.order(record).returns
     assert (record.external_id, one.status) == (key, ReturnStatus.CLOSED)
+
+
+async def test_an_order_of_shopee_that_changed_with_its_return_comes_once() -> None:
+    async with played("shopee", 6) as (play, shop), session(play) as (opened, _):
+        key = shop.place_order()
+        shop.move_order(key, "returned")
+        shop.clock.advance(60)
+        [record] = await pulled(play.connector, opened)
+    assert len(order_mapping.order(record).returns) == 1
 
 
 async def test_orders_of_shopee_that_nothing_came_back_of_cost_no_look_at_returns() -> None:

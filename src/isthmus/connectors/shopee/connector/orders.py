@@ -109,10 +109,12 @@ async def pull(session: Session, window: Window, cursor: str | None) -> RecordPa
         assert at is not None  # noqa: S101 - the loop ends with the last window
         if at.page:
             numbers, at = await _returned(session, at)
-            records = [one for one in await details(session, numbers) if one.payload != _HIDDEN]
+            found = await details(session, numbers)
+            records = [one for one in found if one.payload != _HIDDEN and not _came(one, window)]
         else:
             page = await _fitting(session, at)
-            at = _after(*page) or _begin(window, page=1)
+            # A full read has met every order with its returns: only news of returns bring orders of their own.
+            at = _after(*page) or (None if window.since is None else _begin(window, page=1))
             numbers = [one for row in page[1].order_list or () if (one := reading.line(row.order_sn))]
             records = await details(session, numbers)
         if records or at is None:
@@ -186,6 +188,12 @@ def _after(at: _Place, page: _List) -> _Place | None:
 
 def _written(at: _Place | None) -> str | None:
     return None if at is None else msgspec.json.encode(at).decode()
+
+
+def _came(record: RawRecord, window: Window) -> bool:
+    """Whether an order came already, because it changed in the window itself."""
+    begin = _begin(window)
+    return returns.came(record.payload, begin.start, begin.end)
 
 
 async def details(session: Session, numbers: list[str]) -> list[RawRecord]:

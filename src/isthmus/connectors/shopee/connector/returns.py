@@ -1,7 +1,7 @@
 """Reads what buyers want taken back: a list of its own, put beside the orders it is about (marketplaces.md 2.6).
 
-The list goes by time and names no order to look for, so it is asked for only where an order says that it is concerned,
-and once at the end of a pull for what changed in its window.
+The list goes by time and names no order to look for: it is asked for from the first of some orders that were sent until
+some weeks after the last one, and at the end of a pull for what changed in its window.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,16 @@ PAGE = 100
 LONGEST = 14 * 86_400
 #: Seconds by which the platform's clock may be ahead of what we take it for.
 _AHEAD = 60
-_TO_RETURN = "TO_RETURN"
-
-
-class _Piece(msgspec.Struct):
-    return_requested_qty: Loose = None
-    returned_qty: Loose = None
+#: Seconds after an order within which its returns are looked for; no end is published.
+_LATEST = 45 * 86_400
+#: States of orders that were not sent yet: nothing can come back of them.
+_BEFORE = frozenset({"UNPAID", "PENDING", "INVOICE_PENDING", "READY_TO_SHIP", "PROCESSED", "RETRY_SHIP"})
 
 
 class _Head(msgspec.Struct):
     order_status: Loose = None
     create_time: Loose = None
-    item_list: list[_Piece] | None = None
+    update_time: Loose = None
 
 
 class _Named(msgspec.Struct):
@@ -68,12 +66,13 @@ async def page(session: Session, times: Mapping[str, int], number: int) -> tuple
 
 
 async def of(session: Session, orders: Mapping[str, bytes]) -> dict[str, list[bytes]]:
-    """The returns of those orders that have any, by the order's number. Raises client errors."""
+    """The returns of these orders, by the order's number: always the same ones, whoever asks. Raises client errors."""
     begun = {number: at for number, raw in orders.items() if (at := _begun(raw)) is not None}
     found: dict[str, list[bytes]] = {}
     if not begun:
         return found
-    start, end = min(begun.values()), int(session.clock.now().timestamp()) + _AHEAD
+    now = int(session.clock.now().timestamp()) + _AHEAD
+    start, end = min(begun.values()), min(now, max(begun.values()) + _LATEST)
     while start < end:
         stop = min(end, start + LONGEST)
         for number, row in await _all(session, {"create_time_from": start, "create_time_to": stop}):
@@ -94,13 +93,24 @@ async def _all(session: Session, times: Mapping[str, int]) -> Sequence[tuple[str
 
 
 def _begun(raw: bytes) -> int | None:
-    """Since when an order could have returns, in seconds; None for one that says nothing of any (pure)."""
+    """Since when an order could have returns, in seconds; None for one that was not sent yet."""
+    head = _read(raw)
+    return head.create_time if head is not None and isinstance(head.create_time, int) and _was_sent(head) else None
+
+
+def came(raw: bytes, start: int, stop: int) -> bool:
+    """Whether an order changed in these seconds itself, and so came with its returns (pure)."""
+    head = _read(raw)
+    changed = head.update_time if head is not None and _was_sent(head) else None
+    return isinstance(changed, int) and start <= changed <= stop
+
+
+def _read(raw: bytes) -> _Head | None:
     try:
-        head = reading.lenient(raw, _HEAD)
+        return reading.lenient(raw, _HEAD)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if not isinstance(head.create_time, int):
-        return None
-    told = [one for each in head.item_list or () for one in (each.return_requested_qty, each.returned_qty)]
-    concerned = head.order_status == _TO_RETURN or any(isinstance(one, int) and one > 0 for one in told)
-    return head.create_time if concerned else None
+
+
+def _was_sent(head: _Head) -> bool:
+    return head.order_status not in _BEFORE
