@@ -7,7 +7,7 @@ from isthmus.app.parts import parts
 from isthmus.client import BudgetRule, Grant
 from isthmus.engine.keys import KeyRing
 from isthmus.engine.keys.sources import master_key
-from isthmus.features import connections
+from isthmus.features import catalog, connections
 from isthmus.settings import load
 
 BOUND = "http://127.0.0.1:8080"
@@ -25,7 +25,8 @@ class NoBudget:
     [({}, BOUND), ({"ISTHMUS_CONNECTIONS__PUBLIC_URL": "https://shop.example"}, "https://shop.example")],
 )
 def test_browsers_come_back_to_the_configured_address_before_the_bound_one(said: dict[str, str], used: str) -> None:
-    made = parts(load(SECTIONS, said), lambda: KeyRing([master_key(bytes(32))], ["a test"]), NoBudget(), BOUND)
+    ring = KeyRing([master_key(bytes(32))], ["a test"])
+    made = parts(load(SECTIONS, said), lambda: ring, catalog.Providers({}), NoBudget(), BOUND)
     settings = made[connections.Settings]
     assert isinstance(settings, connections.Settings)
     assert settings.public_url == used

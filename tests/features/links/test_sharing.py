@@ -264,8 +264,8 @@ async def test_a_change_that_comes_while_its_item_is_compared_is_compared_again(
         assert not done, "the change waits until the item has been compared"
         await store.set_stock(tx, row["id"], 5, None, shops.clock.now())
     await hearing
-    async with system.tx() as tx:
-        assert [id_ for _, id_ in await store.due(tx, shops.clock.now(), 100)] == [row["id"]]
+    async with system.tx() as after:
+        assert [id_ for _, id_ in await store.due(after, shops.clock.now(), 100)] == [row["id"]]
 
 
 def _spread(external_id: str, **places: int) -> Listing:
