@@ -68,6 +68,12 @@ async def test_the_same_file_twice_changes_nothing_and_says_nothing(scope: Scope
     assert given.counts(changed) == (0, 1, 1, 0)
 
 
+async def test_a_product_that_comes_twice_is_counted_twice_and_the_later_stays(scope: Scope) -> None:
+    upload = await given.taken(scope, OURS + "p1,Tea,T-1,2,1,,\r\np2,Mug,M-1,7,5,,\r\np1,Green tea,T-1,3,1,,\r\n")
+    assert (upload.products, given.counts(upload)) == (3, (2, 0, 1, 0))
+    assert (await _stored(scope))["p1"]["title"] == "Green tea"
+
+
 async def test_a_bad_cell_is_named_with_line_column_value_and_reason_and_costs_only_its_product(scope: Scope) -> None:
     rows = (
         OURS

@@ -221,11 +221,13 @@ async def _written(
         if upload.phase is Phase.WRITING:
             written = await keep(tx, scope)
             refused = [RowError(0, "", one.external_id, one.reason) for one in written.refused]
+            # Of records that come twice in one page the later counts; the sum of all counts is what came.
+            repeated = len(made.items) - written.created - written.updated - written.unchanged - len(refused)
             step = replace(
                 step,
                 created=written.created,
                 updated=written.updated,
-                unchanged=step.unchanged + written.unchanged,
+                unchanged=step.unchanged + written.unchanged + repeated,
                 failed=step.failed + len(refused),
             )
             await store.add_errors(tx, upload, [*made.errors, *refused], settings.errors)
