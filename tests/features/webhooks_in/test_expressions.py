@@ -34,3 +34,10 @@ def test_IN_04_any_text_over_any_document_is_an_answer_or_a_refusal(expression: 
         expressions.holds(expression, document)
     except ExpressionFailed as failure:
         assert str(failure)  # noqa: PT017 - either outcome is fine, another exception is not
+
+
+@pytest.mark.parametrize("links", [1, 16, 60])
+def test_IN_04_a_chain_of_comparisons_costs_as_much_as_it_is_long(links: int) -> None:
+    chain = "a" + " == a" * links
+    assert expressions.evaluate(chain, {"a": 1}) is (links == 1)
+    assert expressions.evaluate(f"[?b{' == b' * links}]", [{"b": 1}]) == ([{"b": 1}] if links == 1 else [])

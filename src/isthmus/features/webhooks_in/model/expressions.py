@@ -83,9 +83,12 @@ class _Interpreter(TreeInterpreter):
         return made
 
     def visit_comparator(self, node: "_TreeNode", value: object) -> object:
-        for child in node["children"]:
-            self._budget.measure(self.visit(child, value))
-        return super().visit_comparator(node, value)
+        # each side once: in a chain of comparisons, looking twice would double the work with every link
+        sides = [self.visit(child, value) for child in node["children"]]
+        for one in sides:
+            self._budget.measure(one)
+        known: list[_TreeNode] = [{"type": "literal", "value": one, "children": []} for one in sides]
+        return super().visit_comparator({**node, "children": known}, value)
 
     def result(self, parsed: ParsedResult, value: object) -> object:
         """Evaluate, and measure what comes out."""
