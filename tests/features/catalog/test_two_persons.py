@@ -224,8 +224,8 @@ async def test_SA_03_an_apps_credentials_move_only_as_two_saw_it(office: Office)
 
 async def test_a_key_makes_one_proposal_of_a_change_that_is_sent_twice(office: Office) -> None:
     await office.hire()
-    body, key = given.document("keyed"), {"headers": {"idempotency-key": "once-for-two"}}
-    one, two = [await office.call("POST", AT, body, **key) for _ in range(2)]
+    body, key = given.document("keyed"), {"idempotency-key": "once-for-two"}
+    one, two = [await office.call("POST", AT, body, headers=key) for _ in range(2)]
     assert (one.status_code, two.status_code) == (202, 202)
     assert one.json()["id"] == two.json()["id"]
     assert two.headers["idempotency-replayed"] == "true"
