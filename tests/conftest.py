@@ -24,6 +24,7 @@ pytest_plugins = ["tests.beside"]
 #: Files that take a minute or so: begun first, so that no process works on alone at the end.
 _LONG = {
     "test_storm",
+    "test_storm_goes_on",
     "test_any_input",
     "test_start",
     "test_tenant_wall",

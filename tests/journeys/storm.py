@@ -1,18 +1,20 @@
 """`python -m tests.journeys.storm` and the settings as JSON: forks workers that are killed with the platform open.
 
-Each line of stdin is a JSON order: what to work off, where the clock stands, and when to die. What a fork can inherit
-(modules, the providers' folders, the list of authorities) is read once; all else is a deployment's own worker, from its
-pool to its clients.
+Each order says what to work off, how wrong the worker's clock is, and when to die. What a fork can inherit (modules,
+settings, folders of providers, authorities) is read once; all else is a worker's own, from its pool to its clients.
 """
 
 import asyncio
 import functools
 import json
 import logging
+import mmap
 import ssl
+import struct
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from tests.given.dying import Order, arm, serve
 
@@ -22,23 +24,42 @@ from isthmus.connect import registry
 from isthmus.features import fulfilment
 from isthmus.features.pushes.jobs import send
 from isthmus.features.sync.jobs import read, run
+from isthmus.features.uploads.model.formats import shipped
+from isthmus.features.uploads.service import formats
 from isthmus.kit.clock import SYSTEM
 from isthmus.scope import Scope
-from isthmus.settings import load
+from isthmus.settings import Settings, load
 
 _NEVER = 600.0
 _TURN = 0.01
+_AHEAD = struct.Struct("d")
 
 
 class Hasty:
-    """The machine's clocks, put forward by whoever waits on them; what would come after ten minutes never comes."""
+    """The machine's clocks, put forward by whoever waits on them; what would come after ten minutes never comes.
 
-    def __init__(self, ahead: float = 0.0) -> None:
-        self.ahead = ahead
+    How far they have been put forward stands in a file, for all processes alike; `off` is what one of them has wrong.
+    """
+
+    def __init__(self, place: Path, off: float = 0.0) -> None:
+        if not place.exists():
+            place.write_bytes(_AHEAD.pack(0.0))
+        with place.open("r+b") as file:
+            self._shared = mmap.mmap(file.fileno(), _AHEAD.size)
+        self._off = off
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the clocks have been put forward."""
+        return float(_AHEAD.unpack(self._shared[:])[0])
+
+    @ahead.setter
+    def ahead(self, seconds: float) -> None:
+        self._shared[:] = _AHEAD.pack(seconds)
 
     def now(self) -> datetime:
         """The time, as far as it has been put forward."""
-        return SYSTEM.now() + timedelta(seconds=self.ahead)
+        return SYSTEM.now() + timedelta(seconds=self.ahead + self._off)
 
     def monotonic(self) -> float:
         """The same for durations."""
@@ -65,9 +86,8 @@ async def work(scope: Scope, due: Mapping[str, Sequence[str]]) -> None:
             group.create_task(read(scope, key))
 
 
-async def _worker(order: Order) -> None:
-    settings = load(SECTIONS, json.loads(sys.argv[1]), {})
-    clock = Hasty(order["ahead"])
+async def _worker(settings: Settings, order: Order) -> None:
+    clock = Hasty(Path(order["clock"]), order["off"])
     async with open_platform(settings, upgrade=False, prove=False, clock=clock) as platform:
         arm(order, (AioTransport, "send"))
         await work(platform.system.scope(order["tenant"], "storm"), order["due"])
@@ -80,8 +100,9 @@ def main() -> None:
         setattr(module, name, functools.cache(getattr(module, name)))
     registry.discover(())
     ssl.create_default_context()
-    load(SECTIONS, json.loads(sys.argv[1]), {})
-    serve(_worker)
+    known = shipped(registry.folders())
+    setattr(formats, "shipped", lambda _: known)  # noqa: B010 - mypy takes no assignment to a function
+    serve(functools.partial(_worker, load(SECTIONS, json.loads(sys.argv[1]), {})))
 
 
 if __name__ == "__main__":
