@@ -604,6 +604,20 @@ table listings
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table login_attempts
+  id bytea not null
+  browser bytea not null
+  issuer text not null
+  tenant text not null
+  invitation bytea
+  return_to text not null
+  until timestamp with time zone not null
+  constraint login_attempts_pkey PRIMARY KEY (id)
+  CREATE INDEX login_attempts_until_idx ON login_attempts USING btree (until)
+  CREATE UNIQUE INDEX login_attempts_pkey ON login_attempts USING btree (id)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
+
 table oauth_flows
   tenant_id text not null
   key_hash bytea not null
@@ -863,6 +877,30 @@ table provider_overrides
   policy seen for isthmus_tenant: using true check -
   policy system for isthmus_system: using true check true
   policy update_by_platform for isthmus_tenant: using (((current_setting('isthmus.tenant'::text))::tenant_key)::text = 'ten_platform'::text) check -
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table provider_proposals
+  tenant_id text not null
+  id text not null
+  provider text not null
+  action text not null
+  wish jsonb not null
+  credentials_sealed bytea
+  differences jsonb not null
+  reasons text[] not null
+  state text not null
+  proposed_by text not null
+  proposed_at timestamp with time zone not null
+  until timestamp with time zone not null
+  decided_by text
+  decided_at timestamp with time zone
+  constraint provider_proposals_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX provider_proposals_open ON provider_proposals USING btree (until) WHERE (state = 'open'::text)
+  CREATE UNIQUE INDEX provider_proposals_pkey ON provider_proposals USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
@@ -1492,6 +1530,22 @@ table uploads
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table user_identities
+  tenant_id text not null
+  issuer text not null
+  subject text not null
+  user_id text not null
+  linked_at timestamp with time zone not null
+  constraint user_identities_pkey PRIMARY KEY (tenant_id, issuer, subject)
+  constraint user_identities_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX user_identities_user_idx ON user_identities USING btree (tenant_id, user_id)
+  CREATE UNIQUE INDEX user_identities_pkey ON user_identities USING btree (tenant_id, issuer, subject)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table users
   tenant_id text not null
   id text not null
@@ -1553,6 +1607,20 @@ table vault_canary
   row security: none
   grant delete,insert,select,update to isthmus_system
   grant select to isthmus_tenant
+
+table weak_settings
+  tenant_id text not null
+  name text not null
+  value text not null
+  since timestamp with time zone not null
+  until timestamp with time zone not null
+  constraint weak_settings_pkey PRIMARY KEY (tenant_id, name)
+  CREATE UNIQUE INDEX weak_settings_pkey ON weak_settings USING btree (tenant_id, name)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table webhook_attempts
   tenant_id text not null

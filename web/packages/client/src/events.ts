@@ -4,9 +4,9 @@
 export interface EventData {
   /** Both sides changed a field, and a person is to decide; other fields go on. */
   "conflict.opened": { readonly conflictId?: string; readonly connectionId?: string; readonly listingId?: string; readonly variant?: string; readonly field?: string; readonly ours?: string | number | boolean | null; readonly theirs?: string | number | boolean | null; };
-  /** A person decided a conflict. */
+  /** A conflict was decided: by a person, or by itself, because one side changed and both agree, or a rule decides. */
   "conflict.resolved": { readonly conflictId?: string; readonly winner?: string; readonly value?: string | number | boolean | null; };
-  /** A connection has credentials that work. */
+  /** A connection has credentials that work; whose account a person has connected of their own is not told. */
   "connection.connected": { readonly provider?: string; readonly accountId?: string; readonly accountName?: string; };
   /** A connection was ended and our copy of its credentials destroyed; `revoked` says how the far side took it. */
   "connection.disconnected": Record<string, never>;
