@@ -109,8 +109,12 @@ class World:
     async def events(self, tenant: str, kind: str) -> list[dict[str, Any]]:
         """What the event log tells of this kind, oldest first."""
         async with self.system.tx() as tx:
-            sql = "select subject, actor, body, before, after from events where tenant_id = $1 and type = $2 order by xid, id"
-            return [dict(row) for row in await tx.fetch_sql(sql, tenant, kind)]
+            rows = await tx.fetch_sql(
+                "select subject, actor, body, before, after from events where tenant_id = $1 and type = $2"
+                " order by xid, id",
+                *(tenant, kind),
+            )
+            return [dict(row) for row in rows]
 
     async def clear(self) -> None:
         """Every account is free again, every platform as at the start."""

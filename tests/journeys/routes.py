@@ -13,7 +13,7 @@ from isthmus.connect.edits import EditField
 from isthmus.connect.record import Record
 from isthmus.features import access, fulfilment, orders, records
 from isthmus.features.fulfilment.store import ActionFilter, Opening, open_action
-from isthmus.features.pushes.model.edits import LiveEdit, Place
+from isthmus.features.pushes.model.edits import LiveEdit, Place, Winner
 from isthmus.features.pushes.model.edits import State as EditState
 from isthmus.features.pushes.model.merging import Rule
 from isthmus.features.pushes.store.conflicts import Found
@@ -466,7 +466,7 @@ async def pushes_of(running: Deployment, amy: Merchant, connection: str, listing
     return {"psh": push, "cnf": await conflict_of(running, amy, (connection, listing), "theirs")}
 
 
-async def conflict_of(running: Deployment, amy: Merchant, place: tuple[str, str], winner: str | None) -> str:
+async def conflict_of(running: Deployment, amy: Merchant, place: tuple[str, str], winner: Winner | None) -> str:
     """A conflict about the title of one of her connection's listings, open where nobody has won; another each time."""
     scope = running.platform.system.scope(amy.tenant_id, "pushes")
     connection, listing = place
