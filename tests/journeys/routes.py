@@ -463,7 +463,7 @@ async def pushes_of(running: Deployment, amy: Merchant, connection: str, listing
     push = ids.new("psh")
     async with scope.tx() as tx:
         await open_push(tx, push, ("wall", "wall"), 0, scope.now)
-    return {"psh": push, "cnf": await conflict_of(running, amy, (connection, listing), "theirs")}
+    return {"psh": push, "cnf": await conflict_of(running, amy, (connection, listing), Winner.THEIRS)}
 
 
 async def conflict_of(running: Deployment, amy: Merchant, place: tuple[str, str], winner: Winner | None) -> str:

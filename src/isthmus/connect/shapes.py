@@ -270,8 +270,8 @@ class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
     """An order's money. What a platform does not say is None and counts as nothing.
 
     The parts add up: items - discount_seller - discount_platform + shipping + tax + other_fees = grand_total.
-    `shipping` is what the buyer pays for it; `shipping_discount`, `cod_amount`, `seller_income` and `refunded` (what has
-    gone back to the buyer) tell more and are no parts.
+    `shipping` is what the buyer pays for it; `shipping_discount`, `cod_amount`, `seller_income` and `refunded` (what
+    has gone back to the buyer) tell more and are no parts.
     """
 
     items: Decimal
