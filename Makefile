@@ -40,7 +40,7 @@ php:
 
 .PHONY: test
 test: check php ## Every check and every promise, bounded
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not proof"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not proof"
 
 .PHONY: proof
 proof: $(STAMP) ## The long ones: soaks, kill matrices, large data

@@ -12,7 +12,7 @@ from tests.given.connectors import found
 from isthmus.client import ClientError
 from isthmus.connect.conformance import play, writing
 from isthmus.connect.conformance.playing import Act
-from isthmus.connect.spi import Session
+from isthmus.connect.spi import Account, Session
 from isthmus.connect.writing import Edit, Outcome
 from isthmus.kit.clock import ManualClock
 from isthmus.sandbox import SandboxServer
@@ -50,7 +50,7 @@ async def believes_an_outage(self: Any, session: Session, batch: Sequence[Edit])
         return [Outcome(one.key) for one in batch]
 
 
-def loses_an_edit(self: Any, edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+def loses_an_edit(self: Any, edits: Sequence[Edit], account: Account) -> Sequence[Sequence[Edit]]:
     return [[one] for one in edits[1:]]
 
 

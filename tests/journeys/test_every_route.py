@@ -131,6 +131,7 @@ def _response_fields() -> set[str]:
 TOLD_BACK = {
     "POST /api/admin/integrations": frozenset({"version"}),
     "PATCH /api/admin/integrations/{category}/{id}": frozenset({"version", "id", "createdAt", "updatedAt"}),
+    "PATCH /api/tenant/integrations/{id}": frozenset({"id", "createdAt", "updatedAt"}),
 }
 
 

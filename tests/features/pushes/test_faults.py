@@ -306,5 +306,5 @@ async def test_two_rounds_that_write_one_listing_lose_nothing_of_each_other(at: 
             # both of them know the listing as it was before either
             await records.rewrite(tx, at.scope, given_records.Origin(), {ids["p1"]: change}, known)
     after = await records.listing(at.scope, ids["p1"])
-    assert [row["stock"] for row in after.variants] == [70, 80]
+    assert {row["external_id"]: row["stock"] for row in after.variants} == {"a": 70, "b": 80}
     assert (after.row["version"], after.row["stock"]) == (3, 150)

@@ -63,9 +63,7 @@ class ProviderChangeList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-@routes.get(
-    "", permission=MANAGE, limit="provider", response_model=ProviderChangeList, summary="Changes for two persons"
-)
+@routes.get("", permission=MANAGE, limit="other", response_model=ProviderChangeList, summary="Changes for two persons")
 async def list_changes(scope: ScopeDep, paging: PageDep) -> Response:
     """Those that wait and those that were decided, with what each would change."""
     page = await service.proposals(scope, paging.ask)
@@ -76,7 +74,7 @@ async def list_changes(scope: ScopeDep, paging: PageDep) -> Response:
 @routes.get(
     "/{change_id}",
     permission=MANAGE,
-    limit="provider",
+    limit="other",
     response_model=ProviderChangeOut,
     summary="One change for two persons",
     errors=(ProposalNotFound,),
@@ -89,7 +87,7 @@ async def get_change(scope: ScopeDep, change_id: str) -> Response:
 @routes.post(
     "/{change_id}/approve",
     permission=MANAGE,
-    limit="provider",
+    limit="other",
     response_model=ProviderChangeOut,
     summary="Agree to a change and make it",
     step_up=True,
@@ -116,7 +114,7 @@ async def approve_change(scope: ScopeDep, change_id: str) -> Response:
 @routes.post(
     "/{change_id}/reject",
     permission=MANAGE,
-    limit="provider",
+    limit="other",
     response_model=ProviderChangeOut,
     summary="Turn a change down",
     errors=(ProposalNotFound, ProposalClosed),

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from isthmus.features.connections.model import flow
-from isthmus.features.connections.routes.wording import Wording
+from isthmus.features.connections.routes.wording import VARY, Wording
 from isthmus.kit.secret import Secret
 
 _SECONDS = int(flow.LIFETIME.total_seconds())
@@ -47,5 +47,5 @@ def page(said: Wording, text: str, status: int) -> Response:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body><main><h1>{escape(title)}</h1><p>{escape(text)}</p></main></body></html>"
     )
-    headers = {**_QUIET, "content-language": said.language, "vary": "accept-language"}
+    headers = {**_QUIET, "content-language": said.language, "vary": VARY}
     return Response(body, status_code=status, media_type="text/html", headers=headers)

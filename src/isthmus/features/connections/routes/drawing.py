@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from isthmus.connect.manifest import Field
 from isthmus.features.connections.model.languages import LANGUAGES
-from isthmus.features.connections.routes.wording import Wording
+from isthmus.features.connections.routes.wording import VARY, Wording
 from isthmus.features.connections.service.pages import PATH, View
 from isthmus.kit.errors import Problem
 
@@ -155,7 +155,7 @@ def _page(
         f"<style>{_STYLE}</style></head><body><main>{inside}</main></body></html>"
     )
     policy = _POLICY + ("; script-src 'self'" if script else "")
-    told = {"content-security-policy": policy, "content-language": said.language, "vary": "accept-language"}
+    told = {"content-security-policy": policy, "content-language": said.language, "vary": VARY}
     return Response(body, status_code=status, media_type="text/html", headers={**_QUIET, **told})
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import Final
 
 from isthmus.connect.manifest import Field
 from isthmus.features.connections.model.languages import LANGUAGES, Language, preferred
@@ -13,6 +14,9 @@ from isthmus.kit.errors import Problem
 
 _TEXTS = Path(__file__).with_name("texts.toml")
 _OTHER = "other"
+
+#: What an answer in words depends on: what every answer does, and the language that was asked for.
+VARY: Final = "Authorization, Cookie, Origin, Accept-Language"
 
 
 @dataclass(frozen=True, slots=True)

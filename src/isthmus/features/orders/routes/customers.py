@@ -29,7 +29,7 @@ class PersonRedactedOut(Answer, frozen=True, kw_only=True):
     orders: int
 
 
-class CustomerOut(Answer, frozen=True, kw_only=True):
+class FoundCustomerOut(Answer, frozen=True, kw_only=True):
     """Somebody as a platform knows them."""
 
     id: str
@@ -41,10 +41,10 @@ class CustomerOut(Answer, frozen=True, kw_only=True):
     phone: str | None
 
 
-class PersonOut(Answer, frozen=True, kw_only=True):
+class FoundPersonOut(Answer, frozen=True, kw_only=True):
     """What is kept of a person in every shop; `hasMore` says that there are more orders than one answer holds."""
 
-    customers: list[CustomerOut]
+    customers: list[FoundCustomerOut]
     orders: list[OrderDetailOut]
     has_more: bool
 
@@ -53,7 +53,7 @@ class PersonOut(Answer, frozen=True, kw_only=True):
     "/find",
     permission=PERSONAL,
     limit="other",
-    response_model=PersonOut,
+    response_model=FoundPersonOut,
     summary="What is kept of a person",
     deadline=600.0,
     secret_fields=("customers", "orders"),
@@ -66,7 +66,7 @@ async def find_person(scope: ScopeDep, body: PersonIn) -> Response:
     found = await service.find_person(scope, whom(body.email, body.phone))
     people = [_customer(*one) for one in found.customers]
     orders = [detail_out(one) for one in found.orders]
-    return document(PersonOut(customers=people, orders=orders, has_more=found.has_more))
+    return document(FoundPersonOut(customers=people, orders=orders, has_more=found.has_more))
 
 
 @customers.post(
@@ -98,8 +98,8 @@ async def redact_customer(scope: ScopeDep, id: str) -> Response:  # noqa: A002 -
     return Response(status_code=204)
 
 
-def _customer(held: service.Held, known: Customer) -> CustomerOut:
-    return CustomerOut(
+def _customer(held: service.Held, known: Customer) -> FoundCustomerOut:
+    return FoundCustomerOut(
         id=held.id,
         connection_id=held.connection_id,
         provider=held.provider,

@@ -15,7 +15,7 @@ from isthmus.http import Answer, PageDep, ScopeDep
 from isthmus.kit.paging import Page
 
 
-class CallOut(Answer, frozen=True, kw_only=True):
+class FailedCallOut(Answer, frozen=True, kw_only=True):
     """A call to a platform and the status of its answer."""
 
     method: str
@@ -33,7 +33,7 @@ class ItemErrorOut(Answer, frozen=True, kw_only=True):
     id: str
     external_id: str
     reason: str
-    request: CallOut | None
+    request: FailedCallOut | None
     payload: Any
     created_at: datetime
 
@@ -95,7 +95,7 @@ async def list_changes(scope: ScopeDep, paging: PageDep, run_id: str) -> Respons
 
 def _error(row: Mapping[str, Any]) -> ItemErrorOut:
     asked, sent = exchange(row["payload"])
-    call = None if asked is None else CallOut(**msgspec.structs.asdict(asked))
+    call = None if asked is None else FailedCallOut(**msgspec.structs.asdict(asked))
     return ItemErrorOut(**{**row, "request": call, "payload": _payload(sent)})
 
 
