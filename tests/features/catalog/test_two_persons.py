@@ -1,5 +1,6 @@
 """SA-03: what moves secrets or widens who sees a provider takes two super admins, where there are two."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,11 @@ from isthmus.features import access, catalog, vault
 from isthmus.features.catalog.feature import FEATURE
 from isthmus.features.catalog.model.history import Difference
 from isthmus.features.catalog.model.proposals import weighty
-from isthmus.features.catalog.service import proposals
+from isthmus.features.catalog.service import changing, proposals
 from isthmus.http import HttpSettings, RequestFacts
 from isthmus.kit.clock import SYSTEM
-from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
+from isthmus.kit.errors import Forbidden
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, Principal
 from isthmus.kit.secret import Secret
 from isthmus.sandbox.clock import ShiftedClock
 from isthmus.scope import System
@@ -243,6 +245,17 @@ async def test_a_proposal_that_would_do_something_else_by_now_does_nothing(offic
     answer = await office.call("POST", f"{CHANGES}/{held['id']}/approve", by=office.bo)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_STALE")
     assert (await office.call("GET", f"{AT}/crm/stale")).json()["audience"] == "system"
+
+
+async def test_SA_03_a_key_proposes_nothing_that_its_holder_could_agree_to(office: Office) -> None:
+    await office.hire()
+    key = Principal("key", "key_1", "isthmus", PLATFORM_TENANT)
+    scope = replace(house.platform(office.system), principal=key)
+    document = given.document("bykey")
+    wish = proposals.Wish("create", "bykey", {"document": document})
+    with pytest.raises(Forbidden, match="a key is none"):
+        await proposals.make_or_propose(scope, wish, changing.create_provider(scope, document))
+    assert await office.told("bykey") == []
 
 
 async def test_what_nobody_decides_in_time_is_dropped(office: Office) -> None:

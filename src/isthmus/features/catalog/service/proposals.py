@@ -37,7 +37,10 @@ class Wish:
 
 
 async def make_or_propose(scope: Scope, wish: Wish, making: Coroutine[Any, Any, T]) -> T | Proposal:
-    """The change, or the proposal that it has become because it takes two persons. Raises what making it raises."""
+    """The change, or the proposal that it has become because it takes two persons.
+
+    Raises what making it raises, and Forbidden where a key asks for such a change: whoever holds it could agree to it.
+    """
     try:
         return await making
     except SecondPersonNeeded as needed:
@@ -45,6 +48,8 @@ async def make_or_propose(scope: Scope, wish: Wish, making: Coroutine[Any, Any, 
 
 
 async def _propose(scope: Scope, wish: Wish, needed: SecondPersonNeeded) -> Proposal:
+    if scope.principal.kind != "user":
+        raise Forbidden("This change takes two persons, and a key is none: sign in and make it there.")
     own, identity = scope.platform(), scope.id("pch")  # house: platform - proposals belong to the deployment
     text = {name: one.reveal() for name, one in (wish.credentials or {}).items()}
     async with own.tx() as tx:
