@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 
 from tests.given import webhooks_out as given
 
@@ -13,7 +14,7 @@ async def main(url: str) -> None:
     """Work until the end comes."""
     database = await Database.connect(url)
     stop = asyncio.Event()
-    async with given.process(database) as system, asyncio.TaskGroup() as group:
+    async with given.process(database, lease=timedelta(seconds=1)) as system, asyncio.TaskGroup() as group:
         group.create_task(system.engine.bus.run(stop, {}))
         group.create_task(fanning.run(system, stop))
         group.create_task(dispatching.run(system, stop))

@@ -25,7 +25,7 @@ QUICK: Mapping[str, Any] = {
     "deadline": timedelta(seconds=0.5),
     "poll": timedelta(seconds=0.05),
     "heartbeat": timedelta(seconds=0.1),
-    "lease": timedelta(seconds=1),
+    "lease": timedelta(seconds=60),
 }
 
 
