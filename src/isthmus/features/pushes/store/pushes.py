@@ -55,6 +55,12 @@ where i.tenant_id = $1 and i.connection_id = $2 and i.state = 'waiting' and not 
 )
 returning i.push_id
 """
+#: Whoever ends items of a push comes by here one after the other: of two that end the last ones at the same moment, each
+#: would see the other's still waiting.
+_BEFORE_FINISH: Final = """
+select id from pushes where tenant_id = $1 and id = any($2::text[]) and finished_at is null order by id
+for no key update
+"""
 _FINISH: Final = """
 update pushes p set finished_at = $3
 where p.tenant_id = $1 and p.id = any($2::text[]) and p.finished_at is null and not exists (
@@ -140,7 +146,8 @@ async def _finished(tx: Tx, closed: Sequence[Mapping[str, Any]], now: datetime) 
     touched = {row["push_id"] for row in closed}
     if not touched:
         return []
-    return [row["id"] for row in await tx.fetch_sql(_FINISH, tx.tenant_id, sorted(touched), now)]
+    open_ones = [row["id"] for row in await tx.fetch_sql(_BEFORE_FINISH, tx.tenant_id, sorted(touched))]
+    return [row["id"] for row in await tx.fetch_sql(_FINISH, tx.tenant_id, open_ones, now)] if open_ones else []
 
 
 async def doom(tx: Tx, tenant_id: str, connection_ids: Sequence[str], code: str, reason: str) -> None:
