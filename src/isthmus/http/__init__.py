@@ -29,6 +29,7 @@ from isthmus.http.routes import PUBLIC, Declaration, Routes
 from isthmus.http.server import Server
 from isthmus.http.settings import HttpSettings, LimitClass
 from isthmus.http.tokens import IdToken, Issuer, SharedKey, TokenAuthenticator, mint, own_issuer, read_id_token
+from isthmus.http.words import Words, read_texts
 
 __all__ = [
     "PUBLIC",
@@ -69,6 +70,7 @@ __all__ = [
     "TokenAuthenticator",
     "Verified",
     "Wire",
+    "Words",
     "accepted",
     "attachment",
     "check_own_page",
@@ -83,6 +85,7 @@ __all__ = [
     "problem_responses",
     "read_id_token",
     "read_origins",
+    "read_texts",
     "redirect",
     "session_cookie",
     "session_header",

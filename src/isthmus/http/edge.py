@@ -263,7 +263,8 @@ class Edge:
         if exchange.status:
             await _break_off(scope, failure)
             return
-        await _send_problem(send, problem, exchange, self._clock)
+        page = exchange.page_of(problem, Request(scope))
+        await _send_problem(send, problem, exchange, self._clock, page)
 
     async def _end_cancelled(self, exchange: Exchange, link: "Link | None", send: Send) -> None:
         if link is None:
@@ -379,7 +380,12 @@ async def _empty(send: Send, status: int) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _send_problem(send: Send, problem: Problem, exchange: Exchange, clock: Clock) -> None:
+async def _send_problem(
+    send: Send, problem: Problem, exchange: Exchange, clock: Clock, page: Response | None = None
+) -> None:
     headers, body = problem_answer(problem, exchange.request_id, clock.now())
+    if page is not None:
+        told = {b"content-type", b"content-length"}
+        headers, body = [*(one for one in headers if one[0] not in told), *page.raw_headers], bytes(page.body)
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

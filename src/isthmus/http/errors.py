@@ -205,13 +205,15 @@ def common(method: str, path: str, *, signed_in: bool) -> tuple[type[Problem], .
     )
 
 
-def problem_responses(kinds: Iterable[type[Problem]]) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI answers for these failures, one per status, each naming its codes."""
+def problem_responses(kinds: Iterable[type[Problem]], *, drawn: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI answers for these failures, one per status, each naming its codes. drawn: browsers get a page."""
     by_status: dict[int, list[type[Problem]]] = {}
     for kind in kinds:
         if kind not in by_status.setdefault(kind.status, []):
             by_status[kind.status].append(kind)
-    return {status: _documented(found) for status, found in sorted(by_status.items())}
+    page = {"text/html": {"schema": {"type": "string"}}} if drawn else {}
+    found = {status: _documented(found) for status, found in sorted(by_status.items())}
+    return {status: {**one, "content": {**one["content"], **page}} for status, one in found.items()}
 
 
 def _documented(kinds: Sequence[type[Problem]]) -> dict[str, Any]:

@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from isthmus.http.asgi import Header, Message, Send
+from isthmus.http.drawn import is_for_a_person
 from isthmus.http.idempotency import Taking
 from isthmus.http.limits import Standing
 from isthmus.http.routes import DeclaredRoute
+from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import BREAK_GLASS, Principal
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -55,6 +60,14 @@ class Exchange:
     def facts(self) -> RequestFacts:
         """The facts for a scope."""
         return RequestFacts(self.request_id, self.address)
+
+    def page_of(self, problem: Problem, request: Request) -> Response | None:
+        """A failure as a page, where the route draws one and a person sits at a browser."""
+        declaration = self.route.declaration if self.route is not None else None
+        draw = declaration.failure_page if declaration is not None else None
+        if draw is None or not is_for_a_person(self.headers.get(b"accept", b"").decode("latin-1")):
+            return None
+        return draw(problem, request)
 
     def sender(self, send: Send) -> Send:
         """`send` with the edge's headers added to the head of the answer."""

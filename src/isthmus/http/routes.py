@@ -22,6 +22,8 @@ from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Permission
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
+#: A failure as a page, for the request that met it.
+FailurePage = Callable[[Problem, Request], Response]
 
 
 class Public:
@@ -58,6 +60,7 @@ class Declaration:
     answer: type[msgspec.Struct] | None = None
     also: Mapping[int, type[msgspec.Struct]] = field(default_factory=dict)
     deprecated: Deprecated | None = None
+    failure_page: FailurePage | None = None
 
     @property
     def streamed(self) -> bool:
@@ -101,6 +104,8 @@ class Declared(TypedDict, total=False):
     #: Names of one-time secrets in the answer: shown once, never kept for a repeated Idempotency-Key (ID-05).
     secret_fields: Sequence[str]
     hidden: bool
+    #: For routes that people walk by in a browser: how a failure looks to them; others get it as JSON, by `Accept`.
+    failure_page: FailurePage
     #: Since when it should not be used, and until when it is there.
     deprecated: Deprecated
 
@@ -202,6 +207,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         deprecated=declared.get("deprecated"),
         answer=model if isinstance(model, type) and issubclass(model, msgspec.Struct) else None,
         also=declared.get("also", {}),
+        failure_page=declared.get("failure_page"),
     )
 
 
@@ -231,6 +237,7 @@ class Routes:
         by_pydantic = declaration.answer is None and not declaration.stream
         always = common(method, self.router.prefix + path, signed_in=permission is not PUBLIC)
         kinds = (*always, *((StepUpRequired,) if declaration.step_up else ()), *declaration.errors)
+        drawn = declaration.failure_page is not None
 
         def declare(endpoint: Endpoint) -> Endpoint:
             self.router.add_api_route(
@@ -241,7 +248,7 @@ class Routes:
                 status_code=declared.get("status", 200),
                 summary=declared["summary"],
                 description=declared.get("description"),
-                responses=problem_responses(kinds),
+                responses=problem_responses(kinds, drawn=drawn),
                 include_in_schema=not declared.get("hidden", False),
                 deprecated="deprecated" in declared or None,
             )
@@ -249,7 +256,7 @@ class Routes:
             if isinstance(made, DeclaredRoute):
                 made.declare(declaration)
                 if "cursor" in made.known_query:
-                    made.responses = problem_responses((*kinds, BadCursor))
+                    made.responses = problem_responses((*kinds, BadCursor), drawn=drawn)
             return endpoint
 
         return declare

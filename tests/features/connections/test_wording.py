@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from isthmus.connect.manifest import Field
 from isthmus.features.connections import errors
 from isthmus.features.connections.model import connecting, flow
-from isthmus.features.connections.model.languages import LANGUAGES, preferred
 from isthmus.features.connections.routes import wording as room
 from isthmus.features.connections.routes.wording import asked_for, wording
 from isthmus.kit.errors import Problem
+from isthmus.kit.languages import LANGUAGES, preferred
 
 TEXTS = tomllib.loads(Path(room.__file__).with_name("texts.toml").read_text("utf-8"))
 

@@ -58,12 +58,16 @@ class LoginNotFound(NotFound):
 
 
 class LoginRefused(Unauthenticated):
-    """This login came to nothing: it was not begun in this browser, is over, or the issuer did not vouch for anybody.
+    """This login came to nothing: it was not begun in this browser, is over, or the issuer did not vouch for anybody;
+    `details.reason` says which: `elsewhere`, `declined` or `unconfirmed`.
 
     Begin anew at `GET /api/auth/oidc/{issuer}/start` in the browser that is to be signed in.
     """
 
     code = "LOGIN_REFUSED"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(details={"reason": reason})
 
 
 class LoginTaken(Conflict):

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from isthmus.features.access.errors import InvitationUnknown, LoginNotFound, LoginRefused, LoginTaken, SignInFailed
 from isthmus.features.access.model.logins import Attempt
+from isthmus.features.access.routes.failures import login_failed, remember_place
 from isthmus.features.access.service import logins as service
 from isthmus.features.access.service.issuing import Logins
 from isthmus.features.access.service.logins import Asked
@@ -83,6 +84,7 @@ async def list_logins(system: SystemDep) -> Response:
     summary="Sign in at an issuer",
     status=303,
     errors=(LoginNotFound,),
+    failure_page=login_failed,
 )
 async def start(
     system: SystemDep,
@@ -91,11 +93,13 @@ async def start(
     return_to: Annotated[str, Query(alias="returnTo", max_length=500)] = "/",
     fresh: Annotated[bool, Query(description="Ask for a new proof.")] = False,
 ) -> Response:
-    """Sends the browser to the issuer, which sends it back to `/callback` here: keep to one browser."""
+    """Sends the browser to the issuer, which sends it back to `/callback` here: keep to one browser. A browser gets a
+    page where this cannot be, and so it does on the way back.
+    """
     asked = Asked(tenant=tenant, return_to=return_to, fresh=fresh)
     begun = await service.start_login(system, issuer, asked)
     answer = Response(status_code=_SEE_OTHER, headers={"location": begun.address.reveal()})
-    return _kept(answer, begun.attempt, begun.seconds)
+    return remember_place(_kept(answer, begun.attempt, begun.seconds), tenant, return_to)
 
 
 @routes.post(
@@ -116,7 +120,8 @@ async def start_by_page(system: SystemDep, request: Request, issuer: str, body: 
     invitation = None if body.invitation is None else Secret(body.invitation.get_secret_value())
     asked = Asked(tenant=body.tenant or "", invitation=invitation, return_to=body.return_to, fresh=body.fresh)
     begun = await service.start_login(system, issuer, asked)
-    return _kept(document(LoginStartedOut(authorization_url=begun.address.reveal())), begun.attempt, begun.seconds)
+    answer = document(LoginStartedOut(authorization_url=begun.address.reveal()))
+    return remember_place(_kept(answer, begun.attempt, begun.seconds), asked.tenant, asked.return_to)
 
 
 @routes.get(
@@ -128,6 +133,7 @@ async def start_by_page(system: SystemDep, request: Request, issuer: str, body: 
     status=303,
     open_query=True,
     errors=(LoginNotFound, LoginRefused, LoginTaken, InvitationUnknown, SignInFailed),
+    failure_page=login_failed,
 )
 async def callback(system: SystemDep, facts: FactsDep, request: Request, issuer: str) -> Response:
     """Ends in a session of this browser, and at the path that the login was begun with. It counts in the browser that
@@ -138,7 +144,7 @@ async def callback(system: SystemDep, facts: FactsDep, request: Request, issuer:
     answer = Response(status_code=_SEE_OTHER, headers={"location": ended.return_to})
     seconds = math.ceil((ended.until - system.now).total_seconds())
     answer.headers.append("set-cookie", session_header(ended.shown, seconds))
-    return _kept(answer, Attempt(Secret(request.query_params["state"]), Secret("")), 0)
+    return remember_place(_kept(answer, Attempt(Secret(request.query_params["state"]), Secret("")), 0), "", "")
 
 
 def _kept(answer: Response, attempt: Attempt, seconds: int) -> Response:

@@ -91,10 +91,10 @@ class Logins:
     async def vouched(self, given: GivenLogin, attempt: Attempt, answer: model.Answer, clock: Clock) -> IdToken:
         """Whom the issuer vouches for: the code's one exchange. Raises LoginRefused, Unavailable."""
         endpoints = await self.endpoints(given, clock)
-        if answer.issuer is None and endpoints.names_itself:
-            raise LoginRefused
-        if answer.code is None or answer.issuer not in (None, given.issuer):
-            raise LoginRefused
+        if answer.issuer not in (None, given.issuer) or (answer.issuer is None and endpoints.names_itself):
+            raise LoginRefused("unconfirmed")
+        if answer.code is None:
+            raise LoginRefused("declined")
         text = await self._exchanged(given, endpoints, attempt, answer.code)
         issuer = Issuer(
             name=given.issuer,
@@ -105,7 +105,7 @@ class Logins:
         try:
             return await read_id_token(text, issuer, attempt.nonce, clock)
         except Unauthenticated:
-            raise LoginRefused from None
+            raise LoginRefused("unconfirmed") from None
 
     async def _exchanged(self, given: GivenLogin, endpoints: Endpoints, attempt: Attempt, code: str) -> str:
         form = {
@@ -127,10 +127,10 @@ class Logins:
                 )
                 body: object = reply.body
         except ClientError:
-            raise LoginRefused from None
+            raise LoginRefused("unconfirmed") from None
         found = body.get("id_token") if isinstance(body, Mapping) else None
         if not isinstance(found, str):
-            raise LoginRefused
+            raise LoginRefused("unconfirmed")
         return found
 
     def _keys_of(self, endpoints: Endpoints, clock: Clock) -> JwksKeys:

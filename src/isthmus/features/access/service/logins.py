@@ -88,13 +88,13 @@ async def finish_login(
     offered = system.engine.part(Logins)
     given, answer = offered.named(name), logins.read_answer(query)
     if answer is None:
-        raise LoginRefused
+        raise LoginRefused("elsewhere")
     bare = Attempt(Secret(answer.state), Secret(""))
     attempt = Attempt(bare.state, Secret(cookies.get(bare.cookie, "")))
     async with system.tx() as tx:
         kept = await store.take_attempt(tx, attempt.digests, name, system.now)
     if kept is None:
-        raise LoginRefused
+        raise LoginRefused("elsewhere")
     vouched = await offered.vouched(given, attempt, answer, system.clock)
     scope = await _joined(system, facts, kept.invitation, vouched) if kept.invitation is not None else None
     if scope is None:

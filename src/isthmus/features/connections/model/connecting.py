@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from isthmus.features.connections.model.languages import Language
+from isthmus.kit.languages import Language
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
 

@@ -18,7 +18,6 @@ from isthmus.features.connections.errors import (
     UserScopeDenied,
 )
 from isthmus.features.connections.model.connecting import ConnectSession
-from isthmus.features.connections.model.languages import Language
 from isthmus.features.connections.routes.own import CONNECTING
 from isthmus.features.connections.routes.shapes import MANAGE, Address, Given, Slug
 from isthmus.features.connections.service import connecting as service
@@ -26,6 +25,7 @@ from isthmus.features.connections.service import pages
 from isthmus.features.connections.service.connecting import Caller, Wanted
 from isthmus.http import PUBLIC, Answer, FactsDep, PageDep, RequestFacts, Routes, ScopeDep, SystemDep, Wire, document
 from isthmus.http import created as made_201
+from isthmus.kit.languages import Language
 from isthmus.kit.paging import Page
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from isthmus.features.connections.model import flow
-from isthmus.features.connections.routes.wording import VARY, Wording
+from isthmus.features.connections.routes.wording import Wording
+from isthmus.http.drawn import VARY
 from isthmus.kit.secret import Secret
 
 _SECONDS = int(flow.LIFETIME.total_seconds())

@@ -1,7 +1,5 @@
 """The hosted connect page as HTML: plain forms that work without a script, and nothing from outside."""
 
-import base64
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,53 +7,17 @@ from html import escape
 from starlette.responses import Response
 
 from isthmus.connect.manifest import Field
-from isthmus.features.connections.model.languages import LANGUAGES
-from isthmus.features.connections.routes.wording import VARY, Wording
+from isthmus.features.connections.routes.wording import Wording
 from isthmus.features.connections.service.pages import PATH, View
+from isthmus.http.drawn import alert, alerted, link, page
 from isthmus.kit.errors import Problem
+from isthmus.kit.languages import LANGUAGES
 
 OAUTH = "oauth2"
 #: Why a page cannot go on that goes on in a moment.
 _BUSY = "trying"
 #: The form's own field for the way that is chosen; no field of a provider has a dash in its name.
 WAY = "isthmus-way"
-_STYLE = """\
-:root{color-scheme:light dark;--ink:#1c2330;--soft:#4a5263;--page:#f4f5f7;--card:#fff;--line:#dfe2e8;--edge:#6b7385;
---wrong:#b3261e;--alert:#fdeceb;--go:#1d4ed8;--on:#fff;--focus:#1d4ed8}
-@media(prefers-color-scheme:dark){:root{--ink:#e8eaf0;--soft:#b4bac8;--page:#14171e;--card:#1e222b;--line:#343a47;
---edge:#8b93a5;--wrong:#ff9d94;--alert:#3a1f1e;--go:#8fb4ff;--on:#10131a;--focus:#8fb4ff}}
-body{font-family:system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;background:var(--page);
-color:var(--ink);line-height:1.5}
-main{box-sizing:border-box;background:var(--card);border:1px solid var(--line);border-radius:12px;padding:2rem;
-margin:1rem 0;width:min(34rem,calc(100vw - 2rem));overflow-wrap:anywhere}
-h1{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem}
-p{margin:0 0 1rem}
-ul{margin:0 0 1rem;padding-left:1.2rem}
-main>:last-child,.alert>:last-child{margin-bottom:0}
-label{display:block;font-weight:600;margin-bottom:.25rem}
-label span.more{font-weight:400;color:var(--soft)}
-input{box-sizing:border-box;width:100%;min-height:2.75rem;font:inherit;padding:.55rem .7rem;color:inherit;
-background:var(--card);border:1px solid var(--edge);border-radius:8px}
-input[aria-invalid]{border-color:var(--wrong)}
-.field{margin-bottom:1rem}
-.hint{color:var(--soft);font-size:.9rem;margin:.25rem 0 0}
-.wrong{color:var(--wrong);margin:.25rem 0 0}
-.alert{border-left:4px solid var(--wrong);background:var(--alert);padding:.7rem 1rem;margin-bottom:1rem}
-.alert p{margin:0 0 .5rem}
-hr{border:0;border-top:1px solid var(--line);margin:1.5rem 0}
-.actions{display:flex;flex-wrap:wrap;gap:.75rem 1rem;align-items:center;margin-top:1.5rem}
-button,.go{box-sizing:border-box;font:inherit;font-weight:600;min-height:2.75rem;padding:.6rem 1.1rem;border:0;
-border-radius:8px;background:var(--go);color:var(--on);text-decoration:none;display:inline-block;cursor:pointer}
-button.other{background:none;color:var(--go);border:1px solid var(--edge)}
-.back{color:var(--go);padding:.6rem 0}
-:focus-visible{outline:3px solid var(--focus);outline-offset:2px}
-@media(max-width:30rem){main{padding:1.25rem}button,.go{width:100%;text-align:center}.actions{justify-content:center}}
-"""
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-_QUIET = {"x-frame-options": "DENY", "x-robots-tag": "noindex"}
 #: Reads the token from behind the `#`, where it reached no server, and sends it as the form that a page would send.
 SCRIPT = """"use strict";
 function enter() {
@@ -79,13 +41,13 @@ def entry(said: Wording, why: str = "", status: int = 200) -> Response:
     """Where a link leads to: takes the token from behind its `#`, or from whoever types it."""
     told = said.say(f"reasons.{why}") if why else ""
     inside = (
-        f"{_alert(told, said.say('hint_new') if why else '')}<h1>{said.html('title')}</h1><p>{said.html('open')}</p>"
+        f"{alert(told, said.say('hint_new') if why else '')}<h1>{said.html('title')}</h1><p>{said.html('open')}</p>"
         f'<form id="enter" method="post" action="{PATH}"><div class="field">'
         f'<label for="token">{said.html("code")}</label>'
         '<input id="token" name="token" type="password" autocomplete="off" required maxlength="200"></div>'
         f'<div class="actions"><button>{said.html("on")}</button></div></form><script src="{PATH}/script.js"></script>'
     )
-    return _page(said, said.say("title"), inside, status, script=True)
+    return page(said, said.say("title"), inside, status, script=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +65,7 @@ def ask(said: Wording, view: View, refusal: Refusal | None = None) -> Response:
     told = said.of_table("outcomes", view.failed, provider=name) if view.failed else ""
     wrong = {} if refusal is None else _wrong(said, fields, refusal)
     parts = [
-        _alert(told) if refusal is None else _refused(said, refusal, name, fields),
+        alert(told) if refusal is None else _refused(said, refusal, name, fields),
         f"<h1>{said.html('connect', provider=escape(name))}</h1>",
         f"<p>{said.html('asks', asker=_asker(view), provider=escape(name), integration=_integration(view))}</p>",
         f'<form method="post" action="{PATH}/{escape(view.offer.session.id)}">',
@@ -111,7 +73,7 @@ def ask(said: Wording, view: View, refusal: Refusal | None = None) -> Response:
         f"{_ways(said, view, escape(name))}</form>",
     ]
     status = 200 if refusal is None else refusal.problem.status
-    return _page(said, said.say("connect", provider=name), "".join(parts), status)
+    return page(said, said.say("connect", provider=name), "".join(parts), status)
 
 
 def ended(said: Wording, view: View, status: int = 200) -> Response:
@@ -122,41 +84,25 @@ def ended(said: Wording, view: View, status: int = 200) -> Response:
         hint = "" if view.over == _BUSY else said.html("hint_new")
         why = f"{said.html(f'reasons.{view.over}')} {hint}".strip()
         told = said.of_table("outcomes", view.failed, provider=name) if view.failed else ""
-        inside = f"{_alert(told)}<h1>{escape(title)}</h1><p>{why}</p>{_link(said, view.back, 'back')}"
-        return _page(said, title, inside, status)
+        inside = f"{alert(told)}<h1>{escape(title)}</h1><p>{why}</p>{_link(said, view.back, 'back')}"
+        return page(said, title, inside, status)
     title = said.say("connected", provider=name)
     more = said.html("close" if view.back is None else "returning")
     inside = f'<h1>{escape(title)}</h1><p role="status">{more}</p>{_link(said, view.back, "back")}'
-    return _page(said, title, inside, status, onward=view.back)
+    return page(said, title, inside, status, onward=view.back)
 
 
 def onward(said: Wording, address: str, view: View) -> Response:
     """To the provider. A page and not a redirect: a form's redirect may not leave us (form-action)."""
     title = said.say("leaving", provider=_name(said, view))
     inside = f'<h1>{escape(title)}</h1><p role="status">{said.html("sending")}</p>{_link(said, address, "on")}'
-    return _page(said, title, inside, 200, onward=address)
+    return page(said, title, inside, 200, onward=address)
 
 
 def refused(said: Wording, why: str, status: int) -> Response:
     """There is no such page for this browser."""
     title = said.say("stuck")
-    return _page(said, title, f"<h1>{escape(title)}</h1><p>{said.html(f'reasons.{why}')}</p>", status)
-
-
-def _page(
-    said: Wording, title: str, inside: str, status: int, *, script: bool = False, onward: str | None = None
-) -> Response:
-    refresh = "" if onward is None else f'<meta http-equiv="refresh" content="0; url={escape(onward)}">'
-    body = (
-        f'<!doctype html><html lang="{said.language}"><head><meta charset="utf-8">'
-        f'<meta name="referrer" content="same-origin">{refresh}'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title>"
-        f"<style>{_STYLE}</style></head><body><main>{inside}</main></body></html>"
-    )
-    policy = _POLICY + ("; script-src 'self'" if script else "")
-    told = {"content-security-policy": policy, "content-language": said.language, "vary": VARY}
-    return Response(body, status_code=status, media_type="text/html", headers={**_QUIET, **told})
+    return page(said, title, f"<h1>{escape(title)}</h1><p>{said.html(f'reasons.{why}')}</p>", status)
 
 
 def _name(said: Wording, view: View) -> str:
@@ -187,22 +133,13 @@ def _strong(text: str) -> str:
     return f"<strong>{escape(text)}</strong>"
 
 
-def _alert(*lines: str) -> str:
-    return _alerted(*[escape(line) for line in lines])
-
-
-def _alerted(*lines: str) -> str:
-    told = "".join(f"<p>{line}</p>" for line in lines if line)
-    return f'<div class="alert" role="alert">{told}</div>' if told else ""
-
-
 def _refused(said: Wording, refusal: Refusal, name: str, fields: Sequence[Field]) -> str:
     """What stood in the way; what concerns no field that is shown is told here."""
     text, quoted = said.problem(refusal.problem, name)
     shown = {one.name for one in fields}
     others = [one["message"] for one in refusal.problem.details.get("fields", ()) if one["path"] not in shown]
     lines = [f'<q lang="en">{escape(one)}</q>' for one in (*([quoted] if quoted else []), *others)]
-    return _alerted(escape(text), f"{said.html('answered')} {' '.join(lines)}" if lines else "")
+    return alerted(escape(text), f"{said.html('answered')} {' '.join(lines)}" if lines else "")
 
 
 def _wrong(said: Wording, fields: Sequence[Field], refusal: Refusal) -> dict[str, str]:
@@ -261,6 +198,4 @@ def _turn_back(said: Wording, view: View) -> str:
 
 
 def _link(said: Wording, address: str | None, text: str) -> str:
-    if address is None:
-        return ""
-    return f'<p class="actions"><a class="go" href="{escape(address)}" rel="noreferrer">{said.html(text)}</a></p>'
+    return "" if address is None else link(address, said.html(text))

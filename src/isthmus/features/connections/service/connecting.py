@@ -20,7 +20,6 @@ from isthmus.features.connections.model import integration as limits
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connecting import ConnectSession, Stage
 from isthmus.features.connections.model.integration import Integration
-from isthmus.features.connections.model.languages import Language
 from isthmus.features.connections.service import finishing, integrations, personal, placing, starting
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.settings import Settings
@@ -28,6 +27,7 @@ from isthmus.features.connections.store import connecting as store
 from isthmus.features.connections.store import integrations as integration_store
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid, Problem
+from isthmus.kit.languages import Language
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import USER, Principal
 from isthmus.kit.secret import Secret
