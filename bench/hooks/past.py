@@ -73,6 +73,8 @@ async def fill(system: System, tenant_id: str, source_id: str, stored: int = STO
     async with system.tx() as tx:
         await tx.fetch_sql(_MAKE, _DAYS + 1)
         connection = await tx.connection()
+        # a million rows take a slow machine longer than a statement of a request may take
+        await connection.execute("set local statement_timeout = 0")
         await connection.execute(_INBOX, tenant_id, source_id, _DAYS, waiting, stored, timeout=1_800)
         await connection.execute(_TASKS, tenant_id, timeout=1_800)
         await connection.execute(_SEEN, stored, timeout=1_800)
