@@ -1,8 +1,10 @@
 """A full read proves the reads of changes before it: what they missed is counted, repaired and told (PR-09)."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import pytest_asyncio
@@ -12,12 +14,13 @@ from tests.given import records as given_records
 from tests.given import sync as given
 from tests.house_database import Copy
 
+from isthmus.client import Disconnected
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.engine.db import Database
 from isthmus.features import sync
 from isthmus.features.sync import Mode, Run, service
-from isthmus.features.sync.model import Watermark, drifted, plan
+from isthmus.features.sync.model import Watermark, missed, plan
 from isthmus.kit.clock import SYSTEM
 from isthmus.scope import Scope
 
@@ -96,6 +99,71 @@ async def test_PR_09_what_changes_did_not_tell_is_counted_repaired_and_told_once
     assert [run.id for run in await service.proofs(scope, None)] == [again.id]
 
 
+@dataclass
+class Torn(Dated):
+    """Its list shows what was written a moment ago without the time of it, as where a record takes two calls to read.
+
+    Read alone, the record has its time; `alone` may say otherwise.
+    """
+
+    written: dict[str, datetime] = field(default_factory=dict)
+    alone: Callable[[str], object] = str
+
+    async def fetch(self, external_id: str) -> RawRecord | None:
+        self.alone(external_id)
+        if external_id in self.written:
+            self.dates[external_id] = self.written.pop(external_id)
+        return await super().fetch(external_id)
+
+
+async def _torn(base: Database, alone: Callable[[Torn, str], object]) -> tuple[Run, Torn, Scope]:
+    """A proof that meets a record whose change has no time yet."""
+    shop = Torn(page_size=3)
+    for number in range(4):
+        shop.put(f"p{number}", f"Áo {number}", SYSTEM.now() - timedelta(days=2))
+    scope = given.scope(base, {"con_one": shop})
+    await _read(scope, Mode.FULL)
+    shop.titles["p1"], shop.written["p1"] = "written this very moment", SYSTEM.now()
+    shop.alone = partial(alone, shop)
+    return await _read(scope, Mode.FULL), shop, scope
+
+
+async def test_PR_09_what_is_written_while_it_is_read_is_news_and_no_drift(base: Database) -> None:
+    run, shop, scope = await _torn(base, lambda _, __: None)
+    assert (run.state, run.updated, _found(run)) == ("succeeded", 1, (0, 0, 0))
+    assert shop.fetched == ["p1"], "what is not in doubt is not read twice"
+    again = await _read(scope, Mode.FULL)
+    assert (again.updated, _found(again)) == (0, (0, 0, 0))
+
+
+async def test_PR_09_what_goes_while_it_is_read_is_no_drift(base: Database) -> None:
+    run, _, _ = await _torn(base, lambda shop, id_: shop.titles.pop(id_))
+    assert (run.state, _found(run)) == ("succeeded", (0, 0, 0))
+
+
+async def test_PR_09_what_cannot_be_read_alone_is_judged_by_the_list(base: Database) -> None:
+    def refuse(_: Torn, id_: str) -> None:
+        raise LookupError(id_)
+
+    run, _, _ = await _torn(base, refuse)
+    assert (run.state, run.updated, _found(run)) == ("succeeded", 1, (0, 1, 0))
+
+
+async def test_PR_09_a_fault_while_a_record_is_read_anew_leaves_the_page_for_another_try(base: Database) -> None:
+    faults = [Disconnected("the platform hung up")]
+
+    def falter(_: Torn, __: str) -> None:
+        if faults:
+            raise faults.pop()
+
+    run, _, scope = await _torn(base, falter)
+    assert (run.state, run.updated, _found(run)) == ("queued", 0, (0, 0, 0))
+    await asyncio.sleep(0.1)
+    await sync.work(scope, run.id)
+    run = await sync.run(scope, run.id)
+    assert (run.state, run.updated, _found(run)) == ("succeeded", 1, (0, 0, 0))
+
+
 async def test_a_rehearsed_proof_counts_and_repairs_nothing(base: Database) -> None:
     shop = _shop()
     scope = given.scope(base, {"con_one": shop})
@@ -125,7 +193,7 @@ def test_drift_is_what_changed_before_and_nothing_else(changes: list[tuple[bool,
     times = {
         f"p{number}": None if at is None else NOON + timedelta(minutes=at) for number, (_, at) in enumerate(changes)
     }
-    created, updated = drifted(NOON, changed, times)
-    assert created + updated == sum(at is not None and at < 0 for _, at in changes)
-    assert created == sum(new and at is not None and at < 0 for new, at in changes)
-    assert drifted(None, changed, times) == (0, 0)
+    found = missed(NOON, changed, times)
+    assert len(found) == sum(at is not None and at < 0 for _, at in changes)
+    assert sum(new for _, new in found) == sum(new and at is not None and at < 0 for new, at in changes)
+    assert missed(None, changed, times) == []

@@ -289,18 +289,17 @@ def pace(run: Run, now: datetime) -> Pace:
     return Pace(round(rate, 2), None if left is None else round(left, 1))
 
 
-def drifted(
+def missed(
     judged_before: datetime | None, changed: Sequence[tuple[str, bool]], times: Mapping[str, datetime | None]
-) -> tuple[int, int]:
-    """How many of the records that a full read created and updated should have been as they are before it.
+) -> list[tuple[str, bool]]:
+    """Those of the records that a full read created and updated which should have been as they are before it.
 
     `changed` are their ids and whether they are new, `times` say when the platform changed them last: what changed
     after the reads before this one is news and no drift. A platform that gives no times cannot be judged.
     """
     if judged_before is None:
-        return 0, 0
-    missed = [new for id_, new in changed if (at := times.get(id_)) is not None and at < judged_before]
-    return sum(missed), len(missed) - sum(missed)
+        return []
+    return [one for one in changed if (at := times.get(one[0])) is not None and at < judged_before]
 
 
 def ended_early(run: Run) -> bool:

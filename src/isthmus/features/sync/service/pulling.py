@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from isthmus.client import ClientError
 from isthmus.connect.budgets import Overrun, Within
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.keeping import Item, Unstorable, Written
@@ -21,13 +22,14 @@ from isthmus.features.sync.model import (
     PageGuard,
     Run,
     State,
-    drifted,
     ended_early,
     event_body,
+    missed,
     worth_looking,
 )
 from isthmus.features.sync.service.absent import ABSENT
 from isthmus.features.sync.service.entities import Keeper
+from isthmus.features.sync.service.faults import fault_of
 from isthmus.features.sync.service.hearing import heard, told
 from isthmus.features.sync.service.sources import Source, admit
 from isthmus.features.sync.service.tally import Tally
@@ -37,9 +39,20 @@ from isthmus.kit import ids
 from isthmus.kit.text import storable
 from isthmus.scope import Scope, Tx
 
+#: Records that one run reads anew because they seem to be drift; where there are more, nobody met them by chance.
+_LOOKED_AGAIN = 500
+
 
 class _Undone(Exception):
     """Ends the transaction of a rehearsal."""
+
+
+class _Doubtful(Exception):
+    """Ends the transaction of a page where these records seem to be drift and have been read only once."""
+
+    def __init__(self, ids: frozenset[str]) -> None:
+        self.ids = ids
+        super().__init__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,10 @@ class _Ready:
     same: int
     same_parts: int
     size: int
+    #: The platform's own ids of the records that the items were read from, in their order.
+    sources: Sequence[str] = ()
+    #: Records that nobody can judge: they went while they were read.
+    gone: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -73,6 +90,8 @@ class Pull:
     watching: bool = False
     #: Records that came in parts and were counted already, by the hash of their ids.
     counted: set[int] = field(default_factory=set)
+    #: Records that seemed to be drift and have been read anew.
+    sure: set[str] = field(default_factory=set)
 
     async def pages(self) -> bool:
         """Read from the run's cursor on; the next page is on its way while one is written.
@@ -110,6 +129,13 @@ class Pull:
 
     async def _page(self, page: RecordPage, before: PageCount | None) -> PageCount:
         ready = await self._read(page.records, look=worth_looking(before))
+        try:
+            return await self._kept(page, ready)
+        except _Doubtful as met:
+            return await self._kept(page, await self._looked_again(ready, met.ids))
+
+    async def _kept(self, page: RecordPage, ready: _Ready) -> PageCount:
+        """Write a page. Raises _Doubtful, and has written nothing then."""
         spent = self.tally.spent()
         rehearsed = await self._rehearsed(ready) if self.run.dry_run else None
         async with self.scope.tx() as tx:
@@ -146,12 +172,13 @@ class Pull:
                 same_parts += found.parts
             else:
                 fresh.append((record, hash_))
-        items, errors = self._mapped(fresh)
-        return _Ready(items, errors, same, same_parts, len(raw))
+        items, sources, errors = self._mapped(fresh)
+        return _Ready(items, errors, same, same_parts, len(raw), sources)
 
-    def _mapped(self, fresh: Sequence[tuple[RawRecord, bytes]]) -> tuple[list[Item], list[ItemError]]:
+    def _mapped(self, fresh: Sequence[tuple[RawRecord, bytes]]) -> tuple[list[Item], list[str], list[ItemError]]:
         """What the records of a page are. Raises Endless where the connector finds no end (PL-04)."""
         items: list[Item] = []
+        sources: list[str] = []
         errors: list[ItemError] = []
         record: RawRecord | None = None
         seconds = self.settings.mapping_seconds
@@ -163,11 +190,12 @@ class Pull:
                         errors.append(read)
                     else:
                         items.append(read)
+                        sources.append(record.external_id)
         except Overrun:
             shown = record.external_id[:100] if record is not None else ""
             message = f"The connector computed for more than {seconds:g} s over a page, at last over {shown!r}."
             raise Endless("MAPPING_OVERRUN", message) from None
-        return items, errors
+        return items, sources, errors
 
     def _item(self, record: RawRecord, raw_hash: bytes) -> Item | ItemError:
         try:
@@ -179,11 +207,46 @@ class Pull:
         return ItemError(record.external_id, reason, record.payload)
 
     def _judged(self, count: PageCount, ready: _Ready, written: Written) -> PageCount:
-        """The page's figures, with what the reads before this one had missed."""
+        """The page's figures, with what the reads before this one had missed. Raises _Doubtful."""
         if self.run.judged_before is None or not written.changed:
             return count
-        created, updated = drifted(self.run.judged_before, written.changed, _newest(ready.items))
-        return replace(count, drift_created=created, drift_updated=updated)
+        found = missed(self.run.judged_before, written.changed, _newest(ready))
+        doubtful = frozenset(id_ for id_, _ in found) - self.sure
+        if doubtful and len(self.sure) + len(doubtful) <= _LOOKED_AGAIN:
+            raise _Doubtful(doubtful)
+        created = sum(new for _, new in found)
+        return replace(count, drift_created=created, drift_updated=len(found) - created)
+
+    async def _looked_again(self, ready: _Ready, doubtful: frozenset[str]) -> _Ready:
+        """The page with these records read anew, each by itself.
+
+        Where a platform shows a record in several answers, a write that lies between two of them is seen without the
+        time that it gave to the record; read now, the record has that time, and is news.
+        """
+        items, gone = list(ready.items), set[str]()
+        for place, (item, source) in enumerate(zip(ready.items, ready.sources, strict=True)):
+            if item.external_id in doubtful:
+                fresh = await self._anew(source, item)
+                items[place] = fresh or item
+                if fresh is None:
+                    gone.add(item.external_id)
+        self.sure |= doubtful
+        return replace(ready, items=items, gone=frozenset(gone))
+
+    async def _anew(self, source: str, item: Item) -> Item | None:
+        """The record as it is now, or as it was where it cannot be read alone; None: it is gone."""
+        try:
+            raw = await self.source.fetch(source)
+        except LookupError:
+            return item
+        except ClientError as failure:
+            if fault_of(failure).passing:
+                raise
+            return item
+        if raw is None:
+            return None
+        read = self._item(raw, records.raw_hash(raw.payload, self.source.reading))
+        return item if isinstance(read, ItemError) else read
 
     async def _still_mine(self, tx: Tx) -> None:
         state = await store.hold(tx, self.run)
@@ -249,13 +312,13 @@ class Pull:
             await tx.enqueue(ABSENT, ended.id)
 
 
-def _newest(items: Sequence[Item]) -> dict[str, datetime | None]:
+def _newest(ready: _Ready) -> dict[str, datetime | None]:
     """When each record was changed last; of one that comes in parts, the part that was."""
     found: dict[str, datetime | None] = {}
-    for one in items:
+    for one in ready.items:
         known, at = found.get(one.external_id), one.changed_at
         found[one.external_id] = max(known, at) if known is not None and at is not None else known or at
-    return found
+    return {id_: at for id_, at in found.items() if id_ not in ready.gone}
 
 
 def _counted(ready: _Ready, written: Written, parted: int) -> tuple[PageCount, list[ItemError]]:
