@@ -16,6 +16,7 @@ from tests.given import orders as given_orders
 from tests.given import records as given_records
 from tests.given.dying import KILLED, Zygote
 from tests.given.fulfilment import Platform
+from tests.given.signed_in import signed_in
 from tests.house_database import Copy
 
 from isthmus.client import CallerMistake, ConnectFailed, Disconnected, ReauthorizationRequired, Throttled, TokenRejected
@@ -155,6 +156,20 @@ async def test_a_dead_sign_in_parks_it_until_the_account_is_connected_again(base
     async with System(scope.engine, SYSTEM).tx() as tx:
         await service.connected(tx, scope.tenant_id, "con_one")
     assert (await given.carried(scope, parked.id)).state == "done"
+
+
+async def test_what_an_old_sign_in_refuses_while_there_is_a_new_one_goes_on_by_itself(
+    base: Database, platform: Platform
+) -> None:
+    """The new sign-in was told while the call was still under way: nobody would wake what is parked after it."""
+    platform.before = _once(ReauthorizationRequired("gone"))  # type: ignore[assignment] # as above
+    scope = given.scope(base, platform)
+    begun = await given.begun(scope)
+    async with signed_in(base, scope.tenant_id):
+        await fulfilment.work(scope, begun.id)
+    told, _ = await fulfilment.action(scope, begun.id)
+    assert (told.state, told.parked, told.error_code) == ("waiting", False, "CONNECTION_EXPIRED")
+    assert told.retry_at is not None
 
 
 async def test_fresh_tokens_that_are_refused_are_tried_again_though_nobody_signs_in(

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,19 +12,22 @@ import pytest
 import pytest_asyncio
 from tests.given import records as given_records
 from tests.given.pushes import Given, given_pushes
+from tests.given.signed_in import signed_in
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField, Writing
 from isthmus.connect.edits import Edit, Outcome
 from isthmus.engine.db import Database
 from isthmus.features import pushes
+from isthmus.features.connections import ConnectionExpired
+from isthmus.features.pushes import Shop, Shops
 from isthmus.features.pushes.errors import NothingToPush, NotWritable, WrongEdit
 from isthmus.features.pushes.model.edits import ItemState
 from isthmus.features.pushes.service import reading, sending, settling, waking
 from isthmus.features.pushes.settings import Settings
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
-from isthmus.scope import System
+from isthmus.scope import Scope, System
 
 PRICE, STOCK, TITLE = EditField.PRICE, EditField.STOCK, EditField.TITLE
 
@@ -238,6 +242,42 @@ async def test_a_dead_sign_in_parks_what_is_wanted_until_it_works_again(at: Give
         await waking.connected(tx, event)
     at.clock.advance(10**6)
     await at.work()
+    assert await _states(at, push) == [("done", None)]
+
+
+async def test_what_an_old_sign_in_refuses_while_there_is_a_new_one_goes_on_by_itself(
+    at: Given, database: Database
+) -> None:
+    """The new sign-in was told while the calls were still under way: nobody would wake what is set aside after it."""
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["expired"]
+    push = await at.want(ids["p1"], PRICE, "12")
+    async with signed_in(database):
+        await at.work()
+        assert [one["state"] for one in await at.edits()] == ["parked"]
+        at.clock.advance(10)
+        await at.work()
+    assert await _states(at, push) == [("done", None)]
+
+
+async def test_a_connection_that_was_signed_in_to_while_it_was_opened_is_not_waited_for(
+    at: Given, database: Database
+) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    push = await at.want(ids["p1"], PRICE, "12")
+
+    @asynccontextmanager
+    async def expired(scope: Scope, connection_id: str) -> AsyncIterator[Shop]:
+        if connection_id == at.far.about.id:
+            raise ConnectionExpired
+        yield at.far
+
+    known = at.scope.part(Shops)
+    parts = {**at.scope.engine.parts, Shops: replace(known, open=expired)}
+    async with signed_in(database):
+        await sending.work(replace(at.scope, engine=replace(at.scope.engine, parts=parts)), "con_one")
+        at.clock.advance(10)
+        await at.work()
     assert await _states(at, push) == [("done", None)]
 
 

@@ -11,11 +11,12 @@ import pytest
 import pytest_asyncio
 from tests.given import records as given_records
 from tests.given import sync as given
+from tests.given.signed_in import signed_in
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
 from isthmus.features import sync
-from isthmus.features.connections import IntegrationDisabled
+from isthmus.features.connections import ConnectionExpired, IntegrationDisabled
 from isthmus.features.schedules import model, service, store
 from isthmus.features.schedules.model import Rest, Rule
 from isthmus.kit.clock import ManualClock
@@ -211,5 +212,26 @@ async def test_a_start_that_is_refused_for_a_lasting_reason_is_tried_again_at_it
             await service.start(refused, "sch_one")
         assert asked == ["products"]
         hand.clock.advance(1800)
+        await hand.look()
+        assert await _ended(hand.scope) == 1
+
+
+async def test_a_start_that_an_old_sign_in_refuses_while_there_is_a_new_one_is_made_by_the_new_one(
+    copied: Copy, database: Database
+) -> None:
+    """The new sign-in was told before the schedule was set aside: nobody would wake it."""
+    begin = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
+    async with _hands(copied.url, 1, begin) as (hand,), signed_in(database):
+        due = await _put(hand.scope, Rule(cron=_HALF_HOURS))
+
+        async def expired(scope: Scope, connection_id: str, entity: str) -> sync.Shop:
+            raise ConnectionExpired
+
+        parts = {**hand.scope.engine.parts, sync.Sources: replace(hand.scope.part(sync.Sources), shop=expired)}
+        hand.clock.advance((due - begin).total_seconds())
+        await service.tick(hand.system)
+        await service.start(replace(hand.scope, engine=replace(hand.scope.engine, parts=parts)), "sch_one")
+        (known,) = await service.schedules(hand.scope)
+        assert known.state == "active"
         await hand.look()
         assert await _ended(hand.scope) == 1

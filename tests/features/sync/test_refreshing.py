@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from tests.given import records as given_records
 from tests.given import sync as given
+from tests.given.signed_in import signed_in
 from tests.house_database import Copy
 
 from isthmus.client import Disconnected, ReauthorizationRequired
@@ -188,6 +189,31 @@ async def test_a_dead_sign_in_parks_reads_and_runs_until_the_connection_works_ag
     assert await _waiting(scope) == []
     assert len(await given_records.events(scope, "sync.parked")) == 1
     assert len(await _titles(scope)) == 5
+
+
+async def test_what_an_old_sign_in_refuses_while_there_is_a_new_one_is_not_parked_for_ever(base: Database) -> None:
+    """The new sign-in was told before anything was set aside: nobody would wake it."""
+    shop = given.shelf(5)
+    scope = given.scope(base, {"con_one": shop})
+
+    async def expired(place: str | None) -> None:
+        if place not in {None, "2"}:
+            raise ReauthorizationRequired
+
+    shop.before = expired
+    async with signed_in(base):
+        run = await sync.start(scope, "con_one")
+        await sync.work(scope, run.id)
+        going_on = await sync.run(scope, run.id)
+        assert (going_on.state, going_on.waiting_reason, going_on.pages) == ("queued", "CONNECTION_EXPIRED", 2)
+        assert going_on.retry_at is not None
+        await sync.refresh(scope, "con_one", "products", "p0004")
+        await service.read(scope, _KEY)
+        assert [one["due_at"] is None for one in await _waiting(scope)] == [False]
+        async with System(scope.engine).tx() as tx:
+            await tx.execute_sql("update sync_runs set retry_at = null")
+        await sync.work(scope, run.id)
+        assert (await sync.run(scope, run.id)).state == "parked"
 
 
 async def test_a_disconnected_shop_is_not_read_any_more(base: Database) -> None:

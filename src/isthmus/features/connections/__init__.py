@@ -43,6 +43,7 @@ from isthmus.features.connections.service.managing import (
 from isthmus.features.connections.service.reaching import (
     Used,
     allows,
+    awaits_sign_in,
     check_person,
     check_type,
     check_writing,
@@ -100,6 +101,7 @@ __all__ = [
     "account_of",
     "activate",
     "allows",
+    "awaits_sign_in",
     "call_hours",
     "call_log",
     "change",

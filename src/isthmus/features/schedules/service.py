@@ -218,7 +218,9 @@ async def _let_go(scope: Scope, id_: str) -> None:  # house: silent - the run un
 
 async def _park(scope: Scope, found: Schedule, failure: Problem) -> None:
     async with scope.tx() as tx:
-        if await store.park(tx, found.connection_id, failure.code):
+        if not await connections.awaits_sign_in(tx, found.connection_id):
+            await tx.enqueue(JOB, found.id)
+        elif await store.park(tx, found.connection_id, failure.code):
             tx.emit(ScheduleParked(subject=found.connection_id, body={"reason": failure.code}))
 
 

@@ -13,7 +13,7 @@ from isthmus.features.connections.errors import (
     UserScopeDenied,
 )
 from isthmus.features.connections.model import integration as model
-from isthmus.features.connections.model.connection import Connection, Owner
+from isthmus.features.connections.model.connection import Connection, Owner, Status
 from isthmus.features.connections.model.integration import Integration, Reach
 from isthmus.features.connections.store import connections, owning
 from isthmus.features.connections.store import integrations as store
@@ -86,6 +86,15 @@ async def check_writing(tx: Tx, connection_id: str, shard_type: str) -> None:
     if allowed is None:
         raise ConnectionNotFound
     check_type(allowed, shard_type)
+
+
+async def awaits_sign_in(tx: Tx, connection_id: str) -> bool:
+    """Whether a connection waits for somebody who signs in; it stays so until this transaction has written.
+
+    What is set aside for `connection.connected` to wake must ask first: where somebody has signed in meanwhile, that
+    was told already.
+    """
+    return await owning.status_held(tx, connection_id) in {None, Status.PENDING, Status.EXPIRED}
 
 
 def owner_of(who: Principal) -> Owner:

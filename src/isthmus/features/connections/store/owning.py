@@ -22,6 +22,8 @@ _ALLOWED = """
 select i.allowed_types from connections c join integrations i on i.tenant_id = c.tenant_id and i.id = c.integration_id
 where c.tenant_id = $1 and c.id = $2 for key share of i
 """
+#: Held until the commit: who signs in meanwhile is told of after it.
+_STATUS = "select status from connections where tenant_id = $1 and id = $2 for share"
 _OF_PERSON = statement(
     select(*COLUMNS).select_from(JOINED).where(c.c.tenant_id == _TENANT, c.c.owner_id == bindparam("owner"))
 )
@@ -48,6 +50,12 @@ async def allowed_types(tx: Tx, connection_id: str) -> tuple[str, ...] | None:
     """What may pass a connection's integration, held until the commit; None without such a connection."""
     rows = await tx.fetch_sql(_ALLOWED, tx.tenant_id, connection_id)
     return tuple(rows[0]["allowed_types"]) if rows else None
+
+
+async def status_held(tx: Tx, connection_id: str) -> Status | None:
+    """A connection's status, held until the commit; None without such a connection."""
+    rows = await tx.fetch_sql(_STATUS, tx.tenant_id, connection_id)
+    return Status(rows[0]["status"]) if rows else None
 
 
 async def of_owner(tx: Tx, owner: str) -> dict[str, Connection]:

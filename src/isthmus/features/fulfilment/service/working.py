@@ -13,7 +13,7 @@ from isthmus.connect.acting import Action, WrongDetail
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.shapes import Order
 from isthmus.connect.writing import Outcome
-from isthmus.features import orders, sync
+from isthmus.features import connections, orders, sync
 from isthmus.features.fulfilment import model, store
 from isthmus.features.fulfilment.errors import Lost
 from isthmus.features.fulfilment.events import ActionCancelled, ActionDone, ActionRefused, ActionUnsure
@@ -45,6 +45,8 @@ _ENDINGS: dict[State, type[Event]] = {
 }
 _CODE, _REASON = 80, 500
 _UNTOLD = Fault(Told.NO, "CANNOT_BE_TOLD", "The marketplace does not show whether it has happened; look there.")
+#: How soon an action tries again that an old sign-in refused while there is a new one.
+_SIGNED_IN = timedelta(seconds=5)
 _DEADLY = Fault(Told.NO, "ACTION_ENDS_WORKERS", "The action ended its worker again and again and was set aside.")
 
 
@@ -198,8 +200,10 @@ class _Attempt:
 
     async def _put_off(self, fault: Fault | None, after: timedelta | None) -> None:
         """Let it wait: so long, or (None) until the connection has been signed in anew."""
-        retry_at = None if after is None else self.scope.now + after
         async with self.scope.tx() as tx:
+            if after is None and not await connections.awaits_sign_in(tx, self.action.connection_id):
+                after = _SIGNED_IN
+            retry_at = None if after is None else self.scope.now + after
             if not await store.put_off(tx, self.action, fault, retry_at, parked=after is None):
                 raise Lost
             if after is not None:

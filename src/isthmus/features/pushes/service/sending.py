@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from isthmus.connect.edits import Edit
-from isthmus.features import access, records
+from isthmus.features import access, connections, records
 from isthmus.features.connections import (
     ConnectionExpired,
     ConnectionNotFound,
@@ -65,12 +65,11 @@ class _Line:
         claim = self.scope.id("clm")
         lease = self.settings.lease.total_seconds()
         began = self.scope.clock.monotonic()
-        async with self.scope.tx() as tx:
-            whose = (self.shop.about.id, claim)
-            taken = await edits.take(tx, whose, self.settings.lease, self.scope.now, self.size)
-        if not taken:
+        made, doubtful = await self._take(claim)
+        if doubtful:
+            await self._look(claim, made, doubtful, began + lease * _LOOKING)
+        elif made is _NOTHING:
             return False
-        made = await self._decide(claim, taken, began + lease * _LOOKING)
         begun = self.scope.clock.monotonic()
         self._remember(list(made.sending.values()))
         calls = Calls(self.shop, self.gate, self.scope.clock, began + lease * _SENDING)
@@ -170,6 +169,8 @@ async def _open(scope: Scope, connection_id: str) -> None:
 
 
 async def _halt(scope: Scope, connection_id: str, code: str, reason: str, after: timedelta | None) -> None:
-    wait = Halt(code, reason, None if after is None else scope.now + after)
     async with scope.tx() as tx:
+        if after is None and not await connections.awaits_sign_in(tx, connection_id):
+            after = settling.SIGNED_IN
+        wait = Halt(code, reason, None if after is None else scope.now + after)
         await edits.put_off(tx, scope.tenant_id, [connection_id], wait, scope.now)

@@ -1,7 +1,7 @@
 """What became of a round of edits, written in one transaction: edits, items, listings, conflicts and events."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,7 +10,7 @@ import msgspec
 from isthmus.client import ClientError
 from isthmus.connect.edits import Edit, EditValue, Outcome, Result, edited
 from isthmus.connect.shapes import Listing
-from isthmus.features import records, sync
+from isthmus.features import connections, records, sync
 from isthmus.features.pushes.events import ConflictOpened, ConflictResolved, PushFinished
 from isthmus.features.pushes.model.edits import ItemState, Later, LiveEdit, State
 from isthmus.features.pushes.model.values import shown
@@ -31,6 +31,8 @@ FORBIDDEN: Final = "SHARD_TYPE_FORBIDDEN"
 TOLD: Final = (DISCONNECTED, FORBIDDEN)
 #: The far side's clock is known to seconds; an older answer than our write is told by less.
 _MARGIN = timedelta(seconds=2)
+#: How soon goes on what was refused by an old sign-in while there is a new one.
+SIGNED_IN: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ async def settle(scope: Scope, shop: Shop, one: Round) -> None:
     at = one.before - _MARGIN
     done = _judge(scope, one)
     async with scope.tx() as tx:
+        await _signed_in(tx, scope, shop, one.plan)
         await sync.lock(tx, shop.about.id, ENTITY)
         mine = await edits.end(tx, one.claim, _ended(one.plan.closed, one), scope.now)
         await edits.later(tx, one.claim, one.plan.later)
@@ -64,6 +67,14 @@ async def settle(scope: Scope, shop: Shop, one: Round) -> None:
         _tell(tx, shop, one, await conflicts.add(tx, shop.about.id, one.plan.conflicts, scope.now))
         answered = [end for end in one.plan.ended.values() if end.edit_id in mine]
         tell_ended(tx, await conflicts.end(tx, answered, scope.now), answered)
+
+
+async def _signed_in(tx: Tx, scope: Scope, shop: Shop, made: Plan) -> None:
+    """What is to wait for a sign-in goes on where somebody has signed in while the calls were under way."""
+    held = [id_ for id_, wait in made.later.items() if wait.state is State.PARKED and wait.due_at is None]
+    if held and not await connections.awaits_sign_in(tx, shop.about.id):
+        soon = scope.now + SIGNED_IN
+        made.later.update((id_, replace(made.later[id_], due_at=soon)) for id_ in held)
 
 
 def _judge(scope: Scope, one: Round) -> list[tuple[LiveEdit, Edit]]:

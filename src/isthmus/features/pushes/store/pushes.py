@@ -55,8 +55,8 @@ where i.tenant_id = $1 and i.connection_id = $2 and i.state = 'waiting' and not 
 )
 returning i.push_id
 """
-#: Whoever ends items of a push comes by here one after the other: of two that end the last ones at the same moment, each
-#: would see the other's still waiting.
+#: Whoever ends items of a push comes by here one after the other: of two that end the last ones at the same moment,
+#: each would see the other's still waiting.
 _BEFORE_FINISH: Final = """
 select id from pushes where tenant_id = $1 and id = any($2::text[]) and finished_at is null order by id
 for no key update

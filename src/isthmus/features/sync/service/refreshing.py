@@ -8,7 +8,7 @@ from isthmus.client import ClientError, TokenRejected
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.keeping import Unstorable
 from isthmus.connect.spi import RawRecord, Unmappable
-from isthmus.features import records
+from isthmus.features import connections, records
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import NotReadable
 from isthmus.features.sync.events import RefreshFailed
@@ -30,6 +30,7 @@ _LEASE = timedelta(seconds=60)
 #: How often a platform may answer an older state than the one we were told of, before that is taken for the truth.
 _BEHIND = 3
 _BEHIND_WAIT = timedelta(seconds=5)
+_REFUSED_WAIT = timedelta(seconds=30)
 _REJECTED_WAIT = timedelta(minutes=10)
 _REASON = 500
 _SOON = timedelta(0)
@@ -103,7 +104,8 @@ class _Reading:
             await self._end(wanted, fault)
             return
         async with self.scope.tx() as tx:
-            await self._later(tx, wanted, self.scope.now + retry.after if retry else None, attempts)
+            due = self.scope.now + retry.after if retry else await _signed_in(tx, self.scope, self.origin.id)
+            await self._later(tx, wanted, due, attempts)
 
     async def _later(self, tx: Tx, wanted: Wanted, due: datetime | None, attempts: int) -> None:
         await store.later(tx, self.place, wanted, due, attempts)
@@ -197,9 +199,16 @@ async def _drop(scope: Scope, place: tuple[str, str], wanted: Sequence[Wanted]) 
 async def _put_off(scope: Scope, place: tuple[str, str], wanted: Sequence[Wanted], fault: Fault) -> None:
     """The connection itself cannot be opened: later, or once it has been signed in anew."""
     retry = after_fault(fault, 1, draw(), scope.part(Settings))
-    due = scope.now + retry.after if retry else None
     async with scope.tx() as tx:
+        due = scope.now + retry.after if retry else None
+        if fault.code == EXPIRED:
+            due = await _signed_in(tx, scope, place[0])
         for one in wanted:
             await store.later(tx, place, one, due, one.attempts)
-        if retry:
-            await tx.enqueue(REFRESH, key_of(*place), after=retry.after)
+        if due is not None:
+            await tx.enqueue(REFRESH, key_of(*place), after=due - scope.now)
+
+
+async def _signed_in(tx: Tx, scope: Scope, connection_id: str) -> datetime | None:
+    """When to go on after a refused sign-in: soon where somebody has signed in meanwhile, else once somebody does."""
+    return None if await connections.awaits_sign_in(tx, connection_id) else scope.now + _REFUSED_WAIT

@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus.client import ClientError
 from isthmus.connect.faults import CursorUnreadable
+from isthmus.features import connections
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import CancelWanted, Endless, Stale
 from isthmus.features.sync.events import SyncCancelled, SyncFailed, SyncParked, SyncRestarted, SyncStarted
@@ -22,10 +23,12 @@ from isthmus.kit.chance import draw
 from isthmus.kit.errors import Problem, Unavailable
 from isthmus.kit.events import Event
 from isthmus.kit.text import storable
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
 
 JOB = "sync.run"
 _MESSAGE = 500
+#: How soon a run tries again that an old sign-in ended while there is a new one.
+_SIGNED_IN = timedelta(seconds=5)
 #: The connector cannot go on from where the run stood.
 _LOST = "CURSOR_UNREADABLE"
 _ENDINGS: dict[State, type[Event]] = {
@@ -127,7 +130,7 @@ async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> No
     if fault.code == _LOST and (run.cursor is not None or run.since is not None or tally.pages):
         await _restart(scope, run)
     elif again is None:
-        await _end(scope, run, State.PARKED if fault.code == EXPIRED else State.FAILED, fault)
+        await (_park(scope, run, fault, attempts) if fault.code == EXPIRED else _end(scope, run, State.FAILED, fault))
     else:
         await _give_back(scope, run, tally, attempts=attempts, after=again.after, reason=fault.code)
 
@@ -142,11 +145,24 @@ async def _restart(scope: Scope, run: Run) -> None:
 
 
 async def _end(scope: Scope, run: Run, state: State, fault: Fault | None = None) -> None:
-    code, message = (fault.code, storable(fault.message)[:_MESSAGE]) if fault else (None, None)
     async with scope.tx() as tx:
-        ended = await store.finish(tx, run, state, scope.now, error_code=code, error_message=message)
-        if ended is not None:
-            tx.emit(_ENDINGS[state](subject=ended.id, body=event_body(ended)))
+        await _finish(tx, scope, run, state, fault)
+
+
+async def _finish(tx: Tx, scope: Scope, run: Run, state: State, fault: Fault | None) -> None:
+    code, message = (fault.code, storable(fault.message)[:_MESSAGE]) if fault else (None, None)
+    ended = await store.finish(tx, run, state, scope.now, error_code=code, error_message=message)
+    if ended is not None:
+        tx.emit(_ENDINGS[state](subject=ended.id, body=event_body(ended)))
+
+
+async def _park(scope: Scope, run: Run, fault: Fault, attempts: int) -> None:
+    """Let it wait for a sign-in; where somebody has signed in meanwhile, nobody would wake it: it tries once more."""
+    async with scope.tx() as tx:
+        if attempts > 1 or await connections.awaits_sign_in(tx, run.connection_id):
+            await _finish(tx, scope, run, State.PARKED, fault)
+        elif await store.hand_back(tx, run, attempts=attempts, retry_at=scope.now + _SIGNED_IN, reason=fault.code):
+            await tx.enqueue(JOB, run.id, after=_SIGNED_IN)
 
 
 async def _give_back(
