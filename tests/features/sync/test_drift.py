@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 
 import msgspec
@@ -15,7 +16,7 @@ from tests.given import sync as given
 from tests.house_database import Copy
 
 from isthmus.client import Disconnected
-from isthmus.connect.shapes import Listing
+from isthmus.connect.shapes import Listing, Price
 from isthmus.connect.spi import RawRecord, RecordPage, Window
 from isthmus.engine.db import Database
 from isthmus.features import sync
@@ -162,6 +163,31 @@ async def test_PR_09_a_fault_while_a_record_is_read_anew_leaves_the_page_for_ano
     await sync.work(scope, run.id)
     run = await sync.run(scope, run.id)
     assert (run.state, run.updated, _found(run)) == ("succeeded", 1, (0, 0, 0))
+
+
+@dataclass
+class OnSale(Dated):
+    """Whose sale has begun a minute ago; `begun` tells whether it shows so."""
+
+    begun: bool = False
+
+    def map(self, record: RawRecord) -> Listing:
+        made = super().map(record)
+        regular, paid = Decimal(10), Decimal(8) if self.begun else Decimal(10)
+        starts = self.dates[record.external_id] + timedelta(days=2, minutes=-1)
+        price = Price("VND", regular, paid, Decimal(8), starts)
+        return msgspec.structs.replace(made, variants=(msgspec.structs.replace(made.variants[0], price=price),))
+
+
+async def test_PR_09_a_sale_that_began_by_the_clock_is_no_drift(base: Database) -> None:
+    shop = OnSale(page_size=3)
+    shop.put("p1", "Áo", SYSTEM.now() - timedelta(days=2))
+    scope = given.scope(base, {"con_one": shop})
+    await _read(scope, Mode.FULL)
+    shop.begun, shop.reading = True, b"another reading"
+    run = await _read(scope, Mode.FULL)
+    assert (run.state, _found(run)) == ("succeeded", (0, 0, 0))
+    assert len(await given_records.events(scope, "listing.updated")) == 1
 
 
 async def test_a_rehearsed_proof_counts_and_repairs_nothing(base: Database) -> None:

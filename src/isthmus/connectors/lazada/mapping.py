@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from isthmus.connect import reading
+from isthmus.connect.pricing import holds
 from isthmus.connect.reading import Loose
 from isthmus.connect.shapes import Image, Inventory, Listing, ListingStatus, Option, OptionValue, Price, Variant
 from isthmus.connect.spi import Account, RawRecord, Unmappable
@@ -190,8 +191,8 @@ def _price(sku: _Sku, region: str, at: datetime | None) -> Price | None:
     zone = reading.zone(HOURS[region])
     starts = reading.local(sku.special_from_time, "start of the special price", zone)
     ends = reading.local(sku.special_to_time, "end of the special price", zone)
-    holds = at is None or ((starts is None or starts <= at) and (ends is None or at <= ends))
-    return Price(CURRENCIES[region], regular, sale if holds else regular, sale, starts, ends)
+    on_sale = Price(CURRENCIES[region], regular, sale, sale, starts, ends)
+    return on_sale if at is None or holds(on_sale, at) else msgspec.structs.replace(on_sale, current_price=regular)
 
 
 def _inventory(sku: _Sku) -> tuple[Inventory, ...]:

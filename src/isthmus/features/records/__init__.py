@@ -33,11 +33,13 @@ from isthmus.features.records.service import set_hidden as set_hidden
 from isthmus.features.records.service import write_any as write_any
 from isthmus.features.records.service import write_listings as write_listings
 from isthmus.features.records.service import write_records as write_records
+from isthmus.features.records.service.pricing import reprice as reprice
 from isthmus.features.records.service.rewriting import rewrite as rewrite
 from isthmus.features.records.service.rewriting import wholes as wholes
 from isthmus.features.records.store import Whole as Whole
 from isthmus.features.records.store import changed_since as changed_since
 from isthmus.features.records.store import linked as linked
+from isthmus.features.records.store import prices_due as prices_due
 from isthmus.features.records.store.changes import listings_behind as listings_behind
 from isthmus.features.records.store.changes import listings_named as listings_named
 from isthmus.features.records.store.changes import listings_through as listings_through

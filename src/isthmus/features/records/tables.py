@@ -64,10 +64,13 @@ LISTINGS = tenant_table(
     Column("platform_updated_at", _TIME),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
+    #: When the first of its sales begins or has ended; null: none will.
+    Column("price_changes_at", _TIME),
     UniqueConstraint("tenant_id", "connection_id", "external_id", name="listings_external"),
     ForeignKeyConstraint(["tenant_id", "product_id"], ["products.tenant_id", "products.id"], name="listings_product"),
     Index("listings_of_product", "product_id", "tenant_id"),
     Index("listings_updated", "updated_at"),
+    Index("listings_priced", "price_changes_at", postgresql_where=text("price_changes_at is not null")),
 )
 
 VARIANTS = tenant_table(

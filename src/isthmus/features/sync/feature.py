@@ -12,7 +12,12 @@ FEATURE = Feature(
     routes=(routes.routes,),
     counts_deaths=frozenset({service.JOB}),
     bulk=frozenset({service.JOB, service.ABSENT}),
-    jobs={service.JOB: jobs.run, service.REFRESH: jobs.read, service.ABSENT: jobs.compare},
+    jobs={
+        service.JOB: jobs.run,
+        service.REFRESH: jobs.read,
+        service.ABSENT: jobs.compare,
+        service.PRICES: jobs.reprice,
+    },
     listens={
         "sync.connected": (("connection.connected",), jobs.connected),
         "sync.disconnected": (("connection.disconnected",), jobs.disconnected),

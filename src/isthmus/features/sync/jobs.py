@@ -23,8 +23,13 @@ async def compare(scope: Scope, run_id: str) -> None:
     await service.compare(scope, run_id)
 
 
+async def reprice(scope: Scope, connection_id: str) -> None:
+    """Bring the stored prices of a connection up to the moment."""
+    await service.reprice(scope, connection_id)
+
+
 async def wake(system: System) -> None:
-    """Find runs whose worker died, and single records that nobody reads."""
+    """Find runs whose worker died, single records that nobody reads, and prices that changed by the clock."""
     await service.wake(system)
 
 

@@ -20,7 +20,9 @@ from isthmus.features.records.store.shards import Shard as Shard
 from isthmus.features.records.store.whole import Rewritten as Rewritten
 from isthmus.features.records.store.whole import Whole as Whole
 from isthmus.features.records.store.whole import changed_since as changed_since
+from isthmus.features.records.store.whole import prices_due as prices_due
 from isthmus.features.records.store.whole import rewrite as rewrite
+from isthmus.features.records.store.whole import take_repriced as take_repriced
 from isthmus.features.records.store.whole import touch as touch
 from isthmus.features.records.store.whole import versions as versions
 from isthmus.features.records.store.whole import wholes as wholes

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import asyncpg
 import msgspec
 
+from isthmus.connect.pricing import next_change
 from isthmus.connect.shapes import Listing
 from isthmus.engine.db import Tx
 from isthmus.features.records.model import ListingItem, decode, summary
@@ -22,37 +24,54 @@ _VERSIONS: Final = """
 select l.id, l.version, l.platform_updated_at
 from unnest($2::text[]) as w (id)
 cross join lateral (
-  select id, version, platform_updated_at from listings where tenant_id = $1 and id = w.id offset 0
+  select id, version, platform_updated_at from listings
+  where tenant_id = $1 and id = w.id and connection_id = $3 offset 0
 ) as l
 """
 #: Only what an edit can change: what the platform sent stays as it is, but counts as unread. Products that only this
-#: listing shows follow it, and of the variants those that are named.
+#: listing shows follow it, and of the variants those that are named. What is told is materialized: a function that takes
+#: a document apart may tell what it sees, so behind a policy no index serves a comparison with what it makes, and each
+#: batch would walk all of a connection's listings and all variants.
 _REWRITE: Final = """
-with fresh (id, title, status, currency, price, stock, platform_updated_at, body, news, hash) as (
+with fresh (id, title, status, currency, price, stock, platform_updated_at, body, news, price_changes_at, hash)
+as materialized (
   select f.doc ->> 0, f.doc ->> 1, f.doc ->> 2, f.doc ->> 3, (f.doc ->> 4)::numeric, (f.doc ->> 5)::bigint,
-    (f.doc ->> 6)::timestamptz, f.doc -> 7, (f.doc ->> 8)::boolean, f.hash
-  from rows from (jsonb_array_elements($4::jsonb), unnest($5::bytea[])) as f(doc, hash)
+    (f.doc ->> 6)::timestamptz, f.doc -> 7, (f.doc ->> 8)::boolean, (f.doc ->> 9)::timestamptz, f.hash
+  from rows from (jsonb_array_elements($3::jsonb), unnest($4::bytea[])) as f(doc, hash)
+), named (listing_id, external_id, currency, price, list_price, stock) as materialized (
+  select n.doc ->> 0, n.doc ->> 1, n.doc ->> 2, (n.doc ->> 3)::numeric, (n.doc ->> 4)::numeric, (n.doc ->> 5)::bigint
+  from jsonb_array_elements($6::jsonb) as n(doc)
 ), put as (
   update listings l set title = f.title, status = f.status, currency = f.currency, price = f.price, stock = f.stock,
-    body = f.body, hash = f.hash, raw_hash = $6, version = l.version + f.news::integer,
-    platform_updated_at = f.platform_updated_at, updated_at = case when f.news then $3 else l.updated_at end
-  from fresh f where l.tenant_id = $1 and l.connection_id = $2 and l.id = f.id
+    body = f.body, hash = f.hash, raw_hash = $5, version = l.version + f.news::integer,
+    platform_updated_at = f.platform_updated_at, price_changes_at = f.price_changes_at,
+    updated_at = case when f.news then $2 else l.updated_at end
+  from fresh f where l.tenant_id = $1 and l.id = f.id
   returning l.product_id, f.title, f.status, f.currency, f.price, f.stock, f.news
 ), made as (
   update products p set title = f.title, status = f.status, currency = f.currency, price = f.price, stock = f.stock,
-    version = p.version + 1, updated_at = $3
+    version = p.version + 1, updated_at = $2
   from put f where p.tenant_id = $1 and p.id = f.product_id and f.news and not p.own
 )
-update variants v set currency = n.doc ->> 2, price = (n.doc ->> 3)::numeric, list_price = (n.doc ->> 4)::numeric,
-  stock = (n.doc ->> 5)::bigint
-from jsonb_array_elements($7::jsonb) as n(doc)
-where v.tenant_id = $1 and v.listing_id = n.doc ->> 0 and v.external_id = n.doc ->> 1
+update variants v set currency = n.currency, price = n.price, list_price = n.list_price, stock = n.stock
+from named n where v.tenant_id = $1 and v.listing_id = n.listing_id and v.external_id = n.external_id
 """
 _CHANGED: Final = """
 select l.id from unnest($2::text[]) as w (id)
 cross join lateral (
   select id from listings where tenant_id = $1 and id = w.id and updated_at >= $3 offset 0
 ) as l
+"""
+_REPRICED: Final = """
+with taken as materialized (
+  select id from listings where tenant_id = $1 and connection_id = $2 and price_changes_at <= $3
+  order by price_changes_at limit $4 for update
+)
+update listings l set price_changes_at = null from taken t where l.tenant_id = $1 and l.id = t.id
+returning l.id, l.provider, l.status
+"""
+_PRICES_DUE: Final = """
+select distinct tenant_id, connection_id from listings where price_changes_at <= $1 limit $2
 """
 _TOUCH: Final = """
 update listings l set platform_updated_at = t.at, raw = t.raw, raw_hash = t.raw_hash,
@@ -91,9 +110,10 @@ async def wholes(tx: Tx, ids: Sequence[str]) -> list[Whole]:
     ]
 
 
-async def versions(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
-    """Which versions of these listings are stored, and of which time of the platform."""
-    return {id_: (version, at) for id_, version, at in await tx.fetch_sql(_VERSIONS, tx.tenant_id, ids)}
+async def versions(tx: Tx, connection_id: str, ids: Sequence[str]) -> dict[str, tuple[int, datetime | None]]:
+    """Which versions of these listings of a connection are stored, and of which time of the platform."""
+    rows = await tx.fetch_sql(_VERSIONS, tx.tenant_id, ids, connection_id)
+    return {id_: (version, at) for id_, version, at in rows}
 
 
 async def changed_since(tx: Tx, tenant_id: str, ids: Sequence[str], since: datetime) -> list[str]:
@@ -101,21 +121,30 @@ async def changed_since(tx: Tx, tenant_id: str, ids: Sequence[str], since: datet
     return [row["id"] for row in await tx.fetch_sql(_CHANGED, tenant_id, ids, since)]
 
 
-async def rewrite(tx: Tx, connection_id: str, several: Sequence[Rewritten], unread: bytes, now: datetime) -> None:
-    """Write listings of a connection as they are after writes of our own."""
+async def rewrite(tx: Tx, several: Sequence[Rewritten], unread: bytes, now: datetime) -> None:
+    """Write listings as they are after writes of our own."""
     await tx.execute_sql(
         _REWRITE,
         tx.tenant_id,
-        connection_id,
         now,
-        [_row(one) for one in several],
+        [_row(one, now) for one in several],
         [one.item.hash for one in several],
         unread,
         [row for one in several for row in _variants(one)],
     )
 
 
-def _row(one: Rewritten) -> tuple[object, ...]:
+async def take_repriced(tx: Tx, connection_id: str, now: datetime, limit: int) -> list[asyncpg.Record]:
+    """Listings of a connection whose sales have begun or ended; whoever takes them writes them anew."""
+    return await tx.fetch_sql(_REPRICED, tx.tenant_id, connection_id, now, limit)
+
+
+async def prices_due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Tenant and connection of listings whose sales have begun or ended; across tenants, so for the system alone."""
+    return [(row["tenant_id"], row["connection_id"]) for row in await tx.fetch_sql(_PRICES_DUE, now, limit)]
+
+
+def _row(one: Rewritten, now: datetime) -> tuple[object, ...]:
     listing, figures = one.item.listing, summary(one.item.listing.variants)
     return (
         one.before.id,
@@ -127,6 +156,7 @@ def _row(one: Rewritten) -> tuple[object, ...]:
         listing.platform_updated_at,
         msgspec.Raw(one.item.body),
         one.news,
+        next_change(listing.variants, now),
     )
 
 

@@ -1,19 +1,23 @@
 """The write path of the canonical store: set-based, because a page is one trip and not a hundred."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import Text, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.connect.keeping import Known
+from isthmus.connect.pricing import next_change
 from isthmus.connect.shapes import Listing, Variant
 from isthmus.engine.db import Tx, statement
 from isthmus.features.records.model import ListingItem, Stored, decode, summary
 from isthmus.features.records.tables import LISTINGS, VARIANTS
 
 _l, _v = LISTINGS.c, VARIANTS.c
+
+#: A record was read before it is written: a sale that began or ended in between is looked at again.
+_PASSED = timedelta(minutes=5)
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -67,10 +71,11 @@ _DROP_VARIANTS = statement(
 #: 16 bytes each, then what was sent.
 _FRESH = """
 with fresh (id, product_id, external_id, title, status, platform_status, sku, variant_count, currency, price, stock,
-            platform_updated_at, body, raw, raw_hash, hash) as (
+            platform_updated_at, price_changes_at, body, raw, raw_hash, hash) as (
   select f.doc ->> 0, f.doc ->> 1, f.doc ->> 2, f.doc ->> 3, f.doc ->> 4, f.doc ->> 5, f.doc ->> 6,
          (f.doc ->> 7)::integer, f.doc ->> 8, (f.doc ->> 9)::numeric, (f.doc ->> 10)::bigint,
-         (f.doc ->> 11)::timestamptz, f.doc -> 12, substr(f.bytes, 33), substr(f.bytes, 1, 16), substr(f.bytes, 17, 16)
+         (f.doc ->> 11)::timestamptz, (f.doc ->> 12)::timestamptz, f.doc -> 13,
+         substr(f.bytes, 33), substr(f.bytes, 1, 16), substr(f.bytes, 17, 16)
   from rows from (jsonb_array_elements($5::jsonb), unnest($6::bytea[])) as f(doc, bytes)
 )"""
 _PRODUCTS = """
@@ -79,9 +84,9 @@ _PRODUCTS = """
 _LISTINGS = """
   insert into listings (tenant_id, id, product_id, connection_id, provider, external_id, title, status,
     platform_status, sku, variant_count, currency, price, stock, body, raw, raw_hash, hash, version,
-    platform_updated_at, created_at, updated_at)
+    platform_updated_at, price_changes_at, created_at, updated_at)
   select $1, id, product_id, $2, $3, external_id, title, status, platform_status, sku, variant_count, currency, price,
-    stock, body, raw, raw_hash, hash, 1, platform_updated_at, $4, $4 from fresh"""
+    stock, body, raw, raw_hash, hash, 1, platform_updated_at, price_changes_at, $4, $4 from fresh"""
 _VARIANTS = """
 insert into variants (tenant_id, id, listing_id, connection_id, external_id, sku, barcode, title, position, status,
   currency, price, list_price, stock)
@@ -99,7 +104,7 @@ _LISTINGS_KNOWN = """
     variant_count = excluded.variant_count, currency = excluded.currency, price = excluded.price,
     stock = excluded.stock, body = excluded.body, raw = excluded.raw, raw_hash = excluded.raw_hash,
     hash = excluded.hash, version = listings.version + 1, platform_updated_at = excluded.platform_updated_at,
-    updated_at = excluded.updated_at"""
+    price_changes_at = excluded.price_changes_at, updated_at = excluded.updated_at"""
 _VARIANTS_KNOWN = """
 on conflict (tenant_id, listing_id, external_id) do update set
   sku = excluded.sku, barcode = excluded.barcode, title = excluded.title, position = excluded.position,
@@ -164,13 +169,13 @@ async def write(
                 tx.tenant_id,
                 *origin,
                 now,
-                [_listing_row(change) for change in several],
+                [_listing_row(change, now - _PASSED) for change in several],
                 [b"%b%b%b" % (item.raw_hash, item.hash, item.raw) for item in items],
                 _variant_rows(several, ids),
             )
 
 
-def _listing_row(change: Change) -> tuple[object, ...]:
+def _listing_row(change: Change, since: datetime) -> tuple[object, ...]:
     item = change.item
     listing = item.listing
     figures = summary(listing.variants)
@@ -187,6 +192,7 @@ def _listing_row(change: Change) -> tuple[object, ...]:
         figures.price,
         figures.stock,
         listing.platform_updated_at,
+        next_change(listing.variants, since),
         msgspec.Raw(item.body),
     )
 

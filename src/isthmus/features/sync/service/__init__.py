@@ -17,6 +17,8 @@ from isthmus.features.sync.service.looking import proofs as proofs
 from isthmus.features.sync.service.looking import run as run
 from isthmus.features.sync.service.looking import runs as runs
 from isthmus.features.sync.service.looking import status as status
+from isthmus.features.sync.service.pricing import PRICES as PRICES
+from isthmus.features.sync.service.pricing import reprice as reprice
 from isthmus.features.sync.service.refreshing import REFRESH as REFRESH
 from isthmus.features.sync.service.refreshing import read as read
 from isthmus.features.sync.service.refreshing import refresh as refresh

@@ -28,9 +28,10 @@ from isthmus.features.sync.model import (
     worth_looking,
 )
 from isthmus.features.sync.service.absent import ABSENT
-from isthmus.features.sync.service.entities import Keeper
+from isthmus.features.sync.service.entities import PRODUCTS, Keeper
 from isthmus.features.sync.service.faults import fault_of
 from isthmus.features.sync.service.hearing import heard, told
+from isthmus.features.sync.service.pricing import reprice
 from isthmus.features.sync.service.sources import Source, admit
 from isthmus.features.sync.service.tally import Tally
 from isthmus.features.sync.settings import Settings
@@ -221,8 +222,11 @@ class Pull:
         """The page with these records read anew, each by itself.
 
         Where a platform shows a record in several answers, a write that lies between two of them is seen without the
-        time that it gave to the record; read now, the record has that time, and is news.
+        time that it gave to the record; read now, the record has that time, and is news. A sale that has begun or ended
+        by the clock is no drift either.
         """
+        if self.run.entity == PRODUCTS:
+            await reprice(self.scope, self.run.connection_id)
         items, gone = list(ready.items), set[str]()
         for place, (item, source) in enumerate(zip(ready.items, ready.sources, strict=True)):
             if item.external_id in doubtful:

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
+from isthmus.features import records
 from isthmus.features.sync import store
 from isthmus.features.sync.service.absent import ABSENT
+from isthmus.features.sync.service.pricing import PRICES
 from isthmus.features.sync.service.refreshing import REFRESH, key_of
 from isthmus.features.sync.service.working import JOB
 from isthmus.scope import System
@@ -23,8 +25,9 @@ async def wake(system: System) -> None:
 
 
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:
-    """The wake-ups of live runs without a holder, round the tenants, and of single records that are due."""
+    """The wake-ups of live runs without a holder, round the tenants, of records that are due, and of passed sales."""
     runs = [Wake(JOB, run_id, tenant_id) for tenant_id, run_id in await store.stalled(tx, _QUIET, _MOST)]
     wanted = [Wake(REFRESH, key_of(*place), tenant_id) for tenant_id, *place in await store.due(tx, system.now, _MOST)]
     loose = [Wake(ABSENT, run_id, tenant_id) for tenant_id, run_id in await store.loose(tx, _MOST)]
-    return runs + wanted + loose
+    prices = [Wake(PRICES, place, tenant_id) for tenant_id, place in await records.prices_due(tx, system.now, _MOST)]
+    return runs + wanted + loose + prices
