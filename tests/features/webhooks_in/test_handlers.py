@@ -14,10 +14,12 @@ from tests.given.webhooks_in import World
 from isthmus.engine.db import Database
 from isthmus.features.webhooks_in.errors import HandlerNotFound, NotRetryable, TooManyHandlers
 from isthmus.features.webhooks_in.model.handling import OrderedBy
-from isthmus.features.webhooks_in.service import looking, managing, routing, rules, simulating
+from isthmus.features.webhooks_in.service import looking, managing, replaying, routing, rules, simulating
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.features.webhooks_in.store import tasks
+from isthmus.features.webhooks_in.store.log import Filters
+from isthmus.kit import ids
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask
@@ -80,11 +82,13 @@ def later(world: World, seconds: float) -> None:
     world.system.clock.advance(seconds)  # type: ignore[attr-defined] # the clock of this world is moved by hand
 
 
-async def push(world: World, *bodies: Any, event: str = "push", tenant: str = TEN) -> Seen:
-    seen, token = await world.source(tenant)
-    for number, body in enumerate(bodies):
+async def push(
+    world: World, *bodies: Any, event: str = "push", tenant: str = TEN, at: tuple[Seen, str] | None = None
+) -> Seen:
+    seen, token = at or await world.source(tenant)
+    for body in bodies:
         later(world, 0.01)
-        headers = {"x_github_event": event, "x_github_delivery": f"{seen.source.id}-{number}"}
+        headers = {"x_github_event": event, "x_github_delivery": ids.new("dlv")}
         assert (await world.push(tenant, seen, token, json.dumps(body).encode(), **headers)).status == 200
     await routing.route(world.scope(tenant), seen.source.id)
     return seen
@@ -190,6 +194,30 @@ async def test_in_order_within_a_lane_even_over_failures(world: World) -> None:
     await world.work(TEN)
     assert [told.payload["n"] for _, told in CALLS.told] == [0, 0, 1, 2, 3]
     assert [told.attempt for _, told in CALLS.told] == [1, 2, 1, 1, 1]
+
+
+async def test_a_replay_stands_behind_what_comes_in_meanwhile_within_a_lane_too(world: World) -> None:
+    scope, place = world.scope(TEN), await world.source(TEN)
+    await push(world, *({"n": n} for n in range(3)), event="ordered", at=place)
+    await world.work(TEN)
+    CALLS.told.clear()
+    now = world.system.now
+    begun = await replaying.begin(scope, Filters(since=now - timedelta(days=1), until=now + timedelta(days=1)))
+    await replaying.carry_on(scope, begun["id"])
+    # one of the replayed ones is under way when the next one comes in: in a lane nothing is worked off beside another
+    (row,) = await world.rows("select distinct key from webhook_tasks where state = 'waiting'")
+    async with scope.tx() as tx:
+        span = (scope.now, timedelta(minutes=1))
+        first = await tasks.claim(tx, (TEN, row["key"]), span, limit=9, dropped=False)
+    assert len(first) == 1
+    await push(world, {"n": 3}, {"n": 4}, event="ordered", at=place)
+    await world.work(TEN)
+    assert CALLS.told == []
+    later(world, 61)
+    await world.work(TEN)
+    assert [(told.payload["n"], told.replayed) for _, told in CALLS.told] == [
+        (0, True), (3, False), (4, False), (1, True), (2, True)
+    ]  # fmt: skip
 
 
 async def test_forwarding_publishes_what_the_filters_let_through_as_the_transformations_shape_it(world: World) -> None:

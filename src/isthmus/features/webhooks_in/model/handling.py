@@ -1,7 +1,7 @@
 """Who does what with a delivery: handlers by pattern and priority, and the tasks that come of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,6 +17,9 @@ SYNC = "sync"
 #: How the ids of the handlers begin that tenants set up.
 RESERVED = "hdl_"
 _STANDARD = 100
+#: Before the name of a lane: the lane beside it. Where an account's own name begins so, two lanes wait for each other
+#: that need not.
+_BEHIND = "~"
 
 
 class Action(StrEnum):
@@ -170,6 +173,13 @@ def _lane(rule: Rule, one: Subject) -> str | None:
     if rule.ordered_by == OrderedBy.OBJECT:
         return f"{one.entity}/{one.object}" if one.object else None
     return one.account if rule.ordered_by == OrderedBy.ACCOUNT else one.source_id
+
+
+def behind(task: Task) -> Task:
+    """The same task in the lane beside its own, where it waits for all that came in meanwhile."""
+    if task.lane is None:
+        return task
+    return replace(task, lane=f"{_BEHIND}{task.lane}")
 
 
 def worker_key(place: str, handler: str) -> str:

@@ -12,6 +12,7 @@ from isthmus.features.webhooks_in.model.handling import (
     Planned,
     Rule,
     Subject,
+    behind,
     matching,
     plan,
 )
@@ -78,16 +79,24 @@ def _needs_body(wanted: Sequence[Rule], source: Expressions | None) -> bool:
     return bool(wanted) and (filtered or any(rule.filter for rule in wanted))
 
 
-async def again(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]], lent: Mapping[str, Expressions]) -> list[str]:
+async def again(
+    scope: Scope,
+    tx: Tx,
+    rows: Sequence[Mapping[str, Any]],
+    lent: Mapping[str, Expressions],
+    *,
+    replayed: bool = False,
+) -> list[str]:
     """Plan deliveries of the scope's tenant anew, with the handlers of today; the keys of the workers to wake.
 
-    lent: what the deployment's own sources say of what came in there.
+    lent: what the deployment's own sources say of what came in there. replayed: they go behind what comes in
+    meanwhile, in their lanes too.
     """
     now = scope.now
     subjects = [Subject(**row) for row in rows]
     sources = {**lent, **await expressions(tx, scope.tenant_id, {one.source_id for one in subjects})}
     found = await planned(scope, tx, scope.tenant_id, subjects, sources)
-    every = [task for one in found.values() for task in one.tasks]
+    every = [behind(task) if replayed else task for one in found.values() for task in one.tasks]
     if every:
         await tasks.add(tx, scope.tenant_id, every, now)
     await store.replan(tx, scope.tenant_id, {id_: (one.state, one.reason) for id_, one in found.items()}, now)

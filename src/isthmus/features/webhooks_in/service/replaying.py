@@ -105,7 +105,7 @@ async def carry_on(scope: Scope, id_: str) -> None:  # house: silent - a step of
             await _later(scope, tx, REPLAY, id_, _PAUSE)
             return
         step = await _step(scope, tx, found, limit)
-        keys = await planning.again(scope, tx, step.rows, lent) if step.rows else []
+        keys = await planning.again(scope, tx, step.rows, lent, replayed=True) if step.rows else []
         state, done_at = ("running", None) if step.more else ("done", scope.now)
         await store.update_replay(tx, scope.tenant_id, id_, step.place, len(step.rows), state, done_at)
         for key in keys:

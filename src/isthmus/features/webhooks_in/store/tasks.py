@@ -20,7 +20,9 @@ on conflict (tenant_id, delivery_id, handler) do update
       state = 'waiting', next_at = excluded.next_at, attempts = 0, reason = null, done_at = null
   where webhook_tasks.state <> 'handling'
 """
-# An open task of a lane that came earlier goes first; a gated one waits for the first attempts of the others.
+# An open task of a lane that came earlier goes first, and what is replayed stands in a lane beside it: behind all that
+# is open there, while in neither lane anything is begun beside what is under way in the other. A gated one waits for
+# the first attempts of the others.
 _CLAIM = """
 with due as materialized (
   select w.tenant_id, w.delivery_id, w.handler from webhook_tasks w
@@ -29,7 +31,12 @@ with due as materialized (
     and (w.lane is null or not exists (
       select from webhook_tasks e
       where e.tenant_id = $1 and e.key = w.key and e.lane = w.lane and e.delivery_id < w.delivery_id
-        and e.state in ('waiting', 'handling')))
+        and e.state in ('waiting', 'handling'))
+      and not exists (
+      select from webhook_tasks b
+      where b.tenant_id = $1 and b.key = w.key and b.state in ('waiting', 'handling')
+        and b.lane = case when w.lane like '~%' then substr(w.lane, 2) else '~' || w.lane end
+        and (b.state = 'handling' or w.lane like '~%' and w.state = 'waiting')))
     and (not w.gated or not exists (
       select from webhook_tasks s
       where s.tenant_id = $1 and s.delivery_id = w.delivery_id and s.priority < w.priority
