@@ -235,3 +235,46 @@ async def test_a_start_that_an_old_sign_in_refuses_while_there_is_a_new_one_is_m
         assert known.state == "active"
         await hand.look()
         assert await _ended(hand.scope) == 1
+
+
+async def test_a_full_read_waits_for_the_end_of_a_read_of_changes_and_is_not_left_out_for_it(copied: Copy) -> None:
+    begin = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
+    async with _hands(copied.url, 1, begin) as (hand,):
+        full = model.following(Rule(cron=_HALF_HOURS), hand.scope.now, "con_one")
+        async with hand.scope.tx() as tx:
+            await store.put(tx, "sch_all", ("con_one", "products", "full"), Rule(cron=_HALF_HOURS), full)
+        await sync.start(hand.scope, "con_one", since=begin - timedelta(days=1))
+        hand.clock.advance((full - begin).total_seconds())
+        for _ in range(2):
+            await hand.look()
+        assert await _ended(hand.scope) == 1, "the read of changes alone was begun"
+        await hand.look()
+        await hand.look()
+        assert await _ended(hand.scope) == 1
+        async with hand.scope.tx() as tx:
+            rows = await tx.fetch_sql("select mode from sync_runs order by id")
+        assert [row["mode"] for row in rows] == ["since", "full"]
+
+
+async def test_a_slot_that_comes_while_the_same_is_read_is_let_go(copied: Copy) -> None:
+    begin = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
+    async with _hands(copied.url, 1, begin) as (hand,):
+        due = await _put(hand.scope, Rule(cron=_HALF_HOURS))
+        await sync.start(hand.scope, "con_one")
+        hand.clock.advance((due - begin).total_seconds())
+        await hand.look()
+        assert await _ended(hand.scope) == 1
+        await hand.look()
+        assert await _ended(hand.scope) == 0
+
+
+async def test_a_start_that_waits_is_let_go_when_somebody_pauses_its_schedule(copied: Copy) -> None:
+    begin = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
+    async with _hands(copied.url, 1, begin) as (hand,):
+        due = await _put(hand.scope, Rule(cron=_HALF_HOURS))
+        hand.clock.advance((due - begin).total_seconds())
+        await service.tick(hand.system)
+        async with hand.scope.tx() as tx:
+            await store.set_state(tx, ("con_one", None), model.State.PAUSED, None)
+        await hand.look()
+        assert await _ended(hand.scope) == 0

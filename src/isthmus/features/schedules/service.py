@@ -181,13 +181,16 @@ async def start(scope: Scope, id_: str) -> None:
         found = await store.schedule(tx, id_) if await store.is_wanted(tx, id_) else None
     if found is None:
         return
+    if found.state is State.PAUSED:
+        await _let_go(scope, id_)
+        return
     if found.entity == _ALL:
         await _settle(scope, found)
         return
     try:
         await sync.start_noted(scope, found.connection_id, found.entity, sync.Mode(found.mode), partial(_begun, id_))
-    except RunInProgress:
-        await _let_go(scope, id_)
+    except RunInProgress as failure:
+        await (_let_go(scope, id_) if _is_enough(found, failure) else _later(scope, id_))
     except _Started:
         return
     except (ConnectionExpired, ConnectionPending) as failure:
@@ -201,8 +204,18 @@ async def start(scope: Scope, id_: str) -> None:
             # it will be refused until somebody changes something; the next time tries again
             await _let_go(scope, id_)
             return
-        async with scope.tx() as tx:
-            await tx.enqueue(JOB, id_, after=_AGAIN)
+        await _later(scope, id_)
+
+
+def _is_enough(found: Schedule, failure: RunInProgress) -> bool:
+    """Whether the run under way reads what this schedule wants: one of changes alone is no read of everything."""
+    live = failure.details.get("run", {})
+    return found.mode != "full" or (live.get("mode") == "full" and not live.get("dryRun"))
+
+
+async def _later(scope: Scope, id_: str) -> None:  # house: silent - the run that it leads to speaks
+    async with scope.tx() as tx:
+        await tx.enqueue(JOB, id_, after=_AGAIN)
 
 
 async def _begun(id_: str, tx: Tx, run: Run) -> None:
