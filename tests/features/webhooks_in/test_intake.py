@@ -196,6 +196,41 @@ async def test_a_rotated_secret_counts_until_the_overlap_ends(database: Database
     assert (await world.send(token, b"Hello, World!", known)).status == 401
 
 
+async def test_a_new_secret_and_the_end_of_a_pause_count_at_once(database: Database) -> None:
+    clock = ManualClock()
+    world = given.world(database, clock, source_cache=timedelta(minutes=1))
+    scope, (seen, token) = world.scope("ten_one"), await world.source()
+    new = Secret("another secret of ours")
+
+    def signed(body: bytes, secret: Secret) -> dict[str, str]:
+        return {"x-hub-signature-256": f"sha256={hmac.new(secret.reveal().encode(), body, 'sha256').hexdigest()}"}
+
+    def begun(body: bytes, secret: Secret) -> bool:
+        raw = {name.encode(): value.encode() for name, value in signed(body, secret).items()}
+        arrival = Arrival(
+            method="POST", path=token, query=b"", headers=raw, body=body, address="203.0.113.7", request_id="req_1"
+        )
+        return world.intake.begin(arrival, lambda _: None)
+
+    assert (await world.send(token, b"1", signed(b"1", given.GITHUB))).status == 200
+    await managing.rotate(scope, seen.source.id, token=False, secret=new)
+    clock.advance(1)
+    # the short way leaves it to the other one, which looks again
+    assert not begun(b"2", new)
+    assert (await world.send(token, b"2", signed(b"2", new))).status == 200
+    await managing.change(scope, seen.source.id, {"paused": True})
+    clock.advance(61)
+    assert (await world.send(token, b"3", signed(b"3", new))).status == 503
+    await managing.change(scope, seen.source.id, {"paused": False})
+    clock.advance(1)
+    assert (await world.send(token, b"3", signed(b"3", new))).status == 200
+    # strangers make nobody look more than twice a second
+    assert begun(b"4", Secret("nobody's"))
+    await world.intake.settle()
+    refused = await world.rows("select source_id, reason from webhook_refused")
+    assert [row["reason"] for row in refused if row["source_id"] == seen.source.id] == ["wrong_signature"]
+
+
 async def test_secrets_are_sealed_and_never_shown(world: World) -> None:
     seen, _ = await world.source()
     rows = await world.rows("select sealed from webhook_secrets")
@@ -254,7 +289,7 @@ async def test_PR_01_without_a_commit_there_is_no_acknowledgement(world: World) 
 
 
 async def test_PR_01_the_short_way_tells_its_outcome_after_the_commit_and_once_for_each(database: Database) -> None:
-    world = given.world(database, source_cache=timedelta(minutes=1))
+    world = given.world(database, ManualClock(), source_cache=timedelta(minutes=1))
     seen, token = await world.source()
     told: list[Outcome] = []
 

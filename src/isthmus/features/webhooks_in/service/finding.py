@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import NotInTime
@@ -23,11 +23,14 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}", re.ASCII)
 _REMEMBERED = 10_000
 #: Seconds that a look may go on after its platform was told to come again.
 _PATIENCE = 25.0
+#: Seconds for which what was seen is enough to refuse by.
+_SURE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     source: LiveSource | None
+    seen: float
     until: float
 
 
@@ -84,8 +87,10 @@ class Finder:
             raise NotInTime from None
 
     async def _remember(self, key: bytes) -> _Known:
+        begun = self._system.clock.monotonic()
         found = await self._load(key)
-        known = _Known(found, self._system.clock.monotonic() + self._settings.source_cache.total_seconds())
+        until = self._system.clock.monotonic() + self._settings.source_cache.total_seconds()
+        known = _Known(found, begun, until)
         self._known[key] = known
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
@@ -97,6 +102,18 @@ class Finder:
         if known is None or known.until <= self._system.clock.monotonic():
             return None
         return self._counting(known)
+
+    def doubt(self, token: str) -> bool:
+        """Forget what was seen of a source a while ago, since somebody is about to be refused by it; whether it was.
+
+        So a new secret counts at once, and so does the end of a pause. A stranger makes us look twice a second (WH-08).
+        """
+        key, now = deliveries.token_hash(token), self._system.clock.monotonic()
+        known = self._known.get(key)
+        if known is None or now < known.seen + _SURE:
+            return False
+        self._known[key] = replace(known, until=now)
+        return True
 
     def _counting(self, known: _Known) -> LiveSource | None:
         source = known.source

@@ -41,6 +41,8 @@ _LATE_EACH = 2_048
 _LATE_SECONDS = 25.0
 _REFUSED = Departure(status=401, refused=True)
 _COME_AGAIN = Departure(status=503)
+#: Reasons that another secret of the source would do away with.
+_OF_THE_SECRET = frozenset({"no_key", "no_fitting_key", "wrong_signature"})
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -50,6 +52,12 @@ class Taken(msgspec.Struct, frozen=True):
     verdict: Verdict | None = None
     id: str | None = None
     repeated: bool = False
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it was turned away by what is known of the source, which may have changed meanwhile."""
+        by_source = self.verdict is None or self.verdict.reason in _OF_THE_SECRET
+        return by_source and self.reply in (_REFUSED, _COME_AGAIN)
 
 
 class Intake:
@@ -69,17 +77,32 @@ class Intake:
             return Departure(status=405)
         begun = asyncio.get_running_loop().time()
         try:
-            source = await self.finder.by_token(arrival.path, known_only=arrival.strained)
+            found = await self._find(arrival)
         except NotInTime:
             self._keep_late(arrival)
             return _COME_AGAIN
-        if source is None:
+        if found is None:
             return _REFUSED
+        source, judged = found
+        if isinstance(judged, Taken):
+            return judged.reply
         try:
-            request = request_of(arrival, self.finder.address(arrival.path))
-            return (await self.take(source, request, arrival, begun=begun)).reply
+            return (await self._kept(source, *judged, begun=begun)).reply
         except NotInTime:
             return _COME_AGAIN
+
+    async def _find(self, arrival: Arrival) -> tuple[LiveSource, Taken | tuple[Verdict, Entry]] | None:
+        """The source with what it makes of a request; nobody is turned away by what was seen of it long ago."""
+        known_only = arrival.strained
+        while (source := await self.finder.by_token(arrival.path, known_only=known_only)) is not None:
+            request = request_of(arrival, self.finder.address(arrival.path))
+            judged = self._judge(source, request, arrival)
+            if not isinstance(judged, Taken):
+                return source, judged
+            if not (judged.unsure and self.finder.doubt(arrival.path)):
+                return source, self._noted(source, request, arrival, judged)
+            known_only = False
+        return None
 
     def _keep_late(self, arrival: Arrival) -> None:
         """Go on with a delivery that nobody waits for any more; when it comes again it is a repeat."""
@@ -118,12 +141,15 @@ class Intake:
         """
         judged = self._judge(source, request, arrival)
         if isinstance(judged, Taken):
-            return judged
+            return self._noted(source, request, arrival, judged)
         verdict, entry = judged
         if simulated:
             # one may be simulated again and again, and takes no real delivery's place in the ledger
             own = hashlib.blake2b(entry.id.encode(), digest_size=len(entry.digest)).digest()
             entry = msgspec.structs.replace(entry, simulated=True, rehearsed=rehearsed, digest=own)
+        return await self._kept(source, verdict, entry, begun=begun)
+
+    async def _kept(self, source: LiveSource, verdict: Verdict, entry: Entry, *, begun: float | None) -> Taken:
         begun = asyncio.get_running_loop().time() if begun is None else begun
         fresh = await self._batch.put(entry, begun + within(source.scheme), first=not source.verified_before)
         return Taken(_departure(source.scheme.reply), verdict, entry.id if fresh else None, repeated=not fresh)
@@ -133,9 +159,12 @@ class Intake:
         source = self.finder.remembered(arrival.path)
         if source is None:
             return False
-        judged = self._judge(source, request_of(arrival, self.finder.address(arrival.path)), arrival)
+        request = request_of(arrival, self.finder.address(arrival.path))
+        judged = self._judge(source, request, arrival)
         if isinstance(judged, Taken):
-            tell(judged.reply)
+            if judged.unsure and self.finder.doubt(arrival.path):
+                return False
+            tell(self._noted(source, request, arrival, judged).reply)
         else:
             told = partial(_told, tell, _departure(source.scheme.reply))
             due = asyncio.get_running_loop().time() + within(source.scheme)
@@ -145,7 +174,7 @@ class Intake:
     def _judge(self, source: LiveSource, request: Request, arrival: Arrival) -> Taken | tuple[Verdict, Entry]:
         """What is to be kept of a request, or what it is answered when nothing is."""
         if source.paused:
-            return Taken(Departure(status=503))
+            return Taken(_COME_AGAIN)
         inbound = Inbound(request, source.app)
         asked = reading.challenge(inbound, source.scheme, signed=False)
         if asked is not None:
@@ -153,7 +182,6 @@ class Intake:
         now = self._system.now
         verdict = verify(inbound, source.scheme, source.secrets, now)
         if not verdict.accepted:
-            self._refuse(source, request, arrival, verdict)
             return Taken(_REFUSED, verdict)
         asked = reading.challenge(inbound, source.scheme, signed=True)
         if asked is not None:
@@ -190,8 +218,11 @@ class Intake:
             simulated=False,
         )
 
-    def _refuse(self, source: LiveSource, request: Request, arrival: Arrival, verdict: Verdict) -> None:
+    def _noted(self, source: LiveSource, request: Request, arrival: Arrival, judged: Taken) -> Taken:
         """Keep a refusal for the person who looks for its reason: bounded, later, and never waited for (WH-08)."""
+        verdict = judged.verdict
+        if verdict is None or verdict.accepted:
+            return judged
         headers = deliveries.kept_headers(request.headers, source.scheme)
         refused = Refusal(
             source.tenant_id,
@@ -207,6 +238,7 @@ class Intake:
         self._ring.append(refused)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush(), name="webhook refusals")
+        return judged
 
     async def _flush(self) -> None:
         await asyncio.sleep(self._settings.linger.total_seconds() * 10)
