@@ -65,11 +65,12 @@ class _Line:
         claim = self.scope.id("clm")
         lease = self.settings.lease.total_seconds()
         began = self.scope.clock.monotonic()
-        made, doubtful = await self._take(claim)
-        if doubtful:
-            await self._look(claim, made, doubtful, began + lease * _LOOKING)
-        elif made is _NOTHING:
+        async with self.scope.tx() as tx:
+            whose = (self.shop.about.id, claim)
+            taken = await edits.take(tx, whose, self.settings.lease, self.scope.now, self.size)
+        if not taken:
             return False
+        made = await self._decide(claim, taken, began + lease * _LOOKING)
         begun = self.scope.clock.monotonic()
         self._remember(list(made.sending.values()))
         calls = Calls(self.shop, self.gate, self.scope.clock, began + lease * _SENDING)
