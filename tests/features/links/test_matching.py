@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.features.links.model.matching import Sold, grouped, twins
+from isthmus.features.links.model.matching import Sold, grouped, joining, twins
 from isthmus.features.links.model.sharing import Place, Spot, Standing, counted, step
 
 
@@ -19,6 +19,75 @@ def test_variants_are_matched_by_sku_first_then_by_barcode() -> None:
     a = (sold("a", "1", "TEE-S", "111"), sold("a", "2", "TEE-M", "222"))
     b = (sold("b", "1", " TEE-M ", "999"), sold("b", "2", None, "111"))
     assert _groups(*a, *b) == [[("a", "sku"), ("b", "barcode")], [("a", "sku"), ("b", "sku")]]
+
+
+A, B = sold("a", "1", "TEE-S", "111"), sold("b", "1", "TEE-S", "111")
+_ITEMS = {("a", "1"): "itm_s", ("b", "1"): "itm_s"}
+
+
+def _joined(*fresh: Sold) -> list[tuple[str | None, list[tuple[str, str, str]]]]:
+    found = joining([A, B, *fresh], _ITEMS)
+    return [
+        (group.item_id, [(one.listing_id, one.variant, how) for one, how in group.members]) for group in found.groups
+    ]
+
+
+def _left(*fresh: Sold) -> list[tuple[str, str, str]]:
+    return [(one.by, one.value, one.reason) for one in joining([A, B, *fresh], _ITEMS).left]
+
+
+def test_a_new_variant_joins_by_sku_then_by_barcode_and_else_stands_alone() -> None:
+    assert _joined(sold("c", "9", " TEE-S ")) == [("itm_s", [("c", "9", "sku")])]
+    assert _joined(sold("c", "9", "ELSE", "111")) == [("itm_s", [("c", "9", "barcode")])]
+    assert _joined(sold("a", "2", "TEE-M"), sold("b", "2", "TEE-M")) == [(None, [("a", "2", "sku"), ("b", "2", "sku")])]
+    assert _joined(sold("a", "2", "CAP", "7"), sold("b", "2", None, "7")) == [
+        (None, [("a", "2", "barcode"), ("b", "2", "barcode")])
+    ]
+    assert _joined(sold("a", "2", "TEE-M"), sold("b", "2")) == [
+        (None, [("a", "2", "sku")]),
+        (None, [("b", "2", "hand")]),
+    ]
+
+
+def test_a_new_variant_that_may_be_several_things_is_left_with_the_reason() -> None:
+    first = "A new variant of a linked listing: "
+    assert _left(sold("a", "2", "TEE-S")) == [
+        ("sku", "TEE-S", f"{first}one connection sells the SKU TEE-S more than once.")
+    ]
+    other = joining([A, sold("b", "1", "TEE-S"), sold("c", "1", "TEE-S")], {("a", "1"): "itm_1", ("b", "1"): "itm_2"})
+    assert [one.reason for one in other.left] == [f"{first}the SKU TEE-S fits several items of the product."]
+    twice = joining([A, sold("c", "1", "X", "5"), sold("c", "2", "TEE-S")], {("a", "1"): "itm_1", ("c", "1"): "itm_1"})
+    assert [one.reason for one in twice.left] == [
+        f"{first}the listing sells the item of the SKU TEE-S as another variant already."
+    ]
+    assert (other.groups, twice.groups) == ([], [])
+
+
+_SOLD = st.lists(
+    st.builds(
+        sold,
+        st.sampled_from("abc"),
+        st.sampled_from("12345"),
+        st.sampled_from([None, "S", "M", " S"]),
+        st.none() | st.just("7"),
+    ),
+    max_size=8,
+    unique_by=lambda one: (one.listing_id, one.variant),
+)
+
+
+@given(_SOLD, st.data())
+def test_no_item_ever_holds_two_variants_of_one_listing(several: list[Sold], data: st.DataObject) -> None:
+    known = data.draw(st.lists(st.sampled_from(several), unique=True)) if several else []
+    items = {(one.listing_id, one.variant): f"itm_{one.variant}" for one in known}
+    found = joining(several, items)
+    homes = [(id_, listing) for (listing, _), id_ in items.items()]
+    homes += [(group.item_id or str(id(group)), one.listing_id) for group in found.groups for one, _ in group.members]
+    assert len(homes) == len(set(homes))
+    placed = {(one.listing_id, one.variant) for group in found.groups for one, _ in group.members}
+    left = {(one.sold.listing_id, one.sold.variant) for one in found.left}
+    assert not placed & left
+    assert placed | left | items.keys() == {(one.listing_id, one.variant) for one in several}
 
 
 def test_case_of_a_sku_counts_and_what_fits_nothing_stays_alone() -> None:

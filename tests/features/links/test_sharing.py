@@ -14,7 +14,7 @@ from tests.given.pushes import Far
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField, Writing
-from isthmus.connect.shapes import Inventory, Listing
+from isthmus.connect.shapes import Inventory, Listing, Variant
 from isthmus.engine.db import Database
 from isthmus.features import pushes, records
 from isthmus.features.links.errors import NotLinkable, NotLinked, WrongInventory
@@ -393,3 +393,50 @@ async def test_a_value_that_is_on_its_way_while_somebody_counts_is_no_sale_once_
     await shops.work(8)
     [item] = await balancing.inventory(shops.scope, product)
     assert (item.row["stock"], shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (20, 20, 20)
+
+
+async def test_a_new_variant_of_a_linked_listing_joins_what_it_is_elsewhere_and_shares_its_stock(shops: Shops) -> None:
+    product = await _linked(shops)
+    await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])
+    await shops.work()
+    await shops.put("con_one", _tee("a", "TEE", "CAP", stock=10))
+    await shops.work()
+    await shops.put("con_two", _tee("b", "TEE", " CAP", stock=10))
+    await shops.work()
+    items = {one.row["sku"]: one for one in await balancing.inventory(shops.scope, product)}
+    assert {sku: sorted((one["variant"], one["how"]) for one in item.links) for sku, item in items.items()} == {
+        "TEE": [("a-TEE", "sku"), ("b-TEE", "sku")],
+        "CAP": [("a-CAP", "sku"), ("b- CAP", "sku")],
+    }
+    assert await linking.suggestions(shops.scope, "sku", "", 10) == []
+    told = await given_records.events(shops.scope, "product.variants_linked")
+    assert [[one["variant"] for one in event["body"]["variants"]] for event in told] == [["a-CAP"], ["b- CAP"]]
+    await balancing.set_inventory(shops.scope, product, [Given(4, sku="CAP")])
+    await shops.work()
+    shown = [one["stock"] for item in await balancing.inventory(shops.scope, product) for one in item.links]
+    assert sorted(shown) == [4, 4, 10, 10]
+
+
+async def test_a_new_variant_that_may_be_two_things_is_suggested_with_the_reason_until_it_is_clear(
+    shops: Shops,
+) -> None:
+    product = await _linked(shops)
+    await shops.put("con_one", given_records.listing("a", _sold("a-TEE", "TEE"), _sold("a-NEW", "TEE")))
+    await shops.work()
+    [found] = await linking.suggestions(shops.scope, "sku", "", 10)
+    assert (found.value, found.ambiguous, len(found.members)) == ("TEE", True, 3)
+    assert found.reason.endswith("one connection sells the SKU TEE more than once.")
+    assert await linking.suggestions(shops.scope, "sku", "TEE", 10) == []
+    assert await linking.suggestions(shops.scope, "barcode", "", 10) == []
+    accepted = await linking.accept(shops.scope, "sku")
+    assert (accepted.products, list(accepted.left)) == ([], ["TEE"])
+    assert [len(one.links) for one in await balancing.inventory(shops.scope, product)] == [2]
+    await shops.put("con_one", given_records.listing("a", _sold("a-TEE", "TEE"), _sold("a-NEW", "NEW")))
+    await shops.work()
+    assert await linking.suggestions(shops.scope, "sku", "", 10) == []
+    items = {one.row["sku"]: len(one.links) for one in await balancing.inventory(shops.scope, product)}
+    assert items == {"TEE": 2, "NEW": 1}
+
+
+def _sold(external_id: str, sku: str) -> Variant:
+    return given_records.variant(external_id, sku)

@@ -16,6 +16,23 @@ class ProductLinked(Event):
     data: ClassVar[Mapping[str, Any]] = {"productId": _TEXT, "listings": {"type": "array", "items": _TEXT}}
 
 
+class VariantsLinked(Event):
+    """New variants of linked listings were linked with what they are in the other shops, or on their own."""
+
+    type: ClassVar[str] = "product.variants_linked"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {
+        "productId": _TEXT,
+        "variants": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"listingId": _TEXT, "variant": _TEXT, "itemId": _TEXT, "how": _TEXT},
+            },
+        },
+    }
+
+
 class ProductUnlinked(Event):
     """A listing was made a product of its own again."""
 
@@ -50,4 +67,4 @@ class BuffersSet(Event):
     type: ClassVar[str] = "inventory.buffer_set"
 
 
-EMITS = (ProductLinked, ProductUnlinked, InventorySet, InventoryChanged, BuffersSet)
+EMITS = (ProductLinked, VariantsLinked, ProductUnlinked, InventorySet, InventoryChanged, BuffersSet)

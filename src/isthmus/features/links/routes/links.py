@@ -92,7 +92,10 @@ async def list_suggestions(
     after: Annotated[str, Query(max_length=200, description="`next` of an earlier answer.")] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> Response:
-    """Variants of several connections under one SKU (trimmed, case kept), or else one barcode."""
+    """Variants of several connections under one SKU (trimmed, case kept), or else one barcode.
+
+    A new variant of a linked listing is linked by the same rule; where it is not clear what it is, it stands here.
+    """
     found = await linking.suggestions(scope, by, after, limit + 1)
     shown = found[:limit]
     following = shown[-1].value if len(found) > limit else None
@@ -147,5 +150,6 @@ def _suggestion(one: linking.Suggestion) -> SuggestionOut:
         for member in one.members
     ]
     word = "SKU" if one.by == "sku" else "barcode"
-    reason = f"{len({member.connection_id for member in members})} connections sell the {word} {one.value}."
+    plain = f"{len({member.connection_id for member in members})} connections sell the {word} {one.value}."
+    reason = one.reason or plain
     return SuggestionOut(by=one.by, value=one.value, reason=reason, ambiguous=one.ambiguous, members=members)

@@ -13,6 +13,7 @@ from isthmus.features import connections, pushes, records
 from isthmus.features.links.errors import WrongInventory
 from isthmus.features.links.events import BuffersSet, InventoryChanged, InventorySet
 from isthmus.features.links.model.sharing import Counted, Place, Spot, Standing, Step, counted, step
+from isthmus.features.links.service.joining import join
 from isthmus.features.links.store import items as store
 from isthmus.kit.errors import Problem
 from isthmus.scope import Scope, System, Tx
@@ -118,7 +119,11 @@ async def set_buffer(scope: Scope, connection_id: str, buffer: int) -> Mapping[s
 
 
 async def balance(scope: Scope, item_id: str) -> None:
-    """Compare an item with its shops, once; done twice it changes nothing more."""
+    """Compare an item with its shops, once; done twice it changes nothing more.
+
+    What its shops sell since lately is linked first.
+    """
+    await join(scope, item_id)
     async with scope.tx() as tx:
         links = (await store.links(tx, [item_id])).get(item_id, [])
     homes = {

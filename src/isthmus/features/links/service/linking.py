@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from isthmus.features import records
 from isthmus.features.links.errors import NotLinkable, NotLinked
 from isthmus.features.links.events import ProductLinked, ProductUnlinked
-from isthmus.features.links.model.matching import Group, Sold, grouped, twins
+from isthmus.features.links.model.matching import By, Group, Sold, grouped, joining, twins
+from isthmus.features.links.store import fresh
 from isthmus.features.links.store import items as store
 from isthmus.kit.errors import NotFound
 from isthmus.scope import Scope, Tx
 
-By = Literal["sku", "barcode"]
 _MOST = 100
 
 
@@ -29,25 +29,51 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Variants that look like the same thing; `ambiguous` where one connection sells it more than once."""
+    """Variants that look like the same thing; `ambiguous` where one connection sells it more than once.
+
+    `reason` tells why a new variant of a linked listing needs a person, and is empty otherwise.
+    """
 
     by: By
     value: str
     members: Sequence[Member]
     ambiguous: bool
+    reason: str = ""
 
 
 async def suggestions(
     scope: Scope, by: By, after: str, limit: int, values: Sequence[str] | None = None
 ) -> list[Suggestion]:
-    """What might be one product, in the order of the SKUs or barcodes behind `after`; all, or those of `values`."""
+    """What might be one product, in the order of the SKUs or barcodes behind `after`; all, or those of `values`.
+
+    New variants of linked listings are among them where it is not clear what they are.
+    """
     async with scope.tx() as tx:
         found = await records.linked.alike(tx, by, after, limit, values)
-    made = []
+        made = await _unclear(tx, by)
+    made = {value: one for value, one in made.items() if value > after and (values is None or value in values)}
     for value, rows in found:
         members = [Member(*row) for row in rows]
         connections = [one.connection_id for one in members]
-        made.append(Suggestion(by, value, members, len(set(connections)) < len(connections)))
+        reason = made[value].reason if value in made else ""
+        made[value] = Suggestion(by, value, members, len(set(connections)) < len(connections) or bool(reason), reason)
+    return [made[value] for value in sorted(made)][:limit]
+
+
+async def _unclear(tx: Tx, by: By) -> dict[str, Suggestion]:
+    """By value: new variants of linked listings that nobody can place without a person."""
+    made: dict[str, Suggestion] = {}
+    for product_id in await fresh.products(tx, _MOST):
+        whole = await records.linked.listings_of(tx, product_id)
+        rows = await records.linked.variants(tx, whole)
+        for one in joining(sold_of(rows), await store.linked(tx, whole)).left:
+            if one.by == by and one.value not in made:
+                several = sorted((one.sold, *one.others), key=lambda sold: (sold.listing_id, sold.variant))
+                members = [
+                    Member(sold.listing_id, sold.variant, sold.connection_id, product_id, sold.title or "")
+                    for sold in several
+                ]
+                made[one.value] = Suggestion(by, one.value, members, ambiguous=True, reason=one.reason)
     return made
 
 
@@ -70,12 +96,12 @@ async def _link(tx: Tx, scope: Scope, listing_ids: Sequence[str], product_id: st
     before = sorted({row["product_id"] for row in held} - {target})
     await records.linked.move(tx, listing_ids, target, scope.now)
     whole = await records.linked.listings_of(tx, target)
-    sold = _sold(await records.linked.variants(tx, whole))
+    sold = sold_of(await records.linked.variants(tx, whole))
     if same := twins(sold):
         raise NotLinkable(details={"reason": "duplicate_sku", "skus": same[:20]})
     if not sold:
         raise NotLinkable(details={"reason": "nothing_sold"})
-    await _put(tx, scope, target, grouped(sold, await store.linked(tx, whole)))
+    await put(tx, scope, target, grouped(sold, await store.linked(tx, whole)))
     for id_ in before:
         await store.drop_empty(tx, id_)
     await records.linked.drop_empty(tx, before)
@@ -83,7 +109,8 @@ async def _link(tx: Tx, scope: Scope, listing_ids: Sequence[str], product_id: st
     return target
 
 
-def _sold(rows: Sequence[Mapping[str, Any]]) -> list[Sold]:
+def sold_of(rows: Sequence[Mapping[str, Any]]) -> list[Sold]:
+    """Variants as rows of the store, as far as matching needs them."""
     return [
         Sold(
             row["listing_id"],
@@ -98,7 +125,8 @@ def _sold(rows: Sequence[Mapping[str, Any]]) -> list[Sold]:
     ]
 
 
-async def _put(tx: Tx, scope: Scope, product_id: str, groups: Sequence[Group]) -> None:
+async def put(tx: Tx, scope: Scope, product_id: str, groups: Sequence[Group]) -> list[tuple[str, Group]]:
+    """Link the members of each group with its item, made where there is none; the groups with their items' ids."""
     named = [(group.item_id or scope.id("itm"), group) for group in groups]
     rows: list[Mapping[str, object]] = [
         {"id": id_, "sku": group.sku, "barcode": group.barcode, "title": group.title, "stock": None}
@@ -107,6 +135,7 @@ async def _put(tx: Tx, scope: Scope, product_id: str, groups: Sequence[Group]) -
     await store.put_items(tx, product_id, rows, scope.now)
     members = [(id_, sold, how) for id_, group in named for sold, how in group.members]
     await store.put_links(tx, members, scope.principal.id, scope.now)
+    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +153,7 @@ async def accept(scope: Scope, by: By, values: Sequence[str] | None = None) -> A
     left = {}
     for one in found:
         if one.ambiguous:
-            left[one.value] = "One connection sells this more than once."
+            left[one.value] = one.reason or "One connection sells this more than once."
             continue
         try:
             made[await link(scope, [member.listing_id for member in one.members])] = None
@@ -143,14 +172,14 @@ async def unlink(scope: Scope, listing_id: str) -> str:
         others = [id_ for id_ in await records.linked.listings_of(tx, before) if id_ != listing_id]
         if not others:
             raise NotLinked
-        fresh = scope.id("prd")
-        await records.linked.copy(tx, listing_id, fresh, scope.now)
-        await records.linked.move(tx, [listing_id], fresh, scope.now)
+        made = scope.id("prd")
+        await records.linked.copy(tx, listing_id, made, scope.now)
+        await records.linked.move(tx, [listing_id], made, scope.now)
         await store.unlink(tx, listing_id)
         await store.drop_empty(tx, before)
         if len(others) == 1:
             await store.unlink(tx, others[0])
             await store.drop_empty(tx, before)
             await records.linked.set_own(tx, before, scope.now, own=False)
-        tx.emit(ProductUnlinked(subject=before, body={"productId": fresh, "listingId": listing_id}))
-    return fresh
+        tx.emit(ProductUnlinked(subject=before, body={"productId": made, "listingId": listing_id}))
+    return made
