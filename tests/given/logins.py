@@ -31,6 +31,7 @@ class Obedient:
     claims: dict[str, Any] = field(default_factory=dict)
     key: jwk.RSAKey = field(default_factory=lambda: KEY)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    said: str = ""
     clock: ShiftedClock = field(default_factory=lambda: ShiftedClock(SYSTEM))
 
     async def describe(self, _: web.Request) -> web.Response:
@@ -49,6 +50,7 @@ class Obedient:
 
     async def token(self, request: web.Request) -> web.Response:
         self.asked.append(dict(await request.post()))
+        self.said = request.headers.get("authorization", "")
         now = self.clock.unix()
         said = {"iss": self.url, "aud": CLIENT, "sub": "amy", "iat": now, "exp": now + 300, **self.claims}
         kept = {name: value for name, value in said.items() if value is not None}

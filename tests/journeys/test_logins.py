@@ -239,6 +239,28 @@ async def test_SE_11_who_has_a_second_factor_here_shows_it_after_a_login_that_te
     assert (await weak.call("GET", "/api/products")).status == 200
 
 
+async def test_SE_11_an_issuers_word_alone_takes_no_second_factor_away(hall: Hall) -> None:
+    person = await hall.member("kept@example.com", "kept")
+    asked = await person.start("one", tenant=hall.tenant, fresh="true")
+    hall.issuers["one"].claims = {"sub": "kept", "auth_time": hall.clock.unix()}
+    await person.back("one", asked)
+    secret = Secret((await person.call("POST", "/api/auth/second-factor")).body["secret"])
+    body = {"code": factors.code(secret, hall.clock.now())}
+    await person.call("POST", "/api/auth/second-factor/confirm", body)
+    other = Person(hall)
+    asked = await other.start("one", tenant=hall.tenant, fresh="true")
+    hall.issuers["one"].claims = {"sub": "kept", "auth_time": hall.clock.unix()}
+    assert (await other.back("one", asked)).status == 303
+    for method, path in (("DELETE", "/api/auth/second-factor"), ("POST", "/api/auth/oidc/two/link")):
+        refused = await other.call(method, path, {} if method == "POST" else None)
+        assert (refused.status, refused.body["error"]["code"]) == (403, "STEP_UP_REQUIRED")
+    assert (await other.me())["provedAt"] is None
+    hall.clock.advance(61)
+    proof = {"code": factors.code(secret, hall.clock.now())}
+    assert (await other.call("POST", "/api/auth/step-up", proof)).status == 200
+    assert (await other.call("DELETE", "/api/auth/second-factor")).status == 204
+
+
 async def test_who_was_removed_is_let_in_no_more_and_can_be_invited_anew_elsewhere(hall: Hall) -> None:
     person = await hall.member("leaves@example.com", "leaves")
     who = (await person.me())["id"].rpartition(":")[2]

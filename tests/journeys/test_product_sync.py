@@ -86,6 +86,17 @@ async def test_signed_events_are_taken_and_others_are_not(running: Deployment) -
     assert (await told("msg_4", "product.exploded", {"id": "w2"}))[0] == 400
 
 
+async def test_events_for_what_can_be_no_merchant_are_answered_as_those_for_an_unknown_one(running: Deployment) -> None:
+    amy = await running.merchant("Nobody's")
+    answers = []
+    for merchant in (amy.tenant_id, "ten_nobodys", "D%C2%B4", "-", "a" * 101, "%00"):
+        path = f"/api/merchants/{merchant}/product-sync/webhook"
+        async with amy.browser.post(running.address + path, json={}) as answer:
+            answers.append((answer.status, (await answer.json())["error"]["code"]))
+    assert answers[:-1] == [(401, "UNAUTHORIZED")] * 5
+    assert answers[-1] == (404, "NOT_FOUND"), "an address that is no plain text"
+
+
 async def test_what_is_not_set_or_not_there_is_said(running: Deployment) -> None:
     amy = await running.merchant("Nothing")
     root = f"/api/merchants/{amy.tenant_id}/product-sync"

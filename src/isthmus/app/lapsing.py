@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from isthmus.app.platform import Platform
 from isthmus.app.weakening import over
-from isthmus.features import audit, connections, webhooks_out
+from isthmus.features import access, audit, connections, webhooks_out
 from isthmus.kit.errors import Problem
 
 _LOG = logging.getLogger("isthmus.app")
@@ -50,5 +50,6 @@ def tighten(platform: Platform, names: Collection[str]) -> None:
     )
     outward = safe.part(webhooks_out.Settings)
     engine.part(connections.Clients).tighten(reach)
+    engine.part(access.Logins).tighten(reach.allow_networks)
     engine.part(webhooks_out.Sender).tighten(outward)
     platform.parts.update({connections.Settings: reach, webhooks_out.Settings: outward})

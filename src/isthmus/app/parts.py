@@ -53,7 +53,7 @@ def parts(
     made: list[object] = [
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
         access.Hasher(),
-        access.Logins(logins, reach.public_url),
+        access.Logins(logins, reach.public_url, reach.allow_networks),
         access.Leaving([leave for feature in FEATURES for leave in feature.leaves]),
         access.Rights((each for feature in FEATURES for each in feature.permissions), _embedded()),
         providers,

@@ -33,17 +33,20 @@ Fetch = Callable[[], Awaitable[object]]
 _log = logging.getLogger("isthmus.http.auth")
 
 
-def fetcher(url: str) -> Fetch:
-    """Fetches this address with a deadline and a cap. Raises CannotStart unless it is https, or http on loopback."""
+def fetcher(url: str, guard: Callable[[], AddressGuard] | None = None) -> Fetch:
+    """Fetches this address with a deadline and a cap. Raises CannotStart unless it is https, or http on loopback.
+
+    guard: makes what judges the addresses; without one an operator has named the host, so it may be an internal one.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if not (parts.scheme == "https" and host) and not (parts.scheme == "http" and is_loopback(host)):
         raise CannotStart("auth.jwks_url: a JWKS address starts with https://, or with http:// on this machine.")
 
     async def fetch() -> object:
-        # the operator named this host, so it may be an internal one; redirects may not lead elsewhere
-        guard = AddressGuard(allow=(host,))
-        async with ApiClient(guard=guard, retry=NEVER, breaker=None, redirects=0, max_body=MAX_BYTES) as client:
+        # redirects may not lead elsewhere
+        judge = AddressGuard(allow=(host,)) if guard is None else guard()
+        async with ApiClient(guard=judge, retry=NEVER, breaker=None, redirects=0, max_body=MAX_BYTES) as client:
             return (await client.get(url, deadline=_DEADLINE_SECONDS)).body
 
     return fetch

@@ -24,6 +24,11 @@ _ROLLBACK_DEADLINE = 5.0
 OnOpen = Callable[[], AbstractContextManager[object]]
 
 
+def is_tenant_id(text: str) -> bool:
+    """Whether this has the form of a tenant's id."""
+    return _TENANT.fullmatch(text) is not None
+
+
 class Tx:
     """One open transaction: a role, perhaps a tenant, and the connection they hold on."""
 
@@ -319,7 +324,7 @@ class Database:
 
     def tenant(self, tenant_id: str) -> Opening:
         """A transaction that sees one tenant's rows, by row-level security. Raises ValueError for a malformed id."""
-        if not _TENANT.fullmatch(tenant_id):
+        if not is_tenant_id(tenant_id):
             raise ValueError("not a tenant id")
         begin = f"begin; set local role {TENANT_ROLE}; set local isthmus.tenant = '{tenant_id}'{self._limits}"
         return Opening(self, begin, tenant_id)

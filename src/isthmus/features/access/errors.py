@@ -51,7 +51,7 @@ class TenantNotLetIn(Conflict):
 class LoginNotFound(NotFound):
     """People do not sign in at an issuer of this name here.
 
-    Take a name from `GET /api/auth/oidc`; an operator adds one with `ISTHMUS_LOGINS__<NAME>__ISSUER`.
+    Take a name from `GET /api/auth/oidc`; a super admin adds one with `POST /api/admin/login-issuers`.
     """
 
     code = "LOGIN_NOT_FOUND"
@@ -68,6 +68,51 @@ class LoginRefused(Unauthenticated):
 
     def __init__(self, reason: str) -> None:
         super().__init__(details={"reason": reason})
+
+
+class LastWayIn(Conflict):
+    """You could not come in any more: you have no password, and no other login at an issuer that is offered here.
+
+    Add another login first (`POST /api/auth/oidc/{issuer}/link`), or have an admin make a password reset for you.
+    """
+
+    code = "LAST_WAY_IN"
+
+
+class IdentityNotFound(NotFound):
+    """You have no login at an issuer under this id.
+
+    List yours: `GET /api/auth/identities`.
+    """
+
+    code = "IDENTITY_NOT_FOUND"
+
+
+class IssuerGiven(Conflict):
+    """This issuer stands in the environment of the deployment and cannot be changed here.
+
+    An operator changes it on the machine, where `ISTHMUS_LOGINS__<NAME>__ISSUER` is set.
+    """
+
+    code = "LOGIN_ISSUER_READ_ONLY"
+
+
+class IssuerTaken(Conflict):
+    """There is an issuer of this name, or one that is the same issuer, already.
+
+    List them: `GET /api/admin/login-issuers`. Change the one that is there, or choose another name.
+    """
+
+    code = "LOGIN_ISSUER_TAKEN"
+
+
+class TooManyIssuers(Conflict):
+    """There are as many issuers to sign in at as there may be.
+
+    Remove those that nobody signs in at any more.
+    """
+
+    code = "TOO_MANY_LOGIN_ISSUERS"
 
 
 class LoginTaken(Conflict):

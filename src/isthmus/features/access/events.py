@@ -216,8 +216,40 @@ class LoginLinked(Event):
     type: ClassVar[str] = "member.login_linked"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginUnlinked(Event):
+    """A member's login at another issuer opens nothing any more; their other sessions ended."""
+
+    type: ClassVar[str] = "member.login_unlinked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginIssuerAdded(Event):
+    """People of the deployment's tenants can be given logins at another issuer."""
+
+    type: ClassVar[str] = "login_issuer.added"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginIssuerChanged(Event):
+    """An issuer that people sign in at is called by other credentials, or has another label."""
+
+    type: ClassVar[str] = "login_issuer.changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginIssuerRemoved(Event):
+    """Nobody signs in at this issuer any more."""
+
+    type: ClassVar[str] = "login_issuer.removed"
+
+
 EMITS = (
     LoginLinked,
+    LoginUnlinked,
+    LoginIssuerAdded,
+    LoginIssuerChanged,
+    LoginIssuerRemoved,
     PasswordResetOffered,
     PasswordReset,
     SessionBegun,

@@ -3,10 +3,22 @@
 from isthmus.feature import Feature
 from isthmus.features.access.events import EMITS
 from isthmus.features.access.jobs import JOBS
-from isthmus.features.access.routes import accounts, exports, glasses, issuers, keys, logins, members, sessions, tenants
+from isthmus.features.access.routes import (
+    accounts,
+    exports,
+    glasses,
+    issuers,
+    keys,
+    logins,
+    members,
+    offering,
+    sessions,
+    tenants,
+)
 from isthmus.features.access.service.accounts import sweep
 from isthmus.features.access.service.erasing import missing
 from isthmus.features.access.service.factors import reseal
+from isthmus.features.access.service.offering import reseal_issuers
 from isthmus.features.access.settings import Settings
 
 FEATURE = Feature(
@@ -15,6 +27,8 @@ FEATURE = Feature(
         accounts.routes,
         sessions.routes,
         logins.routes,
+        logins.mine,
+        offering.routes,
         members.routes,
         issuers.routes,
         keys.routes,
@@ -27,8 +41,17 @@ FEATURE = Feature(
     jobs=JOBS,
     reconcile=[missing],
     emits=EMITS,
-    permissions=[accounts.OWN, members.MANAGE, keys.MANAGE, tenants.MANAGE, exports.EXPORT, glasses.BREAK, glasses.SEE],
+    permissions=[
+        accounts.OWN,
+        members.MANAGE,
+        keys.MANAGE,
+        tenants.MANAGE,
+        exports.EXPORT,
+        glasses.BREAK,
+        glasses.SEE,
+        offering.MANAGE,
+    ],
     periodic={"access.sweep": (600.0, sweep)},
-    reseals={"access.second_factors": reseal},
+    reseals={"access.second_factors": reseal, "access.login_issuers": reseal_issuers},
     settings=Settings,
 )

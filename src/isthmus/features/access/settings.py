@@ -59,6 +59,9 @@ class Settings:
     login_life: timedelta = field(
         default=timedelta(minutes=10), metadata={"help": "How long a login at another issuer may take."}
     )
+    login_issuers: int = field(
+        default=100, metadata={"help": "Most issuers to sign in at that super admins may add by API."}
+    )
     invitation_life: timedelta = field(
         default=timedelta(days=7), metadata={"help": "How long an invitation can be taken up."}
     )
@@ -66,10 +69,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenLogin:
-    """An issuer that people sign in at (OpenID Connect), from `ISTHMUS_LOGINS__<NAME>__<FIELD>`.
+    """An issuer that people sign in at (OpenID Connect), from `ISTHMUS_LOGINS__<NAME>__<FIELD>` or added by API.
 
     issuer: exactly as its ID tokens say it. The addresses are taken from its discovery document unless all three are
-    given. algorithms: of one family.
+    given. algorithms: of one family. by_operator: it stands in the environment, and may be inside our own network.
     """
 
     name: str
@@ -81,6 +84,7 @@ class GivenLogin:
     authorize_url: str = ""
     token_url: str = ""
     jwks_url: str = ""
+    by_operator: bool = True
 
 
 _FIELDS = {

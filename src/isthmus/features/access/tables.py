@@ -120,7 +120,8 @@ USER_IDENTITIES = tenant_table(
     ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
     Index("user_identities_user_idx", "tenant_id", "user_id"),
 )
-#: Logins on their way: `id` is the state's digest, `browser` that of the cookie. Nobody is known yet, so no tenant is.
+#: Logins on their way: `id` is the state's digest, `browser` that of the cookie. Nobody is known yet, so no tenant is,
+#: unless `member` adds the login to what opens their account; `session` is theirs.
 LOGIN_ATTEMPTS = platform_table(
     "login_attempts",
     Column("id", LargeBinary, primary_key=True),
@@ -130,7 +131,23 @@ LOGIN_ATTEMPTS = platform_table(
     Column("invitation", LargeBinary),
     Column("return_to", Text, nullable=False),
     Column("until", _TIME, nullable=False),
+    Column("member", Text),
+    Column("session", Text),
     Index("login_attempts_until_idx", "until"),
+)
+#: Issuers that people sign in at, beside those of the environment; rows of the deployment's own tenant. `id`: the name.
+LOGIN_ISSUERS = tenant_table(
+    "login_issuers",
+    Column("id", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("secret_sealed", LargeBinary),
+    Column("algorithms", ARRAY(Text), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    UniqueConstraint("tenant_id", "issuer"),
 )
 #: When an operator of the deployment was inside a tenant, and why.
 BREAK_GLASSES = tenant_table(

@@ -42,7 +42,8 @@ class Settings:
     allow_networks: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "Networks or names that tenants' own apps may point at, beside the public Internet.",
+            "help": "Networks or names that tenants' own apps may point at, and issuers that were added by API may be at, "
+            "beside the public Internet.",
             "weak": weakness.opened("tenants can have this server call machines of its own network"),
         },
     )

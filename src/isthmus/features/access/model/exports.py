@@ -75,6 +75,7 @@ LEFT: Mapping[str, str] = {
     "connection_hours": _COUNTED,
     "idempotency_keys": _OPENS,
     "integration_counts": _COUNTED,
+    "login_issuers": _OWN,
     "oauth_flows": _OPENS,
     "order_statuses": _COUNTED,
     "password_resets": _OPENS,

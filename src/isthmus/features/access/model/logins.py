@@ -7,8 +7,9 @@ it is kept here but digests.
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode, urlsplit
 
 from isthmus.kit.errors import Invalid
@@ -17,6 +18,7 @@ from isthmus.kit.secret import Secret
 _LONGEST_PATH = 500
 _COOKIE = "__Host-isthmus_login_"
 _COOKIE_LETTERS = 16
+_IDENTITY, _IDENTITY_LETTERS = "lgn_", 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,26 @@ class Answer:
     state: str
     code: str | None
     issuer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody's login at an issuer."""
+
+    issuer: str
+    subject: str
+    linked_at: datetime
+
+    @property
+    def id(self) -> str:
+        """Its id, which is made of what it is."""
+        told = hashlib.sha256(f"{self.issuer}\0{self.subject}".encode()).hexdigest()
+        return _IDENTITY + told[:_IDENTITY_LETTERS]
+
+
+def can_go(one: Identity, every: Sequence[Identity], issuers: Collection[str], *, has_password: bool) -> bool:
+    """Whether somebody still comes in without this login; those at issuers that are not offered open nothing."""
+    return has_password or any(each.id != one.id and each.issuer in issuers for each in every)
 
 
 def read_answer(query: Sequence[tuple[str, str]]) -> Answer | None:

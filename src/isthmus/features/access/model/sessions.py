@@ -45,8 +45,12 @@ class Session:
 
     @property
     def principal(self) -> Principal:
-        """Who shows it. Without the second factor a super admin, or who has one, is nobody yet (SE-11)."""
-        weak = (SUPER_ADMIN in self.roles or self.has_factor) and not self.strong
+        """Who shows it. Without the second factor a super admin, or who has one, is nobody yet (SE-11).
+
+        For who has one, no other proof counts: else whoever came in by an issuer alone could take the factor away.
+        """
+        lacking = self.has_factor and not self.strong
+        weak = lacking or (SUPER_ADMIN in self.roles and not self.strong)
         return Principal(
             "user",
             self.subject,
@@ -55,5 +59,5 @@ class Session:
             frozenset() if weak else frozenset(self.roles),
             frozenset({OWN}) if weak else frozenset(),
             session=self.id,
-            proved_at=self.proved_at.timestamp(),
+            proved_at=0.0 if lacking else self.proved_at.timestamp(),
         )

@@ -153,7 +153,7 @@ async def me(scope: ScopeDep) -> Response:
             roles=sorted(who.roles),
             permissions=sorted(who.permissions),
             session_id=who.session or None,
-            proved_at=datetime.fromtimestamp(who.proved_at, UTC) if who.session else None,
+            proved_at=datetime.fromtimestamp(who.proved_at, UTC) if who.session and who.proved_at else None,
         )
     )
 

@@ -1,6 +1,7 @@
 """`/api/auth/oidc`: sign in at another issuer, by OpenID Connect (security.md OA-19)."""
 
 import math
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -8,28 +9,43 @@ from pydantic import Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.features.access.errors import InvitationUnknown, LoginNotFound, LoginRefused, LoginTaken, SignInFailed
+from isthmus.features.access.errors import (
+    IdentityNotFound,
+    InvitationUnknown,
+    LastWayIn,
+    LoginNotFound,
+    LoginRefused,
+    LoginTaken,
+    MemberNotFound,
+    NoSession,
+    SignInFailed,
+)
 from isthmus.features.access.model.logins import Attempt
+from isthmus.features.access.routes.accounts import OWN
 from isthmus.features.access.routes.failures import login_failed, remember_place
+from isthmus.features.access.service import linking
 from isthmus.features.access.service import logins as service
-from isthmus.features.access.service.issuing import Logins
 from isthmus.features.access.service.logins import Asked
+from isthmus.features.access.service.offering import every_login
 from isthmus.http import (
     PUBLIC,
     Answer,
     CrossSite,
     FactsDep,
     Routes,
+    ScopeDep,
     SystemDep,
     Wire,
     check_own_page,
     document,
+    no_content,
     session_header,
 )
 from isthmus.kit.errors import Invalid
 from isthmus.kit.secret import Secret
 
 routes = Routes(prefix="/api/auth/oidc", tag="Accounts")
+mine = Routes(prefix="/api/auth/identities", tag="Accounts")
 
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 Path = Annotated[str, Field(max_length=500)]
@@ -68,10 +84,34 @@ class LoginStartedOut(Answer, frozen=True, kw_only=True):
     authorization_url: str
 
 
+class Linking(Wire):
+    """Where the browser goes afterwards: a path of this server."""
+
+    return_to: Path = "/"
+
+
+class IdentityOut(Answer, frozen=True, kw_only=True):
+    """A login of yours: whose at which issuer, and under which name that is offered here."""
+
+    id: str
+    issuer: str
+    subject: str
+    linked_at: datetime
+    name: str | None
+    label: str | None
+
+
+class IdentityList(Answer, frozen=True, kw_only=True):
+    """Your logins, the oldest first."""
+
+    items: list[IdentityOut]
+    has_password: bool
+
+
 @routes.get("", permission=PUBLIC, limit="open", response_model=LoginList, summary="Issuers to sign in at")
 async def list_logins(system: SystemDep) -> Response:
     """What a page draws a button for."""
-    found = system.engine.part(Logins).every
+    found = await every_login(system)
     items = [LoginOut(name=one.name, label=one.label, start=f"/api/auth/oidc/{one.name}/start") for one in found]
     return document(LoginList(items=items))
 
@@ -124,6 +164,67 @@ async def start_by_page(system: SystemDep, request: Request, issuer: str, body: 
     return remember_place(_kept(answer, begun.attempt, begun.seconds), asked.tenant, asked.return_to)
 
 
+@routes.post(
+    "/{issuer}/link",
+    permission=OWN,
+    limit="other",
+    response_model=LoginStartedOut,
+    summary="Add a login at an issuer to your own",
+    errors=(LoginNotFound, NoSession),
+    step_up=True,
+)
+async def link(system: SystemDep, scope: ScopeDep, request: Request, issuer: str, body: Linking) -> Response:
+    """For pages of this server, in a session of a member: go to `authorizationUrl` then, in this browser. When the
+    login comes back it opens this account from then on, beside what opened it before, if this session still goes on.
+    """
+    check_own_page(request.method, dict(request.scope["headers"]))
+    begun = await service.start_link(system, scope, issuer, body.return_to)
+    answer = document(LoginStartedOut(authorization_url=begun.address.reveal()))
+    return remember_place(_kept(answer, begun.attempt, begun.seconds), "", "")
+
+
+@mine.get(
+    "",
+    permission=OWN,
+    limit="other",
+    response_model=IdentityList,
+    summary="Your logins at issuers",
+)
+async def list_identities(system: SystemDep, scope: ScopeDep) -> Response:
+    """How you come in: whether with a password, and by which logins. One without a `name` is at an issuer that is not
+    offered any more. Keys, and people who have their account at another issuer, have none.
+    """
+    found = await linking.ways_in(system, scope)
+    items = [
+        IdentityOut(
+            id=one.id,
+            issuer=one.issuer,
+            subject=one.subject,
+            linked_at=one.linked_at,
+            name=given.name if given else None,
+            label=given.label if given else None,
+        )
+        for one, given in found.logins
+    ]
+    return document(IdentityList(items=items, has_password=found.has_password))
+
+
+@mine.delete(
+    "/{identity_id}",
+    permission=OWN,
+    limit="other",
+    response_model=None,
+    summary="Take a login of yours away",
+    status=204,
+    errors=(MemberNotFound, IdentityNotFound, LastWayIn),
+    step_up=True,
+)
+async def unlink(system: SystemDep, scope: ScopeDep, identity_id: str) -> Response:
+    """Every other session of yours ends. The last way in stays."""
+    await linking.unlink(system, scope, identity_id)
+    return no_content()
+
+
 @routes.get(
     "/{issuer}/callback",
     permission=PUBLIC,
@@ -132,18 +233,20 @@ async def start_by_page(system: SystemDep, request: Request, issuer: str, body: 
     summary="The way back from an issuer",
     status=303,
     open_query=True,
-    errors=(LoginNotFound, LoginRefused, LoginTaken, InvitationUnknown, SignInFailed),
+    errors=(LoginNotFound, LoginRefused, LoginTaken, InvitationUnknown, SignInFailed, NoSession),
     failure_page=login_failed,
 )
 async def callback(system: SystemDep, facts: FactsDep, request: Request, issuer: str) -> Response:
     """Ends in a session of this browser, and at the path that the login was begun with. It counts in the browser that
-    began, once; whoever is sent here by another page signs nobody in.
+    began, once; whoever is sent here by another page signs nobody in. A login that was to be added to a member's own
+    begins no session.
     """
     query = request.query_params.multi_items()
     ended = await service.finish_login(system, facts, issuer, query, dict(request.cookies))
     answer = Response(status_code=_SEE_OTHER, headers={"location": ended.return_to})
-    seconds = math.ceil((ended.until - system.now).total_seconds())
-    answer.headers.append("set-cookie", session_header(ended.shown, seconds))
+    if ended.shown is not None and ended.until is not None:
+        seconds = math.ceil((ended.until - system.now).total_seconds())
+        answer.headers.append("set-cookie", session_header(ended.shown, seconds))
     return remember_place(_kept(answer, Attempt(Secret(request.query_params["state"]), Secret("")), 0), "", "")
 
 

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from isthmus.features.access.errors import InvitationUnknown, LoginRefused, LoginTaken, SignInFailed
+from isthmus.features.access.errors import InvitationUnknown, LoginRefused, LoginTaken, NoSession, SignInFailed
 from isthmus.features.access.events import LoginLinked, MemberJoined, SignedIn
 from isthmus.features.access.model import accounts as model
 from isthmus.features.access.model import logins
 from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.model.logins import Attempt
 from isthmus.features.access.model.sessions import Kind
-from isthmus.features.access.service import sessions
+from isthmus.features.access.service import linking, sessions
 from isthmus.features.access.service.accounts import acting
 from isthmus.features.access.service.issuing import Logins
+from isthmus.features.access.service.offering import find_login
 from isthmus.features.access.service.sessions import Proven
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import accounts as accounts_store
@@ -54,10 +55,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A session in this browser, and where it goes now."""
+    """A session in this browser, none where it has one already, and where it goes now."""
 
-    shown: Secret
-    until: datetime
+    shown: Secret | None
+    until: datetime | None
     return_to: str
 
 
@@ -65,15 +66,33 @@ async def start_login(  # house: silent - nobody is known yet
     system: System, name: str, asked: Asked
 ) -> Started:
     """Begin a login in this browser. Raises LoginNotFound, Invalid, Unavailable."""
-    offered, life = system.engine.part(Logins), system.engine.part(Settings).login_life
-    given = offered.named(name)
-    endpoints = await offered.endpoints(given, system.clock)
-    attempt = Attempt(Secret(ids.token(_BITS)), Secret(ids.token(_BITS)))
     invited = None if asked.invitation is None else model.digest(asked.invitation)
     kept = store.Attempt(asked.tenant, invited, logins.read_path(asked.return_to))
+    return await _begun(system, name, kept, fresh=asked.fresh)
+
+
+async def start_link(  # house: silent - nothing is linked yet
+    system: System, scope: Scope, name: str, return_to: str
+) -> Started:
+    """Begin a login in this browser that becomes one of the caller's own. Raises NoSession, LoginNotFound, Invalid,
+    Unavailable.
+    """
+    who = scope.principal
+    if not who.session or who.issuer != sessions.ISSUER:
+        raise NoSession
+    path = logins.read_path(return_to)
+    kept = store.Attempt(scope.tenant_id, None, path, member=who.subject, session=who.session)
+    return await _begun(system, name, kept, fresh=False)
+
+
+async def _begun(system: System, name: str, kept: store.Attempt, *, fresh: bool) -> Started:
+    asking, life = system.engine.part(Logins), system.engine.part(Settings).login_life
+    given = await find_login(system, name)
+    endpoints = await asking.endpoints(given, system.clock)
+    attempt = Attempt(Secret(ids.token(_BITS)), Secret(ids.token(_BITS)))
     async with system.tx() as tx:
         await store.insert_attempt(tx, kept, attempt.digests, name, system.now + life)
-    address = attempt.address(endpoints, given.client_id, offered.redirect(name), fresh=asked.fresh)
+    address = attempt.address(endpoints, given.client_id, asking.redirect(name), fresh=fresh)
     return Started(address, attempt, int(life.total_seconds()))
 
 
@@ -83,10 +102,9 @@ async def finish_login(
     """A session for whom the issuer vouches, in the browser that began; what it began with is used up.
 
     Raises LoginNotFound, LoginRefused, LoginTaken, InvitationUnknown, SignInFailed for somebody without an account,
-    Unavailable.
+    NoSession where a login was to be added in a session that has ended, Unavailable.
     """
-    offered = system.engine.part(Logins)
-    given, answer = offered.named(name), logins.read_answer(query)
+    given, answer = await find_login(system, name), logins.read_answer(query)
     if answer is None:
         raise LoginRefused("elsewhere")
     bare = Attempt(Secret(answer.state), Secret(""))
@@ -95,7 +113,10 @@ async def finish_login(
         kept = await store.take_attempt(tx, attempt.digests, name, system.now)
     if kept is None:
         raise LoginRefused("elsewhere")
-    vouched = await offered.vouched(given, attempt, answer, system.clock)
+    vouched = await system.engine.part(Logins).vouched(given, attempt, answer, system.clock)
+    if kept.member is not None:
+        await linking.link(system, facts, kept, vouched)
+        return Ended(None, None, kept.return_to)
     scope = await _joined(system, facts, kept.invitation, vouched) if kept.invitation is not None else None
     if scope is None:
         scope = await _known(system, facts, kept.tenant, vouched)
@@ -117,7 +138,8 @@ async def _joined(system: System, facts: RequestFacts, invitation: bytes, vouche
             raise LoginTaken
         told = {"email": found.user.email, "roles": list(found.user.roles)}
         tx.emit(
-            MemberJoined(subject=found.user.id, after=told), LoginLinked(subject=found.user.id, body=_told(vouched))
+            MemberJoined(subject=found.user.id, after=told),
+            LoginLinked(subject=found.user.id, body=linking.told(vouched)),
         )
     return scope
 
@@ -142,9 +164,5 @@ async def _entered(scope: Scope, vouched: IdToken, return_to: str) -> Ended:
     user_id = scope.principal.subject
     async with scope.tx() as tx:
         begun = await sessions.begin(scope, tx, Kind.COOKIE, user_id=user_id, proven=proven)
-        tx.emit(SignedIn(subject=user_id, body=_told(vouched)))
+        tx.emit(SignedIn(subject=user_id, body=linking.told(vouched)))
     return Ended(begun.shown, begun.until, return_to)
-
-
-def _told(vouched: IdToken) -> dict[str, object]:
-    return {"issuer": vouched.issuer, "subject": vouched.subject}

@@ -34,6 +34,9 @@ _SOME = statement(
 )
 _BY_EMAIL = statement(select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.email == bindparam("email")))
 _BY_ID = statement(select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.id == bindparam("id")))
+_HELD = statement(
+    select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.id == bindparam("id")).with_for_update(key_share=True)
+)
 _INVITED = statement(
     select(U.c.tenant_id, U.c.invited_until, T.c.status.label("tenant_status"), *_COLUMNS)
     .join(T, T.c.id == U.c.tenant_id)
@@ -134,6 +137,12 @@ async def known(tx: Tx, *, email: str | None = None, user_id: str | None = None)
         if user_id is None
         else await tx.fetchrow(_BY_ID, tenant_id=tx.tenant_id, id=user_id)
     )
+    return Known(_user(row), row["password_hash"]) if row else None
+
+
+async def held(tx: Tx, user_id: str) -> Known | None:
+    """Somebody whom nobody else changes until the transaction ends."""
+    row = await tx.fetchrow(_HELD, tenant_id=tx.tenant_id, id=user_id)
     return Known(_user(row), row["password_hash"]) if row else None
 
 

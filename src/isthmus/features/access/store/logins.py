@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
+from isthmus.features.access.model.logins import Identity
 from isthmus.features.access.tables import LOGIN_ATTEMPTS as L
 from isthmus.features.access.tables import USER_IDENTITIES as I
 
@@ -20,7 +21,7 @@ _TAKE = statement(
         L.c.issuer == bindparam("issuer"),
         L.c.until > bindparam("now"),
     )
-    .returning(L.c.tenant, L.c.invitation, L.c.return_to)
+    .returning(L.c.tenant, L.c.invitation, L.c.return_to, L.c.member, L.c.session)
 )
 _SWEEP = statement(delete(L).where(L.c.until <= bindparam("now")))
 _LINK = statement(
@@ -31,22 +32,40 @@ _LINK = statement(
 _WHOSE = statement(
     select(I.c.user_id).where(_MINE, I.c.issuer == bindparam("issuer"), I.c.subject == bindparam("subject"))
 )
+_OF = statement(
+    select(I.c.issuer, I.c.subject, I.c.linked_at)
+    .where(_MINE, I.c.user_id == bindparam("user_id"))
+    .order_by(I.c.linked_at, I.c.issuer, I.c.subject)
+)
+_UNLINK_ONE = statement(
+    delete(I).where(
+        _MINE,
+        I.c.user_id == bindparam("user_id"),
+        I.c.issuer == bindparam("issuer"),
+        I.c.subject == bindparam("subject"),
+    )
+)
 _UNLINK = statement(delete(I).where(_MINE, I.c.user_id == bindparam("user_id")))
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A login on its way: where to, by which invitation, and where the browser goes then."""
+    """A login on its way: where to, by which invitation, and where the browser goes then.
+
+    Or for which member of the tenant, from which session of theirs.
+    """
 
     tenant: str
     invitation: bytes | None
     return_to: str
+    member: str | None = None
+    session: str | None = None
 
 
 async def insert_attempt(tx: Tx, attempt: Attempt, digests: tuple[bytes, bytes], issuer: str, until: datetime) -> None:
     """Note a login by the digests of its state and of its browser's cookie."""
     state, browser = digests
-    about = {"tenant": attempt.tenant, "invitation": attempt.invitation, "return_to": attempt.return_to}
+    about = {name: getattr(attempt, name) for name in ("tenant", "invitation", "return_to", "member", "session")}
     await tx.execute(_ADD, id=state, browser=browser, issuer=issuer, until=until, **about)
 
 
@@ -54,7 +73,7 @@ async def take_attempt(tx: Tx, digests: tuple[bytes, bytes], issuer: str, now: d
     """Use a login up, once, in its own browser and at its own issuer only."""
     state, browser = digests
     row = await tx.fetchrow(_TAKE, id=state, browser=browser, issuer=issuer, now=now)
-    return Attempt(row["tenant"], row["invitation"], row["return_to"]) if row else None
+    return Attempt(**row) if row else None
 
 
 async def sweep(tx: Tx, now: datetime) -> None:
@@ -74,6 +93,17 @@ async def user_of(tx: Tx, who: tuple[str, str]) -> str | None:
     issuer, subject = who
     found: str | None = await tx.fetchval(_WHOSE, tenant_id=tx.tenant_id, issuer=issuer, subject=subject)
     return found
+
+
+async def identities(tx: Tx, user_id: str) -> list[Identity]:
+    """Somebody's logins, the oldest first."""
+    return [Identity(**row) for row in await tx.fetch(_OF, tenant_id=tx.tenant_id, user_id=user_id)]
+
+
+async def delete_identity(tx: Tx, user_id: str, who: tuple[str, str]) -> None:
+    """This login opens nothing any more."""
+    issuer, subject = who
+    await tx.execute(_UNLINK_ONE, tenant_id=tx.tenant_id, user_id=user_id, issuer=issuer, subject=subject)
 
 
 async def delete_identities(tx: Tx, user_id: str) -> None:

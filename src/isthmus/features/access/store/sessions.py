@@ -1,6 +1,6 @@
 """Every statement about sessions."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
@@ -19,6 +19,12 @@ _PERSON = _MINE & (S.c.issuer == bindparam("issuer")) & (S.c.subject == bindpara
 _DIGEST = S.c.digest == bindparam("digest")
 _START = statement(insert(S).values({column.name: bindparam(column.name) for column in S.c}))
 _END = statement(delete(S).where(_PERSON, func.coalesce(S.c.kind == bindparam("kind"), true())))
+_END_OTHERS = statement(delete(S).where(_PERSON, S.c.id != bindparam("kept")))
+_ALIVE = statement(
+    select(S.c.id).where(
+        _PERSON, S.c.id == bindparam("id"), S.c.ends_at > bindparam("now"), S.c.seen_at > bindparam("seen")
+    )
+)
 _END_ONE = statement(delete(S).where(_PERSON, _DIGEST))
 _DROP = statement(delete(S).where(_MINE, _DIGEST))
 _SHOWN = statement(
@@ -73,6 +79,20 @@ async def insert_session(tx: Tx, made: Session, *, user_id: str | None) -> None:
 async def delete_sessions(tx: Tx, issuer: str, subject: str, *, kind: Kind | None = None) -> int:
     """End every session of somebody, or those of one kind; how many there were."""
     return await tx.execute(_END, tenant_id=tx.tenant_id, issuer=issuer, subject=subject, kind=kind)
+
+
+async def delete_other_sessions(tx: Tx, issuer: str, subject: str, kept: str) -> int:
+    """End every session of somebody but this one; how many there were."""
+    return await tx.execute(_END_OTHERS, tenant_id=tx.tenant_id, issuer=issuer, subject=subject, kept=kept)
+
+
+async def is_alive(tx: Tx, who: tuple[str, str], session_id: str, now: datetime, idle: timedelta) -> bool:
+    """Whether this session of issuer and subject still goes on."""
+    issuer, subject = who
+    found = await tx.fetchval(
+        _ALIVE, tenant_id=tx.tenant_id, issuer=issuer, subject=subject, id=session_id, now=now, seen=now - idle
+    )
+    return found is not None
 
 
 async def delete_session(tx: Tx, issuer: str, subject: str, digest: bytes) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from croniter import croniter
 
+from isthmus.engine.db import is_tenant_id
 from isthmus.features import connections, sync, vault
 from isthmus.features.uploads import store
 from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
@@ -29,6 +30,7 @@ _FIELD: Final = "webhook_secret"
 _EVENTS: Final = 1_000
 #: The name under which a mapping is saved that the configuration writes out.
 _OWN_MAPPING: Final = "product-sync"
+_NOBODY: Final = "Nobody takes products here, or the signature does not fit."
 
 
 class _Taken(Exception):
@@ -157,11 +159,13 @@ async def take_events(scope: Scope, headers: Mapping[str, str], body: bytes) -> 
 
     The same delivery a second time changes nothing. Raises Unauthenticated, Invalid.
     """
+    if not is_tenant_id(scope.tenant_id):
+        raise Unauthenticated(_NOBODY)
     async with scope.tx() as tx:
         row = await store.config(tx)
         secret = await _secret(scope, tx, row)
     if row is None or secret is None or not row["enabled"]:
-        raise Unauthenticated("Nobody takes products here, or the signature does not fit.")
+        raise Unauthenticated(_NOBODY)
     try:
         webhooks.verify(headers, body, [secret], scope.now)
     except webhooks.WebhookRefused as refusal:
