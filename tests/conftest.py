@@ -1,6 +1,7 @@
 """What every test may ask for: the embedded PostgreSQL, and a fresh migrated database per module."""
 
 import errno
+import gc
 import ipaddress
 import os
 import socket
@@ -17,8 +18,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the many processes that tests
 from tests.house_database import Copy, copy, server
 
 from isthmus.engine.db import Database, EmbeddedPostgres
+from isthmus.kit.memory import collect_less_often
 
 pytest_plugins = ["tests.beside"]
+collect_less_often()
 
 
 #: Files that take a minute or so: begun first, so that no process works on alone at the end.
@@ -37,6 +40,12 @@ _LONG = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long files first; everything else stays in its order."""
     items.sort(key=lambda item: item.path.stem not in _LONG)
+
+
+def pytest_collection_finish() -> None:
+    """Modules and the thousands of tests stay to the end: the collector need not walk them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _is_outside(address: object) -> bool:

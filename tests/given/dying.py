@@ -5,6 +5,7 @@ lines to its standard output is heard by the test, also when it dies right behin
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import uvloop
 
 KILLED = -signal.SIGKILL
 _ROOT = Path(__file__).parents[2]
@@ -63,7 +65,8 @@ async def zygote(module: str, argument: str) -> AsyncIterator[Zygote]:
 
 
 def serve(work: Callable[[Order], Coroutine[Any, Any, None]]) -> None:
-    """Carry out orders until stdin ends, each in a fork."""
+    """Carry out orders until stdin ends, each in a fork, which is gone before there is anything to collect."""
+    gc.disable()
     for order in _orders():
         os.write(1, f"{_END}{_forked(work, order)}\n".encode())
 
@@ -78,7 +81,7 @@ def _forked(work: Callable[[Order], Coroutine[Any, Any, None]], order: Order) ->
     if child == 0:
         status = 1
         try:
-            asyncio.run(work(order))
+            uvloop.run(work(order))
             status = 0
         except BaseException:
             traceback.print_exc()

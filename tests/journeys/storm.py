@@ -70,7 +70,7 @@ class Hasty:
         if seconds >= _NEVER:
             await asyncio.sleep(seconds)
         self.ahead += max(0.0, seconds)
-        await asyncio.sleep(min(seconds, _TURN))  # quotas are counted by the database's clock
+        await asyncio.sleep(min(seconds, _TURN))  # whoever waits again and again lets others work
 
 
 async def work(scope: Scope, due: Mapping[str, Sequence[str]]) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from isthmus.cli.probe import probe
 from isthmus.cli.webhook import webhook
+from isthmus.kit.memory import collect_less_often
 
 #: What the platform's commands need and the light install does not have.
 _SERVER_ONLY = ("asyncpg", "fastapi", "alembic", "cryptography")
@@ -14,6 +15,7 @@ _SERVER_ONLY = ("asyncpg", "fastapi", "alembic", "cryptography")
 
 def build() -> typer.Typer:
     """The command line as far as this install goes."""
+    collect_less_often()  # before the rest is imported, which leaves nothing to collect
     app = typer.Typer(
         name="isthmus",
         help="Connect a product to its customers' other systems: marketplaces, CRMs, payment gateways, any API.",

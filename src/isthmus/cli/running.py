@@ -13,7 +13,6 @@ import uvloop
 from isthmus.app import SECTIONS, Platform, open_platform
 from isthmus.http import logging as edge_logging
 from isthmus.kit.errors import Problem
-from isthmus.kit.memory import collect_less_often
 from isthmus.settings import Settings, load
 
 T = TypeVar("T")
@@ -31,7 +30,6 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a command to its end on uvloop; of several parts that failed together the first failure is told."""
     # a core file would hold every key of this process, and those of the processes that it starts (security.md LO-07)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    collect_less_often()
     try:
         return uvloop.run(main)
     except BaseExceptionGroup as group:
