@@ -1,5 +1,6 @@
 """SA-03: what moves secrets or widens who sees a provider takes two super admins, where there are two."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,9 +12,10 @@ from tests.given.edge import Edge
 
 from isthmus.engine.db import Database
 from isthmus.features import access, catalog, vault
+from isthmus.features.catalog import store
 from isthmus.features.catalog.feature import FEATURE
 from isthmus.features.catalog.model.history import Difference
-from isthmus.features.catalog.model.proposals import weighty
+from isthmus.features.catalog.model.proposals import ProposalState, weighty
 from isthmus.features.catalog.service import changing, proposals
 from isthmus.http import HttpSettings, RequestFacts
 from isthmus.kit.clock import SYSTEM
@@ -141,9 +143,9 @@ async def test_SA_03_where_there_are_two_a_weighty_change_waits_for_the_other(of
     assert (again.status_code, again.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_CLOSED")
     kinds = await office.told("waits")
     assert [kind for kind, _ in kinds] == [
-        "provider.created", "provider.change_proposed", "provider.changed", "provider.change_approved",
+        "provider.created", "provider.change_proposed", "provider.change_approved", "provider.changed",
     ]  # fmt: skip
-    said = kinds[2][1]["approval"]
+    said = kinds[3][1]["approval"]
     assert said["proposal"] == proposal["id"]
     assert (said["proposedBy"].endswith("usr_1"), said["approvedBy"].endswith(office.bo)) == (True, True)
 
@@ -245,6 +247,75 @@ async def test_a_proposal_that_would_do_something_else_by_now_does_nothing(offic
     answer = await office.call("POST", f"{CHANGES}/{held['id']}/approve", by=office.bo)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_STALE")
     assert (await office.call("GET", f"{AT}/crm/stale")).json()["audience"] == "system"
+
+
+async def until_somebody_waits(office: Office, call: "asyncio.Task[Any]") -> None:
+    """Until the call stands behind a row that somebody else holds."""
+    waiting = "select count(*) as many from pg_locks where not granted and pid <> pg_backend_pid()"
+    async with asyncio.timeout(20):
+        while not call.done():
+            async with office.system.tx() as tx:
+                if (await tx.fetch_sql(waiting))[0]["many"]:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_SA_03_what_is_turned_down_while_another_agrees_is_not_made(office: Office) -> None:
+    await office.hire()
+    await office.call("POST", AT, given.document("down") | {"audience": "system"})
+    held = (await office.call("PATCH", f"{AT}/crm/down/audience", {"audience": "tenant"})).json()
+    async with house.platform(office.system).tx() as tx:
+        turned = await store.update_decided(tx, held["id"], ProposalState.REJECTED, "user:amy", office.clock.now())
+        approving = asyncio.create_task(office.call("POST", f"{CHANGES}/{held['id']}/approve", by=office.bo))
+        await until_somebody_waits(office, approving)
+    answer = await approving
+    assert turned
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_CLOSED")
+    assert (await office.call("GET", f"{AT}/crm/down")).json()["audience"] == "system"
+    assert [kind for kind, _ in await office.told("down")] == ["provider.created", "provider.change_proposed"]
+
+
+@pytest.mark.parametrize("way", ["change", "rollback", "app"])
+async def test_SA_03_what_is_being_made_is_turned_down_no_more(office: Office, way: str) -> None:
+    await office.hire()
+    slug = f"late{way}"
+    await office.call("POST", AT, given.document(slug) | {"audience": "system"})
+    await office.call("PUT", f"{AT}/crm/{slug}/app", {"hosts": {}})
+    asked: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "change": ("PATCH", f"{AT}/crm/{slug}/audience", {"audience": "tenant"}),
+        "rollback": ("POST", f"{AT}/crm/{slug}/versions/1/rollback", {}),
+        "app": ("PUT", f"{AT}/crm/{slug}/app", {"hosts": {"api": "https://b.acme.example"}}),
+    }
+    if way == "rollback":
+        moved = await office.call(
+            "PATCH", f"{AT}/crm/{slug}", {"authType": "basic", "hosts": {"api": "https://c.example"}}
+        )
+        await office.call("POST", f"{CHANGES}/{moved.json()['id']}/approve", by=office.bo)
+    held = (await office.call(*asked[way])).json()
+    assert held["state"] == "open", held
+    row = "select 1 as one from {} where {} = $1 for update"
+    held_row = row.format("registrations", "provider") if way == "app" else row.format("provider_overrides", "id")
+    async with office.system.tx() as tx:
+        assert await tx.fetch_sql(held_row, slug)
+        approving = asyncio.create_task(office.call("POST", f"{CHANGES}/{held['id']}/approve", by=office.bo))
+        await until_somebody_waits(office, approving)
+        rejecting = asyncio.create_task(office.call("POST", f"{CHANGES}/{held['id']}/reject"))
+    approved, rejected = await asyncio.gather(approving, rejecting)
+    assert (approved.status_code, approved.json()["state"]) == (200, "approved"), approved.text
+    assert (rejected.status_code, rejected.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_CLOSED")
+    kinds = [kind for kind, _ in await office.told(slug)]
+    assert kinds.count("provider.change_rejected") == 0
+    assert kinds.count("provider.change_approved") == (2 if way == "rollback" else 1)
+
+
+async def test_SA_03_a_change_that_fails_leaves_its_proposal_open(office: Office) -> None:
+    await office.hire()
+    wanted = given.document("twice")
+    first, second = [(await office.call("POST", AT, wanted)).json() for _ in range(2)]
+    assert (await office.call("POST", f"{CHANGES}/{first['id']}/approve", by=office.bo)).status_code == 200
+    taken = await office.call("POST", f"{CHANGES}/{second['id']}/approve", by=office.bo)
+    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "PROVIDER_EXISTS")
+    assert (await office.call("GET", f"{CHANGES}/{second['id']}")).json()["state"] == "open"
 
 
 async def test_SA_03_a_key_proposes_nothing_that_its_holder_could_agree_to(office: Office) -> None:

@@ -42,7 +42,7 @@ class Settings:
     allow_networks: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "Networks or names that tenants' own apps may point at, and issuers that were added by API may be at, "
+            "help": "Networks or names where tenants' own apps, and issuers that were added by API, may be, "
             "beside the public Internet.",
             "weak": weakness.opened("tenants can have this server call machines of its own network"),
         },

@@ -53,11 +53,9 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreed:
-    """What a second person agreed to: exactly these differences."""
+    """What a second person agrees to: exactly the differences that the proposal shows."""
 
-    proposal: str
-    proposed_by: str
-    differences: tuple[Difference, ...]
+    proposal: Proposal
 
 
 def weighty(differences: Sequence[Difference], *, fresh: bool = False) -> tuple[str, ...]:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from isthmus.features.catalog.errors import ProposalStale, SecondPersonNeeded
+from isthmus.features.catalog import store
+from isthmus.features.catalog.errors import ProposalClosed, ProposalStale, SecondPersonNeeded
+from isthmus.features.catalog.events import ProviderChangeApproved
 from isthmus.features.catalog.model import proposals as model
 from isthmus.features.catalog.model.history import Difference, differences
-from isthmus.features.catalog.model.proposals import Agreed
-from isthmus.scope import Scope
+from isthmus.features.catalog.model.proposals import Agreed, Proposal, ProposalState
+from isthmus.scope import Scope, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,10 @@ async def agree(
     """
     found = plain(differences(before, after))
     if agreed is not None:
-        if found != agreed.differences:
+        wanted = agreed.proposal
+        if found != wanted.differences:
             raise ProposalStale
-        said = {"proposal": agreed.proposal, "proposedBy": agreed.proposed_by, "approvedBy": scope.principal.id}
+        said = {"proposal": wanted.id, "proposedBy": wanted.proposed_by, "approvedBy": scope.principal.id}
         return {"approval": said}
     reasons = model.weighty(found, fresh=not before)
     if not reasons:
@@ -45,6 +48,39 @@ async def agree(
     if await scope.part(Colleagues).others(scope):
         raise SecondPersonNeeded(found, reasons)
     return {"approval": {"withoutSecondPerson": "only one super admin", "reasons": list(reasons)}}
+
+
+async def settle(scope: Scope, tx: Tx, agreed: Agreed | None) -> None:
+    """Decide the proposal in the transaction that makes its change: neither is without the other.
+
+    Called before anything is written, so that whoever turns it down at this moment comes before or after all of it.
+    Raises ProposalClosed for one that has been decided.
+    """
+    if agreed is None:
+        return
+    found = agreed.proposal
+    if not await store.update_decided(tx, found.id, ProposalState.APPROVED, scope.principal.id, scope.now):
+        raise ProposalClosed
+    tx.emit(ProviderChangeApproved(subject=found.provider, body=told(found), **sides(found)))
+
+
+def told(found: Proposal) -> dict[str, object]:
+    """What the log says of a proposal."""
+    return {
+        "proposal": found.id,
+        "action": found.action,
+        "reasons": list(found.reasons),
+        "proposedBy": found.proposed_by,
+        "until": found.until.isoformat(),
+    }
+
+
+def sides(found: Proposal) -> dict[str, dict[str, object]]:
+    """What would be other, before and after, for the log."""
+    return {
+        "before": {one.path: one.before for one in found.differences if one.before is not None},
+        "after": {one.path: one.after for one in found.differences if one.after is not None},
+    }
 
 
 def plain(found: Sequence[Difference]) -> tuple[Difference, ...]:

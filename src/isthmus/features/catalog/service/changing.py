@@ -18,7 +18,7 @@ from isthmus.features.catalog.model import providers as model
 from isthmus.features.catalog.model.history import Difference, Version
 from isthmus.features.catalog.model.proposals import Agreed
 from isthmus.features.catalog.model.providers import Override, Provider
-from isthmus.features.catalog.service.agreeing import agree
+from isthmus.features.catalog.service.agreeing import agree, settle
 from isthmus.features.catalog.service.providers import Providers, provider
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
@@ -45,6 +45,7 @@ async def create_provider(scope: Scope, data: Document, agreed: Agreed | None = 
     await _check_free(scope, wanted.provider)
     told = await agree(scope, {}, state, agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
+        await settle(scope, tx, agreed)
         old = await store.override(tx, wanted.provider)
         if scope.part(Providers).is_own(wanted.provider) or (old is not None and not old.removed):
             raise ProviderExists(details={"provider": wanted.provider})
@@ -141,6 +142,7 @@ async def _changed(scope: Scope, shown: Provider, changes: Document, action: str
     row, manifest, after = _declared(shown, before | news) if shown.declared else _overridden(shown, before, news)
     told = await agree(scope, before, after, agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
+        await settle(scope, tx, agreed)
         old = await store.override(tx, shown.id)
         if (old.version if old else 0) != shown.version:
             raise ProviderChangedMeanwhile(details={"revision": old.version if old else 0})
@@ -220,6 +222,7 @@ async def reset_provider(
     before = {} if old.removed else document_of(shown)
     told = await agree(scope, before, document_of(shelf.shown(slug)), agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
+        await settle(scope, tx, agreed)
         fresh = Override(slug, None, None, {}, await _next(tx, slug, old), scope.now)
         await _put(scope, tx, fresh, None, ("reset", {}))
         tx.emit(ProviderChanged(subject=slug, before=model.told(old.state), after={}, body=told))
@@ -288,6 +291,7 @@ async def _back_to_overrides(
     after = model.overlay(scope.part(Providers).shown(shown.id), row)
     told = await agree(scope, document_of(shown), document_of(after), agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
+        await settle(scope, tx, agreed)
         old = await store.override(tx, shown.id)
         fresh = replace(row, version=await _next(tx, shown.id, old))
         if (old.version if old else 0) != shown.version:

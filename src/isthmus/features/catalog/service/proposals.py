@@ -16,6 +16,7 @@ from isthmus.features.catalog.errors import (
 from isthmus.features.catalog.events import ProviderChangeApproved, ProviderChangeProposed, ProviderChangeRejected
 from isthmus.features.catalog.model.proposals import Agreed, Proposal, ProposalState
 from isthmus.features.catalog.service import changing, files, registrations
+from isthmus.features.catalog.service.agreeing import sides, told
 from isthmus.features.catalog.settings import Settings
 from isthmus.kit.errors import Forbidden
 from isthmus.kit.paging import Ask, Page
@@ -68,7 +69,7 @@ async def _propose(scope: Scope, wish: Wish, needed: SecondPersonNeeded) -> Prop
             sealed=sealed,
         )
         await store.put_proposal(tx, made)
-        tx.emit(ProviderChangeProposed(subject=made.provider, body=_told(made), **_sides(made)))
+        tx.emit(ProviderChangeProposed(subject=made.provider, body=told(made), **sides(made)))
     return made
 
 
@@ -90,7 +91,7 @@ async def proposal(scope: Scope, proposal_id: str) -> Proposal:
 
 
 async def approve(scope: Scope, proposal_id: str) -> Proposal:
-    """Agree to a change and make it, exactly as the proposal shows it.
+    """Agree to a change and make it, exactly as the proposal shows it, in one transaction with the decision.
 
     Raises ProposalNotFound, ProposalClosed, OwnProposal, ProposalStale where it would do something else by now,
     Forbidden for whoever is no person, and what making the change raises.
@@ -100,9 +101,10 @@ async def approve(scope: Scope, proposal_id: str) -> Proposal:
         raise Forbidden("Only a person can be the second person of a change.")
     if found.proposed_by == scope.principal.id:
         raise OwnProposal
-    agreed = Agreed(proposal=found.id, proposed_by=found.proposed_by, differences=found.differences)
-    await _MAKE[found.action](scope, found, agreed)
-    return await _decide(scope, found, ProposalState.APPROVED)
+    await _MAKE[found.action](scope, found, Agreed(proposal=found))
+    done = await proposal(scope, proposal_id)
+    # what is so already takes no transaction that could have decided it
+    return await _decide(scope, found, ProposalState.APPROVED) if done.state is ProposalState.OPEN else done
 
 
 async def reject(scope: Scope, proposal_id: str) -> Proposal:
@@ -123,7 +125,7 @@ async def _decide(scope: Scope, found: Proposal, state: ProposalState) -> Propos
     async with scope.platform().tx() as tx:  # house: platform - proposals belong to the deployment
         if not await store.update_decided(tx, found.id, state, scope.principal.id, scope.now):
             raise ProposalClosed
-        tx.emit(kind(subject=found.provider, body=_told(found), **_sides(found)))
+        tx.emit(kind(subject=found.provider, body=told(found), **sides(found)))
     return await proposal(scope, found.id)
 
 
@@ -166,24 +168,6 @@ _MAKE: Mapping[str, Callable[[Scope, Proposal, Agreed], Awaitable[None]]] = {
     "reset": _reset,
     "app": _set_app,
 }
-
-
-def _told(found: Proposal) -> dict[str, object]:
-    return {
-        "proposal": found.id,
-        "action": found.action,
-        "reasons": list(found.reasons),
-        "proposedBy": found.proposed_by,
-        "until": found.until.isoformat(),
-    }
-
-
-def _sides(found: Proposal) -> dict[str, dict[str, object]]:
-    """What would be other, before and after, for the log."""
-    return {
-        "before": {one.path: one.before for one in found.differences if one.before is not None},
-        "after": {one.path: one.after for one in found.differences if one.after is not None},
-    }
 
 
 async def sweep(system: System) -> None:  # house: silent - whoever looks at it is told that it has ended

@@ -19,7 +19,7 @@ from isthmus.features.catalog.model import apps as model
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.apps import AppChange, StoredApp
 from isthmus.features.catalog.model.proposals import Agreed
-from isthmus.features.catalog.service.agreeing import agree
+from isthmus.features.catalog.service.agreeing import agree, settle
 from isthmus.features.catalog.service.providers import Providers
 from isthmus.features.catalog.service.providers import found as found_of
 from isthmus.features.catalog.settings import GivenApp, GivenApps
@@ -156,6 +156,7 @@ async def set_app(
     manifest = (await found_of(scope, provider)).manifest
     told = await _moved(scope, manifest, credentials, hosts, agreed)
     async with scope.tx() as tx:
+        await settle(scope, tx, agreed)
         old = await store.app_of(tx, scope.tenant_id, provider)
         known = await _opened(scope, tx, old) if old and old.usable(manifest) else {}
         decided = model.change(manifest, old, known, credentials, hosts)
