@@ -31,6 +31,11 @@ async def world(database: Database) -> World:
     return made
 
 
+#: A delivery that was not committed in its platform's time is answered 503; on a machine that stands still for seconds
+#: that happens, and as a platform does one sends again.
+_TIMES = 5
+
+
 async def _boundaries(world: World, url: str, boundaries: Sequence[int]) -> int:
     """Have intakes die at each of these: the first six are those of the days, two flushes have at least eight each."""
     _, token = await world.source()
@@ -38,16 +43,25 @@ async def _boundaries(world: World, url: str, boundaries: Sequence[int]) -> int:
     everything = set(waiting)
     died = 0
     async with dying.zygote("tests.given.webhooks_in_killed", url) as intakes:
-        for boundary in (*boundaries, 0):
+
+        async def round_(boundary: int) -> bool:
             known = (*sorted(waiting), *sorted(everything - waiting))
             batch = known if boundary == 0 else known[:6]
             order = {"token": token, "secret": GITHUB.reveal(), "ids": batch, "boundary": boundary}
             status, told = await intakes.heard(order)
-            acknowledged = set(told)
-            died += status == KILLED
-            kept = await _kept(world)
-            assert acknowledged <= set(kept), "acknowledged and lost"
-            waiting -= acknowledged
+            assert set(told) <= set(await _kept(world)), "acknowledged and lost"
+            waiting.difference_update(told)
+            return status == KILLED
+
+        for boundary in boundaries:
+            for _ in range(_TIMES):
+                if await round_(boundary):
+                    died += 1
+                    break
+        for _ in range(_TIMES):
+            assert not await round_(0)
+            if not waiting:
+                break
     kept = await _kept(world)
     assert waiting == set()
     assert {id_: kept[id_] for id_ in everything} == dict.fromkeys(everything, 1)
@@ -65,7 +79,7 @@ async def test_PR_01_killed_around_every_statement_of_a_flush(world: World, copi
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3000)
 async def test_PR_01_killed_around_every_statement_of_many_flushes(world: World, copied: Copy) -> None:
     for _ in range(6):
         assert await _boundaries(world, copied.url, range(1, 21)) == 20
