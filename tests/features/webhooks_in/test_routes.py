@@ -172,6 +172,41 @@ async def test_the_simulator_and_a_plan_answer_over_http(edge: Edge) -> None:
     assert (answer.status_code, answer.json()["state"]) == (202, "planned")
     naive = await edge.call("POST", "/api/webhooks/replay", json={"since": "2020-01-01T00:00:00"})
     assert naive.status_code == 400
+    for wrong in ({"state": "unrouted"}, {"until": "2019-01-01T00:00:00Z"}):
+        answer = await edge.call("POST", "/api/webhooks/replay", json={**plan, **wrong})
+        assert answer.status_code == 400, wrong
+
+
+async def test_a_secret_of_another_form_is_refused_when_it_is_given_and_not_when_it_is_used(edge: Edge) -> None:
+    for provider, secret, fits in (
+        ("discord", "not-a-key", False),
+        ("discord", "ab" * 32, True),
+        ("sendgrid", "aGVsbG8=", False),
+        ("standard_webhooks", "whsec_!!!", False),
+        ("standard_webhooks", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", True),
+        ("adyen", "not hex", False),
+        ("gitlab", "short", False),
+        ("gitlab", "long-enough", True),
+    ):
+        given = {"provider": provider, "secret": secret}
+        answer = await edge.call("POST", "/api/webhooks/sources", json=given)
+        assert answer.status_code == (201 if fits else 400), (given, answer.text)
+        if not fits:
+            assert answer.json()["error"]["details"]["fields"][0]["path"] == "secret"
+            assert secret not in answer.text
+
+
+async def test_what_has_leaked_ends_at_once_where_that_is_asked_for(edge: Edge, door: httpx2.AsyncClient) -> None:
+    source = await made(edge)
+    path, rotate = "/hooks/" + source["url"].rpartition("/")[2], f"/api/webhooks/sources/{source['id']}/rotate"
+    assert (await edge.call("POST", rotate, json={})).status_code == 400
+    assert (await edge.call("POST", rotate, json={"address": True, "overlapSeconds": -1})).status_code == 400
+    ended = await edge.call("POST", rotate, json={"address": True, "secret": "another", "overlapSeconds": 0})
+    assert ended.status_code == 200, ended.text
+    new = "/hooks/" + ended.json()["url"].rpartition("/")[2]
+    assert [(await door.post(to, content=b"{}", headers=signed(b"{}"))).status_code for to in (path, new)] == [401, 401]
+    mark = {"x-hub-signature-256": "sha256=" + hmac.digest(b"another", b"{}", "sha256").hex()}
+    assert (await door.post(new, content=b"{}", headers=mark)).status_code == 200
 
 
 async def test_the_log_is_searched_by_what_stands_in_the_bodies(edge: Edge, door: httpx2.AsyncClient) -> None:

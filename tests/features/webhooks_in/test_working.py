@@ -216,6 +216,28 @@ async def test_WH_04_news_of_another_tenants_shop_at_ones_own_address_go_nowhere
     assert await world.rows("select id from sync_runs") == []
 
 
+async def test_what_a_secret_of_ones_own_has_signed_reaches_ones_handlers_without_a_connection(world: World) -> None:
+    await pushed(world, news(999, code=3), news(999, code=8))
+    wanted, unwanted = await log(world)
+    assert (wanted["tenant_id"], wanted["connection_id"], wanted["state"]) == ("ten_one", None, "waiting")
+    assert (unwanted["connection_id"], unwanted["state"]) == (None, "unrouted")
+    assert unwanted["reason"].startswith("No connection of yours")
+    await world.work("ten_one")
+    assert [(told.event, told.connection_id) for told in CALLS.told] == [("order.updated", None)]
+    assert await world.rows("select id from sync_runs") == []
+    # the deployment's own address is nobody's: there such news stay where they are
+    await pushed(world, news(998, code=3), tenant="ten_platform")
+    assert (await log(world))[-1]["state"] == "unrouted"
+
+
+async def test_news_that_name_no_account_are_for_the_handlers_of_the_source(world: World) -> None:
+    seen, token = await world.source(provider="stripe", secret=Secret("whsec_of_ours"))
+    assert (await world.push("ten_one", seen, token, b'{"id":"evt_1","type":"charge.succeeded"}')).status == 200
+    await routing.route(world.scope("ten_one"), seen.source.id)
+    (row,) = await log(world)
+    assert (row["state"], row["reason"]) == ("ignored", "No handler wants this event.")
+
+
 async def test_WH_07_nothing_in_a_body_but_its_ids_takes_effect(world: World) -> None:
     forged = [json.loads(news(111, number=n)) | {"data": {"item_id": 5, "price": n, "stock": 9}} for n in range(3)]
     await pushed(world, *(json.dumps(one).encode() for one in forged))

@@ -110,6 +110,8 @@ class Planned:
 
     tasks: Sequence[Task]
     reason: str | None = None
+    #: Whether there is no handler for it at all.
+    unwanted: bool = False
 
     @property
     def state(self) -> State:
@@ -139,7 +141,7 @@ def plan(rules: Sequence[Rule], source_filter: str | None, one: Subject) -> Plan
         return Planned((), "A simulated delivery reaches no handler.")
     found = matching(rules, one)
     if not found:
-        return Planned((), "No handler wants this event.")
+        return Planned((), "No handler wants this event.", unwanted=True)
     if source_filter is not None and not _lets_through(source_filter, one):
         return Planned((), "The source's filter leaves it out.")
     fine = [rule for rule in found if rule.filter is None or _lets_through(rule.filter, one)]

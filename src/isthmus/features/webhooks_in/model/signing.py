@@ -10,6 +10,8 @@ from isthmus.features.webhooks_in.model.verifying import decoded, signed
 from isthmus.kit.secret import Secret
 
 _HEADER = "header:"
+#: Ways of signing for which both sides hold the same secret.
+_SHARED = frozenset({"hmac", "hash", "token"})
 
 
 def request(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Request:
@@ -21,11 +23,16 @@ def request(method: str, url: str, headers: Mapping[str, str], body: bytes) -> R
 def sign(
     unsigned: Request, scheme: Webhooks, secret: Secret, now: datetime, *, app: Mapping[str, str], message_id: str
 ) -> Request:
-    """The request with the headers that prove it. Raises ValueError where the sender's key is not ours to hold."""
-    for signature in scheme.signatures:
-        key = decoded(signature, secret)
-        if key is not None and signature.kind in {"hmac", "hash", "token"} and signature.where.startswith(_HEADER):
+    """The request with the headers that prove it.
+
+    Raises ValueError where the sender's key is not ours to hold, and for a secret of another form.
+    """
+    shared = [one for one in scheme.signatures if one.kind in _SHARED and one.where.startswith(_HEADER)]
+    for signature in shared:
+        if decoded(signature, secret) is not None:
             return _signed(unsigned, signature, secret, now, app, message_id)
+    if shared:
+        raise ValueError("this is no secret of the form that this platform's secrets have")
     raise ValueError("this platform signs with a private key of its own, so only it can sign")
 
 

@@ -188,6 +188,29 @@ def decoded(signature: Signature, secret: Secret) -> bytes | None:
         return None
 
 
+def usable(scheme: Webhooks, secret: Secret) -> bool:
+    """Whether a secret is of a form with which something could be believed here."""
+    return any(_serves(signature, secret) for signature in scheme.signatures)
+
+
+def _serves(signature: Signature, secret: Secret) -> bool:
+    key = decoded(signature, secret)
+    if key is None:
+        return False
+    if signature.kind == "token":
+        # what is never recognised as a token where it stands fits nothing
+        shown = signature.form.replace("{value}", secret.reveal())
+        return any(found["value"] == secret.reveal() for found in _compiled(signature.pattern).finditer(shown))
+    try:
+        if signature.kind == "ed25519":
+            ed25519.Ed25519PublicKey.from_public_bytes(key)
+        elif signature.kind == "ecdsa":
+            return isinstance(load_der_public_key(key), ec.EllipticCurvePublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
 def _wordpress(text: str) -> bytes:
     return _ENTITY.sub(lambda found: _entity(found[1]), text).encode()
 

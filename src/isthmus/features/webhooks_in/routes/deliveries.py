@@ -167,9 +167,12 @@ async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
     Counting ends after two seconds: where `exact` is false, there are at least `total`.
     """
     _check_body(body.body_path, body.body_value)
+    since, until = _aware("since", body.since) or scope.now, _aware("until", body.until) or scope.now
+    if until < since:
+        raise Invalid.field("until", "The end lies before the beginning.")
     filters = Filters(
-        since=_aware("since", body.since) or scope.now,
-        until=_aware("until", body.until) or scope.now,
+        since=since,
+        until=until,
         source_id=body.source_id,
         connection_id=body.connection_id,
         provider=body.provider,

@@ -3,10 +3,10 @@
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from isthmus.features.webhooks_in.model.deliveries import Delivery
 from isthmus.features.webhooks_in.service.following import Feed
@@ -45,10 +45,11 @@ class ChangeSource(Wire):
 
 
 class RotateSource(Wire):
-    """A new address, a new secret, or both; the old ones count for the overlap."""
+    """A new address, a new secret, or both; the old ones count for the overlap, and with 0 they end at once."""
 
     address: bool = False
     secret: SecretStr | None = None
+    overlap_seconds: int | None = Field(default=None, ge=0, le=7 * 86_400)
 
 
 class Simulate(Wire):
@@ -79,7 +80,7 @@ class Replay(Wire):
     connection_id: str | None = None
     provider: str | None = None
     event: str | None = None
-    state: str | None = None
+    state: Literal["done", "ignored", "dead"] | None = None
     topic: str | None = None
     object: str | None = None
     account: str | None = None

@@ -1,5 +1,7 @@
 """Sources over HTTP."""
 
+from datetime import timedelta
+
 from starlette.responses import Response
 
 from isthmus.features.catalog import ProviderNotFound
@@ -84,13 +86,15 @@ async def change_source(scope: ScopeDep, source_id: str, body: ChangeSource) -> 
     limit="other",
     response_model=SourceOut,
     summary="Give a source a new address or a new secret",
-    errors=(SourceNotFound,),
+    errors=(SourceNotFound, PushesNothing),
     secret_fields=("url",),
 )
 async def rotate_source(scope: ScopeDep, source_id: str, body: RotateSource) -> Response:
-    """The old ones count for the overlap."""
+    """The old ones count for `overlapSeconds`, a day by default; 0 ends what has leaked at once."""
     secret = Secret(body.secret.get_secret_value()) if body.secret else None
-    return document(source_out(await managing.rotate(scope, source_id, token=body.address, secret=secret)))
+    overlap = None if body.overlap_seconds is None else timedelta(seconds=body.overlap_seconds)
+    seen = await managing.rotate(scope, source_id, token=body.address, secret=secret, overlap=overlap)
+    return document(source_out(seen))
 
 
 @routes.delete(

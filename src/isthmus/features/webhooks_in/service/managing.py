@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from isthmus.connect.webhooks import Webhooks
 from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.events import SourceAdded, SourceChanged, SourceRemoved, SourceRotated
 from isthmus.features.webhooks_in.model import deliveries, expressions
 from isthmus.features.webhooks_in.model.deliveries import Source
+from isthmus.features.webhooks_in.model.verifying import usable
 from isthmus.features.webhooks_in.service import finding
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import sources as store
@@ -80,6 +82,8 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
     held = bool(manifest.webhooks.connection_field) and wanted.connection_id is not None
     if wanted.secret is None and not (uses_app or wanted.pulled or held):
         raise Invalid.field("secret", "This provider signs with a secret of its own; enter it here.")
+    if wanted.secret is not None:
+        _check_secret(manifest.webhooks, wanted.secret)
     app = {name: value for name, value in (wanted.app or {}).items() if name in manifest.webhooks.app_fields}
     made = Source(
         scope.id("src"), wanted.provider, wanted.name or manifest.name, wanted.connection_id, uses_app, app,
@@ -94,6 +98,12 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         tx.emit(SourceAdded(subject=made.id, after={"provider": made.provider, "name": made.name}))
     await _put_token(scope, made.id, token, until=None)
     return await _seen(scope, made, Secret(finding.address(System(scope.engine, scope.clock), token)))
+
+
+def _check_secret(scheme: Webhooks, secret: Secret) -> None:
+    """Raise Invalid for a secret with which nothing could ever be believed."""
+    if not usable(scheme, secret):
+        raise Invalid.field("secret", f"No delivery of this provider could fit this secret. {scheme.setup}".rstrip())
 
 
 async def _put_secret(scope: Scope, tx: Tx, source_id: str, secret: Secret) -> None:
@@ -175,10 +185,23 @@ async def change(scope: Scope, source_id: str, changes: Mapping[str, Any]) -> Se
     return await _seen(scope, changed)
 
 
-async def rotate(scope: Scope, source_id: str, *, token: bool, secret: Secret | None) -> Seen:
-    """Give a source a new address, a new secret, or both; the old ones count for the overlap. Raises SourceNotFound."""
+async def rotate(
+    scope: Scope, source_id: str, *, token: bool, secret: Secret | None, overlap: timedelta | None = None
+) -> Seen:
+    """Give a source a new address, a new secret, or both.
+
+    overlap: for how long the old ones count; by default as the settings say, and zero ends them at once. Raises
+    SourceNotFound, Invalid.
+    """
     found = await own(scope, source_id)
-    until = scope.now + scope.part(Settings).overlap
+    if not token and secret is None:
+        raise Invalid.field("secret", "Give a new secret, or ask for a new address with `address`.")
+    if secret is not None:
+        scheme = (await catalog.found(scope, found.provider)).manifest.webhooks
+        if scheme is None:
+            raise PushesNothing
+        _check_secret(scheme, secret)
+    until = scope.now + (scope.part(Settings).overlap if overlap is None else overlap)
     fresh = ids.token(deliveries.TOKEN_BITS)
     async with scope.tx() as tx:
         if secret is not None:

@@ -32,6 +32,8 @@ class _Target:
     tenant_id: str
     connection_id: str | None
     reason: str | None = None
+    #: Why it goes nowhere where no handler wants it; a connection that is made later may.
+    otherwise: str | None = None
 
 
 async def route(scope: Scope, source_id: str) -> None:
@@ -87,6 +89,8 @@ async def _send(
 
 
 def _routed(id_: str, target: _Target, planned: Planned) -> Routed:
+    if planned.unwanted and target.otherwise is not None:
+        return Routed(id_, target.tenant_id, None, State.UNROUTED, target.otherwise)
     return Routed(id_, target.tenant_id, target.connection_id, planned.state, planned.reason)
 
 
@@ -99,6 +103,9 @@ async def _target(system: System, scope: Scope, source: Source, account: str) ->
     if held is None and source.connection_id is not None and not (account and source.uses_app):
         # what one connection's own secret has signed is about that connection, whatever name it gives the account
         held = (scope.tenant_id, source.connection_id)
+    if held is None and not source.uses_app and scope.tenant_id != PLATFORM_TENANT:
+        # only this tenant's own secret can have signed it, so it is news for its handlers; but of no connection
+        return _Target(scope.tenant_id, None, otherwise=_NOBODY if account else None)
     if held is None or (scope.tenant_id not in {PLATFORM_TENANT, held[0]}):
         return _Target(scope.tenant_id, None, _NOBODY)
     tenant_id, connection_id = held
