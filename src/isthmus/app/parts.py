@@ -67,6 +67,7 @@ def parts(
         connections.Members(access.known_members),
         catalog.Colleagues(access.other_super_admins),
         sync.Calendar(schedules.next_runs),
+        sync.Besides(uploads.moved),
         uploads.Formats(registry.folders()),
         webhooks_in.Handlers(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),

@@ -271,7 +271,7 @@ async def test_all_or_nothing_is_not_stopped_once_it_writes(scope: Scope) -> Non
     async with scope.tx() as tx:
         taken = await store.claim(tx, upload.id, timedelta(seconds=0), scope.now)
         assert taken is not None
-        await store.begin_writing(tx, taken, scope.now)
+        await store.begin_writing(tx, taken)
     with pytest.raises(UploadBusy, match="ends by itself"):
         await managing.cancel(scope, upload.id)
     await running.work(scope, upload.id)

@@ -7,8 +7,10 @@ from isthmus.features.sync.model import Run as Run
 from isthmus.features.sync.model import State as State
 from isthmus.features.sync.service import ORDERS as ORDERS
 from isthmus.features.sync.service import PRODUCTS as PRODUCTS
+from isthmus.features.sync.service import Besides as Besides
 from isthmus.features.sync.service import Calendar as Calendar
 from isthmus.features.sync.service import Extent as Extent
+from isthmus.features.sync.service import Moved as Moved
 from isthmus.features.sync.service import RunFilter as RunFilter
 from isthmus.features.sync.service import Shop as Shop
 from isthmus.features.sync.service import Source as Source

@@ -4,6 +4,7 @@ from isthmus.features.uploads.errors import UploadNotFound as UploadNotFound
 from isthmus.features.uploads.model.upload import State as State
 from isthmus.features.uploads.model.upload import Upload as Upload
 from isthmus.features.uploads.model.upload import UploadMode as UploadMode
+from isthmus.features.uploads.routes.news import moved as moved
 from isthmus.features.uploads.service.formats import Formats as Formats
 from isthmus.features.uploads.service.managing import errors as errors
 from isthmus.features.uploads.service.receiving import Wish as Wish

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -45,6 +46,8 @@ UPLOADS = tenant_table(
     #: How far the phase has got: the place behind the last product that is done, and its line.
     _count("place"),
     _count("line"),
+    #: How much of the file the phase has done, from 0 to 1; null before its first page.
+    Column("share", Float),
     _count("rows"),
     _count("products"),
     _count("created"),
@@ -63,6 +66,7 @@ UPLOADS = tenant_table(
     Column("changed_at", _TIME, nullable=False),
     Column("started_at", _TIME),
     Column("finished_at", _TIME),
+    Index("uploads_changed", "changed_at"),
     Index(
         "uploads_open",
         "changed_at",

@@ -125,7 +125,9 @@ def sold_of(rows: Sequence[Mapping[str, Any]]) -> list[Sold]:
     ]
 
 
-async def put(tx: Tx, scope: Scope, product_id: str, groups: Sequence[Group]) -> list[tuple[str, Group]]:
+async def put(  # house: silent - whoever links tells
+    tx: Tx, scope: Scope, product_id: str, groups: Sequence[Group]
+) -> list[tuple[str, Group]]:
     """Link the members of each group with its item, made where there is none; the groups with their items' ids."""
     named = [(group.item_id or scope.id("itm"), group) for group in groups]
     rows: list[Mapping[str, object]] = [

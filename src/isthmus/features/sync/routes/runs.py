@@ -283,15 +283,24 @@ async def get_status(
 
 
 @routes.get(
-    "/stream", permission=READ, limit="other", response_model=None, summary="Progress of every run, live", stream=True
+    "/stream",
+    permission=READ,
+    limit="other",
+    response_model=None,
+    summary="Progress of every run and upload, live",
+    stream=True,
 )
 async def stream(scope: ScopeDep, live: LiveDep) -> Response:
-    """Events named `run`, each with the run as it stands; `Last-Event-ID` goes on where a reader left."""
+    """Events named `run` and `upload`, each with it as it stands; `Last-Event-ID` goes on where a reader left.
+
+    Uploads are told to those who may see them, with how much of the file is done, rows a second, and the seconds left.
+    """
 
     async def source(after: str | None) -> AsyncIterator[Sent]:
         async with aclosing(service.news(scope, _moment(after))) as news:
-            async for run in news:
-                yield Sent(str((run.changed_at - _EPOCH) // _MICROSECOND), "run", _out(scope, run))
+            async for one in news:
+                named = ("run", _out(scope, one)) if isinstance(one, Run) else (one.kind, one.shown)
+                yield Sent(str((one.changed_at - _EPOCH) // _MICROSECOND), *named)
 
     return live.stream(source)
 

@@ -4,6 +4,8 @@ from isthmus.features.sync.service.absent import ABSENT as ABSENT
 from isthmus.features.sync.service.absent import compare as compare
 from isthmus.features.sync.service.absent import decide as decide
 from isthmus.features.sync.service.absent import suspects as suspects
+from isthmus.features.sync.service.besides import Besides as Besides
+from isthmus.features.sync.service.besides import Moved as Moved
 from isthmus.features.sync.service.calendar import Calendar as Calendar
 from isthmus.features.sync.service.calendar import Times as Times
 from isthmus.features.sync.service.calendar import next_times as next_times

@@ -8,11 +8,12 @@ from typing import Any
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import RunNotFound
 from isthmus.features.sync.model import Run
+from isthmus.features.sync.service.besides import Moved, moved
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import RunFilter
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
 
 #: A change is stamped before its transaction commits, so news are looked for a little before the last ones.
 _LATE_COMMITS = timedelta(seconds=10)
@@ -84,27 +85,35 @@ def _status(newest: Run, mark: Mapping[str, Any] | None) -> Status:
     return Status(newest.connection_id, newest.entity, newest, watermark, completed)
 
 
-async def news(scope: Scope, since: datetime | None) -> AsyncGenerator[Run]:
-    """Every change of the tenant's runs, as the run stands after it, for ever; from now on, or from `since`.
+async def news(scope: Scope, since: datetime | None) -> AsyncGenerator[Run | Moved]:
+    """Every change of the tenant's runs, and of what moves beside them, as it stands after it, for ever.
 
-    A reader that comes back with the stamp of the last change it saw may see one twice and misses none.
+    From now on, or from `since`. A reader that comes back with the stamp of the last change it saw may see one twice
+    and misses none.
     """
     pause = scope.part(Settings).stream_interval.total_seconds()
     told: dict[str, datetime] = {}
     if since is None:
         async with scope.tx() as tx:
             since = await store.clock(tx)
-            told = {run.id: run.changed_at for run in await store.changed(tx, since - _LATE_COMMITS, _NEWS)}
+            told = {one.id: one.changed_at for one in (await _changed(scope, tx, since - _LATE_COMMITS))[0]}
     behind = False
     while True:
         async with scope.tx() as tx:
-            changed = await store.changed(tx, since if behind else since - _LATE_COMMITS, _NEWS)
+            changed, behind = await _changed(scope, tx, since if behind else since - _LATE_COMMITS)
         for one in changed:
             if told.get(one.id) != one.changed_at:
                 told[one.id] = one.changed_at
                 yield one
         since = max([since, *(one.changed_at for one in changed)])
         told = {id_: at for id_, at in told.items() if at > since - 2 * _LATE_COMMITS}
-        behind = len(changed) == _NEWS
         if not behind:
             await scope.clock.sleep(pause)
+
+
+async def _changed(scope: Scope, tx: Tx, since: datetime) -> tuple[list[Run | Moved], bool]:
+    """What changed since then, in order; and whether there is more, behind the last of it."""
+    several: list[Sequence[Run | Moved]] = [await store.changed(tx, since, _NEWS), await moved(scope, tx, since, _NEWS)]
+    full = [found[-1].changed_at for found in several if len(found) == _NEWS]
+    found = sorted((one for some in several for one in some), key=lambda one: one.changed_at)
+    return [one for one in found if not full or one.changed_at <= min(full)], bool(full)

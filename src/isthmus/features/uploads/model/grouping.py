@@ -21,6 +21,8 @@ class Group(msgspec.Struct, frozen=True, gc=False):
     problem: str | None = None
     #: Options of a variant that the product's own row states, by the variant's line.
     extra: Mapping[int, Mapping[str, str]] | None = None
+    #: How many there are, where `end` is a number of groups and that is known; else 0.
+    of: int = 0
 
 
 class Keyed(Protocol):

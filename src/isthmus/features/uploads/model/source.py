@@ -52,6 +52,11 @@ class Source:
     #: Lines end with a lone carriage return.
     old_lines: bool = False
 
+    @property
+    def by_bytes(self) -> bool:
+        """Whether the place behind a record is a number of bytes, and not of records."""
+        return self.kind in {Kind.CSV, Kind.NDJSON}
+
 
 def detect(head: bytes, *, whole: bool) -> Source:
     """Read the head of a file; `whole` says that there is no more of it. Raises UnreadableFile."""

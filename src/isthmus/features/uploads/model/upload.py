@@ -58,6 +58,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     place: int
     line: int
+    share: float | None = None
     rows: int
     products: int
     created: int
@@ -100,6 +101,36 @@ class Step:
     updated: int = 0
     unchanged: int = 0
     failed: int = 0
+    #: How much of the file the phase has done behind it.
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is done, from 0 to 1; rows a second since the start; and the seconds that are left."""
+
+    progress: float | None
+    per_second: float | None
+    eta_seconds: float | None
+
+
+def pace(upload: Upload, now: datetime) -> Pace:
+    """How an upload goes on, by the bytes of the file that are done; all-or-nothing goes over the file twice."""
+    if upload.state is State.RECEIVING:
+        return Pace(round(upload.received / upload.size, 4) if upload.size else None, None, None)
+    passes = 2 if upload.mode is UploadMode.ALL_OR_NOTHING else 1
+    before = passes - 1 if upload.phase is Phase.WRITING else 0
+    share = upload.share or 0.0
+    progress = (before + share) / passes
+    if upload.started_at is None:
+        return Pace(0.0, None, None)
+    seconds = ((upload.finished_at or now) - upload.started_at).total_seconds()
+    if seconds <= 0 or progress <= 0 or upload.rows == 0:
+        return Pace(round(progress, 4), None, None)
+    # The rows of a pass that is over are those of this one, as far as it has got, made whole.
+    rows = upload.rows if not before or not share else upload.rows * (before + share) / share
+    left = None if upload.finished_at else round(seconds * (1 - progress) / progress, 1)
+    return Pace(round(progress, 4), round(rows / seconds, 2), left)
 
 
 def opening_phase(mode: UploadMode) -> Phase:

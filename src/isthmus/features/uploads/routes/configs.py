@@ -262,4 +262,4 @@ async def take_events(system: SystemDep, merchant_id: str, request: Request) -> 
     """`product.upserted` and `product.deleted`, one or a list, signed by Standard Webhooks with the config's secret."""
     scope = system.scope(merchant_id, "product_sync")
     headers = {name: value for name, value in request.headers.items() if name.startswith("webhook-")}
-    return accepted(upload_out(await service.take_events(scope, headers, await request.body())))
+    return accepted(upload_out(await service.take_events(scope, headers, await request.body()), scope.now))

@@ -130,7 +130,7 @@ def _mapping(text: str | None) -> dict[str, Any] | None:
 async def upload_file(scope: ScopeDep, merchant_id: str, sent: Annotated[SentFile, Form()]) -> Response:
     """The file is stored, then worked off; the answer names the upload, whose state tells how it goes on."""
     access.check_merchant(scope, merchant_id)
-    return accepted(upload_out(await receiving.send(scope, sent.wish(), _pieces(sent.file))))
+    return accepted(upload_out(await receiving.send(scope, sent.wish(), _pieces(sent.file)), scope.now))
 
 
 @routes.post(
@@ -176,7 +176,9 @@ async def begin_upload(scope: ScopeDep, merchant_id: str, body: NewUpload) -> Re
     """Send the parts next; after a broken line ask how much was received, and go on from there."""
     access.check_merchant(scope, merchant_id)
     upload = await receiving.begin(scope, Wish(**body.model_dump(by_alias=False)))
-    return created(upload_out(upload), location=f"/api/merchants/{merchant_id}/product-sync/uploads/{upload.id}")
+    return created(
+        upload_out(upload, scope.now), location=f"/api/merchants/{merchant_id}/product-sync/uploads/{upload.id}"
+    )
 
 
 @routes.put(
@@ -194,7 +196,7 @@ async def send_part(
 ) -> Response:
     """The raw bytes that begin at `start`, 16 MiB at most; the same part may be sent again."""
     access.check_merchant(scope, merchant_id)
-    return document(upload_out(await receiving.receive(scope, upload_id, start, request.stream())))
+    return document(upload_out(await receiving.receive(scope, upload_id, start, request.stream()), scope.now))
 
 
 @routes.post(
@@ -209,7 +211,7 @@ async def send_part(
 async def start_upload(scope: ScopeDep, merchant_id: str, upload_id: str) -> Response:
     """Everything has been sent."""
     access.check_merchant(scope, merchant_id)
-    return accepted(upload_out(await receiving.start(scope, upload_id)))
+    return accepted(upload_out(await receiving.start(scope, upload_id), scope.now))
 
 
 @routes.get(
@@ -231,7 +233,7 @@ async def list_uploads(
     """The newest first."""
     access.check_merchant(scope, merchant_id)
     page = await managing.uploads(scope, UploadFilter(state), paging.ask)
-    shown = [upload_out(one) for one in page.items]
+    shown = [upload_out(one, scope.now) for one in page.items]
     return paging.listing("items", Page(shown, next_after=page.next_after, has_more=page.has_more))
 
 
@@ -246,7 +248,7 @@ async def list_uploads(
 async def get_upload(scope: ScopeDep, merchant_id: str, upload_id: str) -> Response:
     """How far it is, and what became of its rows."""
     access.check_merchant(scope, merchant_id)
-    return document(upload_out(await receiving.upload(scope, upload_id)))
+    return document(upload_out(await receiving.upload(scope, upload_id), scope.now))
 
 
 @routes.get(
@@ -301,4 +303,4 @@ async def download_errors(scope: ScopeDep, merchant_id: str, upload_id: str) -> 
 async def cancel_upload(scope: ScopeDep, merchant_id: str, upload_id: str) -> Response:
     """What was written stays."""
     access.check_merchant(scope, merchant_id)
-    return accepted(upload_out(await managing.cancel(scope, upload_id)))
+    return accepted(upload_out(await managing.cancel(scope, upload_id), scope.now))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from isthmus.features.uploads.model.upload import Upload
+from isthmus.features.uploads.model.upload import Upload, pace
 from isthmus.http import Answer
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 
@@ -15,7 +15,10 @@ MANAGE = permission("uploads:manage", "Upload files of products and set how prod
 
 
 class UploadOut(Answer, frozen=True, kw_only=True):
-    """A file of products. `rows` to `failed` count what has been worked off so far; `errors` are its row errors."""
+    """A file of products. `rows` to `failed` count what has been worked off so far; `errors` are its row errors.
+
+    `progress` goes from 0 to 1, over the bytes that have come and then over those that are worked off.
+    """
 
     id: str
     name: str
@@ -37,6 +40,9 @@ class UploadOut(Answer, frozen=True, kw_only=True):
     unchanged: int
     failed: int
     errors: int
+    progress: float | None
+    per_second: float | None
+    eta_seconds: float | None
     error: dict[str, Any] | None
     requested_by: str
     created_at: datetime
@@ -75,13 +81,22 @@ class RowErrorList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-_PLAIN = tuple(name for name in UploadOut.__struct_fields__ if name != "error")
+_MADE = frozenset({"error", "progress", "per_second", "eta_seconds"})
+_PLAIN = tuple(name for name in UploadOut.__struct_fields__ if name not in _MADE)
 
 
-def upload_out(upload: Upload) -> UploadOut:
+def upload_out(upload: Upload, now: datetime) -> UploadOut:
     """An upload as it is shown."""
     error = None if upload.error_code is None else {"code": upload.error_code, "message": upload.error_message}
-    return UploadOut(**{name: getattr(upload, name) for name in _PLAIN}, error=error)
+    plain = {name: getattr(upload, name) for name in _PLAIN}
+    speed = pace(upload, now)
+    return UploadOut(
+        **plain,
+        error=error,
+        progress=speed.progress,
+        per_second=speed.per_second,
+        eta_seconds=speed.eta_seconds,
+    )
 
 
 def row_error_out(row: Mapping[str, Any]) -> RowErrorOut:

@@ -5,6 +5,7 @@ import itertools
 import tempfile
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from isthmus.features.uploads.service.spooling import spooled
 from isthmus.features.uploads.settings import Settings
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask, Page
-from isthmus.scope import Scope, System
+from isthmus.scope import Scope, System, Tx
 
 _SHOWN: Final = 20
 _QUIET: Final = 3
@@ -50,6 +51,11 @@ async def uploads(scope: Scope, wanted: UploadFilter, ask: Ask) -> Page[Upload]:
     """Uploads, newest first."""
     async with scope.tx() as tx:
         return await store.page(tx, wanted, ask)
+
+
+async def moved(tx: Tx, since: datetime, limit: int) -> Sequence[Upload]:
+    """Uploads that have changed since a moment of the database's clock, in the order of it."""
+    return await store.changed(tx, since, limit)
 
 
 async def errors(scope: Scope, upload_id: str, ask: Ask) -> Page[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from isthmus.features.uploads.service import formats
 from isthmus.features.uploads.service.running import JOB
 from isthmus.features.uploads.settings import Settings
 from isthmus.kit import money
+from isthmus.kit.errors import Problem, Unavailable
 from isthmus.kit.text import terminal
 from isthmus.scope import Scope, Tx
 
@@ -79,7 +80,6 @@ async def _values(scope: Scope, tx: Tx, wish: Wish) -> dict[str, Any]:
         "size": wish.size,
         "requested_by": scope.principal.id,
         "created_at": scope.now,
-        "changed_at": scope.now,
     }
 
 
@@ -115,8 +115,10 @@ async def receive(scope: Scope, upload_id: str, start: int, content: AsyncIterab
     blob = await _blobs(scope).put(scope.tenant_id, content, limit=max(1, room))
     try:
         kept = await _kept(scope, upload_id, start, blob)
-    except BaseException:
-        await _blobs(scope).delete(scope.tenant_id, blob.id)
+    except Problem as refused:
+        # While the database is away nobody knows whether the part was noted; bytes that nothing names are swept away.
+        if not isinstance(refused, Unavailable):
+            await _blobs(scope).delete(scope.tenant_id, blob.id)
         raise
     if not kept:
         await _blobs(scope).delete(scope.tenant_id, blob.id)
@@ -148,7 +150,7 @@ async def _kept(
         _, held = await store.burden(tx)
         if held + max(0, end - max(found.received, found.size or 0)) > scope.part(Settings).open_bytes:
             raise UploadQuota(retry_after=30)
-        await store.add_part(tx, upload_id, (start, blob.size, blob.id), scope.now)
+        await store.add_part(tx, upload_id, (start, blob.size, blob.id))
         return True
 
 
@@ -169,7 +171,7 @@ async def start(scope: Scope, upload_id: str) -> Upload:
                 f"{found.received} of {found.size} bytes have been received; send the rest first.",
                 details={"received": found.received},
             )
-        await store.queue(tx, upload_id, opening_phase(found.mode), found.received, scope.now)
+        await store.queue(tx, upload_id, opening_phase(found.mode), found.received)
         await tx.enqueue(JOB, upload_id)
         tx.emit(UploadStarted(subject=upload_id, body=event_body(found)))
     return await upload(scope, upload_id)

@@ -43,17 +43,18 @@ def scattered(rows: Iterable[Row], shape: Shape, place: Path, skip: int) -> Iter
         broken = [row for row in _stored(spool, rows, shape) if row.problem]
         spool.execute(_SETTLE)
         number = 0
+        of = len(broken) + int(spool.execute("select count(distinct home) from parts").fetchone()[0])
         for row in broken:
             number += 1
             if number > skip:
-                yield Group("", (row,), row.line, number, row.problem)
+                yield Group("", (row,), row.line, number, row.problem, of=of)
         extras = shape.form.kinds is not None and bool(shape.form.kinds.extra)
         for group in _ordered(spool):
             number += 1
             if number > skip:
                 # Pictures of what is no product, such as a page, are none either.
                 alone = extras and all(shape.role(row) == EXTRA for row in group.rows)
-                yield msgspec.structs.replace(group, end=number, rows=() if alone else group.rows)
+                yield msgspec.structs.replace(group, end=number, of=of, rows=() if alone else group.rows)
 
 
 def _stored(spool: sqlite3.Connection, rows: Iterable[Row], shape: Shape) -> Iterator[Row]:

@@ -133,8 +133,8 @@ async def _passes(scope: Scope, upload: Upload, settings: Settings, folder: Path
             await _checked(scope, upload, failed)
             return
         async with scope.tx() as tx:
-            await store.begin_writing(tx, upload, scope.now)
-        upload = msgspec.structs.replace(upload, phase=Phase.WRITING, place=0, line=0)
+            await store.begin_writing(tx, upload)
+        upload = msgspec.structs.replace(upload, phase=Phase.WRITING, place=0, line=0, share=None)
     await _pass(scope, upload, settings, (place, plan))
     await _end(scope, upload, State.SUCCEEDED)
 
@@ -156,18 +156,26 @@ async def _pass(scope: Scope, upload: Upload, settings: Settings, file: tuple[Pa
     terms = Terms(upload.currency, Numbers(upload.decimal_sign))
     reading = records.revision("upload", msgspec.json.encode(plan.form).decode(), upload.currency, upload.decimal_sign)
     failed = upload.failed
-    at = (upload.place, upload.line)
+    at, size = (upload.place, upload.line), place.stat().st_size
     with place.open("rb") as opened:
         if plan.form is ORDERS:
             with closing(ordering.groups(opened, plan, at)) as listed:
                 while bought := await asyncio.to_thread(_drawn, listed, settings.page):
-                    failed += await _orders(scope, upload, settings, (plan, bought, reading))
+                    share = _share(plan, bought[-1], opened.tell(), size)
+                    failed += await _orders(scope, upload, settings, (plan, bought, reading, share))
             return failed
         scratch = place.with_name(f"rows-{upload.phase}")
         with closing(groups(opened, plan, terms, at, scratch)) as found:
             while drawn := await asyncio.to_thread(_drawn, found, settings.page):
-                failed += await _page(scope, upload, settings, (drawn, reading))
+                share = _share(plan, drawn[-1][1], opened.tell(), size)
+                failed += await _page(scope, upload, settings, (drawn, reading, share))
     return failed
+
+
+def _share(plan: Plan, last: Group, read: int, size: int) -> float:
+    """How much of the file is done behind a group: by its products, by the bytes behind it, or by those read."""
+    done, whole = (last.end, last.of) if last.of else (last.end if plan.source.by_bytes else read, size)
+    return min(1.0, done / whole) if whole else 1.0
 
 
 def _drawn(found: Iterator[T], most: int) -> list[T]:
@@ -180,21 +188,25 @@ def _drawn(found: Iterator[T], most: int) -> list[T]:
 
 
 async def _page(
-    scope: Scope, upload: Upload, settings: Settings, page: tuple[Sequence[tuple[Shape, Group]], bytes]
+    scope: Scope, upload: Upload, settings: Settings, page: tuple[Sequence[tuple[Shape, Group]], bytes, float]
 ) -> int:
-    drawn, reading = page
+    drawn, reading, share = page
     keys = [group.key for _, group in drawn if group.problem is None and group.key]
     known = await records.known_raw(scope, OWN.id, keys)
     gone = [group.key for shape, group in drawn if group.rows and shape.deletes(group.rows)]
     ends = await records.contents(scope, OWN.id, gone) if gone else {}
     hashes = {key: one.raw_hash for key, one in known.items()}
     made = await asyncio.to_thread(_made, drawn, _Before(hashes, ends, reading))
+    made = replace(made, step=replace(made.step, share=share))
     return await _written(scope, upload, settings, made, (set(known), partial(_keep_listings, items=made.items)))
 
 
-async def _orders(scope: Scope, upload: Upload, settings: Settings, page: tuple[Plan, Sequence[Group], bytes]) -> int:
-    plan, bought, reading = page
+async def _orders(
+    scope: Scope, upload: Upload, settings: Settings, page: tuple[Plan, Sequence[Group], bytes, float]
+) -> int:
+    plan, bought, reading, share = page
     made = await ordering.prepared(scope, plan, bought, OWN.id, reading)
+    made = replace(made, step=replace(made.step, share=share))
     return await _written(scope, upload, settings, made, (made.known, partial(_keep_orders, items=made.items)))
 
 
@@ -234,7 +246,7 @@ async def _written(
         else:
             step = _foreseen(step, made, known)
             await store.add_errors(tx, upload, made.errors, settings.errors)
-        await store.checkpoint(tx, upload, step, settings.lease, scope.now)
+        await store.checkpoint(tx, upload, step, settings.lease)
     return step.failed
 
 

@@ -12,6 +12,7 @@ from isthmus.features.uploads.store.configs import save_mapping as save_mapping
 from isthmus.features.uploads.store.files import abandoned as abandoned
 from isthmus.features.uploads.store.files import add_part as add_part
 from isthmus.features.uploads.store.files import burden as burden
+from isthmus.features.uploads.store.files import changed as changed
 from isthmus.features.uploads.store.files import drop as drop
 from isthmus.features.uploads.store.files import errors as errors
 from isthmus.features.uploads.store.files import expired as expired

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.uploads.model.upload import Phase, Upload, UploadFilter
-from isthmus.features.uploads.store.columns import ONE, UPLOAD, as_upload
+from isthmus.features.uploads.store.columns import NOW, ONE, UPLOAD, as_upload
 from isthmus.features.uploads.tables import UPLOADS
 from isthmus.kit.paging import Ask, Page
 
@@ -18,9 +18,11 @@ _u = UPLOADS.c
 _TIME = DateTime(timezone=True)
 _NEW: Final = (
     *("id", "name", "origin", "state", "mode", "format", "mapping", "currency", "decimal_sign", "size"),
-    *("requested_by", "created_at", "changed_at"),
+    *("requested_by", "created_at"),
 )
-_INSERT = statement(pg_insert(UPLOADS).values({name: bindparam(name) for name in ("tenant_id", *_NEW)}))
+_INSERT = statement(
+    pg_insert(UPLOADS).values({name: bindparam(name) for name in ("tenant_id", *_NEW)} | {"changed_at": NOW})
+)
 _ONE = statement(select(*UPLOAD).where(*ONE))
 _LOCKED = statement(select(*UPLOAD).where(*ONE).with_for_update())
 _PAGE = statement(
@@ -36,6 +38,12 @@ _PAGE = statement(
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
+_CHANGED = statement(
+    select(*UPLOAD)
+    .where(_u.tenant_id == bindparam("tenant_id"), _u.changed_at > bindparam("since"))
+    .order_by(_u.changed_at)
+    .limit(bindparam("limit"))
+)
 _BURDEN: Final = """
 select count(*) as files, coalesce(sum(greatest(received, coalesce(size, 0))), 0)::bigint as bytes
 from uploads where tenant_id = $1 and state in ('receiving', 'queued', 'running', 'cancelling')
@@ -48,7 +56,7 @@ _ADD_PART: Final = """
 insert into upload_parts (tenant_id, upload_id, start, size, blob_id) values ($1, $2, $3, $4, $5)
 """
 _QUEUE: Final = """
-update uploads set state = 'queued', phase = $3, size = $4, changed_at = $5
+update uploads set state = 'queued', phase = $3, size = $4, changed_at = clock_timestamp()
 where tenant_id = $1 and id = $2 and state = 'receiving'
 """
 _EXPIRED: Final = """
@@ -84,13 +92,19 @@ async def page(tx: Tx, wanted: UploadFilter, ask: Ask) -> Page[Upload]:
     return Page(kept, next_after=kept[-1].id if more else None, has_more=more)
 
 
-async def add_part(tx: Tx, upload_id: str, part: tuple[int, int, str], now: datetime) -> None:
+async def changed(tx: Tx, since: datetime, limit: int) -> list[Upload]:
+    """Uploads that have changed since then, by the database's clock and in its order."""
+    rows = await tx.fetch(_CHANGED, tenant_id=tx.tenant_id, since=since, limit=limit)
+    return [found for row in rows if (found := as_upload(row)) is not None]
+
+
+async def add_part(tx: Tx, upload_id: str, part: tuple[int, int, str]) -> None:
     """Write that another part, by its start, size and blob, has come."""
     start, size, blob = part
     await tx.execute_sql(_ADD_PART, tx.tenant_id, upload_id, start, size, blob)
     await tx.execute_sql(
-        "update uploads set received = received + $3, changed_at = $4 where tenant_id = $1 and id = $2",
-        *(tx.tenant_id, upload_id, size, now),
+        "update uploads set received = received + $3, changed_at = clock_timestamp() where tenant_id = $1 and id = $2",
+        *(tx.tenant_id, upload_id, size),
     )
 
 
@@ -103,9 +117,9 @@ async def parts(tx: Tx, upload_id: str) -> Sequence[tuple[int, str]]:
     return [(row["size"], row["blob_id"]) for row in rows]
 
 
-async def queue(tx: Tx, upload_id: str, phase: Phase, size: int, now: datetime) -> None:
+async def queue(tx: Tx, upload_id: str, phase: Phase, size: int) -> None:
     """Write that the file is whole and waits for a worker."""
-    await tx.execute_sql(_QUEUE, tx.tenant_id, upload_id, phase, size, now)
+    await tx.execute_sql(_QUEUE, tx.tenant_id, upload_id, phase, size)
 
 
 async def errors(tx: Tx, upload_id: str, ask: Ask) -> Page[Mapping[str, Any]]:

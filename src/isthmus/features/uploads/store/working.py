@@ -32,7 +32,7 @@ _CLAIM = statement(
         deaths=_u.deaths + case((_u.lease_until.is_(None), 0), else_=1),
         lease_until=LEASE,
         started_at=case((_u.started_at.is_(None), cast(bindparam("now"), _TIME)), else_=_u.started_at),
-        changed_at=bindparam("now"),
+        changed_at=NOW,
     )
     .returning(*UPLOAD)
 )
@@ -46,15 +46,15 @@ _CHECKPOINT = statement(
     .where(*MINE)
     .values(
         {name: _u[name] + cast(bindparam(f"more_{name}"), BigInteger) for name in _COUNTS}
-        | {"place": bindparam("place"), "line": bindparam("line"), "deaths": 0}
-        | {"changed_at": bindparam("now"), "lease_until": LEASE}
+        | {"place": bindparam("place"), "line": bindparam("line"), "share": bindparam("share"), "deaths": 0}
+        | {"changed_at": NOW, "lease_until": LEASE}
     )
 )
 _BEGIN_WRITING = statement(
     update(UPLOADS)
     .where(*MINE)
     .values(
-        dict.fromkeys((*_COUNTS, "place", "line"), 0) | {"phase": "writing", "changed_at": bindparam("now")},
+        dict.fromkeys((*_COUNTS, "place", "line", "share"), 0) | {"phase": "writing", "changed_at": NOW},
     )
 )
 _FORESEE_NOTHING = statement(update(UPLOADS).where(*MINE).values(created=0, updated=0))
@@ -65,7 +65,7 @@ _FINISH = statement(
         state=bindparam("state"),
         lease_until=None,
         finished_at=bindparam("now"),
-        changed_at=bindparam("now"),
+        changed_at=NOW,
         error_code=bindparam("error_code"),
         error_message=bindparam("error_message"),
     )
@@ -95,7 +95,7 @@ _CANCEL = statement(
     .values(
         state=case((_u.lease_until.is_(None), "cancelled"), else_="cancelling"),
         finished_at=case((_u.lease_until.is_(None), cast(bindparam("now"), _TIME))),
-        changed_at=bindparam("now"),
+        changed_at=NOW,
     )
     .returning(*UPLOAD)
 )
@@ -131,16 +131,16 @@ async def hold(tx: Tx, upload: Upload, origin: str) -> State | None:
     return State(rows[0]["state"]) if rows else None
 
 
-async def checkpoint(tx: Tx, upload: Upload, step: Step, lease: timedelta, now: datetime) -> None:
+async def checkpoint(tx: Tx, upload: Upload, step: Step, lease: timedelta) -> None:
     """Move on behind a page, and count what it brought."""
     counts = {f"more_{name}": getattr(step, name) for name in _COUNTS}
-    place = {"place": step.place, "line": step.line}
-    await tx.execute(_CHECKPOINT, **_keys(tx, upload), **counts, **place, lease=lease, now=now)
+    place = {"place": step.place, "line": step.line, "share": step.share}
+    await tx.execute(_CHECKPOINT, **_keys(tx, upload), **counts, **place, lease=lease)
 
 
-async def begin_writing(tx: Tx, upload: Upload, now: datetime) -> None:
+async def begin_writing(tx: Tx, upload: Upload) -> None:
     """Go from the first pass to the second, at the file's beginning."""
-    await tx.execute(_BEGIN_WRITING, **_keys(tx, upload), now=now)
+    await tx.execute(_BEGIN_WRITING, **_keys(tx, upload))
 
 
 async def foresee_nothing(tx: Tx, upload: Upload) -> None:

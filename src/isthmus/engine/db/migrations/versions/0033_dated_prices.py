@@ -1,4 +1,4 @@
-"""When the price of a listing changes next, because a sale begins or has ended."""
+"""When the price of a listing changes next, because a sale begins or has ended; how much of a file is done."""
 
 from alembic import op
 
@@ -17,12 +17,16 @@ where jsonb_path_exists(body, '$.variants[*].price ? (exists(@.sale_starts_at) |
 
 
 def upgrade() -> None:
-    """Add the column, and let what may be behind be looked at."""
+    """Add the columns, and let what may be behind be looked at."""
     op.execute("alter table listings add column price_changes_at timestamptz")
     fill(op, _DATED)
     op.execute("create index listings_priced on listings (price_changes_at) where price_changes_at is not null")
+    op.execute("alter table uploads add column share double precision")
+    op.execute("create index uploads_changed on uploads (changed_at)")
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop them."""
+    op.execute("drop index uploads_changed")
+    op.execute("alter table uploads drop column share")
     op.execute("alter table listings drop column price_changes_at")
