@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterable, AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -80,6 +81,14 @@ class FolderBlobs:
         """Remove the tenant's folder."""
         return await asyncio.to_thread(_remove, self._folder(tenant_id))
 
+    async def tenants(self) -> list[str]:
+        """Who has a folder here."""
+        return await asyncio.to_thread(_tenants, self._root)
+
+    async def stored_before(self, tenant_id: str, before: datetime) -> list[str]:
+        """A tenant's blobs that are older; what a put left behind that died before is removed."""
+        return await asyncio.to_thread(_stored_before, self._folder(tenant_id), before.timestamp())
+
     def _folder(self, tenant_id: str) -> Path:
         if not _TENANT.fullmatch(tenant_id):
             raise ValueError("not a tenant id")
@@ -115,3 +124,20 @@ def _remove(folder: Path) -> int:
     count = sum(1 for path in folder.glob("*/blb_*") if path.suffix != ".part")
     shutil.rmtree(folder, ignore_errors=True)
     return count
+
+
+def _tenants(root: Path) -> list[str]:
+    return [path.name for path in root.glob("*") if _TENANT.fullmatch(path.name)]
+
+
+def _stored_before(folder: Path, before: float) -> list[str]:
+    found = []
+    for path in folder.glob("*/blb_*"):
+        with contextlib.suppress(FileNotFoundError):  # somebody removes it just now
+            if path.stat().st_mtime >= before:
+                continue
+            if path.suffix == ".part":
+                path.unlink()
+            elif ids.is_id(path.name, "blb"):
+                found.append(path.name)
+    return found

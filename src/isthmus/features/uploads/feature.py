@@ -18,7 +18,11 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(READ, MANAGE),
     reconcile=(managing.missing,),
-    periodic={"uploads.sweep": (600.0, jobs.sweep), "uploads.due": (10.0, jobs.run_due)},
+    periodic={
+        "uploads.sweep": (600.0, jobs.sweep),
+        "uploads.strays": (21_600.0, jobs.sweep_strays),
+        "uploads.due": (10.0, jobs.run_due),
+    },
     reseals={"uploads.secrets": configuring.reseal},
     settings=Settings,
 )

@@ -1,6 +1,6 @@
 """What the queue wakes in this room."""
 
-from isthmus.features.uploads.service import configuring, managing, running
+from isthmus.features.uploads.service import configuring, managing, running, strays
 from isthmus.scope import Scope, System
 
 
@@ -17,3 +17,8 @@ async def run_due(system: System) -> None:
 async def sweep(system: System) -> None:
     """Forget what ended long ago."""
     await managing.sweep(system)
+
+
+async def sweep_strays(system: System) -> None:
+    """Remove bytes that no upload names."""
+    await strays.sweep(system)
