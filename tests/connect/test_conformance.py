@@ -2,6 +2,8 @@
 
 import contextlib
 import importlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +130,18 @@ def test_PL_02_an_import_beyond_the_contract_is_found(tmp_path: Path, file: str,
     target = folder / file
     target.write_text(f"{target.read_text()}\n{line}\n")
     assert len(list(forbidden_imports(folder))) == 1
+
+
+def test_the_audit_hook_is_silent_when_the_names_of_its_module_are_gone() -> None:
+    """As they are while the interpreter ends, when files are still closed and opened."""
+    ends = (
+        "from isthmus.connect.conformance import walls\n"
+        "with walls.wall():\n    pass\n"
+        "for name in [one for one in vars(walls) if not one.startswith('__')]:\n    setattr(walls, name, None)\n"
+        "open('/dev/null').close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", ends], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 async def pages_by_offset(self: Any, session: Session, window: Window, cursor: str | None) -> RecordPage:

@@ -44,11 +44,15 @@ class Progress:
         if line not in self._lines:
             self._lines[line] = self._bars.add_task(provider, total=None, said="")
         read = run["listings"]
-        said = f"{read} {what}, {run['pages']} pages"
+        said = f"{_counted(read, what)}, {_counted(run['pages'], 'pages')}"
         if run["waitingReason"]:
             said += f", waiting: {text.terminal(run['waitingReason'])}"
         size = read if run["finishedAt"] else run["total"]
         self._bars.update(self._lines[line], completed=read, total=size or None, said=said)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what.removesuffix('s') if number == 1 else what}"
 
 
 def outcome_table(rows: Sequence[Outcome]) -> Table:

@@ -14,8 +14,13 @@ _inside: ContextVar[bool] = ContextVar("isthmus_wall", default=False)
 _installed: list[bool] = []
 
 
-def _audit(event: str, arguments: tuple[object, ...]) -> None:  # noqa: ARG001 - the shape of an audit hook
-    if _inside.get() and event.startswith(_FORBIDDEN):
+def _audit(
+    event: str,
+    arguments: tuple[object, ...],  # noqa: ARG001 - the shape of an audit hook
+    inside: ContextVar[bool] = _inside,
+) -> None:
+    """The variable comes with the function: the names of this module are gone when the interpreter ends."""
+    if inside.get() and event.startswith(_FORBIDDEN):
         raise Broken(f"a pure function does {event}")
 
 

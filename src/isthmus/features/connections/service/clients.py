@@ -1,11 +1,9 @@
 """Bound clients: to a connection's hosts, credentials and limits, and to nothing else (security.md PL-03, VA-01)."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Literal
 
 from isthmus.client import (
@@ -15,135 +13,32 @@ from isthmus.client import (
     Budget,
     Gate,
     Limiter,
-    OAuth2,
     RateLimit,
-    RefreshRefused,
-    Request,
-    Response,
     Retry,
-    Tokens,
     tell_listener,
 )
 from isthmus.client.events import Hook
 from isthmus.client.url import parse
 from isthmus.connect import declarative
 from isthmus.connect.manifest import Limit
-from isthmus.connect.spi import Account, App, Connector, Session
+from isthmus.connect.spi import Account, App, Session
 from isthmus.features.catalog import Registration
-from isthmus.features.connections.service import far_time
+from isthmus.features.connections.service.bearing import Grant, Keys, Plain, Refresh
 from isthmus.features.connections.service.counting import Calls
 from isthmus.features.connections.service.recording import Recorder
 from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.features.connections.settings import Settings
 from isthmus.kit.clock import Clock
-from isthmus.kit.errors import Invalid, Problem
+from isthmus.kit.errors import Invalid
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
 #: Largest token reply (security.md OA-13).
 _TOKEN_REPLY = 256 * 1024
-_NO_TOKENS = Tokens(Secret(""))
 #: A provider whose every address has a part to be filled in has none before an account is known.
 _NOWHERE = "https://invalid.invalid"
 #: Kinds of registrations whose hosts may lead to the public Internet only.
 _GUARDED = frozenset({"tenant", "remote"})
-
-
-class _Plain:
-    """No credentials of its own; being an `Auth` it makes the client hold to its hosts."""
-
-    identity = ""
-
-    def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:  # noqa: ARG002
-        yield request
-
-
-class _Keys:
-    """Keys, user names and passwords: the connector attaches them as it would an app's.
-
-    previous: what they replaced a moment ago, tried where the far side does not know the new ones yet.
-    """
-
-    def __init__(
-        self, connector: Connector, app: App, account: Account, identity: str, previous: App | None = None
-    ) -> None:
-        self._connector = connector
-        self._app = app
-        self._previous = previous
-        self._account = account
-        self.identity = identity
-
-    def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:
-        response = yield self._connector.attach(self._app, self._account, request, _NO_TOKENS, now)
-        if self._previous is None:
-            return
-        failure = self._connector.classify(response)
-        if failure is not None and failure.kind == "token":
-            yield self._connector.attach(self._previous, self._account, request, _NO_TOKENS, now)
-
-
-class _Grant(OAuth2):
-    """OAuth2 over the vault, which also learns that a new pair works."""
-
-    def __init__(self, store: VaultTokenStore, refresh: "_Refresh", identity: str) -> None:
-        connector, app, account = refresh.connector, refresh.app, refresh.account
-        super().__init__(
-            store,
-            refresh,
-            lambda request, tokens, now: connector.attach(app, account, request, tokens, now),
-            exchange_deadline=refresh.deadline,
-            identity=identity,
-            clock=refresh.clock,
-        )
-        self._vault = store
-        self._notes: set[asyncio.Task[None]] = set()
-
-    def worked(self, tokens: Tokens) -> None:
-        super().worked(tokens)
-        if self._vault.unproved(tokens.version):
-            note = asyncio.get_running_loop().create_task(self._note(tokens.version))
-            self._notes.add(note)
-            note.add_done_callback(self._notes.discard)
-
-    async def _note(self, version: int) -> None:
-        try:
-            await self._vault.worked(version)
-        except Problem:
-            # The older token then stays sealed until the next refresh replaces it.
-            return
-
-    async def aclose(self) -> None:
-        await super().aclose()
-        if self._notes:
-            await asyncio.wait(self._notes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Refresh:
-    """One exchange of a refresh token; the token before it is tried if the platform never took the new one."""
-
-    connector: Connector
-    app: App
-    account: Account
-    client: ApiClient
-    store: VaultTokenStore
-    clock: Clock
-    deadline: float
-
-    async def __call__(self, tokens: Tokens) -> Tokens:
-        try:
-            return await self._send(tokens)
-        except RefreshRefused:
-            previous = self.store.previous
-            if previous is None or previous == tokens.refresh_token:
-                raise
-            return await self._send(replace(tokens, refresh_token=previous))
-
-    async def _send(self, tokens: Tokens) -> Tokens:
-        async def send(clock: Clock) -> Tokens:
-            return await self.connector.refresh(self.app, self.account, tokens, self.client, clock)
-
-        return far_time.by_ours(*await far_time.asked(self.connector, self.clock, send))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +75,7 @@ class _Pooled:
     print: tuple[object, ...]
     session: Session
     tokens: ApiClient
-    grant: _Grant | None = None
+    grant: Grant | None = None
     users: int = 0
     dropped: bool = False
 
@@ -292,14 +187,14 @@ class Clients:
         hosts = _filled(binding)
         tokens = self._token_client(known, clock, hosts)
         app = App({**known.app.credentials, **binding.keys}, hosts)
-        auth: _Grant | _Keys
+        auth: Grant | Keys
         if store is None:
             before = App({**known.app.credentials, **binding.previous_keys}, hosts) if binding.previous_keys else None
-            auth = _Keys(known.connector, app, binding.account, identity, before)
+            auth = Keys(known.connector, app, binding.account, identity, before)
         else:
             deadline = self._settings.exchange_deadline.total_seconds()
-            refresh = _Refresh(known.connector, app, binding.account, tokens, store, clock, deadline)
-            auth = _Grant(store, refresh, identity)
+            refresh = Refresh(known.connector, app, binding.account, tokens, store, clock, deadline)
+            auth = Grant(store, refresh, identity)
         client = ApiClient(
             _base(hosts),
             auth=auth,
@@ -314,7 +209,7 @@ class Clients:
             clock=clock,
         )
         session = Session(client, hosts, binding.account, clock)
-        return _Pooled(binding.print, session, tokens, auth if isinstance(auth, _Grant) else None)
+        return _Pooled(binding.print, session, tokens, auth if isinstance(auth, Grant) else None)
 
     def _hooks(self, binding: Binding) -> tuple[Hook, ...]:
         if binding.own is None:
@@ -325,7 +220,7 @@ class Clients:
     def _token_client(self, known: Registration, clock: Clock, hosts: Mapping[str, str]) -> ApiClient:
         return ApiClient(
             _base(hosts),
-            auth=_Plain(),
+            auth=Plain(),
             retry=NEVER,
             breaker=None,
             deadline=self._settings.exchange_deadline.total_seconds(),

@@ -1,0 +1,193 @@
+"""What does not go together in a provider's document, field by field (pure)."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from isthmus.connect.service import names_in
+from isthmus.features.catalog.model import expressed, pushes
+from isthmus.features.catalog.model import hosts as rules
+from isthmus.features.catalog.model.derived import OAUTH, camelled, forms_of, hosts_of
+from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, ServicePart
+from isthmus.kit import patterns
+
+Fault = dict[str, str]
+#: Words that stand in an address of the catalog and so are no provider's.
+_TAKEN = frozenset({"oauth", "search", "categories"})
+_OPERATIONS = frozenset(
+    {"list", "read", "create", "update", "delete", "write", "push", "search", "subscribe", "notify"}
+)
+#: Entities that are read by code of their own.
+_SHAPED = frozenset({"products", "orders"})
+_PLAIN = re.compile(r"(?:(?:\[[^\[\]\\]{1,60}\]|\\[dw.-]|[A-Za-z0-9_:/@-])(?:[+*?]|\{\d{1,3}(?:,\d{0,3})?\})?){1,40}")
+
+
+def _fault(path: str, message: str) -> Fault:
+    return {"path": path, "message": message}
+
+
+def faults_of(document: NewProvider) -> Iterator[Fault]:
+    if document.provider in _TAKEN:
+        yield _fault("provider", "This word stands in an address of the catalog already.")
+    if bool(document.is_premium) != (document.required_plan is not None):
+        yield _fault("requiredPlan", "A premium provider names the plan that it needs, and no other one does.")
+    if not is_link(document.documentation_url):
+        yield _fault("documentationUrl", "A link begins with https:// or http://.")
+    yield from _form_faults(document)
+    yield from _search_faults(document)
+    yield from _auth_faults(document)
+    yield from _entity_faults(document)
+    yield from _mapping_faults(document)
+    yield from _host_faults(document)
+    yield from (_fault(path, message) for path, message in expressed.complaints(document))
+    yield from _push_faults(document)
+
+
+def _push_faults(document: NewProvider) -> Iterator[Fault]:
+    if document.webhooks is None:
+        return
+    if document.supports_webhooks is False:
+        yield _fault("supportsWebhooks", "There are webhooks, so this is true.")
+    forms = forms_of(document, document.model_dump(exclude_none=True))
+    entities = {one.name for one in document.available_entities or ()}
+    for place, message in pushes.complaints(document.webhooks, entities, {one["name"] for one in forms["app_fields"]}):
+        yield _fault(f"webhooks.{place}".rstrip("."), message)
+
+
+def is_link(address: str | None) -> bool:
+    """Whether a person may be sent there; an empty one is none."""
+    return not address or address.startswith(("https://", "http://"))
+
+
+def _form_faults(document: NewProvider) -> Iterator[Fault]:
+    for name in ("app_fields", "credential_fields", "settings_fields"):
+        fields: Sequence[FormFieldPart] = getattr(document, name) or ()
+        for at, field in enumerate(fields):
+            place = f"{camelled(name)}.{at}"
+            if field.name in {one.name for one in fields[:at]}:
+                yield _fault(f"{place}.name", "Two fields have this name.")
+            # what merchants type is matched against it, so it must not be able to take long
+            if field.pattern and (complaint := _wild(field.pattern)):
+                yield _fault(f"{place}.pattern", complaint)
+
+
+def _wild(pattern: str) -> str | None:
+    if not _PLAIN.fullmatch(pattern):
+        return "Only characters and sets with counts are taken."
+    try:
+        patterns.check(pattern)
+    except ValueError as error:
+        return f"This pattern is not taken: {error}."
+    return None
+
+
+def _search_faults(document: NewProvider) -> Iterator[Fault]:
+    wanted, named = bool(document.supports_search), document.searchable_entities or ()
+    if wanted and not named:
+        yield _fault("searchableEntities", "A provider that supports search names the entities that can be searched.")
+    if not wanted and named:
+        yield _fault("supportsSearch", "There are searchable entities, so this is true.")
+    if not wanted and document.search_capabilities and any(document.search_capabilities.model_dump().values()):
+        yield _fault("searchCapabilities", "A provider that does not support search has none.")
+    known = {one.name for one in document.available_entities or ()}
+    yield from (
+        _fault(f"searchableEntities.{at}", "There is no such entity in availableEntities.")
+        for at, name in enumerate(named)
+        if name not in known
+    )
+
+
+def _auth_faults(document: NewProvider) -> Iterator[Fault]:
+    oauth = document.oauth_config
+    if (OAUTH in {document.auth_type, *(document.auth_also or ())}) != (oauth is not None):
+        yield _fault("oauthConfig", "It belongs to authType or authAlso oauth2, and to nothing else.")
+    if document.auth_also and document.auth_type in {OAUTH, "none"}:
+        yield _fault("authAlso", "A second way to sign in stands beside keys, a password or other credentials.")
+    if oauth is not None and document.service is not None:
+        for name, address in (("authorizeUrl", oauth.authorize_url), ("tokenUrl", oauth.token_url)):
+            if not address:
+                yield _fault(f"oauthConfig.{name}", "A provider that is called by its facts needs this address.")
+    if document.service is not None:
+        yield from _service_faults(document, document.service)
+
+
+def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fault]:
+    if document.auth_type != "none" and not service.attach:
+        yield _fault("service.attach", "Say where the credentials go.")
+    known = {
+        one["name"]
+        for several in forms_of(document, document.model_dump(exclude_none=True)).values()
+        for one in several or ()
+    }
+    for at, one in enumerate(service.attach):
+        if (one.place == "basic") == bool(one.name):
+            yield _fault(f"service.attach.{at}.name", "A header or a parameter has a name, Basic has none.")
+        for name in names_in(one.value):
+            if name not in known | {"access_token", "account"}:
+                yield _fault(f"service.attach.{at}.value", f"There is no credential named {name}.")
+
+
+def _entity_faults(document: NewProvider) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for at, entity in enumerate(document.available_entities or ()):
+        place = f"availableEntities.{at}"
+        if entity.name in seen:
+            yield _fault(f"{place}.name", "Two entities have this name.")
+        seen.add(entity.name)
+        if entity.name in _SHAPED:
+            yield _fault(f"{place}.name", "Records of this name have a shape of their own; choose another one.")
+        for operation in sorted(set(entity.operations) - _OPERATIONS):
+            yield _fault(f"{place}.operations", f"{operation[:50]!r} is none of {', '.join(sorted(_OPERATIONS))}.")
+        if entity.endpoint is not None:
+            yield from _endpoint_faults(document, f"{place}.endpoint", entity.endpoint)
+        if entity.cursor_field and (entity.endpoint is None or entity.endpoint.since not in ("", entity.cursor_field)):
+            yield _fault(f"{place}.cursorField", "It says the same as `since` of the entity's endpoint.")
+    directions = set(document.supported_sync_directions or ())
+    if directions & {"pull", "bidirectional"} and not seen:
+        yield _fault("supportedSyncDirections", "There is no entity that could be pulled.")
+
+
+def _endpoint_faults(document: NewProvider, place: str, endpoint: EndpointPart) -> Iterator[Fault]:
+    if document.service is None:
+        yield _fault(place, "Endpoints belong to a provider with a service.")
+    elif endpoint.host not in hosts_of(document):
+        yield _fault(f"{place}.host", "There is no host of this name.")
+    search = endpoint.search.path if endpoint.search else ""
+    for name, path in (("path", endpoint.path), ("one", endpoint.one), ("search.path", search)):
+        if not path.startswith("/") and (path or name == "path"):
+            yield _fault(f"{place}.{name}", "A path begins with a slash.")
+    if endpoint.one and names_in(endpoint.one) != ("id",):
+        yield _fault(f"{place}.one", "The path of one record has {id} in it, and no other part.")
+
+
+def _mapping_faults(document: NewProvider) -> Iterator[Fault]:
+    types = {one.name: one.shard_type for one in document.available_entities or ()}
+    seen: set[str] = set()
+    for at, mapping in enumerate(document.entity_mappings or ()):
+        place = f"entityMappings.{at}"
+        if mapping.entity not in types:
+            yield _fault(f"{place}.entity", "There is no such entity in availableEntities.")
+        elif types[mapping.entity] != mapping.shard_type:
+            yield _fault(f"{place}.shardType", f"The entity says {types[mapping.entity]}.")
+        if mapping.entity in seen:
+            yield _fault(f"{place}.entity", "The entity has a mapping already.")
+        seen.add(mapping.entity)
+        targets = [one.target for one in mapping.field_mappings]
+        for target in sorted({one for one in targets if targets.count(one) > 1}):
+            yield _fault(f"{place}.fieldMappings", f"{target} is mapped twice.")
+
+
+def _host_faults(document: NewProvider) -> Iterator[Fault]:
+    hosts = hosts_of(document)
+    if document.service is not None and "api" not in hosts:
+        yield _fault("hosts.api", "A provider that is called by its facts needs this address.")
+    variables = {one.name: one for one in document.variables or ()}
+    for name, address in sorted(hosts.items()):
+        plain = address
+        for part in names_in(address):
+            if part not in variables:
+                yield _fault(f"hosts.{name}", f"{part[:50]} is not among the variables.")
+            whole = address.startswith(f"{{{part}}}")
+            plain = plain.replace(f"{{{part}}}", "https://part.example" if whole else "part")
+        complaint = rules.complaint(plain)
+        if complaint:
+            yield _fault(f"hosts.{name}", complaint)
