@@ -12,7 +12,7 @@ T = TypeVar("T")
 #: What a route counts against. The first six count per minute, tenant and principal; the last four guard routes that
 #: nobody signs in for and count per minute and address.
 LimitClass = Literal[
-    "provider", "integration", "connection", "search", "widget", "other", "callback", "hook", "login", "open"
+    "provider", "integration", "connection", "search", "widget", "event", "other", "callback", "hook", "login", "open"
 ]
 
 LIMITS: Mapping[LimitClass, int] = {
@@ -21,6 +21,7 @@ LIMITS: Mapping[LimitClass, int] = {
     "connection": 50,
     "search": 30,
     "widget": 100,
+    "event": 6000,
     "other": 200,
     "callback": 60,
     "hook": 6000,

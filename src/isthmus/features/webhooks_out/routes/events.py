@@ -55,7 +55,7 @@ class MessagePage(Answer, frozen=True, kw_only=True):
 @routes.post(
     "",
     permission=PUBLISH,
-    limit="other",
+    limit="event",
     response_model=Published,
     summary="Publish an event of a registered type",
     status=202,
