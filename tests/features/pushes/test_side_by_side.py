@@ -1,7 +1,7 @@
 """Workers that end parts of one push at the same moment, and whoever crosses them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest_asyncio
 from tests.given import records as given_records
@@ -9,12 +9,14 @@ from tests.given.pushes import Given, given_pushes
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField
+from isthmus.connect.edits import Edit, Outcome
 from isthmus.engine.db import Database
-from isthmus.features import pushes
+from isthmus.features import pushes, sync
 from isthmus.features.pushes.model.edits import ItemState
 from isthmus.features.pushes.service import reading
 from isthmus.features.pushes.store import pushes as store
 from isthmus.features.pushes.store.pushes import Closed
+from isthmus.kit.paging import Ask
 
 
 @pytest_asyncio.fixture
@@ -50,3 +52,37 @@ async def test_a_push_whose_last_items_end_at_the_same_moment_has_finished(at: G
         await _done_or_blocked(database, other)
     assert await other == [push_id]
     assert (await reading.push(at.scope, push_id)).row["finished_at"] is not None
+
+
+async def test_a_round_that_crosses_another_writer_is_written_down_all_the_same(at: Given, database: Database) -> None:
+    """The calls were made: nobody else knows how they went."""
+    ids = await at.stock(given_records.listing("p1"))
+    push_id = await at.want(ids["p1"], EditField.STOCK, 77)
+    held, sent = asyncio.Event(), asyncio.Event()
+
+    async def cross() -> None:
+        async with database.tenant("ten_one") as tx:
+            await tx.execute_sql("update edits set requested_by = 'somebody' where tenant_id = 'ten_one'")
+            held.set()
+            await sent.wait()
+            await _done_or_blocked(database, work)
+            await sync.lock(tx, "con_one", "products")  # what the round holds, while it waits for what we hold
+
+    write = at.far.write
+
+    async def written(batch: Sequence[Edit]) -> Sequence[Outcome]:
+        other = asyncio.create_task(cross())
+        crossing.append(other)
+        await held.wait()
+        told = await write(batch)
+        sent.set()
+        return told
+
+    crossing: list[asyncio.Task[None]] = []
+    at.far.write = written  # type: ignore[method-assign] # somebody else comes by while the call is under way
+    work = asyncio.create_task(at.work())
+    assert await work
+    await asyncio.gather(*crossing)
+    page = await reading.items(at.scope, push_id, None, Ask(10))
+    assert [row["state"] for row in page.items] == ["done"]
+    assert await at.edits() == []

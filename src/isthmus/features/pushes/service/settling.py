@@ -10,6 +10,7 @@ import msgspec
 from isthmus.client import ClientError
 from isthmus.connect.edits import Edit, EditValue, Outcome, Result, edited
 from isthmus.connect.shapes import Listing
+from isthmus.engine.db import DatabaseCrossed
 from isthmus.features import connections, records, sync
 from isthmus.features.pushes.events import ConflictOpened, ConflictResolved, PushFinished
 from isthmus.features.pushes.model.edits import ItemState, Later, LiveEdit, State
@@ -31,6 +32,8 @@ FORBIDDEN: Final = "SHARD_TYPE_FORBIDDEN"
 TOLD: Final = (DISCONNECTED, FORBIDDEN)
 #: The far side's clock is known to seconds; an older answer than our write is told by less.
 _MARGIN = timedelta(seconds=2)
+#: How often a round is written down before the next worker has to look how it went.
+_TRIES: Final = 4
 #: How soon goes on what was refused by an old sign-in while there is a new one.
 SIGNED_IN: Final = timedelta(seconds=5)
 
@@ -50,9 +53,24 @@ class Round:
 
 
 async def settle(scope: Scope, shop: Shop, one: Round) -> None:
-    """Write it down. Of edits that another worker has taken meanwhile nothing is written."""
-    at = one.before - _MARGIN
+    """Write it down. Of edits that another worker has taken meanwhile nothing is written.
+
+    Whoever wants thousands of values anew locks the same edits in another order: who is sent back then begins again,
+    since nobody else knows how the calls went.
+    """
     done = _judge(scope, one)
+    for left in reversed(range(_TRIES)):
+        try:
+            await _write(scope, shop, one, done)
+        except DatabaseCrossed:
+            if not left:
+                raise
+        else:
+            return
+
+
+async def _write(scope: Scope, shop: Shop, one: Round, done: Sequence[tuple[LiveEdit, Edit]]) -> None:
+    at = one.before - _MARGIN
     async with scope.tx() as tx:
         await _signed_in(tx, scope, shop, one.plan)
         await sync.lock(tx, shop.about.id, ENTITY)
