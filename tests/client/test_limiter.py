@@ -110,6 +110,28 @@ async def test_a_full_queue_and_a_wait_too_long_refuse_at_once() -> None:
         await refuse.acquire()
 
 
+async def test_a_call_that_gives_up_while_permits_are_drawn_leaves_the_way_free_for_the_next() -> None:
+    asked = asyncio.Event()
+
+    class Slow:
+        """Answers only the second question."""
+
+        async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:  # noqa: ARG002 - the port
+            if not asked.is_set():
+                asked.set()
+                await asyncio.Event().wait()
+            return Grant(wanted)
+
+    limiter = Limiter(RateLimit(max_requests=100, window=1.0), budget=Slow())
+    first = asyncio.create_task(limiter.acquire("shop"))
+    await asked.wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    async with asyncio.timeout(2):
+        await limiter.acquire("shop")
+    assert limiter.waiting == 0
+
+
 async def test_cancelling_leaves_no_debt_and_no_task() -> None:
     limiter = Limiter(RateLimit(max_requests=1, window=0.05))
     await limiter.acquire()

@@ -113,6 +113,8 @@ class Limiter:
         self._waiting = 0
         self._pump: asyncio.Task[None] | None = None
         self._asleep = False
+        #: The key whose queue the pump is serving: it stands in no list meanwhile.
+        self._served: str | None = None
 
     @property
     def waiting(self) -> int:
@@ -269,8 +271,9 @@ class Limiter:
         if self._pump is not None:
             self._pump.cancel()
             self._pump, self._asleep = None, False
-        for _, _, key in self._due:
+        for key in (*(key for _, _, key in self._due), *(() if self._served is None else (self._served,))):
             self._state(key).queue = None
+        self._served = None
         self._due.clear()
 
     async def _serve(self) -> None:
@@ -284,7 +287,9 @@ class Limiter:
                 continue
             heapq.heappop(self._due)
             if self._budget is not None:
+                self._served = key
                 await self._draw(key, self._budget)
+                self._served = None
             again = self._serve_key(key)
             if again is not None:
                 heapq.heappush(self._due, (again, next(self._order), key))
