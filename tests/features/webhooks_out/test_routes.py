@@ -130,10 +130,28 @@ async def test_an_endpoint_is_listed_changed_paused_and_deleted(edge: Edge) -> N
         assert (await edge.get(path)).json()["error"]["code"] == "WEBHOOK_ENDPOINT_NOT_FOUND"
 
 
+async def test_a_type_that_no_event_has_is_refused_because_nothing_would_ever_come(edge: Edge) -> None:
+    async with given.sink() as sink:
+        for wrong in ("shelf.fild", "shelv.*", "shelf", "webhook.event_published", "webhook.endpoint_created"):
+            body = {"url": sink.url, "types": ["shelf.filled", wrong], "verify": False}
+            answer = await edge.call("POST", ENDPOINTS, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "WEBHOOK_ENDPOINT_INVALID"), wrong
+            assert wrong in answer.json()["error"]["details"]["fields"][0]["message"]
+        fine = {
+            "url": sink.url,
+            "types": ["*", "shelf.*", "webhook.endpoint_failing", "custom.not_yet"],
+            "verify": False,
+        }
+        made = (await edge.call("POST", ENDPOINTS, json=fine)).json()["endpoint"]
+        path = f"{ENDPOINTS}/{made['id']}"
+        assert (await edge.call("PATCH", path, json={"types": ["shelf.fild"]})).status_code == 400
+        assert (await edge.call("PATCH", path, json={"rate": 3})).json()["types"] == fine["types"]
+
+
 async def test_an_event_fans_out_once_to_those_who_want_it_with_its_public_body_only(edge: Edge, scope: Scope) -> None:
     async with given.sink() as sink:
         wanted = (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["shelf.filled"]})).json()
-        await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["listing.*"]})
+        await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["custom.*"]})
         await given.emit(scope, 1, 2)
         await given.emit(scope, 3, kind=given.Dusted)
         system = System(scope.engine)

@@ -11,6 +11,8 @@ from isthmus.kit.events import Event
 
 #: The type under which the log keeps a tenant's own events; their public type stands in the body.
 PUBLISHED: Final = "webhook.event_published"
+#: How the types begin that tenants register.
+_OWN: Final = "custom."
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -49,6 +51,17 @@ class Catalogue:
     def types(self) -> list[str]:
         """The types that the log is read for."""
         return list(self._kinds)
+
+    def unknown(self, types: Iterable[str]) -> str | None:
+        """The first of these names and groups that no event will ever have; a tenant's own are not judged."""
+        names = [name for name in self._kinds if name != PUBLISHED]
+        for one in types:
+            if one == "*" or one.startswith(_OWN):
+                continue
+            group = one.removesuffix("*") if one.endswith(".*") else None
+            if not any(name.startswith(group) if group is not None else name == one for name in names):
+                return one
+        return None
 
     def described(self) -> list[tuple[str, int, str, dict[str, Any]]]:
         """Each type with its version, what it means and its JSON schema."""

@@ -1,6 +1,6 @@
 """Endpoints: made and verified, changed, their secrets rotated, tested, deleted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -19,7 +19,7 @@ from isthmus.features.webhooks_out.events import (
     EndpointVerified,
     SecretRotated,
 )
-from isthmus.features.webhooks_out.model import Draft, Endpoint
+from isthmus.features.webhooks_out.model import Catalogue, Draft, Endpoint
 from isthmus.features.webhooks_out.service import planning, sending
 from isthmus.features.webhooks_out.service.sending import Keys, Outgoing, Reply, Sender, secret_field
 from isthmus.features.webhooks_out.settings import Settings
@@ -57,6 +57,7 @@ async def create(
     Raises WrongEndpoint, TooManyEndpoints. `verify=False` passes over the ping, which the audit log shows.
     """
     draft = _checked(scope, draft)
+    _check_types(scope, draft.types)
     model.check_headers(headers)
     endpoint_id, now = scope.id("whe"), scope.now
     secret, public = webhooks.new_key_pair() if asymmetric else (webhooks.new_secret(), None)
@@ -115,6 +116,7 @@ async def change(
         before = await _found(tx, endpoint_id, lock=True)
         fields = {name: getattr(before, name) for name in Draft.__dataclass_fields__}
         draft = _checked(scope, Draft(**{**fields, **wanted}))
+        _check_types(scope, set(draft.types) - set(before.types))
         values = store.columns(before) | _of_draft(draft) | {"updated_at": scope.now}
         if headers is not None:
             model.check_headers(headers)
@@ -259,6 +261,13 @@ async def _again(scope: Scope, tx: Tx, owner: str, sealed: bytes | None, field: 
 def _checked(scope: Scope, draft: Draft) -> Draft:
     url = scope.part(Sender).check_url(draft.url)
     return model.check_draft(Draft(**{**{name: getattr(draft, name) for name in _FIELDS}, "url": url}))
+
+
+def _check_types(scope: Scope, types: Iterable[str]) -> None:
+    """Raise WrongEndpoint for a type that is misspelt: nothing would ever come, and nobody would know why."""
+    unknown = scope.part(Catalogue).unknown(sorted(types))
+    if unknown is not None:
+        raise WrongEndpoint.field("types", f"There is no event type {unknown}; GET /api/webhooks/event-types has all.")
 
 
 _FIELDS: Sequence[str] = tuple(Draft.__dataclass_fields__)
