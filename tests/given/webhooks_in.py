@@ -51,12 +51,12 @@ class World:
         self, token: str, body: bytes, headers: Mapping[str, str], method: str = "POST", query: str = ""
     ) -> Departure:
         """One request as the edge hands it over."""
-        raw = {name.lower().encode(): value.encode("latin-1") for name, value in headers.items()}
+        sent = {name.lower(): value for name, value in headers.items()}
         arrival = Arrival(
             method=method,
             path=token,
             query=query.encode(),
-            headers=raw,
+            headers=sent,
             body=body,
             address="203.0.113.7",
             request_id="req_1",

@@ -144,6 +144,36 @@ async def test_pipelined_requests_are_answered_in_their_order(lab: MakeLab) -> N
         assert [(await read(reader))[2] for _ in range(3)] == [b"first", b"second", b"third"]
 
 
+async def test_whole_requests_and_pieces_take_turns_on_one_connection(lab: MakeLab) -> None:
+    async with served(lab) as (server, hooks), line(server) as (reader, writer):
+        said = [b"whole", b"in two", b"unknown", b"whole again", b"wait", b"behind it", b"whole still"]
+        for number, body in enumerate(said):
+            request = post(body)
+            cut = len(request) if number % 2 == 0 else 40
+            writer.write(request[:cut])
+            await asyncio.sleep(0.01)
+            writer.write(request[cut:])
+            if body == b"wait":
+                await asyncio.wait_for(hooks.came.wait(), 3)
+                continue
+            if body == b"behind it":
+                await asyncio.sleep(0.02)
+                hooks.waiting[b"wait"](Departure(body=b"wait", content_type="text/plain"))
+                assert (await read(reader))[2] == b"wait"
+            assert (await read(reader))[2] == body
+        # what was behind another one in the line went the long way
+        assert [one.body for one in hooks.long] == [b"unknown", b"behind it"]
+        assert [one.body for one in hooks.short] == [one for one in said if one not in (b"unknown", b"behind it")]
+
+
+async def test_HE_01_bytes_behind_a_whole_request_are_never_part_of_it(lab: MakeLab) -> None:
+    async with served(lab) as (server, hooks), line(server) as (reader, writer):
+        writer.write(post(b"first") + b"GARBAGE\r\n\r\n")
+        assert (await read(reader))[2] == b"first"
+        assert (await read(reader))[0] == 400
+        assert [one.body for one in hooks.short] == [b"first"]
+
+
 async def test_WH_08_refusals_count_against_their_address_until_it_has_to_wait(lab: MakeLab) -> None:
     async with served(lab, failures_per_minute=3) as (server, hooks):
         found = [await ask(server, post(b"refuse")) for _ in range(3)]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from isthmus.http.protocol import Gathering
+from isthmus.http.gathering import Gathering
 
 
 class Wire(asyncio.Transport):

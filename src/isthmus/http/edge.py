@@ -234,7 +234,7 @@ class Edge:
             method=scope["method"],
             path=scope["path"].removeprefix(prefix),
             query=scope["query_string"],
-            headers=exchange.headers,
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers.items()},
             body=body,
             address=exchange.address,
             request_id=exchange.request_id,

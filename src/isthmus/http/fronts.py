@@ -12,12 +12,12 @@ import msgspec
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole request. `path` is what follows the front's prefix."""
+    """A whole request. `path` is what follows the front's prefix; the headers' names are in small letters."""
 
     method: str
     path: str
     query: bytes
-    headers: Mapping[bytes, bytes]
+    headers: Mapping[str, str]
     body: bytes
     address: str
     request_id: str

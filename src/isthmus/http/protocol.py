@@ -16,6 +16,7 @@ from isthmus.http.addresses import Callers
 from isthmus.http.asgi import LINK
 from isthmus.http.direct import Direct, Passage
 from isthmus.http.errors import render
+from isthmus.http.gathering import Gathering
 from isthmus.http.settings import HttpSettings
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
@@ -105,63 +106,6 @@ class GuardedConfig(Config):
     guard: Guard
 
 
-class Gathering(asyncio.Transport):
-    """A transport on which the head and the body of an answer leave in one write.
-
-    The server below writes them apart, and each write is a call of the system: some 20 us of CPU. What is written waits
-    for the next write of the same moment, or until the loop has finished it.
-    """
-
-    def __init__(self, below: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._below = below
-        self._loop = loop
-        self._held: bytes = b""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write now together with what is held, or hold this for a moment."""
-        if self._held:
-            held, self._held = self._held, b""
-            self._below.writelines((held, data))
-        elif data:
-            self._held = bytes(data)
-            self._loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Write what is held."""
-        if self._held:
-            held, self._held = self._held, b""
-            self._below.write(held)
-
-    def write_whole(self, data: bytes) -> None:
-        """Write what nothing follows, and what is held before it."""
-        self.flush()
-        self._below.write(data)
-
-    def close(self) -> None:
-        self.flush()
-        self._below.close()
-
-    def abort(self) -> None:
-        self._held = b""
-        self._below.abort()
-
-    def is_closing(self) -> bool:
-        return self._below.is_closing()
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return self._below.get_extra_info(name, default)
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._below.set_protocol(protocol)
-
-    def pause_reading(self) -> None:
-        self._below.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._below.resume_reading()
-
-
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
@@ -185,6 +129,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._work: asyncio.Task[Any] | None = None
         self._passage: Passage | None = None
         self._idle_since = 0.0
+        #: Whether the parser is between two requests and nothing is under way.
+        self._rests = True
         self.peer = ""
         self.lost = False
 
@@ -209,6 +155,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        if self._rests:
+            self._rests = False
+            if self._took(data):
+                return
         if self._drain_since:
             self._drained += len(data)
             if self._drained > _DRAIN_BYTES:
@@ -222,6 +172,21 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._head_since and self._head_bytes > self._guard.settings.head_bytes:
             self._refuse(HeadTooLarge())
+
+    def _took(self, data: bytes) -> bool:
+        """Whether these bytes are one whole request on the short way."""
+        direct = self._guard.direct
+        if direct is None or self.flow.write_paused:
+            return False
+        passage = direct.read(self, self.peer, data)
+        if passage is None:
+            return False
+        self._idle_since = self._head_since = 0.0
+        self.cycle = passage
+        if direct.serve(passage):
+            return True
+        passage.response_complete = True
+        return False
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -318,6 +283,7 @@ class GuardedProtocol(HttpToolsProtocol):
             # in place of a timer for each answer: the sweep closes what has been idle for too long
             self.server_state.total_requests += 1
             self._idle_since = self._guard.clock.monotonic()
+            self._rests = keep and not self._in_body and not self._head_since
 
     def expire(self, problem: Problem | TimeoutError) -> None:
         """Answer a request on the short way without its outcome."""
@@ -355,7 +321,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if head_late or idle_late or (self._drain_since and now - self._drain_since > _DRAIN_SECONDS):
             self.transport.close()
         elif isinstance(self.cycle, Passage) and not self.cycle.response_complete:
-            self._hurry(self.cycle, now - self.cycle.exchange.started)
+            self._hurry(self.cycle, now - self.cycle.started)
 
     def _hurry(self, passage: Passage, seconds: float) -> None:
         if self._passage is passage and seconds > _BODY_SECONDS:

@@ -1,5 +1,6 @@
 """Opaque, prefixed, time-ordered ids, made in Python (design/api.md, Shapes; security.md SC-01)."""
 
+import os
 import re
 import secrets
 import string
@@ -16,10 +17,31 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHAPE = re.compile(r"[a-z]{2,5}_[0-9a-hjkmnp-tv-z]{26}")
 
 
+#: Random ends of ids to come: a look at the system's random source costs more than all else about an id.
+_TAILS: list[str] = []
+_TAILS_AT_ONCE = 64
+# a child of this process must not make the ids that its parent will make
+os.register_at_fork(after_in_child=_TAILS.clear)
+
+
 def new(prefix: str, clock: Clock = SYSTEM) -> str:
     """A fresh id such as `con_01k...`: 48 bits of milliseconds, then 80 random bits, base 32."""
-    head = _head(int(clock.now().timestamp() * 1000))
-    return f"{prefix}_{head}{secrets.token_bytes(16).translate(_LETTERS).decode('ascii')}"
+    return made(prefix, clock.now())
+
+
+def made(prefix: str, at: datetime) -> str:
+    """A fresh id of something that came at this time."""
+    try:
+        tail = _TAILS.pop()
+    except IndexError:
+        _TAILS.extend(_tails(_TAILS_AT_ONCE))
+        tail = _TAILS.pop()
+    return f"{prefix}_{_head(int(at.timestamp() * 1000))}{tail}"
+
+
+def _tails(count: int) -> list[str]:
+    letters = secrets.token_bytes(16 * count).translate(_LETTERS).decode("ascii")
+    return [letters[at : at + 16] for at in range(0, 16 * count, 16)]
 
 
 @lru_cache(maxsize=4)
@@ -32,8 +54,7 @@ def many(count: int, clock: Clock = SYSTEM) -> list[str]:
     """`count` fresh ids without their prefixes, for bulk writes: one look at the clock and at the random source."""
     milliseconds = int(clock.now().timestamp() * 1000)
     head = _head(milliseconds)
-    tails = secrets.token_bytes(16 * count).translate(_LETTERS).decode("ascii")
-    return [head + tails[at : at + 16] for at in range(0, 16 * count, 16)]
+    return [head + tail for tail in _tails(count)]
 
 
 def floor(prefix: str, at: datetime) -> str:

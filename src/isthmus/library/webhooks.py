@@ -102,12 +102,12 @@ class Webhooks:
         self, token: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST", query: str = ""
     ) -> Answered:
         """Take a request in: verified on its raw bytes, de-duplicated, committed, and only then answered."""
-        raw = {key.lower().encode("latin-1"): value.encode("latin-1", "replace") for key, value in headers.items()}
+        sent = {key.lower(): value.encode("latin-1", "replace").decode("latin-1") for key, value in headers.items()}
         arrival = Arrival(
             method=method,
             path=token,
             query=query.encode(),
-            headers=raw,
+            headers=sent,
             body=body,
             address="",
             request_id=ids.new("req", self._house.scope.clock),

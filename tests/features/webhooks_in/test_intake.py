@@ -206,9 +206,9 @@ async def test_a_new_secret_and_the_end_of_a_pause_count_at_once(database: Datab
         return {"x-hub-signature-256": f"sha256={hmac.new(secret.reveal().encode(), body, 'sha256').hexdigest()}"}
 
     def begun(body: bytes, secret: Secret) -> bool:
-        raw = {name.encode(): value.encode() for name, value in signed(body, secret).items()}
+        sent = signed(body, secret)
         arrival = Arrival(
-            method="POST", path=token, query=b"", headers=raw, body=body, address="203.0.113.7", request_id="req_1"
+            method="POST", path=token, query=b"", headers=sent, body=body, address="203.0.113.7", request_id="req_1"
         )
         return world.intake.begin(arrival, lambda _: None)
 
@@ -295,7 +295,7 @@ async def test_PR_01_the_short_way_tells_its_outcome_after_the_commit_and_once_f
 
     def begin(body: bytes, mark: str = "") -> bool:
         made = mark or hmac.new(given.GITHUB.reveal().encode(), body, "sha256").hexdigest()
-        headers = {b"x-hub-signature-256": f"sha256={made}".encode(), b"x-github-delivery": body}
+        headers = {"x-hub-signature-256": f"sha256={made}", "x-github-delivery": body.decode()}
         arrival = Arrival(
             method="POST", path=token, query=b"", headers=headers, body=body, address="203.0.113.7", request_id="req_1"
         )

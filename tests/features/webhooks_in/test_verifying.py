@@ -1,6 +1,7 @@
 """Every provider's signatures, from its manifest: published vectors, changes refused, each refusal with its reason."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as with_other
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 
 from isthmus.connect import registry
 from isthmus.connect.webhooks import Signature, Webhooks
-from isthmus.features.webhooks_in.model import signing
+from isthmus.features.webhooks_in.model import signing, verifying
 from isthmus.features.webhooks_in.model.inbound import Inbound, Request
 from isthmus.features.webhooks_in.model.verifying import LiveSecret, Verdict, verify
 from isthmus.kit.secret import Secret
@@ -377,3 +378,23 @@ def test_no_verdict_shows_a_secret() -> None:
     for provider in SYMMETRIC:
         verdict = check(provider, signing.request("POST", URL, {}, b"x"))
         assert secret_of(FOUND[provider]).reveal() not in repr(verdict)
+
+
+@given(text=st.text(max_size=80), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_one_value_is_found_as_several_would_be(text: str, data: st.DataObject) -> None:
+    pattern = data.draw(st.sampled_from(sorted({one.pattern for way in FOUND.values() for one in way.signatures})))
+    text = data.draw(st.sampled_from(["", "sha256=", "v1=", "hmac ", "a" * 64])) + text
+    inbound = Inbound(Request("POST", URL, (), {"x-sign": text}, b""))
+    values = verifying._values(inbound, Signature(where="header:x-sign", pattern=pattern))
+    matches = re.compile(pattern, re.ASCII).finditer(text)
+    every = [found for match in matches for name, found in match.groupdict().items() if name == "value" and found]
+    assert values == every[: verifying.MOST_SIGNATURES + 1]
+
+
+def test_LO_01_what_a_secret_stands_for_shows_nowhere() -> None:
+    held = LiveSecret(Secret("hush-hush-hush"))
+    assert check("github", signed("github", secret=held.secret), held).accepted
+    assert check("github", signed("github", secret=held.secret), held).accepted
+    shown = repr(held) + "".join(map(repr, held._keys.values()))
+    assert "hush" not in shown

@@ -139,6 +139,7 @@ class Delivery:
     body: bytes = b""
 
 
+@lru_cache(maxsize=4096)
 def token_hash(token: str) -> bytes:
     """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

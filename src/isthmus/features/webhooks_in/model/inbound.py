@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -27,7 +27,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes
 
 
-@dataclass
+@dataclass(slots=True)
 class Inbound:
     """A request under examination; JSON and forms are parsed when a value of theirs is first asked for (WH-08)."""
 
@@ -37,20 +37,25 @@ class Inbound:
     found: dict[str, str] = field(default_factory=dict)
     _parsed: bool = False
     _json: Json = None
+    _form: list[tuple[str, str]] | None = None
 
     @property
     def json(self) -> Json:
         """The body's JSON; None where it is none."""
         if not self._parsed:
-            # by hand: before Python 3.12 a cached property takes a lock
             self._parsed = True
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._json = msgspec.json.decode(self.request.body)
         return self._json
 
-    @cached_property
+    @property
     def form(self) -> list[tuple[str, str]]:
         """The body's form fields; empty where it is no form."""
+        if self._form is None:
+            self._form = self._read_form()
+        return self._form
+
+    def _read_form(self) -> list[tuple[str, str]]:
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
             return []
@@ -61,8 +66,11 @@ class Inbound:
 
     def text(self, expression: str) -> str:
         """The first alternative that is there, as text; empty when none is."""
+        if not expression:
+            return ""
         for part in _read(expression):
-            value = self._value(part)
+            # most of what is asked for stands in a header
+            value = self.request.headers.get(part[1], "") if part[0] == "header" else self._value(part)
             if value:
                 return value
         return ""
@@ -79,8 +87,6 @@ class Inbound:
 
     def _value(self, part: tuple[str, str, tuple[str, ...]]) -> str:
         kind, name, path = part
-        if kind == "header":
-            return self.request.headers.get(name, "")
         if not name:
             return self._whole(kind)
         if kind == "body":

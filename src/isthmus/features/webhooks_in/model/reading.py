@@ -37,19 +37,26 @@ def read(inbound: Inbound, scheme: Webhooks, provider: str) -> Reading:
     topic = _short(inbound.text(scheme.topic))
     hint = hint_of(scheme, topic)
     event = hint.event if hint else f"{provider}.{topic or 'unknown'}"
-    account = inbound.render(scheme.account).decode("utf-8", "replace") if "{" in scheme.account else ""
-    account = _short(account or inbound.text(scheme.account)).removeprefix(scheme.account_prefix)
+    account = _account(inbound, scheme) if scheme.account else ""
     changed, when = _short(inbound.text(scheme.object)), _time(inbound.text(scheme.occurred))
     return Reading(topic, event, hint.entity if hint else "", account, changed, when)
 
 
+def _account(inbound: Inbound, scheme: Webhooks) -> str:
+    account = inbound.render(scheme.account).decode("utf-8", "replace") if "{" in scheme.account else ""
+    return _short(account or inbound.text(scheme.account)).removeprefix(scheme.account_prefix)
+
+
 def hint_of(scheme: Webhooks, topic: str) -> Hint | None:
     """What this topic means to us."""
-    return next((hint for hint in scheme.hints if hint.topic == topic), None)
+    for hint in scheme.hints:
+        if hint.topic == topic:
+            return hint
+    return None
 
 
 def _short(value: str) -> str:
-    return text.storable(value[:_LONGEST])
+    return text.storable(value[:_LONGEST]) if value else ""
 
 
 def _time(value: str) -> datetime | None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from isthmus.connect.webhooks import Signature, Webhooks
 from isthmus.features.webhooks_in.model.inbound import Inbound, Request
-from isthmus.features.webhooks_in.model.verifying import decoded, signed
+from isthmus.features.webhooks_in.model.verifying import Key, decoded, signed
 from isthmus.kit.secret import Secret
 
 _HEADER = "header:"
@@ -49,7 +49,7 @@ def _signed(
     if signature.kind == "token":
         value = secret.reveal()
     else:
-        value = next(iter(signed(inbound, signature, decoded(signature, secret) or b"")))
+        value = next(iter(signed(inbound, signature, decoded(signature, secret) or Key(b""))))
     text = signature.form.replace("{timestamp}", timestamp).replace("{value}", value)
     headers[signature.where.removeprefix(_HEADER)] = text
     return Request(unsigned.method, unsigned.url, unsigned.query, headers, unsigned.body)

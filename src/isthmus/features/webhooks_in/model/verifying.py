@@ -6,10 +6,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from itertools import product
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -27,9 +26,29 @@ MOST_SIGNATURES = 10
 #: The longest text in which signatures are looked for.
 _LONGEST = 4_096
 _NUMBER = re.compile(r"[0-9]{1,13}", re.ASCII)
+_DIGESTS = frozenset({"hmac", "hash"})
 _PORTS = {"https": "443", "http": "80"}
 _ENTITY = re.compile(r"&(lt|gt|amp|quot|#0*(?:34|38|39|60|62)|#[xX]0*(?:22|26|27|3[cC]|3[eE]));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
+
+
+class Key:
+    """What a secret's text stands for; it is prepared once for each algorithm, which is half of a short HMAC's cost."""
+
+    __slots__ = ("_prepared", "raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self._prepared: dict[str, hmac.HMAC] = {}
+
+    def digest(self, algorithm: str, content: bytes) -> bytes:
+        """The HMAC of this content."""
+        prepared = self._prepared.get(algorithm)
+        if prepared is None:
+            prepared = self._prepared[algorithm] = hmac.new(self.raw, digestmod=algorithm)
+        made = prepared.copy()
+        made.update(content)
+        return made.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +57,18 @@ class LiveSecret:
 
     secret: Secret
     expires_at: datetime | None = None
+    _keys: dict[tuple[str, str, bool], Key | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def lives(self, now: datetime) -> bool:
         """Whether it still counts."""
         return self.expires_at is None or now < self.expires_at
+
+    def key(self, signature: Signature) -> Key | None:
+        """The key for this way of signing; None when the secret is not for it."""
+        kind = signature.key, signature.key_prefix, signature.key_marked
+        if kind not in self._keys:
+            self._keys[kind] = decoded(signature, self.secret)
+        return self._keys[kind]
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -65,15 +92,17 @@ class _Refused(Exception):
 
 def verify(inbound: Inbound, scheme: Webhooks, secrets: Sequence[LiveSecret], now: datetime) -> Verdict:
     """Judge a request on its raw bytes; the first way of signing that it offers and a live secret fits decides."""
-    live = [one.secret for one in secrets if one.lives(now) and one.secret]
+    live = [one for one in secrets if one.lives(now) and one.secret]
     if not live:
         return Verdict(False, "no_key", "No live secret is configured, so nothing can be believed.")
     offered = False
     for way, signature in enumerate(scheme.signatures):
         values = _values(inbound, signature)
-        offered = offered or bool(values)
-        keys = [key for one in live if (key := decoded(signature, one)) is not None]
-        if values and keys:
+        if not values:
+            continue
+        offered = True
+        keys = [key for one in live if (key := one.key(signature)) is not None]
+        if keys:
             return _judged(inbound, signature, values, keys, now, way)
     if offered:
         return Verdict(False, "no_fitting_key", "No live secret is of the kind that this signature was made with.")
@@ -91,15 +120,19 @@ def _absent(inbound: Inbound, scheme: Webhooks) -> tuple[str, str]:
 def _values(inbound: Inbound, signature: Signature) -> list[str]:
     """The signatures that are offered this way; the groups of the first match are noted."""
     headers = inbound.request.headers
-    if any(headers.get(name) != value for name, value in signature.requires.items()):
+    if signature.requires and any(headers.get(name) != value for name, value in signature.requires.items()):
         return []
     # no scheme signs with more, and what a stranger sends is searched for a pattern
     text = inbound.text(signature.where)[:_LONGEST]
     if not text:
         return []
+    pattern, alone = _compiled(signature.pattern)
+    if alone:
+        only = pattern.match(text)
+        return [only["value"]] if only is not None and only["value"] else []
     values: list[str] = []
     groups: dict[str, str] = {}
-    for match in _compiled(signature.pattern).finditer(text):
+    for match in pattern.finditer(text):
         for name, value in match.groupdict().items():
             if name == "value" and value:
                 values.append(value)
@@ -113,12 +146,15 @@ def _values(inbound: Inbound, signature: Signature) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
+def _compiled(pattern: str) -> tuple[re.Pattern[str], bool]:
+    """The pattern, and whether all that it can find is one value from the text's beginning."""
+    compiled = re.compile(pattern, re.ASCII)
+    alone = pattern.startswith("^") and pattern.endswith("$") and "|" not in pattern and compiled.groups == 1
+    return compiled, alone and "value" in compiled.groupindex
 
 
 def _judged(
-    inbound: Inbound, signature: Signature, values: list[str], keys: list[bytes], now: datetime, way: int
+    inbound: Inbound, signature: Signature, values: list[str], keys: list[Key], now: datetime, way: int
 ) -> Verdict:
     try:
         timestamp = _prepared(inbound, signature, now)
@@ -127,10 +163,18 @@ def _judged(
     if len(values) > MOST_SIGNATURES:
         text = f"At most {MOST_SIGNATURES} signatures are looked at."
         return Verdict(False, "too_many_signatures", text, way=way)
-    if not any(_fits(inbound, signature, key, value) for key, value in product(keys, values)):
+    if not _any_fits(inbound, signature, values, keys):
         text = "No signature fits: another secret, or changed on its way."
         return Verdict(False, "wrong_signature", text, way=way)
     return Verdict(True, "verified", "A live secret fits.", timestamp, inbound.found.get("id", ""), way)
+
+
+def _any_fits(inbound: Inbound, signature: Signature, values: list[str], keys: list[Key]) -> bool:
+    for key in keys:
+        for value in values:
+            if _fits(inbound, signature, key, value):
+                return True
+    return False
 
 
 def _prepared(inbound: Inbound, signature: Signature, now: datetime) -> int | None:
@@ -175,7 +219,7 @@ def _checked_time(text: str, signature: Signature, now: datetime) -> int | None:
     return int(seconds)
 
 
-def decoded(signature: Signature, secret: Secret) -> bytes | None:
+def decoded(signature: Signature, secret: Secret) -> Key | None:
     """The key that a secret's text stands for; None when it is not for this way of signing."""
     text = secret.reveal()
     if signature.key_prefix:
@@ -183,9 +227,10 @@ def decoded(signature: Signature, secret: Secret) -> bytes | None:
             return None
         text = text.removeprefix(signature.key_prefix)
     try:
-        return _DECODERS[signature.key](text) or None
+        raw = _DECODERS[signature.key](text)
     except (ValueError, binascii.Error):
         return None
+    return Key(raw) if raw else None
 
 
 def usable(scheme: Webhooks, secret: Secret) -> bool:
@@ -200,12 +245,12 @@ def _serves(signature: Signature, secret: Secret) -> bool:
     if signature.kind == "token":
         # what is never recognised as a token where it stands fits nothing
         shown = signature.form.replace("{value}", secret.reveal())
-        return any(found["value"] == secret.reveal() for found in _compiled(signature.pattern).finditer(shown))
+        return any(found["value"] == secret.reveal() for found in _compiled(signature.pattern)[0].finditer(shown))
     try:
         if signature.kind == "ed25519":
-            ed25519.Ed25519PublicKey.from_public_bytes(key)
+            ed25519.Ed25519PublicKey.from_public_bytes(key.raw)
         elif signature.kind == "ecdsa":
-            return isinstance(load_der_public_key(key), ec.EllipticCurvePublicKey)
+            return isinstance(load_der_public_key(key.raw), ec.EllipticCurvePublicKey)
     except (ValueError, UnsupportedAlgorithm):
         return False
     return True
@@ -230,14 +275,14 @@ _DECODERS: dict[str, Callable[[str], bytes]] = {
 }
 
 
-def _fits(inbound: Inbound, signature: Signature, key: bytes, value: str) -> bool:
+def _fits(inbound: Inbound, signature: Signature, key: Key, value: str) -> bool:
     if signature.kind == "token":
-        return hmac.compare_digest(key, value.encode("utf-8", "surrogateescape"))
-    if signature.kind in {"hmac", "hash"}:
+        return hmac.compare_digest(key.raw, value.encode("utf-8", "surrogateescape"))
+    if signature.kind in _DIGESTS:
         return any(_same(made, value) for made in signed(inbound, signature, key))
     try:
         raw = bytes.fromhex(value) if signature.encoding == "hex" else base64.b64decode(value, validate=True)
-        return _public_key_fits(signature, key, raw, inbound.render(signature.template))
+        return _public_key_fits(signature, key.raw, raw, inbound.render(signature.template))
     except (ValueError, binascii.Error, InvalidSignature, UnsupportedAlgorithm):
         return False
 
@@ -254,20 +299,20 @@ def _public_key_fits(signature: Signature, key: bytes, raw: bytes, content: byte
     return True
 
 
-def signed(inbound: Inbound, signature: Signature, key: bytes) -> Iterator[str]:
+def signed(inbound: Inbound, signature: Signature, key: Key) -> Iterator[str]:
     """What the signature must be, in every spelling of the address that its sender may have signed."""
     if signature.kind == "hmac" and signature.template == "{body}":
-        yield _written(signature, hmac.digest(key, inbound.request.body, signature.algorithm))
+        yield _written(signature, key.digest(signature.algorithm, inbound.request.body))
         return
     for url in spellings(inbound.request.url) if signature.any_port else (inbound.request.url,):
         inbound.found["url"] = url
-        inbound.found["secret"] = key.decode("utf-8", "surrogateescape")
+        inbound.found["secret"] = key.raw.decode("utf-8", "surrogateescape")
         content = inbound.render(signature.template)
         del inbound.found["url"], inbound.found["secret"]
         if signature.kind == "hash":
             digest = hashlib.new(signature.algorithm, content).digest()
         else:
-            digest = hmac.digest(key, content, signature.algorithm)
+            digest = key.digest(signature.algorithm, content)
         yield _written(signature, digest)
 
 

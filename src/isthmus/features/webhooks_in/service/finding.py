@@ -42,10 +42,11 @@ class Finder:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._looking: dict[bytes, asyncio.Task[_Known]] = {}
         self.expected = Expected(system, settings)
+        self._base = address(system, "")
 
     def address(self, token: str) -> str:
         """The public address of a source with this token."""
-        return address(self._system, token)
+        return self._base + token
 
     async def by_token(self, token: str, *, known_only: bool = False, late: bool = False) -> LiveSource | None:
         """The source behind a token that still counts. Raises NotInTime.

@@ -176,14 +176,15 @@ class Intake:
         if source.paused:
             return Taken(_COME_AGAIN)
         inbound = Inbound(request, source.app)
-        asked = reading.challenge(inbound, source.scheme, signed=False)
+        asks = source.scheme.challenges
+        asked = reading.challenge(inbound, source.scheme, signed=False) if asks else None
         if asked is not None:
             return Taken(self._proof(inbound, asked, source))
         now = self._system.now
         verdict = verify(inbound, source.scheme, source.secrets, now)
         if not verdict.accepted:
             return Taken(_REFUSED, verdict)
-        asked = reading.challenge(inbound, source.scheme, signed=True)
+        asked = reading.challenge(inbound, source.scheme, signed=True) if asks else None
         if asked is not None:
             return Taken(self._proof(inbound, asked, source), verdict)
         return verdict, self._entry(source, inbound, arrival, verdict, now)
@@ -198,7 +199,7 @@ class Intake:
         return Entry(
             digest=reading.digest(inbound, source.scheme, source.id),
             tenant_id=source.tenant_id,
-            id=ids.new("inb", self._system.clock),
+            id=ids.made("inb", now),
             source_id=source.id,
             provider=source.provider,
             received_at=now,
@@ -268,8 +269,7 @@ def request_of(arrival: Arrival, address: str) -> Request:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=200) if query else []
     except ValueError:
         pairs = []
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in arrival.headers.items()}
-    return Request(arrival.method, f"{address}?{query}" if query else address, pairs, headers, arrival.body)
+    return Request(arrival.method, f"{address}?{query}" if query else address, pairs, arrival.headers, arrival.body)
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,137 @@
+"""The one look at a whole request: it reads what the parser reads, and leaves to it whatever is unusual."""
+
+import httptools
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isthmus.http import heads
+
+PLAIN = b"POST /hooks/abc?a=1 HTTP/1.1\r\nHost: localhost\r\nX-Id: 7: 8\r\nContent-Length: 2\r\n\r\nhi"
+
+
+class Parsed:
+    """What the parser below makes of the same bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.url, self.body, self.ended = b"", b"", 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.ended += 1
+
+
+def read(data: bytes) -> tuple[str, dict[str, str], bytes] | None:
+    return heads.whole(data, 16_384, 64)
+
+
+def test_a_plain_request_is_read_whole() -> None:
+    target, headers, body = read(PLAIN) or ("", {}, b"")
+    assert (target, body) == ("/hooks/abc?a=1", b"hi")
+    assert headers == {"host": "localhost", "x-id": "7: 8", "content-length": "2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"POST", b"GET"),
+        (b"POST /", b"POST  /"),
+        (b"POST /hooks", b"POST http://localhost/hooks"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"HTTP/1.1", b"HTTP/1.1 "),
+        (b"Length: 2", b"Length: 3"),
+        (b"Length: 2", b"Length: 1"),
+        (b"Length: 2", b"Length: +2"),
+        (b"Length: 2", b"Length: 2, 2"),
+        (b"Content-Length: 2\r\n", b""),
+        (b"Content-Length: 2", b"Content-Length: 2\r\nContent-Length: 2"),
+        (b"Content-Length: 2", b"Content-Length : 2"),
+        (b"Host: localhost", b"Host: localhost\r\nhost: elsewhere"),
+        (b"Host: localhost", b"Host:localhost"),
+        (b"Host: localhost", b"Host:  localhost"),
+        (b"Host: localhost", b"Host: localhost "),
+        (b"Host: localhost", b"Host: "),
+        (b"Host: localhost", b"Host: localhost\r\n folded: line"),
+        (b"Host: localhost", b"Host: localhost\nX-More: 1"),
+        (b"Host: localhost", b"Host: localhost\rX-More: 1"),
+        (b"Host: localhost", b"Host: local\x00host"),
+        (b"Host: localhost", "Host: l\u00f6calhost".encode("latin-1")),
+        (b"Host: localhost", b"Host: localhost\r\nnothing"),
+        (b"X-Id", b"X(Id"),
+        (b"X-Id", b""),
+        (b"X-Id: 7: 8", b"Connection: close"),
+        (b"X-Id: 7: 8", b"Transfer-Encoding: chunked"),
+        (b"X-Id: 7: 8", b"Expect: 100-continue"),
+        (b"X-Id: 7: 8", b"Upgrade: websocket"),
+        (b"/abc", b"/a c"),
+        (b"\r\n\r\nhi", b"\r\n\r\nhi\r\n"),
+        (b"\r\n\r\nhi", b"\n\nhi"),
+        (b"POST", b"\r\nPOST"),
+    ],
+)
+def test_HE_01_what_is_not_of_the_one_plain_form_is_left_to_the_parser(old: bytes, new: bytes) -> None:
+    assert old in PLAIN
+    assert read(PLAIN.replace(old, new, 1)) is None
+
+
+def test_HE_01_heads_that_are_large_or_have_many_fields_are_left_to_the_parser() -> None:
+    assert heads.whole(PLAIN, len(PLAIN) - 6, 64) is None
+    assert heads.whole(PLAIN, 16_384, 2) is None
+    assert heads.whole(PLAIN, len(PLAIN), 3) is not None
+
+
+def test_names_that_nobody_uses_twice_do_not_fill_the_memory() -> None:
+    for number in range(3_000):
+        assert read(PLAIN.replace(b"X-Id", b"X-%d" % number)) is not None
+    assert len(heads._names) <= 1_024
+
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            b"\r\n",
+            b"\n",
+            b"\r",
+            b" ",
+            b": ",
+            b":",
+            b"\t",
+            b"\x00",
+            b"\xff",
+            b"POST ",
+            b"GET ",
+            b"/hooks/abc",
+            b" HTTP/1.1",
+        ),
+        *(b"Host: localhost", b"Content-Length: 2", b"Content-Length: 0", b"Transfer-Encoding: chunked", b"X-Id: 7"),
+        *(b"Connection: keep-alive", b"Connection: close", b"Expect: 100-continue", b"hi", b"0\r\n\r\n", b"\r\n\r\n"),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PIECES, max_size=6), st.integers(0, len(PLAIN)), st.integers(0, 12))
+def test_HE_01_what_is_read_in_one_look_the_parser_reads_alike(pieces: list[bytes], at: int, cut: int) -> None:
+    data = PLAIN[:at] + b"".join(pieces) + PLAIN[at + cut :]
+    found = read(data)
+    if found is None:
+        return
+    parsed = Parsed(data)
+    assert parsed.ended == 1
+    assert parsed.parser.get_method() == b"POST"
+    assert parsed.parser.get_http_version() == "1.1"
+    assert parsed.parser.should_keep_alive()
+    assert (parsed.url.decode(), parsed.body) == (found[0], found[2])
+    assert {name.decode(): value.decode() for name, value in parsed.headers} == found[1]
+    assert len(parsed.headers) == len(found[1])
