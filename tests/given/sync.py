@@ -98,6 +98,8 @@ def scope(database: Database, shops: dict[str, Shelf], tenant_id: str = "ten_one
         await asyncio.sleep(0)
         if asking.tenant_id != "ten_one" or connection_id not in shops:
             raise NotFound
+        if entity not in {sync.PRODUCTS, sync.ORDERS}:
+            raise sync.NotReadable
         return sync.Shop(connection_id, "shelf", timedelta(minutes=10))
 
     @asynccontextmanager

@@ -198,6 +198,8 @@ async def test_a_rehearsed_proof_counts_and_repairs_nothing(base: Database) -> N
     run = await sync.start(scope, "con_one", mode=Mode.FULL, dry_run=True)
     await sync.work(scope, run.id)
     assert _found(await sync.run(scope, run.id)) == (0, 1, 0)
+    assert await service.proofs(scope, None) == []
+    assert await given_records.events(scope, "sync.drift_found") == []
     assert _found(await _read(scope, Mode.FULL)) == (0, 1, 0)
 
 

@@ -241,6 +241,13 @@ async def test_a_run_of_everything_begins_what_is_offered_and_answers_what_is_un
     assert (first.id, first.entity) == (same.id, "products")
 
 
+async def test_where_one_of_several_entities_cannot_be_read_no_run_begins(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(1)})
+    with pytest.raises(NotReadable):
+        await sync.start_all(scope, "con_one", ["products", "nonsense"])
+    assert (await service.runs(scope, service.RunFilter(), Ask(5))).items == []
+
+
 async def test_what_may_wait_is_read_later_unless_somebody_asks_again(base: Database) -> None:
     shop = given.shelf(3)
     scope = given.scope(base, {"con_one": shop})

@@ -307,7 +307,7 @@ class Pull:
         if Mode(ended.mode).whole and not ended.dry_run:
             await store.move_watermark(tx, ended, self.scope.now)
         tx.emit(SyncCompleted(subject=ended.id, body=event_body(ended)))
-        if ended.drift:
+        if ended.drift and not ended.dry_run:
             tx.emit(DriftFound(subject=ended.id, body=event_body(ended)))
         if ended_early(ended):
             tx.emit(SyncEndedEarly(subject=ended.id, body={**event_body(ended), "total": ended.total}))

@@ -134,12 +134,14 @@ async def start_all(
 ) -> list[Run]:
     """Begin a run of each of these entities, of all that the connection offers by default; live ones are answered.
 
-    Raises what `start` raises, but for RunInProgress.
+    Raises what `start` raises, but for RunInProgress; where one of them cannot be read, none begins.
     """
-    offered = entities or await sources(scope).offered(scope, connection_id)
+    offered = list(dict.fromkeys(entities or await sources(scope).offered(scope, connection_id)))
     if not offered:
         raise NotReadable
-    return [await _started(scope, connection_id, entity, extent) for entity in dict.fromkeys(offered)]
+    for entity in offered:
+        await sources(scope).shop(scope, connection_id, entity)
+    return [await _started(scope, connection_id, entity, extent) for entity in offered]
 
 
 async def _started(scope: Scope, connection_id: str, entity: str, extent: Extent) -> Run:

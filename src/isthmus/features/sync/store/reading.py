@@ -70,6 +70,7 @@ _PROOFS = statement(
         _r.tenant_id == bindparam("tenant_id"),
         _optional("connection_id", _r.connection_id),
         _r.judged_before.is_not(None),
+        ~_r.dry_run,
         _r.state == "succeeded",
     )
     .order_by(_r.connection_id, _r.entity, _r.id.desc())
