@@ -19,6 +19,7 @@ from typing import Any
 
 import asyncpg
 import uvloop
+from tests.given import forks
 
 KILLED = -signal.SIGKILL
 _ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ Order = dict[str, Any]
 class Zygote:
     """The process that forks, as a test sees it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: forks.Process) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
@@ -53,9 +54,7 @@ class Zygote:
 async def zygote(module: str, argument: str) -> AsyncIterator[Zygote]:
     """`python -m MODULE ARGUMENT`, whose `main` ends in `serve`."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, argument, cwd=_ROOT, stdin=pipe, stdout=pipe
-    )
+    process = await forks.process("-m", module, argument, cwd=_ROOT, stdin=pipe, stdout=pipe)
     made = Zygote(process)
     try:
         yield made

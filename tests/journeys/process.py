@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import psutil
+from tests.given import forks
 from tests.journeys.deployment import KEY, MASTER, Merchant, register
 
 from isthmus.app import SECTIONS, Platform, open_platform
@@ -45,7 +45,7 @@ class Up:
     more: dict[str, str]
     port: int
     products: int
-    process: asyncio.subprocess.Process | None = None
+    process: forks.Process | None = None
     browsers: list[aiohttp.ClientSession] = field(default_factory=list)
 
     @property
@@ -69,12 +69,11 @@ class Up:
     async def start(self) -> None:
         """Start the process and wait until it is ready."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
-        command = [sys.executable, "-m", "isthmus", "up"]
         with (self.home / "said.txt").open("ab") as said:
-            self.process = await asyncio.create_subprocess_exec(
-                *command, env={**kept, **self.given}, stdout=said, stderr=said
+            self.process = await forks.process(
+                "-m", "isthmus", "up", env={**kept, **self.given}, stdout=said, stderr=said
             )
-        async with asyncio.timeout(60), aiohttp.ClientSession() as client:
+        async with asyncio.timeout(100), aiohttp.ClientSession() as client:
             while await self._ready(client) != 200:
                 assert self.process.returncode is None, (self.home / "said.txt").read_text()
                 await asyncio.sleep(0.05)
@@ -95,7 +94,7 @@ class Up:
         """Ctrl-C."""
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 await self.process.wait()
 
     @property

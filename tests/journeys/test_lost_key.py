@@ -3,10 +3,10 @@
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.given import forks
 from tests.house_database import Copy
 from tests.journeys.deployment import MASTER, Merchant, deployment
 
@@ -23,8 +23,7 @@ def _command(words: Sequence[str], home: Path, url: str, key: str) -> subprocess
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
     given = {"ISTHMUS_HOME": str(home), "ISTHMUS_DATABASE_URL": url, "ISTHMUS_MASTER_KEY": key, "COLUMNS": "200"}
     given["ISTHMUS_AUTH__HS256"] = "k" * 40
-    command = [sys.executable, "-m", "isthmus", "vault", *words]
-    return subprocess.run(command, env=kept | given, capture_output=True, text=True, timeout=60, check=False)
+    return forks.run(["-m", "isthmus", "vault", *words], env=kept | given, timeout=100)
 
 
 def _id(key: str) -> str:

@@ -9,12 +9,18 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
 import pytest
+from tests.given import forks
+
+pytestmark = pytest.mark.timeout(900)
+_Process = forks.Process | asyncio.subprocess.Process
+_Start = Callable[..., Coroutine[Any, Any, _Process]]
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +40,22 @@ def _environment(home: Path, **given: str) -> dict[str, str]:
 async def _isthmus(home: Path, *words: str, **given: str) -> tuple[int, str, str]:
     """Run a command to its end: exit code, standard output, standard error."""
     process = await _started(home, *words, **given)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(200):
         out, said = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), said.decode()
 
 
-async def _started(home: Path, *words: str, **given: str) -> asyncio.subprocess.Process:
+async def _started(home: Path, *words: str, **given: str) -> forks.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await forks.process("-m", "isthmus", *words, env=_environment(home, **given), stdout=pipe, stderr=pipe)
+
+
+async def _started_anew(home: Path, *words: str) -> asyncio.subprocess.Process:
+    """With an interpreter of its own, as an operator starts it."""
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "isthmus", *words]
-    return await asyncio.create_subprocess_exec(*command, env=_environment(home, **given), stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*command, env=_environment(home), stdout=pipe, stderr=pipe)
 
 
 def _free_port() -> int:
@@ -53,9 +65,9 @@ def _free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def _up(home: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def _up(home: Path, start: _Start = _started) -> AsyncIterator[tuple[_Process, str]]:
     port = _free_port()
-    process = await _started(home, "up", "--port", str(port))
+    process = await start(home, "up", "--port", str(port))
     address = f"http://127.0.0.1:{port}"
     try:
         await _ready(address)
@@ -63,12 +75,12 @@ async def _up(home: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             await process.communicate()
 
 
 async def _ready(address: str) -> None:
-    async with asyncio.timeout(60), aiohttp.ClientSession() as client:
+    async with asyncio.timeout(200), aiohttp.ClientSession() as client:
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 async with client.get(f"{address}/health/ready") as answer:
@@ -84,7 +96,7 @@ async def _products(address: str, token: str) -> int:
 
 
 async def test_an_operator_starts_makes_a_tenant_and_comes_back_after_a_kill(home: Path) -> None:
-    async with _up(home) as (process, address):
+    async with _up(home, _started_anew) as (process, address):
         code, out, said = await _isthmus(home, "tenant", "create", "Trà Sữa Ngon")
         assert code == 0, said
         tenant = out.split()[0]
@@ -178,7 +190,7 @@ async def test_SU_08_the_demo_works_twice_on_loopback_only_and_ends_by_itself(tm
             set[str](),
         )
         watching = asyncio.create_task(_watched(process.pid, seen))
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(400):
             out, said = await process.communicate()
         watching.cancel()
         assert process.returncode == 0, said

@@ -1,7 +1,6 @@
 """Against an OAuth2 and OIDC server that nobody here wrote: code with PKCE, rotation, revocation, and many workers."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.features.connections.refresher import TENANT
 from tests.given import connections as given
-from tests.given import independent, vault
+from tests.given import forks, independent, vault
 from tests.given.connections import World
 from tests.given.independent import Independent
 
@@ -113,9 +112,9 @@ async def test_workers_that_refresh_at_once_leave_15_of_15_connections_usable(
     people = [f"w{workers}-{number}" for number in range(CONNECTIONS)]
     ids = [await place.connected(person) for person in people]
     await place.expire(*ids)
-    command = (sys.executable, str(REFRESHER), database_url, str(place.folder), str(3 * CONNECTIONS), *ids)
+    command = (str(REFRESHER), database_url, str(place.folder), str(3 * CONNECTIONS), *ids)
     pipe = asyncio.subprocess.PIPE
-    running = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(workers)]
+    running = [await forks.process(*command, stdin=pipe, stdout=pipe) for _ in range(workers)]
     for one in running:
         assert one.stdout is not None
         assert await one.stdout.readline() == b"ready\n"

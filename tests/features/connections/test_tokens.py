@@ -3,13 +3,13 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.given import connections as given
+from tests.given import forks
 from tests.given.connections import World
 
 from isthmus.client import ReauthorizationRequired, RefreshUnavailable, TokenRejected
@@ -19,7 +19,7 @@ from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.kit.clock import SYSTEM
 
 TENANT = "ten_refresh"
-Process = asyncio.subprocess.Process
+Process = forks.Process
 REFRESHER = Path(__file__).with_name("refresher.py")
 
 
@@ -254,9 +254,8 @@ async def processes(world: World, url: str, callers: int, ids: list[str], count:
     """Processes of callers, ready to begin."""
     made = []
     for _ in range(count):
-        arguments = (sys.executable, str(REFRESHER), url, world.far.url, str(callers), *ids)
-        pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-        made.append(await asyncio.create_subprocess_exec(*arguments, **pipes))  # type: ignore[arg-type] # three pipes
+        arguments = (str(REFRESHER), url, world.far.url, str(callers), *ids)
+        made.append(await forks.process(*arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE))
     for one in made:
         assert one.stdout is not None
         assert await one.stdout.readline() == b"ready\n"

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from tests.given import forks
 from tests.given import vault as given_vault
 from tests.given import webhooks_out as given
 from tests.house_database import Copy
@@ -66,7 +66,7 @@ async def _some(scope: Scope, url: str, count: int) -> None:
 async def test_killed_after_the_post_and_before_its_completion_it_is_sent_once_more(
     database: Database, copied: Copy
 ) -> None:
-    workers: list[asyncio.subprocess.Process] = []
+    workers: list[forks.Process] = []
 
     async def kill_first(_: web.Request) -> web.StreamResponse:
         if len(workers) == 1:
@@ -74,19 +74,18 @@ async def test_killed_after_the_post_and_before_its_completion_it_is_sent_once_m
         return web.Response(status=200)
 
     async def work() -> None:
-        command = (sys.executable, "-m", "tests.given.webhooks_killed", copied.url)
-        workers.append(await asyncio.create_subprocess_exec(*command, cwd=ROOT))
+        workers.append(await forks.process("-m", "tests.given.webhooks_killed", copied.url, cwd=ROOT))
 
     async with given.sink(answer=kill_first) as sink, given.process(database) as system:
         scope = given_vault.scope(system, TENANT)
         await _some(scope, sink.url, 1)
         await given.emit(scope, 1)
         await work()
-        await sink.wait_for(1, 20)
+        await sink.wait_for(1, 60)
         await workers[0].wait()
         await work()
         try:
-            await sink.wait_for(2, 20)
+            await sink.wait_for(2, 60)
             await _settled(system, 1)
         finally:
             workers[1].kill()
@@ -100,7 +99,7 @@ async def test_killed_after_the_post_and_before_its_completion_it_is_sent_once_m
 async def test_PR_04_a_worker_that_was_stopped_and_wakes_up_completes_nothing_that_another_has_by_then(
     database: Database, copied: Copy
 ) -> None:
-    workers: list[asyncio.subprocess.Process] = []
+    workers: list[forks.Process] = []
 
     async def stop_first(_: web.Request) -> web.StreamResponse:
         if len(sink.bodies) == 1:
@@ -108,8 +107,7 @@ async def test_PR_04_a_worker_that_was_stopped_and_wakes_up_completes_nothing_th
         return web.Response(status=200)
 
     async def work() -> None:
-        command = (sys.executable, "-m", "tests.given.webhooks_killed", copied.url)
-        workers.append(await asyncio.create_subprocess_exec(*command, cwd=ROOT))
+        workers.append(await forks.process("-m", "tests.given.webhooks_killed", copied.url, cwd=ROOT))
 
     async with given.sink(answer=stop_first) as sink, given.process(database) as system:
         scope = given_vault.scope(system, TENANT)
@@ -117,16 +115,16 @@ async def test_PR_04_a_worker_that_was_stopped_and_wakes_up_completes_nothing_th
         await given.emit(scope, 1)
         try:
             await work()
-            await sink.wait_for(1, 20)
+            await sink.wait_for(1, 60)
             await work()
-            await sink.wait_for(2, 20)
+            await sink.wait_for(2, 60)
             await _settled(system, 1)
             workers[1].kill()
             await workers[1].wait()
             workers[0].send_signal(signal.SIGCONT)
             # It takes part again, and by then has tried to write what it had in hand.
             await given.emit(scope, 2)
-            await sink.wait_for(3, 20)
+            await sink.wait_for(3, 60)
             await _settled(system, 2)
         finally:
             for worker in workers:
