@@ -36,6 +36,8 @@ _A_DAY: Final = timedelta(days=1)
 _DAYS_KNOWN: Final = 600.0
 #: After so long every listener of this process has looked once.
 _SETTLED: Final = 60.0
+#: More news than these are for everybody.
+_NEWS: Final = 1_000
 #: A connection that held this long was a good one: the next failure is a new one.
 _STEADY: Final = 2.0
 
@@ -56,6 +58,8 @@ class Bus:
         self._url = direct_url or database.url
         self._clock = clock
         self._bells: set[asyncio.Event] = set()
+        #: Bells of listeners, with the types of events that they wait for.
+        self._called: dict[asyncio.Event, frozenset[str]] = {}
         self._held_back: set[str] = set()
         self._names: set[str] = set()
         self._first_looked_at: float | None = None
@@ -141,6 +145,15 @@ class Bus:
         finally:
             self._bells.discard(bell)
 
+    @contextlib.contextmanager
+    def _waits(self, types: Sequence[str]) -> Iterator[asyncio.Event]:
+        bell = asyncio.Event()
+        self._called[bell] = frozenset(types)
+        try:
+            yield bell
+        finally:
+            del self._called[bell]
+
     async def deliver(self, listener: str, types: Sequence[str], function: Listener, *, limit: int = _BATCH) -> int:
         """Hand the next events of `types` to a listener, and move its cursor, in one transaction.
 
@@ -163,7 +176,8 @@ class Bus:
             rows = await log.read_all(tx, place, horizon, types, limit, since=since)
             if rows:
                 await function(tx, rows)
-            self._note(listener, behind=len(rows) < limit and await log.waiting(tx, horizon, since))
+            # Who got something looks again at once; only who got nothing needs to know whether something is held back.
+            self._note(listener, behind=not rows and await log.waiting(tx, horizon, since))
             if len(rows) == limit:
                 await log.move(tx, listener, place_of(rows[-1]))
             elif rows or horizon - place.xid > _FAR:
@@ -212,6 +226,7 @@ class Bus:
             tasks = [
                 group.create_task(self._hear(stop), name="bus-ear"),
                 group.create_task(self._watch(stop), name="bus-watch"),
+                group.create_task(self._call(stop), name="bus-call"),
             ]
             for name, (types, function) in batched.items():
                 tasks.append(group.create_task(self._serve(stop, name, types, function), name=f"bus-{name}"))
@@ -268,11 +283,46 @@ class Bus:
         for bell in self._bells:
             bell.set()
 
+    async def _call(self, stop: asyncio.Event) -> None:
+        """Look once for all listeners what was written, and wake those that wait for it.
+
+        Each look of a listener is a transaction that locks its place, and most events are for one or two of them.
+        """
+        seen: int | None = None
+        with self._bell() as bell:
+            while not stop.is_set():
+                bell.clear()
+                seen, types = await self._news(seen)
+                for called, wanted in self._called.items():
+                    if types is None or not types.isdisjoint(wanted):
+                        called.set()
+                await _rung(bell, _UNCALLED)
+        for called in self._called:
+            called.set()
+
+    async def _news(self, seen: int | None) -> tuple[int | None, frozenset[str] | None]:
+        """The oldest transaction that may still write, and the types of what was written since that of the last look.
+
+        None: any. What it held back then is looked at again.
+        """
+        try:
+            async with self._database.system() as tx:
+                horizon = await log.horizon(tx)
+                if seen is None:
+                    return horizon, None
+                types = await log.types(tx, seen, _NEWS, await self._since(tx, log.before(seen)))
+        except DatabaseUnavailable:
+            return None, None
+        except Exception:  # noqa: BLE001 - the listeners outlive whatever this look dies of
+            _LOG.exception("the bus cannot look for news")
+            return None, None
+        return horizon, types
+
     async def _serve(self, stop: asyncio.Event, name: str, types: Sequence[str], function: BatchListener) -> None:
         """Deliver to one listener. After a failure only the event at the head is tried, with growing pauses."""
         failures = 0
         pause = _SOON
-        with self._bell() as bell:
+        with self._waits(types) as bell:
             while not stop.is_set():
                 bell.clear()
                 try:

@@ -86,21 +86,33 @@ with stored as (
 )
 select pg_notify('isthmus_events', '')
 """
+# What is known of a day when a plan is made is old or nothing: what was just written seems to be few rows, which are
+# then all fetched, a whole index of the day read beside, and sorted. Values that the planner does not see, because they
+# stand in subqueries, have the rows read in order up to the limit, and one plan serve for all.
 _READ: Final = """
 select tenant_id, id, xid, type, subject, at, public, audited, body, actor, address, request_id, before, after
 from events
-where tenant_id = $1 and (xid, id) > ($2, $3) and xid < pg_snapshot_xmin(pg_current_snapshot()) and day >= '<since>'
-order by xid, id limit $4
+where tenant_id = $1 and (xid, id) > ((select $2::xid8), (select $3::text))
+  and xid < pg_snapshot_xmin(pg_current_snapshot()) and day >= '<since>'
+order by xid, id limit (select $4::bigint)
 """
 _READ_ALL: Final = """
 select tenant_id, id, xid, type, subject, at, public, audited, body, actor, address, request_id, before, after
 from events
-where (xid, id) > ($1, $2) and xid < $3 and type = any($4::text[]) and day >= '<since>'
-order by xid, id limit $5
+where (xid, id) > ((select $1::xid8), (select $2::text)) and xid < (select $3::xid8) and type = any($4::text[])
+  and day >= '<since>'
+order by xid, id limit (select $5::bigint)
 """
 #: Asked for the first one in order, because the planner thinks that many match and would walk the whole table.
 _WAITING: Final = """
-select (select xid from events where xid >= $1 and day >= '<since>' order by xid limit 1) is not null as x
+select (
+  select xid from events where xid >= (select $1::xid8) and day >= '<since>' order by xid limit 1) is not null as x
+"""
+_TYPES: Final = """
+select type, count(*) as found from (
+  select type from events where xid >= (select $1::xid8) and day >= '<since>' order by xid limit (select $2::bigint)
+) as newest
+group by type
 """
 _LATER_ID: Final = "~"  # after every id: those start with a letter
 
@@ -212,6 +224,12 @@ async def waiting(tx: Tx, horizon: int, since: date | None = None) -> bool:
     """Whether rows are committed that an older, still running transaction holds back."""
     rows = await tx.fetch_sql(_of(_WAITING, since), horizon)  # house: sql - see _of
     return bool(rows[0]["x"])
+
+
+async def types(tx: Tx, horizon: int, most: int, since: date | None = None) -> frozenset[str] | None:
+    """Of which types the events of a transaction or later ones are, final or not; None where there are too many."""
+    rows = await tx.fetch_sql(_of(_TYPES, since), horizon, most)  # house: sql - see _of
+    return frozenset(row["type"] for row in rows) if sum(row["found"] for row in rows) < most else None
 
 
 async def hold(tx: Tx, listener: str) -> tuple[Place, int] | None:

@@ -45,7 +45,8 @@ EDITS = tenant_table(
     Column("requested_by", Text, nullable=False),
     UniqueConstraint("tenant_id", "listing_id", "variant", "field", "location", name="edits_of"),
     ForeignKeyConstraint(["tenant_id", "listing_id"], ["listings.tenant_id", "listings.id"], ondelete="CASCADE"),
-    Index("edits_due", "connection_id", "due_at", postgresql_where=text("due_at is not null")),
+    Index("edits_due", "tenant_id", "connection_id", "due_at", "id", postgresql_where=text("due_at is not null")),
+    Index("edits_claimed", "tenant_id", "claim", postgresql_where=text("claim is not null")),
 )
 
 PUSH_ITEMS = tenant_table(

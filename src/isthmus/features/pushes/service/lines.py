@@ -19,6 +19,8 @@ _FEW: Final = 100
 #: What one more edit may take; platforms let fifty calls a second through, or more.
 _EACH: Final = timedelta(milliseconds=20)
 _LONGEST: Final = timedelta(minutes=1)
+#: So many take as long as anybody waits.
+_MANY: Final = _LONGEST // _EACH
 _NONE: Final[tuple[frozenset[str], timedelta]] = (frozenset(), timedelta(0))
 
 
@@ -75,7 +77,7 @@ async def echoes(
     if not found:
         return _NONE
     async with scope.tx() as tx:
-        left, busy = await edits.left(tx, connection_id, sorted(set(found.values())), scope.now)
+        left, busy = await edits.left(tx, connection_id, sorted(set(found.values())), scope.now, _MANY)
     if left < _FEW:
         return _NONE
-    return frozenset(name for name, id_ in found.items() if id_ not in busy), min(left * _EACH, _LONGEST)
+    return frozenset(name for name, id_ in found.items() if id_ not in busy), left * _EACH

@@ -29,7 +29,7 @@ from isthmus.features.pushes.settings import Settings
 from isthmus.features.pushes.store import conflicts, edits
 from isthmus.features.pushes.store.pushes import Closed
 from isthmus.kit.errors import Problem
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
 
 #: Rounds that overlap: while one is decided and another one is settled, a third one sends.
 _ROUNDS: Final = 3
@@ -65,12 +65,11 @@ class _Line:
         claim = self.scope.id("clm")
         lease = self.settings.lease.total_seconds()
         began = self.scope.clock.monotonic()
-        async with self.scope.tx() as tx:
-            whose = (self.shop.about.id, claim)
-            taken = await edits.take(tx, whose, self.settings.lease, self.scope.now, self.size)
+        taken, made = await self._take(claim)
         if not taken:
             return False
-        made = await self._decide(claim, taken, began + lease * _LOOKING)
+        if made is None:
+            made = await self._look(claim, taken, began + lease * _LOOKING)
         begun = self.scope.clock.monotonic()
         self._remember(list(made.sending.values()))
         calls = Calls(self.shop, self.gate, self.scope.clock, began + lease * _SENDING)
@@ -91,24 +90,51 @@ class _Line:
             most = self.settings.taken
             self.size = min(max(most, most * sent // calls), most * _LARGEST)
 
-    async def _decide(self, claim: str, taken: Sequence[LiveEdit], until: float) -> Plan:
-        doubtful = [one for one in taken if one.must_look(self.scope.now, self.settings.fresh)]
+    async def _take(self, claim: str) -> tuple[Sequence[LiveEdit], Plan | None]:
+        """Take what is due. Where the far side need not be looked at, it is noted at once what is about to be sent."""
+        async with self.scope.tx() as tx:
+            await shops(self.scope).admit(tx, self.shop.about.id)
+            found = await edits.take(tx, self.shop.about.id, self.scope.now, self.size)
+            taken = [one.edit for one in found]
+            if not taken:
+                return taken, None
+            if any(self._is_doubtful(one) for one in taken):
+                await edits.claim(tx, claim, self.settings.lease, found, {})
+                return taken, None
+            made = await self._decide(tx, taken)
+            sending = {id_: (one, edit.based_on) for id_, (one, edit) in made.sending.items()}
+            await edits.claim(tx, claim, self.settings.lease, found, sending)
+            await self._answer(tx, made)
+        return taken, made
+
+    def _is_doubtful(self, one: LiveEdit) -> bool:
+        return one.must_look(self.scope.now, self.settings.fresh)
+
+    async def _look(self, claim: str, taken: Sequence[LiveEdit], until: float) -> Plan:
+        """Look at what may have changed over there, or may have arrived; decide over all, and note what is sent."""
+        doubtful = [one for one in taken if self._is_doubtful(one)]
         seen = await look(self.scope, self.shop, sorted({one.place.listing_id for one in doubtful}), until)
         early = _seen(self.scope, doubtful, seen)
         rest = [one for one in taken if one not in early.closed and one.id not in early.later]
-        shop = self.shop.about
         async with self.scope.tx() as tx:
-            await shops(self.scope).admit(tx, shop.id)
-            wholes = await records.wholes(tx, sorted({one.place.listing_id for one in rest}))
-            ruling = await rules.in_force(tx, shop.id)
-            made = deciding.plan(self.scope, rest, wholes, ruling, shop.writing.price)
+            await shops(self.scope).admit(tx, self.shop.about.id)
+            made = await self._decide(tx, rest)
             marked = await edits.mark(tx, claim, [(one, edit.based_on) for one, edit in made.sending.values()])
             made.sending = {id_: pair for id_, pair in made.sending.items() if id_ in marked}
-            answered = [end for id_, end in made.ended.items() if id_ in made.sending]
-            settling.tell_ended(tx, await conflicts.end(tx, answered, self.scope.now), answered)
+            await self._answer(tx, made)
         made.closed.update(early.closed)
         made.later.update(early.later)
         return made
+
+    async def _decide(self, tx: Tx, several: Sequence[LiveEdit]) -> Plan:
+        shop = self.shop.about
+        wholes = await records.wholes(tx, sorted({one.place.listing_id for one in several}))
+        return deciding.plan(self.scope, several, wholes, await rules.in_force(tx, shop.id), shop.writing.price)
+
+    async def _answer(self, tx: Tx, made: Plan) -> None:
+        """Questions whose answer is that ours is sent."""
+        answered = [end for id_, end in made.ended.items() if id_ in made.sending]
+        settling.tell_ended(tx, await conflicts.end(tx, answered, self.scope.now), answered)
 
 
 def _seen(scope: Scope, doubtful: Sequence[LiveEdit], seen: Seen) -> Plan:

@@ -8,7 +8,10 @@ from typing import Any, Final
 from isthmus.connect.edits import EditField, EditValue
 from isthmus.engine.db import Tx
 from isthmus.features.pushes.model.edits import Halt, Later, LiveEdit, Place, State
-from isthmus.features.pushes.model.values import kept, read
+from isthmus.features.pushes.model.values import Kept, kept, read
+
+#: Where a row lies: block and line.
+RowPlace = tuple[int, int]
 
 #: A field whose conflict waits for a person is compared anew, since both sides may agree now. What is in the hands of a
 #: worker is found changed when it ends.
@@ -26,47 +29,48 @@ on conflict (tenant_id, listing_id, variant, field, location) do update set
   due_at = case when edits.state in ('waiting', 'conflict') then excluded.due_at else edits.due_at end
 returning id, listing_id, variant, field, location, version
 """
-# Materialized: a plan may run it again for each row otherwise, and more are taken than that.
+#: By the index in their order: who takes some walks past none of those that wait. They stay locked until the end of the
+#: transaction, and so do the places at which they lie.
 _TAKE: Final = """
-with due as materialized (
-  select id from edits
-  where tenant_id = $1 and connection_id = $2 and due_at <= $5
-    and (lease_until is null or lease_until < clock_timestamp())
-  order by due_at, id limit $6 for update skip locked
-)
-update edits e set claim = $3, lease_until = clock_timestamp() + $4::interval from due
-where e.tenant_id = $1 and e.id = due.id
-returning e.id, e.listing_id, e.variant, e.field, e.location, e.value, e.currency, e.base, e.sent, e.version, e.state,
-  e.attempts, e.wanted_at, e.due_at
+select ctid, id, listing_id, variant, field, location, value, currency, base, sent, version, state, attempts, wanted_at
+from edits
+where tenant_id = $1 and connection_id = $2 and due_at <= $3
+  and (lease_until is null or lease_until < clock_timestamp())
+order by due_at, id limit $4 for update skip locked
 """
+#: By their places, since the table is empty one moment and long the next: no plan that is made for the one fits the
+#: other, and a join by ids may compare each with each. `told` is what the far side shows and what is sent, if anything.
+_CLAIM: Final = """
+update edits e set claim = $2, lease_until = clock_timestamp() + $3::interval,
+  state = case when t.told -> 1 is null then e.state else 'sending' end,
+  base = coalesce(t.told -> 0, e.base), sent = coalesce(t.told -> 1, e.sent)
+from rows from (unnest($4::tid[]), jsonb_array_elements($5::jsonb)) as t (place, told)
+where e.ctid = t.place and e.tenant_id = $1
+"""
+# What is told of each edit of a claim is one document by their ids, which is looked into and not joined, see _CLAIM.
 _MARK: Final = """
-update edits e set state = 'sending', base = w.base, sent = w.value
-from jsonb_to_recordset($3::jsonb) as w (id text, base jsonb, value jsonb)
-where e.tenant_id = $1 and e.claim = $2 and e.id = w.id and e.lease_until > clock_timestamp()
-returning e.id
+update edits set state = 'sending', base = $3::jsonb -> id -> 0, sent = $3::jsonb -> id -> 1
+where tenant_id = $1 and claim = $2 and lease_until > clock_timestamp() and $3::jsonb -> id is not null
+returning id
 """
 #: Where somebody wants another value meanwhile, the edit goes on from what the far side shows now.
 _END: Final = """
-with told as (
-  select id, version, base from jsonb_to_recordset($3::jsonb) as w (id text, version integer, base jsonb)
-), ended as (
-  delete from edits e using told w
-  where e.tenant_id = $1 and e.claim = $2 and e.id = w.id and e.version = w.version
-  returning e.id
+with ended as (
+  delete from edits where tenant_id = $1 and claim = $2 and version = ($3::jsonb -> id ->> 0)::integer
+  returning id
 ), newer as (
-  update edits e set base = coalesce(w.base, e.base), sent = null, state = 'waiting', attempts = 0, due_at = $4,
-    claim = null, lease_until = null, code = null, reason = null
-  from told w where e.tenant_id = $1 and e.claim = $2 and e.id = w.id and e.version > w.version
-  returning e.id
+  update edits set base = coalesce(nullif($3::jsonb -> id -> 1, 'null'), base), sent = null, state = 'waiting',
+    attempts = 0, due_at = $4, claim = null, lease_until = null, code = null, reason = null
+  where tenant_id = $1 and claim = $2 and version > ($3::jsonb -> id ->> 0)::integer
+  returning id
 )
 select id from ended union all select id from newer
 """
 _LATER: Final = """
-update edits e set state = w.state, due_at = w.due_at, attempts = w.attempts, code = w.code, reason = w.reason,
+update edits set state = $3::jsonb -> id ->> 0, due_at = ($3::jsonb -> id ->> 1)::timestamptz,
+  attempts = ($3::jsonb -> id ->> 2)::integer, code = $3::jsonb -> id ->> 3, reason = $3::jsonb -> id ->> 4,
   claim = null, lease_until = null
-from jsonb_to_recordset($3::jsonb)
-  as w (id text, state text, due_at timestamptz, attempts integer, code text, reason text)
-where e.tenant_id = $1 and e.claim = $2 and e.id = w.id
+where tenant_id = $1 and claim = $2 and $3::jsonb -> id is not null
 """
 _UNPARK: Final = """
 update edits set state = 'unsure', due_at = $3, attempts = 0
@@ -161,13 +165,33 @@ def _place(row: Mapping[str, Any]) -> Place:
     return Place(row["listing_id"], row["variant"], EditField(row["field"]), row["location"])
 
 
-async def take(tx: Tx, whose: tuple[str, str], lease: timedelta, now: datetime, limit: int) -> list[LiveEdit]:
-    """Take edits that are due and that nobody else holds, those that have been due for longest first.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An edit that this transaction has locked, and where its row lies until then."""
 
-    `whose` is the connection, and the claim of who takes.
+    edit: LiveEdit
+    place: RowPlace
+
+
+async def take(tx: Tx, connection_id: str, now: datetime, limit: int) -> list[Taken]:
+    """Lock edits that are due and that nobody else holds, those that have been due for longest first."""
+    rows = await tx.fetch_sql(_TAKE, tx.tenant_id, connection_id, now, limit)
+    return [Taken(_live(row), row["ctid"]) for row in rows]
+
+
+async def claim(
+    tx: Tx, name: str, lease: timedelta, taken: Sequence[Taken], sending: Mapping[str, tuple[LiveEdit, EditValue]]
+) -> None:
+    """Hold edits that were taken in this transaction, beyond it, under a name that nobody else has.
+
+    Of those that are sent next it is noted at once what is sent, and what the far side shows: `sending` is by edit id.
     """
-    rows = await tx.fetch_sql(_TAKE, tx.tenant_id, *whose, lease, now, limit)
-    return [_live(row) for row in sorted(rows, key=lambda row: (row["due_at"], row["id"]))]
+    told = [_told(*sending[one.edit.id]) if one.edit.id in sending else () for one in taken]
+    await tx.execute_sql(_CLAIM, tx.tenant_id, name, lease, [one.place for one in taken], told)
+
+
+def _told(one: LiveEdit, theirs: EditValue) -> tuple[Kept, Kept]:
+    return kept(theirs), kept(one.value)
 
 
 def _live(row: Mapping[str, Any]) -> LiveEdit:
@@ -188,8 +212,8 @@ def _live(row: Mapping[str, Any]) -> LiveEdit:
 
 async def mark(tx: Tx, claim: str, sending: Sequence[tuple[LiveEdit, EditValue]]) -> set[str]:
     """Note before the call what is sent, and what the far side shows; those that are still ours to send."""
-    rows = [{"id": one.id, "base": kept(theirs), "value": kept(one.value)} for one, theirs in sending]
-    return {row["id"] for row in await tx.fetch_sql(_MARK, tx.tenant_id, claim, rows)}
+    told = {one.id: _told(one, theirs) for one, theirs in sending}
+    return {row["id"] for row in await tx.fetch_sql(_MARK, tx.tenant_id, claim, told)} if told else set()
 
 
 async def end(tx: Tx, claim: str, ended: Mapping[LiveEdit, tuple[EditValue] | None], now: datetime) -> set[str]:
@@ -197,28 +221,15 @@ async def end(tx: Tx, claim: str, ended: Mapping[LiveEdit, tuple[EditValue] | No
 
     Each with what the far side shows now, None where that has not changed.
     """
-    rows = [
-        {"id": one.id, "version": one.version, "base": None if shows is None else kept(shows[0])}
-        for one, shows in ended.items()
-    ]
-    return {row["id"] for row in await tx.fetch_sql(_END, tx.tenant_id, claim, rows, now)}
+    told = {one.id: (one.version, None if shows is None else kept(shows[0])) for one, shows in ended.items()}
+    return {row["id"] for row in await tx.fetch_sql(_END, tx.tenant_id, claim, told, now)} if told else set()
 
 
 async def later(tx: Tx, claim: str, rows: Mapping[str, Later]) -> None:
     """These go on later, by edit id."""
-    given = [
-        {
-            "id": id_,
-            "state": one.state,
-            "due_at": one.due_at,
-            "attempts": one.attempts,
-            "code": one.code,
-            "reason": one.reason,
-        }
-        for id_, one in rows.items()
-    ]
-    if given:
-        await tx.execute_sql(_LATER, tx.tenant_id, claim, given)
+    told = {id_: (one.state, one.due_at, one.attempts, one.code, one.reason) for id_, one in rows.items()}
+    if told:
+        await tx.execute_sql(_LATER, tx.tenant_id, claim, told)
 
 
 async def unpark(tx: Tx, tenant_id: str, connection_id: str, now: datetime) -> None:
@@ -316,15 +327,22 @@ async def next_due(tx: Tx, connection_id: str) -> datetime | None:
     return at
 
 
-async def left(tx: Tx, connection_id: str, listing_ids: Sequence[str], now: datetime) -> tuple[int, frozenset[str]]:
-    """How many edits of a connection are due, and those of these listings of which something is still to be sent."""
+async def left(
+    tx: Tx, connection_id: str, listing_ids: Sequence[str], now: datetime, most: int
+) -> tuple[int, frozenset[str]]:
+    """How many edits of a connection are due, and those of these listings of which something is still to be sent.
+
+    `most` is how many are counted.
+    """
     rows = await tx.fetch_sql(
-        "select (select count(*) from edits where tenant_id = $1 and connection_id = $2 and due_at <= $4) as due,"
+        "select (select count(*) from ("
+        "select from edits where tenant_id = $1 and connection_id = $2 and due_at <= $4 limit $5) as q) as due,"
         " (select array_agg(distinct listing_id) from edits"
         " where tenant_id = $1 and listing_id = any($3::text[]) and state <> 'sending') as busy",
         tx.tenant_id,
         connection_id,
         list(listing_ids),
         now,
+        most,
     )
     return rows[0]["due"], frozenset(rows[0]["busy"] or ())

@@ -24,14 +24,14 @@ _VERSIONS: Final = """
 select l.id, l.version, l.platform_updated_at
 from unnest($2::text[]) as w (id)
 cross join lateral (
-  select id, version, platform_updated_at from listings
-  where tenant_id = $1 and id = w.id and connection_id = $3 offset 0
+  select id, connection_id, version, platform_updated_at from listings where tenant_id = $1 and id = w.id offset 0
 ) as l
+where l.connection_id = $3
 """
 #: Only what an edit can change: what the platform sent stays as it is, but counts as unread. Products that only this
-#: listing shows follow it, and of the variants those that are named. What is told is materialized: a function that takes
-#: a document apart may tell what it sees, so behind a policy no index serves a comparison with what it makes, and each
-#: batch would walk all of a connection's listings and all variants.
+#: listing shows follow it, and of the variants those that are named. What is told is materialized: a function that
+#: takes a document apart may tell what it sees, so behind a policy no index serves a comparison with what it makes, and
+#: each batch would walk all of a connection's listings and all variants.
 _REWRITE: Final = """
 with fresh (id, title, status, currency, price, stock, platform_updated_at, body, news, price_changes_at, hash)
 as materialized (
