@@ -134,6 +134,14 @@ async def test_what_several_connections_sell_under_one_sku_is_suggested_with_its
     assert [one.value for one in await linking.suggestions(shops.scope, "sku", "", 10)] == ["TWIN"]
 
 
+async def test_listings_that_have_several_skus_in_common_are_linked_once(shops: Shops) -> None:
+    await shops.put("con_one", _tee("a", "S", "M", "L"))
+    await shops.put("con_two", _tee("b", "S", "M", "L"))
+    accepted = await linking.accept(shops.scope, "sku")
+    assert (len(accepted.products), accepted.left) == (1, {})
+    assert len(await given_records.events(shops.scope, "product.linked")) == 1
+
+
 async def test_linked_listings_are_one_product_that_none_of_them_overwrites(shops: Shops) -> None:
     product = await _linked(shops)
     detail = await records.product(shops.scope, product)

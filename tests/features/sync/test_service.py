@@ -414,19 +414,25 @@ async def test_TN_02_a_wake_up_with_another_tenants_run_does_nothing(base: Datab
     assert not (await sync.runs(stranger, sync.RunFilter(), Ask())).items
 
 
+async def _next(news: AsyncIterator[Run | sync.Moved]) -> Run:
+    found = await anext(news)
+    assert isinstance(found, Run)
+    return found
+
+
 async def test_news_tell_each_change_and_go_on_where_a_reader_left(base: Database) -> None:
     scope = given.scope(base, {"con_one": given.shelf(4)}, stream_interval=timedelta(seconds=0.02))
     news = service.news(scope, None)
-    waiting = asyncio.ensure_future(anext(news))
+    waiting = asyncio.ensure_future(_next(news))
     await asyncio.sleep(0.05)
     run = await sync.start(scope, "con_one")
     first = await asyncio.wait_for(waiting, 5)
     assert (first.id, first.state) == (run.id, "queued")
     await sync.work(scope, run.id)
-    assert (await asyncio.wait_for(anext(news), 5)).state == "succeeded"
+    assert (await asyncio.wait_for(_next(news), 5)).state == "succeeded"
     await news.aclose()
     again = service.news(scope, first.changed_at)
-    assert (await asyncio.wait_for(anext(again), 5)).state == "succeeded"
+    assert (await asyncio.wait_for(_next(again), 5)).state == "succeeded"
     await again.aclose()
 
 

@@ -152,13 +152,18 @@ async def accept(scope: Scope, by: By, values: Sequence[str] | None = None) -> A
     """Link what the suggestions say, those of these values or all at most 100; ambiguous ones are left to a person."""
     found = await suggestions(scope, by, "", _MOST, values)
     made: dict[str, None] = {}
+    together: set[frozenset[str]] = set()
     left = {}
     for one in found:
         if one.ambiguous:
             left[one.value] = one.reason or "One connection sells this more than once."
             continue
+        listings = frozenset(member.listing_id for member in one.members)
+        if listings in together:
+            continue  # linked by another of their variants
         try:
-            made[await link(scope, [member.listing_id for member in one.members])] = None
+            made[await link(scope, sorted(listings))] = None
+            together.add(listings)
         except (NotLinkable, NotFound) as failure:
             left[one.value] = failure.message
     return Accepted(list(made), left)
