@@ -177,6 +177,22 @@ async def test_the_simulator_and_a_plan_answer_over_http(edge: Edge) -> None:
         assert answer.status_code == 400, wrong
 
 
+async def test_replays_are_listed_with_what_they_take_so_that_they_can_be_stopped(edge: Edge) -> None:
+    wanted = {"since": "2026-01-01T00:00:00Z", "event": "github.push", "bodyPath": "a.b", "bodyValue": "1"}
+    begun = [(await edge.call("POST", "/api/webhooks/replay", json=wanted)).json()["id"] for _ in range(2)]
+    page = (await edge.get("/api/webhooks/replay", query={"limit": 1})).json()
+    (newest,) = page["items"]
+    assert (newest["id"], newest["state"], page["hasMore"]) == (begun[1], "running", True)
+    assert newest["wanted"].items() >= wanted.items()
+    assert newest["requestedBy"].startswith("user:")
+    following = await edge.get("/api/webhooks/replay", query={"limit": 1, "cursor": page["nextCursor"]})
+    assert [one["id"] for one in following.json()["items"]] == begun[:1]
+    assert (await edge.get("/api/webhooks/replay", tenant="ten_b")).json()["items"] == []
+    for id_ in begun:
+        stopped = await edge.call("POST", f"/api/webhooks/replay/{id_}/cancel")
+        assert stopped.json()["state"] == "cancelled"
+
+
 async def test_a_secret_of_another_form_is_refused_when_it_is_given_and_not_when_it_is_used(edge: Edge) -> None:
     for provider, secret, fits in (
         ("discord", "not-a-key", False),

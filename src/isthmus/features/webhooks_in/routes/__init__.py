@@ -5,6 +5,7 @@ from isthmus.features.webhooks_in.routes import (
     configuring,
     deliveries,
     handlers,
+    replays,
     simulator,
     sources,
     subscriptions,
@@ -20,6 +21,7 @@ ROUTES: tuple[Routes, ...] = (
     handlers.routes,
     subscriptions.routes,
     simulator.routes,
+    replays.routes,
     deliveries.routes,
 )
 

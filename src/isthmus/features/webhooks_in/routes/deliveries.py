@@ -11,26 +11,23 @@ from starlette.responses import Response
 from isthmus.features.webhooks_in.errors import (
     DeliveryNotFound,
     NotRetryable,
-    ReplayNotFound,
 )
 from isthmus.features.webhooks_in.routes.shapes import (
     MANAGE,
     READ,
     FeedOut,
     InboundList,
-    Replay,
-    ReplayOut,
     WholeOut,
+    aware,
+    check_body,
     delivery_out,
     feed_item,
     feed_out,
-    replay_out,
     whole_out,
 )
-from isthmus.features.webhooks_in.service import following, looking, replaying
+from isthmus.features.webhooks_in.service import following, looking
 from isthmus.features.webhooks_in.service.looking import Filters
 from isthmus.http import LiveDep, PageDep, Routes, ScopeDep, Sent, accepted, document
-from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 
 routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks in")
@@ -59,10 +56,10 @@ async def list_deliveries(  # noqa: PLR0913 - a query parameter each
     until: Annotated[datetime | None, Query(alias="to")] = None,
 ) -> Response:
     """Newest first. `bodyPath=data.item_id&bodyValue=100` looks into the JSON of the bodies."""
-    _check_body(body_path, body_value)
+    check_body(body_path, body_value)
     filters = Filters(
-        since=_aware("from", since) or scope.now - _LONG_AGO,
-        until=_aware("to", until) or scope.now + _LONG_AGO,
+        since=aware("from", since) or scope.now - _LONG_AGO,
+        until=aware("to", until) or scope.now + _LONG_AGO,
         source_id=source_id,
         connection_id=connection_id,
         provider=provider,
@@ -77,17 +74,6 @@ async def list_deliveries(  # noqa: PLR0913 - a query parameter each
     page = await looking.deliveries(scope, filters, paging.ask)
     shown = Page([delivery_out(one) for one in page.items], page.next_after, has_more=page.has_more)
     return paging.listing("items", shown)
-
-
-def _check_body(path: str | None, value: str | None) -> None:
-    if (path is None) != (value is None):
-        raise Invalid.field("bodyPath", "Give bodyPath and bodyValue together.")
-
-
-def _aware(name: str, given: datetime | None) -> datetime | None:
-    if given is not None and given.tzinfo is None:
-        raise Invalid.field(name, "A time with its zone, such as 2026-01-31T12:00:00Z.")
-    return given
 
 
 @routes.get("/feed", permission=READ, limit="other", response_model=FeedOut, summary="What comes in, as it was sent")
@@ -151,66 +137,3 @@ async def retry_delivery(
 ) -> Response:
     """What failed, of all handlers or of one; where nothing failed, everything. The schedule begins anew."""
     return accepted(whole_out(await looking.retry(scope, delivery_id, handler)))
-
-
-@routes.post(
-    "/replay",
-    permission=MANAGE,
-    limit="other",
-    response_model=ReplayOut,
-    status=202,
-    summary="Count, or work off once more, what fits a filter",
-)
-async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
-    """With `plan` nothing is done; without it the replay goes on by itself, behind what comes in meanwhile.
-
-    Counting ends after two seconds: where `exact` is false, there are at least `total`.
-    """
-    _check_body(body.body_path, body.body_value)
-    since, until = _aware("since", body.since) or scope.now, _aware("until", body.until) or scope.now
-    if until < since:
-        raise Invalid.field("until", "The end lies before the beginning.")
-    filters = Filters(
-        since=since,
-        until=until,
-        source_id=body.source_id,
-        connection_id=body.connection_id,
-        provider=body.provider,
-        event=body.event,
-        state=body.state,
-        topic=body.topic,
-        object=body.object,
-        account=body.account,
-        body_path=body.body_path,
-        body_value=body.body_value,
-    )
-    if body.plan:
-        total, exact = await replaying.plan(scope, filters)
-        return accepted(ReplayOut(id=None, state="planned", total=total, exact=exact, done=0))
-    return accepted(replay_out(await replaying.begin(scope, filters)))
-
-
-@routes.get(
-    "/replay/{replay_id}",
-    permission=READ,
-    limit="other",
-    response_model=ReplayOut,
-    summary="How far a replay is",
-    errors=(ReplayNotFound,),
-)
-async def get_replay(scope: ScopeDep, replay_id: str) -> Response:
-    """Done counts what has been handed out."""
-    return document(replay_out(await replaying.replay(scope, replay_id)))
-
-
-@routes.post(
-    "/replay/{replay_id}/cancel",
-    permission=MANAGE,
-    limit="other",
-    response_model=ReplayOut,
-    summary="Stop a replay",
-    errors=(ReplayNotFound,),
-)
-async def cancel_replay(scope: ScopeDep, replay_id: str) -> Response:
-    """What it has handed out already is worked off."""
-    return document(replay_out(await replaying.cancel(scope, replay_id)))

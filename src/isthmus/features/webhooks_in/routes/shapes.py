@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from pydantic import Field, SecretStr
@@ -13,6 +13,7 @@ from isthmus.features.webhooks_in.service.following import Feed
 from isthmus.features.webhooks_in.service.looking import Whole
 from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.http import Answer, Wire
+from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, Permission, permission
 
 READ: Permission = permission(
@@ -69,24 +70,6 @@ class Simulate(Wire):
     body: str | None = None
     headers: dict[str, str] | None = None
     handlers: bool = False
-
-
-class Replay(Wire):
-    """Which deliveries to work off once more; with `plan` they are only counted."""
-
-    since: datetime
-    until: datetime | None = None
-    source_id: str | None = None
-    connection_id: str | None = None
-    provider: str | None = None
-    event: str | None = None
-    state: Literal["done", "ignored", "dead"] | None = None
-    topic: str | None = None
-    object: str | None = None
-    account: str | None = None
-    body_path: str | None = None
-    body_value: str | None = None
-    plan: bool = False
 
 
 class SourceAddressOut(Answer, frozen=True, kw_only=True):
@@ -265,18 +248,6 @@ class RefusedList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class ReplayOut(Answer, frozen=True, kw_only=True):
-    """How far a replay is. `state` is `planned`, `running`, `done` or `cancelled`; not `exact`: at least `total`."""
-
-    id: str | None
-    state: str
-    total: int
-    done: int
-    exact: bool = True
-    created_at: datetime | None = None
-    done_at: datetime | None = None
-
-
 class SimulatedOut(Answer, frozen=True, kw_only=True):
     """How our own intake answered the sample, and the delivery it became; or how the endpoint answered it.
 
@@ -290,6 +261,19 @@ class SimulatedOut(Answer, frozen=True, kw_only=True):
     id: str | None
     duration_ms: int | None = None
     response: str | None = None
+
+
+def check_body(path: str | None, value: str | None) -> None:
+    """Raise Invalid where a place in the body is named without what must stand there, or the other way round."""
+    if (path is None) != (value is None):
+        raise Invalid.field("bodyPath", "Give bodyPath and bodyValue together.")
+
+
+def aware(name: str, given: datetime | None) -> datetime | None:
+    """The same time. Raises Invalid for one without its zone."""
+    if given is not None and given.tzinfo is None:
+        raise Invalid.field(name, "A time with its zone, such as 2026-01-31T12:00:00Z.")
+    return given
 
 
 def source_out(seen: Seen) -> SourceOut:
@@ -389,9 +373,3 @@ def feed_out(found: Feed) -> FeedOut:
 def refused_out(row: Mapping[str, Any]) -> RefusedOut:
     """A refused request as it is shown."""
     return RefusedOut(**{**row, "body": row["body"].decode("utf-8", "replace")})
-
-
-def replay_out(row: Mapping[str, Any]) -> ReplayOut:
-    """A replay as it is shown."""
-    names = ("id", "state", "total", "exact", "done", "created_at", "done_at")
-    return ReplayOut(**{name: row[name] for name in names})

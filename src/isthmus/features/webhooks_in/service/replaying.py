@@ -15,6 +15,7 @@ from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import log as store
 from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store.log import Filters
+from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope, System
 
 REPLAY = "webhooks_in.replay"
@@ -74,6 +75,22 @@ async def replay(scope: Scope, id_: str) -> Mapping[str, Any]:
         found = await store.replay(tx, scope.tenant_id, id_)
     if found is None:
         raise ReplayNotFound
+    return _shown(found)
+
+
+async def replays(scope: Scope, ask: Ask) -> Page[Mapping[str, Any]]:
+    """The tenant's replays, newest first, as `replay` answers each."""
+    async with scope.tx() as tx:
+        page = await store.replays(tx, scope.tenant_id, ask)
+    return Page([_shown(one) for one in page.items], page.next_after, has_more=page.has_more)
+
+
+def wanted(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a replay was asked to take."""
+    return asdict(_filters(found["filters"]))
+
+
+def _shown(found: Mapping[str, Any]) -> Mapping[str, Any]:
     if found["filters"].get(_EXACT, True):
         return {**found, "exact": True}
     over = found["state"] == "done"

@@ -248,6 +248,10 @@ _REPLAY = """
 select id, filters, state, place, last, total, done, requested_by, created_at, done_at from webhook_replays
 where tenant_id = $1 and id = $2
 """
+_REPLAYS = """
+select id, filters, state, place, last, total, done, requested_by, created_at, done_at from webhook_replays
+where tenant_id = $1 and ($2::text is null or id < $2) order by id desc limit $3 offset $4
+"""
 _LOCKED = """
 select id, filters, state, place, last, total, done, requested_by, created_at, done_at from webhook_replays
 where tenant_id = $1 and id = $2 for update
@@ -304,6 +308,14 @@ async def replay(tx: Tx, tenant_id: str, id_: str, *, locked: bool = False) -> M
     """One replay."""
     rows = await tx.fetch_sql(_LOCKED if locked else _REPLAY, tenant_id, id_)
     return dict(rows[0]) if rows else None
+
+
+async def replays(tx: Tx, tenant_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
+    """Newest first."""
+    rows = await tx.fetch_sql(_REPLAYS, tenant_id, ask.after, ask.limit + 1, ask.offset)
+    items: list[Mapping[str, Any]] = [dict(row) for row in rows[: ask.limit]]
+    more = len(rows) > ask.limit
+    return Page(items, items[-1]["id"] if more else None, has_more=more)
 
 
 async def update_replay(
