@@ -63,6 +63,7 @@ def test_what_is_being_received_goes_by_its_bytes_and_what_has_ended_needs_no_mo
     assert pace(_upload(state=State.RECEIVING, received=30), NOW) == Pace(None, None, None)
     assert pace(_upload(state=State.QUEUED), NOW) == Pace(0.0, None, None)
     ended = NOW + timedelta(seconds=10)
+    assert _after(60, state=State.SUCCEEDED, finished_at=ended) == Pace(1.0, None, None)
     assert _after(60, state=State.SUCCEEDED, share=1.0, rows=500, finished_at=ended) == Pace(1.0, 50.0, None)
 
 

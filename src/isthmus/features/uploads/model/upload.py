@@ -121,7 +121,7 @@ def pace(upload: Upload, now: datetime) -> Pace:
     passes = 2 if upload.mode is UploadMode.ALL_OR_NOTHING else 1
     before = passes - 1 if upload.phase is Phase.WRITING else 0
     share = upload.share or 0.0
-    progress = (before + share) / passes
+    progress = 1.0 if upload.state is State.SUCCEEDED else (before + share) / passes
     if upload.started_at is None:
         return Pace(0.0, None, None)
     seconds = ((upload.finished_at or now) - upload.started_at).total_seconds()
