@@ -1,0 +1,182 @@
+"""How late live answers are while another tenant has a file imported, or fifty heavy searches made (RL-08, RL-12).
+
+One `isthmus up`, as it comes, and two tenants. A small one asks for a page of its products at a steady rate; rounds in
+which nothing else happens, in which the large one's file is imported, and in which the large one keeps fifty searches
+in flight take turns, so that the machine's moods meet them alike. Each figure is the median of the rounds' 95th
+percentiles, counted from when a request was due. `ISTHMUS_BENCH_ROUNDS` and `ISTHMUS_BENCH_ROWS` change the sizes.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from bench.processes import free_port, isthmus_up, wait_ready
+from bench.report import Row, publish
+from isthmus.http import SharedKey, mint
+from isthmus.kit.clock import SYSTEM
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN
+from isthmus.kit.secret import Secret
+
+ROUNDS = int(os.environ.get("ISTHMUS_BENCH_ROUNDS", "4"))
+ROWS = int(os.environ.get("ISTHMUS_BENCH_ROWS", "40000"))
+_RATE, _SECONDS, _SETTLE = 25, 3.0, 0.5
+_SEARCHES = 50
+_MOST = 1.1
+_SMALL = 200
+_LIMITS = "other=1000000000,integration=1000000000,search=1000000000"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Somebody in a tenant."""
+
+    client: aiohttp.ClientSession
+    address: str
+    tenant: str
+    token: str
+
+    async def call(self, method: str, path: str, **sent: Any) -> Any:
+        """One call. Raises RuntimeError for what is no success."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        async with self.client.request(method, self.address + path, headers=headers, **sent) as answer:
+            body = await answer.json() if answer.content_length != 0 else None
+            if answer.status >= 300:
+                raise RuntimeError(f"{method} {path}: {answer.status} {str(body)[:300]}")
+            return body
+
+    async def send(self, rows: int, price: int) -> str:
+        """Hand a file in; the upload's path."""
+        root = f"/api/merchants/{self.tenant}/product-sync"
+        form = aiohttp.FormData()
+        form.add_field("file", _file(rows, price), filename="rows.csv", content_type="text/csv")
+        form.add_field("currency", "VND")
+        return f"{root}/uploads/{(await self.call('POST', f'{root}/upload', data=form))['data']['id']}"
+
+    async def is_done(self, upload: str) -> bool:
+        """Whether the upload has ended."""
+        return bool((await self.call("GET", upload))["data"]["finishedAt"])
+
+    async def done(self, upload: str) -> None:
+        """Wait for the upload's end."""
+        while True:
+            if await self.is_done(upload):
+                return
+            await asyncio.sleep(0.1)
+
+
+def _file(rows: int, price: int) -> bytes:
+    lines = ["product_id,title,sku,price,stock"]
+    lines += [f"P{n},Áo thun nam cổ tròn số {n},SKU-{n},{price + n % 500},{n % 40}" for n in range(rows)]
+    return "\r\n".join(lines).encode()
+
+
+async def _lateness(live: Asking) -> float:
+    """The 95th percentile of a round, in milliseconds from when each request was due."""
+    took: list[float] = []
+
+    async def ask(due: float) -> None:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        await live.call("GET", "/api/products?limit=50")
+        took.append(time.perf_counter() - due)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(ask(begun + n / _RATE) for n in range(int(_RATE * _SECONDS))))
+    return statistics.quantiles(took, n=20)[-1] * 1000
+
+
+@contextlib.asynccontextmanager
+async def _importing(bulk: Asking, price: int) -> AsyncIterator[None]:
+    """While a file is imported. Raises RuntimeError when it was done before the round was."""
+    upload = await bulk.send(ROWS, price)
+    await asyncio.sleep(_SETTLE)
+    try:
+        yield
+        if await bulk.is_done(upload):
+            raise RuntimeError("the import ended within the round; raise ISTHMUS_BENCH_ROWS")
+    finally:
+        with contextlib.suppress(RuntimeError):
+            await bulk.call("POST", f"{upload}/cancel")
+        await bulk.done(upload)
+
+
+@contextlib.asynccontextmanager
+async def _searching(bulk: Asking, counted: list[int]) -> AsyncIterator[None]:
+    """While fifty searches of the large tenant are in flight."""
+
+    async def search() -> None:
+        while True:
+            await bulk.call("GET", "/api/products?limit=50&search=thun+nam&offset=5000")
+            counted.append(1)
+
+    searches = [asyncio.create_task(search()) for _ in range(_SEARCHES)]
+    await asyncio.sleep(_SETTLE)
+    try:
+        yield
+    finally:
+        for one in searches:
+            one.cancel()
+        for ended in await asyncio.gather(*searches, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+        await asyncio.sleep(_SETTLE)
+
+
+async def _measured(address: str, key: SharedKey) -> list[Row]:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120)) as client:
+
+        async def tenant(name: str) -> Asking:
+            boss = mint(key, tenant_id=PLATFORM_TENANT, subject="b", roles=[SUPER_ADMIN], clock=SYSTEM).reveal()
+            made = await Asking(client, address, "", boss).call("POST", "/api/admin/tenants", json={"name": name})
+            token = mint(key, tenant_id=made["id"], subject="b", roles=[TENANT_ADMIN], clock=SYSTEM).reveal()
+            return Asking(client, address, made["id"], token)
+
+        live, bulk = await tenant("Live"), await tenant("Bulk")
+        await live.done(await live.send(_SMALL, 1000))
+        await bulk.done(await bulk.send(ROWS // 4, 1000))
+        await _lateness(live)
+        alone, importing, searching, counted = [], [], [], list[int]()
+        for number in range(ROUNDS):
+            alone.append(await _lateness(live))
+            async with _importing(bulk, 2000 + number):
+                importing.append(await _lateness(live))
+            alone.append(await _lateness(live))
+            async with _searching(bulk, counted):
+                searching.append(await _lateness(live))
+    quiet = statistics.median(alone)
+    found = {
+        "a file is imported": statistics.median(importing),
+        "50 searches are in flight": statistics.median(searching),
+    }
+    return [
+        Row("live page of 50, nothing else: 95th percentile", quiet, "ms"),
+        *(Row(f"while {what}", late, "ms") for what, late in found.items()),
+        *(Row(f"while {what}, by nothing else", late / quiet, "times", _MOST) for what, late in found.items()),
+        Row("searches answered meanwhile", len(counted) / (ROUNDS * (_SECONDS + _SETTLE)), "a second"),
+    ]
+
+
+def run() -> None:
+    """Start it, and let the rounds take turns."""
+    home, port, secret = Path(tempfile.mkdtemp(prefix="isthmus-bench-")), free_port(), Secret(secrets.token_urlsafe(48))
+    home.chmod(0o755)
+    given = {"ISTHMUS_AUTH__HS256": secret.reveal(), "ISTHMUS_HTTP__LIMITS": _LIMITS}
+    try:
+        with isthmus_up(home, port, given) as process:
+            wait_ready(port, process)
+            rows = uvloop.run(_measured(f"http://127.0.0.1:{port}", SharedKey(secret)))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    publish("live_beside_bulk", rows)
