@@ -61,11 +61,10 @@ class Tx(db.Tx):
         """Whether facts wait to be written."""
         return bool(self._events)
 
-    async def flush(self) -> None:
-        """Write what was emitted so far; the scope calls it before the commit."""
-        if self._events:
-            events, self._events = self._events, []
-            await self._scope.engine.bus.append(self, events, self._scope.envelope)
+    async def flush(self) -> list[str]:
+        """Write what was emitted so far, and answer its ids; the scope calls it before the commit."""
+        events, self._events = self._events, []
+        return await self._scope.engine.bus.append(self, events, self._scope.envelope) if events else []
 
 
 class _ScopeTx(AbstractAsyncContextManager[Tx]):

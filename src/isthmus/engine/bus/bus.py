@@ -66,9 +66,9 @@ class Bus:
         self._notes = days.Notes(())
         self._notes_until = 0.0
 
-    async def append(self, tx: Tx, events: Sequence[Event], envelope: Envelope) -> None:
-        """Write facts in the transaction of their cause: they exist if and only if it commits."""
-        await log.append(tx, events, envelope, self._clock)
+    async def append(self, tx: Tx, events: Sequence[Event], envelope: Envelope) -> list[str]:
+        """Write facts in the transaction of their cause: they exist if and only if it commits. Answers their ids."""
+        return await log.append(tx, events, envelope, self._clock)
 
     async def read(self, tx: Tx, tenant_id: str, after: Place, limit: int = _BATCH) -> list[dict[str, Any]]:
         """A tenant's events behind a place, in commit order; `place_of(row)` is the next `after`."""

@@ -147,12 +147,16 @@ class Envelope:
     request_id: str = ""
 
 
-async def append(tx: Tx, events: Sequence[Event], envelope: Envelope, clock: Clock) -> None:
-    """Write facts of the transaction's tenant, in their order, in one statement; readers are woken by the commit."""
+async def append(tx: Tx, events: Sequence[Event], envelope: Envelope, clock: Clock) -> list[str]:
+    """Write facts of the transaction's tenant, in their order, in one statement; readers are woken by the commit.
+
+    Answers their ids.
+    """
     if not events:
-        return
+        return []
     if tx.tenant_id is None:
         raise ValueError("an event belongs to a tenant: append it in a tenant's transaction")
+    names = [f"evt_{one}" for one in sorted(ids.many(len(events), clock))]
     await tx.fetch_sql(
         _APPEND,
         tx.tenant_id,
@@ -162,10 +166,11 @@ async def append(tx: Tx, events: Sequence[Event], envelope: Envelope, clock: Clo
         envelope.request_id or None,
         # One document and not eight arrays: the driver looks at each element of an array several times.
         [
-            (f"evt_{id_}", one.type, one.subject, one.public, one.audited, dict(one.body), one.before, one.after)
-            for id_, one in zip(sorted(ids.many(len(events), clock)), events, strict=True)
+            (name, one.type, one.subject, one.public, one.audited, dict(one.body), one.before, one.after)
+            for name, one in zip(names, events, strict=True)
         ],
     )
+    return names
 
 
 async def read(tx: Tx, tenant_id: str, after: Place, limit: int, since: date | None = None) -> list[dict[str, Any]]:

@@ -28,8 +28,9 @@ class PublishEvent(Wire):
 
 
 class Published(Answer, frozen=True, kw_only=True):
-    """The event is in the log; endpoints get it from there."""
+    """The event is in the log; endpoints get it from there, with this id as `webhook-id`."""
 
+    id: str
     type: str
 
 
@@ -63,8 +64,8 @@ class MessagePage(Answer, frozen=True, kw_only=True):
 )
 async def publish_event(scope: ScopeDep, body: PublishEvent) -> Response:
     """Send an `Idempotency-Key`, so that a repeated request publishes once."""
-    await service.publish(scope, body.type, body.subject, body.data)
-    return accepted(Published(type=body.type))
+    id_ = await service.publish(scope, body.type, body.subject, body.data)
+    return accepted(Published(id=id_, type=body.type))
 
 
 @routes.get(

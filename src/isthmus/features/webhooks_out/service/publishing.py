@@ -55,14 +55,18 @@ async def remove(scope: Scope, name: str) -> None:
         tx.emit(EventTypeRemoved(subject=name))
 
 
-async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> None:
-    """Publish an event of a registered type. Raises EventTypeNotFound; WrongEvent for data that breaks its schema."""
+async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> str:
+    """Publish an event of a registered type, and answer its id, which receivers see as `webhook-id`.
+
+    Raises EventTypeNotFound; WrongEvent for data that breaks its schema.
+    """
     async with scope.tx() as tx:
         schema = await store.event_type(tx, type_)
         if schema is None:
             raise EventTypeNotFound
         check_data(schema, data)
         tx.emit(EventPublished(subject=subject, body={"type": type_, "data": dict(data)}))
+        return (await tx.flush())[-1]
 
 
 def _own(name: str, version: int, description: str, data: Mapping[str, Any]) -> dict[str, Any]:
