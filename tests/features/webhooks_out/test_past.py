@@ -18,7 +18,7 @@ from tests.house_database import Copy
 
 from isthmus.engine.bus import log
 from isthmus.engine.db import Database, Tx, connect
-from isthmus.features.webhooks_out.store import deliveries, dispatch
+from isthmus.features.webhooks_out.store import deliveries, dispatch, settling
 from isthmus.kit import ids
 from isthmus.kit.clock import SYSTEM
 from isthmus.scope import System
@@ -75,9 +75,12 @@ async def _followed(tx: Tx, found: dict[str, int]) -> None:
         await touched("what is due next", dispatch._NEXT, SHARDS, now)
         await touched("what stands behind it", dispatch._LOAD, [TEN], [id_])
         await touched("what it says", log._of(log._NAMED, now.date(), now.date()), [TEN], [event["id"]])
-        await touched("who may end it", dispatch._FENCE, OWNER, [3])
         (due,) = [one for one in await dispatch.due(tx, SHARDS, _window(now)) if one.delivery_id == id_]
-        await touched("what became of it", dispatch._SETTLE_FRESH, *_settled(due, now))
+        await touched("who may end it", settling._FENCE, OWNER, [3])
+        fared = [[TEN], [POINT], [1], [0], [0], [3.0], [None]]
+        await touched("how it fares", settling._FARE, *fared, now, OWNER, [3], [1])
+        await touched("what became of it", settling._FRESH[settling._SETTLE], *_settled(due, now))
+        await touched("what ended alike", settling._FRESH[settling._SETTLE_ALIKE], *_alike(due, now))
 
 
 def _window(now: datetime) -> dispatch.Window:
@@ -90,6 +93,13 @@ def _settled(due: dispatch.Due, now: datetime) -> list[object]:
         due.tenant_id, due.delivery_id, due.endpoint_id, "delivered", [1], [None], [204], null, [due.shard],
         [due.number], ids.new("att"), [now], "https://one.test/", null, [1], "v1,", null, null, [None], [3],
         [now.date()], [due.place], now, "schedule",
+    ]  # fmt: skip
+
+
+def _alike(due: dispatch.Due, now: datetime) -> list[object]:
+    return [
+        due.tenant_id, due.delivery_id, ids.new("att"), [now], "https://one.test/", "\x1e", [1], "v1,", [3],
+        [due.place], [due.number], "delivered", 1, now, 204, None, None, {}, b"", now.date(), "schedule",
     ]  # fmt: skip
 
 

@@ -57,6 +57,8 @@ class Board(Generic[J]):
         self.resting: dict[str, float] = {}
         #: Endpoints whose lines take no more, and since when.
         self.full: dict[str, float] = {}
+        #: Whether one of these lines has had room again since this was last asked.
+        self._opened = False
         self.length = 0
 
     def add(self, job: J, concurrency: int, rate: int, now: float) -> bool:
@@ -130,6 +132,11 @@ class Board(Generic[J]):
         self.full.clear()
         return dropped
 
+    def opened(self) -> bool:
+        """Whether a line that was full has got room since this was asked before."""
+        found, self._opened = self._opened, False
+        return found
+
     def _next(self, endpoint_id: str, retry: bool, now: float) -> J | None:
         line = self._lines.get(endpoint_id)
         if line is None:
@@ -147,6 +154,7 @@ class Board(Generic[J]):
         line.left += 1
         if endpoint_id in self.full and line.length <= max(_LEAST, self._most // 12):
             del self.full[endpoint_id]
+            self._opened = True
         job = line.waiting[retry].popleft()
         self._list(endpoint_id, line, retry)
         return job

@@ -5,8 +5,10 @@ owner whose lease ran out, because it was paused or cut off, starts nothing and 
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 from isthmus.engine.db import DatabaseUnavailable
@@ -15,14 +17,16 @@ from isthmus.features.webhooks_out.service.leasing import Leases
 from isthmus.features.webhooks_out.service.picking import Job, Picker
 from isthmus.features.webhooks_out.service.sending import Outgoing, Reply, Sender
 from isthmus.features.webhooks_out.settings import Settings
-from isthmus.features.webhooks_out.store.dispatch import Done
+from isthmus.features.webhooks_out.store.settling import Done
 from isthmus.kit import chance
 from isthmus.scope import System
 
 _SETTLED_AT_ONCE: Final = 256
 _ECHO: Final = 0.03
-#: What is done within this time is written together.
-_GATHER: Final = 0.01
+_LONGEST_ECHO: Final = 0.5
+_QUIET: Final = 1.0
+#: What is done within this time is written together; where many are done in it, what follows for a while longer.
+_GATHER: Final = ((0.01, 0), (0.015, 48))
 _PATIENCE: Final = 5.0
 
 
@@ -38,6 +42,8 @@ class Dispatcher:
         self.picker = Picker(system, self.leases)
         self._done: list[Done] = []
         self._settle = asyncio.Event()
+        #: When to look for work that nobody told of, by the monotonic clock.
+        self._look_at = 0.0
         self._closing = False
         self._running: set[asyncio.Task[None]] = set()
 
@@ -77,22 +83,25 @@ class Dispatcher:
         bell = self._sender.planned
         stopped = asyncio.create_task(stop.wait())
         stopped.add_done_callback(lambda _: bell.set())
-        look_at = 0.0
+        clock = self._system.clock
         try:
             while not stop.is_set():
                 looking = self._sender.look
                 bell.clear()
                 self._sender.look = False
                 try:
-                    all_taken = await self.picker.take_handed()
+                    within = await self.picker.take_handed()
                     self.pump()
-                    now = self._system.clock.monotonic()
-                    if looking or not all_taken or now >= look_at:
-                        look_at = now + await self.picker.pick()
+                    now = clock.monotonic()
+                    self._look_at = min(self._look_at, now + within)
+                    if looking or now >= self._look_at:
+                        self._look_at = inf
+                        wait = await self.picker.pick()
+                        self._look_at = min(self._look_at, now + wait)
                 except DatabaseUnavailable:
-                    look_at = self._system.clock.monotonic() + 1.0
+                    self._look_at = clock.monotonic() + 1.0
                 self.pump()
-                wait = look_at - self._system.clock.monotonic()
+                wait = min(self._look_at - clock.monotonic(), self._rested())
                 if wait > 0:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(wait):
@@ -100,14 +109,27 @@ class Dispatcher:
         finally:
             stopped.cancel()
 
+    def _rested(self) -> float:
+        """After how many seconds an endpoint that waits for its own rate may be sent to again."""
+        ticks, resting = self._system.clock.monotonic(), self.picker.board.resting.values()
+        return max(0.001, min(resting) - ticks) if resting and self.leases.certain() else inf
+
     async def _echo(self) -> None:
-        """Look for work a moment after something was written to the log, unless this process fanned it out itself."""
+        """Look for work a moment after something was written to the log, unless this process fanned it out itself.
+
+        While nobody else delivers, what is written all the time is seldom work that this process does not know of.
+        """
+        pause, found, clock = _ECHO, 0, self._system.clock
         with self._system.engine.bus.heard() as heard:
             while True:
+                quiet_since = clock.monotonic()
                 await heard.wait()
                 heard.clear()
+                was_quiet = clock.monotonic() - quiet_since > _QUIET
+                news, found = self.picker.found > found, self.picker.found
+                pause = _ECHO if was_quiet or news or not self.leases.alone else min(_LONGEST_ECHO, 2 * pause)
                 fanned = self._sender.fanned
-                await asyncio.sleep(_ECHO)
+                await asyncio.sleep(pause)
                 if self._sender.fanned == fanned:
                     self._sender.look_again()
 
@@ -127,6 +149,7 @@ class Dispatcher:
             task = asyncio.create_task(self._send(job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        self._sender.waiting = self.picker.board.length
 
     async def _send(self, job: Job) -> None:
         started = self._system.now
@@ -173,8 +196,9 @@ class Dispatcher:
     async def _keep_settling(self) -> None:
         while not (self._closing and not self._done):
             await self._settle.wait()
-            if len(self._done) < _SETTLED_AT_ONCE and not self._closing:
-                await asyncio.sleep(_GATHER)
+            for pause, least in _GATHER:
+                if least <= len(self._done) < _SETTLED_AT_ONCE and not self._closing:
+                    await asyncio.sleep(pause)
             self._settle.clear()
             try:
                 await self.settle_some()
@@ -183,15 +207,27 @@ class Dispatcher:
                 self._settle.set()
 
     async def settle_some(self) -> None:
-        """Write what is done, in batches; what cannot be written stays for the next time."""
+        """Write what is done, in whole batches; what cannot be written, and a small rest, stays for the next time."""
         while self._done:
             batch = self._done[:_SETTLED_AT_ONCE]
             advanced = await settling.settle(self._system, self.owner, batch)
-            crowded = bool(self.picker.board.full) or len(self.picker.held) >= self._settings.waiting
             del self._done[: len(batch)]
             self.picker.let_go([one.due.number for one in batch])
-            if advanced or crowded:
+            if advanced or self.picker.board.opened():
                 self._sender.look_again()
+            self._look_by([one.next_at for one in batch if one.next_at is not None])
+            if self._done and len(self._done) < _SETTLED_AT_ONCE and not self._closing:
+                self._settle.set()
+                return
+
+    def _look_by(self, planned: Sequence[datetime]) -> None:
+        """Look again when the first of these is due."""
+        if planned:
+            clock = self._system.clock
+            at = clock.monotonic() + max(0.0, (min(planned) - clock.now()).total_seconds())
+            if at < self._look_at:
+                self._look_at = at
+                self._sender.planned.set()
 
 
 async def run(system: System, stop: asyncio.Event) -> None:

@@ -25,6 +25,8 @@ class Leases:
         self.held: dict[int, int] = {}
         #: Held, but on their way to another worker: nothing is taken for them any more.
         self.leaving: set[int] = set()
+        #: Whether no other worker was there when the leases were renewed.
+        self.alone = False
 
     @property
     def open(self) -> dict[int, int]:
@@ -45,7 +47,7 @@ class Leases:
         except DatabaseUnavailable:
             return False
         more = bool(held.keys() - self.held.keys())
-        self.held = held
+        self.held, self.alone = held, share >= SHARDS
         by_order = sorted(held, key=lambda shard: (shard not in self.leaving, shard))
         self.leaving = set(by_order[: max(0, len(held) - share)])
         self._valid_until = asked + self._settings.lease.total_seconds() * _CERTAIN

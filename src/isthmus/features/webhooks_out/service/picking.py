@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, Final
 
 from isthmus.engine.db import DatabaseUnavailable
@@ -25,8 +26,11 @@ _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PICK: Final = 500
 _LAG: Final = timedelta(seconds=60)
 _RESCAN: Final = 120.0
+#: Due times are met to this, so that what is due one after the other is looked for together.
+_SOONEST: Final = 0.25
 #: A line that is full for so long stands still: what is due for it is put off, so that nobody walks over it.
 _STUCK: Final = 2.0
+_CROWDED: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -67,6 +71,8 @@ class Picker:
         self.held: dict[int, int] = {}
         #: Numbers that were held at some moment of the look that is under way.
         self._seen: set[int] = set()
+        #: How much was found in the database that is not in memory.
+        self.found = 0
         self._low = _START
         self._rescan_at = 0.0
 
@@ -87,22 +93,37 @@ class Picker:
         """Forget what waits in memory; the database has it."""
         self.let_go([job.due.number for job in self.board.clear()])
 
-    async def take_handed(self) -> bool:
-        """Queue what the fan-out of this process wrote a moment ago; whether all of it was ours and found room."""
+    async def take_handed(self) -> float:
+        """Queue what the fan-out of this process wrote a moment ago.
+
+        After how many seconds what found no room is to be looked for in the database.
+        """
         handed, self._sender.handed = self._sender.handed, []
         shards = self._leases.open
         if not handed:
-            return True
+            return inf
         if not self._leases.certain():
-            return False
+            return 0.0
+        # The rest is its owners' to find, who hear of it as this process did.
         mine = [one for one in handed if one.due.shard in shards]
         keys = await self._open([(one.due, one.version) for one in mine])
-        queued = 0
+        wait = inf
         for one in mine:
             opened = keys.get((one.due.tenant_id, one.due.endpoint_id))
-            if opened is not None:
-                queued += self._queue(self._handed(one, opened, shards[one.due.shard]), slow=one.slow)
-        return queued == len(handed)
+            if opened is None:
+                wait = 0.0
+            elif not self._queue(self._handed(one, opened, shards[one.due.shard]), slow=one.slow):
+                wait = min(wait, self._room_within())
+        return wait
+
+    def _room_within(self) -> float:
+        """After how many seconds to look again for what finds its line full, unless that gets room before.
+
+        As long as a line moves, a look would find nothing that could be taken; once it stands still, what is due for it
+        is put off.
+        """
+        ticks = self._system.clock.monotonic()
+        return min((max(_CROWDED, since + _STUCK - ticks) for since in self.board.full.values()), default=inf)
 
     def _handed(self, one: Handed, keys: Keys, epoch: int) -> Job:
         return Job(one.due, epoch, one.message_id, one.body, one.born, keys, parked=False, doubtful=one.doubtful)
@@ -123,17 +144,18 @@ class Picker:
         async with self._system.tx() as tx:
             rows = await store.due(tx, shards, window)
             loaded = await store.load(tx, rows) if rows else {}
-            upcoming = await store.next_due(tx, shards, now) if not rows else None
+            upcoming = await store.next_due(tx, shards, now) if len(rows) < window.limit else None
+        self.found += len(rows)
         if rows:
             await self._sort([due for due in rows if due.number not in self._seen], loaded, ticks)
         if len(rows) == window.limit:
             return 0.0
         if not self.held and not full:
             self._low = max(self._low, now - _LAG)
-        waits = [longest, *(max(0.001, until - ticks) for until in self.board.resting.values())]
+        wait = self._room_within()
         if upcoming is not None:
-            waits.append(max(0.001, (upcoming - now).total_seconds()))
-        return min([*waits, *([0.05] if full else [])])
+            wait = min(wait, (upcoming - now).total_seconds())
+        return min(longest, max(_SOONEST, wait))
 
     async def _sort(self, rows: Sequence[Due], loaded: Mapping[int, Mapping[str, Any]], ticks: float) -> None:
         """Queue what may be sent; take out or plan anew what may not."""

@@ -141,6 +141,8 @@ class Sender:
         self.handed: list[Handed] = []
         #: Grows with every batch that this process fans out.
         self.fanned = 0
+        #: How much waits in the lines of this process's dispatcher.
+        self.waiting = 0
 
     def tighten(self, settings: Settings) -> None:
         """Go on with safer settings: what they let through no more is refused from the next address on."""
@@ -154,6 +156,10 @@ class Sender:
         self.fanned += 1
         self.look = self.look or look or len(handed) > room
         self.planned.set()
+
+    def is_crowded(self) -> bool:
+        """Whether so much waits in this process that the next batch may find no room."""
+        return len(self.handed) + self.waiting > self.settings.waiting // 8
 
     def look_again(self) -> None:
         """Have the dispatcher look into the database."""

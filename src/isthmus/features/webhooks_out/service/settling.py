@@ -12,8 +12,8 @@ from isthmus.features.webhooks_out.events import EndpointDisabled, EndpointFaili
 from isthmus.features.webhooks_out.model import SCHEDULE, Fare, Outcome, Rules, ends_at, judged, wait_after
 from isthmus.features.webhooks_out.service import planning
 from isthmus.features.webhooks_out.settings import Settings
-from isthmus.features.webhooks_out.store import dispatch as store
-from isthmus.features.webhooks_out.store.dispatch import Done
+from isthmus.features.webhooks_out.store import settling as store
+from isthmus.features.webhooks_out.store.settling import Done
 from isthmus.kit import ids
 from isthmus.kit.events import Event
 from isthmus.scope import System
@@ -46,20 +46,24 @@ async def settle(system: System, owner: str, done: Sequence[Done]) -> bool:
     for one, id_ in zip(unnamed, ids.many(len(unnamed), system.clock), strict=True):
         one.attempt_id = f"att_{id_}"
     async with system.tx() as tx:
-        held = await store.fence(tx, owner, {one.due.shard for one in done})
-        mine = [one for one in done if held.get(one.due.shard) == one.epoch]
-        fares = await store.settle(tx, mine, now, again=len(unnamed) < len(done)) if mine else []
-        for row in fares:
+        mine, fares = done, await store.fare(tx, owner, done, now)
+        if fares is None:
+            held = await store.fence(tx, owner, {one.due.shard for one in done})
+            mine = [one for one in done if held.get(one.due.shard) == one.epoch]
+            fares = await store.fare(tx, owner, mine, now) if mine else None
+        if fares is not None:
+            await store.settle(tx, mine, now, again=len(unnamed) < len(done))
+        for row in fares or ():
             if row["ordered"] or row["health"] == "parked":
                 await planning.advance(tx, row["tenant_id"], row["id"], now)
     gone = {one.due.endpoint_id for one in mine if one.status == 410}
-    for row in fares:
+    for row in fares or ():
         # What is written is written: an endpoint that cannot be judged now is judged with its next attempt.
         with suppress(DatabaseUnavailable):
             await _judge(system, row, now, gone=row["id"] in gone)
     if len(mine) < len(done):
         _LOG.warning("%d deliveries belong to another worker by now", len(done) - len(mine))
-    return any(row["ordered"] or row["health"] != "healthy" for row in fares)
+    return any(row["ordered"] or row["health"] != "healthy" for row in fares or ())
 
 
 async def _judge(system: System, row: Mapping[str, Any], now: datetime, *, gone: bool) -> None:

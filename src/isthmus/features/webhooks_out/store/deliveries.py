@@ -12,7 +12,7 @@ from isthmus.engine.db import Tx, joined
 
 _WANTS = """
 select tenant_id, id, types, conditions, state, health, ordered, version, failures
-from webhook_endpoints where tenant_id = any($1::text[])
+from webhook_endpoints where tenant_id = any(array(select unnest($1::text[])))
 """
 _FAN_OUT = """
 with given as materialized (
