@@ -1,5 +1,6 @@
 """Somebody asks to be forgotten: by address or number, in every shop, for good; and nobody else is touched (ER-02)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from isthmus.connect.shapes import Address, Customer, OrderStatus
 from isthmus.engine.db import Database
 from isthmus.features import orders
 from isthmus.features.orders import OrderFilter, model, service
+from isthmus.features.vault.store import change_master
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope
@@ -166,3 +168,36 @@ def test_a_number_is_the_same_with_a_countrys_code_and_without(known: str, said:
 def test_no_text_of_a_platform_makes_the_comparison_fail(mail: str, phone: str, other: str) -> None:
     known = model.Personal(customer=Customer("1", email=mail, phone=phone), shipping_address=Address(phone=other))
     assert model.names(known, model.Whom(MAIL, PHONE)) in {True, False}
+
+
+async def _waiting(database: Database, for_: int, task: asyncio.Task[Any]) -> None:
+    """Until so many wait for locks, or the task is done."""
+    while not task.done():
+        async with database.system() as tx:
+            found = await tx.fetch_sql("select count(*) as many from pg_locks where not granted")
+        if found[0]["many"] >= for_:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def test_ER_02_who_is_erased_while_their_orders_are_being_written_stays_erased(
+    scope: Scope, database: Database
+) -> None:
+    """The writer has read what was known, and is held up before it writes; meanwhile somebody asks to forget it all."""
+    await given.write(scope, given.order("o1"))
+    (row,) = (await orders.orders(scope, OrderFilter(), Ask(10))).items
+    other = given.scope(given.engine(database))
+    async with database.system() as tx:
+        await tx.execute_sql("update data_keys set retired_at = now()")
+    async with database.system() as tx:
+        await change_master(tx)  # holds up whoever needs a new data key
+        moved = given.order("o1", status=OrderStatus.SHIPPED)
+        writer = asyncio.create_task(given.write(other, moved, given.order("o9")))
+        await _waiting(database, 1, writer)
+        eraser = asyncio.create_task(orders.redact(scope, row["customer_id"]))
+        await _waiting(database, 2, eraser)
+    await asyncio.gather(writer, eraser)
+    async with scope.tx() as tx:
+        people = await tx.fetch_sql("select id from customers where personal is not null")
+    assert people == []
+    assert await _known(scope) == {"o1": "None None", "o9": "None None"}

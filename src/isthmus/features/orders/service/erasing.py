@@ -42,6 +42,7 @@ async def _erase(scope: Scope, settings: Settings) -> int:
 async def redact(scope: Scope, customer_id: str) -> None:
     """Erase a customer and what is personal of all their orders, also of those read later. Raises NotFound."""
     async with scope.tx() as tx:
+        await store.begin_forgetting(tx)
         found = await store.customer(tx, customer_id)
         if found is None:
             raise NotFound("There is no such customer.")
@@ -70,6 +71,7 @@ async def redact_at(scope: Scope, origin: tuple[str, str], external_id: str, nam
     """
     marks = {model.order_mark(one) for one in named} | ({model.person_mark(external_id)} if external_id else set())
     async with scope.tx() as tx:
+        await store.begin_forgetting(tx)
         await _mark(scope, tx, origin, sorted(marks))
         customer_id = await store.person(tx, origin[0], external_id)
         count = await store.erase_named(tx, origin[0], named, scope.now)

@@ -85,6 +85,7 @@ async def _sweep(scope: Scope, table: str, whom: Whom) -> int:
     count, after = 0, ""
     while True:
         async with scope.tx() as tx:
+            await store.begin_forgetting(tx)
             page = await store.held(tx, table, after, _PAGE)
             found = await _theirs(scope, tx, table, page, whom)
             if found:

@@ -143,6 +143,8 @@ async def write_orders(tx: Tx, scope: Scope, connection: Origin, items: Sequence
     """
     writing = _Writing(tx, scope, connection)
     folded = model.fold(items)
+    if folded:
+        await store.hold_forgotten(tx)
     known = await store.stored(tx, connection.id, list(folded))
     news = await writing.news(folded, known)
     if news:

@@ -1,6 +1,7 @@
 """Every statement over orders."""
 
 from isthmus.features.orders.store.erasing import Held as Held
+from isthmus.features.orders.store.erasing import begin_forgetting as begin_forgetting
 from isthmus.features.orders.store.erasing import bought as bought
 from isthmus.features.orders.store.erasing import erase as erase
 from isthmus.features.orders.store.erasing import erase_named as erase_named
@@ -8,6 +9,7 @@ from isthmus.features.orders.store.erasing import erase_orders as erase_orders
 from isthmus.features.orders.store.erasing import erase_orders_of as erase_orders_of
 from isthmus.features.orders.store.erasing import forget as forget
 from isthmus.features.orders.store.erasing import held as held
+from isthmus.features.orders.store.erasing import hold_forgotten as hold_forgotten
 from isthmus.features.orders.store.erasing import mark as mark
 from isthmus.features.orders.store.erasing import marked as marked
 from isthmus.features.orders.store.erasing import orders_of as orders_of

@@ -104,6 +104,16 @@ class Held(msgspec.Struct, frozen=True):
     customer_id: str | None
 
 
+async def hold_forgotten(tx: Tx) -> None:
+    """Nobody else is forgotten until this transaction ends: what it reads of persons is what it may write."""
+    await tx.execute_sql("select pg_advisory_xact_lock_shared(hashtextextended($1, 23))", tx.tenant_id)
+
+
+async def begin_forgetting(tx: Tx) -> None:
+    """Wait for whoever has read persons and will write them, and let nobody else do so until this transaction ends."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 23))", tx.tenant_id)
+
+
 async def held(tx: Tx, table: str, after: str, limit: int) -> list[Held]:
     """Rows behind an id that still know a person; of `customers` or of `orders`."""
     return [Held(*row) for row in map(tuple, await tx.fetch_sql(_HELD[table], tx.tenant_id, after, limit))]
