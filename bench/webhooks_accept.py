@@ -41,15 +41,39 @@ class Measured:
     each_second: float
 
 
+@dataclass(frozen=True)
+class Process:
+    """A measured process, and the address of its hook."""
+
+    which: str
+    running: "subprocess.Popen[str]"
+    url: str
+
+    @property
+    def pid(self) -> int:
+        """Its id; what it started stands below it."""
+        return self.running.pid
+
+    def left(self) -> dict[str, int]:
+        """What it has still to do besides what it has answered."""
+        told, said = self.running.stdin, self.running.stdout
+        assert told is not None  # noqa: S101 - both are pipes
+        assert said is not None  # noqa: S101
+        told.write("left\n")
+        told.flush()
+        found: dict[str, int] = json.loads(said.readline())
+        return found
+
+
 @contextlib.contextmanager
-def accepting(which: str) -> Iterator[tuple[int, str]]:
-    """The measured process of this kind: its id, and the address of its hook."""
+def accepting(which: str) -> Iterator[Process]:
+    """The measured process of this kind."""
     command = [sys.executable, "-m", "bench.hooks.accepting", which]
     home = Path(__file__).parents[1]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, cwd=home, text=True, **pipes) as process:  # type: ignore[call-overload] # pipes
         try:
-            yield process.pid, process.stdout.readline().strip()
+            yield Process(which, process, process.stdout.readline().strip())
         finally:
             process.stdin.close()
             process.wait(120)
@@ -116,12 +140,12 @@ async def _steady(url: str, requests: list[bytes]) -> list[float]:
     return took
 
 
-def _round(pid: int, url: str) -> Measured:
-    requests = [request(url) for _ in range(EVENTS)]
-    before, begun = usage(pid).cpu_seconds, time.perf_counter()
-    uvloop.run(full(url, requests))
+def _round(one: Process) -> Measured:
+    requests = [request(one.url) for _ in range(EVENTS)]
+    before, begun = usage(one.pid).cpu_seconds, time.perf_counter()
+    uvloop.run(full(one.url, requests))
     wall = time.perf_counter() - begun
-    return Measured((usage(pid).cpu_seconds - before) / EVENTS * 1e6, EVENTS / wall)
+    return Measured((usage(one.pid).cpu_seconds - before) / EVENTS * 1e6, EVENTS / wall)
 
 
 def _p99(url: str) -> float:
@@ -132,10 +156,10 @@ def _p99(url: str) -> float:
 def run() -> None:
     """Measure ours and the peer, turn by turn."""
     with accepting("ours") as ours, accepting("peer") as peer:
-        for _, url in (ours, peer):
-            uvloop.run(full(url, [request(url) for _ in range(1_000)]))
-        rounds = [(_round(*ours), _round(*peer)) for _ in range(ROUNDS)]
-        slow = _p99(ours[1])
+        for one in (ours, peer):
+            uvloop.run(full(one.url, [request(one.url) for _ in range(1_000)]))
+        rounds = [(_round(ours), _round(peer)) for _ in range(ROUNDS)]
+        slow = _p99(ours.url)
     mine, theirs = statistics.median(a.micros for a, _ in rounds), statistics.median(b.micros for _, b in rounds)
     publish(
         "webhooks_accept",

@@ -2,7 +2,7 @@
 
 `python -m bench.hooks.accepting ours|peer` prints the address of a hook whose secret is `SECRET`. `full` is ours with a
 past, `held` the same under a snapshot that is never let go; `worker`, `full-worker` and `held-worker` have a worker in
-the same process, and a handler that forwards.
+the same process, and a handler that forwards. For each line that it reads it tells, as JSON, what is still to be done.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from isthmus.features.webhooks_in.service import managing, rules
 from isthmus.http.server import bind
 from isthmus.kit.permissions import PLATFORM_TENANT, system
 from isthmus.kit.secret import Secret
+from isthmus.scope import System
 from isthmus.settings import load
 
 SECRET = "the secret of this benchmark"  # noqa: S105 - it opens nothing
@@ -50,7 +51,25 @@ def _home() -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-async def _ours(home: Path, stop: asyncio.Event, which: str) -> None:
+class _Wishes:
+    """What the reader of our lines wants: to be told what is left, and at last that we stop."""
+
+    def __init__(self) -> None:
+        self.stop, self.asked = asyncio.Event(), asyncio.Event()
+
+    def hear(self) -> None:
+        (self.asked if sys.stdin.readline() else self.stop).set()
+
+
+async def _tell(system: System, wishes: _Wishes, *, works: bool) -> None:
+    """Without a worker nothing is done besides what was answered."""
+    while True:
+        await wishes.asked.wait()
+        wishes.asked.clear()
+        _say(json.dumps(await past.left(system) if works else {}))
+
+
+async def _ours(home: Path, wishes: _Wishes, which: str) -> None:
     bound = bind("127.0.0.1", 0)
     settings = load(SECTIONS, {"ISTHMUS_HOME": str(home)})
     async with (
@@ -63,18 +82,21 @@ async def _ours(home: Path, stop: asyncio.Event, which: str) -> None:
         seen = await managing.add(scope, managing.Wanted("github", secret=Secret(SECRET)))
         if which.startswith(("full", "held")):
             await past.fill(platform.system, tenant.id, seen.source.id)
+            await past.calm(platform.system)
         if which.startswith("held"):
             await stack.enter_async_context(past.held(platform.system))
         group = await stack.enter_async_context(asyncio.TaskGroup())
         if which.endswith("worker"):
             fields: dict[str, object] = dict.fromkeys(("source_id", "filter", "transform", "retries", "ordered_by"))
             await rules.add(scope, {**fields, "name": "on", "pattern": "*", "priority": 100, "paused": False})
-            group.create_task(work_queue(platform, stop))
+            group.create_task(work_queue(platform, wishes.stop))
         _say(seen.url.reveal() if seen.url else "")
-        await serve_api(platform, bound, stop)
+        telling = group.create_task(_tell(platform.system, wishes, works=which.endswith("worker")))
+        stack.callback(telling.cancel)
+        await serve_api(platform, bound, wishes.stop)
 
 
-async def _peer(home: Path, stop: asyncio.Event) -> None:
+async def _peer(home: Path, wishes: _Wishes) -> None:
     app = FastAPI()
     async with EmbeddedPostgres(home / "postgres") as running:
         url = running.owner_url
@@ -96,7 +118,7 @@ async def _peer(home: Path, stop: asyncio.Event) -> None:
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
-        await stop.wait()
+        await wishes.stop.wait()
         server.should_exit = True
         await serving
         await pool.close()
@@ -110,11 +132,10 @@ def _say(url: str) -> None:
 async def main(which: str) -> None:
     """Serve until standard input ends."""
     logging.disable(logging.INFO)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(sys.stdin, stop.set)
+    wishes = _Wishes()
+    asyncio.get_running_loop().add_reader(sys.stdin, wishes.hear)
     with _home() as home:
-        await (_peer(home, stop) if which == "peer" else _ours(home, stop, which))
+        await (_peer(home, wishes) if which == "peer" else _ours(home, wishes, which))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 
+from isthmus.engine.db import connect, room
 from isthmus.scope import System
 
 STORED = int(os.environ.get("ISTHMUS_BENCH_STORED", "1000000"))
@@ -34,6 +35,14 @@ where tenant_id = $1 and object like 'dlv%'
 _SEEN = """
 insert into webhook_seen (digest, at)
 select decode(md5(n::text), 'hex'), now() - interval '1 day' from generate_series(1, $1::bigint) n
+"""
+_LEFT = """
+select 'deliveries to be routed' as what, count(*) as n from webhook_inbox where state = 'received'
+union all
+select 'tasks', count(*) from webhook_tasks
+where state in ('waiting', 'handling') and next_at <= now() + interval '1 minute'
+union all
+select 'wake-ups', count(*) from queue.pgqueuer where status in ('queued', 'picked') and execute_after <= now()
 """
 _STEP = 20_000
 _OUT = (
@@ -78,6 +87,22 @@ async def fill(system: System, tenant_id: str, source_id: str, stored: int = STO
         await connection.execute(_INBOX, tenant_id, source_id, _DAYS, waiting, stored, timeout=1_800)
         await connection.execute(_TASKS, tenant_id, timeout=1_800)
         await connection.execute(_SEEN, stored, timeout=1_800)
+
+
+async def calm(system: System) -> None:
+    """Have what was filled in vacuumed, counted and on the disk, so that nobody begins with that a while later."""
+    admin = await connect(system.engine.database.url.replace(room.SERVICE, room.ADMIN), command_timeout=1_800)
+    try:
+        for statement in ("vacuum analyze", "checkpoint"):
+            await admin.execute(statement)
+    finally:
+        await admin.close()
+
+
+async def left(system: System) -> dict[str, int]:
+    """How much a worker has still to do, by what it is."""
+    async with system.tx() as tx:
+        return {row["what"]: row["n"] for row in await tx.fetch_sql(_LEFT) if row["n"]}
 
 
 async def fill_out(system: System, stored: int = STORED, *, behind: int = 0) -> None:
