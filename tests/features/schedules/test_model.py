@@ -62,6 +62,7 @@ def test_jitter_is_the_same_for_the_same_turn_and_differs_between_connections() 
         (Rule(every=timedelta(seconds=59)), "everySeconds"),
         (Rule(cron="often"), "cron"),
         (Rule(cron="* * * * * *"), "cron"),
+        (Rule(cron="0 0 31 2 *"), "cron"),
         (Rule(cron="* * * * *", zone="Mars/Olympus"), "timeZone"),
         (Rule(cron="* * * * *", zone="../etc/passwd"), "timeZone"),
         (Rule(every=timedelta(hours=1), rests=(Rest(time(1), time(1)),)), "blackout"),

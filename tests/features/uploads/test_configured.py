@@ -102,3 +102,9 @@ async def test_history_is_filtered_and_goes_on_by_cursor_and_by_offset(scope: Sc
     assert (await listed(TurnFilter(kind="upload", until=failed.created_at + timedelta(hours=1))))[0] == newest
     with pytest.raises(Invalid):
         await listed(offset=1_001)
+
+
+@pytest.mark.parametrize("schedule", ["often", "* * * * * *", "@hourly", "0 0 31 2 *"])
+async def test_a_schedule_has_five_fields_that_name_a_day_which_comes(scope: Scope, schedule: str) -> None:
+    with pytest.raises(Invalid):
+        await _configure(scope, schedule=schedule)

@@ -11,13 +11,14 @@ from hashlib import blake2b
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from isthmus.features.schedules.errors import WrongSchedule
 
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=31)
 _DAY: Final = timedelta(days=1)
+_SOME_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
 #: No clock is set by more than this at once.
 _CHANGE: Final = timedelta(hours=3)
 #: Windows that follow one another are left one by one; more than these cover a day and leave no time at all.
@@ -63,8 +64,8 @@ def check(rule: Rule) -> None:
         raise WrongSchedule.field("everySeconds", "Give either an interval or five fields of cron.")
     if rule.every is not None and not SHORTEST <= rule.every <= LONGEST:
         raise WrongSchedule.field("everySeconds", "An interval lies between one minute and 31 days.")
-    if rule.cron is not None and (len(rule.cron.split()) != 5 or not croniter.is_valid(rule.cron)):
-        raise WrongSchedule.field("cron", "Write five fields of cron, such as `0 */6 * * *`.")
+    if rule.cron is not None:
+        _check_cron(rule.cron)
     if not timedelta(0) <= rule.jitter <= timedelta(hours=6):
         raise WrongSchedule.field("jitterSeconds", "Jitter lies between nothing and six hours.")
     _zone(rule.zone)
@@ -72,6 +73,15 @@ def check(rule: Rule) -> None:
         raise WrongSchedule.field("blackout", "Hours of rest begin and end at different times.")
     if len(rule.rests) > _WINDOWS or _never_awake(rule.rests):
         raise WrongSchedule.field("blackout", "The hours of rest leave no time to read anything.")
+
+
+def _check_cron(cron: str) -> None:
+    if len(cron.split()) != 5 or not croniter.is_valid(cron):
+        raise WrongSchedule.field("cron", "Write five fields of cron, such as `0 */6 * * *`.")
+    try:
+        croniter(cron, _SOME_DAY).get_next(datetime)
+    except CroniterBadDateError:
+        raise WrongSchedule.field("cron", "These fields name no day that ever comes.") from None
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 
 from isthmus.engine.db import is_tenant_id
 from isthmus.features import connections, sync, vault
@@ -137,8 +137,17 @@ async def _check(scope: Scope, wanted: Config) -> None:
         if wanted.connection_id is None:
             raise Invalid.field("connectionId", "Name the connection that products are read from.")
         await connections.connection(scope, wanted.connection_id)
-    if wanted.schedule is not None and not croniter.is_valid(wanted.schedule):
+    if wanted.schedule is not None:
+        _check_cron(wanted.schedule, scope.now)
+
+
+def _check_cron(schedule: str, now: datetime) -> None:
+    if len(schedule.split()) != 5 or not croniter.is_valid(schedule):
         raise Invalid.field("schedule", "Write five fields of cron, such as `0 */6 * * *`.")
+    try:
+        _next(schedule, now)
+    except CroniterBadDateError:
+        raise Invalid.field("schedule", "These fields name no day that ever comes.") from None
 
 
 async def trigger(scope: Scope) -> sync.Run:
