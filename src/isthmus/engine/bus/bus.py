@@ -27,6 +27,8 @@ _POLL: Final = 5.0
 #: How often a listener looks that nobody called: so its place moves on although nothing is said to it.
 _UNCALLED: Final = 60.0
 _SOON: Final = 0.02
+#: What is written within this time of a look is looked at together.
+_TOGETHER: Final = 0.05
 _LONGEST_PAUSE: Final = 60.0
 _FAR: Final = 1_000
 _PAUSE: Final = 0.1
@@ -292,10 +294,11 @@ class Bus:
         with self._bell() as bell:
             while not stop.is_set():
                 bell.clear()
-                seen, types = await self._news(seen)
+                seen, types = await self._news(seen) if self._called else (None, None)
                 for called, wanted in self._called.items():
                     if types is None or not types.isdisjoint(wanted):
                         called.set()
+                await _first(stop, timeout=_TOGETHER)
                 await _rung(bell, _UNCALLED)
         for called in self._called:
             called.set()
