@@ -38,9 +38,14 @@ check: $(STAMP) ## Format, lint, types, import contracts and house checks, witho
 php:
 	@command -v php >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends php-cli; } >/dev/null 2>&1 || echo "php is not here and cannot be installed: its samples are left out"
 
-.PHONY: test
-test: check php ## Every check and every promise, bounded
+.PHONY: promises
+promises: $(STAMP) php
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not proof"
+
+# Types are checked by one process for most of a minute: both begin at once.
+.PHONY: test
+test: $(STAMP) ## Every check and every promise, bounded
+	@$(MAKE) --no-print-directory -j 2 check promises
 
 .PHONY: proof
 proof: $(STAMP) ## The long ones: soaks, kill matrices, large data

@@ -48,6 +48,8 @@ OURS = [one for one in SIGNED if one.for_tenants]
 LISTS = [one for one in OURS if one.method == "GET" and not one.nouns() and not one.streams]
 ASKED_ABOUT = [case for case in SIGNED if case.nouns() and not case.streams]
 PAGED = [case for case in OURS if "cursor" in case.route.known_query]
+#: How the ids begin of requests whose statements are looked at.
+_ASKED = "wall-"
 _VARYING = {"x-request-id", "date", "x-ratelimit-remaining", "x-ratelimit-reset", "set-cookie", "content-length"}
 
 
@@ -66,7 +68,7 @@ class Wall:
 
     async def ask(self, who: Merchant, asked: Asked, **headers: str) -> tuple[Answer, list[str]]:
         """One call, and the statements it made."""
-        name = f"wall-{next(self.numbers)}"
+        name = f"{_ASKED}{next(self.numbers)}"
         answer = await who.call(asked.method, asked.address, asked.body, **{"x-request-id": name, **headers})
         return answer, self.statements.get(name, [])
 
@@ -101,9 +103,10 @@ def _listen(wall: Wall, patch: pytest.MonkeyPatch) -> None:
         sent = getattr(asyncpg.Connection, name)
 
         async def tell(self: asyncpg.Connection, query: str, *rest: Any, **more: Any) -> Any:
-            text = " ".join(query.split())
-            if not text.startswith(("begin", "commit", "rollback")) and " tenants" not in text:
-                wall.statements.setdefault(REQUEST_ID.get(), []).append(text)
+            if (asked := REQUEST_ID.get()).startswith(_ASKED):
+                text = " ".join(query.split())
+                if not text.startswith(("begin", "commit", "rollback")) and " tenants" not in text:
+                    wall.statements.setdefault(asked, []).append(text)
             return await sent(self, query, *rest, **more)
 
         patch.setattr(asyncpg.Connection, name, tell)
