@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -22,6 +24,24 @@ def test_the_sample_of_an_event_keeps_to_its_schema(name: str) -> None:
     jsonschema.validate(sample, schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
     for key, value in schema["properties"]["data"]["properties"].items():
         jsonschema.validate(sample["data"][key], value)
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in DESCRIBED])
+def test_every_property_of_an_event_says_what_it_means_and_its_sample_reads_like_a_real_one(name: str) -> None:
+    schema = next(schema for one, _, _, schema in DESCRIBED if one == name)
+    sample = webhooks.sample_of(name, schema)
+    assert not sample["subject"].startswith("obj_")
+    _told(schema["properties"]["data"], sample["data"])
+
+
+def _told(schema: Mapping[str, Any], value: Any) -> None:
+    for key, one in schema.get("properties", {}).items():
+        assert one.get("description"), key
+        assert value[key] not in (key, [key])
+        if isinstance(value[key], list) and value[key]:
+            _told(one["items"], value[key][0])
+        elif isinstance(value[key], dict):
+            _told(one, value[key])
 
 
 def test_the_page_can_be_written_anew_and_shows_every_event() -> None:

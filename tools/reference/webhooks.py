@@ -16,7 +16,23 @@ _BEGIN, _END = "<!-- events: made by tools.reference -->", "<!-- events end -->"
 _TIME: Final = "2026-01-01T00:00:00.000Z"
 _TAIL: Final = "01k5z7j3m8q2v9x4b6c0d1e2f3"
 #: What the ids of these properties look like, and values that read like the real ones.
-_IDS: Final = {"connectionId": "con", "integrationId": "int", "productId": "prd", "runId": "run", "sourceId": "src"}
+_IDS: Final = {
+    "connectionId": "con",
+    "integrationId": "int",
+    "productId": "prd",
+    "runId": "run",
+    "sourceId": "src",
+    "listingId": "lst",
+    "listings": "lst",
+    "conflictId": "cnf",
+    "orderId": "ord",
+    "orderIds": "ord",
+    "actionId": "act",
+    "itemId": "itm",
+    "pushId": "psh",
+    "customerId": "cus",
+    "handler": "hdl",
+}
 _WORDS: Final = {
     "provider": "shelf",
     "url": "https://shop.example.com/hooks/isthmus",
@@ -28,6 +44,42 @@ _WORDS: Final = {
     "status": "active",
     "state": "done",
     "mode": "incremental",
+    "platformStatus": "live",
+    "previousStatus": "ready_to_ship",
+    "variant": "8812345-1",
+    "field": "price",
+    "ours": "199000",
+    "theirs": "189000",
+    "value": "199000",
+    "winner": "ours",
+    "action": "confirm",
+    "code": "out_of_stock",
+    "result": "done",
+    "message": "The platform's words.",
+    "reason": "In words.",
+    "sku": "TEE-RED-M",
+    "how": "sku",
+    "topic": "order_status",
+    "event": "order.updated",
+    "object": "8812345",
+    "customer": "771",
+    "requestedOrders": "8812345",
+    "accountId": "727720655",
+    "accountName": "The shop",
+    "name": "The shop",
+    "what": "customer",
+    "shardType": "contact",
+}
+#: The same where a word means another thing in one family of events.
+_WORDS_OF: Final = {
+    "order.status": "shipped",
+    "order.platformStatus": "SHIPPED",
+    "sync.state": "succeeded",
+    "record.entity": "contacts",
+    "order.number": "220810QSK8S7BX",
+    "webhook.reason": "failing",
+    "connection.error": "CONNECTION_NOT_ALLOWED",
+    "connection.reason": "refused",
 }
 _SUBJECTS: Final = {
     "listing": "lst",
@@ -38,6 +90,15 @@ _SUBJECTS: Final = {
     "customer": "cus",
     "webhook": "whe",
     "record": "rec",
+    "conflict": "cnf",
+    "push": "psh",
+    "product": "prd",
+    "inventory": "itm",
+    "schedule": "con",
+    "privacy": "inb",
+    "webhook.received": "inb",
+    "webhook.dead": "inb",
+    "webhook.loop_stopped": "inb",
 }
 
 
@@ -123,8 +184,12 @@ def _kind(schema: Mapping[str, Any]) -> str:
 def sample_of(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """A message that keeps to the schema."""
     data = {key: _value(name, key, one) for key, one in schema["properties"]["data"]["properties"].items()}
-    subject = f"{_SUBJECTS.get(name.partition('.')[0], 'obj')}_{_TAIL}"
+    subject = f"{_subject(name)}_{_TAIL}"
     return {"id": f"evt_{_TAIL}", "type": name, "timestamp": _TIME, "subject": subject, "data": data}
+
+
+def _subject(name: str) -> str:
+    return _SUBJECTS.get(name, _SUBJECTS.get(name.partition(".")[0], "obj"))
 
 
 def _value(name: str, key: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
@@ -149,7 +214,7 @@ def _text(name: str, key: str, schema: Mapping[str, Any]) -> str:
     if schema.get("format") == "date-time":
         return _TIME
     if key == "id":
-        return f"{_SUBJECTS.get(name.partition('.')[0], 'obj')}_{_TAIL}"
+        return f"{_subject(name)}_{_TAIL}"
     if key in _IDS:
         return f"{_IDS[key]}_{_TAIL}"
-    return _WORDS.get(key, key)
+    return _WORDS_OF.get(f"{name.partition('.')[0]}.{key}", _WORDS.get(key, key))

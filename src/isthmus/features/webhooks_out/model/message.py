@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from isthmus.features.webhooks_out.model.meanings import explained
 from isthmus.kit.events import Event
 
 #: The type under which the log keeps a tenant's own events; their public type stands in the body.
@@ -66,7 +67,12 @@ class Catalogue:
     def described(self) -> list[tuple[str, int, str, dict[str, Any]]]:
         """Each type with its version, what it means and its JSON schema."""
         return [
-            (name, kind.version, (kind.__doc__ or "").strip().split("\n")[0], schema_of(name, dict(kind.data)))
+            (
+                name,
+                kind.version,
+                (kind.__doc__ or "").strip().split("\n")[0],
+                schema_of(name, explained(name, kind.data)),
+            )
             for name, kind in self._kinds.items()
             if name != PUBLISHED
         ]
