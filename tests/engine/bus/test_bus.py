@@ -1,6 +1,7 @@
 """The event log: a fact exists if and only if its cause committed, in an order without later gaps."""
 
 import asyncio
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import asyncpg
 import pytest
 from tests.house_database import Copy
 
-from isthmus.engine.bus import Bus, Envelope, Place, place_of
+from isthmus.engine.bus import Bus, Envelope, Place, log, place_of
 from isthmus.engine.db import Database, Tx
 from isthmus.kit.events import Event
 
@@ -319,3 +320,29 @@ async def test_PR_03_what_nobody_wants_is_passed_over_and_nothing_else(database:
     assert not await bus.skip("skipper", wanted_after_all)
     await bus.deliver_many("skipper", ["shelf.filled"], note)
     assert seen == ["she_between", "she_late"]
+
+
+@pytest.mark.parametrize("analyzed", [True, False])
+async def test_a_batch_costs_as_much_behind_a_large_backlog_as_behind_none(
+    database: Database, copied: Copy, bus: Bus, analyzed: bool
+) -> None:
+    """Whatever the planner knows of the day: rows are read in order up to the limit, never all of them to be sorted."""
+    async with database.tenant("ten_many") as tx:
+        await bus.append(tx, [ShelfEmptied(subject="she") for _ in range(1_500)], ME)
+    if analyzed:
+        admin = await asyncpg.connect(copied.admin_url)
+        await admin.execute("vacuum analyze events")
+        await admin.close()
+    async with database.system() as tx:
+        place = await log.end(tx)
+    async with database.tenant("ten_many") as tx:
+        await bus.append(tx, [ShelfEmptied(subject="she") for _ in range(3_000)], ME)
+    async with database.system() as tx:
+        wanted = (place.xid, place.id, await log.horizon(tx), ["shelf.emptied"], 20)
+        await tx.fetch_sql("set local plan_cache_mode = force_custom_plan")
+        explain = f"explain (analyze, buffers, timing off, format json) {log._of(log._READ_ALL, None)}"
+        await tx.fetch_sql(explain, *wanted)
+        row = (await tx.fetch_sql(explain, *wanted))[0][0]
+    plan: Any = (row if isinstance(row, list) else json.loads(row))[0]["Plan"]
+    assert plan["Actual Rows"] == 20
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 60
