@@ -114,12 +114,21 @@ async def test_SA_01_the_time_inside_ends_by_itself_and_by_the_operator(house: H
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"reason": "look"}, {"reason": " " * 20}, {"ticket": ""}, {"minutes": 0}, {"minutes": 61}], ids=str
+    "wrong",
+    [{"reason": "look"}, {"reason": " " * 20}, {"ticket": ""}, {"minutes": 0}, {"minutes": 61}, {"minutes": 10**30}],
+    ids=str,
 )
 async def test_SA_01_without_a_reason_a_ticket_and_an_end_nobody_goes_in(house: House, wrong: dict[str, Any]) -> None:
     path = f"/api/admin/tenants/{house.amy.tenant_id}/break-glass"
     answer = await house.operator.call("POST", path, {**WHY, **wrong})
     assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_SA_01_nobody_leaves_what_can_be_no_tenant(house: House) -> None:
+    glass, _ = await house.enter()
+    for tenant in ("ten_nobodys", "%F2%8C%83%90", "-"):
+        answer = await house.operator.call("DELETE", f"/api/admin/tenants/{tenant}/break-glass/{glass}")
+        assert (answer.status, answer.body["error"]["code"]) == (404, "BREAK_GLASS_NOT_FOUND")
 
 
 async def test_SA_01_nobody_goes_into_the_deployment_or_past_a_suspension(house: House) -> None:

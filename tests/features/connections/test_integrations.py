@@ -9,10 +9,12 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+from tests.given import vault
 from tests.given.connections import BASE, Side, World, api, world
 
 from isthmus.engine.db import Database
-from isthmus.features import connections
+from isthmus.features import catalog, connections
+from isthmus.features.catalog.service.changing import reset_provider
 from isthmus.features.connections.model import integration as model
 from isthmus.features.connections.service import integrations
 from isthmus.features.connections.store import integrations as store
@@ -112,6 +114,53 @@ async def test_a_name_is_taken_once_whatever_its_letters(here: World) -> None:
     assert refused(renamed) == (409, "INTEGRATION_NAME_TAKEN")
     assert (await side("PATCH", f"{HOME}/{first['id']}", {"name": "SALES"})).json()["name"] == "SALES"
     assert (await make(here.side("ten_b"), name="Sales"))["name"] == "Sales"
+
+
+async def test_a_name_given_with_credentials_is_a_name_like_any_other_and_the_log_has_it(here: World) -> None:
+    side = here.side("ten_001")
+    await make(side, name="Taken")
+    made = await make(side, name="First")
+    at = f"{HOME}/{made['id']}"
+    taken = await side("POST", f"{at}/connect/api-key", {"apiKey": "good", "displayName": "taken"})
+    assert refused(taken) == (409, "INTEGRATION_NAME_TAKEN")
+    assert (await side("GET", at)).json()["status"] == "pending"
+    done = await side("POST", f"{at}/connect/api-key", {"apiKey": "good", "displayName": "Second"})
+    assert done.status_code == 200, done.text
+    assert (await side("GET", at)).json()["name"] == "Second"
+    (told,) = [one for one in await here.events("ten_001", "integration.updated") if one["subject"] == made["id"]]
+    assert (told["before"]["name"], told["after"]["name"]) == ("First", "Second")
+
+
+async def test_an_api_key_is_replaced_by_the_name_that_it_was_given_by(here: World) -> None:
+    side = here.side("ten_001")
+    made = await make(side)
+    await connect(side, made)
+    body = {"credentialType": "api_key", "credentials": {"apiKey": "better"}}
+    assert (await side("PATCH", f"{HOME}/{made['id']}/credentials", body)).status_code == 200
+    both = {"credentialType": "api_key", "credentials": {"apiKey": "better", "api_key": "good"}}
+    assert refused(await side("PATCH", f"{HOME}/{made['id']}/credentials", both)) == (400, "WRONG_CREDENTIAL_KIND")
+
+
+async def test_where_a_provider_has_each_person_connect_alone_no_connection_of_the_whole_tenant_is_made(
+    here: World,
+) -> None:
+    side = here.side("ten_001")
+    await catalog.change_provider(vault.platform(here.system), "keys", fields={"user_scoping": True})
+    try:
+        made = await make(side)
+        assert made["userScoped"] is True
+        shared = await side("POST", HOME, {"integrationId": "keys", "name": "Shared", "userScoped": False})
+        assert wrong(shared) == {"userScoped"}
+        assert wrong(await side("PATCH", f"{HOME}/{made['id']}", {"userScoped": False})) == {"userScoped"}
+        assert refused(await side("POST", f"{HOME}/{made['id']}/connect/api-key", {"apiKey": "good"})) == (
+            409, "USER_SCOPED",
+        )  # fmt: skip
+        straight = await side("POST", "/api/connections", {"provider": "keys", "apiKey": "good"})
+        assert refused(straight) == (409, "USER_SCOPED")
+        own = await side("POST", f"/api/user/integrations/{made['id']}/connect/api-key", {"apiKey": "good"})
+        assert own.status_code == 200, own.text
+    finally:
+        await reset_provider(vault.platform(here.system), "keys")
 
 
 async def test_every_wrong_field_is_named_at_once(here: World) -> None:

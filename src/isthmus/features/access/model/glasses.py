@@ -47,7 +47,9 @@ def read_ticket(ticket: str) -> str:
 
 def read_minutes(minutes: int | None) -> timedelta:
     """For how long. Raises Invalid beyond an hour."""
-    given = LONGEST if minutes is None else timedelta(minutes=minutes)
-    if not timedelta() < given <= LONGEST:
-        raise Invalid.field("minutes", f"Between 1 and {int(LONGEST.total_seconds()) // 60}.")
-    return given
+    if minutes is None:
+        return LONGEST
+    most = int(LONGEST.total_seconds()) // 60
+    if not 1 <= minutes <= most:
+        raise Invalid.field("minutes", f"Between 1 and {most}.")
+    return timedelta(minutes=minutes)

@@ -64,7 +64,7 @@ class FoundKey(Wire):
 class Rotation(Wire):
     """How long both keys open; 24 hours if not given."""
 
-    overlap_seconds: Annotated[int, Field(ge=0)] | None = None
+    overlap_seconds: Annotated[int, Field(ge=0, le=31_622_400)] | None = None
 
 
 class KeyOut(Answer, frozen=True, kw_only=True):

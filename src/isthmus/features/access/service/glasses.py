@@ -3,6 +3,7 @@
 import hmac
 from dataclasses import dataclass, replace
 
+from isthmus.engine.db import is_tenant_id
 from isthmus.features.access.errors import DeploymentTenant, GlassNotFound, TenantNotFound, TenantNotLetIn
 from isthmus.features.access.events import GlassBroken, OperatorEntered, OperatorLeft
 from isthmus.features.access.model import accounts as tokens
@@ -90,6 +91,8 @@ async def send_out(scope: Scope, glass_id: str) -> None:
 
 async def leave(scope: Scope, tenant_id: str, glass_id: str) -> None:
     """The operator who went into a tenant is done there. Raises GlassNotFound."""
+    if not is_tenant_id(tenant_id):
+        raise GlassNotFound
     await send_out(replace(scope, tenant_id=tenant_id), glass_id)
 
 

@@ -165,6 +165,11 @@ def check(facts: Facts, fields: Sequence[Field], entities: Sequence[Entity], rol
     return kept
 
 
+def read_name(name: str) -> str:
+    """A name as it is kept."""
+    return _line(name)
+
+
 def _line(given: str) -> str:
     return " ".join(text.terminal(text.shown(given)).split())
 

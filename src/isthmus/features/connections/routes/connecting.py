@@ -48,7 +48,7 @@ class MakeSession(Wire):
     origin: Address
     return_url: Address | None = None
     user_id: Slug | None = None
-    expires_in: int | None = None
+    expires_in: Annotated[int, Field(ge=1, le=2_678_400)] | None = None
     locale: Language | None = None
 
 

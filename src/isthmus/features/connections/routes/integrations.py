@@ -204,13 +204,15 @@ async def list_integrations(
     status=201,
     summary="Use a provider",
     description="`allowedShardTypes` is a wall: records of other types are neither read, kept, searched nor shown; "
-    "empty allows all. With `userScoped` each person connects alone under `/api/user/integrations`. "
+    "empty allows all. With `userScoped` each person connects alone under `/api/user/integrations`; with a provider "
+    "that has `requiresUserScoping` this is always so. "
     "`allowedRoles` and `allowedUsers` limit who may use it; admins always may.",
     errors=(ProviderNotFound, NameTaken),
 )
 async def create_integration(scope: ScopeDep, body: Create) -> Response:
     """It waits for its connection."""
-    made = await service.create(scope, body.integration_id, Facts(**body.facts()))
+    shared = "user_scoped" in body.model_fields_set and not body.user_scoped
+    made = await service.create(scope, body.integration_id, Facts(**body.facts()), shared=shared)
     return created(shown(scope, made), location=f"/api/tenant/integrations/{made.id}")
 
 

@@ -14,6 +14,7 @@ from isthmus.features.connections.errors import (
     PlatformUnreachable,
     TicketRefused,
     TooManyFlows,
+    UserScoped,
     WrongAccountGiven,
     WrongKind,
 )
@@ -62,7 +63,7 @@ CONNECTING = (
     description="OAuth providers answer with an `authorizationUrl`: open it in a browser within ten minutes. Opened in "
     "the browser that made this call, the consent ends connected; opened in another one, it ends with a ticket that "
     "only the caller can redeem. Other providers take their keys here, tried before they are stored.",
-    errors=CONNECTING,
+    errors=(*CONNECTING, UserScoped),
 )
 async def open_connection(scope: ScopeDep, body: OpenConnection) -> Response:
     """Make a connection."""

@@ -14,6 +14,7 @@ from isthmus.features.connections.errors import (
     ConsentNeeded,
     CredentialsRefused,
     IntegrationNotFound,
+    NameTaken,
     PlatformUnreachable,
     UserScoped,
     WrongAccountGiven,
@@ -31,7 +32,7 @@ from isthmus.features.connections.routes.shapes import (
     TrialOut,
     tried,
 )
-from isthmus.features.connections.service import managing, rotating, starting
+from isthmus.features.connections.service import integrations, managing, rotating, starting
 from isthmus.features.connections.service.rotating import Rotated
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
 from isthmus.kit.secret import Secret
@@ -42,6 +43,7 @@ ROTATING = (
     ConsentNeeded, WrongKind, CredentialsRefused, PlatformUnreachable, WrongAccountGiven, ProviderNotConnectable,
     AppMissing,
 )  # fmt: skip
+_CONNECTING = (IntegrationNotFound, UserScoped, WrongAccountGiven, NameTaken, *CONNECTING)
 
 
 Further = Annotated[dict[Slug, Key], Field(max_length=50)]
@@ -157,7 +159,7 @@ async def connect_oauth(scope: ScopeDep, id: str, body: StartConsent) -> Respons
     limit="connection",
     response_model=ConnectedOut,
     summary="Connect an integration with an API key",
-    errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
+    errors=_CONNECTING,
 )
 async def connect_key(scope: ScopeDep, id: str, body: ByKey) -> Response:  # noqa: A002 - as above
     """The key is tried before it is stored."""
@@ -170,7 +172,7 @@ async def connect_key(scope: ScopeDep, id: str, body: ByKey) -> Response:  # noq
     limit="connection",
     response_model=ConnectedOut,
     summary="Connect an integration with a user name and a password",
-    errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
+    errors=_CONNECTING,
 )
 async def connect_password(scope: ScopeDep, id: str, body: ByPassword) -> Response:  # noqa: A002 - as above
     """Both are tried before they are stored."""
@@ -183,7 +185,7 @@ async def connect_password(scope: ScopeDep, id: str, body: ByPassword) -> Respon
     limit="connection",
     response_model=ConnectedOut,
     summary="Connect an integration with its provider's own credential fields",
-    errors=(IntegrationNotFound, UserScoped, WrongAccountGiven, *CONNECTING),
+    errors=_CONNECTING,
 )
 async def connect_fields(scope: ScopeDep, id: str, body: ByFields) -> Response:  # noqa: A002 - as above
     """They are tried before they are stored."""
@@ -256,7 +258,12 @@ async def disconnect(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as a
 
 
 async def _connected(scope: Scope, integration_id: str, keys: dict[str, Secret], name: str | None) -> Response:
-    started = await starting.connect_integration(scope, integration_id, keys=keys, name=name)
+    """Connect; `name` is how the integration is called from then on."""
+    if name is not None:
+        await integrations.check_name(scope, integration_id, name)
+    started = await starting.connect_integration(scope, integration_id, keys=keys)
+    if name is not None:
+        await integrations.change(scope, integration_id, {"name": name})
     return connected(started.connection)
 
 

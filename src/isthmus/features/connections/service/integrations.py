@@ -30,6 +30,7 @@ from isthmus.features.connections.service import managing
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.store import connections
 from isthmus.features.connections.store import integrations as store
+from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import ROLES, SUPER_ADMIN
 from isthmus.scope import Scope, System, Tx
@@ -50,6 +51,7 @@ _WIRE = {
     "allowed_users": "allowedUsers",
     "proxy_enabled": "proxyEnabled",
 }
+_ALONE = "With this provider each person connects alone, so this is true."
 #: Roles that an integration may be limited to.
 ROLE_NAMES = frozenset(ROLES) - {SUPER_ADMIN}
 
@@ -76,13 +78,18 @@ async def _one(tx: Tx, integration_id: str, *, lock: bool = False) -> Integratio
     return found
 
 
-async def create(scope: Scope, provider: str, facts: Facts) -> Integration:
+async def create(scope: Scope, provider: str, facts: Facts, *, shared: bool = False) -> Integration:
     """A tenant uses a provider; it waits for its connection, unless each person connects it alone.
 
-    Raises ProviderNotFound, Invalid naming each wrong field, NameTaken.
+    Where the provider has each person connect alone, this integration is so too; `shared` says that it was asked not
+    to be. Raises ProviderNotFound, Invalid naming each wrong field, NameTaken.
     """
     known = await catalog.provider(scope, provider)
     await catalog.admit(scope, provider)
+    if known.user_scoping:
+        if shared:
+            raise Invalid.field("userScoped", _ALONE)
+        facts = replace(facts, user_scoped=True)
     kept = model.check(facts, known.settings_fields, known.entities, ROLE_NAMES)
     now = scope.now
     made = Integration(
@@ -121,6 +128,8 @@ async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) ->
         after = replace(after, **{name: getattr(kept, name) for name in Facts.__slots__}, updated_at=scope.now)
         if after.facts == before.facts:
             return before
+        if known.user_scoping and before.user_scoped and not after.user_scoped:
+            raise Invalid.field("userScoped", _ALONE)
         if after.name != before.name:
             await _free(tx, after.name, integration_id)
         if after.user_scoped != before.user_scoped and await store.connections_of(tx, integration_id):
@@ -131,6 +140,12 @@ async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) ->
         if was != now:
             await _limit(tx, scope, integration_id, was, now)
         return await _one(tx, integration_id)
+
+
+async def check_name(scope: Scope, integration_id: str, name: str) -> None:
+    """Whether an integration can be called so. Raises NameTaken."""
+    async with scope.tx() as tx:
+        await _free(tx, model.read_name(name), integration_id)
 
 
 async def _limit(tx: Tx, scope: Scope, integration_id: str, was: tuple[str, ...], now: tuple[str, ...]) -> None:

@@ -1,6 +1,6 @@
 """New credentials in place of the old: tried first, and for a while both are known."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
 _CONSENT = "oauth"
+_KEY, _WIRE_KEY = "api_key", "apiKey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
         raise ConsentNeeded
     if kind != connection.auth:
         raise WrongKind(f"This connection takes credentials of the kind {connection.auth}.")
-    account, given = await starting.tried_keys(scope, registration, connection, keys)
+    wanted = _named(keys, {one.name for one in registration.manifest.credential_fields})
+    account, given = await starting.tried_keys(scope, registration, connection, wanted)
     if connection.account_id not in (None, account.id):
         raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
     until = scope.now + scope.part(Settings).credential_overlap
@@ -46,3 +48,10 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
         await settling.take_keys(scope, tx, registration, connection.id, account, given, overlap=until)
         tx.emit(CredentialsRotated(subject=connection.id, body={"overlapUntil": until.isoformat()}))
     return Rotated(f"connections/{connection.id}/credentials/{connection.token_version + 1}", scope.now, until)
+
+
+def _named(keys: Mapping[str, Secret], fields: Collection[str]) -> Mapping[str, Secret]:
+    """An API key may be called as it is where an integration is connected with one."""
+    if _WIRE_KEY not in keys or _WIRE_KEY in fields or _KEY in keys:
+        return keys
+    return {_KEY if name == _WIRE_KEY else name: value for name, value in keys.items()}

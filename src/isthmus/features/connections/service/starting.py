@@ -50,6 +50,9 @@ _HELD = "Somebody else's connection holds this account; an account has one owner
 _SAID, _BARE = 500, re.compile(r"HTTP \d+")
 
 
+_ALONE = "Each person connects this provider alone: make an integration of it first, then connect under `/api/user`."
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """What the starter gets: the link to open, the state, and the cookie that proves his browser."""
@@ -79,10 +82,11 @@ async def start(
 ) -> Started:
     """Make a connection: with a consent for OAuth providers, with `keys` for the others.
 
-    Raises what the catalog raises for the provider and its app, Invalid, WrongKind, TooManyFlows, AlreadyConnected,
-    CredentialsRefused, PlatformUnreachable.
+    Raises what the catalog raises for the provider and its app, UserScoped where each person has to connect alone,
+    Invalid, WrongKind, TooManyFlows, AlreadyConnected, CredentialsRefused, PlatformUnreachable.
     """
-    await catalog.provider(scope, provider)
+    if (await catalog.provider(scope, provider)).user_scoping:
+        raise UserScoped(_ALONE)
     return await start_for(scope, provider, settling.Target(name, settings or {}), return_url, keys)
 
 
@@ -147,7 +151,6 @@ async def connect_integration(  # house: silent - what it calls emits
     *,
     return_url: str | None = None,
     keys: Mapping[str, Secret] | None = None,
-    name: str | None = None,
 ) -> Started:
     """Connect an integration that exists (002's `/connect/*`): its connection, or a new one if it has none."""
     async with scope.tx() as tx:
@@ -158,15 +161,9 @@ async def connect_integration(  # house: silent - what it calls emits
     if integration.user_scoped:
         raise UserScoped
     if connection is not None:
-        started = await reconnect(scope, connection.id, return_url=return_url, keys=keys)
-    else:
-        target = settling.Target(integration.name, integration.settings, integration_id)
-        started = await start_for(scope, integration.provider, target, return_url, keys)
-    if name is None or started.consent is not None:
-        return started
-    async with scope.tx() as tx:
-        await store.update_integration(tx, integration_id, "connected", scope.now, name=name)
-    return started
+        return await reconnect(scope, connection.id, return_url=return_url, keys=keys)
+    target = settling.Target(integration.name, integration.settings, integration_id)
+    return await start_for(scope, integration.provider, target, return_url, keys)
 
 
 async def of_integration(scope: Scope, integration_id: str) -> Connection:

@@ -22,6 +22,9 @@ from isthmus.scope import Scope
 _LOG = logging.getLogger("isthmus.widgets")
 #: Pages that are read for one widget: what a filter leaves of them is what is shown.
 _PAGES = 3
+_NOT_CONNECTED = (
+    "Nothing can be read: the integration has no connection that you can use; it has to be connected first."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ async def data(scope: Scope, integration_id: str, wanted: Wanted, *, user_id: st
     known = model.names_of(entity.name, entity.fields)
     fields, tests = model.read_fields(wanted.fields, known), model.read_filters(wanted.filters, known)
     if used.connection is None:
-        raise connections.IntegrationNotConnected
+        raise connections.IntegrationNotConnected(_NOT_CONNECTED)
     if found.connector is None:
         raise sync.NotReadable
     reading = _Reading(scope, used.connection.id, found.connector, entity.name, tests, wanted.limit)
