@@ -49,3 +49,19 @@ def test_the_page_can_be_written_anew_and_shows_every_event() -> None:
     shown = {json.loads(one)["type"] for one in re.findall(r"```json\n(\{\n \"id\".*?\n\})\n```", text, re.DOTALL)}
     assert shown == {name for name, *_ in DESCRIBED}
     assert text.count("<!-- events") == 2
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_guides_name_every_reason_for_which_a_delivery_is_refused_or_fails() -> None:
+    judging = (ROOT / "src/isthmus/features/webhooks_in/model/verifying.py").read_text("utf-8")
+    reasons = set(re.findall(r'(?:_Refused\(|Verdict\(False, |return )"([a-z_]+)",', judging))
+    assert {"wrong_signature", "missing_signature", "no_key", "too_old"} <= reasons
+    inbound = (ROOT / "docs/guides/receive-webhooks.md").read_text("utf-8")
+    assert {one for one in reasons if f"`{one}`" not in inbound} == set()
+    sent = (ROOT / "src/isthmus/features/webhooks_out/service/sending.py").read_text("utf-8")
+    classes = {*re.findall(r'\), "([a-z_]+)"\)', sent), *re.findall(r'(?:error = |return )"([a-z_]+)"', sent)}
+    assert {"unreachable", "tls", "timeout", "bad_reply"} <= classes
+    outbound = (ROOT / webhooks.GUIDE).read_text("utf-8")
+    assert {one for one in classes if f"lastError: {one}`" not in outbound} == set()

@@ -37,6 +37,7 @@ from isthmus.kit.text import storable
 from isthmus.scope import Scope, Tx
 
 _KEPT: Final = 16 * 1024
+_NOWHERE: Final = "Messages go to the public Internet only, at port 80, 443, or one above 1023 that is no database's."
 _CACHED: Final = 20_000
 _AGAIN: Final = ("Isthmus-Replay", "true")
 _FIXED: Final = (("Content-Type", "application/json"), ("User-Agent", "isthmus-webhooks"))
@@ -176,7 +177,7 @@ class Sender:
             url = parse(text)
             self._guard.check_host(url.host, url.port)
         except AddressRefused:
-            raise WrongEndpoint.field("url", "This address cannot be used.") from None
+            raise WrongEndpoint.field("url", _NOWHERE) from None
         except InvalidRequest as error:
             raise WrongEndpoint.field("url", str(error)) from None
         if url.scheme != "https" and not (url.scheme == "http" and self.settings.allow_http):
