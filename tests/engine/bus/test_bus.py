@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 import pytest
+from tests.given.statements import written_down
 from tests.house_database import Copy
 
 from isthmus.engine.bus import Bus, Envelope, Place, log, place_of
@@ -278,6 +279,31 @@ async def test_what_the_ear_was_not_told_of_is_heard_all_the_same(
     stop.set()
     await asyncio.wait_for(running, 5)
     await database.close()
+
+
+async def test_only_those_listeners_look_for_whom_something_was_written(copied: Copy) -> None:
+    database = await Database.connect(copied.url)
+    bus = Bus(database)
+    stop, got = asyncio.Event(), asyncio.Queue[str]()
+
+    async def take(tx: Tx, row: Mapping[str, Any]) -> None:
+        if row["tenant_id"] == "ten_few":
+            got.put_nowait(row["subject"])
+
+    others = {f"idle_{number}": (["shelf.emptied"], take) for number in range(12)}
+    running = asyncio.create_task(bus.run(stop, {"busy": (["shelf.filled"], take), **others}))
+    await _emit(database, bus, "ten_few", "first")
+    assert await asyncio.wait_for(got.get(), 5) == "first"
+    await asyncio.sleep(0.2)  # all have looked once, since nobody knows what was written before
+    with written_down() as asked:
+        for number in range(5):
+            await _emit(database, bus, "ten_few", f"more {number}")
+            assert await asyncio.wait_for(got.get(), 5) == f"more {number}"
+    looks = sum("from bus_cursors where listener" in one for one in asked)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    await database.close()
+    assert 5 <= looks <= 25  # each is heard by one, which looks once more; all of them would have looked 65 times
 
 
 async def test_TN_10_the_wake_up_carries_no_data(copied: Copy, database: Database, bus: Bus) -> None:

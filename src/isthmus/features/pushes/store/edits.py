@@ -39,13 +39,14 @@ where tenant_id = $1 and connection_id = $2 and due_at <= $3
 order by due_at, id limit $4 for update skip locked
 """
 #: By their places, since the table is empty one moment and long the next: no plan that is made for the one fits the
-#: other, and a join by ids may compare each with each. `told` is what the far side shows and what is sent, if anything.
+#: other, and a join by ids may compare each with each. Bounds that every place keeps have the planner expect few,
+#: and so fetch each by itself. `told` is what the far side shows and what is sent, if anything.
 _CLAIM: Final = """
 update edits e set claim = $2, lease_until = clock_timestamp() + $3::interval,
   state = case when t.told -> 1 is null then e.state else 'sending' end,
   base = coalesce(t.told -> 0, e.base), sent = coalesce(t.told -> 1, e.sent)
 from rows from (unnest($4::tid[]), jsonb_array_elements($5::jsonb)) as t (place, told)
-where e.ctid = t.place and e.tenant_id = $1
+where e.ctid = t.place and t.place between '(0,0)' and '(4294967295,65535)' and e.tenant_id = $1
 """
 # What is told of each edit of a claim is one document by their ids, which is looked into and not joined, see _CLAIM.
 _MARK: Final = """
