@@ -128,6 +128,8 @@ async def test_a_run_that_was_stopped_or_failed_goes_on_behind_its_last_page(bas
 
     async def stop(cursor: str | None) -> None:
         if cursor == "4":
+            while (await sync.run(scope, run.id)).pages < 2:  # noqa: ASYNC110 - a page being written has no event
+                await asyncio.sleep(0.01)
             await service.cancel(scope, run.id)
             await asyncio.sleep(60)
 
