@@ -2,24 +2,28 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.given import records as shelf
+from tests.given import sync as given_sync
 from tests.given import uploads as given
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
-from isthmus.features.uploads import State, UploadMode
+from isthmus.features import sync
+from isthmus.features.connections import IntegrationDisabled
+from isthmus.features.uploads import State, UploadMode, store
 from isthmus.features.uploads.errors import MappingInUse, WrongMapping
 from isthmus.features.uploads.service import configuring, managing
 from isthmus.features.uploads.service.configuring import Config
 from isthmus.features.uploads.service.history import TurnFilter, history
+from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask
-from isthmus.scope import Scope
+from isthmus.scope import Scope, System
 
 TILL = "Nummer,Bezeichnung,Preis\r\n1,Tea,2.50\r\n2,Mug,7\r\n"
 OURS = "product_id,title,sku,price\r\np1,Tea,T-1,2.50\r\n"
@@ -108,3 +112,53 @@ async def test_history_is_filtered_and_goes_on_by_cursor_and_by_offset(scope: Sc
 async def test_a_schedule_has_five_fields_that_name_a_day_which_comes(scope: Scope, schedule: str) -> None:
     with pytest.raises(Invalid):
         await _configure(scope, schedule=schedule)
+
+
+async def test_a_slot_that_cannot_begin_just_now_begins_soon_and_one_that_is_refused_waits_for_the_next(
+    database: Database, copied: Copy
+) -> None:
+    clock = ManualClock(datetime(2026, 11, 21, 12, 1, tzinfo=UTC))
+    scope = replace(given_sync.scope(database, {"con_one": given_sync.shelf(2)}, live_runs=1), clock=clock)
+    system = System(scope.engine, clock)
+    wanted = {
+        "enabled": True,
+        "source": "connection",
+        "connection_id": "con_one",
+        "schedule": "*/5 * * * *",
+        "mode": "full",
+        "on_error": "skip",
+        "conflict_rule": "",
+        "mapping_id": None,
+        "webhook_secret": None,
+        "next_at": clock.now(),
+    }
+    async with scope.tx() as tx:
+        await store.save_config(tx, wanted, clock.now())
+
+    async def begun() -> list[str]:
+        await configuring.run_due(system)
+        async with scope.tx() as tx:
+            rows = await tx.fetch_sql("update sync_runs set state = 'succeeded' where state = 'queued' returning mode")
+        return [row["mode"] for row in rows]
+
+    await sync.start(scope, "con_one", since=clock.now() - timedelta(days=1))
+    assert await begun() == ["since"], "a read of changes alone is under way, and a full one is wanted"
+    assert await begun() == ["full"]
+    clock.advance(300)
+    await sync.start(scope, "con_one", entity="orders")
+    assert await begun() == ["full"], "there are as many runs as there may be"
+    assert await begun() == ["full"]
+    clock.advance(300)
+    refused = replace(scope.part(sync.Sources), shop=_refused)
+    parts = {**scope.engine.parts, sync.Sources: refused}
+    await configuring.run_due(System(replace(scope.engine, parts=parts), clock))
+    assert await begun() == []
+    clock.advance(300)
+    assert await begun() == ["full"]
+    async with scope.tx() as tx:
+        await tx.execute_sql("delete from product_sync_configs")
+    await shelf.clear(copied)
+
+
+async def _refused(scope: Scope, connection_id: str, entity: str) -> sync.Shop:
+    raise IntegrationDisabled

@@ -190,7 +190,7 @@ async def start(scope: Scope, id_: str) -> None:
     try:
         await sync.start_noted(scope, found.connection_id, found.entity, sync.Mode(found.mode), partial(_begun, id_))
     except RunInProgress as failure:
-        await (_let_go(scope, id_) if _is_enough(found, failure) else _later(scope, id_))
+        await (_let_go(scope, id_) if failure.covers(found.mode) else _later(scope, id_))
     except _Started:
         return
     except (ConnectionExpired, ConnectionPending) as failure:
@@ -205,12 +205,6 @@ async def start(scope: Scope, id_: str) -> None:
             await _let_go(scope, id_)
             return
         await _later(scope, id_)
-
-
-def _is_enough(found: Schedule, failure: RunInProgress) -> bool:
-    """Whether the run under way reads what this schedule wants: one of changes alone is no read of everything."""
-    live = failure.details.get("run", {})
-    return found.mode != "full" or (live.get("mode") == "full" and not live.get("dryRun"))
 
 
 async def _later(scope: Scope, id_: str) -> None:  # house: silent - the run that it leads to speaks

@@ -20,6 +20,11 @@ class RunInProgress(Conflict):
 
     code = "SYNC_IN_PROGRESS"
 
+    def covers(self, mode: str) -> bool:
+        """Whether the run under way reads what one of this mode would: changes alone are not everything."""
+        live = self.details.get("run", {})
+        return mode != "full" or (live.get("mode") == "full" and not live.get("dryRun"))
+
 
 class RunEnded(Conflict):
     """The run has ended already; there is nothing left to cancel.

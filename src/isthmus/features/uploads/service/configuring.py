@@ -25,6 +25,7 @@ from isthmus.scope import Scope, System, Tx
 
 _log = logging.getLogger(__name__)
 _TENANTS: Final = 200
+_OUTAGE: Final = 500
 _OWNER: Final = "product_sync"
 _FIELD: Final = "webhook_secret"
 _EVENTS: Final = 1_000
@@ -253,9 +254,18 @@ async def _run_due(scope: Scope) -> None:  # house: silent - the run that it sta
     except _Taken:
         return
     except Problem as failure:
+        if _passes(failure, found.mode):
+            return  # the next look tries again
         _log.warning("a scheduled product sync did not start", extra={"tenant": scope.tenant_id, "code": failure.code})
         async with scope.tx() as tx:
             await store.move_on(tx, found.next_at, _next(found.schedule, scope.now))
+
+
+def _passes(failure: Problem, mode: str) -> bool:
+    """Whether a start may go well soon though nobody changes anything."""
+    if isinstance(failure, sync.RunInProgress):
+        return not failure.covers(mode)
+    return failure.status >= _OUTAGE or failure.retry_after is not None
 
 
 async def _moved(due: datetime, ahead: datetime | None, tx: Tx, _run: sync.Run) -> None:
