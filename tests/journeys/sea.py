@@ -76,8 +76,8 @@ update connections set retry_at = null where retry_at is not null;
 """
 #: Quotas are counted by the database's clock, which nobody puts forward: here they are never used up.
 _PLENTY = """
-create function plenty() returns trigger language plpgsql as 'begin new.state := ''[]''; return new; end';
-create trigger plenty before insert or update on budget_windows for each row execute function plenty();
+create or replace function plenty() returns trigger language plpgsql as 'begin new.state := ''[]''; return new; end';
+create or replace trigger plenty before insert or update on budget_windows for each row execute function plenty();
 """
 _DUE = """
 select 'runs' as kind, id as key from sync_runs where tenant_id = $1 and state in ('queued', 'running', 'cancelling')
