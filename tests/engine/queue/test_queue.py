@@ -1,11 +1,12 @@
 """Durable work: wake-ups live and die with their transaction, come back after failures, and survive their worker."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -193,6 +194,26 @@ async def test_the_reconciler_wakes_what_was_lost_and_repeats_nothing_that_waits
         await tx.fetch_sql("select pg_advisory_xact_lock(359923714)")
         await queue.cancel(tx, "b")
         assert await reconciler.round() == 0
+
+
+async def test_all_looks_of_a_round_share_one_transaction(copied: Copy) -> None:
+    opened = 0
+    looked: list[int | None] = []
+
+    @contextlib.contextmanager
+    def note() -> Iterator[None]:
+        nonlocal opened
+        opened += 1
+        yield
+
+    async def look(tx: Tx) -> list[Wake]:
+        looked.append((await tx.fetch_sql("select pg_current_xact_id_if_assigned() as x"))[0]["x"])
+        return []
+
+    database = await Database.connect(copied.url, on_open=note)
+    assert await Reconciler(database, PgQueue(database), [look] * 5).round() == 0
+    await database.close()
+    assert (opened, looked) == (1, [None] * 5), "and it writes nothing, so that no reader of the log waits for it"
 
 
 async def test_the_worker_reconnects_when_its_session_is_cut(copied: Copy, database: Database) -> None:

@@ -159,3 +159,20 @@ async def test_a_failure_is_tried_again_on_time_and_not_with_the_next_look(datab
         await worker.settle_some()
         wait = worker._look_at - system.clock.monotonic()
         assert 2 < wait <= 6
+
+
+async def test_an_idle_worker_says_that_it_is_there_and_asks_for_nothing_else(
+    counted: tuple[Database, Counter[str]],
+) -> None:
+    database, opened = counted
+    beat, never = timedelta(seconds=0.2), timedelta(hours=1)
+    async with given.sink() as sink, given.process(database, heartbeat=beat, poll=never) as system:
+        scope = given_vault.scope(system, TENANT)
+        await _endpoint(scope, sink.url)
+        async with given.working(system):
+            await given.emit(scope, 1)
+            await sink.wait_for(1)
+            await asyncio.sleep(0.5)
+            opened.clear()
+            await asyncio.sleep(1.0)
+            assert opened["transactions"] <= 1.0 / 0.2 + 2

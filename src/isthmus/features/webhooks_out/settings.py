@@ -19,7 +19,7 @@ class Settings:
         default=timedelta(seconds=15), metadata={"help": "A worker that is silent for so long loses its endpoints."}
     )
     heartbeat: timedelta = field(
-        default=timedelta(seconds=3), metadata={"help": "How often a worker says that it still holds its endpoints."}
+        default=timedelta(seconds=5), metadata={"help": "How often a worker says that it still holds its endpoints."}
     )
     poll: timedelta = field(
         default=timedelta(seconds=10), metadata={"help": "How often an idle worker looks for work."}

@@ -179,7 +179,8 @@ def _state(before: Endpoint, state: str | None, *, moved: bool) -> dict[str, Any
         return {"state": "unverified", "state_reason": None, "health": "healthy"}
     if state is None or state == before.state:
         return {}
-    if state == "active" and before.state == "unverified":
+    if before.state == "unverified":
+        # paused it would be active again without an answer
         raise WrongEndpoint.field("state", "The endpoint must answer its ping first: use its test route.")
     fresh = {"health": "healthy"} if state == "active" else {}
     return {"state": state, "state_reason": None, **fresh}
@@ -226,7 +227,9 @@ async def test(scope: Scope, endpoint_id: str) -> Reply:
         async with scope.tx() as tx:
             now = await _found(tx, endpoint_id, lock=True)
             if now.state == "unverified" and now.url == endpoint.url:
-                await store.update_endpoint(tx, endpoint_id, store.columns(now) | {"state": "active"})
+                # whose maker has left is taken over by whoever verifies it
+                values = {"state": "active", "maker": now.maker or _maker(scope)}
+                await store.update_endpoint(tx, endpoint_id, store.columns(now) | values)
                 tx.emit(EndpointVerified(subject=endpoint_id, body={"url": endpoint.url}))
     return reply
 

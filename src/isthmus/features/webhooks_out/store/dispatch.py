@@ -8,19 +8,22 @@ from typing import Any, NamedTuple
 from isthmus.engine.bus import named
 from isthmus.engine.db import Tx
 
-_PRESENT = """
+_RENEW = """
 with me as (
   insert into webhook_workers (owner, until) values ($1, clock_timestamp() + $2)
   on conflict (owner) do update set until = excluded.until
 ), gone as (
   delete from webhook_workers where until < clock_timestamp() - interval '1 hour'
+), renewed as (
+  update webhook_shards
+  set until = case when shard = any($3::smallint[]) then '-infinity' else clock_timestamp() + $2 end
+  where owner = $1 and until > clock_timestamp()
+  returning shard, epoch
 )
-select count(*) + 1 as workers from webhook_workers where owner <> $1 and until > clock_timestamp()
-"""
-_RENEW = """
-update webhook_shards set until = case when shard = any($3::smallint[]) then '-infinity' else clock_timestamp() + $2 end
-where owner = $1 and until > clock_timestamp()
-returning shard, epoch
+select w.workers, r.shard, r.epoch
+from (
+  select count(*) + 1 as workers from webhook_workers where owner <> $1 and until > clock_timestamp()) w
+left join renewed r on true
 """
 _CLAIM = """
 with free as (
@@ -95,11 +98,9 @@ async def lease(
     tx: Tx, owner: str, length: timedelta, let_go: Collection[int], shards: int
 ) -> tuple[dict[int, int], int]:
     """Renew what is held without what is let go, and take up to a fair share: shard -> epoch, and that share."""
-    workers = (await tx.fetch_sql(_PRESENT, owner, length))[0]["workers"]
-    share = -(-shards // workers)
-    held = {row["shard"]: row["epoch"] for row in await tx.fetch_sql(_RENEW, owner, length, list(let_go))}
-    for shard in let_go:
-        held.pop(shard, None)
+    renewed = await tx.fetch_sql(_RENEW, owner, length, list(let_go))
+    share = -(-shards // renewed[0]["workers"])
+    held = {row["shard"]: row["epoch"] for row in renewed if row["shard"] is not None and row["shard"] not in let_go}
     if len(held) < share:
         rows = await tx.fetch_sql(_CLAIM, owner, length, share - len(held))
         held.update({row["shard"]: row["epoch"] for row in rows})

@@ -184,11 +184,14 @@ async def any_endpoint(tx: Tx) -> bool:
 
 
 async def pause_of(tx: Tx, tenant_id: str, maker: str) -> int:
-    """Pause what somebody made, with the reason; as the system."""
+    """Pause what somebody made, with the reason, and take their name off what is not verified yet; as the system."""
     return await tx.execute_sql(
         """
         update webhook_endpoints
-        set state = 'paused', state_reason = 'maker_left', version = version + 1, untold = true
+        set state = case state when 'active' then 'paused' else state end,
+          state_reason = case state when 'active' then 'maker_left' end,
+          maker = case state when 'active' then maker else '' end,
+          version = version + 1, untold = state = 'active'
         where tenant_id = $1 and maker = $2 and state in ('active', 'unverified')
         """,
         tenant_id,
