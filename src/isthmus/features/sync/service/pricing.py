@@ -7,11 +7,13 @@ from isthmus.scope import Scope
 
 PRICES = "sync.prices"
 _BATCH = 500
+#: Batches of one turn: the rest is found again within seconds, behind what others have to do.
+_TURN = 20
 
 
 async def reprice(scope: Scope, connection_id: str) -> None:  # house: silent - the listings' own events tell
-    """Go on until the stored prices of the connection are those of now."""
-    while True:
+    """Bring the stored prices of the connection to those of now, as many as a turn takes."""
+    for _ in range(_TURN):
         async with scope.tx() as tx:
             await store.lock(tx, connection_id, PRODUCTS)
             if await records.reprice(tx, scope, connection_id, _BATCH) < _BATCH:
