@@ -56,6 +56,28 @@ async def test_WH_10_an_endpoint_gets_messages_once_it_answered_a_signed_ping(ed
     assert secret.reveal() not in shown
 
 
+async def test_WH_10_no_way_leads_past_the_ping(edge: Edge, scope: Scope) -> None:
+    async with given.sink(status=500) as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url})).json()["endpoint"]
+        path = f"{ENDPOINTS}/{made['id']}"
+        maker = (await endpoints.get(scope, made["id"])).maker
+        async with scope.engine.database.system() as tx:
+            await endpoints.stop_of(tx, TENANT, maker)
+        for state in ("paused", "active"):
+            assert (await edge.call("PATCH", path, json={"state": state})).status_code == 400
+        assert (await edge.get(path)).json()["state"] == "unverified"
+        assert (await endpoints.get(scope, made["id"])).maker == ""
+        sink.status = 204
+        assert (await edge.call("POST", f"{path}/test")).json()["state"] == "active"
+        # whoever verifies it takes it over
+        assert (await endpoints.get(scope, made["id"])).maker == maker
+        assert (await edge.call("PATCH", path, json={"state": "paused"})).json()["state"] == "paused"
+        sink.status = 500
+        moved = await edge.call("PATCH", path, json={"url": f"{sink.url}/elsewhere"})
+        assert moved.json()["state"] == "unverified"
+        assert (await edge.call("PATCH", path, json={"state": "active"})).status_code == 400
+
+
 async def test_WH_12_custom_headers_are_sent_and_never_shown(edge: Edge) -> None:
     async with given.sink() as sink:
         body = {"url": sink.url, "headers": {"X-Shop": "very-secret"}}
