@@ -129,6 +129,17 @@ async def test_nobody_can_stand_in_for_an_issuer(hall: Hall) -> None:
         assert refused.body["error"]["details"]["fields"][0]["path"] == name
 
 
+async def test_a_change_that_changes_nothing_is_none_and_nothing_that_is_needed_can_be_taken_away(hall: Hall) -> None:
+    made = (await added(hall, label="Three")).body
+    for body in ({}, {"label": "Three", "clientId": CLIENT, "algorithms": ["RS256"]}):
+        assert (await call(hall, "PATCH", f"{ISSUERS}/three", body)).body == made
+    for field in ("clientId", "algorithms"):
+        refused = await call(hall, "PATCH", f"{ISSUERS}/three", {field: None})
+        assert [one["path"] for one in refused.body["error"]["details"]["fields"]] == [field]
+    log = (await call(hall, "GET", "/api/audit?type=login_issuer.changed")).body["items"]
+    assert not [one for one in log if one["after"]["label"] == "Three" and one["at"] >= made["createdAt"]]
+
+
 @pytest.mark.parametrize(
     ("about", "field"),
     [

@@ -197,7 +197,8 @@ async def test_a_persons_own_connection_is_searched_for_that_person_alone(world:
     hers, his = world.side("ten_a"), world.side("ten_a", "usr_2")
     me = (await hers("POST", "/api/integrations/search", {"query": "shirt"})).json()
     assert (await his("POST", "/api/integrations/search", {"query": "shirt"})).json()["total"] == 0
-    assert (await his("GET", path)).json()["total"] == 0
+    none = (await his("GET", path)).json()
+    assert (none["total"], [one["code"] for one in none["missed"]]) == (0, ["INTEGRATION_NOT_CONNECTED"])
     assert _code(await his("GET", f"{path}&userId=usr_1")) == (403, "USER_SCOPE_DENIED")
     body = {"query": "shirt", "userId": "usr_1"}
     assert _code(await his("POST", "/api/integrations/search", body)) == (403, "USER_SCOPE_DENIED")

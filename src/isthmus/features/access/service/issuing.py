@@ -35,7 +35,7 @@ def check_login(one: GivenLogin) -> None:
     for name in ("issuer", "authorize_url", "token_url", "jwks_url"):
         place: str = getattr(one, name)
         if (place or name == "issuer") and not model.is_place(place):
-            raise ValueError(f"{name}: {place!r} is not https, nor http on this machine")
+            raise ValueError(f"{name}: not https, nor http on this machine")
     if set(one.algorithms) & {"HS256"}:
         raise ValueError("algorithms: only keys that the issuer publishes are believed")
     try:

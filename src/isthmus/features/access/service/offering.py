@@ -137,6 +137,8 @@ async def change_issuer(scope: Scope, name: str, changes: Changes) -> KeptIssuer
             algorithms=tuple(dict.fromkeys(changes.get("algorithms", before.algorithms))),
             updated_at=scope.now,
         )
+        if "client_secret" not in changes and replace(after, updated_at=before.updated_at) == before:
+            return before
         if "client_secret" in changes:
             after = replace(after, sealed=await _sealed(own, tx, name, changes["client_secret"]))
         _check(after)

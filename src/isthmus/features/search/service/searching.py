@@ -23,6 +23,9 @@ from isthmus.features.search.store.find import Look
 from isthmus.scope import Scope
 
 _UNKNOWN = Failed("INTEGRATION_NOT_FOUND", "There is no such integration, or nothing of it can be searched by you.")
+_UNCONNECTED = Failed(
+    "INTEGRATION_NOT_CONNECTED", "The integration has no connection that you can use, so there is nothing to search."
+)
 _FILTER = Failed("FILTER_UNKNOWN", "This integration does not know one of the custom filters, and was left out.")
 _INDEX_LATE = Failed("TIMEOUT", "The synced records could not be searched in time.")
 #: A custom filter that everybody knows.
@@ -81,7 +84,9 @@ async def search_one(scope: Scope, integration_id: str, asked: Asked, *, user_id
         raise SearchDisabled
     every = await connections.reach(scope)
     chosen = [one for one in every if one.integration_id == integration_id and _is_wanted(one, asked)]
-    return await _search(scope, asked, chosen, [], started)
+    name = used.integration.name
+    alone = [] if used.connection else [Missed(integration_id, name, _UNCONNECTED.code, _UNCONNECTED.message)]
+    return await _search(scope, asked, chosen, alone, started)
 
 
 def _check(asked: Asked) -> None:
