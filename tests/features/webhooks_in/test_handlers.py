@@ -177,7 +177,7 @@ async def test_what_ends_its_worker_is_taken_up_alone_and_the_others_survive_it(
         for row in held
     ]
     async with scope.tx() as tx:
-        theirs = await tasks.finish(tx, TEN, ended, scope.now)
+        theirs, _ = await tasks.finish(tx, TEN, ended, scope.now)
     assert {id_ for id_, _ in theirs} == {row["delivery_id"] for row in held} - {alone[0]["delivery_id"]}
     later(world, 61)
     await world.work(TEN)

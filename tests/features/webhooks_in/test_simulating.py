@@ -102,8 +102,9 @@ async def test_it_goes_to_endpoints_of_the_tenant_alone_that_have_answered_a_pin
         await simulating.send(scope, waiting.endpoint.id, signer, Wish())
     with pytest.raises(PushesNothing):
         await simulating.of_provider(scope, "tiki", KEY, {})
-    with pytest.raises(CannotSimulate):
-        await simulating.send(scope, endpoint, await simulating.of_provider(scope, "discord", KEY, {}), Wish(body="{}"))
+    for wish in (Wish(), Wish(body="{}")):
+        with pytest.raises(CannotSimulate):
+            await simulating.send(scope, endpoint, await simulating.of_provider(scope, "discord", KEY, {}), wish)
     with pytest.raises(Invalid):
         await route(scope, Simulate.model_validate({"endpointId": endpoint}))
 

@@ -374,6 +374,22 @@ def test_a_mail_events_signature_covers_its_last_line_break() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("provider", "secret", "told"),
+    [
+        ("standard_webhooks", "whsec_!!!", "no secret of the form"),
+        ("adyen", "not hex", "no secret of the form"),
+        ("discord", "ab" * 32, "private key of its own"),
+    ],
+)
+def test_what_cannot_be_signed_says_whether_the_secret_or_the_platform_is_why(
+    provider: str, secret: str, told: str
+) -> None:
+    unsigned = signing.request("POST", URL, {}, b"{}")
+    with pytest.raises(ValueError, match=told):
+        signing.sign(unsigned, FOUND[provider], Secret(secret), NOW, app={}, message_id="msg_1")
+
+
 def test_no_verdict_shows_a_secret() -> None:
     for provider in SYMMETRIC:
         verdict = check(provider, signing.request("POST", URL, {}, b"x"))

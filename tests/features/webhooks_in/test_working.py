@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.given import sync as shops
 from tests.given import webhooks_in as given
+from tests.given.statements import written_down
 from tests.given.webhooks_in import World
 
 from isthmus.engine.db import Database
@@ -203,6 +204,30 @@ async def test_WH_04_one_address_of_an_app_serves_every_shop(world: World) -> No
     }
     mine = await looking.deliveries(world.scope("ten_two"), every(world), Ask())
     assert [one.connection_id for one in mine.items] == ["con_two"]
+
+
+async def test_news_of_many_shops_are_routed_by_as_many_statements_as_those_of_two(world: World) -> None:
+    async with world.system.tx() as tx:
+        for number in range(501, 511):
+            tenant, name, account = f"ten_{number % 3}", f"many_{number}", str(number)
+            await tx.execute_sql(_INTEGRATION, tenant, f"int_{name}")
+            await tx.execute_sql(_CONNECTION, tenant, f"con_{name}", f"int_{name}", account)
+            await tx.execute_sql(_CLAIM, tenant, f"con_{name}", account)
+
+    async def asked(accounts: range) -> int:
+        seen, token = await world.source("ten_platform", provider="shopee", secret=KEY)
+        for account in accounts:
+            world.system.clock.advance(0.01)  # type: ignore[attr-defined] # as above
+            assert (await world.push("ten_platform", seen, token, news(account))).status == 200
+        with written_down() as told:
+            await routing.route(world.scope("ten_platform"), seen.source.id)
+        return len(told)
+
+    assert await asked(range(503, 511)) == await asked(range(501, 503))
+    rows = {(row["tenant_id"], row["connection_id"], row["state"]) for row in await log(world)}
+    assert rows == {(f"ten_{number % 3}", f"con_many_{number}", "waiting") for number in range(501, 511)}
+    woken = await world.rows(f"select tenant_id from queue.pgqueuer where entrypoint = '{HANDLE}'")  # noqa: S608
+    assert {row["tenant_id"] for row in woken} >= {"ten_0", "ten_1", "ten_2"}
 
 
 async def test_WH_04_news_of_another_tenants_shop_at_ones_own_address_go_nowhere(world: World) -> None:

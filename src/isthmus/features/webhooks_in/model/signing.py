@@ -27,13 +27,22 @@ def sign(
 
     Raises ValueError where the sender's key is not ours to hold, and for a secret of another form.
     """
-    shared = [one for one in scheme.signatures if one.kind in _SHARED and one.where.startswith(_HEADER)]
+    shared = _shared(scheme)
     for signature in shared:
         if decoded(signature, secret) is not None:
             return _signed(unsigned, signature, secret, now, app, message_id)
     if shared:
         raise ValueError("this is no secret of the form that this platform's secrets have")
     raise ValueError("this platform signs with a private key of its own, so only it can sign")
+
+
+def signable(scheme: Webhooks) -> bool:
+    """Whether the sender's secret is one that the receiver holds too."""
+    return bool(_shared(scheme))
+
+
+def _shared(scheme: Webhooks) -> list[Signature]:
+    return [one for one in scheme.signatures if one.kind in _SHARED and one.where.startswith(_HEADER)]
 
 
 def _signed(

@@ -46,7 +46,7 @@ class ChangeSource(Wire):
 
 
 class RotateSource(Wire):
-    """A new address, a new secret, or both; the old ones count for the overlap, and with 0 they end at once."""
+    """A new address, a new secret, or both; the old ones count for the overlap, and with 0 they end within seconds."""
 
     address: bool = False
     secret: SecretStr | None = None

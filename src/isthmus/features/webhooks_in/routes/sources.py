@@ -90,7 +90,7 @@ async def change_source(scope: ScopeDep, source_id: str, body: ChangeSource) -> 
     secret_fields=("url",),
 )
 async def rotate_source(scope: ScopeDep, source_id: str, body: RotateSource) -> Response:
-    """The old ones count for `overlapSeconds`, a day by default; 0 ends what has leaked at once."""
+    """The old ones count for `overlapSeconds`, a day by default; 0 ends what has leaked within seconds."""
     secret = Secret(body.secret.get_secret_value()) if body.secret else None
     overlap = None if body.overlap_seconds is None else timedelta(seconds=body.overlap_seconds)
     seen = await managing.rotate(scope, source_id, token=body.address, secret=secret, overlap=overlap)

@@ -34,8 +34,18 @@ class Expressions:
 
 async def rules(scope: Scope, tx: Tx) -> list[Rule]:
     """What is built in, what this process registers, and what the tenant has set up."""
-    own = [rule_of(row) for row in await keeping.live(tx, scope.tenant_id)]
-    return [*BUILT_IN.values(), *(one.rule for one in handlers(scope)), *own]
+    return [*_common(scope), *map(rule_of, await keeping.live(tx, scope.tenant_id))]
+
+
+async def rules_of(scope: Scope, tx: Tx, tenant_ids: Sequence[str]) -> dict[str, list[Rule]]:
+    """The same for several tenants, by the tenant, in one statement; as the system."""
+    common, found = _common(scope), await keeping.live_of(tx, tenant_ids)
+    return {tenant_id: [*common, *map(rule_of, rows)] for tenant_id, rows in found.items()}
+
+
+def _common(scope: Scope) -> list[Rule]:
+    """What every tenant has."""
+    return [*BUILT_IN.values(), *(one.rule for one in handlers(scope))]
 
 
 def rule_of(row: Mapping[str, Any]) -> Rule:
@@ -54,14 +64,13 @@ def rule_of(row: Mapping[str, Any]) -> Rule:
 
 
 async def planned(
-    scope: Scope, tx: Tx, held_by: str, subjects: Sequence[Subject], sources: Mapping[str, Expressions]
+    tx: Tx, held_by: str, known: Sequence[Rule], subjects: Sequence[Subject], sources: Mapping[str, Expressions]
 ) -> dict[str, Planned]:
-    """What the scope's tenant wants done with each.
+    """What the tenant of these rules wants done with each.
 
     held_by: whose rows they are, which is the source's tenant until they are routed. sources: the expressions of the
     sources that they came in at.
     """
-    known = await rules(scope, tx)
     judged = [one.id for one in subjects if _needs_body(matching(known, one), sources.get(one.source_id))]
     whole = {row["id"]: row for row in await store.contents(tx, held_by, judged)} if judged else {}
     found: dict[str, Planned] = {}
@@ -95,10 +104,10 @@ async def again(
     now = scope.now
     subjects = [Subject(**row) for row in rows]
     sources = {**lent, **await expressions(tx, scope.tenant_id, {one.source_id for one in subjects})}
-    found = await planned(scope, tx, scope.tenant_id, subjects, sources)
+    found = await planned(tx, scope.tenant_id, await rules(scope, tx), subjects, sources)
     every = [behind(task) if replayed else task for one in found.values() for task in one.tasks]
     if every:
-        await tasks.add(tx, scope.tenant_id, every, now)
+        await tasks.add(tx, [(scope.tenant_id, task) for task in every], now)
     await store.replan(tx, scope.tenant_id, {id_: (one.state, one.reason) for id_, one in found.items()}, now)
     return sorted({task.key for task in every})
 

@@ -4,14 +4,16 @@ A signature proves the app, not the tenant (security.md WH-04): what a source of
 another tenant goes nowhere.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from isthmus.engine.db import Tx
+from isthmus.engine.queue import Wake
 from isthmus.features import catalog, connections
 from isthmus.features.webhooks_in.model.deliveries import Source, State
-from isthmus.features.webhooks_in.model.handling import Planned, Subject
+from isthmus.features.webhooks_in.model.handling import Planned, Subject, Task
 from isthmus.features.webhooks_in.service import planning
 from isthmus.features.webhooks_in.service.planning import Expressions
 from isthmus.features.webhooks_in.store import sources as holding
@@ -24,6 +26,8 @@ from isthmus.scope import Scope, System
 HANDLE = "webhooks_in.handle"
 PART = "webhooks_in"
 _AT_ONCE = 200
+#: Where there is no app, or no connection any more.
+_GONE = ""
 _NOBODY = "No connection of yours holds the account that this is about."
 
 
@@ -57,35 +61,39 @@ async def _some(system: System, scope: Scope, source_id: str, since: str) -> boo
         rows = await store.routable(tx, scope.tenant_id, source_id, since, _AT_ONCE)
     if not rows or source is None:
         return False
-    targets = {account: await _target(system, scope, source, account) for account in {row["account"] for row in rows}}
+    targets = await _targets(system, scope, source, {row["account"] for row in rows})
     async with system.tx() as tx:
-        await _send(system, tx, source, scope.tenant_id, [(row, targets[row["account"]]) for row in rows])
+        await _send(scope, tx, source, [(row, targets[row["account"]]) for row in rows])
     return True
 
 
-async def _send(
-    system: System, tx: Tx, source: Source, tenant_id: str, rows: Sequence[tuple[Mapping[str, Any], _Target]]
-) -> None:
-    """Give each delivery to its tenant, with what that tenant's handlers have to do."""
-    own = {source.id: Expressions(source.filter, source.transform)}
+async def _send(scope: Scope, tx: Tx, source: Source, rows: Sequence[tuple[Mapping[str, Any], _Target]]) -> None:
+    """Give each delivery to its tenant, with what that tenant's handlers have to do; as the system.
+
+    As many statements for the deliveries of a hundred shops as for those of one.
+    """
     routed = [
-        Routed(row["id"], tenant_id, None, State.UNROUTED, target.reason)
+        Routed(row["id"], scope.tenant_id, None, State.UNROUTED, target.reason)
         for row, target in rows
         if target.reason is not None
     ]
-    wakes: set[tuple[str, str]] = set()
-    for owner in sorted({target.tenant_id for _, target in rows if target.reason is None}):
-        mine = {row["id"]: (row, target) for row, target in rows if target.tenant_id == owner and not target.reason}
-        subjects = [Subject(**row, connection_id=target.connection_id) for row, target in mine.values()]
-        found = await planning.planned(system.scope(owner, PART), tx, tenant_id, subjects, own)
-        every = [task for one in found.values() for task in one.tasks]
-        if every:
-            await tasks.add(tx, owner, every, system.now)
-        routed += [_routed(id_, mine[id_][1], one) for id_, one in found.items()]
-        wakes |= {(owner, task.key) for task in every}
-    await store.route(tx, tenant_id, routed, system.now)
-    for owner, key in sorted(wakes):
-        await system.engine.queue.enqueue(tx, HANDLE, key, tenant_id=owner)
+    mine: dict[str, dict[str, tuple[Mapping[str, Any], _Target]]] = defaultdict(dict)
+    for row, target in rows:
+        if target.reason is None:
+            mine[target.tenant_id][row["id"]] = (row, target)
+    known = await planning.rules_of(scope, tx, sorted(mine)) if mine else {}
+    every: list[tuple[str, Task]] = []
+    own = {source.id: Expressions(source.filter, source.transform)}
+    for owner, those in sorted(mine.items()):
+        subjects = [Subject(**row, connection_id=target.connection_id) for row, target in those.values()]
+        found = await planning.planned(tx, scope.tenant_id, known[owner], subjects, own)
+        every += [(owner, task) for one in found.values() for task in one.tasks]
+        routed += [_routed(id_, those[id_][1], one) for id_, one in found.items()]
+    if every:
+        await tasks.add(tx, every, scope.now)
+    await store.route(tx, scope.tenant_id, routed, scope.now)
+    wakes = sorted({(owner, task.key) for owner, task in every})
+    await scope.engine.queue.enqueue_all(tx, [Wake(HANDLE, key, owner) for owner, key in wakes])
 
 
 def _routed(id_: str, target: _Target, planned: Planned) -> Routed:
@@ -94,27 +102,51 @@ def _routed(id_: str, target: _Target, planned: Planned) -> Routed:
     return Routed(id_, target.tenant_id, target.connection_id, planned.state, planned.reason)
 
 
-async def _target(system: System, scope: Scope, source: Source, account: str) -> _Target:
-    """Whose news it is. `account` is what the signed body says."""
+async def _targets(system: System, scope: Scope, source: Source, accounts: set[str]) -> dict[str, _Target]:
+    """Whose news these are. `accounts` are what the signed bodies say."""
     found = await catalog.found(scope, source.provider)
     if found.connector is None:
-        return _Target(scope.tenant_id, None)
-    held = await connections.holder(system, source.provider, account) if account else None
-    if held is None and source.connection_id is not None and not (account and source.uses_app):
-        # what one connection's own secret has signed is about that connection, whatever name it gives the account
-        held = (scope.tenant_id, source.connection_id)
-    if held is None and not source.uses_app and scope.tenant_id != PLATFORM_TENANT:
-        # only this tenant's own secret can have signed it, so it is news for its handlers; but of no connection
-        return _Target(scope.tenant_id, None, otherwise=_NOBODY if account else None)
-    if held is None or (scope.tenant_id not in {PLATFORM_TENANT, held[0]}):
-        return _Target(scope.tenant_id, None, _NOBODY)
-    tenant_id, connection_id = held
+        return dict.fromkeys(accounts, _Target(scope.tenant_id, None))
+    held = await connections.holders(system, source.provider, sorted(accounts - {""}))
+    own, app = await _own(scope, source), await _app(scope, source)
+    targets = {}
+    for account in accounts:
+        holder = held.get(account)
+        if holder is None and not (account and source.uses_app):
+            # what one connection's own secret has signed is about that connection, whatever name it gives the account
+            holder = own
+        targets[account] = _target(scope.tenant_id, source, account, holder, app)
+    return targets
+
+
+async def _own(scope: Scope, source: Source) -> connections.Held | None:
+    """The connection that the source was made for; of no app where it is gone."""
+    if source.connection_id is None:
+        return None
     try:
-        connection = await connections.connection(system.scope(tenant_id, PART), connection_id)
-        if source.uses_app:
-            mine = await catalog.registration(scope, source.provider)
-            if mine.id != connection.registration_id:
-                return _Target(scope.tenant_id, None, _NOBODY)
-    except (connections.ConnectionNotFound, catalog.AppMissing):
-        return _Target(scope.tenant_id, None, _NOBODY)
-    return _Target(tenant_id, connection_id)
+        connection = await connections.connection(scope, source.connection_id)
+    except connections.ConnectionNotFound:
+        return connections.Held(scope.tenant_id, source.connection_id, _GONE)
+    return connections.Held(scope.tenant_id, source.connection_id, connection.registration_id)
+
+
+async def _app(scope: Scope, source: Source) -> str | None:
+    """The app whose connections the source brings news of; None for those of any."""
+    if not source.uses_app:
+        return None
+    try:
+        return (await catalog.registration(scope, source.provider)).id
+    except catalog.AppMissing:
+        return _GONE
+
+
+def _target(tenant_id: str, source: Source, account: str, held: connections.Held | None, app: str | None) -> _Target:
+    """Where the news of an account go that this connection holds."""
+    if held is None and not source.uses_app and tenant_id != PLATFORM_TENANT:
+        # only this tenant's own secret can have signed it, so it is news for its handlers; but of no connection
+        return _Target(tenant_id, None, otherwise=_NOBODY if account else None)
+    if held is None or (tenant_id not in {PLATFORM_TENANT, held.tenant_id}):
+        return _Target(tenant_id, None, _NOBODY)
+    if _GONE in (held.registration_id, app) or app not in (None, held.registration_id):
+        return _Target(tenant_id, None, _NOBODY)
+    return _Target(held.tenant_id, held.connection_id)

@@ -114,10 +114,13 @@ def _signed(scope: Scope, signer: Signer, sample: Sample, url: str) -> Request:
 
 def _sample(signer: Signer, wish: Wish) -> Sample:
     """The platform's own, with what the wish puts in its place."""
+    if not signing.signable(signer.scheme):
+        raise CannotSimulate
     every = signer.scheme.samples
     found = next((one for one in every if wish.topic in (None, one.topic)), None)
     if found is None and wish.body is None:
-        raise Invalid.field("topic", f"There are samples of: {', '.join(one.topic for one in every) or 'nothing'}.")
+        there = f"There are samples of: {', '.join(one.topic for one in every)}." if every else "There is no sample."
+        raise Invalid.field("topic", f"{there} Give a body of your own.")
     found = found or Sample(topic=wish.topic or "", body="")
     body = found.body if wish.body is None else wish.body
     return msgspec.structs.replace(found, body=body, headers={**found.headers, **(wish.headers or {})})

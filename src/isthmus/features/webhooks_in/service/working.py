@@ -154,13 +154,12 @@ async def _write(
                 source = known.sources.get(job.subject.source_id)
                 outcomes[job.subject.id] = acting.forward(tx, known.rule, source, job)
         ended = [_ended(scope, known, row, outcomes.get(row["delivery_id"])) for row in rows]
-        theirs = await tasks.finish(tx, scope.tenant_id, ended, scope.now)
+        theirs, opened = await tasks.finish(tx, scope.tenant_id, ended, scope.now)
         if publishing and len(theirs) < len(ended):
             # somebody else took them up meanwhile: nothing of this attempt may count
             raise _Overtaken
         await _note(scope, tx, [one for one in ended if (one.delivery_id, one.handler) in theirs], outcomes)
-        for key in await tasks.opened(tx, scope.tenant_id, [one.delivery_id for one in ended], scope.now):
-            await tx.enqueue(HANDLE, key)
+        await scope.engine.queue.enqueue_all(tx, [Wake(HANDLE, key, scope.tenant_id) for key in opened])
         await _come_back(scope, tx, str(rows[0]["key"]), ended)
 
 

@@ -1,11 +1,12 @@
 """Statements over the handlers that tenants have set up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 from sqlalchemy import Text, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.webhooks_in.tables import HANDLERS
@@ -25,6 +26,11 @@ _MANY = statement(
     .offset(bindparam("offset"))
 )
 _LIVE = statement(select(*_COLUMNS).where(_TENANT, ~_h.paused).order_by(_h.priority, _h.id).limit(200))
+_LIVE_OF = statement(
+    select(_h.tenant_id, *_COLUMNS)
+    .where(_h.tenant_id == func.any(bindparam("tenant_ids", type_=ARRAY(Text))), ~_h.paused)
+    .order_by(_h.tenant_id, _h.priority, _h.id)
+)
 _COUNT = statement(select(func.count(_h.id)).where(_TENANT))
 _ADD = statement(insert(HANDLERS).values({name: bindparam(name) for name in ("tenant_id", *_NAMES)}))
 _CHANGE = statement(
@@ -52,6 +58,14 @@ async def handlers(tx: Tx, tenant_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
 async def live(tx: Tx, tenant_id: str) -> list[asyncpg.Record]:
     """Those that are not paused."""
     return await tx.fetch(_LIVE, tenant_id=tenant_id)
+
+
+async def live_of(tx: Tx, tenant_ids: Sequence[str]) -> dict[str, list[asyncpg.Record]]:
+    """Those of several tenants that are not paused, by the tenant; as the system."""
+    found: dict[str, list[asyncpg.Record]] = {tenant_id: [] for tenant_id in tenant_ids}
+    for row in await tx.fetch(_LIVE_OF, tenant_ids=list(tenant_ids)):
+        found[row["tenant_id"]].append(row)
+    return found
 
 
 async def count(tx: Tx, tenant_id: str) -> int:

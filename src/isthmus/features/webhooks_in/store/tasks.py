@@ -12,9 +12,9 @@ from isthmus.features.webhooks_in.model.handling import Task
 
 _ADD = """
 insert into webhook_tasks (tenant_id, delivery_id, handler, key, priority, lane, gated, state, next_at)
-select $1, g.delivery_id, g.handler, g.key, g.priority, g.lane, g.gated, 'waiting', $8
-from unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::boolean[])
-  as g (delivery_id, handler, key, priority, lane, gated)
+select g.tenant_id, g.delivery_id, g.handler, g.key, g.priority, g.lane, g.gated, 'waiting', $8
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::boolean[])
+  as g (tenant_id, delivery_id, handler, key, priority, lane, gated)
 on conflict (tenant_id, delivery_id, handler) do update
   set key = excluded.key, priority = excluded.priority, lane = excluded.lane, gated = excluded.gated,
       state = 'waiting', next_at = excluded.next_at, attempts = 0, reason = null, done_at = null
@@ -47,16 +47,19 @@ update webhook_tasks t set state = 'handling', attempts = t.attempts + 1, next_a
 where t.tenant_id = due.tenant_id and t.delivery_id = due.delivery_id and t.handler = due.handler
 returning t.delivery_id, t.handler, t.key, t.attempts
 """
-_LOCK = "select id from webhook_inbox where tenant_id = $1 and id = any($2::text[]) order by id for update"
-# The number of the attempt is the fence: a worker that was believed dead ends nothing.
+# The deliveries are locked first, so that of two that end tasks of one the later sees what the other has settled. The
+# number of the attempt is the fence: a worker that was believed dead ends nothing.
 _FINISH = """
+with held as materialized (
+  select id from webhook_inbox where tenant_id = $1 and id = any($12::text[]) order by id for update
+)
 update webhook_tasks t set state = g.state, attempts = t.attempts - g.free, next_at = g.next_at, reason = g.reason,
   run_id = coalesce(g.run_id, t.run_id), result = coalesce(g.result, t.result), done_at = g.done_at
 from unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::integer[], $7::timestamptz[], $8::text[],
             $9::text[], $10::jsonb[], $11::timestamptz[])
   as g (delivery_id, handler, attempt, state, free, next_at, reason, run_id, result, done_at)
-where t.tenant_id = $1 and t.delivery_id = g.delivery_id and t.handler = g.handler and t.state = 'handling'
-  and t.attempts = g.attempt
+where (select count(*) from held) >= 0 and t.tenant_id = $1 and t.delivery_id = g.delivery_id
+  and t.handler = g.handler and t.state = 'handling' and t.attempts = g.attempt
 returning t.delivery_id, t.handler
 """
 _SETTLE = """
@@ -73,10 +76,12 @@ from (
 ) as s
 where i.tenant_id = $1 and i.id = s.delivery_id and i.id = any($2::text[])
 """
-_OPENED = """
+# Where they stand now, and the keys of the workers whose turn may have come with that.
+_SETTLE_AND_OPEN = """
+with settled as (<settle>)
 select distinct key from webhook_tasks
 where tenant_id = $1 and delivery_id = any($2::text[]) and gated and state = 'waiting' and next_at <= $3
-"""
+""".replace("<settle>", _SETTLE)
 # Those that were planned last up to a delivery, by the primary key.
 _UNTRIED = """
 select count(*) as n from (
@@ -127,10 +132,11 @@ class Ended:
     done_at: datetime | None
 
 
-async def add(tx: Tx, tenant_id: str, tasks: Sequence[Task], now: datetime) -> None:
-    """Write tasks down; one that is there already begins anew, unless it is being handled."""
+async def add(tx: Tx, owned: Sequence[tuple[str, Task]], now: datetime) -> None:
+    """Write tasks of tenants down; one that is there already begins anew, unless it is being handled."""
     names = ("delivery_id", "handler", "key", "priority", "lane", "gated")
-    await tx.execute_sql(_ADD, tenant_id, *([getattr(one, name) for one in tasks] for name in names), now)
+    columns = ([getattr(one, name) for _, one in owned] for name in names)
+    await tx.execute_sql(_ADD, [tenant_id for tenant_id, _ in owned], *columns, now)
 
 
 async def claim(
@@ -146,19 +152,18 @@ async def claim(
     return sorted(rows, key=lambda row: str(row["delivery_id"]))
 
 
-async def finish(tx: Tx, tenant_id: str, ended: Sequence[Ended], now: datetime) -> set[tuple[str, str]]:
-    """Write down how attempts ended, and where their deliveries stand now; answers what was still theirs to end."""
+async def finish(
+    tx: Tx, tenant_id: str, ended: Sequence[Ended], now: datetime
+) -> tuple[set[tuple[str, str]], list[str]]:
+    """Write down how attempts ended, and where their deliveries stand now.
+
+    Answers what was still theirs to end, and the keys of the workers whose turn may have come with that.
+    """
     ids = sorted({one.delivery_id for one in ended})
-    await tx.fetch_sql(_LOCK, tenant_id, ids)
     columns = [[getattr(one, name) for one in ended] for name in Ended.__slots__]
-    rows = await tx.fetch_sql(_FINISH, tenant_id, *columns)
-    await tx.execute_sql(_SETTLE, tenant_id, ids, now)
-    return {(row["delivery_id"], row["handler"]) for row in rows}
-
-
-async def opened(tx: Tx, tenant_id: str, ids: Sequence[str], now: datetime) -> list[str]:
-    """The keys of the workers whose turn may have come with the end of these attempts."""
-    return [row["key"] for row in await tx.fetch_sql(_OPENED, tenant_id, list(ids), now)]
+    rows = await tx.fetch_sql(_FINISH, tenant_id, *columns, ids)
+    opened = await tx.fetch_sql(_SETTLE_AND_OPEN, tenant_id, ids, now)
+    return {(row["delivery_id"], row["handler"]) for row in rows}, [row["key"] for row in opened]
 
 
 async def untried(tx: Tx, tenant_id: str, delivery_id: str, among: int) -> int:
