@@ -30,10 +30,13 @@ _ENQUEUE: Final = """
 insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, tenant_id, status)
 values ($1, $2, $3, now() + $4, $5, 'queued')
 """
-_MISSING: Final = """
+_ENQUEUE_ALL: Final = """
 insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, tenant_id, status)
 select w.lane, w.job, w.payload, now() + w.after, w.tenant_id, 'queued'
 from unnest($1::int[], $2::text[], $3::bytea[], $4::interval[], $5::text[]) as w(lane, job, payload, after, tenant_id)
+"""
+_MISSING: Final = f"""
+{_ENQUEUE_ALL}
 where not exists (
   select from queue.pgqueuer q
   where q.entrypoint = w.job and q.payload = w.payload
@@ -129,18 +132,14 @@ class PgQueue:
         """Wake `job` once the transaction has committed."""
         await tx.execute_sql(_ENQUEUE, lane, job, _payload(tenant_id, key), after or _NOW, tenant_id)
 
+    async def enqueue_all(self, tx: Tx, wakes: Sequence[Wake]) -> None:
+        """Wake all these once the transaction has committed, in one statement."""
+        if wakes:
+            await tx.execute_sql(_ENQUEUE_ALL, *_columns(wakes))
+
     async def enqueue_missing(self, tx: Tx, wakes: Sequence[Wake]) -> int:
         """Wake those that do not wait already. Safe only where a lost race is healed by the next round."""
-        if not wakes:
-            return 0
-        return await tx.execute_sql(
-            _MISSING,
-            [wake.lane for wake in wakes],
-            [wake.job for wake in wakes],
-            [_payload(wake.tenant_id, wake.key) for wake in wakes],
-            [wake.after or _NOW for wake in wakes],
-            [wake.tenant_id for wake in wakes],
-        )
+        return await tx.execute_sql(_MISSING, *_columns(wakes)) if wakes else 0
 
     def handler(self, job: str, *, counts_deaths: bool = False, bulk: bool = False) -> Callable[[Handler], Handler]:
         """Register the function that is woken for `job`."""
@@ -332,6 +331,16 @@ class PgQueue:
                     await tx.execute_sql(_FREE)
                     await tx.execute_sql(_SWALLOWED)
             await asyncio.sleep(_PRUNE_EVERY)
+
+
+def _columns(wakes: Sequence[Wake]) -> tuple[list[object], ...]:
+    return (
+        [wake.lane for wake in wakes],
+        [wake.job for wake in wakes],
+        [_payload(wake.tenant_id, wake.key) for wake in wakes],
+        [wake.after or _NOW for wake in wakes],
+        [wake.tenant_id for wake in wakes],
+    )
 
 
 def _payload(tenant_id: str, key: str) -> bytes:

@@ -80,6 +80,10 @@ class Queue(Protocol):
         """Wake `job` once the transaction has committed; nothing happens when it rolls back."""
         ...
 
+    async def enqueue_all(self, tx: Tx, wakes: Sequence[Wake]) -> None:
+        """Wake all these once the transaction has committed, in one statement."""
+        ...
+
     async def enqueue_missing(self, tx: Tx, wakes: Sequence[Wake]) -> int:
         """Wake those that do not wait already, and return how many; for the reconciler alone, as the system."""
         ...

@@ -13,7 +13,7 @@ from isthmus.features.connections.errors import (
     UserScopeDenied,
 )
 from isthmus.features.connections.events import Cleared, Connected, Created, Disconnected, Expired, Uncertain
-from isthmus.features.connections.model.connection import Connection, Filters, Status
+from isthmus.features.connections.model.connection import Connection, Filters, Held, Status
 from isthmus.features.connections.model.integration import Facts, Integration, Reach, Wanted, lifecycle
 from isthmus.features.connections.model.recording import Entry as LogEntry
 from isthmus.features.connections.model.recording import Hour as CallCounts
@@ -31,7 +31,7 @@ from isthmus.features.connections.service.integrations import (
     remove,
 )
 from isthmus.features.connections.service.leaving import credential
-from isthmus.features.connections.service.locating import holder
+from isthmus.features.connections.service.locating import holders
 from isthmus.features.connections.service.managing import (
     Trial,
     connections,
@@ -79,6 +79,7 @@ __all__ = [
     "Expired",
     "Facts",
     "Filters",
+    "Held",
     "Imported",
     "Integration",
     "IntegrationDisabled",
@@ -117,7 +118,7 @@ __all__ = [
     "desk",
     "disconnect",
     "export",
-    "holder",
+    "holders",
     "import_one",
     "in_use",
     "integration",

@@ -119,6 +119,15 @@ def reachable(connection: Connection, who: Principal) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Whose connection holds an account, and with which app it was made."""
+
+    tenant_id: str
+    connection_id: str
+    registration_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
     """What a list may be narrowed by."""
 

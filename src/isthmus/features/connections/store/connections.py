@@ -24,7 +24,7 @@ from sqlalchemy.sql.elements import BindParameter
 
 from isthmus.connect.manifest import Manifest
 from isthmus.engine.db import Tx, statement
-from isthmus.features.connections.model.connection import Connection, Owner, Status
+from isthmus.features.connections.model.connection import Connection, Held, Owner, Status
 from isthmus.features.connections.tables import account_claims as claims
 from isthmus.features.connections.tables import connections as c
 from isthmus.features.connections.tables import integrations as i
@@ -165,6 +165,14 @@ _OWN_CLAIM = statement(
 )
 _SOME = statement(
     select(*COLUMNS).select_from(JOINED).where(c.c.tenant_id == _TENANT).order_by(c.c.id).limit(bindparam("limit"))
+)
+_HOLDERS = statement(
+    select(claims.c.external_account_id, claims.c.tenant_id, claims.c.connection_id, c.c.registration_id)
+    .select_from(claims.join(c, (c.c.tenant_id == claims.c.tenant_id) & (c.c.id == claims.c.connection_id)))
+    .where(
+        claims.c.provider == bindparam("provider"),
+        claims.c.external_account_id == func.any(bindparam("accounts", type_=ARRAY(Text))),
+    )
 )
 _HOLDER = statement(
     select(claims.c.tenant_id, claims.c.connection_id).where(
@@ -308,6 +316,14 @@ async def some(tx: Tx, limit: int) -> list[Connection]:
 async def abandoned(system_tx: Tx, before: datetime) -> list[tuple[str, str]]:
     """Tenant and id of connections that never got credentials and wait for none."""
     return [(row["tenant_id"], row["id"]) for row in await system_tx.fetch(_ABANDONED, before=before)]
+
+
+async def holders(system_tx: Tx, provider: str, account_ids: Sequence[str]) -> dict[str, Held]:
+    """Who holds these accounts, by the account."""
+    rows = await system_tx.fetch(_HOLDERS, provider=provider, accounts=list(account_ids))
+    return {
+        row["external_account_id"]: Held(row["tenant_id"], row["connection_id"], row["registration_id"]) for row in rows
+    }
 
 
 async def holder(system_tx: Tx, provider: str, account_id: str) -> tuple[str, str] | None:
