@@ -122,6 +122,23 @@ async def test_an_edit_that_cannot_be_put_into_a_batch_leaves_the_others_theirs(
     assert sorted(await _states(at, push)) == [("done", None)] * 3 + [("waiting", "CONNECTOR_FAULT")]
 
 
+async def test_PL_04_a_record_over_which_the_connector_computes_for_ever_blocks_its_own_edits_alone(at: Given) -> None:
+    push = await _several(at, 7, 8)
+    at.far.days = ["lost"]
+    await at.work()
+    plain = at.far.map
+
+    def endless(record: RawRecord) -> Listing:
+        while record.external_id == "p0":
+            pass
+        return plain(record)
+
+    at.far.map = endless  # type: ignore[method-assign]
+    at.clock.advance(60)
+    await at.work()
+    assert await _states(at, push) == [("waiting", "CONNECTOR_FAULT"), ("done", None)]
+
+
 async def test_a_record_over_which_the_connector_fails_blocks_its_own_edits_alone(at: Given) -> None:
     push = await _several(at, 7, 8)
     at.far.days = ["lost"]

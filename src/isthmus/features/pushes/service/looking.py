@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isthmus.client import ClientError
+from isthmus.connect.budgets import Overrun, Within
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.spi import RawRecord, Unmappable
 from isthmus.features import records, sync
@@ -15,6 +16,8 @@ from isthmus.kit.clock import Clock
 from isthmus.scope import Scope
 
 _AT_ONCE = 8
+#: Processor time that a connector may take over one record.
+_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,11 @@ class _Eyes:
                     return failure
                 except (Unmappable, Unstorable) as failure:
                     return ClientError(f"The platform's record cannot be read: {failure.reason}")
-                except DATA_FAULTS as fault:
+                except (*DATA_FAULTS, Overrun) as fault:
                     return Broken(type(fault).__name__, sent=False)
         return items
 
     def _item(self, raw: RawRecord) -> ListingItem:
-        return records.item(self.shop.map(raw), raw.payload, records.raw_hash(raw.payload, self.shop.reading))
+        with Within(_SECONDS):
+            listing = self.shop.map(raw)
+        return records.item(listing, raw.payload, records.raw_hash(raw.payload, self.shop.reading))
