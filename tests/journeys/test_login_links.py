@@ -173,6 +173,8 @@ async def test_who_is_no_member_with_a_session_adds_nothing(hall: Hall) -> None:
     said = {"authorization": f"Bearer {token}"}
     refused = await Person(hall).call("POST", "/api/auth/oidc/one/link", {}, **said)
     assert (refused.status, refused.body["error"]["code"]) == (409, "NO_SESSION")
+    elsewhere = await Person(hall).call("POST", "/api/auth/oidc/one/link", {}, **said, sec_fetch_site="")
+    assert elsewhere.body["error"]["code"] == "NO_SESSION"
     none = await Person(hall).call("GET", "/api/auth/identities", **said)
     assert none.body == {"items": [], "hasPassword": False}
     gone = await Person(hall).call("DELETE", "/api/auth/identities/lgn_x", **said)

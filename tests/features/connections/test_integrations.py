@@ -137,6 +137,10 @@ async def test_an_api_key_is_replaced_by_the_name_that_it_was_given_by(here: Wor
     await connect(side, made)
     body = {"credentialType": "api_key", "credentials": {"apiKey": "better"}}
     assert (await side("PATCH", f"{HOME}/{made['id']}/credentials", body)).status_code == 200
+    consent = {"credentialType": "oauth", "credentials": {"apiKey": "better"}}
+    kind = await side("PATCH", f"{HOME}/{made['id']}/credentials", consent)
+    assert refused(kind) == (409, "CONSENT_NEEDED")
+    assert "takes credentials of the kind api_key" in kind.json()["error"]["message"]
     both = {"credentialType": "api_key", "credentials": {"apiKey": "better", "api_key": "good"}}
     assert refused(await side("PATCH", f"{HOME}/{made['id']}/credentials", both)) == (400, "WRONG_CREDENTIAL_KIND")
 

@@ -177,6 +177,7 @@ async def link(system: SystemDep, scope: ScopeDep, request: Request, issuer: str
     """For pages of this server, in a session of a member: go to `authorizationUrl` then, in this browser. When the
     login comes back it opens this account from then on, beside what opened it before, if this session still goes on.
     """
+    service.check_session(scope)
     check_own_page(request.method, dict(request.scope["headers"]))
     begun = await service.start_link(system, scope, issuer, body.return_to)
     answer = document(LoginStartedOut(authorization_url=begun.address.reveal()))

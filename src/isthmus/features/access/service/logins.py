@@ -77,12 +77,17 @@ async def start_link(  # house: silent - nothing is linked yet
     """Begin a login in this browser that becomes one of the caller's own. Raises NoSession, LoginNotFound, Invalid,
     Unavailable.
     """
+    check_session(scope)
     who = scope.principal
-    if not who.session or who.issuer != sessions.ISSUER:
-        raise NoSession
     path = logins.read_path(return_to)
     kept = store.Attempt(scope.tenant_id, None, path, member=who.subject, session=who.session)
     return await _begun(system, name, kept, fresh=False)
+
+
+def check_session(scope: Scope) -> None:
+    """Whether the caller is a member in a session. Raises NoSession."""
+    if not scope.principal.session or scope.principal.issuer != sessions.ISSUER:
+        raise NoSession
 
 
 async def _begun(system: System, name: str, kept: store.Attempt, *, fresh: bool) -> Started:

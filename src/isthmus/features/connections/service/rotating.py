@@ -35,8 +35,10 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
     PlatformUnreachable, WrongAccountGiven.
     """
     registration = await catalog.registration(scope, connection.provider)
-    if connection.auth == OAUTH or kind == _CONSENT:
+    if connection.auth == OAUTH:
         raise ConsentNeeded
+    if kind == _CONSENT:
+        raise ConsentNeeded(f"This connection takes credentials of the kind {connection.auth}; a consent gives others.")
     if kind != connection.auth:
         raise WrongKind(f"This connection takes credentials of the kind {connection.auth}.")
     wanted = _named(keys, {one.name for one in registration.manifest.credential_fields})
