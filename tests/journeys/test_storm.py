@@ -29,8 +29,5 @@ async def test_PR_08_products_orders_and_writes_survive_faults_and_kill_9(sea: S
 @pytest.mark.proof
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("first", range(0, 2_000, 200))
-async def test_PR_08_products_orders_and_writes_survive_two_thousand_storms(
-    copied: Copy, tmp_path_factory: pytest.TempPathFactory, first: int
-) -> None:
-    async with open_sea(copied, tmp_path_factory.mktemp("home")) as made:
-        assert await tell(made, range(first, first + 200)) > 150
+async def test_PR_08_products_orders_and_writes_survive_two_thousand_storms(sea: Sea, first: int) -> None:
+    assert await tell(sea, range(first, first + 200)) > 150
