@@ -165,6 +165,19 @@ async def test_PR_09_a_fault_while_a_record_is_read_anew_leaves_the_page_for_ano
     assert (run.state, run.updated, _found(run)) == ("succeeded", 1, (0, 0, 0))
 
 
+async def test_PR_09_drift_of_very_many_records_is_told_without_reading_each_of_them_anew(base: Database) -> None:
+    shop = Dated(page_size=300)
+    old = SYSTEM.now() - timedelta(days=2)
+    for number in range(501):
+        shop.put(f"p{number:03}", "before", old)
+    scope = given.scope(base, {"con_one": shop})
+    await _read(scope, Mode.FULL)
+    for id_ in shop.titles:
+        shop.titles[id_] = "after"
+    assert _found(await _read(scope, Mode.FULL)) == (0, 501, 0)
+    assert len(shop.fetched) == 300
+
+
 @dataclass
 class OnSale(Dated):
     """Whose sale has begun a minute ago; `begun` tells whether it shows so."""
