@@ -231,6 +231,15 @@ async def test_a_new_secret_and_the_end_of_a_pause_count_at_once(database: Datab
     assert [row["reason"] for row in refused if row["source_id"] == seen.source.id] == ["wrong_signature"]
 
 
+async def test_PR_02_events_with_the_same_body_are_no_repeats_where_the_platform_tells_them_apart(world: World) -> None:
+    seen, token = await world.source(provider="gitlab", secret=Secret("token-of-ours"))
+    for key, fresh in (("k1", True), ("k2", True), ("k1", False)):
+        before = (await managing.source(world.scope("ten_one"), seen.source.id)).repeated
+        assert (await world.push("ten_one", seen, token, b'{"active":true}', idempotency_key=key)).status == 200
+        after = (await managing.source(world.scope("ten_one"), seen.source.id)).repeated
+        assert (after == before) is fresh, key
+
+
 async def test_secrets_are_sealed_and_never_shown(world: World) -> None:
     seen, _ = await world.source()
     rows = await world.rows("select sealed from webhook_secrets")

@@ -212,6 +212,23 @@ async def test_a_secret_of_another_form_is_refused_when_it_is_given_and_not_when
             assert secret not in answer.text
 
 
+async def test_what_is_signed_beside_the_body_is_asked_for_when_the_source_is_made(edge: Edge) -> None:
+    for provider, app, status in (
+        ("tiktok_shop", None, 400),
+        ("tiktok_shop", {"app_key": ""}, 400),
+        ("tiktok_shop", {"app_kee": "1"}, 400),
+        ("tiktok_shop", {"app_key": "1"}, 201),
+        ("lazada", None, 400),
+        ("lazada", {"app_key": "1"}, 201),
+        ("github", {"app_key": "1"}, 400),
+    ):
+        given = {"provider": provider, "secret": "of the app", "app": app}
+        answer = await edge.call("POST", "/api/webhooks/sources", json=given)
+        assert answer.status_code == status, (given, answer.text)
+        if status == 400:
+            assert answer.json()["error"]["details"]["fields"][0]["path"] == "app"
+
+
 async def test_what_has_leaked_ends_at_once_where_that_is_asked_for(edge: Edge, door: httpx2.AsyncClient) -> None:
     source = await made(edge)
     path, rotate = "/hooks/" + source["url"].rpartition("/")[2], f"/api/webhooks/sources/{source['id']}/rotate"

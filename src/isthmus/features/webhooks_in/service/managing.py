@@ -84,7 +84,7 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         raise Invalid.field("secret", "This provider signs with a secret of its own; enter it here.")
     if wanted.secret is not None:
         _check_secret(manifest.webhooks, wanted.secret)
-    app = {name: value for name, value in (wanted.app or {}).items() if name in manifest.webhooks.app_fields}
+    app = await _app(scope, manifest.webhooks, wanted)
     made = Source(
         scope.id("src"), wanted.provider, wanted.name or manifest.name, wanted.connection_id, uses_app, app,
         paused=False, filter=wanted.filter, transform=wanted.transform, first_verified_at=None, version=1,
@@ -98,6 +98,30 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         tx.emit(SourceAdded(subject=made.id, after={"provider": made.provider, "name": made.name}))
     await _put_token(scope, made.id, token, until=None)
     return await _seen(scope, made, Secret(finding.address(System(scope.engine, scope.clock), token)))
+
+
+async def _app(scope: Scope, scheme: Webhooks, wanted: Wanted) -> dict[str, str]:
+    """What is known of the app beside its secret. Raises Invalid where something that is signed is missing."""
+    for name in wanted.app or {}:
+        if name not in scheme.app_fields:
+            there = f"There are: {', '.join(scheme.app_fields)}." if scheme.app_fields else "This provider has none."
+            raise Invalid.field("app", f"There is no such field of the app. {there}")
+    given = {name: value for name, value in (wanted.app or {}).items() if value}
+    missing = [name for name in scheme.app_fields if name not in given]
+    if missing and wanted.secret is not None and not await _registered(scope, scheme, wanted.provider):
+        raise Invalid.field("app", f"What this provider signs holds the app's {', '.join(missing)}; enter it here.")
+    return given
+
+
+async def _registered(scope: Scope, scheme: Webhooks, provider: str) -> bool:
+    """Whether the app's own registration says the rest."""
+    if not scheme.secret_field:
+        return False
+    try:
+        await catalog.registration(scope, provider)
+    except (catalog.AppMissing, catalog.ProviderNotConnectable):
+        return False
+    return True
 
 
 def _check_secret(scheme: Webhooks, secret: Secret) -> None:
