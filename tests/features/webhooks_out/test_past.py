@@ -52,9 +52,11 @@ async def pages(system: System, plans: str) -> dict[str, int]:
 
 async def _followed(tx: Tx, found: dict[str, int]) -> None:
     now = SYSTEM.now()
-    horizon = await log.horizon(tx)
+    # the event's own place: others, such as the database's own cleaning, take numbers too
+    newest = "select xid::text::bigint as xid from events where tenant_id = $1 order by xid desc limit 1"
+    place = int((await tx.fetch_sql(newest, TEN))[0]["xid"])
     events = log._of(log._READ_ALL, now.date())
-    (event,) = await tx.fetch_sql(events, horizon - 1, "", horizon + 1, [given.Filled.type], 1)
+    (event,) = await tx.fetch_sql(events, place, "", place + 1, [given.Filled.type], 1)
     await tx.execute_sql(
         "update webhook_shards set owner = $1, until = now() + interval '1 hour', epoch = epoch + 1", OWNER
     )
@@ -68,7 +70,7 @@ async def _followed(tx: Tx, found: dict[str, int]) -> None:
     # each twice: the first looks up what the second knows
     for _ in range(2):
         id_ = ids.new("dlv")
-        await touched("what has happened", events, horizon - 1, "", horizon + 1, [given.Filled.type], 500)
+        await touched("what has happened", events, place, "", place + 1, [given.Filled.type], 500)
         values = [TEN, id_, POINT, event["id"], event["type"], "pending", [True], [3], now]
         await touched("what is planned", deliveries._FAN_OUT, *values)
         await touched("what is due", dispatch._DUE, SHARDS, LONG_AGO, now, [], 500, [])
