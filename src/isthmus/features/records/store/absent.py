@@ -24,6 +24,13 @@ select l.id, l.external_id,
   end as parts
 from listings l where l.tenant_id = $1 and l.id = any($2::text[])
 """
+#: Whoever buries listings of one product comes by here one after the other: of two that bury its last ones at the same
+#: moment, each would see the other's alive.
+_BEFORE_BURY: Final = """
+select p.id from products p where p.tenant_id = $1
+  and p.id in (select l.product_id from listings l where l.tenant_id = $1 and l.id = any($2::text[]))
+order by p.id for no key update
+"""
 #: The hashes go too: a listing that comes back unchanged must look changed.
 _BURY: Final = """
 with gone as (
@@ -55,4 +62,5 @@ async def probes(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 async def bury(tx: Tx, ids: Sequence[str], now: datetime) -> list[asyncpg.Record]:
     """Mark listings as deleted; those that were not yet."""
+    await tx.fetch_sql(_BEFORE_BURY, tx.tenant_id, ids)
     return await tx.fetch_sql(_BURY, tx.tenant_id, now, ids)
