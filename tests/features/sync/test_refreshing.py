@@ -1,6 +1,6 @@
 """Single records read anew: coalesced, durable, and never back in time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest_asyncio
 from tests.given import records as given_records
 from tests.given import sync as given
 from tests.given.signed_in import signed_in
+from tests.given.statements import written_down
 from tests.house_database import Copy
 
 from isthmus.client import Disconnected, ReauthorizationRequired
@@ -21,7 +22,7 @@ from isthmus.features.sync import Mode, service
 from isthmus.features.sync.errors import NotReadable
 from isthmus.features.sync.service.refreshing import key_of
 from isthmus.features.sync.service.waking import missing
-from isthmus.kit.errors import NotFound
+from isthmus.kit.errors import Conflict, NotFound
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope, System
 
@@ -70,6 +71,38 @@ async def test_many_wishes_for_one_record_are_one_read(base: Database) -> None:
     assert await _waiting(scope) == []
     await service.read(scope, _KEY)
     assert len(shop.fetched) == 2
+
+
+async def _asked(scope: Scope, names: Sequence[str]) -> int:
+    """How often the database is asked to read and write these records anew."""
+    await sync.refresh_many(scope, "con_one", "products", dict.fromkeys(names))
+    with written_down() as asked:
+        await service.read(scope, _KEY)
+    return len(asked)
+
+
+async def test_records_that_are_read_anew_at_once_are_written_together(base: Database) -> None:
+    shop = given.shelf(12)
+    scope = given.scope(base, {"con_one": shop})
+    one = await _asked(scope, ["p0000"])
+    assert await _asked(scope, [f"p{number:04}" for number in range(1, 11)]) <= one + 10  # a wish each is settled
+    assert len(await _titles(scope)) == 11
+    assert await _waiting(scope) == []
+
+
+async def test_what_was_read_before_the_connection_failed_is_kept(base: Database) -> None:
+    shop = given.shelf(3)
+    scope = given.scope(base, {"con_one": shop})
+
+    async def fails(_: str | None) -> None:
+        if shop.fetched:
+            raise Conflict("Nobody lets us in any more.")
+
+    shop.before = fails
+    await sync.refresh_many(scope, "con_one", "products", dict.fromkeys(["p0000", "p0001"]))
+    await service.read(scope, _KEY)
+    assert list(await _titles(scope)) == shop.fetched
+    assert len(await _waiting(scope)) == 1
 
 
 async def test_a_wish_made_while_its_record_is_read_is_read_again(base: Database) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from isthmus.client import ClientError, TokenRejected
 from isthmus.connect.faults import DATA_FAULTS
-from isthmus.connect.keeping import Unstorable
+from isthmus.connect.keeping import Item, Unstorable
 from isthmus.connect.spi import RawRecord, Unmappable
 from isthmus.features import connections, records
 from isthmus.features.sync import store
@@ -27,6 +27,8 @@ from isthmus.scope import Scope, Tx
 REFRESH = "sync.refresh"
 _AT_ONCE = 20
 _LEASE = timedelta(seconds=60)
+#: For so many seconds what was read waits for what is read next.
+_TOGETHER = 1.0
 #: How often a platform may answer an older state than the one we were told of, before that is taken for the truth.
 _BEHIND = 3
 _BEHIND_WAIT = timedelta(seconds=5)
@@ -45,6 +47,20 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """A record that was wanted, as it was read."""
+
+    wanted: Wanted
+    item: Item
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the platform answers an older state than the one that it told of."""
+        seen, at = self.wanted.seen, self.item.changed_at
+        return seen is not None and at is not None and at < seen
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """One worker's reading of single records of one entity of one connection."""
 
@@ -57,8 +73,31 @@ class _Reading:
     def place(self) -> tuple[str, str]:
         return self.origin.id, self.entity
 
-    async def one(self, wanted: Wanted) -> None:
-        """Read one record and write it, unless what is stored is newer; the newest time of the platform wins."""
+    async def several(self, wanted: Sequence[Wanted]) -> None:
+        """Read records one after the other, and write what was read together: a transaction for each costs far more.
+
+        Nothing that was read waits for longer than a second for the others.
+        """
+        found: list[_Found] = []
+        ends = 0.0
+        try:
+            for one in wanted:
+                item = await self._fetched(one)
+                if item is None:
+                    continue
+                if not found:
+                    ends = self.scope.clock.monotonic() + _TOGETHER
+                found.append(_Found(one, item))
+                if self.scope.clock.monotonic() >= ends:
+                    await self._keep(found)
+                    found = []
+        except Problem:
+            await self._keep(found)
+            raise
+        await self._keep(found)
+
+    async def _fetched(self, wanted: Wanted) -> Item | None:
+        """One record as it is now; None where there is nothing to write, which is settled then."""
         try:
             raw = await self.source.fetch(wanted.external_id)
         except TokenRejected:
@@ -70,31 +109,40 @@ class _Reading:
         except LookupError:
             await self._end(wanted, Fault("SYNC_NOT_SUPPORTED", "The provider cannot show a single record.", False))
         else:
-            await self._keep(wanted, raw)
+            return await self._item(wanted, raw)
+        return None
 
-    async def _keep(self, wanted: Wanted, raw: RawRecord | None) -> None:
+    async def _item(self, wanted: Wanted, raw: RawRecord | None) -> Item | None:
         if raw is None:
             await self._end(wanted, Fault("RECORD_GONE", "The platform says that there is no such record.", False))
-            return
+            return None
         keeper = entities.entity(self.entity).keeper
         try:
-            item = keeper.item(self.source.map(raw), raw.payload, records.raw_hash(raw.payload, self.source.reading))
+            return keeper.item(self.source.map(raw), raw.payload, records.raw_hash(raw.payload, self.source.reading))
         except (Unmappable, Unstorable) as failure:
-            await self._end(wanted, Fault("RECORD_UNREADABLE", failure.reason, False))
-            return
+            reason = failure.reason
         except DATA_FAULTS as failure:
-            await self._end(wanted, Fault("RECORD_UNREADABLE", type(failure).__name__, False))
+            reason = type(failure).__name__
+        await self._end(wanted, Fault("RECORD_UNREADABLE", reason, False))
+        return None
+
+    async def _keep(self, found: Sequence[_Found]) -> None:
+        """Write records, unless what is stored is newer; the newest time of the platform wins."""
+        if not found:
             return
-        behind = wanted.seen is not None and item.changed_at is not None and item.changed_at < wanted.seen
+        keeper = entities.entity(self.entity).keeper
+        by_name = {one.item.external_id: one.wanted for one in found}
         async with self.scope.tx() as tx:
             await store.lock(tx, *self.place)
             await admit(tx, self.source)
-            written = await keeper.write(tx, self.scope, self.origin, [item])
-            if behind and wanted.attempts < _BEHIND:
-                await self._later(tx, wanted, self.scope.now + _BEHIND_WAIT, wanted.attempts + 1)
-            else:
-                await self._settle(tx, wanted)
+            written = await keeper.write(tx, self.scope, self.origin, [one.item for one in found])
+            for one in found:
+                if one.is_behind and one.wanted.attempts < _BEHIND:
+                    await self._later(tx, one.wanted, self.scope.now + _BEHIND_WAIT, one.wanted.attempts + 1)
+                else:
+                    await self._settle(tx, one.wanted)
             for refused in written.refused:
+                wanted = by_name.get(refused.external_id, found[0].wanted)
                 self._tell(tx, wanted, Fault("RECORD_UNREADABLE", refused.reason, False))
 
     async def _again(self, wanted: Wanted, fault: Fault) -> None:
@@ -176,8 +224,7 @@ async def read(scope: Scope, key: str) -> None:
         async with sources(scope).open(scope, connection_id, entity, Tally(scope.clock)) as source:
             reading = _Reading(scope, Origin(shop.id, shop.provider), entity, source)
             while wanted:
-                for one in wanted:
-                    await reading.one(one)
+                await reading.several(wanted)
                 wanted = await _claim(scope, place)
     except NotReadable:
         await _drop(scope, place, wanted)
