@@ -21,7 +21,7 @@ from isthmus.features.vault import Vault
 from isthmus.kit.errors import NotFound
 from isthmus.scope import Scope
 
-QUICK = Settings(lease=timedelta(seconds=0.5), heartbeat=timedelta(seconds=0.1), backoff=timedelta(seconds=0.05))
+QUICK = Settings(lease=timedelta(seconds=60), heartbeat=timedelta(seconds=0.1), backoff=timedelta(seconds=0.05))
 
 #: A lease that has run out by the time the next worker comes, and a heartbeat that never comes.
 SHORT, NEVER = timedelta(milliseconds=30), timedelta(hours=1)

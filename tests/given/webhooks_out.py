@@ -22,7 +22,7 @@ from isthmus.scope import Scope, System
 QUICK: Mapping[str, Any] = {
     "allow_networks": ("127.0.0.0/8",),
     "allow_http": True,
-    "deadline": timedelta(seconds=0.5),
+    "deadline": timedelta(seconds=20),
     "poll": timedelta(seconds=0.05),
     "heartbeat": timedelta(seconds=0.1),
     "lease": timedelta(seconds=60),

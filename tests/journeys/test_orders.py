@@ -170,6 +170,7 @@ async def _synced(running: Deployment, most: int | None) -> Counter[bool]:
 
 
 @pytest.mark.shared
+@pytest.mark.timeout(600)
 async def test_the_invoices_of_a_real_shop_agree_by_country_and_month(running: Deployment) -> None:
     """1,500 invoices; 47 of them are corrections of the stock and sell nothing."""
     kinds = await _synced(running, 1_500)

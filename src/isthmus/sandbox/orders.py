@@ -133,6 +133,7 @@ class Book:
     def __init__(self, dice: Dice, shelf: Shelf, market: Market, *, now: int, drawn: int) -> None:
         self._market = market
         self._orders: dict[str, Placed] = {}
+        self._returned: dict[str, Placed] = {}
         self._view: tuple[list[int], list[str]] | None = None
         sold = shelf.rows(shelf.ids(frozenset({"active", "inactive"}))[: max(drawn, 20)])
         anchor = now // _DAY * _DAY
@@ -168,6 +169,8 @@ class Book:
 
     def _put(self, order: Placed) -> None:
         self._orders[order.key] = order
+        if order.at("returned") is not None:
+            self._returned[order.key] = order
         self._view = None
 
     @property
@@ -182,6 +185,10 @@ class Book:
     def all(self) -> list[Placed]:
         """Every order, in the order they were placed here."""
         return list(self._orders.values())
+
+    def returned(self) -> list[Placed]:
+        """Those of which a buyer sent something back, in the order they were placed here."""
+        return sorted(self._returned.values(), key=lambda one: one.serial)
 
     def window(self, low: int | None, high: int | None, *, placed: bool = False) -> list[Placed]:
         """Orders changed (or placed) in a closed window, oldest first."""

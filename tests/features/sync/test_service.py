@@ -348,7 +348,7 @@ async def test_PR_08_a_stale_worker_writes_nothing(base: Database) -> None:
             await late.wait()
 
     shop.before = wait
-    scope = given.scope(base, {"con_one": shop}, heartbeat=timedelta(seconds=30))
+    scope = given.scope(base, {"con_one": shop}, lease=timedelta(seconds=0.5), heartbeat=timedelta(seconds=30))
     run = await sync.start(scope, "con_one")
     stale = asyncio.create_task(sync.work(scope, run.id))
     await slow.wait()

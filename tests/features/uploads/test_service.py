@@ -329,16 +329,16 @@ async def test_CS_06_parts_count_against_the_quota_and_never_pass_the_size_that_
 async def test_a_file_that_takes_longer_than_a_lease_to_put_in_order_stays_with_its_worker(
     database: Database, copied: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scope = given.scope(database, tmp_path, lease=timedelta(seconds=0.3))
+    scope = given.scope(database, tmp_path, lease=timedelta(seconds=1.5))
     upload = await given.sent(scope, GOOD)
 
     async def slow(*asked: Any) -> Any:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.4)
         return await spooled(*asked)
 
     monkeypatch.setattr("isthmus.features.uploads.service.running.spooled", slow)
     first = asyncio.create_task(running.work(scope, upload.id))
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(1.9)
     await running.work(scope, upload.id)
     await first
     done = await uploads.upload(scope, upload.id)

@@ -194,29 +194,32 @@ async def _bomb(_: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "error", "longest"),
+    ("answer", "status", "error", "deadline"),
     [
-        (_drip, 200, "timeout", 2.0),
-        (_endless, 200, None, 2.0),
-        (_silent, None, "timeout", 2.0),
-        (_redirect, 302, None, 1.0),
-        (_heads, None, "bad_reply", 1.0),
-        (_dies, None, "disconnected", 1.0),
-        (_torn, 200, "disconnected", 1.0),
-        (_bomb, 200, None, 2.0),
+        (_drip, 200, "timeout", 0.5),
+        (_endless, 200, None, 20),
+        (_silent, None, "timeout", 0.5),
+        (_redirect, 302, None, 20),
+        (_heads, None, "bad_reply", 20),
+        (_dies, None, "disconnected", 20),
+        (_torn, 200, "disconnected", 20),
+        (_bomb, 200, None, 20),
     ],
     ids=["drip", "endless", "silent", "redirect", "heads", "dies", "torn", "bomb"],
 )
 @pytest.mark.usefixtures("clean")
 async def test_SS_10_a_hostile_receiver_costs_bounded_time_and_memory(
-    database: Database, answer: Any, status: int | None, error: str | None, longest: float
+    database: Database, answer: Any, status: int | None, error: str | None, deadline: float
 ) -> None:
-    async with given.sink(answer=answer) as sink, given.process(database) as system:
+    async with (
+        given.sink(answer=answer) as sink,
+        given.process(database, deadline=timedelta(seconds=deadline)) as system,
+    ):
         scope = given_vault.scope(system, TENANT)
         endpoint, _ = await _endpoint(scope, sink.url)
         started = time.monotonic()
         reply = await endpoints.test(scope, endpoint.id)
-        assert time.monotonic() - started < longest
+        assert time.monotonic() - started < 10
     assert (reply.outcome.status, reply.outcome.error) == (status, error)
     assert len(reply.body or b"") <= 16 * 1024
     assert sum(len(value) for value in (reply.answered or {}).values()) <= 16 * 1024

@@ -145,7 +145,7 @@ def returns(shop: Shop, call: Call) -> Reply:
     """/returns/get_return_list: what buyers want taken back, by windows of creation or change."""
     seller, _ = shop_call(shop, call)
     size, number = whole(shop, call, "page_size", _PAGE), whole(shop, call, "page_no", (1, 10_000))
-    rows = [row for order in shop.book(seller.id).all() if (row := _return(order)) is not None]
+    rows = [row for order in shop.book(seller.id).returned() if (row := _return(order)) is not None]
     for kind in ("create_time", "update_time"):
         low, high = call.one(f"{kind}_from"), call.one(f"{kind}_to")
         if low is not None and high is not None:
