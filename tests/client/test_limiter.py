@@ -303,6 +303,6 @@ async def test_who_queues_again_in_the_moment_the_queue_empties_is_woken(strateg
             if passed in (5, 6):
                 limiter.narrow("shop", throttled=True)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(caller() for _ in range(5)))
     assert limiter.waiting == 0

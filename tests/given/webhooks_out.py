@@ -83,7 +83,7 @@ class Sink:
         self.came.set()
         return web.Response(status=self.status) if self.answer is None else await self.answer(request)
 
-    async def wait_for(self, count: int, seconds: float = 10.0) -> None:
+    async def wait_for(self, count: int, seconds: float = 60) -> None:
         """Until so many messages have come in."""
         async with asyncio.timeout(seconds):
             while len(self.bodies) < count:

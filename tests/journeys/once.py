@@ -220,7 +220,7 @@ async def _order(story: Story) -> str:
     key = story.running.sandbox.shops["tiki"].place_order()
     body = {"connectionId": story.known["con"], "entity": "orders", "externalId": key}
     _fine(await story.amy.call("POST", "/api/sync/refresh", body))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = (await story.amy.call("GET", f"/api/orders?search={key}")).body["items"]
             if found:

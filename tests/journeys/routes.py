@@ -559,7 +559,7 @@ async def hooks_of(amy: Merchant) -> dict[str, str]:
     await amy.call("PUT", "/api/webhooks/event-types/custom.wall", {})
     assert (await amy.call("POST", "/api/events", {"type": "custom.wall", "data": {}})).status == 202
     recovery = await amy.call("POST", f"/api/webhooks/endpoints/{endpoint}/recover", {"since": "2026-01-01T00:00:00Z"})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             rows = (await amy.call("GET", f"/api/webhooks/deliveries?endpointId={endpoint}")).body["items"]
             if rows:
@@ -583,7 +583,7 @@ async def account_of(merchant: Merchant) -> str:
 async def entry_of(merchant: Merchant) -> str:
     """An entry of their audit log that is sealed."""
     entry = (await merchant.call("GET", "/api/audit?limit=1")).body["items"][0]["id"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             if (await merchant.call("GET", f"/api/audit/{entry}/proof")).status == 200:
                 return str(entry)

@@ -56,13 +56,13 @@ async def test_the_stream_tells_the_run_from_its_beginning_to_its_end(running: D
     async with amy.browser.get(running.address + "/api/sync/stream", headers=headers) as stream:
         assert stream.status == 200
         run = await amy.call("POST", "/api/sync/products", {"connectionId": connection, "mode": "full"})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not any("succeeded" in line and run.body["id"] in line for line in seen):
                 seen.append((await stream.content.readline()).decode())
     ids = [line.removeprefix("id:").strip() for line in seen if line.startswith("id:")]
     assert ids == sorted(set(ids), key=ids.index)
     resumed = {**headers, "last-event-id": ids[0]}
-    async with amy.browser.get(running.address + "/api/sync/stream", headers=resumed) as stream, asyncio.timeout(10):
+    async with amy.browser.get(running.address + "/api/sync/stream", headers=resumed) as stream, asyncio.timeout(60):
         again = ""
         while not ("succeeded" in again and run.body["id"] in again):
             again = (await stream.content.readline()).decode()

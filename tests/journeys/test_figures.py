@@ -46,7 +46,7 @@ async def test_figures_may_have_an_address_of_their_own(running: Deployment) -> 
     settings = replace(running.platform.http_settings, metrics_address=f"127.0.0.1:{port}")
     stop = asyncio.Event()
     serving = asyncio.create_task(serve_metrics(replace(running.platform, http_settings=settings), stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 text = await _page(f"http://127.0.0.1:{port}")

@@ -44,7 +44,7 @@ async def _runs(amy: Merchant) -> list[dict[str, Any]]:
 
 async def _under_way(amy: Merchant) -> None:
     """Until some page is stored and some run goes on."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             runs = await _runs(amy)
             if any(run["pages"] for run in runs) and any(run["state"] in LIVE for run in runs):
@@ -146,7 +146,7 @@ async def test_PR_15_the_database_is_killed_under_load_and_all_goes_on() -> None
 
 
 async def _served_again(amy: Merchant) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if (await amy.call("GET", "/api/products")).status == 200:
                 return

@@ -60,7 +60,7 @@ class Story:
         """Have an order read anew; our id of it, once it is there."""
         body = {"connectionId": self.connection, "entity": "orders", "externalId": key}
         assert (await self.amy.call("POST", "/api/sync/refresh", body)).status == 202
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = (await self.amy.call("GET", f"/api/orders?search={key}")).body["items"]
                 if found:
@@ -88,7 +88,7 @@ class Story:
 
     async def forbidden(self, order_id: str) -> None:
         """Until it cannot be done once more, as the order is stored."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 if not await self.allowed(order_id):
                     return
@@ -96,7 +96,7 @@ class Story:
 
     async def struck(self, kind: str) -> None:
         """Until a fault has met a request."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 if any(one.fault == kind for one in self.shop.recording.requests):
                     return
@@ -116,7 +116,7 @@ class Story:
 
     async def until(self, action_id: str, wanted: Any) -> dict[str, Any]:
         """The action, once it is as wanted."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 one: dict[str, Any] = (await self.amy.call("GET", f"/api/orders/actions/{action_id}")).body
                 if wanted(one):
@@ -139,7 +139,7 @@ class Story:
 
     async def status(self, order_id: str, wanted: str) -> None:
         """Until the stored order shows this status."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 if (await self.amy.call("GET", f"/api/orders/{order_id}")).body["status"] == wanted:
                     return
@@ -248,7 +248,7 @@ async def _pass(tenths: int) -> None:
 
 async def _until(amy: Merchant, path: str, wanted: Callable[[Answer], bool]) -> Answer:
     """What is answered, once it is as wanted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             answer = await amy.call("GET", path)
             if wanted(answer):

@@ -80,7 +80,7 @@ async def test_one_order_is_read_anew_on_demand(running: Deployment) -> None:
         key = shop.place_order()
         body = {"connectionId": connection, "entity": "orders", "externalId": key}
         assert (await amy.call("POST", "/api/sync/refresh", body)).status == 202
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 if key in await _orders(amy, f"search={key}&"):
                     break

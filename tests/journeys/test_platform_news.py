@@ -20,7 +20,7 @@ from isthmus.scope import Scope
 
 
 async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (found := await holds()):  # noqa: ASYNC110 - another process's work has no event here
             await asyncio.sleep(0.05)
     return found
@@ -214,7 +214,7 @@ async def test_a_stream_tells_what_comes_in_and_goes_on_where_it_was_cut(running
         assert (await amy.call("POST", "/api/webhooks/simulate", body)).body["accepted"]
 
     url = f"{running.address}/api/webhooks/stream"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async with amy.browser.get(url, headers=headers) as stream:
             ((_, first, _),) = await read(stream, 1)
             await send(1)

@@ -14,7 +14,7 @@ ROWS = "product_id,title,sku,price,stock\np1,Tea,T-1,2.50,4\np2,<script>alert(1)
 
 
 async def _ended(amy: Merchant, path: str) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found: dict[str, Any] = (await amy.call("GET", path)).body["data"]
             if found["finishedAt"]:
@@ -133,7 +133,7 @@ async def test_the_rule_of_the_configuration_decides_over_every_field_of_its_sho
     async def ruled(**wanted: str) -> dict[str, str]:
         body = {"source": "connection", "connectionId": connection, **wanted}
         assert (await amy.call("POST", root, body)).body["data"]["conflictRule"] == wanted.get("conflictRule")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 found: dict[str, str] = (await amy.call("GET", rules)).body["own"]
                 if found.get("stock") == wanted.get("conflictRule"):

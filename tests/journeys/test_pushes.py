@@ -30,7 +30,7 @@ async def owned(running: Deployment, provider: str) -> tuple[Merchant, str]:
     return amy, connection
 
 
-async def ended(amy: Merchant, push: dict[str, Any], patience: float = 30) -> list[dict[str, Any]]:
+async def ended(amy: Merchant, push: dict[str, Any], patience: float = 60) -> list[dict[str, Any]]:
     """The items of a push, once all have ended."""
     found: dict[str, Any] = {"finishedAt": None}
     try:
@@ -154,7 +154,7 @@ async def test_a_conflict_is_shown_and_decided_over_http(running: Deployment) ->
     based = {**wanted, "stockBasedOn": wanted["stock"] + 5}
     push = (await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [based]})).body
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not found:
             await asyncio.sleep(0.05)
             found = (await amy.call("GET", "/api/sync/conflicts?state=open")).body["items"]

@@ -29,7 +29,7 @@ async def _config(amy: Merchant, connection: str) -> list[dict[str, Any]]:
 async def _until(
     amy: Merchant, connection: str, wanted: Callable[[list[dict[str, Any]]], bool]
 ) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found = await _config(amy, connection)
             if wanted(found):

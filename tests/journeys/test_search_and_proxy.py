@@ -29,7 +29,7 @@ async def test_what_a_sync_has_committed_is_found_soon_by_title_and_misspelt(run
 
 
 async def _found(who: Merchant, query: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             answer = await who.call("POST", "/api/integrations/search", {"query": query})
             assert answer.status == 200, answer.body
@@ -61,7 +61,7 @@ async def test_widgets_show_the_shop_live(running: Deployment) -> None:
     assert answer.status == 200, answer.body
     assert len(answer.body["data"]) == 3
     assert all(one.keys() == {"id", "title"} for one in answer.body["data"])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             if (await amy.call("GET", f"{base}/activity")).body["total"]:
                 break

@@ -69,7 +69,7 @@ async def test_wrong_keys_connect_nothing_and_are_not_told(running: Deployment, 
 
 async def until(amy: Merchant, path: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """What lies at a path, once it is as wanted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found: dict[str, Any] = (await amy.call("GET", path)).body
             if holds(found):

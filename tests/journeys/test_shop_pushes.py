@@ -32,7 +32,7 @@ async def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (found := await holds()):  # noqa: ASYNC110 - another process's work has no event here
             await asyncio.sleep(0.05)
     return found

@@ -56,7 +56,7 @@ async def _proof(operator: Merchant, tenant_id: str) -> dict[str, Any]:
 
 
 async def _gone(operator: Merchant, tenant_id: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if (await operator.call("GET", f"/api/admin/tenants/{tenant_id}")).status == 404:
                 return

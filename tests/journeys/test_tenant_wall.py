@@ -314,7 +314,7 @@ async def test_TN_01_the_stream_goes_on_behind_a_foreign_event_with_ones_own_onl
     seen = ""
     async with (
         wall.bob.browser.get(wall.running.address + "/api/sync/stream", headers=headers) as stream,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
     ):
         while his["run"] not in seen:
             seen += (await stream.content.readline()).decode()
@@ -327,7 +327,7 @@ async def test_TN_01_a_live_stream_about_a_foreign_source_begins_as_one_about_no
     for source in (wall.hers["src"], unknown()["src"]):
         url = f"{wall.running.address}/api/webhooks/stream?sourceId={source}"
         headers = {"authorization": f"Bearer {wall.bob.token}"}
-        async with wall.bob.browser.get(url, headers=headers) as stream, asyncio.timeout(10):
+        async with wall.bob.browser.get(url, headers=headers) as stream, asyncio.timeout(60):
             while not (line := (await stream.content.readline()).decode()).startswith("event"):
                 pass
             begun.append((stream.status, line))

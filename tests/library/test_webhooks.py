@@ -40,7 +40,7 @@ async def test_a_function_is_told_of_what_the_intake_took(copied: Copy, tmp_path
         assert (await hooks.receive(token, body, headers)).status == 200
         assert (await hooks.receive(token, body, {})).status == 401
         assert (await hooks.receive(token, b"x" * 2_000_000, headers)).status == 413
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await done.wait()
         (seen,) = await hooks.events(event="github.issues")
         assert (seen.provider, seen.event) == ("github", "github.issues")

@@ -133,7 +133,7 @@ async def _until_dead(copied: Copy) -> list[str]:
         sys.executable, "-c", _KILLER, copied.url, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert worker.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         said = (await worker.stdout.read()).decode().split()
         await worker.wait()
     return said
@@ -157,7 +157,7 @@ async def test_RL_06_what_kills_its_worker_runs_alone_and_is_parked_after_three_
         {"last": done, "poison": again}.get(wake.key, asyncio.Event()).set()
 
     async with working(queue):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 async with database.system() as tx:
                     parked = await queue.parked(tx)
@@ -192,7 +192,7 @@ async def test_RL_06_what_fails_again_and_again_is_left_alone_for_a_while(databa
 
     async with working(queue):
         await _enqueue(database, queue, "ten_a", "broken")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 async with database.system() as tx:
                     parked = await queue.parked(tx)

@@ -39,7 +39,7 @@ async def working(queue: PgQueue) -> AsyncIterator[asyncio.Event]:
         await asyncio.wait_for(task, 5)
 
 
-async def until(condition: "asyncio.Event", seconds: float = 5) -> None:
+async def until(condition: "asyncio.Event", seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         await condition.wait()
 

@@ -252,7 +252,7 @@ async def test_a_proposal_that_would_do_something_else_by_now_does_nothing(offic
 async def until_somebody_waits(office: Office, call: "asyncio.Task[Any]") -> None:
     """Until the call stands behind a row that somebody else holds."""
     waiting = "select count(*) as many from pg_locks where not granted and pid <> pg_backend_pid()"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not call.done():
             async with office.system.tx() as tx:
                 if (await tx.fetch_sql(waiting))[0]["many"]:

@@ -168,7 +168,7 @@ async def test_where_looking_takes_long_what_was_looked_at_is_sent_and_the_rest_
 
     at.far.fetch = slow  # type: ignore[method-assign]
     at.clock.advance(60)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await at.work()
     assert await _states(at, push) == [("done", None)] * 20
     assert at.far.looks == 20

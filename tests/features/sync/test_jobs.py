@@ -157,7 +157,7 @@ async def test_the_queue_carries_a_run_and_lost_wake_ups_and_dead_workers_are_he
     reconciler = Reconciler(database, queue, [lambda tx: look(system, tx)], every=0.2)
     working = [asyncio.create_task(queue.run(stop)), asyncio.create_task(reconciler.run(stop))]
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for _ in _until_succeeded(scope, run.id, lost.id, orphan.id):
                 await asyncio.sleep(0.05)
                 await FEATURE.periodic["sync.stalled"][1](system)

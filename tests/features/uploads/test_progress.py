@@ -97,7 +97,7 @@ async def scope(database: Database, copied: Copy, tmp_path: Path) -> AsyncIterat
 
 async def _told(scope: Scope, since: Any, until: State) -> list[tuple[Any, UploadOut]]:
     found = []
-    async with asyncio.timeout(10), aclosing(runs.news(scope, since)) as news:
+    async with asyncio.timeout(60), aclosing(runs.news(scope, since)) as news:
         async for one in news:
             assert isinstance(one, sync.Moved)
             assert isinstance(one.shown, UploadOut)

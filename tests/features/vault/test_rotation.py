@@ -195,7 +195,7 @@ async def test_VA_09_workers_finish_a_rotation_whose_command_is_gone(lab: Lab) -
     system = lab.process(keys.ring("first"))
     patient = lab.process(keys.ring("first"), settings=replace(QUICK, active_check=timedelta(hours=1)))
     command = asyncio.create_task(vault.rotate(patient, data=True))
-    async with asyncio.timeout(30):  # until the new keys are there; their use is still waited for
+    async with asyncio.timeout(60):  # until the new keys are there; their use is still waited for
         while True:
             if (await vault.status(system)).reseals_open:
                 break

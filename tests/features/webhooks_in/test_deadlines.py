@@ -150,7 +150,7 @@ async def test_new_addresses_are_read_soon_after_something_has_happened(world: W
         group.create_task(world.system.engine.bus.run(stop, {}))
         group.create_task(expected.follow(stop))
         _, token = await world.source(provider="lazada", secret=KEY, app=APP)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while expected.seconds(deliveries.token_hash(token)) is None:  # noqa: ASYNC110 - nothing tells of a reading
                 await asyncio.sleep(0.02)
         stop.set()

@@ -359,7 +359,7 @@ async def test_what_a_platform_is_to_be_told_is_looked_for_soon_after_something_
             await subscribing.heard(tx, event, ended=False)
         # anything that is written to the log has it looked for
         await world.source(provider="shopee", secret=KEY)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await world.rows(asked):  # noqa: ASYNC110 - nothing tells of a wake-up
                 await asyncio.sleep(0.02)
         stop.set()

@@ -36,7 +36,7 @@ async def clean(copied: Copy) -> AsyncIterator[None]:
     await given.clear(copied)
 
 
-async def _until(told: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+async def _until(told: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             if await told():
@@ -44,7 +44,7 @@ async def _until(told: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> 
             await asyncio.sleep(0.05)
 
 
-async def _settled(system: System, count: int, seconds: float = 20.0) -> None:
+async def _settled(system: System, count: int, seconds: float = 60) -> None:
     """Until so many deliveries are written down as delivered, and nothing is due."""
 
     async def told() -> bool:

@@ -68,7 +68,7 @@ async def _rows(scope: Scope, **wanted: str) -> list[Any]:
     return page.items
 
 
-async def _until(told: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def _until(told: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             if await told():

@@ -36,7 +36,7 @@ async def _endpoint(scope: Scope, url: str) -> Endpoint:
     return (await endpoints.create(scope, Draft(url=url, types=["shelf.filled"]), verify=False)).endpoint
 
 
-async def _until(told: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def _until(told: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while True:
             if await told():

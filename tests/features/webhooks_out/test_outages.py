@@ -105,7 +105,7 @@ async def test_RL_10_a_disk_that_is_full_and_freed_again_loses_nothing(disk: Pat
             await asyncio.sleep(0.2)
             refused = 2_000 - len(taken)
             (disk / "filler").unlink()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while True:
                     if await _emit(scope, 5_000):
                         break

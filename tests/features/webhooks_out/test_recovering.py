@@ -49,7 +49,7 @@ async def _in_state(scope: Scope, state: str) -> list[str]:
 
 
 async def _settled(scope: Scope, state: str, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             if len(await _in_state(scope, state)) == count:
                 return
