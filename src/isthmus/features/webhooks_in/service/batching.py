@@ -4,7 +4,6 @@ Every one is told of its end in the time that its platform gives, whatever the d
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -98,15 +97,9 @@ class Batch:
         if self._days is None or not self._days.hold(self._system.now):
             self._days = await retaining.ready(self._system)
         async with self._system.tx() as tx:
-            kept = await store.keep(tx, [one.entry for one in taken])
-            fresh: Counter[tuple[str, str]] = Counter()
-            repeats: Counter[tuple[str, str]] = Counter()
-            for one in taken:
-                key = (one.entry.tenant_id, one.entry.source_id)
-                fresh[key] += one.entry.id in kept
-                repeats[key] += len(one.more) + (one.entry.id not in kept)
-            since = min(kept, default=None)
-            for tenant_id, source_id in await store.count(tx, fresh, repeats, since, self._system.now):
+            entries, more = [one.entry for one in taken], [len(one.more) for one in taken]
+            kept, asleep = await store.keep(tx, entries, more, self._system.now)
+            for tenant_id, source_id in asleep:
                 await self._system.engine.queue.enqueue(tx, ROUTE, source_id, tenant_id=tenant_id)
             first = sorted({(one.entry.tenant_id, one.entry.source_id) for one in taken if one.first})
             if first:

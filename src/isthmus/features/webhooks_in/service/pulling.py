@@ -1,6 +1,5 @@
 """Reads the queues of platforms into the same log as pushes: committed first, confirmed then (security.md PR-01)."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -70,13 +69,12 @@ async def _drain(
 async def _keep(scope: Scope, place: Place, source_id: str, webhooks: Webhooks, batch: Pulled) -> None:
     """Write events and place in one transaction; what came before, here or as a push, takes no effect."""
     system = System(scope.engine, scope.clock)
-    entries = _entries(scope, place.provider, source_id, webhooks, batch.bodies)
-    key = (scope.tenant_id, source_id)
+    entries = list(_entries(scope, place.provider, source_id, webhooks, batch.bodies).values())
+    more = [len(batch.bodies) - len(entries), *[0] * (len(entries) - 1)]
     await retaining.ready(system)
     async with system.tx() as tx:
-        kept = await intake.keep(tx, list(entries.values()))
-        fresh, repeats = Counter({key: len(kept)}), Counter({key: len(batch.bodies) - len(kept)})
-        for tenant_id, woken in await intake.count(tx, fresh, repeats, min(kept, default=None), scope.now):
+        kept, asleep = await intake.keep(tx, entries, more, scope.now)
+        for tenant_id, woken in asleep:
             await scope.engine.queue.enqueue(tx, ROUTE, woken, tenant_id=tenant_id)
         await store.pulled(tx, place, batch.place, len(kept), scope.now)
 

@@ -9,46 +9,51 @@ import msgspec
 from isthmus.engine.db import Tx, joined
 from isthmus.features.webhooks_in.model.deliveries import Entry, Refusal
 
-# Texts come joined, which is cheaper.
+# One statement for each commit: the ledger, the log, and the counts that wake the router. Texts come joined, which is
+# cheaper.
 _KEEP = """
 with given as (
-  select g.digest, g.received_at, g.body, g.occurred_at, g.tenant_id, g.id, g.source_id, g.provider, g.request_id,
-         coalesce(g.address, '') as address, g.method, coalesce(g.query, '') as query, g.headers::jsonb as headers,
-         g.verdict::jsonb as verdict, coalesce(g.topic, '') as topic, g.event, coalesce(g.entity, '') as entity,
-         coalesce(g.account, '') as account, coalesce(g.object, '') as object, coalesce(g.simulated, '') as simulated
-  from unnest($1::bytea[], $2::timestamptz[], $3::bytea[], $4::timestamptz[],
+  select g.digest, g.received_at, g.body, g.occurred_at, g.more, g.tenant_id, g.id, g.source_id, g.provider,
+         g.request_id, coalesce(g.address, '') as address, g.method, coalesce(g.query, '') as query,
+         g.headers::jsonb as headers, g.verdict::jsonb as verdict, coalesce(g.topic, '') as topic, g.event,
+         coalesce(g.entity, '') as entity, coalesce(g.account, '') as account, coalesce(g.object, '') as object,
+         coalesce(g.simulated, '') as simulated
+  from unnest($1::bytea[], $2::timestamptz[], $3::bytea[], $4::timestamptz[], $21::integer[],
               string_to_array($5, chr(31)), string_to_array($6, chr(31)), string_to_array($7, chr(31)),
               string_to_array($8, chr(31)), string_to_array($9, chr(31)), string_to_array($10, chr(31)),
               string_to_array($11, chr(31)), string_to_array($12, chr(31)), string_to_array($13, chr(31)),
               string_to_array($14, chr(31)), string_to_array($15, chr(31)), string_to_array($16, chr(31)),
               string_to_array($17, chr(31)), string_to_array($18, chr(31)), string_to_array($19, chr(31)),
               string_to_array($20, chr(31)))
-    as g (digest, received_at, body, occurred_at, tenant_id, id, source_id, provider, request_id, address, method,
+    as g (digest, received_at, body, occurred_at, more, tenant_id, id, source_id, provider, request_id, address, method,
           query, headers, verdict, topic, event, entity, account, object, simulated)
 ), fresh as (
   insert into webhook_seen (digest, at) select digest, received_at from given order by digest
   on conflict do nothing returning digest
+), kept as (
+  insert into webhook_inbox (tenant_id, id, source_id, provider, received_at, request_id, address, method, query,
+                             headers, body, verdict, topic, event, entity, account, object, occurred_at, simulated,
+                             rehearsed, state)
+  select tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body, verdict,
+         topic, event, entity, account, object, occurred_at, simulated <> '', simulated = 'rehearsed', 'received'
+  from given join fresh using (digest)
+  returning id
+), counted as (
+  insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at, since)
+  select g.tenant_id, g.source_id, count(f.digest), count(*) - count(f.digest) + sum(g.more), $22,
+         min(g.id) filter (where f.digest is not null)
+  from given g left join fresh f using (digest)
+  group by g.tenant_id, g.source_id order by g.tenant_id, g.source_id
+  on conflict (tenant_id, source_id) do update
+    set wanted = m.wanted + excluded.wanted, repeats = m.repeats + excluded.repeats, last_at = excluded.last_at,
+      since = least(m.since, excluded.since)
+  returning tenant_id, source_id, wanted, seen
 )
-insert into webhook_inbox (tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers,
-                           body, verdict, topic, event, entity, account, object, occurred_at, simulated,
-                           rehearsed, state)
-select tenant_id, id, source_id, provider, received_at, request_id, address, method, query, headers, body, verdict,
-       topic, event, entity, account, object, occurred_at, simulated <> '', simulated = 'rehearsed', 'received'
-from given join fresh using (digest)
-returning id
+select id, null as tenant_id, null::bigint as wanted, null::bigint as seen from kept
+union all
+select source_id, tenant_id, wanted, seen from counted
 """
 _JSON = msgspec.json.Encoder()
-_MAIL = """
-insert into webhook_mail as m (tenant_id, source_id, wanted, repeats, last_at, since)
-select g.tenant_id, g.source_id, g.wanted, g.repeats, $5, g.since
-from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $6::text[])
-  as g (tenant_id, source_id, wanted, repeats, since)
-order by g.tenant_id, g.source_id
-on conflict (tenant_id, source_id) do update
-  set wanted = m.wanted + excluded.wanted, repeats = m.repeats + excluded.repeats, last_at = excluded.last_at,
-    since = least(m.since, excluded.since)
-returning m.tenant_id, m.source_id, m.wanted, m.seen
-"""
 _FIRST = """
 update webhook_sources s set first_verified_at = $3
 from unnest($1::text[], $2::text[]) as g (tenant_id, id)
@@ -78,8 +83,14 @@ delete from webhook_seen where digest in (select digest from webhook_seen where 
 """
 
 
-async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
-    """Write those whose digest was never seen, and answer their ids; no two entries may have the same digest."""
+async def keep(
+    tx: Tx, entries: Sequence[Entry], more: Sequence[int], now: datetime
+) -> tuple[set[str], list[tuple[str, str]]]:
+    """Write those whose digest was never seen, and count what came in; no two entries may have the same digest.
+
+    more: how often each has come again already. Answers the ids of those that are fresh, and the (tenant, source) of
+    those whose router sleeps and must be woken.
+    """
     texts = zip(*map(_texts, entries), strict=True)
     rows = await tx.fetch_sql(
         _KEEP,
@@ -88,8 +99,17 @@ async def keep(tx: Tx, entries: Sequence[Entry]) -> set[str]:
         [one.body for one in entries],
         [one.occurred_at for one in entries],
         *map(joined, texts),
+        more,
+        now,
     )
-    return {row["id"] for row in rows}
+    kept = {row["id"] for row in rows if row["tenant_id"] is None}
+    fresh = Counter([(one.tenant_id, one.source_id) for one in entries if one.id in kept])
+    asleep = []
+    for row in rows:
+        key = (row["tenant_id"], row["id"])
+        if fresh[key] and row["wanted"] - fresh[key] <= row["seen"]:
+            asleep.append(key)
+    return kept, asleep
 
 
 def _texts(one: Entry) -> tuple[str, ...]:
@@ -99,25 +119,6 @@ def _texts(one: Entry) -> tuple[str, ...]:
         _JSON.encode(one.headers).decode(), _JSON.encode(one.verdict).decode(), one.topic, one.event, one.entity,
         one.account, one.object, simulated,
     )  # fmt: skip
-
-
-async def count(
-    tx: Tx, fresh: Counter[tuple[str, str]], repeats: Counter[tuple[str, str]], since: str | None, now: datetime
-) -> list[tuple[str, str]]:
-    """Count what came in by (tenant, source); answers the sources whose router sleeps and must be woken.
-
-    since: the least id of all that is fresh, None where nothing is.
-    """
-    keys = sorted(set(fresh) | set(repeats))
-    columns = ([key[0] for key in keys], [key[1] for key in keys], [fresh[key] for key in keys])
-    begins = [since if fresh[key] else None for key in keys]
-    rows = await tx.fetch_sql(_MAIL, *columns, [repeats[key] for key in keys], now, begins)
-    asleep = []
-    for row in rows:
-        key = (row["tenant_id"], row["source_id"])
-        if fresh[key] and row["wanted"] - fresh[key] <= row["seen"]:
-            asleep.append(key)
-    return asleep
 
 
 async def mark_verified(tx: Tx, keys: Sequence[tuple[str, str]], now: datetime) -> None:
