@@ -19,7 +19,9 @@ from isthmus.features import sync
 from isthmus.features.sync.settings import Settings as SyncSettings
 from isthmus.features.webhooks_in import jobs
 from isthmus.features.webhooks_in.errors import DeliveryNotFound, ReplayNotFound
+from isthmus.features.webhooks_in.model import signing
 from isthmus.features.webhooks_in.service import (
+    finding,
     looking,
     managing,
     replaying,
@@ -323,6 +325,23 @@ async def test_what_ends_its_worker_again_and_again_becomes_a_dead_letter(world:
     await world.work("ten_one")
     row = (await log(world))[0]
     assert (row["state"], CALLS.told) == ("dead", [])
+
+
+async def test_what_comes_in_while_its_source_is_removed_does_not_wait_for_ever(
+    world: World, database: Database
+) -> None:
+    slow = given.world(database, world.system.clock, world.system.engine.parts, source_cache=timedelta(minutes=1))
+    seen, token = await slow.source(provider="shopee", secret=KEY)
+    source = await finding.live(slow.scope("ten_one"), seen.source.id)
+    assert source is not None
+    body = news(111, code=3)
+    assert (await slow.push("ten_one", seen, token, news(111, code=8))).status == 200
+    unsigned = signing.request("POST", finding.address(slow.system, token), {}, body)
+    sent = signing.sign(unsigned, source.scheme, KEY, slow.system.now, app={}, message_id="msg_1")
+    await managing.remove(slow.scope("ten_one"), seen.source.id)
+    assert (await slow.send(token, body, sent.headers)).status == 200
+    await routing.route(slow.scope("ten_one"), seen.source.id)
+    assert [(row["state"], row["reason"]) for row in await log(world)] == [("ignored", "The source was removed.")] * 2
 
 
 async def test_what_nobody_wants_is_kept_and_said(world: World) -> None:

@@ -49,9 +49,9 @@ class NothingToSignWith(Conflict):
 
 
 class NotRetryable(Conflict):
-    """The delivery is being worked off already, or no connection of yours is known for it.
+    """The delivery is being worked off, the handler that was named has not failed, or nothing holds its account.
 
-    Wait until it is done, or connect the account that it is about first.
+    Wait until it is done, look at its `handlers`, or connect the account that it is about first.
     """
 
     code = "WEBHOOK_NOT_RETRYABLE"

@@ -28,6 +28,7 @@ PART = "webhooks_in"
 _AT_ONCE = 200
 #: Where there is no app, or no connection any more.
 _GONE = ""
+_REMOVED = "The source was removed."
 _NOBODY = "No connection of yours holds the account that this is about."
 
 
@@ -59,8 +60,12 @@ async def _some(system: System, scope: Scope, source_id: str, since: str) -> boo
     async with system.tx() as tx:
         source = await holding.source(tx, scope.tenant_id, source_id)
         rows = await store.routable(tx, scope.tenant_id, source_id, since, _AT_ONCE)
+        if rows and source is None:
+            # it was removed while this process still knew it
+            gone = [Routed(row["id"], scope.tenant_id, None, State.IGNORED, _REMOVED) for row in rows]
+            await store.route(tx, scope.tenant_id, gone, system.now)
     if not rows or source is None:
-        return False
+        return bool(rows)
     targets = await _targets(system, scope, source, {row["account"] for row in rows})
     async with system.tx() as tx:
         await _send(scope, tx, source, [(row, targets[row["account"]]) for row in rows])
