@@ -256,7 +256,8 @@ class Story:
         if several and not places:
             return  # nobody knows where its stock lies
         location = self.draw.choice(places) or "" if several else ""
-        await self._want(external_id, Want(id_, EditField.STOCK, 1_000 + self.seed, variant.external_id, location))
+        # more than anybody sets over there: half of that, in one of two warehouses, would be there without a write
+        await self._want(external_id, Want(id_, EditField.STOCK, 10_000 + self.seed, variant.external_id, location))
 
     async def _want(self, external_id: str, want: Want) -> None:
         await pushes.want(self.scope, [want])
