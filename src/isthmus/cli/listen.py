@@ -47,7 +47,7 @@ def listen(
     *,
     api: Annotated[str, typer.Option(help="The deployment's address.")] = "http://127.0.0.1:8080",
     source: Annotated[str, typer.Option(help="Only what comes in at this source.")] = "",
-    event: Annotated[str, typer.Option(help="Only this event, such as order.updated.")] = "",
+    event: Annotated[str, typer.Option(help="Only this event, or a group: order.updated, order.*.")] = "",
     count: Annotated[int, typer.Option(help="Deliveries until it ends by itself; 0 for none.", min=0)] = 0,
 ) -> None:
     """Forward what comes in from now on to an address of this machine, with its headers and exact body.

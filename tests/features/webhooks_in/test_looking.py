@@ -10,7 +10,7 @@ from tests.given import webhooks_in as given
 from tests.given.webhooks_in import World
 
 from isthmus.engine.db import Database
-from isthmus.features.webhooks_in.service import looking
+from isthmus.features.webhooks_in.service import looking, replaying
 from isthmus.features.webhooks_in.service.looking import Filters
 from isthmus.features.webhooks_in.store import log as store
 from isthmus.kit.clock import ManualClock
@@ -71,3 +71,17 @@ async def test_times_are_held_exactly_though_ids_choose_the_days(world: World) -
     before = await looking.deliveries(scope, Filters(since=everything.since, until=middle), Ask(limit=100))
     assert [one.id for one in (*after.items, *before.items)] == [one.id for one in rows]
     assert len(after.items) == 11
+
+
+@pytest.mark.parametrize(
+    ("event", "count"),
+    [("github.push", COUNT - COUNT // 5), ("github.*", COUNT), ("git.*", 0), ("github.p*", 0), ("*", 0), ("%.*", 0)],
+)
+async def test_events_are_named_one_by_one_or_as_a_group(world: World, event: str, count: int) -> None:
+    assert len((await pages(world, size=30, event=event))[0]) == count
+    async with world.scope(TEN).tx() as tx:
+        assert len(await store.feed(tx, TEN, "", (None, event), 100)) == count
+        await tx.execute_sql("update webhook_inbox set state = 'done' where tenant_id = $1", TEN)
+    now = world.system.now
+    filters = Filters(since=now - timedelta(days=30), until=now + timedelta(days=1), event=event)
+    assert await replaying.plan(world.scope(TEN), filters) == (count, True)

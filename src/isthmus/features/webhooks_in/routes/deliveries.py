@@ -55,7 +55,7 @@ async def list_deliveries(  # noqa: PLR0913 - a query parameter each
     body_value: Annotated[str | None, Query(alias="bodyValue", max_length=500)] = None,
     until: Annotated[datetime | None, Query(alias="to")] = None,
 ) -> Response:
-    """Newest first. `bodyPath=data.item_id&bodyValue=100` looks into the JSON of the bodies."""
+    """Newest first. `event=order.*` is a group; `bodyPath=data.item_id&bodyValue=100` looks into the JSON of bodies."""
     check_body(body_path, body_value)
     filters = Filters(
         since=aware("from", since) or scope.now - _LONG_AGO,

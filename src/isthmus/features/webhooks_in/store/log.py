@@ -34,6 +34,13 @@ def _optional(name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
     return or_(given.is_(None), column == given)
 
 
+def _named_event() -> ColumnElement[bool]:
+    """An event by its name, or those of a group: `order.*`."""
+    given = cast(bindparam("event"), Text)
+    group = and_(func.right(given, 2) == ".*", func.starts_with(_i.event, func.left(given, -1)))
+    return or_(given.is_(None), _i.event == given, group)
+
+
 _BODY = func.webhook_json(_i.body).op("#>>")(func.string_to_array(cast(bindparam("body_path"), Text), "."))
 #: How many deliveries one page looks at, whatever it is filtered by; what lies behind them is for the next page.
 LOOKED_AT = 10_000
@@ -66,7 +73,7 @@ _FILTER = and_(
     ),
     _optional("source_id", _i.source_id),
     _optional("provider", _i.provider),
-    _optional("event", _i.event),
+    _named_event(),
     _optional("state", _i.state),
 )
 
@@ -184,7 +191,8 @@ select id, source_id, provider, received_at, request_id, address, method, topic,
   occurred_at, simulated, verdict, connection_id, state, attempts, next_at, reason, run_id, replays, done_at, headers,
   query, body
 from webhook_inbox
-where tenant_id = $1 and id > $2 and ($3::text is null or source_id = $3) and ($4::text is null or event = $4)
+where tenant_id = $1 and id > $2 and ($3::text is null or source_id = $3)
+  and ($4::text is null or event = $4 or right($4, 2) = '.*' and starts_with(event, left($4, -1)))
   and id <> all($6::text[])
 order by id limit $5
 """
@@ -215,7 +223,8 @@ select id, source_id, connection_id, provider, event, topic, entity, object, acc
 from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
-  and ($7::text is null or event = $7) and ($8::text is null or state = $8)
+  and ($7::text is null or event = $7 or right($7, 2) = '.*' and starts_with(event, left($7, -1)))
+  and ($8::text is null or state = $8)
   and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
   and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
     and webhook_json(body) #>> string_to_array($12, '.') = $13)
@@ -226,7 +235,8 @@ _COUNT = """
 select count(id) as found from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
   and ($5::text is null or connection_id = $5) and ($6::text is null or provider = $6)
-  and ($7::text is null or event = $7) and ($8::text is null or state = $8)
+  and ($7::text is null or event = $7 or right($7, 2) = '.*' and starts_with(event, left($7, -1)))
+  and ($8::text is null or state = $8)
   and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
   and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
     and webhook_json(body) #>> string_to_array($12, '.') = $13)
