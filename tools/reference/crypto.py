@@ -53,6 +53,7 @@ USES: Mapping[str, Use] = {
     ),
     "http/jwks.py": Use("Reads an issuer's published keys", "the issuer's public keys", "by the issuer; read anew"),
     "http/idempotency.py": _DIGEST,
+    "http/drawn.py": Use("Names the one style of our own pages to the browser by its digest; it takes no other"),
     "http/auth.py": Use("Remembers a checked credential by its digest only, for seconds"),
     "features/access/": Use(
         "API keys, sessions and invitations are kept as digests of 190 random bits or more; passwords as argon2id; "
