@@ -12,7 +12,8 @@ from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import RawRecord
 from isthmus.engine.db import Database
 from isthmus.features import sync
-from isthmus.features.sync import Run
+from isthmus.features.sync import Run, service
+from isthmus.features.sync.service.refreshing import key_of
 from isthmus.scope import Scope
 
 
@@ -47,6 +48,17 @@ async def test_PL_04_an_endless_mapping_ends_its_run_and_no_other(base: Database
     assert (stuck.state, stuck.error_code, stuck.pages) == ("failed", "MAPPING_OVERRUN", 0)
     assert "p0001" in str(stuck.error_message)
     assert (fine.state, fine.created) == ("succeeded", 4)
+
+
+async def test_PL_04_an_endless_mapping_ends_the_reading_of_its_record_and_of_no_other(base: Database) -> None:
+    shop = Endless(given.shelf(4).titles)
+    scope = given.scope(base, {"con_one": shop}, mapping_seconds=0.05)
+    await sync.refresh_many(scope, "con_one", "products", {"p0001": None, "p0002": None})
+    await service.read(scope, key_of("con_one", "products"))
+    (told,) = await given_records.events(scope, "sync.refresh_failed")
+    assert (told["body"]["externalId"], told["body"]["error"]["code"]) == ("p0001", "RECORD_UNREADABLE")
+    assert "0.05 s of processor time" in told["body"]["error"]["message"]
+    assert [one["type"] for one in await given_records.events(scope, "listing.")] == ["listing.created"]
 
 
 async def test_PL_04_a_page_has_so_many_records_and_no_more(base: Database) -> None:

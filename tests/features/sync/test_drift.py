@@ -165,6 +165,15 @@ async def test_PR_09_a_fault_while_a_record_is_read_anew_leaves_the_page_for_ano
     assert (run.state, run.updated, _found(run)) == ("succeeded", 1, (0, 0, 0))
 
 
+async def test_PL_04_a_record_that_is_computed_for_ever_when_it_is_read_anew_ends_its_run(base: Database) -> None:
+    def forever(record: RawRecord) -> Listing:
+        while True:
+            assert record.payload
+
+    run, _, _ = await _torn(base, lambda shop, _: setattr(shop, "map", forever))
+    assert (run.state, run.error_code) == ("failed", "MAPPING_OVERRUN")
+
+
 async def test_PR_09_drift_of_very_many_records_is_told_without_reading_each_of_them_anew(base: Database) -> None:
     shop = Dated(page_size=300)
     old = SYSTEM.now() - timedelta(days=2)

@@ -249,8 +249,8 @@ class Pull:
             return item
         if raw is None:
             return None
-        read = self._item(raw, records.raw_hash(raw.payload, self.source.reading))
-        return item if isinstance(read, ItemError) else read
+        items, _, _ = self._mapped([(raw, records.raw_hash(raw.payload, self.source.reading))])
+        return items[0] if items else item
 
     async def _still_mine(self, tx: Tx) -> None:
         state = await store.hold(tx, self.run)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from isthmus.client import ClientError, TokenRejected
+from isthmus.connect.budgets import Overrun, Within
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.keeping import Item, Unstorable
 from isthmus.connect.spi import RawRecord, Unmappable
@@ -118,7 +119,11 @@ class _Reading:
             return None
         keeper = entities.entity(self.entity).keeper
         try:
-            return keeper.item(self.source.map(raw), raw.payload, records.raw_hash(raw.payload, self.source.reading))
+            with Within(self.scope.part(Settings).mapping_seconds):
+                shape = self.source.map(raw)
+            return keeper.item(shape, raw.payload, records.raw_hash(raw.payload, self.source.reading))
+        except Overrun as failure:
+            reason = f"The connector computed over it for {failure}."
         except (Unmappable, Unstorable) as failure:
             reason = failure.reason
         except DATA_FAULTS as failure:
