@@ -196,6 +196,14 @@ async def test_what_comes_in_for_a_suspended_tenant_is_kept_and_worked_off_when_
     assert {row["state"] for row in await log(world)} == {"done"}
 
 
+async def test_a_worker_that_took_all_that_was_due_looks_only_for_what_another_one_dropped(world: World) -> None:
+    await pushed(world, *(news(111, number=number) for number in range(3)))
+    with written_down() as told:
+        await working.work(world.scope("ten_one"), "con_one/sync")
+    assert len([one for one in told if "with due as materialized" in one]) == 2
+    assert [row["state"] for row in await log(world)] == ["done"] * 3
+
+
 async def test_WH_04_one_address_of_an_app_serves_every_shop(world: World) -> None:
     await pushed(world, news(111), news(222), news(999), tenant="ten_platform")
     rows = {(row["tenant_id"], row["connection_id"], row["state"]) for row in await log(world)}

@@ -62,18 +62,20 @@ class _Known:
 
 async def work(scope: Scope, key: str) -> None:
     """Work off what is due for a handler at a connection, or at a source without one."""
-    lease = scope.part(Settings).lease
+    owner, lease = (scope.tenant_id, key), scope.part(Settings).lease
+    more = True
     while True:
         span = (scope.now, lease)
         async with scope.tx() as tx:
-            owner = (scope.tenant_id, key)
-            rows = await tasks.claim(tx, owner, span, limit=_AT_ONCE, dropped=False)
+            rows = await tasks.claim(tx, owner, span, limit=_AT_ONCE, dropped=False) if more else []
             if not rows:
                 # what ended its worker once is taken up alone
                 rows = await tasks.claim(tx, owner, span, limit=1, dropped=True)
             known = await _known(scope, tx, rows) if rows else None
         if known is None:
             return
+        # what comes later has a wake-up of its own; only those that wait behind another one in a lane have none
+        more = more and (len(rows) >= _AT_ONCE or any(row["lane"] is not None for row in rows))
         if any(job.subject.source_id not in known.sources for job in known.jobs):
             # it came in at a source of the deployment's own
             known = replace(known, sources={**await planning.lent(scope), **known.sources})

@@ -45,7 +45,7 @@ with due as materialized (
 )
 update webhook_tasks t set state = 'handling', attempts = t.attempts + 1, next_at = $4 from due
 where t.tenant_id = due.tenant_id and t.delivery_id = due.delivery_id and t.handler = due.handler
-returning t.delivery_id, t.handler, t.key, t.attempts
+returning t.delivery_id, t.handler, t.key, t.attempts, t.lane
 """
 # The deliveries are locked first, so that of two that end tasks of one the later sees what the other has settled. The
 # number of the attempt is the fence: a worker that was believed dead ends nothing.
