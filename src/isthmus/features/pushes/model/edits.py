@@ -64,9 +64,9 @@ class Place:
     location: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LiveEdit:
-    """One edit that has been taken by a worker, as it stood then."""
+    """One edit that has been taken by a worker, as it stood then; each taking makes another one."""
 
     id: str
     place: Place
