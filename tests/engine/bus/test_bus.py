@@ -1,9 +1,10 @@
 """The event log: a fact exists if and only if its cause committed, in an order without later gaps."""
 
 import asyncio
+import contextlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -372,3 +373,27 @@ async def test_a_batch_costs_as_much_behind_a_large_backlog_as_behind_none(
     plan: Any = (row if isinstance(row, list) else json.loads(row))[0]["Plan"]
     assert plan["Actual Rows"] == 20
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 60
+
+
+async def test_while_there_are_no_listeners_nobody_looks_what_was_written(database: Database, copied: Copy) -> None:
+    opened = 0
+
+    @contextlib.contextmanager
+    def note() -> Iterator[None]:
+        nonlocal opened
+        opened += 1
+        yield
+
+    own = await Database.connect(copied.url, on_open=note)
+    bus, stop = Bus(own), asyncio.Event()
+    running = asyncio.create_task(bus.run(stop, {}))
+    with bus.heard() as heard:
+        await heard.wait()
+        for number in range(10):
+            heard.clear()
+            await _emit(database, bus, "ten_quiet", f"she_{number}")
+            await heard.wait()
+    stop.set()
+    await running
+    await own.close()
+    assert opened <= 2, "the watch looks by itself, every few seconds"
