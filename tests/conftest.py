@@ -34,6 +34,9 @@ _LONG = {
     "test_killed",
     "test_every_route",
     "test_once",
+    "test_orders",
+    "test_order_actions",
+    "test_what_is_kept",
 }
 
 
@@ -44,7 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Modules and the thousands of tests stay to the end: the collector need not walk them again and again."""
-    gc.collect()
     gc.freeze()
 
 
