@@ -34,7 +34,6 @@ _LONG = {
     "test_killed",
     "test_every_route",
     "test_once",
-    "test_orders",
     "test_order_actions",
     "test_what_is_kept",
 }

@@ -440,7 +440,7 @@ async def test_real_files_come_in_whole(
 @pytest.mark.shared
 def test_no_real_file_is_left_out() -> None:
     there = {file.name for file in (SHARED / "data").iterdir()}
-    # The invoices become orders of an emulated shop (tests/journeys/test_orders.py).
+    # The invoices become orders of an emulated shop (tests/journeys/test_invoices.py).
     assert there - {row[0] for row in REAL} == {"README.md", "online_retail_12k_orders.csv"}
 
 
