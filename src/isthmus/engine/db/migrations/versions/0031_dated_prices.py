@@ -4,7 +4,7 @@ from alembic import op
 
 from isthmus.engine.db.migrations.ddl import fill
 
-revision = "0033"
+revision = "0031"
 down_revision: str | None = "0030"
 branch_labels = None
 depends_on = None

@@ -4,8 +4,8 @@ from alembic import op
 
 from isthmus.engine.db.migrations.ddl import protect
 
-revision = "0035"
-down_revision: str | None = "0033"
+revision = "0032"
+down_revision: str | None = "0031"
 branch_labels = None
 depends_on = None
 
