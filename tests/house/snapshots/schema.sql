@@ -374,7 +374,8 @@ table edits
   constraint edits_of UNIQUE (tenant_id, listing_id, variant, field, location)
   constraint edits_pkey PRIMARY KEY (tenant_id, id)
   constraint edits_tenant_id_listing_id_fkey FOREIGN KEY (tenant_id, listing_id) REFERENCES listings(tenant_id, id) ON DELETE CASCADE
-  CREATE INDEX edits_due ON edits USING btree (connection_id, due_at) WHERE (due_at IS NOT NULL)
+  CREATE INDEX edits_claimed ON edits USING btree (tenant_id, claim) WHERE (claim IS NOT NULL)
+  CREATE INDEX edits_due ON edits USING btree (tenant_id, connection_id, due_at, id) WHERE (due_at IS NOT NULL)
   CREATE UNIQUE INDEX edits_of ON edits USING btree (tenant_id, listing_id, variant, field, location)
   CREATE UNIQUE INDEX edits_pkey ON edits USING btree (tenant_id, id)
   row security: forced
@@ -591,10 +592,12 @@ table listings
   platform_updated_at timestamp with time zone
   created_at timestamp with time zone not null
   updated_at timestamp with time zone not null
+  price_changes_at timestamp with time zone
   constraint listings_external UNIQUE (tenant_id, connection_id, external_id)
   constraint listings_pkey PRIMARY KEY (tenant_id, id)
   constraint listings_product FOREIGN KEY (tenant_id, product_id) REFERENCES products(tenant_id, id)
   CREATE INDEX listings_of_product ON listings USING btree (product_id, tenant_id)
+  CREATE INDEX listings_priced ON listings USING btree (price_changes_at) WHERE (price_changes_at IS NOT NULL)
   CREATE INDEX listings_updated ON listings USING btree (updated_at)
   CREATE UNIQUE INDEX listings_external ON listings USING btree (tenant_id, connection_id, external_id)
   CREATE UNIQUE INDEX listings_pkey ON listings USING btree (tenant_id, id)
@@ -612,11 +615,34 @@ table login_attempts
   invitation bytea
   return_to text not null
   until timestamp with time zone not null
+  member text
+  session text
   constraint login_attempts_pkey PRIMARY KEY (id)
   CREATE INDEX login_attempts_until_idx ON login_attempts USING btree (until)
   CREATE UNIQUE INDEX login_attempts_pkey ON login_attempts USING btree (id)
   row security: none
   grant delete,insert,select,update to isthmus_system
+
+table login_issuers
+  tenant_id text not null
+  id text not null
+  issuer text not null
+  label text not null
+  client_id text not null
+  secret_sealed bytea
+  algorithms text[] not null
+  created_by text not null
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone not null
+  constraint login_issuers_pkey PRIMARY KEY (tenant_id, id)
+  constraint login_issuers_tenant_id_issuer_key UNIQUE (tenant_id, issuer)
+  CREATE UNIQUE INDEX login_issuers_pkey ON login_issuers USING btree (tenant_id, id)
+  CREATE UNIQUE INDEX login_issuers_tenant_id_issuer_key ON login_issuers USING btree (tenant_id, issuer)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
 
 table oauth_flows
   tenant_id text not null
@@ -1521,7 +1547,9 @@ table uploads
   changed_at timestamp with time zone not null
   started_at timestamp with time zone
   finished_at timestamp with time zone
+  share double precision
   constraint uploads_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX uploads_changed ON uploads USING btree (changed_at)
   CREATE INDEX uploads_open ON uploads USING btree (changed_at) WHERE (state = ANY (ARRAY['receiving'::text, 'queued'::text, 'running'::text, 'cancelling'::text]))
   CREATE UNIQUE INDEX uploads_pkey ON uploads USING btree (tenant_id, id)
   row security: forced
