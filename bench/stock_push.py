@@ -35,11 +35,13 @@ from isthmus.settings import load
 SKUS = int(os.environ.get("ISTHMUS_BENCH_SKUS", "10000"))
 _SHOPS = os.environ.get("ISTHMUS_BENCH_SHOPS", "shopee,lazada,tiki")
 _RATE = 200
-#: A limiter of ours that lets a few through at once loses nothing to a late wake-up; the sandbox takes as many.
+#: A limiter of ours that lets a few through at once loses nothing to a late wake-up; the sandbox takes as many, which
+#: come without waiting and count for nothing.
 _BURST = 20
 _ROOT = Path(__file__).parents[1]
 _LIMIT = 900.0
-_CHUNK = 1_000
+#: The most items of one push.
+_CHUNK = 10_000
 _TARGET = 1 / 0.95
 
 
@@ -223,13 +225,13 @@ def run() -> None:
         shutil.rmtree(place, ignore_errors=True)
     rows = []
     for name, told in served.items():
-        least = told["calls"] / _RATE
+        least = (told["calls"] - _BURST) / _RATE
         rows.append(
             Row(
                 f"{name}: time over the least that the rate allows", (told["last"] - told["first"]) / least, "", _TARGET
             )
         )
-        used_up = (told["last"] - told["first"]) * _RATE / told["all"]
+        used_up = (told["last"] - told["first"]) * _RATE / (told["all"] - _BURST)
         rows.append(Row("  the same for all calls: platforms tell our own writes, and they are read", used_up, ""))
         rows.append(Row("  writing calls", told["calls"], "calls"))
         rows.append(Row("  values that took effect", told["effects"], "values"))
