@@ -97,6 +97,14 @@ def test_names_that_nobody_uses_twice_do_not_fill_the_memory() -> None:
     assert len(heads._names) <= 1_024
 
 
+def test_what_is_no_name_is_not_remembered_however_often_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "_names", {})
+    for number in range(100):
+        assert read(PLAIN.replace(b"X-Id: 7: 8", b"x" * 10_000 + b"%d" % number)) is None
+        assert read(PLAIN.replace(b"X-Id", b"x" * 101 + b"%d" % number)) is None
+    assert max(len(name) for name in heads._names) <= 100
+
+
 _PIECES = st.sampled_from(
     [
         *(

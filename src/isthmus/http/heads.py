@@ -17,7 +17,7 @@ _KEPT_OPEN = "keep-alive"
 #: Fields that change what the body is, or what is answered before it.
 _LEFT = frozenset({"transfer-encoding", "upgrade", "expect"})
 
-#: Names as they are written, and in small letters; empty for what is no name.
+#: Names as they are written, and in small letters.
 _names: dict[str, str] = {}
 
 
@@ -60,8 +60,13 @@ def _fields(lines: list[str]) -> dict[str, str]:
 
 
 def _known(name: str) -> str:
-    """A name in small letters, remembered: senders write few of them, again and again."""
-    small = name.lower() if _TOKEN.fullmatch(name) else ""
+    """A name in small letters, remembered: senders write few of them, again and again.
+
+    What is no name is not remembered: it may be as long as a head, and strangers write it.
+    """
+    if not _TOKEN.fullmatch(name):
+        return ""
+    small = name.lower()
     if len(_names) < _MOST_NAMES:
         _names[name] = small
     return small
