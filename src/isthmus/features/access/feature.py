@@ -9,16 +9,16 @@ from isthmus.features.access.routes import (
     glasses,
     issuers,
     keys,
+    login_issuers,
     logins,
     members,
-    offering,
     sessions,
     tenants,
 )
 from isthmus.features.access.service.accounts import sweep
 from isthmus.features.access.service.erasing import missing
 from isthmus.features.access.service.factors import reseal
-from isthmus.features.access.service.offering import reseal_issuers
+from isthmus.features.access.service.login_issuers import reseal_issuers
 from isthmus.features.access.settings import Settings
 
 FEATURE = Feature(
@@ -28,7 +28,7 @@ FEATURE = Feature(
         sessions.routes,
         logins.routes,
         logins.mine,
-        offering.routes,
+        login_issuers.routes,
         members.routes,
         issuers.routes,
         keys.routes,
@@ -49,7 +49,7 @@ FEATURE = Feature(
         exports.EXPORT,
         glasses.BREAK,
         glasses.SEE,
-        offering.MANAGE,
+        login_issuers.MANAGE,
     ],
     periodic={"access.sweep": (600.0, sweep)},
     reseals={"access.second_factors": reseal, "access.login_issuers": reseal_issuers},

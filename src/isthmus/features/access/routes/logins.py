@@ -25,8 +25,8 @@ from isthmus.features.access.routes.accounts import OWN
 from isthmus.features.access.routes.failures import login_failed, remember_place
 from isthmus.features.access.service import linking
 from isthmus.features.access.service import logins as service
+from isthmus.features.access.service.login_issuers import every_login
 from isthmus.features.access.service.logins import Asked
-from isthmus.features.access.service.offering import every_login
 from isthmus.http import (
     PUBLIC,
     Answer,

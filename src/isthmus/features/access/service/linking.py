@@ -15,7 +15,7 @@ from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.model.logins import Identity
 from isthmus.features.access.service import sessions
 from isthmus.features.access.service.accounts import acting
-from isthmus.features.access.service.offering import every_login
+from isthmus.features.access.service.login_issuers import every_login
 from isthmus.features.access.settings import GivenLogin, Settings
 from isthmus.features.access.store import accounts as accounts_store
 from isthmus.features.access.store import logins as store

@@ -18,7 +18,7 @@ from isthmus.features.access.model.sessions import Kind
 from isthmus.features.access.service import linking, sessions
 from isthmus.features.access.service.accounts import acting
 from isthmus.features.access.service.issuing import Logins
-from isthmus.features.access.service.offering import find_login
+from isthmus.features.access.service.login_issuers import find_login
 from isthmus.features.access.service.sessions import Proven
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import accounts as accounts_store

@@ -7,10 +7,10 @@ from pydantic import Field, SecretStr
 from starlette.responses import Response
 
 from isthmus.features.access.errors import IssuerGiven, IssuerTaken, LoginNotFound, TooManyIssuers
-from isthmus.features.access.model.offering import KeptIssuer
-from isthmus.features.access.service import offering as service
+from isthmus.features.access.model.login_issuers import KeptIssuer
+from isthmus.features.access.service import login_issuers as service
 from isthmus.features.access.service.issuing import Logins
-from isthmus.features.access.service.offering import Changes, NewIssuer
+from isthmus.features.access.service.login_issuers import Changes, NewIssuer
 from isthmus.features.access.settings import GivenLogin
 from isthmus.http import Answer, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.kit.errors import Invalid

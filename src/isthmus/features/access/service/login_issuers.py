@@ -12,12 +12,12 @@ from isthmus.client import ClientError
 from isthmus.features import vault
 from isthmus.features.access.errors import IssuerGiven, IssuerTaken, LoginNotFound, TooManyIssuers
 from isthmus.features.access.events import LoginIssuerAdded, LoginIssuerChanged, LoginIssuerRemoved
-from isthmus.features.access.model import offering as model
+from isthmus.features.access.model import login_issuers as model
+from isthmus.features.access.model.login_issuers import KeptIssuer
 from isthmus.features.access.model.logins import Endpoints
-from isthmus.features.access.model.offering import KeptIssuer
 from isthmus.features.access.service.issuing import Logins, check_login
 from isthmus.features.access.settings import GivenLogin, Settings
-from isthmus.features.access.store import offering as store
+from isthmus.features.access.store import login_issuers as store
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.kit.secret import Secret

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
-from isthmus.features.access.model.offering import KeptIssuer
+from isthmus.features.access.model.login_issuers import KeptIssuer
 from isthmus.features.access.tables import LOGIN_ISSUERS as L
 
 _MINE = L.c.tenant_id == bindparam("tenant_id")
