@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 import pytest_asyncio
 from tests.given import records as given_records
@@ -9,7 +10,9 @@ from tests.given.pushes import Given, given_pushes
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField
+from isthmus.connect.shapes import ListingStatus
 from isthmus.engine.db import Database
+from isthmus.features import pushes
 from isthmus.features.pushes.errors import ConflictUndecided
 from isthmus.features.pushes.events import RulesSet
 from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
@@ -67,6 +70,51 @@ async def test_a_conflict_whose_sides_become_equal_closes_by_itself_and_says_so(
     assert (await _told(at), at.far.calls, at.far.looks) == ([("agreed", "Ours")], 0, 0)
     with pytest.raises(ConflictUndecided):
         await resolving.undo(at.scope, found.id)
+
+
+async def test_a_question_about_a_listing_that_the_platform_removed_leaves_the_list(at: Given) -> None:
+    _, push = await _asked(at)
+    at.far.listings["p1"] = msgspec.structs.replace(at.far.listings["p1"], status=ListingStatus.DELETED)
+    await at.read()
+    await waking.sweep(System(at.scope.engine, at.clock))
+    await at.work()
+    assert [one.state for one in await _conflicts(at)] == ["undone"]
+    assert (await at.edits(), (await reading.push(at.scope, push)).counts) == ([], {"refused": 1})
+
+
+async def test_a_question_whose_edit_is_gone_leaves_the_list_with_the_next_sweep(at: Given) -> None:
+    await _asked(at)
+    async with at.scope.tx() as tx:
+        await tx.execute_sql("delete from edits where tenant_id = $1", at.scope.tenant_id)
+    await waking.sweep(System(at.scope.engine, at.clock))
+    assert [one.state for one in await _conflicts(at)] == ["undone"]
+
+
+async def test_every_question_of_every_merchant_is_found_in_pages_and_only_where_there_are_news(
+    at: Given, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waking, "_PAGE", 2)
+    other = given_pushes(database, "ten_two")
+    for one in (at, other):
+        ids = await one.stock(*(given_records.listing(f"p{number}") for number in range(3)))
+        await pushes.want(one.scope, [pushes.Want(id_, TITLE, "Ours") for id_ in ids.values()])
+        for name in ids:
+            one.far.edit(name, TITLE, "Theirs")
+        await one.read()
+        await one.work()
+    at.clock.advance(600)
+    system = System(at.scope.engine, at.clock)
+    await waking.sweep(system)
+    assert [one["due_at"] for one in (*await at.edits(), *await other.edits())] == [None] * 6
+    at.far.edit("p2", TITLE, "Theirs anew")
+    await at.read()
+    other.clock.advance(600)
+    for name in ("p0", "p2"):
+        other.far.edit(name, TITLE, "Theirs anew")
+    await other.read()
+    await waking.sweep(system)
+    due = [sum(one["due_at"] is not None for one in await given.edits()) for given in (at, other)]
+    assert due == [1, 2]
 
 
 async def test_a_newer_wish_for_what_the_far_side_has_closes_the_question(at: Given) -> None:

@@ -1,6 +1,6 @@
 """What became of a round of edits, written in one transaction: edits, items, listings, conflicts and events."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -85,6 +85,13 @@ async def _write(scope: Scope, shop: Shop, one: Round, done: Sequence[tuple[Live
         _tell(tx, shop, one, await conflicts.add(tx, shop.about.id, one.plan.conflicts, scope.now))
         answered = [end for end in one.plan.ended.values() if end.edit_id in mine]
         tell_ended(tx, await conflicts.end(tx, answered, scope.now), answered)
+        if pointless := _pointless(one.plan, mine):
+            await conflicts.drop_open(tx, scope.tenant_id, pointless, scope.now)
+
+
+def _pointless(made: Plan, mine: Set[str]) -> list[str]:
+    """Edits whose questions have no answer: there is nothing any more that they could be sent to."""
+    return [one.id for one in made.closed if one.state is State.CONFLICT and one.id in mine - made.ended.keys()]
 
 
 async def _signed_in(tx: Tx, scope: Scope, shop: Shop, made: Plan) -> None:

@@ -20,7 +20,8 @@ from isthmus.scope import System
 CLOSE: Final = "pushes.close"
 _TYPE: Final = "product"
 _MOST: Final = 500
-_TENANTS: Final = 10_000
+#: Open questions that are looked through in one transaction.
+_PAGE: Final = 1_000
 #: Listings that changed within this time are compared with what is asked about them; a sweep comes far more often.
 _NEWS: Final = timedelta(minutes=3)
 _QUIET: Final = timedelta(seconds=3)
@@ -91,10 +92,11 @@ async def sweep(system: System) -> None:
         found = await pushes.orphaned(tx, _MOST)
         wakes = [Wake(CLOSE, connection_id, tenant_id) for tenant_id, connection_id in found]
         await system.engine.queue.enqueue_missing(tx, wakes)
-        for tenant_id, listing_ids in (await conflicts.open_listings(tx, _TENANTS)).items():
-            fresh = await records.changed_since(tx, tenant_id, listing_ids, system.now - _NEWS)
-            if fresh:
-                await edits.reconsider(tx, tenant_id, fresh, system.now)
+        news = await records.any_changed(tx, system.now - _NEWS)
+    after = conflicts.FIRST if news else None
+    while after is not None:
+        async with system.tx() as tx:
+            after = await conflicts.reconsider(tx, after, _PAGE, system.now - _NEWS, system.now)
 
 
 async def prune(system: System) -> None:

@@ -13,6 +13,10 @@ from isthmus.features.pushes.model.merging import Rule
 from isthmus.features.pushes.model.values import kept, read
 from isthmus.kit.paging import Ask, Page
 
+#: Where somebody who walks over all open questions has come: a tenant and an edit.
+Turn = tuple[str, str]
+FIRST: Final[Turn] = ("", "")
+
 _ADD: Final = """
 insert into conflicts (tenant_id, id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs,
   state, rule, winner, value, automatic, decided_by, created_at, decided_at)
@@ -40,9 +44,25 @@ where c.tenant_id = $1 and c.connection_id = $2 and c.state = 'open' and not exi
   select from edits e where e.tenant_id = c.tenant_id and e.id = c.edit_id
 )
 """
-_OPEN: Final = """
-select tenant_id, array_agg(distinct listing_id) as listings from conflicts where state = 'open'
-group by tenant_id order by tenant_id limit $1
+#: One page of the open questions, of which none is held up by whoever has an edit in hand just now.
+_RECONSIDER: Final = """
+with page as materialized (
+  select tenant_id, edit_id, listing_id from conflicts
+  where state = 'open' and (tenant_id, edit_id) > ($1, $2) order by tenant_id, edit_id limit $3
+), fresh as (
+  select e.tenant_id, e.id from page p
+  join listings l on l.tenant_id = p.tenant_id and l.id = p.listing_id
+  join edits e on e.tenant_id = p.tenant_id and e.id = p.edit_id
+  where l.updated_at >= $4 and e.state = 'conflict' and e.due_at is null
+  order by e.tenant_id, e.id for update of e skip locked
+), due as (
+  update edits e set due_at = $5 from fresh f where e.tenant_id = f.tenant_id and e.id = f.id
+), pointless as (
+  update conflicts c set state = 'undone', decided_at = $5 from page p
+  where c.tenant_id = p.tenant_id and c.edit_id = p.edit_id and c.state = 'open' and not exists (
+    select from edits e where e.tenant_id = c.tenant_id and e.id = c.edit_id)
+)
+select tenant_id, edit_id from page order by tenant_id desc, edit_id desc limit 1
 """
 _MANY: Final = """
 select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
@@ -147,9 +167,12 @@ async def drop_orphans(tx: Tx, connection_id: str, now: datetime) -> None:
     await tx.execute_sql(_DROP_ORPHANS, tx.tenant_id, connection_id, now)
 
 
-async def open_listings(tx: Tx, limit: int) -> dict[str, list[str]]:
-    """By tenant: the listings with open questions; across tenants, so for the system alone."""
-    return {row["tenant_id"]: row["listings"] for row in await tx.fetch_sql(_OPEN, limit)}
+async def reconsider(tx: Tx, after: Turn, limit: int, since: datetime, now: datetime) -> Turn | None:
+    """Fields in conflict whose listings changed since then are to be compared anew, of the `limit` questions behind
+    `after`; the last of these, None where there is none. Questions without an edit close. For the system alone.
+    """
+    rows = await tx.fetch_sql(_RECONSIDER, *after, limit, since, now)
+    return (rows[0]["tenant_id"], rows[0]["edit_id"]) if rows else None
 
 
 async def many(tx: Tx, wanted: ConflictFilter, ask: Ask) -> Page[FieldConflict]:

@@ -104,10 +104,6 @@ where i.tenant_id = $1 and i.edit_id = put.id and i.state = 'waiting'
 _GO_ON: Final = """
 update edits set due_at = $4 where tenant_id = $1 and connection_id = any($2::text[]) and code = $3 and due_at > $4
 """
-_RECONSIDER: Final = """
-update edits set due_at = $3
-where tenant_id = $1 and listing_id = any($2::text[]) and state = 'conflict' and due_at is null
-"""
 #: The first places go round the connections, and so round the tenants.
 _DUE: Final = """
 select distinct tenant_id, connection_id from edits
@@ -260,11 +256,6 @@ async def put_off(tx: Tx, tenant_id: str, connection_ids: Sequence[str], wait: H
 async def go_on(tx: Tx, tenant_id: str, connection_ids: Sequence[str], code: str, now: datetime) -> None:
     """What was put off for this reason is due."""
     await tx.execute_sql(_GO_ON, tenant_id, list(connection_ids), code, now)
-
-
-async def reconsider(tx: Tx, tenant_id: str, listing_ids: Sequence[str], now: datetime) -> None:
-    """Fields of these listings that are in conflict are to be compared anew."""
-    await tx.execute_sql(_RECONSIDER, tenant_id, list(listing_ids), now)
 
 
 async def decided(tx: Tx, edit_id: str, value: EditValue, theirs: EditValue, now: datetime) -> tuple[str, int] | None:

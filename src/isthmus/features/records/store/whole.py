@@ -56,12 +56,6 @@ as materialized (
 update variants v set currency = n.currency, price = n.price, list_price = n.list_price, stock = n.stock
 from named n where v.tenant_id = $1 and v.listing_id = n.listing_id and v.external_id = n.external_id
 """
-_CHANGED: Final = """
-select l.id from unnest($2::text[]) as w (id)
-cross join lateral (
-  select id from listings where tenant_id = $1 and id = w.id and updated_at >= $3 offset 0
-) as l
-"""
 _REPRICED: Final = """
 with taken as materialized (
   select id from listings where tenant_id = $1 and connection_id = $2 and price_changes_at <= $3
@@ -116,9 +110,10 @@ async def versions(tx: Tx, connection_id: str, ids: Sequence[str]) -> dict[str, 
     return {id_: (version, at) for id_, version, at in rows}
 
 
-async def changed_since(tx: Tx, tenant_id: str, ids: Sequence[str], since: datetime) -> list[str]:
-    """Those of a tenant's listings whose content changed since then; as the system."""
-    return [row["id"] for row in await tx.fetch_sql(_CHANGED, tenant_id, ids, since)]
+async def any_changed(tx: Tx, since: datetime) -> bool:
+    """Whether the content of any listing changed since then; across tenants, so for the system alone."""
+    rows = await tx.fetch_sql("select exists (select from listings where updated_at >= $1) as found", since)
+    return bool(rows[0]["found"])
 
 
 async def rewrite(tx: Tx, several: Sequence[Rewritten], unread: bytes, now: datetime) -> None:
