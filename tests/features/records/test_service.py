@@ -14,6 +14,7 @@ from isthmus.engine.db import Database
 from isthmus.features import records
 from isthmus.features.records import ListingFilter
 from isthmus.features.records.service import duplicate_skus
+from isthmus.features.records.store.read import _listings
 from isthmus.features.records.store.write import _RAW_HASHES, _STORED
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
@@ -185,4 +186,18 @@ async def test_looking_up_known_listings_needs_no_statistics(copied: Copy) -> No
         plan = "\n".join(row[0] for row in await admin.fetch(f"explain execute {name}('ten_one', 'con_one', '{{a}}')"))
         assert "using listings_external" in plan, plan
         assert "external_id = w.external_id" in plan.split("Index Cond:")[1], plan
+    await admin.close()
+
+
+async def test_a_page_of_the_one_shop_that_a_tenant_has_is_walked_and_not_sorted(scope: Scope, copied: Copy) -> None:
+    await given.write(scope, *[given.listing(str(number)) for number in range(600)])
+    read = _listings(frozenset())
+    admin = await asyncpg.connect(copied.admin_url)
+    await admin.execute("analyze listings")
+    await admin.execute("set role isthmus_tenant; set isthmus.tenant = 'ten_one'")
+    await admin.execute("set plan_cache_mode = 'force_generic_plan'; set random_page_cost = 1.1")
+    values = read.bind({"tenant_id": "ten_one", "limit": 51, "offset": 0})
+    plan = "\n".join(row[0] for row in await admin.fetch(f"explain {read.sql}", *values))
+    assert "Index Scan Backward using listings_pkey" in plan, plan
+    assert "Sort" not in plan, plan
     await admin.close()
