@@ -85,7 +85,7 @@ async def set_many(scope: Scope, wanted: Mapping[str, Sequence[Wish]]) -> Sequen
     for connection_id, wishes in wanted.items():
         await _check(scope, connection_id, wishes)
     async with scope.tx() as tx:
-        for connection_id, wishes in wanted.items():
+        for connection_id, wishes in sorted(wanted.items()):
             await _replace(scope, tx, connection_id, wishes)
         return await store.schedules(tx)
 
@@ -104,6 +104,7 @@ async def _check(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> No
 
 
 async def _replace(scope: Scope, tx: Tx, connection_id: str, wishes: Sequence[Wish]) -> None:
+    await store.hold(tx, connection_id)
     before = {(one.entity, one.mode): one for one in await store.schedules(tx, connection_id)}
     await store.drop(tx, connection_id, [(wish.entity, wish.mode) for wish in wishes])
     for wish in wishes:
@@ -232,7 +233,7 @@ async def _park(scope: Scope, found: Schedule, failure: Problem) -> None:
 
 
 async def _settle(scope: Scope, expected: Schedule) -> None:
-    """Give a new connection the usual schedules."""
+    """Give a new connection the usual schedules, unless somebody sets others meanwhile."""
     settings = scope.part(Settings)
     try:
         offered = await sync.offered(scope, expected.connection_id) if settings.automatic else ()
@@ -240,7 +241,9 @@ async def _settle(scope: Scope, expected: Schedule) -> None:
         offered = ()
     wishes = usual(settings, offered)
     async with scope.tx() as tx:
-        await store.drop_one(tx, expected.id)
+        await store.hold(tx, expected.connection_id)
+        if not await store.drop_one(tx, expected.id) or await store.schedules(tx, expected.connection_id):
+            return
         for wish in wishes:
             first = model.following(wish.rule, scope.now, expected.connection_id)
             await store.put(tx, scope.id("sch"), (expected.connection_id, wish.entity, wish.mode), wish.rule, first)

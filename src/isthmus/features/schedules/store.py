@@ -77,6 +77,12 @@ async def schedule(tx: Tx, id_: str) -> Schedule | None:
     return _schedule(rows[0]) if rows else None
 
 
+async def hold(tx: Tx, connection_id: str) -> None:
+    """Whoever replaces a connection's schedules comes by here one after the other: of two, the last one's are left."""
+    place = f"{tx.tenant_id}/{connection_id}"
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 29))", place)
+
+
 async def put(tx: Tx, id_: str, key: tuple[str, str, str], rule: Rule, next_at: datetime) -> None:
     """Set the schedule of a connection, entity and mode."""
     await tx.execute_sql(_PUT, tx.tenant_id, id_, *key, written(rule), next_at)
@@ -149,6 +155,6 @@ async def expect(tx: Tx, tenant_id: str, id_: str, connection_id: str, now: date
     await tx.execute_sql(_EXPECT, tenant_id, id_, connection_id, written(Rule()), now)
 
 
-async def drop_one(tx: Tx, id_: str) -> None:
-    """Remove one schedule."""
-    await tx.execute_sql("delete from schedules where tenant_id = $1 and id = $2", tx.tenant_id, id_)
+async def drop_one(tx: Tx, id_: str) -> bool:
+    """Remove one schedule; False where it is gone already."""
+    return await tx.execute_sql("delete from schedules where tenant_id = $1 and id = $2", tx.tenant_id, id_) == 1

@@ -1,0 +1,85 @@
+"""A connection's schedules are what was set last, as a whole, whoever sets them at the same moment."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest_asyncio
+from tests.given import records as given_records
+from tests.given import sync as given
+from tests.given.signed_in import signed_in
+from tests.house_database import Copy
+
+from isthmus.engine.db import Database
+from isthmus.features import sync
+from isthmus.features.schedules import service, store
+from isthmus.features.schedules.model import Rule
+from isthmus.features.schedules.service import Wish
+from isthmus.features.schedules.settings import Settings
+from isthmus.scope import Scope
+
+_HOURLY = Rule(every=timedelta(hours=1))
+_WAITING = "select count(*) as many from pg_locks where not granted"
+
+
+async def _both(scope: Scope, connection_id: str) -> Sequence[str]:
+    return (sync.PRODUCTS, sync.ORDERS)
+
+
+def _offering(scope: Scope, offered: object) -> Scope:
+    sources = replace(scope.part(sync.Sources), offered=offered)  # type: ignore[arg-type]
+    parts = {**scope.engine.parts, sync.Sources: sources, Settings: Settings()}
+    return replace(scope, engine=replace(scope.engine, parts=parts))
+
+
+@pytest_asyncio.fixture
+async def scope(database: Database, copied: Copy) -> AsyncIterator[Scope]:
+    async with signed_in(database):
+        yield _offering(given.scope(database, {"con_one": given.shelf(2)}), _both)
+    await given_records.clear(copied)
+    async with database.system() as tx:
+        await tx.execute_sql("delete from schedules")
+
+
+async def _waiting(database: Database, most: int, tasks: Sequence[asyncio.Task[object]]) -> None:
+    """Until so many wait for a lock, or have ended."""
+    while True:
+        async with database.system() as tx:
+            waiting = (await tx.fetch_sql(_WAITING))[0]["many"]
+        if waiting + sum(task.done() for task in tasks) >= most:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def _set(scope: Scope, entity: str, mode: str) -> None:
+    await service.set_schedules(scope, "con_one", [Wish(entity, _HOURLY, mode)])  # type: ignore[arg-type]
+
+
+async def _known(scope: Scope) -> list[tuple[str, str]]:
+    return [(one.entity, one.mode) for one in await service.schedules(scope, "con_one")]
+
+
+async def test_of_two_that_set_a_connections_schedules_at_once_one_wins_whole(scope: Scope, database: Database) -> None:
+    await _set(scope, "products", "incremental")
+    async with database.system() as tx:
+        await tx.fetch_sql("select id from schedules for update")
+        tasks = [asyncio.create_task(_set(scope, "orders", mode)) for mode in ("incremental", "full")]
+        await _waiting(database, 2, tasks)
+    await asyncio.gather(*tasks)
+    assert await _known(scope) in ([("orders", "incremental")], [("orders", "full")])
+
+
+async def test_what_somebody_sets_while_a_new_connection_gets_the_usual_schedules_stays_alone(scope: Scope) -> None:
+    begun: list[str] = []
+
+    async def offered(asking: Scope, connection_id: str) -> Sequence[str]:
+        if not begun:
+            begun.append(connection_id)
+            await _set(scope, "orders", "full")
+        return (sync.PRODUCTS,)
+
+    async with scope.tx() as tx:
+        await store.expect(tx, scope.tenant_id, "sch_usual", "con_one", scope.now)
+    await service.start(_offering(scope, offered), "sch_usual")
+    assert (begun, await _known(scope)) == (["con_one"], [("orders", "full")])
