@@ -448,3 +448,31 @@ async def test_a_new_variant_that_may_be_two_things_is_suggested_with_the_reason
 
 def _sold(external_id: str, sku: str) -> Variant:
     return given_records.variant(external_id, sku)
+
+
+async def test_a_listing_that_is_linked_while_another_one_is_parted_keeps_its_item(
+    shops: Shops, database: Database
+) -> None:
+    product = await _linked(shops)
+    await given_records.write(shops.scope, _tee("c", "TEE"), origin=given_records.Origin("con_three"))
+    ids = {name: listing for (_, name), (listing, _) in (await shops.ids()).items()}
+    async with database.system() as tx:
+        await tx.fetch_sql("select id from inventory_items for update")
+        link = asyncio.create_task(linking.link(shops.scope, [ids["a"], ids["c"]]))
+        await _waiting(database, 1)
+        unlink = asyncio.create_task(linking.unlink(shops.scope, ids["b"]))
+        await _waiting(database, 2)
+    await asyncio.gather(link, unlink)
+    [item] = await balancing.inventory(shops.scope, product)
+    assert sorted(one["listing_id"] for one in item.links) == sorted([ids["a"], ids["c"]])
+
+
+async def _waiting(database: Database, most: int) -> None:
+    """Until so many wait for a lock."""
+    async with asyncio.timeout(10):
+        while True:
+            async with database.system() as tx:
+                rows = await tx.fetch_sql("select count(*) as many from pg_locks where not granted")
+            if rows[0]["many"] >= most:
+                return
+            await asyncio.sleep(0.01)

@@ -26,6 +26,7 @@ async def join(scope: Scope, item_id: str) -> None:
 
 async def _found(tx: Tx, product_id: str) -> Joining:
     held = await records.linked.hold(tx, await records.linked.listings_of(tx, product_id))
+    await records.linked.hold_products(tx, [product_id])
     whole = [row["id"] for row in held if row["product_id"] == product_id]
     return joining(sold_of(await records.linked.variants(tx, whole)), await store.linked(tx, whole))
 

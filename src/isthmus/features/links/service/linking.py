@@ -91,6 +91,7 @@ async def _link(tx: Tx, scope: Scope, listing_ids: Sequence[str], product_id: st
     if len(held) < len(listing_ids):
         raise NotFound("There is no such listing.")
     target = product_id or min(row["product_id"] for row in held)
+    await records.linked.hold_products(tx, [target, *{row["product_id"] for row in held}])
     if not await records.linked.set_own(tx, target, scope.now, own=True):
         raise NotFound("There is no such product.")
     before = sorted({row["product_id"] for row in held} - {target})
@@ -176,6 +177,7 @@ async def unlink(scope: Scope, listing_id: str) -> str:
         if not held:
             raise NotFound("There is no such listing.")
         before = held[0]["product_id"]
+        await records.linked.hold_products(tx, [before])
         others = [id_ for id_ in await records.linked.listings_of(tx, before) if id_ != listing_id]
         if not others:
             raise NotLinked

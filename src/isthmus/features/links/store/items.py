@@ -125,7 +125,7 @@ async def unlink(tx: Tx, listing_id: str) -> int:
 
 
 async def drop_empty(tx: Tx, product_id: str) -> None:
-    """Remove a product's items that nothing is linked with."""
+    """Remove a product's items that nothing is linked with; whoever calls holds the product."""
     await tx.execute_sql(_DROP_EMPTY, tx.tenant_id, product_id)
 
 

@@ -41,6 +41,7 @@ returning id, product_id
 _BEFORE: Final = """
 select id, product_id, connection_id from listings where tenant_id = $1 and id = any($2::text[]) order by id for update
 """
+_HOLD: Final = "select id from products where tenant_id = $1 and id = any($2::text[]) order by id for no key update"
 _EMPTY: Final = """
 delete from products p where p.tenant_id = $1 and p.id = any($2::text[])
   and not exists (select 1 from listings l where l.tenant_id = $1 and l.product_id = p.id)
@@ -75,6 +76,11 @@ async def alike(
 async def hold(tx: Tx, listing_ids: Sequence[str]) -> list[Mapping[str, Any]]:
     """These listings' products and connections, held for the rest of the transaction."""
     return [dict(row) for row in await tx.fetch_sql(_BEFORE, tx.tenant_id, listing_ids)]
+
+
+async def hold_products(tx: Tx, ids: Sequence[str]) -> None:
+    """Nobody else changes what these products consist of until the transaction ends."""
+    await tx.fetch_sql(_HOLD, tx.tenant_id, ids)
 
 
 async def move(tx: Tx, listing_ids: Sequence[str], product_id: str, now: datetime) -> None:
