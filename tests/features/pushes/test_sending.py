@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 import pytest_asyncio
 from tests.given import records as given_records
@@ -23,7 +24,7 @@ from isthmus.features.connections import ConnectionExpired
 from isthmus.features.pushes import Shop, Shops
 from isthmus.features.pushes.errors import NothingToPush, NotWritable, WrongEdit
 from isthmus.features.pushes.model.edits import ItemState
-from isthmus.features.pushes.service import reading, sending, settling, waking
+from isthmus.features.pushes.service import reading, retrying, sending, settling, waking
 from isthmus.features.pushes.settings import Settings
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
@@ -204,12 +205,33 @@ async def test_each_item_fails_alone_and_a_call_that_is_refused_as_a_whole_is_pa
     await at.work()
     assert await _states(at, push) == [("done", None), ("refused", "CALLER"), ("done", None)]
     assert sorted(str(effect[2]) for effect in at.far.effects) == ["6", "8"]
-    again = await reading.retry(at.scope, push)
+    again = await retrying.retry(at.scope, push)
     at.far.picky = set()
     await at.work()
     assert await _states(at, again) == [("done", None)]
     with pytest.raises(NothingToPush):
-        await reading.retry(at.scope, again)
+        await retrying.retry(at.scope, again)
+
+
+async def test_what_cannot_be_wanted_any_more_is_refused_alone_when_a_push_is_tried_once_more(at: Given) -> None:
+    two = given_records.listing("p2", given_records.variant("p2-a"), given_records.variant("p2-b"))
+    ids = await at.stock(given_records.listing("p0"), given_records.listing("p1"), two)
+    at.far.picky = {6, 7, 8}
+    wants = [pushes.Want(ids["p0"], STOCK, 6), pushes.Want(ids["p1"], STOCK, 7)]
+    push = await pushes.want(at.scope, [*wants, pushes.Want(ids["p2"], STOCK, 8, "p2-b")])
+    await at.work()
+    at.far.picky = set()
+    at.far.listings["p2"] = msgspec.structs.replace(two, variants=two.variants[:1])
+    await at.read()
+    async with at.scope.tx() as tx:
+        await tx.execute_sql("delete from listings where id = $1", ids["p0"])
+    again = await retrying.retry(at.scope, push)
+    await at.work()
+    assert await _states(at, again) == [("done", None), ("refused", "LISTING_GONE"), ("refused", "VARIANT_GONE")]
+    assert at.far.value("p1", STOCK) == 7
+    last = await retrying.retry(at.scope, again)
+    assert (await reading.push(at.scope, last)).counts == {"refused": 2}
+    assert (await reading.push(at.scope, last)).row["finished_at"] is not None
 
 
 async def test_a_locked_value_waits_and_arrives_when_the_lock_has_gone(at: Given) -> None:

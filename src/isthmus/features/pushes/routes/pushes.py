@@ -14,7 +14,7 @@ from isthmus.features.connections import ConnectionNotFound, ShardTypeForbidden
 from isthmus.features.pushes.errors import NothingToPush, NotWritable, PushNotFound, WrongEdit
 from isthmus.features.pushes.model.edits import ItemState
 from isthmus.features.pushes.model.values import read, shown
-from isthmus.features.pushes.service import choosing, reading, wanting
+from isthmus.features.pushes.service import choosing, reading, retrying, wanting
 from isthmus.features.pushes.service.choosing import Given, OfVariant
 from isthmus.features.pushes.service.reading import Push, Row
 from isthmus.features.pushes.service.wanting import Want
@@ -237,11 +237,11 @@ async def cancel_push(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the
     response_model=PushOut,
     summary="Try what was refused once more",
     status=202,
-    errors=(PushNotFound, *_ERRORS),
+    errors=(PushNotFound, NothingToPush),
 )
 async def retry_push(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path's own word
-    """One new push of the refused items alone."""
-    return accepted(_out(await reading.push(scope, await reading.retry(scope, id))))
+    """One new push of the refused items alone; those that cannot be wanted any more are refused there at once."""
+    return accepted(_out(await reading.push(scope, await retrying.retry(scope, id))))
 
 
 def _given(body: PushValues, listing_ids: list[str] | None) -> Given:

@@ -1,16 +1,13 @@
-"""Pushes as they stand, taken back, and tried once more."""
+"""Pushes as they stand, and taken back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from isthmus.connect.edits import EditField
-from isthmus.features.pushes.errors import NothingToPush, PushNotFound
+from isthmus.features.pushes.errors import PushNotFound
 from isthmus.features.pushes.events import PushCancelled
 from isthmus.features.pushes.model.edits import ItemState
-from isthmus.features.pushes.model.values import read
 from isthmus.features.pushes.service.settling import finish
-from isthmus.features.pushes.service.wanting import Want, want
 from isthmus.features.pushes.store import conflicts
 from isthmus.features.pushes.store import pushes as store
 from isthmus.features.pushes.store.edits import cancel as cancel_edits
@@ -65,18 +62,3 @@ async def cancel(scope: Scope, push_id: str) -> Push:
         await conflicts.drop_open(tx, scope.tenant_id, [id_ for id_, _ in gone], scope.now)
         tx.emit(PushCancelled(subject=push_id, body={"items": len(gone)}))
     return await push(scope, push_id)
-
-
-async def retry(scope: Scope, push_id: str) -> str:
-    """Want once more what was refused; the new push's id. Raises PushNotFound, NothingToPush, and what `want` does."""
-    await push(scope, push_id)
-    async with scope.tx() as tx:
-        refused = await store.refused(tx, push_id)
-    if not refused:
-        raise NothingToPush("Nothing of this push was refused.")
-    wants = [
-        Want(row["listing_id"], name, read(name, row["value"]), row["variant"], row["location"])
-        for row in refused
-        for name in (EditField(row["field"]),)
-    ]
-    return await want(scope, wants, "retry")

@@ -10,10 +10,11 @@ from isthmus.features.pushes.errors import NothingToPush, NotWritable, WrongEdit
 from isthmus.features.pushes.events import PushRequested
 from isthmus.features.pushes.model.edits import ItemState, Place
 from isthmus.features.pushes.model.values import checked, shown
+from isthmus.features.pushes.service.settling import finish
 from isthmus.features.pushes.service.shops import About, shops
 from isthmus.features.pushes.store import conflicts, edits, pushes
 from isthmus.features.pushes.store.edits import Noted, Wish
-from isthmus.features.pushes.store.pushes import Closed
+from isthmus.features.pushes.store.pushes import Closed, Lost
 from isthmus.features.records import Whole
 from isthmus.kit.errors import NotFound
 from isthmus.scope import Scope, Tx
@@ -53,7 +54,7 @@ async def want(scope: Scope, wants: Sequence[Want], origin: str = "api") -> str:
     wishes = {}
     for one in wants:
         whole = wholes[one.listing_id]
-        wish = _wish(scope, one, whole, about[whole.connection_id])
+        wish = wished(scope, one, whole, about[whole.connection_id])
         wishes[wish.place] = wish
     async with scope.tx() as tx:
         for connection_id in sorted(about):
@@ -71,12 +72,16 @@ async def _wholes(scope: Scope, wants: Sequence[Want]) -> Mapping[str, Whole]:
     return found
 
 
-async def note(tx: Tx, scope: Scope, wishes: Sequence[Wish], origin: str) -> str:
-    """Note wishes that were checked, in the caller's transaction; the push's id."""
+async def note(tx: Tx, scope: Scope, wishes: Sequence[Wish], origin: str, lost: Sequence[Lost] = ()) -> str:
+    """Note wishes that were checked, in the caller's transaction; the push's id.
+
+    `lost` are wishes that have ended already; nobody sends them.
+    """
     by = scope.principal.id
     push_id = scope.id("psh")
     noted = await edits.wish(tx, wishes, scope.now, by)
-    await pushes.open_push(tx, push_id, (origin, by), len(wishes), scope.now)
+    items = len(wishes) + len(lost)
+    await pushes.open_push(tx, push_id, (origin, by), items, scope.now)
     await pushes.add_items(tx, push_id, wishes, noted)
     await _supersede(tx, scope, noted, wishes)
     for connection_id in sorted({one.connection_id for one in wishes}):
@@ -88,9 +93,11 @@ async def note(tx: Tx, scope: Scope, wishes: Sequence[Wish], origin: str) -> str
             "field": one.place.field,
             "value": shown(one.value),
         }
-        for one in wishes[:_TOLD]
+        for one in [*wishes, *(one.wish for one in lost)][:_TOLD]
     ]
-    tx.emit(PushRequested(subject=push_id, body={"items": len(wishes), "origin": origin, "first": told}))
+    tx.emit(PushRequested(subject=push_id, body={"items": items, "origin": origin, "first": told}))
+    if lost:
+        await finish(tx, scope, await pushes.add_lost(tx, push_id, len(wishes), lost, scope.now))
     return push_id
 
 
@@ -101,7 +108,8 @@ async def _supersede(tx: Tx, scope: Scope, noted: Mapping[Place, Noted], wishes:
     await conflicts.ours_now(tx, {noted[one.place].edit_id: one.value for one in wishes if noted[one.place] in older})
 
 
-def _wish(scope: Scope, given: Want, whole: Whole, about: About) -> Wish:
+def wished(scope: Scope, given: Want, whole: Whole, about: About) -> Wish:
+    """What is to be noted of it. Raises WrongEdit, NotWritable."""
     field = given.field
     if field not in about.writing.fields:
         raise NotWritable(details={"field": field, "provider": about.provider, "fields": list(about.writing.fields)})

@@ -22,6 +22,14 @@ select $1, $2, w.number, w.edit_id, w.version, w.connection_id, w.listing_id, w.
 from jsonb_to_recordset($3::jsonb) as w (number integer, edit_id text, version integer, connection_id text,
   listing_id text, variant text, field text, location text, value jsonb)
 """
+_LOST: Final = """
+insert into push_items (tenant_id, push_id, number, edit_id, version, connection_id, listing_id, variant, field,
+  location, value, state, code, reason, finished_at)
+select $1, $2, w.number, w.edit_id, 1, w.connection_id, w.listing_id, w.variant, w.field, w.location, w.value,
+  'refused', w.code, w.reason, $4
+from jsonb_to_recordset($3::jsonb) as w (number integer, edit_id text, connection_id text, listing_id text,
+  variant text, field text, location text, value jsonb, code text, reason text)
+"""
 _CLOSE: Final = """
 update push_items i set state = case when i.version = w.version then w.state else 'superseded' end,
   code = case when i.version = w.version then w.code end, reason = case when i.version = w.version then w.reason end,
@@ -107,6 +115,15 @@ class Closed:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A wish that was refused before anybody could send it."""
+
+    wish: Wish
+    code: str
+    reason: str
+
+
 async def open_push(tx: Tx, id_: str, told: tuple[str, str], items: int, now: datetime) -> None:
     """Note a push; `told` is where it came from and who wants it."""
     await tx.execute_sql(_OPEN, tx.tenant_id, id_, *told, items, now)
@@ -115,20 +132,33 @@ async def open_push(tx: Tx, id_: str, told: tuple[str, str], items: int, now: da
 async def add_items(tx: Tx, push_id: str, wishes: Sequence[Wish], noted: Mapping[Any, Noted]) -> None:
     """The items of a push, in their order."""
     rows = [
-        {
-            "number": number,
-            "edit_id": noted[one.place].edit_id,
-            "version": noted[one.place].version,
-            "connection_id": one.connection_id,
-            "listing_id": one.place.listing_id,
-            "variant": one.place.variant,
-            "field": one.place.field,
-            "location": one.place.location,
-            "value": kept(one.value),
-        }
+        {**_item(number, one), "edit_id": noted[one.place].edit_id, "version": noted[one.place].version}
         for number, one in enumerate(wishes, 1)
     ]
     await tx.execute_sql(_ITEMS, tx.tenant_id, push_id, rows)
+
+
+def _item(number: int, one: Wish) -> dict[str, object]:
+    return {
+        "number": number,
+        "edit_id": one.id,
+        "connection_id": one.connection_id,
+        "listing_id": one.place.listing_id,
+        "variant": one.place.variant,
+        "field": one.place.field,
+        "location": one.place.location,
+        "value": kept(one.value),
+    }
+
+
+async def add_lost(tx: Tx, push_id: str, behind: int, lost: Sequence[Lost], now: datetime) -> list[str]:
+    """Items of a push that have ended, `behind` so many others; the push, if none of it waits."""
+    rows = [
+        {**_item(number, one.wish), "code": one.code, "reason": one.reason}
+        for number, one in enumerate(lost, behind + 1)
+    ]
+    await tx.execute_sql(_LOST, tx.tenant_id, push_id, rows, now)
+    return await _finished(tx, [{"push_id": push_id}], now)
 
 
 async def close(tx: Tx, closed: Sequence[Closed], now: datetime) -> list[str]:
