@@ -70,6 +70,7 @@ def parts(
         sync.Besides(uploads.moved),
         uploads.Formats(registry.folders()),
         webhooks_in.Handlers(),
+        webhooks_in.Marks(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
         pushes.Lines(),

@@ -208,7 +208,7 @@ async def test_a_replay_stands_behind_what_comes_in_meanwhile_within_a_lane_too(
     (row,) = await world.rows("select distinct key from webhook_tasks where state = 'waiting'")
     async with scope.tx() as tx:
         span = (scope.now, timedelta(minutes=1))
-        first = await tasks.claim(tx, (TEN, row["key"]), span, limit=9, dropped=False)
+        first = await tasks.claim(tx, (TEN, row["key"]), span, limit=1, dropped=False)
     assert len(first) == 1
     await push(world, {"n": 3}, {"n": 4}, event="ordered", at=place)
     await world.work(TEN)

@@ -3,6 +3,7 @@
 Pages and not seconds, so that it holds on any machine; `bench/webhooks_accept_full.py` has the seconds.
 """
 
+import asyncio
 import contextlib
 import json
 from datetime import timedelta
@@ -16,6 +17,7 @@ from tests.given.webhooks_in import World
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database, Tx, connect
+from isthmus.features.webhooks_in.service.marks import Marks
 from isthmus.features.webhooks_in.store import intake, planning, tasks, working
 from isthmus.kit import ids
 
@@ -62,7 +64,7 @@ def written(world: World, source_id: str, delivery_id: str) -> dict[str, tuple[s
         "what is kept": (intake._KEEP, ([fresh.encode()[-16:]], [now], [b"{}"], none, *texts, "", [0], now)),
         "what is to be done": (tasks._ADD, (*task, now)),
         "where it goes": (working._ROUTE, ([delivery_id], [TEN], none, ["waiting"], none, TEN, now)),
-        "what is taken": (tasks._CLAIM, (TEN, "key", now, now + timedelta(minutes=1), 100, "waiting")),
+        "what is taken": (tasks._CLAIM, (TEN, "key", now, now + timedelta(minutes=1), 100, "waiting", "")),
         "how it ended": (tasks._FINISH, (TEN, *ended)),
         "where it stands": (tasks._SETTLE_AND_OPEN, (TEN, [delivery_id], now)),
         "its timeline": (
@@ -81,7 +83,7 @@ async def pages(world: World, source_id: str, delivery_id: str) -> dict[str, int
         "what is due": (tasks._DUE, (now, now, 500)),
         "what a worker takes": (
             tasks._CLAIM,
-            (TEN, f"{source_id}/none", now, now + timedelta(minutes=1), 100, "waiting"),
+            (TEN, f"{source_id}/none", now, now + timedelta(minutes=1), 100, "waiting", ""),
         ),
         "how far it is": (tasks._OF, (TEN, delivery_id)),
     }
@@ -120,3 +122,50 @@ async def test_a_past_makes_no_delivery_dearer(world: World, copied: Copy, size:
     assert {name: count for name, count in beside.items() if count > alone[name] * 1.25 + 6} == {}, (alone, beside)
     await admin.execute("truncate webhook_inbox, webhook_tasks, webhook_seen, webhook_steps")
     await admin.close()
+
+
+_ENDED = """
+insert into webhook_tasks (tenant_id, delivery_id, handler, key, priority, lane, gated, state, next_at)
+select $1, g.id, 'hdl_x', $3, 100, $5, false, 'waiting', $4 from unnest($2::text[]) as g (id)
+"""
+
+
+async def ended(world: World, key: str, count: int, lane: str | None = None) -> str:
+    """So many more tasks of this worker were taken and are done; the last of their deliveries."""
+    now, those = world.system.now, [f"inb_{one}" for one in sorted(ids.many(count, world.system.clock))]
+    async with world.system.tx() as tx:
+        await tx.execute_sql(_ENDED, TEN, those, key, now, lane)
+    for state in ("handling", "done"):
+        async with world.system.tx() as tx:
+            await tx.execute_sql("update webhook_tasks set state = $2 where key = $1 and state <> 'done'", key, state)
+    return those[-1]
+
+
+async def claiming(world: World, key: str, since: str) -> int:
+    """The pages that a worker touches that looks for more from a delivery on."""
+    now = world.system.now
+    async with world.system.tx() as tx:
+        values = (TEN, key, now, now + timedelta(minutes=1), 100, "waiting", since)
+        await _touched(tx, tasks._CLAIM, values)
+        return await _touched(tx, tasks._CLAIM, values)
+
+
+async def test_what_ended_under_a_held_snapshot_makes_no_claim_from_the_mark_on_dearer(world: World) -> None:
+    key, marks = "src_held/hdl_x", Marks()
+    async with past.held(world.system):
+        costs = []
+        for count in (200, 2_000, 2_000):
+            last = await ended(world, key, count)
+            # what another process makes durable late has an older id
+            await asyncio.sleep(0.26)
+            marks.took((TEN, key), await ended(world, key, 20), None)
+            marks.looked((TEN, key), 0.0, 0.0, fruitful=False)
+            since = marks.since((TEN, key), 0.5)
+            assert since is not None
+            assert since > last
+            costs.append(await claiming(world, key, since))
+        everything = await claiming(world, key, "")
+    # the twenty behind the mark lie on a page each at worst, in two forms
+    assert max(costs) <= 2 * 20 + 10, costs
+    # and so it would be if all of it were looked at
+    assert everything > 4 * max(costs), (everything, costs)

@@ -200,7 +200,7 @@ async def test_a_worker_that_took_all_that_was_due_looks_only_for_what_another_o
     await pushed(world, *(news(111, number=number) for number in range(3)))
     with written_down() as told:
         await working.work(world.scope("ten_one"), "con_one/sync")
-    assert len([one for one in told if "with due as materialized" in one]) == 2
+    assert len([one for one in told if "with near as materialized" in one]) == 2
     assert [row["state"] for row in await log(world)] == ["done"] * 3
 
 

@@ -19,3 +19,4 @@ from isthmus.features.webhooks_in.service.managing import Wanted as Wanted
 from isthmus.features.webhooks_in.service.managing import add as add
 from isthmus.features.webhooks_in.service.managing import remove as remove
 from isthmus.features.webhooks_in.service.managing import sources as sources
+from isthmus.features.webhooks_in.service.marks import Marks as Marks

@@ -163,6 +163,14 @@ TASKS = tenant_table(
     Column("result", JSONB),
     Column("done_at", _TIME),
     Index("webhook_tasks_open", "tenant_id", "key", "delivery_id", postgresql_where=_OPEN),
+    Index(
+        "webhook_tasks_lanes",
+        "tenant_id",
+        "key",
+        "lane",
+        "delivery_id",
+        postgresql_where=sql("state in ('waiting', 'handling') and lane is not null"),
+    ),
     Index("webhook_tasks_due", "next_at", postgresql_where=_OPEN),
     Index("webhook_tasks_done", "done_at", postgresql_using="brin"),
 )

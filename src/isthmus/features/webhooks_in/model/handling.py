@@ -184,6 +184,11 @@ def behind(task: Task) -> Task:
     return replace(task, lane=f"{_BEHIND}{task.lane}")
 
 
+def in_front(lane: str) -> str | None:
+    """The lane that goes before this one; None where it stands behind none."""
+    return lane.removeprefix(_BEHIND) if lane.startswith(_BEHIND) else None
+
+
 def worker_key(place: str, handler: str) -> str:
     """What wakes the worker of a handler: handlers do not wait for each other."""
     return f"{place}/{handler}"

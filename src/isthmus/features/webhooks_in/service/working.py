@@ -4,7 +4,6 @@ Each handler has its own tasks, worker, schedule and dead letters, so that none 
 its worker is taken up again alone: it can harm nothing but itself, and becomes a dead letter as well.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,11 +14,13 @@ from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.events import DeliveryDied
 from isthmus.features.webhooks_in.model.deliveries import State, next_attempt
-from isthmus.features.webhooks_in.model.handling import BUILT_IN, RESERVED, Action, Rule, Subject
-from isthmus.features.webhooks_in.service import acting, obeying, planning
+from isthmus.features.webhooks_in.model.handling import BUILT_IN, RESERVED, Action, Rule, Subject, in_front
+from isthmus.features.webhooks_in.service import acting, calling, obeying, planning
 from isthmus.features.webhooks_in.service.acting import Job, Outcome
+from isthmus.features.webhooks_in.service.calling import LATER, Lane
 from isthmus.features.webhooks_in.service.handlers import Handler, handlers
 from isthmus.features.webhooks_in.service.intake import ROUTE
+from isthmus.features.webhooks_in.service.marks import Marks
 from isthmus.features.webhooks_in.service.planning import Expressions
 from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
@@ -60,22 +61,80 @@ class _Known:
         return self.rule.retries if self.rule else None
 
 
+@dataclass(slots=True)
+class _Look:
+    """How one worker looks for what is due: from its mark on, or at everything, and what it knows of that by now."""
+
+    scope: Scope
+    key: str
+    marks: Marks
+    whole: bool = False
+    more: bool = True
+    fruitful: bool = False
+    ticks: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def owner(self) -> tuple[str, str]:
+        return self.scope.tenant_id, self.key
+
+    async def take(self, tx: ScopeTx) -> list[Any]:
+        """The next ones that are due; none where another look is to be taken later, or nothing is left."""
+        begun = self.scope.clock.monotonic()
+        since = self.marks.since(self.owner, begun)
+        if since is not None:
+            self.whole = False
+            return await self._claim(tx, since=since) if self.more else []
+        if not self.whole:
+            self.whole = self.more = True
+        if self.more:
+            self.ticks = begun
+            rows = await self._claim(tx)
+            self.seconds = self.scope.clock.monotonic() - begun
+            if rows:
+                return rows
+        # what ended its worker once is taken up alone
+        return await self._claim(tx, limit=1, dropped=True)
+
+    async def _claim(self, tx: ScopeTx, *, since: str = "", limit: int = _AT_ONCE, dropped: bool = False) -> list[Any]:
+        span = (self.scope.now, self.scope.part(Settings).lease)
+        return await tasks.claim(tx, self.owner, span, limit=limit, dropped=dropped, since=since)
+
+    def took(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Note what was taken, once that is committed."""
+        laned = any(row["lane"] is not None for row in rows)
+        # what comes later has a wake-up of its own; only those that wait behind another one in a lane have none
+        self.more = self.more and (len(rows) >= _AT_ONCE or laned)
+        self.fruitful = self.fruitful or (self.whole and self.marks.behind(self.owner, rows[0]["delivery_id"]))
+        if laned:
+            self.marks.forget(self.owner)
+        else:
+            self.marks.took(self.owner, rows[-1]["delivery_id"], rows[0]["passed"])
+
+    async def end(self) -> None:
+        """Nothing is left of what was looked at: ask for a look at everything where this was none."""
+        if self.whole:
+            self.marks.looked(self.owner, self.ticks, self.seconds, fruitful=self.fruitful)
+            return
+        ticks = self.scope.clock.monotonic()
+        wait = self.marks.wait(self.owner, ticks)
+        if wait is not None:
+            await _wake(self.scope, self.key, timedelta(seconds=wait))
+            self.marks.asked(self.owner, ticks + wait)
+
+
 async def work(scope: Scope, key: str) -> None:
     """Work off what is due for a handler at a connection, or at a source without one."""
-    owner, lease = (scope.tenant_id, key), scope.part(Settings).lease
-    more = True
+    marks = scope.engine.parts.get(Marks)
+    look = _Look(scope, key, marks if isinstance(marks, Marks) else Marks(every=0.0))
     while True:
-        span = (scope.now, lease)
         async with scope.tx() as tx:
-            rows = await tasks.claim(tx, owner, span, limit=_AT_ONCE, dropped=False) if more else []
-            if not rows:
-                # what ended its worker once is taken up alone
-                rows = await tasks.claim(tx, owner, span, limit=1, dropped=True)
+            rows = await look.take(tx)
             known = await _known(scope, tx, rows) if rows else None
         if known is None:
+            await look.end()
             return
-        # what comes later has a wake-up of its own; only those that wait behind another one in a lane have none
-        more = more and (len(rows) >= _AT_ONCE or any(row["lane"] is not None for row in rows))
+        look.took(rows)
         if any(job.subject.source_id not in known.sources for job in known.jobs):
             # it came in at a source of the deployment's own
             known = replace(known, sources={**await planning.lent(scope), **known.sources})
@@ -83,6 +142,14 @@ async def work(scope: Scope, key: str) -> None:
             await _attempt(scope, known, rows)
         except _Overtaken:
             return
+        if scope.engine.queue.stopping.is_set():
+            await _wake(scope, key)
+            return
+
+
+async def _wake(scope: Scope, key: str, after: timedelta | None = None) -> None:
+    async with scope.tx() as tx:
+        await tx.enqueue(HANDLE, key, after=after)
 
 
 async def _known(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> _Known:
@@ -111,8 +178,9 @@ async def _attempt(scope: Scope, known: _Known, rows: Sequence[Mapping[str, Any]
     outcomes = {id_: Outcome("failed", "Its worker ended again and again.") for id_ in worn}
     publishing: list[Job] = []
     if known.function is not None:
-        outcomes |= await _call(scope, known, fine)
-    elif known.rule is None:
+        await _call(scope, known, rows, fine, outcomes)
+        return
+    if known.rule is None:
         outcomes |= {job.subject.id: _orphan(str(rows[0]["handler"])) for job in fine}
     elif known.rule.action == Action.SYNC:
         outcomes |= await acting.read(scope, fine)
@@ -129,18 +197,43 @@ def _orphan(name: str) -> Outcome:
     return Outcome("again", "No process that knows this handler has come by.")
 
 
-async def _call(scope: Scope, known: _Known, jobs: Sequence[Job]) -> dict[str, Outcome]:
-    """Several at a time: they are independent, or their lane let only one through."""
-    function = known.function
+async def _call(
+    scope: Scope,
+    known: _Known,
+    rows: Sequence[Mapping[str, Any]],
+    jobs: Sequence[Job],
+    outcomes: dict[str, Outcome],
+) -> None:
+    """Call the function for all of them, and write down piece by piece how it went.
+
+    What has not begun by a quarter of the lease is handed back: nobody else is to believe that this worker is dead.
+    """
+    function, key = known.function, str(rows[0]["key"])
     assert function is not None  # noqa: S101 - the caller looked
-    slots = asyncio.Semaphore(scope.part(Settings).calls_at_once)
+    lanes = calling.in_lanes(jobs, {row["delivery_id"]: row["lane"] for row in rows})
+    until = scope.clock.monotonic() + scope.part(Settings).lease.total_seconds() / 4
+    while rows:
+        outcomes |= await calling.some(scope, function, known.sources, lanes)
+        lanes = [lane for lane in lanes if lane[1]]
+        if not lanes or scope.clock.monotonic() >= until or await _gives_way(scope, key, lanes):
+            outcomes |= {job.subject.id: LATER for _, left in lanes for job in left}
+            ended = rows
+        else:
+            ended = [row for row in rows if row["delivery_id"] in outcomes]
+        await _write(scope, known, ended, outcomes, ())
+        over = {row["delivery_id"] for row in ended}
+        rows = [row for row in rows if row["delivery_id"] not in over]
 
-    async def one(job: Job) -> tuple[str, Outcome]:
-        async with slots:
-            source = known.sources.get(job.subject.source_id)
-            return job.subject.id, await acting.call(scope, function, source, job)
 
-    return dict(await asyncio.gather(*(one(job) for job in jobs)))
+async def _gives_way(scope: Scope, key: str, lanes: Sequence[Lane]) -> bool:
+    """Whether to hand back what has not begun: the process stops, or something came in beside what is replayed."""
+    if scope.engine.queue.stopping.is_set():
+        return True
+    beside = [live for name, _ in lanes if name is not None and (live := in_front(name)) is not None]
+    if not beside:
+        return False
+    async with scope.tx() as tx:
+        return await tasks.pressed(tx, (scope.tenant_id, key), beside, scope.now)
 
 
 async def _write(
@@ -151,10 +244,7 @@ async def _write(
     publishing: Sequence[Job],
 ) -> None:
     async with scope.tx() as tx:
-        if known.rule is not None:
-            for job in publishing:
-                source = known.sources.get(job.subject.source_id)
-                outcomes[job.subject.id] = acting.forward(tx, known.rule, source, job)
+        outcomes |= _forward(tx, known, rows, publishing)
         ended = [_ended(scope, known, row, outcomes.get(row["delivery_id"])) for row in rows]
         theirs, opened = await tasks.finish(tx, scope.tenant_id, ended, scope.now)
         if publishing and len(theirs) < len(ended):
@@ -162,7 +252,25 @@ async def _write(
             raise _Overtaken
         await _note(scope, tx, [one for one in ended if (one.delivery_id, one.handler) in theirs], outcomes)
         await scope.engine.queue.enqueue_all(tx, [Wake(HANDLE, key, scope.tenant_id) for key in opened])
-        await _come_back(scope, tx, str(rows[0]["key"]), ended)
+        tried = [one for one in ended if outcomes.get(one.delivery_id) is not LATER]
+        await _come_back(scope, tx, str(rows[0]["key"]), tried)
+
+
+def _forward(tx: ScopeTx, known: _Known, rows: Sequence[Mapping[str, Any]], jobs: Sequence[Job]) -> dict[str, Outcome]:
+    """Publish what may be published; behind a failure nothing of its lane goes out."""
+    lanes = {row["delivery_id"]: row["lane"] for row in rows}
+    found: dict[str, Outcome] = {}
+    stopped: set[str] = set()
+    for job in jobs:
+        assert known.rule is not None  # noqa: S101 - only what a rule forwards is given here
+        lane = lanes[job.subject.id]
+        if lane in stopped:
+            found[job.subject.id] = LATER
+            continue
+        found[job.subject.id] = acting.forward(tx, known.rule, known.sources.get(job.subject.source_id), job)
+        if lane is not None and found[job.subject.id].kind == "failed":
+            stopped.add(lane)
+    return found
 
 
 async def _come_back(scope: Scope, tx: ScopeTx, key: str, ended: Sequence[Ended]) -> None:
@@ -195,6 +303,8 @@ def _ended(scope: Scope, known: _Known, row: Mapping[str, Any], outcome: Outcome
     """A delivery that was forgotten meanwhile has no outcome."""
     outcome = outcome or Outcome("ignored", "The delivery was forgotten meanwhile.")
     make = partial(Ended, row["delivery_id"], row["handler"], row["attempts"])
+    if outcome is LATER:
+        return make(State.WAITING, 1, scope.now, row["reason"], None, None, None)
     if outcome.kind == "again":
         pause = _AGAIN if known.rule is not None else _ELSEWHERE
         return make(State.WAITING, 1, scope.now + pause, outcome.message, None, None, None)

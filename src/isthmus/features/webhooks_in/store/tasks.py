@@ -20,18 +20,20 @@ on conflict (tenant_id, delivery_id, handler) do update
       state = 'waiting', next_at = excluded.next_at, attempts = 0, reason = null, done_at = null
   where webhook_tasks.state <> 'handling'
 """
-# An open task of a lane that came earlier goes first, and what is replayed stands in a lane beside it: behind all that
-# is open there, while in neither lane anything is begun beside what is under way in the other. A gated one waits for
-# the first attempts of the others.
+# Of a lane as many are taken as stand at its front without a gap: what is handled, waits for its time or cannot be had
+# holds all behind it back. What is replayed stands in a lane beside its own: behind all that is open there, while in
+# neither lane anything is begun beside what is under way in the other. A gated one waits for the first attempts of the
+# others. With them comes the first that was due and could not be had.
 _CLAIM = """
-with due as materialized (
-  select w.tenant_id, w.delivery_id, w.handler from webhook_tasks w
-  where w.tenant_id = $1 and w.key = $2 and w.state = $6 and w.state in ('waiting', 'handling') and w.next_at <= $3
+with near as materialized (
+  select w.tenant_id, w.delivery_id, w.handler, w.lane from webhook_tasks w
+  where w.tenant_id = $1 and w.key = $2 and w.delivery_id >= $7
+    and w.state = $6 and w.state in ('waiting', 'handling') and w.next_at <= $3
     and not exists (select from webhook_halts where tenant_id = $1)
     and (w.lane is null or not exists (
       select from webhook_tasks e
       where e.tenant_id = $1 and e.key = w.key and e.lane = w.lane and e.delivery_id < w.delivery_id
-        and e.state in ('waiting', 'handling'))
+        and e.state in ('waiting', 'handling') and (e.state = 'handling' or e.next_at > $3))
       and not exists (
       select from webhook_tasks b
       where b.tenant_id = $1 and b.key = w.key and b.state in ('waiting', 'handling')
@@ -42,10 +44,30 @@ with due as materialized (
       where s.tenant_id = $1 and s.delivery_id = w.delivery_id and s.priority < w.priority
         and (s.state = 'waiting' and s.attempts = 0 and s.reason is null or s.state = 'handling' and s.attempts = 1)))
   order by w.delivery_id limit $5 for update skip locked
+), due as materialized (
+  select n.tenant_id, n.delivery_id, n.handler from near n
+  where n.lane is null or not exists (
+    select from webhook_tasks e
+    where e.tenant_id = $1 and e.key = $2 and e.lane = n.lane and e.delivery_id < n.delivery_id
+      and e.state in ('waiting', 'handling') and e.delivery_id not in (select delivery_id from near))
+), taken as (
+  update webhook_tasks t set state = 'handling', attempts = t.attempts + 1, next_at = $4 from due
+  where t.tenant_id = due.tenant_id and t.delivery_id = due.delivery_id and t.handler = due.handler
+  returning t.delivery_id, t.handler, t.key, t.attempts, t.lane, t.reason
 )
-update webhook_tasks t set state = 'handling', attempts = t.attempts + 1, next_at = $4 from due
-where t.tenant_id = due.tenant_id and t.delivery_id = due.delivery_id and t.handler = due.handler
-returning t.delivery_id, t.handler, t.key, t.attempts, t.lane
+select delivery_id, handler, key, attempts, lane, reason, (
+  select min(p.delivery_id) from webhook_tasks p
+  where p.tenant_id = $1 and p.key = $2 and p.delivery_id >= $7 and p.delivery_id < (select max(delivery_id) from due)
+    and p.state = 'waiting' and p.state in ('waiting', 'handling') and p.next_at <= $3
+    and p.delivery_id not in (select delivery_id from due)) as passed
+from taken
+"""
+_PRESSED = """
+select exists (
+  select from webhook_tasks
+  where tenant_id = $1 and key = $2 and lane = any($3::text[]) and next_at <= $4
+    and state = 'waiting' and state in ('waiting', 'handling')
+) as pressed
 """
 # The deliveries are locked first, so that of two that end tasks of one the later sees what the other has settled. The
 # number of the attempt is the fence: a worker that was believed dead ends nothing.
@@ -140,16 +162,22 @@ async def add(tx: Tx, owned: Sequence[tuple[str, Task]], now: datetime) -> None:
 
 
 async def claim(
-    tx: Tx, owner: tuple[str, str], span: tuple[datetime, timedelta], *, limit: int, dropped: bool
+    tx: Tx, owner: tuple[str, str], span: tuple[datetime, timedelta], *, limit: int, dropped: bool, since: str = ""
 ) -> list[asyncpg.Record]:
-    """Take what is due for a (tenant, key), in the order in which it came.
+    """Take what is due for a (tenant, key) from this delivery on, in the order in which it came.
 
-    dropped: those that another worker has held for too long. `span` is now and for how long they are held.
+    dropped: those that another worker has held for too long. `span` is now and for how long they are held. `passed`
+    of each is the first before the last of them that is due as well and could not be had.
     """
     now, lease = span
     state = "handling" if dropped else "waiting"
-    rows = await tx.fetch_sql(_CLAIM, *owner, now, now + lease, limit, state)
+    rows = await tx.fetch_sql(_CLAIM, *owner, now, now + lease, limit, state, since)
     return sorted(rows, key=lambda row: str(row["delivery_id"]))
+
+
+async def pressed(tx: Tx, owner: tuple[str, str], lanes: Sequence[str], now: datetime) -> bool:
+    """Whether anything in these lanes of a (tenant, key) could begin."""
+    return bool((await tx.fetch_sql(_PRESSED, *owner, list(lanes), now))[0]["pressed"])
 
 
 async def finish(
