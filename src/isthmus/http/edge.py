@@ -3,21 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from isthmus.http import redact
 from isthmus.http.addresses import Callers, Hosts, is_plain, limit_key
 from isthmus.http.answers import enveloped
 from isthmus.http.asgi import KEY, LINK, REQUEST_ID, AsgiScope, Receive, Send
 from isthmus.http.auth import Doorkeeper
-from isthmus.http.binding import Given
 from isthmus.http.bodies import (
     CappedBody,
     Gone,
@@ -29,29 +26,28 @@ from isthmus.http.bodies import (
 )
 from isthmus.http.cors import Cors
 from isthmus.http.errors import (
-    CannotStart,
+    HeavyRequestsWait,
     MethodNotAllowed,
     Misdirected,
     TooLarge,
     as_problem,
-    invalid,
     problem_answer,
 )
 from isthmus.http.exchange import Exchange, given_id
 from isthmus.http.fronts import Arrival, Front
 from isthmus.http.gate import Gate, Refusals
 from isthmus.http.holding import RETRY_SECONDS, Holding, NoRoom, weight
-from isthmus.http.idempotency import Requested, Taking, claim_of, digest_of_form, once
+from isthmus.http.lanes import Lanes
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.logging import access as log_access
 from isthmus.http.metrics import Traffic
-from isthmus.http.routes import ONCE, WRAPPED, Declaration, DeclaredRoute, Work
+from isthmus.http.routes import WRAPPED, DeclaredRoute
+from isthmus.http.running import declaration_of, run, searched, tenant_of
 from isthmus.http.settings import HttpSettings
 from isthmus.http.table import RouteTable
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Invalid, NotFound, Problem, Unavailable
-from isthmus.scope import Scope
 
 _log = logging.getLogger("isthmus.http")
 _NOTHING = nullcontext()
@@ -99,6 +95,7 @@ class Edge:
         self._clock = parts.clock
         self._traffic = parts.traffic
         self._holding = Holding(parts.settings.held_bytes)
+        self._lanes = Lanes(parts.settings)
         self._fronts = tuple(parts.fronts.items())
         self._hosts = Hosts(parts.settings.hosts)
         self._callers = Callers(parts.settings.trusted_proxies)
@@ -148,7 +145,7 @@ class Edge:
             return
         route, scope["path_params"] = self._route(scope)
         exchange.route = route
-        declaration = _declaration(route)
+        declaration = declaration_of(route)
         pairs = parse_query(scope["query_string"])
         if not declaration.open_query:
             refuse_credentials(pairs)
@@ -167,21 +164,43 @@ class Edge:
         size = weight(headers, cap, passing=not route.takes_json)
         async with asyncio.timeout(seconds):
             with self._holding.take(tenant_id, size) if size else _NOTHING:
-                response = await _run(route, scope, body, send, query)
+                response = await self._work(route, scope, body, send, query)
             if response is not None:
                 if declaration.envelope:
                     response = enveloped(response, exchange.request_id, self._clock.now())
                 await response(scope, body, send)
 
+    async def _work(
+        self, route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send, query: Mapping[str, list[str]]
+    ) -> Response | None:
+        """Have the route answer: what is light at once, what is heavy in a turn of its tenant (RL-12)."""
+        declaration, lanes = declaration_of(route), self._lanes
+        heavy = declaration.heavy or searched(route, query)
+        if heavy is not None:
+            tenant_id = tenant_of(scope)
+            response = await run(route, scope, body, send, query, lanes.turn(heavy, tenant_id))
+            if isinstance(response, StreamingResponse):
+                await lanes.paced(heavy, tenant_id, response)
+            return response
+        if declaration.streamed:
+            return await run(route, scope, body, send, query)
+        lanes.light += 1
+        try:
+            return await run(route, scope, body, send, query)
+        finally:
+            lanes.light -= 1
+            if lanes.waiting and not lanes.light:
+                lanes.go_on()
+
     def _is_embedded(self, scope: AsgiScope, headers: Mapping[bytes, bytes]) -> bool:
         """Whether foreign pages may call what an OPTIONS request asks about; which of them, the key tells then."""
         method = headers.get(b"access-control-request-method", b"").decode("latin-1")
         found = self._table.find(method, scope["path"])
-        return found is not None and _declaration(found[0]).embed
+        return found is not None and declaration_of(found[0]).embed
 
     def _leave_envelope(self, scope: AsgiScope, exchange: Exchange, route: DeclaredRoute) -> None:
         """For answers that the framework sends by itself, which do not come by here again."""
-        if route.binder is None and _declaration(route).envelope:
+        if route.binder is None and declaration_of(route).envelope:
             scope[WRAPPED] = lambda answer: enveloped(answer, exchange.request_id, self._clock.now())
 
     def _route(self, scope: AsgiScope) -> tuple[DeclaredRoute, dict[str, str]]:
@@ -189,7 +208,7 @@ class Edge:
         if not is_plain(scope.get("raw_path") or path.encode(), path):
             raise NotFound("There is nothing at this address.")
         found = self._table.find("GET" if method == "HEAD" else method, path)
-        if found is not None and not (method == "HEAD" and _declaration(found[0]).stream):
+        if found is not None and not (method == "HEAD" and declaration_of(found[0]).stream):
             return found
         allowed = self._table.allowed(path)
         if not allowed:
@@ -255,6 +274,8 @@ class Edge:
         if isinstance(failure, Refused):
             exchange.standing = failure.standing
             self._traffic.refused(failure.limit)
+        if isinstance(failure, HeavyRequestsWait):
+            self._traffic.refused("heavy")
         if isinstance(failure, NoRoom):
             self._traffic.refused("room")
             problem = Unavailable(str(failure), retry_after=RETRY_SECONDS)
@@ -293,12 +314,6 @@ class Edge:
         log_access(access, exchange.request_id, self._clock.now())
 
 
-def _declaration(route: DeclaredRoute) -> Declaration:
-    if route.declaration is None:
-        raise CannotStart(f"The route {route.path} declares nothing.")
-    return route.declaration
-
-
 def _check_once(scope: AsgiScope) -> None:
     names = [name for name, _ in scope["headers"]]
     for name in _ONCE:
@@ -311,60 +326,6 @@ def _shown_path(exchange: Exchange, scope: AsgiScope) -> str:
     if exchange.shown:
         return exchange.shown
     return exchange.route.path if exchange.route is not None else redact.text(str(scope["path"])[:200])
-
-
-async def _run(
-    route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send, query: Mapping[str, list[str]]
-) -> Response | None:
-    """The endpoint's answer; None where the framework went its own way and has sent it already."""
-    exchange: Exchange = scope[KEY]
-    keyed = _keyed(route, exchange, scope)
-    if route.binder is None:
-        if exchange.faults:
-            raise invalid(exchange.faults)
-        if keyed:
-            scope[ONCE] = partial(_once_by_framework, route, exchange)
-        await _run_by_framework(route, scope, body, send)
-        return None
-    raw = await body.read() if route.takes_json else b""
-    given = Given(Request(scope, body, send), scope["path_params"], query, exchange.headers, exchange.faults)
-    work = partial(route.respond, given, raw)
-    return await _once(route, exchange, scope, raw, work) if keyed else await work()
-
-
-def _keyed(route: DeclaredRoute, exchange: Exchange, scope: AsgiScope) -> bool:
-    """Whether the request's effect is to be bound to an Idempotency-Key."""
-    shown = b"idempotency-key" in exchange.headers and exchange.principal is not None
-    return shown and scope["method"] == "POST" and not _declaration(route).passes_on
-
-
-async def _once(route: DeclaredRoute, exchange: Exchange, scope: AsgiScope, content: bytes, work: Work) -> Response:
-    opened: Scope = scope["app"].open_scope(exchange.principal, exchange.facts)
-    requested = Requested(scope["method"], scope["path"], exchange.query, content)
-    exchange.taking = Taking(claim_of(opened, exchange.headers[b"idempotency-key"], route.path, requested))
-    return await once(opened, exchange.taking, work, _declaration(route).secret_fields)
-
-
-async def _once_by_framework(route: DeclaredRoute, exchange: Exchange, request: Request, work: Work) -> Response:
-    """A form is the same whatever stands between its parts; the framework reads it no second time."""
-    if route.takes_json:
-        return await _once(route, exchange, request.scope, await request.body(), work)
-    async with request.form() as form:
-        return await _once(route, exchange, request.scope, await digest_of_form(form), work)
-
-
-async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send) -> None:
-    async with AsyncExitStack() as files:
-        scope["fastapi_middleware_astack"] = files
-        try:
-            await route.app(scope, body, send)
-        except HTTPException as refused:
-            # the framework hides why it could not read a form
-            if body.refusal is not None:
-                raise body.refusal from None
-            if refused.status_code == 400:
-                raise Invalid(f"The form cannot be read: {refused.detail}") from None
-            raise
 
 
 async def _break_off(scope: AsgiScope, failure: Exception) -> None:

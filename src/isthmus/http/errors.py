@@ -111,6 +111,17 @@ class TooManyRequests(Problem):
     status = 429
 
 
+class HeavyRequestsWait(Problem):
+    """Too many of your searches or exports wait for their turn already; nothing was done.
+
+    Send fewer of them at a time and wait as long as `Retry-After` says; `ISTHMUS_HTTP__HEAVY` says how many are
+    answered at once, `ISTHMUS_HTTP__HEAVY_WAITING` and `ISTHMUS_HTTP__HEAVY_SECONDS` how many wait and for how long.
+    """
+
+    code = "HEAVY_REQUESTS_WAIT"
+    status = 429
+
+
 class PermissionDenied(Forbidden):
     """You lack the permission for this; `details.permission` names it.
 

@@ -15,9 +15,16 @@ from starlette.responses import Response
 from isthmus.http.binding import Binder, Given, is_many
 from isthmus.http.bodies import CappedBody, check_json_type, parse_json
 from isthmus.http.deprecation import Deprecated
-from isthmus.http.errors import BadCursor, CannotStart, StepUpRequired, common, problem_responses
+from isthmus.http.errors import (
+    BadCursor,
+    CannotStart,
+    HeavyRequestsWait,
+    StepUpRequired,
+    common,
+    problem_responses,
+)
 from isthmus.http.forms import FormRequest
-from isthmus.http.settings import BY_ADDRESS, LIMITS, LimitClass
+from isthmus.http.settings import BY_ADDRESS, LIMITS, HeavyClass, LimitClass
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Permission
 
@@ -53,6 +60,7 @@ class Declaration:
     envelope: bool = False
     media_type: str = "application/json"
     passes_on: bool = False
+    heavy: HeavyClass | None = None
     step_up: bool = False
     embed: bool = False
     errors: tuple[type[Problem], ...] = ()
@@ -95,6 +103,8 @@ class Declared(TypedDict, total=False):
     open_query: bool
     #: The request is another system's and goes on to it, its Idempotency-Key too.
     passes_on: bool
+    #: It takes the lower lane, as this class; lists take it by themselves where `search` is asked for.
+    heavy: HeavyClass
     #: Takes a fresh proof from whoever has a session; so does every route that answers with a one-time secret (SE-09).
     step_up: bool
     #: Foreign pages may call it with a publishable key (AK-08).
@@ -164,6 +174,11 @@ class DeclaredRoute(APIRoute):
         response: Response = await self.binder.call(given)
         return response
 
+    @property
+    def may_be_heavy(self) -> bool:
+        """Whether it takes the lower lane, always or where it is searched."""
+        return self.declaration is not None and (self.declaration.heavy is not None or "search" in self.known_query)
+
     def declare(self, declaration: Declaration) -> None:
         """Note what the route says of itself, and what its endpoint and dependencies read."""
         self.declaration = declaration
@@ -200,6 +215,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         envelope=envelope and not stream,
         media_type="text/event-stream" if stream else declared.get("media_type", "application/json"),
         passes_on=declared.get("passes_on", False),
+        heavy=declared.get("heavy"),
         step_up=declared.get("step_up", opens),
         embed=declared.get("embed", False),
         errors=tuple(declared.get("errors", ())),
@@ -255,8 +271,12 @@ class Routes:
             made = self.router.routes[-1]
             if isinstance(made, DeclaredRoute):
                 made.declare(declaration)
-                if "cursor" in made.known_query:
-                    made.responses = problem_responses((*kinds, BadCursor), drawn=drawn)
+                more = [
+                    *([HeavyRequestsWait] if made.may_be_heavy else ()),
+                    *([BadCursor] if "cursor" in made.known_query else ()),
+                ]
+                if more:
+                    made.responses = problem_responses((*kinds, *more), drawn=drawn)
             return endpoint
 
         return declare

@@ -31,6 +31,11 @@ LIMITS: Mapping[LimitClass, int] = {
 BY_ADDRESS: frozenset[LimitClass] = frozenset({"callback", "hook", "login", "open"})
 #: What keeps guesses at credentials slow.
 GUARDING: tuple[LimitClass, ...] = ("callback", "login")
+#: What takes the lower lane, and how many of one tenant a process works on at once: lists that are searched, files
+#: that are written out (piece by piece), searches of connected systems, which mostly wait, and what is counted or
+#: planned over much that is stored.
+HeavyClass = Literal["list", "export", "search", "plan"]
+HEAVY: Mapping[HeavyClass, int] = {"list": 2, "export": 2, "search": 8, "plan": 1}
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -66,6 +71,15 @@ class HttpSettings:
         weakness.raised({name: LIMITS[name] for name in GUARDING}, "guesses are tried faster than by default"),
     )
     tenant_factor: int = _knob(10, "A tenant's limit as a multiple of one principal's.")
+    heavy: Mapping[str, int] = _knob(
+        {},
+        "Heavy requests of one tenant that a process answers at once, by class (list, export, search, plan), where "
+        "it differs from the default; the others wait in the tenant's own line.",
+    )
+    heavy_factor: int = _knob(2, "All tenants' heavy requests at once as a multiple of one tenant's.")
+    heavy_waiting: int = _knob(100, "Most heavy requests of one tenant and class that wait; others get 429.")
+    heavy_seconds: float = _knob(10.0, "Longest time a heavy request waits for its turn before it gets 429.")
+    heavy_patience: float = _knob(0.01, "Longest time a heavy request stands back for light ones under way.")
     failures_per_minute: int = _knob(
         100,
         "Refused sign-ins per minute and address before the address has to wait.",

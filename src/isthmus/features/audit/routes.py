@@ -141,6 +141,7 @@ async def list_entries(
     step_up=True,
     media_type=exports.MEDIA[Form.NDJSON],
     deadline=_EXPORT_SECONDS,
+    heavy="export",
 )
 async def export_entries(
     scope: ScopeDep,

@@ -135,6 +135,7 @@ class GlobalResultsOut(ResultsOut, frozen=True, kw_only=True):
     "/search",
     permission=USE,
     limit="search",
+    heavy="search",
     response_model=GlobalResultsOut,
     summary="Search all connected integrations at once",
     description="Far sides that can search are asked at once, the others' synced records are looked through. One that "
@@ -170,6 +171,7 @@ OneAsked = Annotated[Asked, Depends(_one_asked)]
     "/{id}/search",
     permission=USE,
     limit="search",
+    heavy="search",
     response_model=ResultsOut,
     summary="Search one integration",
     errors=(

@@ -20,6 +20,7 @@ routes = Routes(prefix="/api/tenant/export", tag="Accounts")
     summary="Everything of the tenant as a file",
     step_up=True,
     deadline=3_600.0,
+    heavy="export",
 )
 async def export(scope: ScopeDep) -> Response:
     """A line of JSON for each row, `{"table", "row"}`, and a last one with the counts: without it, it broke off.

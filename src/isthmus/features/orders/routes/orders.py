@@ -251,6 +251,7 @@ async def list_orders(scope: ScopeDep, paging: PageDep, wanted: Annotated[OrderF
     summary="Orders as a file",
     step_up=True,
     deadline=3_600.0,
+    heavy="export",
 )
 async def export_orders(
     scope: ScopeDep,

@@ -21,6 +21,7 @@ routes = Routes(prefix="/api/products", tag="Products")
     summary="Products as a file",
     step_up=True,
     deadline=3_600.0,
+    heavy="export",
 )
 async def export_products(
     scope: ScopeDep,

@@ -86,6 +86,7 @@ async def list_replays(scope: ScopeDep, paging: PageDep) -> Response:
     "",
     permission=MANAGE,
     limit="other",
+    heavy="plan",
     response_model=ReplayOut,
     status=202,
     summary="Count, or work off once more, what fits a filter",
