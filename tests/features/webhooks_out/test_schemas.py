@@ -72,3 +72,81 @@ def test_no_document_makes_the_check_fail_otherwise(document: Any) -> None:
                 check_data(schema, {"a": document})
             except WrongEvent:
                 continue
+
+
+_OTHER_DRAFT = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "dependencies": {"a": {"properties": {"s": {"pattern": "^(a+)+$"}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"properties": {"x": _OTHER_DRAFT}}, "cannot be used|may only stand"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "may only stand"),
+        ({"properties": {"x": {"$schema": "https://json-schema.org/draft/2020-12/schema"}}}, "may only stand"),
+        ({"dependencies": {"a": [{"n": n} for n in range(2_900)]}}, "`dependencies`"),
+        ({"type": [{"n": n} for n in range(2_900)]}, "more than there are"),
+    ],
+    ids=["hidden pattern", "other draft", "inner draft", "pairs of dependencies", "pairs of types"],
+)
+def test_IN_05_another_drafts_words_bring_no_expression_and_no_pairs(schema: dict[str, Any], why: str) -> None:
+    with pytest.raises(WrongSchema, match=why):
+        check_schema(schema)
+
+
+def test_IN_05_what_was_registered_when_more_was_allowed_is_not_run() -> None:
+    with pytest.raises(WrongSchema):
+        check_data({"properties": {"x": _OTHER_DRAFT}}, {"x": {"a": 1, "s": "a" * 60 + "b"}})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {"anyOf": [{"const": n} for n in range(1_700)]}}, list(range(5_000, 105_000))),
+        ({"anyOf": [{"type": "null"}] * 1_800}, list(range(100_000))),
+        ({"anyOf": [False] * 1_800}, list(range(100_000))),
+        ({"items": {"enum": [{"a": n} for n in range(2_500)]}}, [{"a": -n} for n in range(50_000)]),
+        ({"contains": True, "unevaluatedItems": False}, [1] * 250_000),
+        ({"items": {"required": [f"a{n}" for n in range(3_000)]}}, [{}] * 200_000),
+        ({"uniqueItems": True}, [{"a": n} for n in range(60_000)]),
+    ],
+    ids=["any of", "shown again and again", "refused", "enum", "unevaluated", "required", "unique"],
+)
+def test_IN_05_no_data_makes_a_schema_cost_more_than_its_budget(schema: dict[str, Any], value: Any) -> None:
+    whole = {"properties": {"x": schema}}
+    check_schema(whole)
+    with pytest.raises(WrongEvent, match="too large to be held against"):
+        check_data(whole, {"x": value})
+
+
+def test_thousands_of_lines_are_within_the_budget() -> None:
+    line = {"type": "object", "required": ["a", "b"], "properties": {name: {"type": "integer"} for name in "abcdef"}}
+    schema = {"properties": {"lines": {"type": "array", "uniqueItems": True, "items": line}}}
+    check_data(schema, {"lines": [dict.fromkeys("abcdef", n) for n in range(1_000)]})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "kept"),
+    [
+        ({"uniqueItems": True}, [1, True, "1", None, [1], {"a": 1}, 10**400, 1e300], True),
+        ({"uniqueItems": True}, [1, 1.0], False),
+        ({"uniqueItems": True}, [{"a": 1, "b": 2}, {"b": 2, "a": 1}], False),
+        ({"uniqueItems": False}, [1, 1], True),
+        ({"multipleOf": 0.1}, 0.3, True),
+        ({"multipleOf": 0.01}, 19.99, True),
+        ({"multipleOf": 0.1}, 0.35, False),
+        ({"multipleOf": 0.1}, 10**400, True),
+        ({"multipleOf": 7}, 1e300, False),
+        ({"multipleOf": 2}, "text", True),
+    ],
+)
+def test_members_and_multiples_are_told_by_their_values(schema: dict[str, Any], value: Any, kept: bool) -> None:
+    whole = {"properties": {"x": schema}}
+    check_schema(whole)
+    if kept:
+        check_data(whole, {"x": value})
+        return
+    with pytest.raises(WrongEvent):
+        check_data(whole, {"x": value})

@@ -24,3 +24,4 @@ from isthmus.features.webhooks_out.model.schedule import Outcome as Outcome
 from isthmus.features.webhooks_out.model.schedule import wait_after as wait_after
 from isthmus.features.webhooks_out.model.schemas import check_data as check_data
 from isthmus.features.webhooks_out.model.schemas import check_schema as check_schema
+from isthmus.features.webhooks_out.model.trying import weight as weight

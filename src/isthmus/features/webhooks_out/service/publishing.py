@@ -1,5 +1,6 @@
 """Event types, a tenant's own events, and the log as those read it who cannot receive."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -9,7 +10,15 @@ from typing import Any, Final
 from isthmus.engine.bus import Place, place_of
 from isthmus.features.webhooks_out.errors import EventsForgotten, EventTypeNotFound, TooManyTypes
 from isthmus.features.webhooks_out.events import EventPublished, EventTypeRegistered, EventTypeRemoved
-from isthmus.features.webhooks_out.model import Catalogue, Message, check_data, check_schema, matches, message_of
+from isthmus.features.webhooks_out.model import (
+    Catalogue,
+    Message,
+    check_data,
+    check_schema,
+    matches,
+    message_of,
+    weight,
+)
 from isthmus.features.webhooks_out.model.message import schema_of
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
@@ -17,6 +26,8 @@ from isthmus.scope import Scope, Tx
 
 _LOOKS: Final = 20
 _MOST_TYPES: Final = 1_000
+#: Data of so many values is held against its schema at once.
+_AT_ONCE: Final = 500
 _NAME: Final = re.compile(r"custom(\.[a-z0-9_]{1,40}){1,4}", re.ASCII)
 
 
@@ -38,7 +49,7 @@ async def register(scope: Scope, name: str, description: str, schema: Mapping[st
     """
     if not _NAME.fullmatch(name):
         raise Invalid.field("type", "A name such as custom.order.paid: small letters, digits, _ and dots.")
-    check_schema(schema)
+    await asyncio.to_thread(check_schema, schema)
     async with scope.tx() as tx:
         if await store.count_event_types(tx) >= _MOST_TYPES and await store.event_type(tx, name) is None:
             raise TooManyTypes
@@ -58,15 +69,30 @@ async def remove(scope: Scope, name: str) -> None:
 async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> str:
     """Publish an event of a registered type, and answer its id, which receivers see as `webhook-id`.
 
-    Raises EventTypeNotFound; WrongEvent for data that breaks its schema.
+    Raises EventTypeNotFound; WrongEvent for data that breaks its schema; WrongSchema for one that counts no more.
     """
     async with scope.tx() as tx:
-        schema = await store.event_type(tx, type_)
-        if schema is None:
-            raise EventTypeNotFound
-        check_data(schema, data)
-        tx.emit(EventPublished(subject=subject, body={"type": type_, "data": dict(data)}))
-        return (await tx.flush())[-1]
+        schema = await _schema(tx, type_)
+        if weight(data) <= _AT_ONCE:
+            check_data(schema, data)
+            return await _put(tx, type_, subject, data)
+    # What takes long is looked at beside everybody else's requests, and holds no connection meanwhile.
+    await asyncio.to_thread(check_data, schema, data)
+    async with scope.tx() as tx:
+        await _schema(tx, type_)
+        return await _put(tx, type_, subject, data)
+
+
+async def _schema(tx: Tx, type_: str) -> Mapping[str, Any]:
+    schema = await store.event_type(tx, type_)
+    if schema is None:
+        raise EventTypeNotFound
+    return schema
+
+
+async def _put(tx: Tx, type_: str, subject: str, data: Mapping[str, Any]) -> str:
+    tx.emit(EventPublished(subject=subject, body={"type": type_, "data": dict(data)}))
+    return (await tx.flush())[-1]
 
 
 def _own(name: str, version: int, description: str, data: Mapping[str, Any]) -> dict[str, Any]:
