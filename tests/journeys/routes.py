@@ -57,6 +57,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/tenant/break-glass/{glass_id}": "bgl",
     "/api/tenant/issuer-accounts/{account_id}": "acc",
     "/api/tenant/members/{id}": "usr",
+    "/api/tenant/members/{id}/identities/{identity_id}": None,
     "/api/audit/{entry_id}": "evt",
     "/api/merchants/{merchant_id}/api-keys/{id}": "key",
     "/api/merchants/{merchant_id}/product-sync/uploads/{upload_id}": "upl",

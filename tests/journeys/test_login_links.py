@@ -13,7 +13,10 @@ from tests.given.logins import hall as hall_of
 from tests.journeys.deployment import Answer
 
 from isthmus.features import access
-from isthmus.http import RequestFacts
+from isthmus.features.access.errors import SignInFailed
+from isthmus.features.access.feature import FEATURE
+from isthmus.features.access.service import linking, logins
+from isthmus.http import IdToken, RequestFacts
 from isthmus.kit.permissions import TENANT_ADMIN, USER, system
 from isthmus.kit.secret import Secret
 
@@ -183,3 +186,85 @@ async def test_who_is_no_member_with_a_session_adds_nothing(hall: Hall) -> None:
     for body in ({"returnTo": "//evil.example"}, {"tenant": hall.tenant}):
         assert (await person.call("POST", "/api/auth/oidc/one/link", body)).status == 400
     assert (await person.call("POST", "/api/auth/oidc/nowhere/link", {})).status == 404
+
+
+async def test_OA_20_the_twenty_first_login_that_is_to_be_added_waits_for_the_others_to_end(hall: Hall) -> None:
+    eager, other = await signed_in(hall, "eager@example.com"), await signed_in(hall, "patient@example.com")
+    path, system_ = "/api/auth/oidc/one/link", hall.running.platform.system
+    answers = await asyncio.gather(*(eager.call("POST", path, {}) for _ in range(24)))
+    assert sorted(one.status for one in answers) == [200] * 20 + [429] * 4
+    refused = next(one for one in answers if one.status == 429)
+    assert refused.body["error"]["code"] == "TOO_MANY_LINKS"
+    assert refused.headers["retry-after"] == "60"
+    assert (await other.call("POST", path, {})).status == 200, "each member has their own"
+    assert (await eager.call("POST", "/api/auth/oidc/two/link", {})).status == 429, "over all issuers"
+    hall.clock.advance(601)
+    await FEATURE.periodic["access.sweep"][1](system_)
+    async with system_.tx() as tx:
+        assert (await tx.fetch_sql("select count(*) from login_attempts"))[0][0] == 0
+    eager = await signed_in(hall, "eager@example.com", anew=False)
+    assert (await linked(eager, "one", "eager")).status == 303
+
+
+async def test_an_admin_sees_a_members_logins_and_takes_the_last_one_away(hall: Hall) -> None:
+    admin = await signed_in(hall, "admin@example.com")
+    member = await hall.member("watched@example.com", "watched")
+    key = (await member.me())["id"].rpartition(":")[2]
+    place = f"/api/tenant/members/{key}/identities"
+    shown = (await admin.call("GET", place)).body
+    assert shown == {"items": (await mine(member))["items"], "hasPassword": False}
+    (only,) = shown["items"]
+    assert (only["name"], only["subject"]) == ("one", "watched")
+    assert (await admin.call("DELETE", f"{place}/{only['id']}")).status == 204
+    hall.clock.advance(5)
+    assert (await member.call("GET", "/api/auth/me")).status == 401
+    asked = await member.start("one", tenant=hall.tenant)
+    hall.issuers["one"].claims = {"sub": "watched"}
+    assert (await member.back("one", asked)).body["error"]["code"] == "SIGN_IN_FAILED"
+    assert (await admin.call("GET", place)).body == {"items": [], "hasPassword": False}
+    again = await admin.call("DELETE", f"{place}/{only['id']}")
+    assert (again.status, again.body["error"]["code"]) == (404, "IDENTITY_NOT_FOUND")
+    told = (await admin.call("GET", f"/api/audit?type=member.login_unlinked&subject={key}")).body["items"]
+    assert [one["actor"] for one in told] == [(await admin.me())["id"]]
+    reset = (await admin.call("POST", f"/api/tenant/members/{key}/password-reset")).body["reset"]
+    assert (await member.call("POST", "/api/auth/reset", {"reset": reset, "password": PASSWORD})).status < 300
+    member = await signed_in(hall, "watched@example.com", anew=False)
+    assert (await linked(member, "one", "watched")).status == 303, "who was let in again adds it anew"
+
+
+async def test_only_admins_with_a_fresh_proof_take_logins_of_others_away(hall: Hall) -> None:
+    admin = await signed_in(hall, "proof@example.com")
+    await linked(admin, "one", "proof")
+    me = (await admin.me())["id"].rpartition(":")[2]
+    (own,) = (await mine(admin))["items"]
+    kept = await admin.call("DELETE", f"/api/tenant/members/{me}/identities/{own['id']}")
+    assert (kept.status, kept.body["error"]["code"]) == (409, "MEMBER_IS_YOURSELF")
+    member = await hall.member("kept@example.com", "kept")
+    key = (await member.me())["id"].rpartition(":")[2]
+    (only,) = (await mine(member))["items"]
+    place = f"/api/tenant/members/{key}/identities"
+    nobody = await admin.call("GET", "/api/tenant/members/usr_nobody/identities")
+    assert (nobody.status, nobody.body["error"]["code"]) == (404, "MEMBER_NOT_FOUND")
+    said = {"authorization": f"Bearer {hall.running.person(hall.tenant, [USER], 'plain').token}"}
+    for method, path in (("GET", place), ("DELETE", f"{place}/{only['id']}")):
+        refused = await Person(hall).call(method, path, **said)
+        assert (refused.status, refused.body["error"]["code"]) == (403, "PERMISSION_DENIED")
+    hall.clock.advance(700)
+    late = await admin.call("DELETE", f"{place}/{only['id']}")
+    assert (late.status, late.body["error"]["code"]) == (403, "STEP_UP_REQUIRED")
+    assert (await mine(member))["items"] == [only]
+
+
+async def test_a_login_that_is_taken_away_on_its_way_in_begins_no_session(hall: Hall) -> None:
+    member = await hall.member("between@example.com", "between")
+    key = (await member.me())["id"].rpartition(":")[2]
+    (only,) = (await mine(member))["items"]
+    system_, now = hall.running.platform.system, float(hall.clock.unix())
+    vouched = IdToken(issuer=only["issuer"], subject="between", proved_at=now, methods=frozenset())
+    entering = await logins._known(system_, HERE, hall.tenant, vouched)
+    admin = hall.running.platform.scope(hall.tenant, system(hall.tenant, "journeys"))
+    await linking.unlink_of(admin, key, only["id"])
+    with pytest.raises(SignInFailed):
+        await logins._entered(entering, vouched, "/console")
+    async with admin.tx() as tx:
+        assert (await tx.fetch_sql("select count(*) from sessions where user_id = $1", key))[0][0] == 0

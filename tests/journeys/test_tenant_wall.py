@@ -292,11 +292,15 @@ async def test_TN_01_another_tenants_cursor_answers_as_an_invented_one(wall: Wal
 
 
 #: What is called last: nothing can be called through what it ends.
-_ENDS = ("disconnect", "deactivate")
+_ENDS = ("disconnect", "deactivate", "/members/{id}")
 
 
-#: What the owner has not either, since her product is linked with no other one.
-_UNLINKED = {"POST /api/links/unlink": "LINK_NOT_FOUND", "PUT /api/products/{id}/inventory": "VALIDATION_ERROR"}
+#: What the owner has not either: her product is linked with no other one, her member has no login at an issuer.
+_UNLINKED = {
+    "POST /api/links/unlink": "LINK_NOT_FOUND",
+    "PUT /api/products/{id}/inventory": "VALIDATION_ERROR",
+    "DELETE /api/tenant/members/{id}/identities/{identity_id}": "IDENTITY_NOT_FOUND",
+}
 
 
 async def _his(wall: Wall) -> dict[str, str]:

@@ -79,10 +79,20 @@ class LastWayIn(Conflict):
     code = "LAST_WAY_IN"
 
 
-class IdentityNotFound(NotFound):
-    """You have no login at an issuer under this id.
+class TooManyLinks(Problem):
+    """Too many logins that are to be added are under way; finish one, or wait until they run out after ten minutes.
 
-    List yours: `GET /api/auth/identities`.
+    Finish or leave those that are open at their issuers, then begin this one again.
+    """
+
+    code = "TOO_MANY_LINKS"
+    status = 429
+
+
+class IdentityNotFound(NotFound):
+    """There is no login at an issuer under this id.
+
+    List yours: `GET /api/auth/identities`; those of a member: `GET /api/tenant/members/{id}/identities`.
     """
 
     code = "IDENTITY_NOT_FOUND"

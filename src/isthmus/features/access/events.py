@@ -218,7 +218,7 @@ class LoginLinked(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginUnlinked(Event):
-    """A member's login at another issuer opens nothing any more; their other sessions ended."""
+    """A member's login at another issuer opens nothing any more, taken away by them or by an admin; sessions ended."""
 
     type: ClassVar[str] = "member.login_unlinked"
 

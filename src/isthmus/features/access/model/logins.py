@@ -15,6 +15,8 @@ from urllib.parse import urlencode, urlsplit
 from isthmus.kit.errors import Invalid
 from isthmus.kit.secret import Secret
 
+#: Most logins of one member that may be on their way to being added (security.md OA-20).
+MAX_LINKS = 20
 _LONGEST_PATH = 500
 _COOKIE = "__Host-isthmus_login_"
 _COOKIE_LETTERS = 16

@@ -1,7 +1,6 @@
 """`/api/auth/oidc`: sign in at another issuer, by OpenID Connect (security.md OA-19)."""
 
 import math
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -10,20 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.features.access.errors import (
-    IdentityNotFound,
     InvitationUnknown,
-    LastWayIn,
     LoginNotFound,
     LoginRefused,
     LoginTaken,
-    MemberNotFound,
     NoSession,
     SignInFailed,
+    TooManyLinks,
 )
 from isthmus.features.access.model.logins import Attempt
 from isthmus.features.access.routes.accounts import OWN
 from isthmus.features.access.routes.failures import login_failed, remember_place
-from isthmus.features.access.service import linking
 from isthmus.features.access.service import logins as service
 from isthmus.features.access.service.login_issuers import every_login
 from isthmus.features.access.service.logins import Asked
@@ -38,14 +34,12 @@ from isthmus.http import (
     Wire,
     check_own_page,
     document,
-    no_content,
     session_header,
 )
 from isthmus.kit.errors import Invalid
 from isthmus.kit.secret import Secret
 
 routes = Routes(prefix="/api/auth/oidc", tag="Accounts")
-mine = Routes(prefix="/api/auth/identities", tag="Accounts")
 
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 Path = Annotated[str, Field(max_length=500)]
@@ -88,24 +82,6 @@ class Linking(Wire):
     """Where the browser goes afterwards: a path of this server."""
 
     return_to: Path = "/"
-
-
-class IdentityOut(Answer, frozen=True, kw_only=True):
-    """A login of yours: whose at which issuer, and under which name that is offered here."""
-
-    id: str
-    issuer: str
-    subject: str
-    linked_at: datetime
-    name: str | None
-    label: str | None
-
-
-class IdentityList(Answer, frozen=True, kw_only=True):
-    """Your logins, the oldest first."""
-
-    items: list[IdentityOut]
-    has_password: bool
 
 
 @routes.get("", permission=PUBLIC, limit="open", response_model=LoginList, summary="Issuers to sign in at")
@@ -170,7 +146,7 @@ async def start_by_page(system: SystemDep, request: Request, issuer: str, body: 
     limit="other",
     response_model=LoginStartedOut,
     summary="Add a login at an issuer to your own",
-    errors=(LoginNotFound, NoSession),
+    errors=(LoginNotFound, NoSession, TooManyLinks),
     step_up=True,
 )
 async def link(system: SystemDep, scope: ScopeDep, request: Request, issuer: str, body: Linking) -> Response:
@@ -182,48 +158,6 @@ async def link(system: SystemDep, scope: ScopeDep, request: Request, issuer: str
     begun = await service.start_link(system, scope, issuer, body.return_to)
     answer = document(LoginStartedOut(authorization_url=begun.address.reveal()))
     return remember_place(_kept(answer, begun.attempt, begun.seconds), "", "")
-
-
-@mine.get(
-    "",
-    permission=OWN,
-    limit="other",
-    response_model=IdentityList,
-    summary="Your logins at issuers",
-)
-async def list_identities(system: SystemDep, scope: ScopeDep) -> Response:
-    """How you come in: whether with a password, and by which logins. One without a `name` is at an issuer that is not
-    offered any more. Keys, and people who have their account at another issuer, have none.
-    """
-    found = await linking.ways_in(system, scope)
-    items = [
-        IdentityOut(
-            id=one.id,
-            issuer=one.issuer,
-            subject=one.subject,
-            linked_at=one.linked_at,
-            name=given.name if given else None,
-            label=given.label if given else None,
-        )
-        for one, given in found.logins
-    ]
-    return document(IdentityList(items=items, has_password=found.has_password))
-
-
-@mine.delete(
-    "/{identity_id}",
-    permission=OWN,
-    limit="other",
-    response_model=None,
-    summary="Take a login of yours away",
-    status=204,
-    errors=(MemberNotFound, IdentityNotFound, LastWayIn),
-    step_up=True,
-)
-async def unlink(system: SystemDep, scope: ScopeDep, identity_id: str) -> Response:
-    """Every other session of yours ends. The last way in stays."""
-    await linking.unlink(system, scope, identity_id)
-    return no_content()
 
 
 @routes.get(

@@ -174,7 +174,7 @@ async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> Us
     Raises MemberNotFound, NotYourself, Invalid.
     """
     async with scope.tx() as tx:
-        found = await _other(scope, tx, user_id)
+        found = await other(scope, tx, user_id)
         wanted = _roles(scope, roles)
         await store.update_roles(tx, user_id, wanted)
         await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id, kind=Kind.COOKIE)
@@ -189,7 +189,7 @@ async def remove_member(scope: Scope, user_id: str) -> None:
     Raises MemberNotFound, NotYourself, LastAdmin.
     """
     async with scope.tx() as tx:
-        found = await _other(scope, tx, user_id)
+        found = await other(scope, tx, user_id)
         if scope.tenant_id == PLATFORM_TENANT and not await store.others_active(tx, user_id):
             raise LastAdmin
         await store.update_removed(tx, user_id)
@@ -221,7 +221,8 @@ async def _check_still(scope: Scope, tx: Tx) -> None:
         raise PermissionDenied(details={"permission": MEMBERS})
 
 
-async def _other(scope: Scope, tx: Tx, user_id: str) -> User:
+async def other(scope: Scope, tx: Tx, user_id: str) -> User:
+    """A member whom the caller is about to change. Raises MemberNotFound, NotYourself, PermissionDenied."""
     await _check_still(scope, tx)
     found = await store.user(tx, user_id)
     if found is None or found.status is UserStatus.REMOVED:

@@ -14,7 +14,7 @@ from isthmus.features.access.model import logins as model
 from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.model.logins import Identity
 from isthmus.features.access.service import sessions
-from isthmus.features.access.service.accounts import acting
+from isthmus.features.access.service.accounts import acting, other
 from isthmus.features.access.service.login_issuers import every_login
 from isthmus.features.access.settings import GivenLogin, Settings
 from isthmus.features.access.store import accounts as accounts_store
@@ -59,13 +59,26 @@ async def link(system: System, facts: RequestFacts, kept: store.Attempt, vouched
 
 async def ways_in(system: System, scope: Scope) -> Ways:
     """How the caller comes in; who has no account here comes in by none of these."""
+    found = await _ways_of(system, scope, scope.principal.subject) if _is_member(scope) else None
+    return found or Ways(has_password=False, logins=())
+
+
+async def ways_of(system: System, scope: Scope, user_id: str) -> Ways:
+    """How a member of the tenant comes in. Raises MemberNotFound."""
+    found = await _ways_of(system, scope, user_id)
+    if found is None:
+        raise MemberNotFound
+    return found
+
+
+async def _ways_of(system: System, scope: Scope, user_id: str) -> Ways | None:
     offered = {one.issuer: one for one in await every_login(system)}
-    who = scope.principal
     async with scope.tx() as tx:
-        found = await accounts_store.known(tx, user_id=who.subject) if _is_member(scope) else None
-        mine = await store.identities(tx, who.subject) if found is not None else []
-    has_password = found is not None and found.hash is not None
-    return Ways(has_password, tuple((one, offered.get(one.issuer)) for one in mine))
+        found = await accounts_store.known(tx, user_id=user_id)
+        if found is None or found.user.status is UserStatus.REMOVED:
+            return None
+        every = await store.identities(tx, user_id)
+    return Ways(found.hash is not None, tuple((one, offered.get(one.issuer)) for one in every))
 
 
 async def unlink(system: System, scope: Scope, identity_id: str) -> None:
@@ -87,6 +100,22 @@ async def unlink(system: System, scope: Scope, identity_id: str) -> None:
             raise LastWayIn
         await store.delete_identity(tx, user_id, (gone.issuer, gone.subject))
         await sessions_store.delete_other_sessions(tx, sessions.ISSUER, user_id, scope.principal.session)
+        tx.emit(LoginUnlinked(subject=user_id, body={"issuer": gone.issuer, "subject": gone.subject}))
+
+
+async def unlink_of(scope: Scope, user_id: str, identity_id: str) -> None:
+    """A member's login opens nothing any more, and every session of theirs ends, as nobody knows which it began.
+
+    The last one goes too: an admin takes away what is in wrong hands, and lets its member in by a password reset.
+    Raises MemberNotFound, NotYourself, IdentityNotFound.
+    """
+    async with scope.tx() as tx:
+        await other(scope, tx, user_id)
+        every = await store.identities(tx, user_id)
+        gone = next((one for one in every if one.id == identity_id), None)
+        if gone is None or not await store.delete_identity(tx, user_id, (gone.issuer, gone.subject)):
+            raise IdentityNotFound
+        await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id)
         tx.emit(LoginUnlinked(subject=user_id, body={"issuer": gone.issuer, "subject": gone.subject}))
 
 

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from isthmus.features.access.errors import InvitationUnknown, LoginRefused, LoginTaken, NoSession, SignInFailed
+from isthmus.engine import db
+from isthmus.features.access.errors import (
+    InvitationUnknown,
+    LoginRefused,
+    LoginTaken,
+    NoSession,
+    SignInFailed,
+    TooManyLinks,
+)
 from isthmus.features.access.events import LoginLinked, MemberJoined, SignedIn
 from isthmus.features.access.model import accounts as model
 from isthmus.features.access.model import logins
@@ -75,7 +83,7 @@ async def start_link(  # house: silent - nothing is linked yet
     system: System, scope: Scope, name: str, return_to: str
 ) -> Started:
     """Begin a login in this browser that becomes one of the caller's own. Raises NoSession, LoginNotFound, Invalid,
-    Unavailable.
+    TooManyLinks, Unavailable.
     """
     check_session(scope)
     who = scope.principal
@@ -96,9 +104,16 @@ async def _begun(system: System, name: str, kept: store.Attempt, *, fresh: bool)
     endpoints = await asking.endpoints(given, system.clock)
     attempt = Attempt(Secret(ids.token(_BITS)), Secret(ids.token(_BITS)))
     async with system.tx() as tx:
+        if kept.member is not None and await _is_full(tx, kept.tenant, kept.member, system.now):
+            raise TooManyLinks(retry_after=60.0)
         await store.insert_attempt(tx, kept, attempt.digests, name, system.now + life)
     address = attempt.address(endpoints, given.client_id, asking.redirect(name), fresh=fresh)
     return Started(address, attempt, int(life.total_seconds()))
+
+
+async def _is_full(tx: db.Tx, tenant: str, member: str, now: datetime) -> bool:
+    """Whether a member has as many logins on their way as there may be (OA-20)."""
+    return await store.count_links(tx, tenant, member, now) >= logins.MAX_LINKS
 
 
 async def finish_login(
@@ -168,6 +183,8 @@ async def _entered(scope: Scope, vouched: IdToken, return_to: str) -> Ended:
     proven = Proven(min(datetime.fromtimestamp(vouched.proved_at, UTC), scope.now), _STRONG in vouched.methods)
     user_id = scope.principal.subject
     async with scope.tx() as tx:
+        if await store.user_of(tx, (vouched.issuer, vouched.subject), held=True) != user_id:
+            raise SignInFailed  # taken away since it was looked up: a session would outlive it
         begun = await sessions.begin(scope, tx, Kind.COOKIE, user_id=user_id, proven=proven)
         tx.emit(SignedIn(subject=user_id, body=linking.told(vouched)))
     return Ended(begun.shown, begun.until, return_to)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
@@ -23,6 +23,11 @@ _TAKE = statement(
     )
     .returning(L.c.tenant, L.c.invitation, L.c.return_to, L.c.member, L.c.session)
 )
+_COUNT = statement(
+    select(func.count()).where(
+        L.c.tenant == bindparam("tenant"), L.c.member == bindparam("member"), L.c.until > bindparam("now")
+    )
+)
 _SWEEP = statement(delete(L).where(L.c.until <= bindparam("now")))
 _LINK = statement(
     insert(I)
@@ -31,6 +36,11 @@ _LINK = statement(
 )
 _WHOSE = statement(
     select(I.c.user_id).where(_MINE, I.c.issuer == bindparam("issuer"), I.c.subject == bindparam("subject"))
+)
+_STILL = statement(
+    select(I.c.user_id)
+    .where(_MINE, I.c.issuer == bindparam("issuer"), I.c.subject == bindparam("subject"))
+    .with_for_update(read=True)
 )
 _OF = statement(
     select(I.c.issuer, I.c.subject, I.c.linked_at)
@@ -69,6 +79,13 @@ async def insert_attempt(tx: Tx, attempt: Attempt, digests: tuple[bytes, bytes],
     await tx.execute(_ADD, id=state, browser=browser, issuer=issuer, until=until, **about)
 
 
+async def count_links(tx: Tx, tenant: str, member: str, now: datetime) -> int:
+    """How many logins this member is about to add; the lock makes the count exact until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 31))", f"{tenant}/{member}")
+    found: int = await tx.fetchval(_COUNT, tenant=tenant, member=member, now=now)
+    return found
+
+
 async def take_attempt(tx: Tx, digests: tuple[bytes, bytes], issuer: str, now: datetime) -> Attempt | None:
     """Use a login up, once, in its own browser and at its own issuer only."""
     state, browser = digests
@@ -88,10 +105,12 @@ async def insert_identity(tx: Tx, who: tuple[str, str], user_id: str, now: datet
     return bool(await tx.execute(_LINK, tenant_id=tx.tenant_id, linked_at=now, **place))
 
 
-async def user_of(tx: Tx, who: tuple[str, str]) -> str | None:
-    """Whose login it is in this tenant."""
+async def user_of(tx: Tx, who: tuple[str, str], *, held: bool = False) -> str | None:
+    """Whose login it is in this tenant; held, it stays theirs until the transaction ends."""
     issuer, subject = who
-    found: str | None = await tx.fetchval(_WHOSE, tenant_id=tx.tenant_id, issuer=issuer, subject=subject)
+    found: str | None = await tx.fetchval(
+        _STILL if held else _WHOSE, tenant_id=tx.tenant_id, issuer=issuer, subject=subject
+    )
     return found
 
 
@@ -100,10 +119,11 @@ async def identities(tx: Tx, user_id: str) -> list[Identity]:
     return [Identity(**row) for row in await tx.fetch(_OF, tenant_id=tx.tenant_id, user_id=user_id)]
 
 
-async def delete_identity(tx: Tx, user_id: str, who: tuple[str, str]) -> None:
-    """This login opens nothing any more."""
+async def delete_identity(tx: Tx, user_id: str, who: tuple[str, str]) -> bool:
+    """This login opens nothing any more; False when it did not."""
     issuer, subject = who
-    await tx.execute(_UNLINK_ONE, tenant_id=tx.tenant_id, user_id=user_id, issuer=issuer, subject=subject)
+    place = {"issuer": issuer, "subject": subject, "user_id": user_id}
+    return bool(await tx.execute(_UNLINK_ONE, tenant_id=tx.tenant_id, **place))
 
 
 async def delete_identities(tx: Tx, user_id: str) -> None:
