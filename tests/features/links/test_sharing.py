@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.given import records as given_records
 from tests.given.pushes import Far
+from tests.given.waiting import waiting
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField, Writing
@@ -459,20 +460,9 @@ async def test_a_listing_that_is_linked_while_another_one_is_parted_keeps_its_it
     async with database.system() as tx:
         await tx.fetch_sql("select id from inventory_items for update")
         link = asyncio.create_task(linking.link(shops.scope, [ids["a"], ids["c"]]))
-        await _waiting(database, 1)
+        await waiting(database, 1)
         unlink = asyncio.create_task(linking.unlink(shops.scope, ids["b"]))
-        await _waiting(database, 2)
+        await waiting(database, 2)
     await asyncio.gather(link, unlink)
     [item] = await balancing.inventory(shops.scope, product)
     assert sorted(one["listing_id"] for one in item.links) == sorted([ids["a"], ids["c"]])
-
-
-async def _waiting(database: Database, most: int) -> None:
-    """Until so many wait for a lock."""
-    async with asyncio.timeout(10):
-        while True:
-            async with database.system() as tx:
-                rows = await tx.fetch_sql("select count(*) as many from pg_locks where not granted")
-            if rows[0]["many"] >= most:
-                return
-            await asyncio.sleep(0.01)

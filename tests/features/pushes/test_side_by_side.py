@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest_asyncio
 from tests.given import records as given_records
 from tests.given.pushes import Given, given_pushes
+from tests.given.waiting import waiting
 from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField
@@ -86,3 +87,18 @@ async def test_a_round_that_crosses_another_writer_is_written_down_all_the_same(
     page = await reading.items(at.scope, push_id, None, Ask(10))
     assert [row["state"] for row in page.items] == ["done"]
     assert await at.edits() == []
+
+
+async def test_two_that_want_the_same_values_in_another_order_do_not_cross(at: Given, database: Database) -> None:
+    ids = await at.stock(*(given_records.listing(f"p{number}") for number in range(2)))
+    first = min(ids.values())
+    wants = [pushes.Want(id_, EditField.STOCK, 5) for id_ in sorted(ids.values())]
+    await pushes.want(at.scope, wants)
+    async with database.system() as tx:
+        await tx.fetch_sql("select id from edits where listing_id = $1 for update", first)
+        one = asyncio.create_task(pushes.want(at.scope, wants))
+        await waiting(database, 1)
+        other = asyncio.create_task(pushes.want(at.scope, wants[::-1]))
+        await waiting(database, 2)
+    await asyncio.gather(one, other)
+    assert [edit["version"] for edit in await at.edits()] == [3, 3]

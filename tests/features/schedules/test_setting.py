@@ -9,6 +9,7 @@ import pytest_asyncio
 from tests.given import records as given_records
 from tests.given import sync as given
 from tests.given.signed_in import signed_in
+from tests.given.waiting import waiting
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
@@ -20,7 +21,6 @@ from isthmus.features.schedules.settings import Settings
 from isthmus.scope import Scope
 
 _HOURLY = Rule(every=timedelta(hours=1))
-_WAITING = "select count(*) as many from pg_locks where not granted"
 
 
 async def _both(scope: Scope, connection_id: str) -> Sequence[str]:
@@ -42,16 +42,6 @@ async def scope(database: Database, copied: Copy) -> AsyncIterator[Scope]:
         await tx.execute_sql("delete from schedules")
 
 
-async def _waiting(database: Database, most: int, tasks: Sequence[asyncio.Task[object]]) -> None:
-    """Until so many wait for a lock, or have ended."""
-    while True:
-        async with database.system() as tx:
-            waiting = (await tx.fetch_sql(_WAITING))[0]["many"]
-        if waiting + sum(task.done() for task in tasks) >= most:
-            return
-        await asyncio.sleep(0.01)
-
-
 async def _set(scope: Scope, entity: str, mode: str) -> None:
     await service.set_schedules(scope, "con_one", [Wish(entity, _HOURLY, mode)])  # type: ignore[arg-type]
 
@@ -65,7 +55,7 @@ async def test_of_two_that_set_a_connections_schedules_at_once_one_wins_whole(sc
     async with database.system() as tx:
         await tx.fetch_sql("select id from schedules for update")
         tasks = [asyncio.create_task(_set(scope, "orders", mode)) for mode in ("incremental", "full")]
-        await _waiting(database, 2, tasks)
+        await waiting(database, 2, tasks)
     await asyncio.gather(*tasks)
     assert await _known(scope) in ([("orders", "incremental")], [("orders", "full")])
 

@@ -1,5 +1,6 @@
 """Single records read anew: coalesced, durable, and never back in time."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from tests.given import records as given_records
 from tests.given import sync as given
 from tests.given.signed_in import signed_in
 from tests.given.statements import written_down
+from tests.given.waiting import waiting
 from tests.house_database import Copy
 
 from isthmus.client import Disconnected, ReauthorizationRequired
@@ -293,3 +295,17 @@ async def test_what_may_wait_is_read_later_unless_somebody_asks_again(base: Data
     await service.read(scope, _KEY)
     assert shop.fetched == ["p0002", "p0001"]
     assert [(row["external_id"], row["seen"]) for row in await _waiting(scope)] == [("p0000", _NOON)]
+
+
+async def test_two_that_hear_of_the_same_records_in_another_order_do_not_cross(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(2)})
+    ids = dict.fromkeys(("p0", "p1"))
+    await sync.refresh_many(scope, "con_one", "products", ids)
+    async with base.system() as tx:
+        await tx.fetch_sql("select 1 from sync_refreshes where external_id = 'p0' for update")
+        one = asyncio.create_task(sync.refresh_many(scope, "con_one", "products", ids))
+        await waiting(base, 1)
+        other = asyncio.create_task(sync.refresh_many(scope, "con_one", "products", dict.fromkeys(reversed(ids))))
+        await waiting(base, 2)
+    await asyncio.gather(one, other)
+    assert [row["asked"] for row in await _waiting(scope)] == [3, 3]

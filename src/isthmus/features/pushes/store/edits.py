@@ -139,7 +139,10 @@ class Noted:
 
 
 async def wish(tx: Tx, wishes: Sequence[Wish], now: datetime, by: str) -> Mapping[Place, Noted]:
-    """Note what is wanted; of two wishes for one place the newer counts."""
+    """Note what is wanted; of two wishes for one place the newer counts.
+
+    Everybody takes them in one order, so that nobody waits for somebody who waits.
+    """
     rows = [
         {
             "id": one.id,
@@ -152,10 +155,15 @@ async def wish(tx: Tx, wishes: Sequence[Wish], now: datetime, by: str) -> Mappin
             "base": None if one.base is None else kept(one.base[0]),
             "currency": one.currency,
         }
-        for one in wishes
+        for one in sorted(wishes, key=_turn)
     ]
     found = await tx.fetch_sql(_WISH, tx.tenant_id, rows, now, by)
     return {_place(row): Noted(row["id"], row["version"]) for row in found}
+
+
+def _turn(wish: Wish) -> tuple[str, str, str, str]:
+    place = wish.place
+    return place.listing_id, place.variant, place.field, place.location
 
 
 def _place(row: Mapping[str, Any]) -> Place:

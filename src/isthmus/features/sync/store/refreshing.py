@@ -65,9 +65,11 @@ async def ask(
 ) -> None:
     """Note records to read, by their ids with the newest time heard of each; `place` is connection and entity.
 
-    They may wait for so long. One that waits already is not noted twice, and waits no longer.
+    They may wait for so long. One that waits already is not noted twice, and waits no longer. Everybody takes them in
+    one order, so that nobody waits for somebody who waits.
     """
-    await tx.execute_sql(_ASK, tx.tenant_id, *place, list(wanted), list(wanted.values()), now, after)
+    names = sorted(wanted)
+    await tx.execute_sql(_ASK, tx.tenant_id, *place, names, [wanted[name] for name in names], now, after)
 
 
 async def claim_wanted(tx: Tx, place: tuple[str, str], lease: timedelta, now: datetime, limit: int) -> list[Wanted]:
