@@ -1,6 +1,7 @@
 """Expressions of strangers: an answer or a refusal, within a budget of steps and bytes."""
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given as cases
@@ -25,6 +26,22 @@ def test_IN_04_an_expression_ends_within_its_budget(bomb: str) -> None:
     with pytest.raises(ExpressionFailed):
         expressions.evaluate(bomb, {"a": 1})
     assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    "filter_", ["join(between, members)", "length(join(between, members))", "join(between, [@, @])"]
+)
+def test_IN_04_a_long_text_between_many_is_not_made_before_it_is_paid(filter_: str) -> None:
+    document = {"between": "x" * 8_000, "members": [""] * 10_000}
+    tracemalloc.start()
+    with pytest.raises(ExpressionFailed):
+        expressions.evaluate(filter_, document)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_texts_are_joined() -> None:
+    assert expressions.evaluate("join(', ', members)", {"members": ["a", "b"]}) == "a, b"
 
 
 @cases(st.text(max_size=60), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=20))

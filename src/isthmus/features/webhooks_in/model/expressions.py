@@ -56,6 +56,13 @@ def _size(value: object) -> int:
     return 1 + (len(value) if isinstance(value, list | Mapping) else 0)
 
 
+def _joined(between: object, members: object) -> int:
+    """What the text will be measured with that `join` makes: a long text between many short ones is made of little."""
+    if not isinstance(between, str) or not isinstance(members, list):
+        return 0
+    return (len(between) * len(members) + sum(len(one) for one in members if isinstance(one, str))) // _LETTERS
+
+
 class _Functions(functions.Functions):
     """The standard functions; what writes a structure out, or compares with it, pays for it first."""
 
@@ -67,6 +74,8 @@ class _Functions(functions.Functions):
         if function_name in {"to_string", "contains"}:
             for one in given:
                 self._budget.measure(one)
+        if function_name == "join" and len(given) == 2:
+            self._budget.pay(_joined(*given))
         return super().call_function(function_name, given)
 
 
