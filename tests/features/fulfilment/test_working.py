@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -20,11 +21,14 @@ from tests.given.signed_in import signed_in
 from tests.house_database import Copy
 
 from isthmus.client import CallerMistake, ConnectFailed, Disconnected, ReauthorizationRequired, Throttled, TokenRejected
+from isthmus.connect.budgets import Overrun
+from isthmus.connect.shapes import Order
+from isthmus.connect.spi import RawRecord
 from isthmus.engine.db import Database
 from isthmus.features import fulfilment
 from isthmus.features.fulfilment import service
 from isthmus.features.fulfilment.errors import ActionInProgress, ActionMoved, ActionNotAllowed, WrongAction
-from isthmus.features.fulfilment.service import Asked
+from isthmus.features.fulfilment.service import Asked, far
 from isthmus.kit.clock import SYSTEM
 from isthmus.scope import System
 
@@ -122,6 +126,42 @@ async def test_PR_11_what_nobody_can_tell_is_a_persons(base: Database, platform:
     assert (ended.state, ended.error_code) == ("done", "RESOLVED_BY_HAND")
     with pytest.raises(ActionMoved):
         await service.dismiss(scope, unsure.id, happened=False)
+
+
+class _Endless:
+    """Reads an order, and computes over it for ever."""
+
+    async def fetch(self, _session: object, _entity: str, external_id: str) -> RawRecord:
+        return RawRecord(external_id, b"{}")
+
+    def map_order(self, _record: RawRecord, _account: object) -> Order:
+        while True:
+            pass
+
+
+async def test_PL_04_an_order_over_which_the_connector_computes_for_ever_ends_its_own_look(
+    base: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(far, "SECONDS", 0.05)
+    session = SimpleNamespace(account=None)
+    with pytest.raises(Overrun):
+        await far._Connected(session, platform, _Endless(), _Endless()).look("o1")  # type: ignore[arg-type]
+
+    def endless(_action: object, _order: object = None) -> bool:
+        while True:
+            pass
+
+    scope = given.scope(base, platform, max_attempts=2)
+    action = await given.begun(scope)
+    platform.behind = _once(Disconnected(sent=True))  # type: ignore[assignment] # as above
+    monkeypatch.setattr(platform, "shows", endless)
+    doubtful = await given.carried(scope, action.id)
+    assert (doubtful.state, doubtful.error_code, platform.asked) == ("unsure", "CONNECTOR_FAULT", ["o1"])
+    monkeypatch.setattr(platform, "check", endless)
+    with pytest.raises(ActionNotAllowed, match="did not come to an end"):
+        await given.begun(scope, "o2")
+    (possible, *_) = await service.possible(scope, await given.ordered(scope, "o3"))
+    assert "did not come to an end" in possible.why_not
 
 
 async def test_a_no_ends_it_and_it_can_be_tried_again(base: Database, platform: Platform) -> None:

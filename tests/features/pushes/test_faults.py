@@ -19,7 +19,7 @@ from isthmus.engine.db import Database
 from isthmus.features import pushes, records
 from isthmus.features.connections import IntegrationDisabled, ShardTypeForbidden
 from isthmus.features.pushes.model.conflicts import ConflictFilter
-from isthmus.features.pushes.service import reading, resolving, sending, settling, waking
+from isthmus.features.pushes.service import calling, reading, resolving, sending, settling, waking
 from isthmus.kit.errors import Problem
 from isthmus.kit.paging import Ask
 from isthmus.scope import System
@@ -120,6 +120,23 @@ async def test_an_edit_that_cannot_be_put_into_a_batch_leaves_the_others_theirs(
     [left] = await at.edits()
     assert (left["state"], left["code"], left["attempts"]) == ("waiting", "CONNECTOR_FAULT", 1)
     assert sorted(await _states(at, push)) == [("done", None)] * 3 + [("waiting", "CONNECTOR_FAULT")]
+
+
+async def test_PL_04_an_edit_over_whose_batch_the_connector_computes_for_ever_leaves_the_others_theirs(
+    at: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "_SECONDS", 0.05)
+    push = await _several(at, 7, POISON, 9)
+    plain = at.far.batches
+
+    def endless(edits: Sequence[Edit]) -> Sequence[Sequence[Edit]]:
+        while any(edit.value == POISON for edit in edits):
+            pass
+        return plain(edits)
+
+    at.far.batches = endless  # type: ignore[method-assign]
+    await at.work()
+    assert sorted(await _states(at, push)) == [("done", None)] * 2 + [("waiting", "CONNECTOR_FAULT")]
 
 
 async def test_PL_04_a_record_over_which_the_connector_computes_for_ever_blocks_its_own_edits_alone(at: Given) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isthmus.connect.acting import Action, ActionKind, WrongDetail
+from isthmus.connect.budgets import Overrun
 from isthmus.connect.shapes import Order
 from isthmus.features import orders
 from isthmus.features.connections import ConnectionNotFound
@@ -17,7 +18,7 @@ from isthmus.features.fulfilment.errors import (
 )
 from isthmus.features.fulfilment.events import ActionRequested
 from isthmus.features.fulfilment.model import OrderAction, event_body
-from isthmus.features.fulfilment.service.far import Facts, actors
+from isthmus.features.fulfilment.service.far import Facts, actors, check
 from isthmus.features.fulfilment.service.working import JOB
 from isthmus.features.fulfilment.settings import Settings
 from isthmus.features.fulfilment.store import Opening
@@ -26,6 +27,7 @@ from isthmus.scope import Scope, Tx
 
 _REASON = 200
 _DETAIL = 500
+_ENDLESS = "The connector did not come to an end over this order."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,11 @@ async def possible(scope: Scope, order_id: str) -> list[Possible]:
 
 def _why_not(facts: Facts, action: Action) -> str:
     try:
-        return facts.connector.check(action)
+        return check(facts, action)
     except WrongDetail:
         return ""
+    except Overrun:
+        return _ENDLESS
 
 
 async def _prepared_or_not(scope: Scope, order_id: str, asked: Asked) -> Opening | Refusal:
@@ -139,9 +143,11 @@ async def _prepared(scope: Scope, order_id: str, asked: Asked) -> Opening:
     lines = _units(found.order, asked.lines)
     action = Action("", asked.kind, found.order, lines, asked.reason, asked.details)
     try:
-        why_not = facts.connector.check(action)
+        why_not = check(facts, action)
     except WrongDetail as wrong:
         raise WrongAction.field(wrong.name, wrong.reason) from wrong
+    except Overrun:
+        why_not = _ENDLESS
     if why_not:
         raise ActionNotAllowed(why_not, details={"action": asked.kind, "status": found.order.status})
     return Opening(

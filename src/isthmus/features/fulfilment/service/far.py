@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from isthmus.connect.abilities import Acting
 from isthmus.connect.acting import Action, ActsOnOrders
+from isthmus.connect.budgets import Within
 from isthmus.connect.shapes import Order
 from isthmus.connect.spi import ReadsOne, ReadsOrders, Session, Unmappable
 from isthmus.connect.writing import Outcome
@@ -15,13 +16,18 @@ from isthmus.features.fulfilment.errors import ActionNotOffered
 from isthmus.scope import Scope, Tx
 
 ORDERS: Final = "orders"
+#: Processor time that a connector may take over one order.
+SECONDS: Final = 1.0
 
 
 class Far(Protocol):
     """A connection that is open for actions."""
 
     async def look(self, external_id: str) -> Order | None:
-        """The order as the platform shows it now; None where it shows none, or none that can be read."""
+        """The order as the platform shows it now; None where it shows none, or none that can be read.
+
+        Raises client errors, and Overrun.
+        """
         ...
 
     async def act(self, action: Action) -> Sequence[Outcome]:
@@ -62,12 +68,25 @@ class _Connected:
         if record is None:
             return None
         try:
-            return self.mapper.map_order(record, self.session.account)
+            with Within(SECONDS):
+                return self.mapper.map_order(record, self.session.account)
         except Unmappable:
             return None
 
     async def act(self, action: Action) -> Sequence[Outcome]:
         return await self.acting.act(self.session, action)
+
+
+def check(facts: Facts, action: Action) -> str:
+    """Why the platform would not allow this, empty where it would. Raises WrongDetail, Overrun."""
+    with Within(SECONDS):
+        return facts.connector.check(action)
+
+
+def shows(facts: Facts, action: Action, order: Order) -> bool | None:
+    """Whether the order shows that this has happened; None where it cannot be told. Raises Overrun."""
+    with Within(SECONDS):
+        return facts.connector.shows(action, order)
 
 
 async def _facts(scope: Scope, connection_id: str) -> Facts:

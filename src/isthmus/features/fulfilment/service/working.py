@@ -10,6 +10,7 @@ from typing import Any
 from isthmus.client import ClientError
 from isthmus.connect.abilities import ActionKind
 from isthmus.connect.acting import Action, WrongDetail
+from isthmus.connect.budgets import Overrun
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.shapes import Order
 from isthmus.connect.writing import Outcome
@@ -27,7 +28,7 @@ from isthmus.features.fulfilment.model import (
     Told,
     event_body,
 )
-from isthmus.features.fulfilment.service.far import ORDERS, Facts, Far, actors
+from isthmus.features.fulfilment.service.far import ORDERS, Facts, Far, actors, check, shows
 from isthmus.features.fulfilment.service.faults import fault_of, fault_of_problem
 from isthmus.features.fulfilment.settings import Settings
 from isthmus.kit.chance import draw
@@ -117,7 +118,7 @@ class _Attempt:
             await self._after(fault_of(failure))
         except Problem as failure:
             await self._after(fault_of_problem(failure))
-        except DATA_FAULTS as failure:
+        except (*DATA_FAULTS, Overrun) as failure:
             await self._after(Fault(Told.UNKNOWN, "CONNECTOR_FAULT", type(failure).__name__))
 
     async def _try(self) -> None:
@@ -148,9 +149,9 @@ class _Attempt:
         """What the order read anew means; None: it has not happened and may be sent."""
         if fresh is None:
             return None if self.action.forced else Step.UNSURE
-        shown = facts.connector.shows(_wish_of(self.action, known), fresh)
+        shown = shows(facts, _wish_of(self.action, known), fresh)
         try:
-            why_not = facts.connector.check(_wish_of(self.action, fresh))
+            why_not = check(facts, _wish_of(self.action, fresh))
         except WrongDetail as wrong:
             why_not = wrong.reason
         return model.after_look(shown, why_not, forced=self.action.forced)

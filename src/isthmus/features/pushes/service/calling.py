@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from isthmus.client import ClientError, MalformedBody, PlatformError, PlatformFailed, Throttled
+from isthmus.connect.budgets import Overrun, Within
 from isthmus.connect.edits import Edit, Outcome
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.features.pushes.model.edits import LiveEdit, State
@@ -15,6 +16,9 @@ from isthmus.kit.clock import Clock
 
 #: An edit whose calls ended without an answer so often goes alone: it may be what they all ended of.
 _SUSPECT: Final = 3
+#: Processor time that a connector may take to part edits into batches: for each time, and for each edit.
+_SECONDS: Final = 0.25
+_SECONDS_EACH: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -36,21 +40,23 @@ class Calls:
         """Send them, each once; one that spoils its calls spoils no others' for ever."""
         together = [edit for live, edit in wanted if not _is_suspect(live)]
         alone = [[edit] for live, edit in wanted if _is_suspect(live)]
-        batches = [batch for several in (together, *alone) for batch in self._parted(several)]
+        batches = [batch for several in (together, *alone) for batch in await self._parted(several)]
         self.count = len(batches)
         await each([self._one(batch) for batch in batches])
 
-    def _parted(self, wanted: Sequence[Edit]) -> list[Sequence[Edit]]:
+    async def _parted(self, wanted: Sequence[Edit]) -> list[Sequence[Edit]]:
         if not wanted:
             return []
         try:
-            return list(self.shop.batches(wanted))
-        except DATA_FAULTS as fault:
+            with Within(_SECONDS + _SECONDS_EACH * len(wanted)):
+                return list(self.shop.batches(wanted))
+        except (*DATA_FAULTS, Overrun) as fault:
             if len(wanted) == 1:
                 self.failures[wanted[0].key] = Broken(type(fault).__name__, sent=False)
                 return []
         first, rest = _halves(wanted)
-        return [*self._parted(first), *self._parted(rest)]
+        await asyncio.sleep(0)  # whatever else the process does goes on in between
+        return [*await self._parted(first), *await self._parted(rest)]
 
     async def _one(self, batch: Sequence[Edit]) -> None:
         async with self.gate:
