@@ -43,6 +43,7 @@ NO_EFFECT: Mapping[str, str] = {
     "POST /api/sync/{run_id}/retry": "no record has failed",
     "POST /api/user/integrations/flows": "nobody has given a consent in another browser",
     "POST /api/webhooks/endpoints/{id}/test": "a test of an endpoint writes nothing",
+    "POST /api/webhooks/recoveries/{id}/cancel": "the recovery is done",
     "POST /api/webhooks/replay/{replay_id}/cancel": "the replay is done",
 }
 _PASSWORD = "correct horse battery staple"

@@ -63,7 +63,7 @@ async def _endpoint(scope: Scope, url: str, **more: Any) -> tuple[Endpoint, Secr
     return made.endpoint, made.secret
 
 
-async def _rows(scope: Scope, **wanted: str) -> list[Any]:
+async def _rows(scope: Scope, **wanted: Any) -> list[Any]:
     page = await deliveries.listing(scope, Ask(100), DeliveryFilters(**wanted))
     return page.items
 

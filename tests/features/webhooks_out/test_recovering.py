@@ -20,7 +20,7 @@ from isthmus.engine.db import Database, DatabaseUnavailable, Tx
 from isthmus.features.webhooks_out import jobs
 from isthmus.features.webhooks_out.model import Draft, Endpoint
 from isthmus.features.webhooks_out.routes import ROUTES
-from isthmus.features.webhooks_out.service import deliveries, endpoints, fanning, planning, publishing
+from isthmus.features.webhooks_out.service import deliveries, endpoints, fanning, planning, publishing, recovering
 from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
 from isthmus.kit.paging import Ask
 from isthmus.scope import Scope, System
@@ -66,8 +66,8 @@ async def test_a_recovery_whose_worker_dies_goes_on_from_its_place_and_brings_ea
         await given.emit(scope, *range(9))
         await fanning.fan_out_once(system)
         await endpoints.change(scope, endpoint.id, {"state": "active"})
-        begun = await deliveries.recover(scope, endpoint.id, scope.now - timedelta(hours=1), None)
-        monkeypatch.setattr(deliveries, "_STEP", 4)
+        begun = await recovering.recover(scope, endpoint.id, scope.now - timedelta(hours=1), None)
+        monkeypatch.setattr(recovering, "_STEP", 4)
         steps = 0
 
         async def dies(tx: Tx, tenant_id: str, endpoint_id: str, now: datetime) -> bool:
@@ -81,14 +81,14 @@ async def test_a_recovery_whose_worker_dies_goes_on_from_its_place_and_brings_ea
         monkeypatch.setattr(planning, "advance", dies)
         with pytest.raises(DatabaseUnavailable):
             await jobs.recover(scope, begun["id"])
-        half = await deliveries.recovery(scope, begun["id"])
+        half = await recovering.recovery(scope, begun["id"])
         assert (half["state"], half["found"]) == ("running", 4)
         async with system.tx() as tx:
             wakes = await jobs.missing(system, tx)
-        assert [(wake.job, wake.key, wake.tenant_id) for wake in wakes] == [(deliveries.RECOVER, begun["id"], TENANT)]
+        assert [(wake.job, wake.key, wake.tenant_id) for wake in wakes] == [(recovering.RECOVER, begun["id"], TENANT)]
         await jobs.recover(scope, wakes[0].key)
         await jobs.recover(scope, wakes[0].key)
-        done = await deliveries.recovery(scope, begun["id"])
+        done = await recovering.recovery(scope, begun["id"])
         assert (done["state"], done["found"]) == ("done", 9)
         async with system.tx() as tx:
             assert await jobs.missing(system, tx) == []
@@ -111,7 +111,7 @@ async def test_a_recovery_takes_what_was_missed_in_its_window_and_nothing_else(s
             )
             rows = await tx.fetch_sql("select id, number from webhook_deliveries")
         wanted = {row["id"] for row in rows if row["number"] % 3 != 2 and row["number"] % 2}
-        begun = await deliveries.recover(scope, endpoint.id, scope.now - timedelta(hours=1), None)
+        begun = await recovering.recover(scope, endpoint.id, scope.now - timedelta(hours=1), None)
         await jobs.recover(scope, begun["id"])
         assert set(await _in_state(scope, "pending")) == wanted
 

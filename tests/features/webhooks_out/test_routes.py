@@ -1,6 +1,7 @@
 """Endpoints, event types and the event log over HTTP."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -12,8 +13,9 @@ from tests.house_database import Copy
 from isthmus.engine.db import Database
 from isthmus.features import vault
 from isthmus.features.webhooks_out.routes import ROUTES
-from isthmus.features.webhooks_out.service import deliveries, endpoints, fanning
-from isthmus.kit import webhooks
+from isthmus.features.webhooks_out.service import endpoints, fanning, recovering
+from isthmus.features.webhooks_out.store import recoveries as store
+from isthmus.kit import ids, webhooks
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.permissions import USER
 from isthmus.kit.secret import Secret
@@ -200,11 +202,56 @@ async def test_what_a_disabled_endpoint_missed_is_recovered_by_one_call(edge: Ed
     assert {one["state"] for one in (await edge.get("/api/webhooks/deliveries")).json()["items"]} == {"missed"}
     assert (await edge.call("PATCH", path, json={"state": "active"})).json()["state"] == "active"
     recovery = (await edge.call("POST", f"{path}/recover", json={"since": "2026-01-01T00:00:00Z"})).json()
-    await deliveries.carry_on(scope, recovery["id"])
+    await recovering.carry_on(scope, recovery["id"])
     done = (await edge.get(f"/api/webhooks/recoveries/{recovery['id']}")).json()
     assert (done["state"], done["found"]) == ("done", 7)
     items = (await edge.get("/api/webhooks/deliveries", query={"state": "pending"})).json()["items"]
     assert len([one for one in items if one["nextAt"]]) == 7
+
+
+async def test_recoveries_are_listed_and_a_stopped_one_brings_no_more_than_it_had_found(
+    edge: Edge, scope: Scope
+) -> None:
+    async with given.sink() as sink:
+        made = [
+            (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["shelf.filled"]})).json()["endpoint"]
+            for _ in range(2)
+        ]
+    async with scope.tx() as tx:
+        await tx.execute_sql("update webhook_endpoints set state = 'disabled' where tenant_id = $1", TENANT)
+    await given.emit(scope, *range(7))
+    await fanning.fan_out_once(System(scope.engine))
+    window = {"since": "2026-01-01T00:00:00Z"}
+    begun = [
+        (await edge.call("POST", f"{ENDPOINTS}/{made[which]['id']}/recover", json=window)).json()["id"]
+        for which in (0, 1, 0)
+    ]
+    path = "/api/webhooks/recoveries"
+    # one step is done when somebody stops it
+    async with scope.tx() as tx:
+        row = await store.recovery(tx, begun[0], locked=True)
+        assert row is not None
+        step = await store.recover(tx, row, 3)
+        await store.move(tx, begun[0], step["last"], step["lost"])
+    ended = (await edge.call("POST", f"{path}/{begun[0]}/cancel")).json()
+    assert (ended["state"], ended["found"], ended["doneAt"] is None) == ("cancelled", 3, False)
+    await recovering.carry_on(scope, begun[0])
+    assert (await edge.get(f"{path}/{begun[0]}")).json() == ended
+    # once more changes nothing, and neither does it what is done
+    assert (await edge.call("POST", f"{path}/{begun[0]}/cancel")).json() == ended
+    await recovering.carry_on(scope, begun[1])
+    assert (await edge.call("POST", f"{path}/{begun[1]}/cancel")).json()["state"] == "done"
+    async with scope.tx() as tx:
+        told = await tx.fetch_sql("select body from events where type = 'webhook.recovery_cancelled'")
+    assert [row["body"]["recoveryId"] for row in told] == [begun[0]]
+    page = (await edge.get(path, query={"limit": 2})).json()
+    rest = (await edge.get(path, query={"limit": 2, "cursor": page["nextCursor"]})).json()
+    assert [one["id"] for one in page["items"] + rest["items"]] == begun[::-1]
+    assert [one["state"] for one in page["items"] + rest["items"]] == ["running", "done", "cancelled"]
+    of_one = (await edge.get(path, query={"endpointId": made[1]["id"]})).json()["items"]
+    assert [one["id"] for one in of_one] == [begun[1]]
+    missing = await edge.call("POST", f"{path}/{ids.new('rcv')}/cancel")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "WEBHOOK_RECOVERY_NOT_FOUND")
 
 
 async def test_event_types_have_schemas_and_a_tenant_may_add_its_own(edge: Edge) -> None:
@@ -296,3 +343,40 @@ async def test_deliveries_are_paged_newest_first(edge: Edge, scope: Scope, of_en
             break
     assert len(seen) == 7
     assert seen == sorted(seen, reverse=True)
+
+
+@pytest.mark.parametrize("of_endpoint", [True, False], ids=["of an endpoint", "of all"])
+async def test_deliveries_are_found_by_their_time(edge: Edge, scope: Scope, of_endpoint: bool) -> None:
+    async with given.sink() as sink:
+        made = (await edge.call("POST", ENDPOINTS, json={"url": sink.url, "types": ["shelf.filled"]})).json()
+    await given.emit(scope, *range(7))
+    await fanning.fan_out_once(System(scope.engine))
+    # one an hour, as their ids say too
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    async with scope.tx() as tx:
+        rows = await tx.fetch_sql("select id from webhook_deliveries order by number")
+        times = [noon + timedelta(hours=hour) for hour in range(7)]
+        named = [ids.made("dlv", at) for at in times]
+        await tx.execute_sql(
+            "update webhook_deliveries d set id = g.fresh, created_at = g.at "
+            "from unnest($1::text[], $2::text[], $3::timestamptz[]) as g (id, fresh, at) where d.id = g.id",
+            [row["id"] for row in rows],
+            named,
+            times,
+        )
+    query = {"limit": 2, "from": times[1].isoformat(), "to": times[5].isoformat()}
+    if of_endpoint:
+        query["endpointId"] = made["endpoint"]["id"]
+    seen, cursor = [], None
+    while True:
+        given_query = {**query, **({"cursor": cursor} if cursor else {})}
+        page = (await edge.get("/api/webhooks/deliveries", query=given_query)).json()
+        seen += [one["id"] for one in page["items"]]
+        cursor = page.get("nextCursor")
+        if not page["hasMore"]:
+            break
+    assert seen == named[4:0:-1]
+    only = (await edge.get("/api/webhooks/deliveries", query={"from": times[6].isoformat()})).json()["items"]
+    assert [one["id"] for one in only] == named[6:]
+    wrong = await edge.get("/api/webhooks/deliveries", query={"from": "2026-03-01T12:00:00"})
+    assert wrong.status_code == 400

@@ -21,6 +21,15 @@ class DeliveryNotFound(NotFound):
     code = "WEBHOOK_DELIVERY_NOT_FOUND"
 
 
+class RecoveryNotFound(NotFound):
+    """There is no such recovery.
+
+    List them with `GET /api/webhooks/recoveries`.
+    """
+
+    code = "WEBHOOK_RECOVERY_NOT_FOUND"
+
+
 class EventTypeNotFound(NotFound):
     """There is no such event type of your own.
 

@@ -105,6 +105,13 @@ class RecoveryStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCancelled(Event):
+    """Somebody stopped a recovery; what it had found by then is sent."""
+
+    type: ClassVar[str] = "webhook.recovery_cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventTypeRegistered(Event):
     """A tenant registered an event type of its own."""
 
@@ -146,6 +153,7 @@ EMITS: tuple[type[Event], ...] = (
     EndpointRecovered,
     DeliveryRetried,
     RecoveryStarted,
+    RecoveryCancelled,
     EventTypeRegistered,
     EventTypeRemoved,
     RetentionChanged,

@@ -5,7 +5,7 @@ from isthmus.features.webhooks_out import jobs
 from isthmus.features.webhooks_out.events import EMITS
 from isthmus.features.webhooks_out.routes import ROUTES
 from isthmus.features.webhooks_out.routes.access import EVENTS, MANAGE, PUBLISH, READ
-from isthmus.features.webhooks_out.service import deliveries, dispatching, fanning, retaining
+from isthmus.features.webhooks_out.service import dispatching, fanning, recovering, retaining
 from isthmus.features.webhooks_out.service.endpoints import reseal
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import figures
@@ -16,7 +16,7 @@ _CATCH_UP_SECONDS = 10.0
 FEATURE = Feature(
     name="webhooks_out",
     routes=ROUTES,
-    jobs={deliveries.RECOVER: jobs.recover},
+    jobs={recovering.RECOVER: jobs.recover},
     listens={
         "webhooks_out.members": (("member.removed", "member.roles_changed"), jobs.member_changed),
         "webhooks_out.keys": (("api_key.revoked",), jobs.key_revoked),

@@ -5,18 +5,18 @@ from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
-from isthmus.features.webhooks_out.service import deliveries, endpoints
+from isthmus.features.webhooks_out.service import deliveries, endpoints, recovering
 from isthmus.scope import Scope, System
 
 
 async def recover(scope: Scope, recovery_id: str) -> None:
     """Carry a recovery on."""
-    await deliveries.carry_on(scope, recovery_id)
+    await recovering.carry_on(scope, recovery_id)
 
 
 async def missing(_system: System, tx: Tx) -> Sequence[Wake]:
     """Recoveries whose worker is gone."""
-    return await deliveries.unfinished(tx)
+    return await recovering.unfinished(tx)
 
 
 async def catch_up(system: System) -> None:

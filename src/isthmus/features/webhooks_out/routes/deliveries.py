@@ -1,23 +1,22 @@
-"""`/api/webhooks/deliveries` and recoveries."""
+"""`/api/webhooks/deliveries`."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
+from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from isthmus.features.webhooks_out.errors import (
     DeliveryNotFound,
     DeliveryUnderWay,
     EndpointIdle,
-    EndpointNotFound,
-    WrongEndpoint,
 )
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import deliveries as service
 from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, document
+from isthmus.http import Answer, PageDep, Routes, ScopeDep, accepted, document
 from isthmus.kit.paging import Page
 
 routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks")
@@ -75,37 +74,22 @@ class InspectedOut(Answer, frozen=True, kw_only=True):
     attempts: list[AttemptOut]
 
 
-class Recover(Wire):
-    """From when to when the endpoint missed messages; `until` is now where it is left out."""
-
-    since: datetime
-    until: datetime | None = None
-
-
-class RecoveryOut(Answer, frozen=True, kw_only=True):
-    """How far a recovery is; `found` counts the messages that are sent anew."""
-
-    id: str
-    endpoint_id: str
-    since: datetime
-    until: datetime
-    state: str
-    found: int
-    created_at: datetime
-    done_at: datetime | None
-
-
 @routes.get("/deliveries", permission=READ, limit="other", response_model=DeliveryList, summary="Deliveries")
 async def list_deliveries(
     scope: ScopeDep,
     paging: PageDep,
+    *,
     endpoint_id: Annotated[str | None, Query(alias="endpointId", max_length=64)] = None,
     state: Annotated[Literal["pending", "delivered", "dead", "missed"] | None, Query()] = None,
     type: Annotated[str | None, Query(max_length=100)] = None,  # noqa: A002 - the filter's name on the wire
     event_id: Annotated[str | None, Query(alias="eventId", max_length=64)] = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="Included.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Left out.")] = None,
 ) -> Response:
-    """The newest first."""
-    filters = DeliveryFilters(endpoint_id=endpoint_id, state=state, type=type, event_id=event_id)
+    """The newest first; `from` and `to` are about when they were made."""
+    filters = DeliveryFilters(
+        endpoint_id=endpoint_id, state=state, type=type, event_id=event_id, since=since, until=until
+    )
     page = await service.listing(scope, paging.ask, filters)
     return paging.listing("items", Page([_out(one) for one in page.items], page.next_after, None, page.has_more))
 
@@ -140,39 +124,8 @@ async def retry_delivery(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - 
     return accepted(_out(await service.retry(scope, id)))
 
 
-@routes.post(
-    "/endpoints/{id}/recover",
-    permission=MANAGE,
-    limit="other",
-    response_model=RecoveryOut,
-    summary="Send everything that an endpoint missed in a time",
-    status=202,
-    errors=(EndpointNotFound, WrongEndpoint),
-)
-async def recover_endpoint(scope: ScopeDep, id: str, body: Recover) -> Response:  # noqa: A002 - as above
-    """Dead letters, and what came while it was disabled; a job does it and outlives a crash."""
-    return accepted(_recovery(await service.recover(scope, id, body.since, body.until)))
-
-
-@routes.get(
-    "/recoveries/{id}",
-    permission=READ,
-    limit="other",
-    response_model=RecoveryOut,
-    summary="How far a recovery is",
-    errors=(DeliveryNotFound,),
-)
-async def get_recovery(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
-    """Its state is `running` or `done`."""
-    return document(_recovery(await service.recovery(scope, id)))
-
-
 def _out(row: Mapping[str, Any]) -> DeliveryOut:
     return DeliveryOut(**{name: row[name] for name in DeliveryOut.__struct_fields__})
-
-
-def _recovery(row: Mapping[str, Any]) -> RecoveryOut:
-    return RecoveryOut(**{name: row[name] for name in RecoveryOut.__struct_fields__})
 
 
 def _attempt(row: Mapping[str, Any]) -> AttemptOut:

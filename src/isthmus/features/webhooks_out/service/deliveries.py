@@ -1,32 +1,23 @@
-"""Deliveries: listed, looked at, sent once more, recovered."""
+"""Deliveries: listed, looked at, sent once more."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from isthmus.engine.db import Tx as SystemTx
-from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_out.errors import (
     DeliveryNotFound,
     DeliveryUnderWay,
     EndpointIdle,
-    EndpointNotFound,
-    WrongEndpoint,
 )
-from isthmus.features.webhooks_out.events import DeliveryRetried, RecoveryStarted
+from isthmus.features.webhooks_out.events import DeliveryRetried
 from isthmus.features.webhooks_out.model import message_of, shard_of
 from isthmus.features.webhooks_out.service import planning, sending
 from isthmus.features.webhooks_out.store import deliveries as store
-from isthmus.features.webhooks_out.store import endpoints
 from isthmus.features.webhooks_out.store.deliveries import DeliveryFilters as DeliveryFilters
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope, System
-
-RECOVER = "webhooks_out.recover"
-_STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +31,11 @@ class Inspected:
 
 async def listing(scope: Scope, ask: Ask, filters: DeliveryFilters) -> Page[Mapping[str, Any]]:
     """The newest first."""
-    before = _place(ask.after, of_endpoint=filters.endpoint_id is not None)
+    before = _place(ask.after, of_endpoint=filters.by_number)
     async with scope.tx() as tx:
         rows = await store.page(tx, filters, before, ask.offset, ask.limit + 1)
     kept: list[Mapping[str, Any]] = [dict(row) for row in rows[: ask.limit]]
-    more, key = len(rows) > ask.limit, "id" if filters.endpoint_id is None else "number"
+    more, key = len(rows) > ask.limit, "number" if filters.by_number else "id"
     return Page(kept, next_after=str(kept[-1][key]) if more else None, has_more=more)
 
 
@@ -102,50 +93,6 @@ async def retry(scope: Scope, delivery_id: str) -> Mapping[str, Any]:
     return dict(again) if again else dict(row)
 
 
-async def recover(scope: Scope, endpoint_id: str, since: datetime, until: datetime | None) -> Mapping[str, Any]:
-    """Send everything anew that the endpoint missed in this time; a job does it. Raises EndpointNotFound."""
-    end = until or scope.now
-    if since.tzinfo is None or end.tzinfo is None or since >= end:
-        raise WrongEndpoint.field("since", "A time with its offset from UTC, before the end.")
-    recovery_id = scope.id("rcv")
-    async with scope.tx() as tx:
-        if await endpoints.endpoint(tx, endpoint_id) is None:
-            raise EndpointNotFound
-        await store.insert_recovery(tx, recovery_id, endpoint_id, (since, end))
-        await tx.enqueue(RECOVER, recovery_id)
-        tx.emit(RecoveryStarted(subject=endpoint_id, body={"recoveryId": recovery_id}))
-        row = await store.recovery(tx, recovery_id)
-    if row is None:
-        raise EndpointNotFound
-    return dict(row)
-
-
-async def recovery(scope: Scope, recovery_id: str) -> Mapping[str, Any]:
-    """How far a recovery is. Raises DeliveryNotFound."""
-    async with scope.tx() as tx:
-        row = await store.recovery(tx, recovery_id)
-    if row is None:
-        raise DeliveryNotFound("There is no such recovery.")
-    return dict(row)
-
-
-async def carry_on(scope: Scope, recovery_id: str) -> None:  # house: silent - RecoveryStarted said it
-    """Recover step by step; each step is one transaction with its place."""
-    while True:
-        async with scope.tx() as tx:
-            row = await store.recovery(tx, recovery_id)
-            if row is None or row["state"] != "running":
-                return
-            step = await store.recover(tx, row, _STEP)
-            done = step["seen"] < _STEP
-            await store.move_recovery(tx, recovery_id, None if done else step["last"], step["lost"])
-            if step["first"] is not None:
-                await store.note_waiting(tx, scope.tenant_id, row["endpoint_id"], step["first"])
-                await planning.advance(tx, scope.tenant_id, row["endpoint_id"], scope.now)
-        if done:
-            return
-
-
 async def catch_up(system: System) -> None:
     """Plan deliveries that wait without being planned: after a pause, a recovery, or a crash in between."""
     async with system.tx() as tx:
@@ -155,8 +102,3 @@ async def catch_up(system: System) -> None:
         while more:
             async with system.tx() as tx:
                 more = await planning.advance(tx, row["tenant_id"], row["id"], system.now)
-
-
-async def unfinished(tx: SystemTx) -> list[Wake]:
-    """A wake-up for each recovery that is not done."""
-    return [Wake(RECOVER, row["id"], row["tenant_id"]) for row in await store.open_recoveries(tx)]

@@ -1,14 +1,20 @@
-"""Deliveries: written when an event fans out, planned, listed, recovered, forgotten."""
+"""Deliveries: written when an event fans out, planned, listed, forgotten."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 
 from isthmus.engine.bus import named
 from isthmus.engine.db import Tx, joined
+from isthmus.kit import ids
+
+_EPOCH, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+_AROUND = timedelta(minutes=1)
+#: Behind every id.
+_LAST = "dlv_~"
 
 _WANTS = """
 select tenant_id, id, types, conditions, state, health, ordered, version, failures
@@ -68,9 +74,10 @@ from webhook_deliveries d
 _PAGE = (
     _COLUMNS
     + """
-where d.tenant_id = $1 and ($2::text is null or d.id < $2)
+where d.tenant_id = $1 and d.id < $2 and d.id >= $8
   and ($3::text is null or d.state = $3) and ($4::text is null or d.type = $4)
-  and ($5::text is null or d.event_id = $5)
+  and ($5::text is null or d.event_id = $5) and ($9::text is null or d.endpoint_id = $9)
+  and ($10::timestamptz is null or d.created_at >= $10) and ($11::timestamptz is null or d.created_at < $11)
 order by d.id desc limit $6 offset $7
 """
 )
@@ -99,20 +106,6 @@ _DUE = """
 insert into webhook_due (shard, at, number, tenant_id, endpoint_id, delivery_id, attempts)
 values ($1::smallint, $2, $3, $4, $5, $6, $7)
 on conflict do nothing
-"""
-_RECOVER = """
-with found as (
-  select id, number, state in ('dead', 'missed') as lost from webhook_deliveries
-  where tenant_id = $1 and endpoint_id = $2 and number > $3 and created_at >= $4 and created_at < $5
-  order by number limit $6
-), again as (
-  update webhook_deliveries d set state = 'pending', attempts = 0, next_at = null, done_at = null,
-    trigger = 'recovery'
-  from found where d.tenant_id = $1 and d.id = found.id and found.lost and d.state in ('dead', 'missed')
-)
-select count(*) as seen, max(number) as last, min(number) filter (where lost) as first,
-  count(*) filter (where lost) as lost
-from found
 """
 # Ids grow with time, so that the primary key finds the old ones.
 _FORGET = """
@@ -143,6 +136,20 @@ class DeliveryFilters:
     state: str | None = None
     type: str | None = None
     event_id: str | None = None
+    #: When they were made, the end left out.
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def by_number(self) -> bool:
+        """Whether the index of one endpoint serves best: its places are numbers, all others are ids."""
+        return self.endpoint_id is not None and self.since is None and self.until is None
+
+    @property
+    def bounds(self) -> tuple[str, str]:
+        """The ids between which they lie, which hold their time; a delivery's own time may differ a little."""
+        first = "" if self.since is None else ids.floor("dlv", max(self.since - _AROUND, _EPOCH))
+        return first, _LAST if self.until is None else ids.floor("dlv", min(self.until, _LATEST) + _AROUND)
 
 
 async def wants(tx: Tx, tenants: Sequence[str]) -> list[asyncpg.Record]:
@@ -151,13 +158,13 @@ async def wants(tx: Tx, tenants: Sequence[str]) -> list[asyncpg.Record]:
 
 
 async def fan_out(
-    tx: Tx, new: Sequence[NewDelivery], ids: Sequence[str], at: datetime
+    tx: Tx, new: Sequence[NewDelivery], fresh: Sequence[str], at: datetime
 ) -> list[tuple[int, tuple[int, int] | None]]:
     """Write deliveries in their order, in one statement: the number of each, and the place of its due row if any."""
     rows = await tx.fetch_sql(
         _FAN_OUT,
         joined([one.tenant_id for one in new]),
-        joined(ids),
+        joined(fresh),
         joined([one.endpoint_id for one in new]),
         joined([one.event_id for one in new]),
         joined([one.type for one in new]),
@@ -218,11 +225,14 @@ async def behind(tx: Tx, limit: int) -> list[asyncpg.Record]:
 async def page(
     tx: Tx, filters: DeliveryFilters, before: str | int | None, offset: int, limit: int
 ) -> list[asyncpg.Record]:
-    """The newest first; `before` is an id, or a number where one endpoint's are wanted: each has its index."""
-    wanted = (tx.tenant_id, before, filters.state, filters.type, filters.event_id, limit, offset)
-    if filters.endpoint_id is None:
-        return await tx.fetch_sql(_PAGE, *wanted)
-    return await tx.fetch_sql(_PAGE_OF_ENDPOINT, *wanted, filters.endpoint_id)
+    """The newest first; `before` is an id, or a number where `by_number` says so: each has its index."""
+    what = (filters.state, filters.type, filters.event_id, limit, offset)
+    if filters.by_number:
+        return await tx.fetch_sql(_PAGE_OF_ENDPOINT, tx.tenant_id, before, *what, filters.endpoint_id)
+    first, end = filters.bounds
+    if before is not None:
+        end = min(end, str(before))
+    return await tx.fetch_sql(_PAGE, tx.tenant_id, end, *what, first, filters.endpoint_id, filters.since, filters.until)
 
 
 async def delivery(tx: Tx, delivery_id: str) -> asyncpg.Record | None:
@@ -267,61 +277,6 @@ async def hasten(tx: Tx, delivery_id: str, at: datetime, shard: int) -> asyncpg.
     args = (found["number"], tx.tenant_id, found["endpoint_id"], delivery_id, found["attempts"])
     await tx.execute_sql(_DUE, shard, at, *args)
     return found
-
-
-async def insert_recovery(tx: Tx, recovery_id: str, endpoint_id: str, window: tuple[datetime, datetime]) -> None:
-    """Note that everything an endpoint missed in this time is wanted."""
-    await tx.execute_sql(
-        """
-        insert into webhook_recoveries (tenant_id, id, endpoint_id, since, until, state, created_at)
-        values ($1, $2, $3, $4, $5, 'running', now())
-        """,
-        tx.tenant_id,
-        recovery_id,
-        endpoint_id,
-        *window,
-    )
-
-
-async def recovery(tx: Tx, recovery_id: str) -> asyncpg.Record | None:
-    """How far a recovery is; locked, so that one worker at a time carries it on."""
-    rows = await tx.fetch_sql(
-        """
-        select id, endpoint_id, since, until, state, place, found, created_at, done_at
-        from webhook_recoveries where tenant_id = $1 and id = $2 for update
-        """,
-        tx.tenant_id,
-        recovery_id,
-    )
-    return rows[0] if rows else None
-
-
-async def recover(tx: Tx, row: asyncpg.Record, limit: int) -> asyncpg.Record:
-    """The next deliveries of the window: those that were lost wait anew."""
-    window = (row["since"], row["until"])
-    rows = await tx.fetch_sql(_RECOVER, tx.tenant_id, row["endpoint_id"], row["place"], *window, limit)
-    return rows[0]
-
-
-async def move_recovery(tx: Tx, recovery_id: str, place: int | None, found: int) -> None:
-    """Remember the place; None: it is done."""
-    await tx.execute_sql(
-        """
-        update webhook_recoveries set found = found + $4, place = coalesce($3, place),
-          state = case when $3::bigint is null then 'done' else state end,
-          done_at = case when $3::bigint is null then now() end
-        where tenant_id = $1 and id = $2
-        """,
-        tx.tenant_id,
-        recovery_id,
-        place,
-        found,
-    )
-
-
-async def open_recoveries(tx: Tx) -> list[asyncpg.Record]:
-    """Recoveries that are not done; as the system."""
-    return await tx.fetch_sql("select tenant_id, id from webhook_recoveries where state = 'running' limit 100")
 
 
 async def forget(tx: Tx, tenant_id: str, before: str, limit: int) -> int:
