@@ -196,6 +196,34 @@ async def test_the_reconciler_wakes_what_was_lost_and_repeats_nothing_that_waits
         assert await reconciler.round() == 0
 
 
+async def test_what_is_due_is_woken_although_a_wake_up_for_a_later_time_waits(database: Database) -> None:
+    queue = PgQueue(database)
+    due = [Wake("heal", "a", "ten_q", due=True)]
+    async with database.tenant("ten_q") as tx:
+        await queue.enqueue(tx, "heal", "a", tenant_id="ten_q", after=timedelta(minutes=15))
+    async with database.system() as tx:
+        assert await queue.enqueue_missing(tx, due) == 1
+    async with database.system() as tx:
+        assert await queue.enqueue_missing(tx, due) == 0
+
+
+async def test_what_has_failed_is_not_woken_before_its_time_although_it_is_due(database: Database) -> None:
+    queue = PgQueue(database, pace=replace(QUICK, first_retry=timedelta(minutes=5)))
+    met = asyncio.Event()
+
+    @queue.handler("broken")
+    async def broken(wake: Wake) -> None:
+        met.set()
+        raise LookupError(wake.key)
+
+    async with database.tenant("ten_q") as tx:
+        await queue.enqueue(tx, "broken", "a", tenant_id="ten_q")
+    async with working(queue):
+        await until(met)
+    async with database.system() as tx:
+        assert await queue.enqueue_missing(tx, [Wake("broken", "a", "ten_q", due=True)]) == 0
+
+
 async def test_all_looks_of_a_round_share_one_transaction(copied: Copy) -> None:
     opened = 0
     looked: list[int | None] = []

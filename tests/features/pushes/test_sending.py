@@ -24,7 +24,7 @@ from isthmus.features.connections import ConnectionExpired
 from isthmus.features.pushes import Shop, Shops
 from isthmus.features.pushes.errors import NothingToPush, NotWritable, WrongEdit
 from isthmus.features.pushes.model.edits import ItemState
-from isthmus.features.pushes.service import reading, retrying, sending, settling, waking
+from isthmus.features.pushes.service import reading, retrying, sending, settling, waking, wanting
 from isthmus.features.pushes.settings import Settings
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
@@ -381,6 +381,22 @@ async def test_wishes_that_cannot_be_are_refused_before_anything_is_noted(at: Gi
     with pytest.raises(NotWritable):
         await at.want(ids["p1"], TITLE, "New")
     assert await at.edits() == []
+
+
+async def test_what_a_dead_worker_held_is_found_while_a_locked_value_waits_for_later(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    system = System(at.scope.engine, at.clock)
+    async with at.scope.tx() as tx:
+        # what a line leaves behind that met a campaign: the connection's next look, far away
+        await tx.enqueue(wanting.JOB, "con_one", after=timedelta(minutes=15))
+    await at.want(ids["p1"], PRICE, "12")
+    async with system.tx() as tx:
+        await tx.execute_sql("delete from queue.pgqueuer where execute_after <= now()")
+    at.clock.advance(10)
+    await waking.wake(system)
+    async with system.tx() as tx:
+        due = await tx.fetch_sql("select entrypoint from queue.pgqueuer where execute_after <= now()")
+    assert [row["entrypoint"] for row in due] == [wanting.JOB]
 
 
 async def test_lost_wake_ups_are_found_and_what_ended_long_ago_is_forgotten(at: Given) -> None:

@@ -35,12 +35,17 @@ insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, tenant
 select w.lane, w.job, w.payload, now() + w.after, w.tenant_id, 'queued'
 from unnest($1::int[], $2::text[], $3::bytea[], $4::interval[], $5::text[]) as w(lane, job, payload, after, tenant_id)
 """
-_MISSING: Final = f"""
-{_ENQUEUE_ALL}
+#: A wake-up that was made for a later time stands for no object that says of itself that it is due now.
+_MISSING: Final = """
+insert into queue.pgqueuer (priority, entrypoint, payload, execute_after, tenant_id, status)
+select w.lane, w.job, w.payload, now() + w.after, w.tenant_id, 'queued'
+from unnest($1::int[], $2::text[], $3::bytea[], $4::interval[], $5::text[], $6::bool[])
+  as w(lane, job, payload, after, tenant_id, due)
 where not exists (
   select from queue.pgqueuer q
   where q.entrypoint = w.job and q.payload = w.payload
-    and (q.status = 'queued' or q.status = 'picked' and q.deaths > 0
+    and (q.status = 'queued' and (not w.due or q.execute_after <= now() or q.attempts > 0)
+      or q.status = 'picked' and q.deaths > 0
       or q.status = 'failed' and (q.held_until is null or q.held_until > now()))
 )
 """
@@ -139,7 +144,8 @@ class PgQueue:
 
     async def enqueue_missing(self, tx: Tx, wakes: Sequence[Wake]) -> int:
         """Wake those that do not wait already. Safe only where a lost race is healed by the next round."""
-        return await tx.execute_sql(_MISSING, *_columns(wakes)) if wakes else 0
+        given = (*_columns(wakes), [wake.due for wake in wakes])
+        return await tx.execute_sql(_MISSING, *given) if wakes else 0
 
     def handler(self, job: str, *, counts_deaths: bool = False, bulk: bool = False) -> Callable[[Handler], Handler]:
         """Register the function that is woken for `job`."""

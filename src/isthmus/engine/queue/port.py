@@ -24,6 +24,8 @@ class Wake:
     lane: int = 0
     #: How often this wake-up has failed before; set on arrival.
     attempt: int = 0
+    #: It is due now by its own record: for `enqueue_missing` a wake-up for a later time does not stand for this one.
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ class Queue(Protocol):
         ...
 
     async def enqueue_missing(self, tx: Tx, wakes: Sequence[Wake]) -> int:
-        """Wake those that do not wait already, and return how many; for the reconciler alone, as the system."""
+        """Wake those that do not wait already, and return how many; for the reconciler alone, as the system.
+
+        Those that say that they are `due` wait only where their wake-up is due too, or comes again after a failure.
+        """
         ...
 
     def handler(self, job: str, *, counts_deaths: bool = False, bulk: bool = False) -> Callable[[Handler], Handler]:

@@ -24,7 +24,7 @@ async def wake(system: System) -> None:
 
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:  # noqa: ARG001 - the form of a reconciler
     """The wake-ups of actions that are due and that nobody holds, round the tenants."""
-    return [Wake(JOB, id_, tenant_id) for tenant_id, id_ in await store.stalled(tx, _QUIET, _MOST)]
+    return [Wake(JOB, id_, tenant_id, due=True) for tenant_id, id_ in await store.stalled(tx, _QUIET, _MOST)]
 
 
 async def prune(system: System) -> None:

@@ -31,7 +31,7 @@ _BATCH, _BATCHES = 1_000, 50
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:
     """The wake-ups of connections with edits that are due and that nobody holds."""
     found = await edits.due(tx, system.now - _QUIET, _MOST)
-    return [Wake(JOB, connection_id, tenant_id) for tenant_id, connection_id in found]
+    return [Wake(JOB, connection_id, tenant_id, due=True) for tenant_id, connection_id in found]
 
 
 async def wake(system: System) -> None:

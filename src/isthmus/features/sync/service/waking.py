@@ -26,8 +26,9 @@ async def wake(system: System) -> None:
 
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:
     """The wake-ups of live runs without a holder, round the tenants, of records that are due, and of passed sales."""
-    runs = [Wake(JOB, run_id, tenant_id) for tenant_id, run_id in await store.stalled(tx, _QUIET, _MOST)]
-    wanted = [Wake(REFRESH, key_of(*place), tenant_id) for tenant_id, *place in await store.due(tx, system.now, _MOST)]
+    runs = [Wake(JOB, run_id, tenant_id, due=True) for tenant_id, run_id in await store.stalled(tx, _QUIET, _MOST)]
+    due = await store.due(tx, system.now, _MOST)
+    wanted = [Wake(REFRESH, key_of(*place), tenant_id, due=True) for tenant_id, *place in due]
     loose = [Wake(ABSENT, run_id, tenant_id) for tenant_id, run_id in await store.loose(tx, _MOST)]
     prices = [Wake(PRICES, place, tenant_id) for tenant_id, place in await records.prices_due(tx, system.now, _MOST)]
     return runs + wanted + loose + prices
