@@ -71,6 +71,23 @@ async def test_values_come_back_as_they_went(notes: Database) -> None:
         assert await tx.execute_sql("delete from notes where tenant_id = $1", "ten_v") == 2
 
 
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ({"a\x00": ["\x00\x00", "b"]}, {"a\ufffd": ["\ufffd\ufffd", "b"]}),
+        (b'{"a":"\\u0000\\\\u0000\\\\\\u0000"}', {"a": "\ufffd\\u0000\\\ufffd"}),
+        ({"a": "\\u0000", "b": "\\"}, {"a": "\\u0000", "b": "\\"}),
+    ],
+)
+async def test_PA_03_what_the_database_cannot_hold_undoes_nothing_that_is_written_with_it(
+    notes: Database, body: object, kept: object
+) -> None:
+    async with notes.tenant("ten_nul") as tx:
+        await tx.execute_sql("insert into notes (tenant_id, id, body) values ($1, 'a', $2)", "ten_nul", body)
+        assert (await tx.fetch_sql("select body from notes where tenant_id = $1", "ten_nul"))[0][0] == kept
+        await tx.execute_sql("delete from notes where tenant_id = $1", "ten_nul")
+
+
 async def test_a_statement_names_what_it_takes(notes: Database) -> None:
     async with notes.tenant("ten_v") as tx:
         with pytest.raises(TypeError, match=r"takes \['id', 'tenant_id'\]"):

@@ -125,6 +125,16 @@ async def test_the_lower_priority_number_begins_earlier_and_its_failure_holds_no
     assert (sorted(told[:2]), told[2]) == ([("first", "failed"), ("second", "done")], ("first", "done"))
 
 
+async def test_PA_03_a_text_that_the_log_cannot_hold_is_forwarded_and_delays_no_other_delivery(world: World) -> None:
+    await rules.add(world.scope(TEN), RULE | {"pattern": "github.push"})
+    await push(world, {"by": "\x00", "to\x00": 1}, {"n": 2})
+    await world.work(TEN)
+    bodies = [body["payload"] for body in await published(world)][-2:]
+    assert sorted(bodies, key=str) == [{"by": "\ufffd", "to\ufffd": 1}, {"n": 2}]
+    assert set(states(await only(world)).values()) == {"done"}
+    assert CALLS.told[0][1].payload == {"by": "\x00", "to\x00": 1}
+
+
 async def test_each_handler_has_its_own_schedule_and_dead_letter_and_is_retried_alone(world: World) -> None:
     CALLS.failing = {"second"}
     await push(world, {"n": 1})

@@ -1,5 +1,6 @@
 """Single asyncpg connections, and what their failures mean to a caller."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from isthmus.kit.errors import Problem
 CONNECT_TIMEOUT = 5.0
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _DECODER = msgspec.json.Decoder()
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _LOST = re.compile("closed|closing|released back")
 _PASSWORD = re.compile(r"(?<=://).*@|(?<=password=)[^&]*")
 
@@ -42,7 +44,9 @@ _REFUSED = (
 
 
 def _encode(value: object) -> bytes:
-    return b"\x01" + (value if isinstance(value, bytes) else _ENCODER.encode(value))
+    text = value if isinstance(value, bytes) else _ENCODER.encode(value)
+    # What a platform sent may hold it, and PostgreSQL cannot: one such text would undo all that is written with it.
+    return b"\x01" + (_NUL.sub(rb"\1\\ufffd", text) if b"\\u0000" in text else text)
 
 
 def _decode(data: bytes) -> object:
@@ -51,8 +55,14 @@ def _decode(data: bytes) -> object:
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """JSON by msgspec: bytes are taken as ready JSON, everything else is encoded."""
+    """JSON by msgspec: bytes are taken as ready JSON, everything else is encoded; U+0000 becomes U+FFFD (PA-03)."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode, decoder=_decode, format="binary")
+
+
+def step_back(connection: asyncpg.Connection, nice: int) -> None:
+    """Have the server's process of this session give way to others. Only for a server on this machine."""
+    with suppress(OSError):  # it may belong to somebody else, and works as well without
+        os.setpriority(os.PRIO_PROCESS, connection.get_server_pid(), nice)
 
 
 async def connect(
