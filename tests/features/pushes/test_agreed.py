@@ -16,7 +16,7 @@ from isthmus.features import pushes
 from isthmus.features.pushes.errors import ConflictUndecided
 from isthmus.features.pushes.events import RulesSet
 from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
-from isthmus.features.pushes.service import reading, resolving, waking
+from isthmus.features.pushes.service import comparing, reading, resolving, waking
 from isthmus.features.pushes.store import conflicts as store
 from isthmus.kit.paging import Ask
 from isthmus.scope import System
@@ -181,3 +181,43 @@ async def test_RL_12_a_decision_asks_for_its_connection_before_it_opens_a_transa
     finally:
         await pool.close()
     assert at.far.value("p1", TITLE) == "Theirs"
+
+
+async def _held_up(at: Given) -> str:
+    """A value that a campaign holds up for a quarter of an hour; our id of the listing."""
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["locked"]
+    await at.want(ids["p1"], TITLE, "Ours")
+    await at.work()
+    return ids["p1"]
+
+
+async def test_a_conflict_over_a_value_that_is_held_up_is_asked_at_once_and_not_at_the_next_try(at: Given) -> None:
+    await _held_up(at)
+    at.far.edit("p1", TITLE, "Theirs")
+    await at.read()
+    system = System(at.scope.engine, at.clock)
+    await waking.sweep(system)
+    async with system.tx() as tx:
+        woken = await tx.fetch_sql("select entrypoint from queue.pgqueuer where entrypoint = $1", comparing.JOB)
+    await comparing.compare(at.scope, "con_one")
+    assert [(one.state, one.ours, one.theirs) for one in await _conflicts(at)] == [("open", "Ours", "Theirs")]
+    assert (len(woken), at.far.calls, at.far.looks) == (1, 1, 0)
+    assert [(one["state"], one["due_at"], one["claim"]) for one in await at.edits()] == [("conflict", None, None)]
+
+
+async def test_a_value_that_is_held_up_stays_so_where_something_else_of_its_listing_changed(at: Given) -> None:
+    await _held_up(at)
+    [before] = await at.edits()
+    at.far.edit("p1", EditField.STOCK, 3)
+    await at.read()
+    await comparing.compare(at.scope, "con_one")
+    assert (await at.edits(), await _conflicts(at)) == ([before], [])
+
+
+async def test_a_value_that_is_held_up_ends_where_the_far_side_has_it_by_now(at: Given) -> None:
+    await _held_up(at)
+    at.far.edit("p1", TITLE, "Ours")
+    await at.read()
+    await comparing.compare(at.scope, "con_one")
+    assert (await at.edits(), await _conflicts(at), at.far.calls) == ([], [], 1)

@@ -5,6 +5,7 @@ from isthmus.features.pushes import jobs
 from isthmus.features.pushes.events import EMITS
 from isthmus.features.pushes.routes import conflicts, pushes
 from isthmus.features.pushes.service import waking
+from isthmus.features.pushes.service.comparing import JOB as COMPARE
 from isthmus.features.pushes.service.waking import CLOSE, missing
 from isthmus.features.pushes.service.wanting import JOB
 from isthmus.features.pushes.settings import Settings
@@ -13,7 +14,7 @@ FEATURE = Feature(
     name="pushes",
     routes=(pushes.products, pushes.listings, pushes.routes, conflicts.routes),
     counts_deaths=frozenset({JOB}),
-    jobs={JOB: jobs.send, CLOSE: jobs.close},
+    jobs={JOB: jobs.send, CLOSE: jobs.close, COMPARE: jobs.compare},
     listens={
         "pushes.connected": (("connection.connected",), jobs.connected),
         "pushes.configured": (("product_sync.configured",), jobs.configured),

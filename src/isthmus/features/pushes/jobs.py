@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.engine.db import Tx
-from isthmus.features.pushes.service import rules, sending, settling, waking
+from isthmus.features.pushes.service import comparing, rules, sending, settling, waking
 from isthmus.scope import Scope, System
 
 
@@ -16,6 +16,11 @@ async def send(scope: Scope, connection_id: str) -> None:
 async def close(scope: Scope, connection_id: str) -> None:
     """End what has lost its listings at one connection."""
     await settling.close_orphans(scope, connection_id)
+
+
+async def compare(scope: Scope, connection_id: str) -> None:
+    """Compare what waits for later at one connection with what its listings show by now."""
+    await comparing.compare(scope, connection_id)
 
 
 async def sweep(system: System) -> None:

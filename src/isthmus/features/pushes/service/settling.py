@@ -19,7 +19,7 @@ from isthmus.features.pushes.service import judging
 from isthmus.features.pushes.service.deciding import Plan
 from isthmus.features.pushes.service.judging import Broken
 from isthmus.features.pushes.service.looking import Origin
-from isthmus.features.pushes.service.shops import ENTITY, Shop
+from isthmus.features.pushes.service.shops import ENTITY, Known
 from isthmus.features.pushes.store import conflicts, edits, pushes
 from isthmus.features.pushes.store.conflicts import Ended
 from isthmus.features.pushes.store.pushes import Closed
@@ -52,7 +52,7 @@ class Round:
     failures: Mapping[str, ClientError | Broken]
 
 
-async def settle(scope: Scope, shop: Shop, one: Round) -> None:
+async def settle(scope: Scope, shop: Known, one: Round) -> None:
     """Write it down. Of edits that another worker has taken meanwhile nothing is written.
 
     Whoever wants thousands of values anew locks the same edits in another order: who is sent back then begins again,
@@ -69,7 +69,7 @@ async def settle(scope: Scope, shop: Shop, one: Round) -> None:
             return
 
 
-async def _write(scope: Scope, shop: Shop, one: Round, done: Sequence[tuple[LiveEdit, Edit]]) -> None:
+async def _write(scope: Scope, shop: Known, one: Round, done: Sequence[tuple[LiveEdit, Edit]]) -> None:
     at = one.before - _MARGIN
     async with scope.tx() as tx:
         await _signed_in(tx, scope, shop, one.plan)
@@ -94,7 +94,7 @@ def _pointless(made: Plan, mine: Set[str]) -> list[str]:
     return [one.id for one in made.closed if one.state is State.CONFLICT and one.id in mine - made.ended.keys()]
 
 
-async def _signed_in(tx: Tx, scope: Scope, shop: Shop, made: Plan) -> None:
+async def _signed_in(tx: Tx, scope: Scope, shop: Known, made: Plan) -> None:
     """What is to wait for a sign-in goes on where somebody has signed in while the calls were under way."""
     held = [id_ for id_, wait in made.later.items() if wait.state is State.PARKED and wait.due_at is None]
     if held and not await connections.awaits_sign_in(tx, shop.about.id):
@@ -146,7 +146,7 @@ def _ended(closed: Mapping[LiveEdit, Closed], one: Round) -> dict[LiveEdit, tupl
     return found
 
 
-def _changes(shop: Shop, done: Sequence[tuple[LiveEdit, Edit]], at: datetime) -> dict[str, Change]:
+def _changes(shop: Known, done: Sequence[tuple[LiveEdit, Edit]], at: datetime) -> dict[str, Change]:
     """By listing: what the far side has taken."""
     by_listing: dict[str, list[Edit]] = {}
     for live, edit in done:
@@ -181,7 +181,7 @@ def _dated(listing: Listing, given: Sequence[Edit], at: datetime) -> Listing:
     return msgspec.structs.replace(listing, variants=tuple(variants))
 
 
-def _tell(tx: Tx, shop: Shop, one: Round, new: Collection[str]) -> None:
+def _tell(tx: Tx, shop: Known, one: Round, new: Collection[str]) -> None:
     for found in one.plan.conflicts:
         if found.winner is None and found.id in new:
             place = found.edit.place

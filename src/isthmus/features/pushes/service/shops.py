@@ -32,13 +32,17 @@ class About:
     home: str = ""
 
 
-class Shop(Protocol):
-    """One connection, ready to be written."""
+class Known(Protocol):
+    """One connection, as far as it is known without a call."""
 
     @property
     def about(self) -> About:
         """Whose it is and what it takes."""
         ...
+
+
+class Shop(Known, Protocol):
+    """One connection, ready to be written."""
 
     @property
     def reading(self) -> bytes:

@@ -10,20 +10,20 @@ from isthmus.features import records
 from isthmus.features.connections import IntegrationDisabled
 from isthmus.features.pushes.model.edits import Halt
 from isthmus.features.pushes.service import settling
+from isthmus.features.pushes.service.comparing import JOB as COMPARE
+from isthmus.features.pushes.service.comparing import NEWS
 from isthmus.features.pushes.service.sending import OFF
 from isthmus.features.pushes.service.wanting import JOB
 from isthmus.features.pushes.settings import Settings
-from isthmus.features.pushes.store import conflicts, edits, pushes
+from isthmus.features.pushes.store import conflicts, edits, pushes, waiting
 from isthmus.scope import System
 
 #: Closes what `settling.close_orphans` closes, by connection.
 CLOSE: Final = "pushes.close"
 _TYPE: Final = "product"
 _MOST: Final = 500
-#: Open questions that are looked through in one transaction.
+#: Open questions, and values that wait, that are looked through in one transaction.
 _PAGE: Final = 1_000
-#: Listings that changed within this time are compared with what is asked about them; a sweep comes far more often.
-_NEWS: Final = timedelta(minutes=3)
 _QUIET: Final = timedelta(seconds=3)
 _BATCH, _BATCHES = 1_000, 50
 
@@ -92,11 +92,28 @@ async def sweep(system: System) -> None:
         found = await pushes.orphaned(tx, _MOST)
         wakes = [Wake(CLOSE, connection_id, tenant_id) for tenant_id, connection_id in found]
         await system.engine.queue.enqueue_missing(tx, wakes)
-        news = await records.any_changed(tx, system.now - _NEWS)
-    after = conflicts.FIRST if news else None
+        news = await records.any_changed(tx, system.now - NEWS)
+    if news:
+        await _ask_anew(system)
+        await _compare(system)
+
+
+async def _ask_anew(system: System) -> None:
+    """Open questions about listings that changed."""
+    after: conflicts.Turn | None = conflicts.FIRST
     while after is not None:
         async with system.tx() as tx:
-            after = await conflicts.reconsider(tx, after, _PAGE, system.now - _NEWS, system.now)
+            after = await conflicts.reconsider(tx, after, _PAGE, system.now - NEWS, system.now)
+
+
+async def _compare(system: System) -> None:
+    """Values that wait for later, of listings that changed."""
+    after: waiting.Turn | None = waiting.FIRST
+    while after is not None:
+        async with system.tx() as tx:
+            found, after = await waiting.news(tx, after, _PAGE, system.now - NEWS, system.now)
+            wakes = [Wake(COMPARE, connection_id, tenant_id) for tenant_id, connection_id in found]
+            await system.engine.queue.enqueue_missing(tx, wakes)
 
 
 async def prune(system: System) -> None:

@@ -181,7 +181,12 @@ class Taken:
 async def take(tx: Tx, connection_id: str, now: datetime, limit: int) -> list[Taken]:
     """Lock edits that are due and that nobody else holds, those that have been due for longest first."""
     rows = await tx.fetch_sql(_TAKE, tx.tenant_id, connection_id, now, limit)
-    return [Taken(_live(row), row["ctid"]) for row in rows]
+    return [taken_of(row) for row in rows]
+
+
+def taken_of(row: Mapping[str, Any]) -> Taken:
+    """A row that was read and locked."""
+    return Taken(_live(row), row["ctid"])
 
 
 async def claim(
