@@ -1,9 +1,12 @@
 """Built-in accounts: passwords, invitations, sessions, wrong tries (security.md SE-*)."""
 
 import asyncio
+import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from tests.given import access as given
 from tests.given.statements import written_down
 
@@ -11,8 +14,9 @@ from isthmus.engine.db import Database
 from isthmus.features import access
 from isthmus.features.access import Hasher, SessionAuthenticator, SignIn, Wanted
 from isthmus.features.access.model import accounts as model
-from isthmus.features.access.service import hashing
+from isthmus.features.access.service import accounts, hashing, proving
 from isthmus.features.access.service.hashing import NOBODY, is_old
+from isthmus.features.access.store import accounts as accounts_store
 from isthmus.http import Credentials, RequestFacts
 from isthmus.http.errors import PermissionDenied
 from isthmus.kit.clock import ManualClock
@@ -86,16 +90,33 @@ def test_SE_04_the_wait_grows_with_every_wrong_try_and_is_bounded() -> None:
     assert waits[-1] == 900
 
 
+async def _kept(boss: Scope, user_id: str) -> str:
+    async with boss.tx() as tx:
+        found = await accounts_store.known(tx, user_id=user_id)
+    assert found is not None
+    assert found.hash is not None
+    return found.hash
+
+
 async def test_SE_01_a_hash_is_argon2id_and_an_old_one_is_made_anew(system: System, boss: Scope) -> None:
     user = await _join(system, boss, "old@example.com")
-    old = "$argon2id$v=19$m=8192,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
+    old = Argon2id(salt=b"some salt of old", length=32, iterations=1, lanes=1, memory_cost=8192)
+    weak = old.derive_phc_encoded(GOOD.reveal().encode())
     hasher = system.engine.part(Hasher)
     fresh = await hasher.hash(GOOD)
-    assert (is_old(fresh), is_old(old), is_old(NOBODY)) == (False, True, False)
+    assert (is_old(fresh), is_old(weak), is_old(NOBODY)) == (False, True, False)
     assert not await hasher.fits(GOOD, NOBODY)
     assert fresh != await hasher.hash(GOOD)
+    async with boss.tx() as tx:
+        await accounts_store.update_hash(tx, user.id, weak)
+    with pytest.raises(access.SignInFailed):
+        await _enter(system, boss, "old@example.com", Secret("some other words here"))
+    assert await _kept(boss, user.id) == weak, "who guesses wrong changes nothing"
     await _enter(system, boss, "OLD@example.com ")
-    assert user.status == "active"
+    upgraded = await _kept(boss, user.id)
+    assert not is_old(upgraded)
+    await _enter(system, boss, "old@example.com")
+    assert await _kept(boss, user.id) == upgraded, "once is enough"
 
 
 async def test_SE_02_a_crowd_is_told_to_come_back(system: System) -> None:
@@ -105,6 +126,39 @@ async def test_SE_02_a_crowd_is_told_to_come_back(system: System) -> None:
     finally:
         hasher.close()
     assert sum(isinstance(one, Unavailable) for one in many) == 6
+
+
+async def test_SE_02_four_are_hashed_at_once_and_the_loop_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that do not end: the loop goes on all the same, and no fifth one has begun."""
+    begun, most, four, free, lock = 0, 0, threading.Event(), threading.Event(), threading.Lock()
+
+    def endless(*_: str) -> bool:
+        nonlocal begun, most
+        with lock:
+            begun += 1
+            most = max(most, begun)
+            if begun == 4:
+                four.set()
+        free.wait(30)
+        with lock:
+            begun -= 1
+        return False
+
+    monkeypatch.setattr(hashing, "_fits", endless)
+    hasher = Hasher()
+    try:
+        waiting = [asyncio.create_task(hasher.fits(GOOD, NOBODY)) for _ in range(500)]
+        assert await asyncio.to_thread(four.wait, 30)
+        refused = [one for one in waiting if one.done()]
+        assert len(refused) == 396
+        assert all(isinstance(one.exception(), Unavailable) for one in refused)
+        assert {getattr(one.exception(), "retry_after", None) for one in refused} == {2}
+        free.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    finally:
+        free.set()
+        hasher.close()
+    assert most == 4
 
 
 async def test_SE_03_whoever_is_not_there_costs_as_much(
@@ -164,6 +218,83 @@ async def test_SE_04_wrong_tries_hold_up_their_own_network_and_nobody_else(
     assert await _enter(system, boss, "target@example.com")
     clock.advance(1)
     assert await _enter(system, boss, "target@example.com", GOOD, AWAY)
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that is compared in no time: what is measured is how many guesses come that far."""
+    monkeypatch.setattr(hashing, "_fits", lambda password, _: password == GOOD.reveal())
+
+
+async def _guesses(system: System, boss: Scope, clock: ManualClock, email: str, networks: int, each: int) -> float:
+    """Hours until each of so many networks has had so many guesses at one account."""
+    facts = [RequestFacts(f"req_{one}", f"203.0.{one // 250}.{one % 250}") for one in range(networks)]
+    left, began = dict.fromkeys(facts, each), clock.now()
+    while left:
+        for one in list(left):
+            try:
+                await _enter(system, boss, email, Secret(f"guess {left[one]} of many"), one)
+            except access.SignInTooSoon:
+                continue
+            except access.SignInFailed:
+                left[one] -= 1
+            if not left[one]:
+                del left[one]
+        clock.advance(60)
+    return (clock.now() - began).total_seconds() / 3600
+
+
+async def _guessed_at(system: System, boss: Scope, clock: ManualClock, email: str, networks: int, each: int) -> float:
+    await _join(system, boss, email)
+    await _enter(system, boss, email)
+    hours = await _guesses(system, boss, clock, email, networks, each)
+    with pytest.raises(access.SignInFailed):
+        await _enter(system, boss, email, Secret("a slip of the finger"))
+    assert await _enter(system, boss, email), "from where the owner is known nothing has changed"
+    first = RequestFacts("req_new", "198.51.100.200")
+    assert await _enter(system, boss, email, GOOD, first), "nobody's first try waits for what others did"
+    return hours
+
+
+@pytest.mark.usefixtures("cheap")
+async def test_SE_04_guessers_on_many_networks_are_slowed_and_lock_nobody_out(
+    system: System, boss: Scope, clock: ManualClock
+) -> None:
+    assert await _guessed_at(system, boss, clock, "many@example.com", 80, 3) > 0.25
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("cheap")
+async def test_SE_04_ten_thousand_guesses_from_a_thousand_networks_take_hours(
+    system: System, boss: Scope, clock: ManualClock
+) -> None:
+    assert await _guessed_at(system, boss, clock, "botnet@example.com", 1000, 10) > 2
+
+
+async def test_SE_04_a_network_is_known_for_a_quarter_and_strangers_are_forgotten_after_a_quiet_day(
+    system: System, boss: Scope, clock: ManualClock
+) -> None:
+    await _join(system, boss, "quarter@example.com")
+    await _enter(system, boss, "quarter@example.com")
+    scope = replace(boss, address=HOME.address)
+
+    async def strange() -> bool:
+        async with scope.tx() as tx:
+            return (await proving.tries_of(scope, tx, "quarter@example.com")).strangers is not None
+
+    assert not await strange()
+    clock.advance(89 * 86400)
+    await accounts.sweep(system)
+    assert not await strange()
+    clock.advance(2 * 86400)
+    assert await strange()
+    with pytest.raises(access.SignInFailed):
+        await _enter(system, boss, "quarter@example.com", Secret("some other words here"), AWAY)
+    clock.advance(90_000)
+    await accounts.sweep(system)
+    async with scope.tx() as tx:
+        assert not await accounts_store.failures_at(tx, [model.place_of_strangers("quarter@example.com")])
 
 
 async def test_an_invitation_serves_once_and_not_for_ever(system: System, boss: Scope, clock: ManualClock) -> None:
@@ -274,9 +405,27 @@ async def test_what_is_over_is_forgotten(system: System, boss: Scope, clock: Man
     await _enter(system, boss, "swept@example.com")
     clock.advance(timedelta(days=8).total_seconds())
     await access.sweep(system)
-    async with boss.tx() as tx:
-        rows = await tx.fetch_sql("select count(*) from sessions union all select count(*) from sign_in_failures")
-    assert [row["count"] for row in rows] == [0, 0]
+    with pytest.raises(access.SignInFailed):
+        await _enter(system, boss, "swept@example.com", Secret("some other words here"))
+
+    async def left() -> list[int]:
+        async with boss.tx() as tx:
+            rows = await tx.fetch_sql(
+                "select count(*) from sessions union all "
+                "select count(*) from sign_in_failures where until <= $1 union all "
+                "select count(*) from sign_in_failures",
+                clock.now(),
+            )
+        return [row["count"] for row in rows]
+
+    clock.advance(timedelta(days=2).total_seconds())
+    await access.sweep(system)
+    sessions, tries, notes = await left()
+    assert (sessions, tries) == (0, 0)
+    assert notes, "from where an account was entered is known for a quarter"
+    clock.advance(timedelta(days=91).total_seconds())
+    await access.sweep(system)
+    assert await left() == [0, 0, 0]
 
 
 async def test_MA_05_an_admin_who_is_none_any_more_changes_nobody(system: System, boss: Scope) -> None:

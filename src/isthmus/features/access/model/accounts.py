@@ -20,6 +20,10 @@ _FEWEST_DIFFERENT = 5
 _TELLING = 4
 _FREE_TRIES = 3
 _LONGEST_DELAY = 900
+#: So many wrong tries of strangers make each further one of theirs count for one more.
+_TRIES_A_STEP = 10
+#: How long a network is known to an account that was entered from there.
+KNOWN_FOR = timedelta(days=90)
 #: What guessers try first among passwords that are long enough.
 _COMMON = frozenset(
     {
@@ -104,9 +108,28 @@ def delay(failures: int) -> timedelta:
     return timedelta(seconds=min(2 ** min(failures - _FREE_TRIES, 16), _LONGEST_DELAY))
 
 
+def pressure(tries: int) -> int:
+    """How many tries more a stranger's wrong one counts for, after so many of all strangers at one account.
+
+    Nobody's first try waits for what others did, so guessers on many networks lock nobody out; but each network of
+    theirs has one guess, and then a long wait.
+    """
+    return tries // _TRIES_A_STEP
+
+
 def place(email: str, network: str) -> str:
     """The key that wrong tries of one account from one network are counted under; tells neither."""
     return hashlib.sha256(f"{email}\n{network}".encode()).hexdigest()
+
+
+def place_of_strangers(email: str) -> str:
+    """The key that wrong tries of one account from all networks it was never entered from are counted under."""
+    return place(email, "\nstrangers")
+
+
+def place_known(email: str, network: str) -> str:
+    """The key that says that an account was entered from a network."""
+    return place(email, f"\nknown {network}")
 
 
 def bears(text: str, head: str) -> bool:

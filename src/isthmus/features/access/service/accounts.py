@@ -115,10 +115,9 @@ async def sign_in(
         await proving.fits(system.scope(PLATFORM_TENANT, "access"), asked.said, None)
         raise SignInFailed
     scope = acting(system, facts, tenant.id, "nobody")
-    place = proving.place_of(scope, email)
     async with scope.tx() as tx:
         found = await store.known(tx, email=email)
-        tries = proving.Tries(place, *await store.failures(tx, place))
+        tries = await proving.tries_of(scope, tx, email)
     tries.check(scope.now)
     able = found if found is not None and found.user.status is UserStatus.ACTIVE else None
     if not await proving.fits(scope, asked.said, able) or able is None:
@@ -126,7 +125,7 @@ async def sign_in(
         raise SignInFailed
     own = acting(system, facts, tenant.id, able.user.id)
     strong = await proving.check_factor(own, tries, able.user.id, asked.code)
-    return await _signed_in(own, able, asked.said, _Entry(place, kind, before, strong=strong))
+    return await _signed_in(own, able, asked.said, _Entry(kind, before, strong=strong))
 
 
 async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None:
@@ -236,7 +235,6 @@ async def other(scope: Scope, tx: Tx, user_id: str) -> User:
 class _Entry:
     """How somebody came in."""
 
-    place: str
     kind: Kind
     before: Secret | None
     strong: bool
@@ -246,7 +244,7 @@ async def _signed_in(scope: Scope, found: store.Known, said: Secret, entry: _Ent
     word = model.normal(said)
     fresh = await scope.part(Hasher).hash(word) if found.hash and is_old(found.hash) else None
     async with scope.tx() as tx:
-        await store.delete_failures(tx, entry.place)
+        await proving.note_entry(scope, tx, found.user.email)
         if fresh is not None:
             await store.update_hash(tx, found.user.id, fresh)
         if entry.before is not None:

@@ -12,9 +12,17 @@ from isthmus.features.access.store import accounts as store
 from isthmus.features.access.store import factors as factors_store
 from isthmus.http.addresses import limit_key
 from isthmus.kit.secret import Secret
-from isthmus.scope import Scope
+from isthmus.scope import Scope, Tx
 
 FIELD = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Where wrong tries of one account from networks that it was never entered from are counted, and how many."""
+
+    place: str
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class Tries:
     place: str
     failures: int
     until: datetime | None
+    #: None where the network is known to the account, or its credentials are shown inside a session.
+    strangers: Strangers | None = None
 
     def check(self, now: datetime) -> None:
         """Raise SignInTooSoon while the wait after the last one goes on."""
@@ -36,10 +46,34 @@ def place_of(scope: Scope, email: str) -> str:
     return model.place(email, limit_key(scope.address) if scope.address else "")
 
 
+async def tries_of(scope: Scope, tx: Tx, email: str) -> Tries:
+    """The wrong tries that count for whoever signs in to this account from the scope's network."""
+    own, strangers, known = place_of(scope, email), model.place_of_strangers(email), _known_at(scope, email)
+    found = await store.failures_at(tx, (own, strangers, known))
+    failures, until = found.get(own, (0, None))
+    if known in found and found[known][1] > scope.now:
+        return Tries(own, failures, until)
+    return Tries(own, failures, until, Strangers(strangers, found[strangers][0] if strangers in found else 0))
+
+
+async def note_entry(scope: Scope, tx: Tx, email: str) -> None:  # house: silent - whoever signs somebody in tells it
+    """The account was entered from the scope's network: its wrong tries are forgotten, and it is known from now on."""
+    await store.delete_failures(tx, place_of(scope, email))
+    await store.upsert_failure(tx, _known_at(scope, email), scope.now + model.KNOWN_FOR)
+
+
 async def count_failure(scope: Scope, tries: Tries) -> None:  # house: silent - a guess changes nothing of the tenant
-    """One more wrong try: the next one has to wait longer."""
+    """One more wrong try: the next one has to wait longer, and longest where strangers guess from many networks."""
+    strangers = tries.strangers
+    counted = tries.failures + 1 + (model.pressure(strangers.failures) if strangers is not None else 0)
     async with scope.tx() as tx:
-        await store.upsert_failure(tx, tries.place, scope.now + model.delay(tries.failures + 1))
+        await store.upsert_failure(tx, tries.place, scope.now + model.delay(counted))
+        if strangers is not None:
+            await store.upsert_failure(tx, strangers.place, scope.now)
+
+
+def _known_at(scope: Scope, email: str) -> str:
+    return model.place_known(email, limit_key(scope.address) if scope.address else "")
 
 
 async def fits(scope: Scope, said: Secret, known: store.Known | None) -> bool:

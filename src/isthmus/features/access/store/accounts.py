@@ -78,6 +78,11 @@ _SUPER = statement(
 _FAILED = statement(
     select(F.c.failures, F.c.until).where(F.c.tenant_id == bindparam("tenant_id"), F.c.id == bindparam("id"))
 )
+_FAILED_AT = statement(
+    select(F.c.id, F.c.failures, F.c.until).where(
+        F.c.tenant_id == bindparam("tenant_id"), F.c.id == func.any(bindparam("ids", type_=ARRAY(Text)))
+    )
+)
 _FAIL = statement(
     insert(F)
     .values({column.name: bindparam(column.name) for column in F.c})
@@ -205,8 +210,14 @@ async def failures(tx: Tx, place: str) -> tuple[int, datetime | None]:
     return (row["failures"], row["until"]) if row else (0, None)
 
 
+async def failures_at(tx: Tx, places: Collection[str]) -> dict[str, tuple[int, datetime]]:
+    """The same for several places; those where there is nothing are left out."""
+    rows = await tx.fetch(_FAILED_AT, tenant_id=tx.tenant_id, ids=list(places))
+    return {row["id"]: (row["failures"], row["until"]) for row in rows}
+
+
 async def upsert_failure(tx: Tx, place: str, until: datetime) -> None:
-    """One more wrong try."""
+    """One more wrong try, or another note that holds until then."""
     await tx.execute(_FAIL, tenant_id=tx.tenant_id, id=place, failures=1, until=until)
 
 
