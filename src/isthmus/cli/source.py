@@ -43,10 +43,14 @@ def add(
     tenant: Tenant = PLATFORM_TENANT,
     *,
     secret: Annotated[bool, typer.Option(help="Read a secret of its own from standard input.")] = False,
+    verify_token: Annotated[
+        bool, typer.Option(help="Read, behind it, the token by which the platform proves the address.")
+    ] = False,
 ) -> None:
     """Make a source and print its address, once; without a secret the app's own counts."""
     given = Secret(sys.stdin.readline().strip()) if secret else None
-    wanted = webhooks_in.Wanted(provider, name, secret=given)
+    shown = Secret(sys.stdin.readline().strip()) if verify_token else None
+    wanted = webhooks_in.Wanted(provider, name, secret=given, verify_token=shown)
     made = with_platform(lambda platform: webhooks_in.add(at_work(platform, tenant), wanted))
     typer.echo(made.url.reveal() if made.url else "")
     typer.echo(made.setup, err=True)

@@ -88,12 +88,16 @@ class Webhooks:
     def _handlers(self) -> webhooks_in.Handlers:
         return self._house.scope.part(webhooks_in.Handlers)
 
-    async def add_source(self, provider: str, *, secret: str | None = None, name: str = "") -> str:
+    async def add_source(
+        self, provider: str, *, secret: str | None = None, verify_token: str | None = None, name: str = ""
+    ) -> str:
         """Make an address for a provider's pushes; its last part is the token that `receive` wants. Shown once.
 
+        verify_token: what the platform shows to prove the address, where that is not the secret that it signs with.
         Raises ProviderNotFound, PushesNothing, Invalid.
         """
-        wanted = webhooks_in.Wanted(provider, name, secret=None if secret is None else Secret(secret))
+        given, shown = (None if one is None else Secret(one) for one in (secret, verify_token))
+        wanted = webhooks_in.Wanted(provider, name, secret=given, verify_token=shown)
         made = await webhooks_in.add(self._house.scope, wanted)
         assert made.url is not None  # noqa: S101 - a source that was just made
         return made.url.reveal()

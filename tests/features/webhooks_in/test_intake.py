@@ -17,7 +17,7 @@ from isthmus.engine.db import Database
 from isthmus.features import connections, vault
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.service import looking, managing, simulating
-from isthmus.features.webhooks_in.service.managing import Wanted
+from isthmus.features.webhooks_in.service.managing import Fresh, Wanted
 from isthmus.features.webhooks_in.service.simulating import Wish
 from isthmus.http import Arrival, Departure, Outcome
 from isthmus.kit.clock import ManualClock
@@ -174,7 +174,7 @@ async def test_WH_05_a_rotated_address_answers_until_the_overlap_ends(database: 
     clock = ManualClock()
     world = given.world(database, clock, overlap=timedelta(hours=1))
     seen, old = await world.source()
-    rotated = await managing.rotate(world.scope("ten_one"), seen.source.id, token=True, secret=None)
+    rotated = await managing.rotate(world.scope("ten_one"), seen.source.id, Fresh(token=True))
     assert rotated.url is not None
     new = rotated.url.reveal().rpartition("/")[2]
     for number, token in enumerate((old, new)):
@@ -190,7 +190,7 @@ async def test_a_rotated_secret_counts_until_the_overlap_ends(database: Database
     seen, token = await world.source()
     scope = world.scope("ten_one")
     known = {"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}
-    await managing.rotate(scope, seen.source.id, token=False, secret=Secret("another secret of ours"))
+    await managing.rotate(scope, seen.source.id, Fresh(secret=Secret("another secret of ours")))
     assert (await world.send(token, b"Hello, World!", known)).status == 200
     clock.advance(3600)
     assert (await world.send(token, b"Hello, World!", known)).status == 401
@@ -213,7 +213,7 @@ async def test_a_new_secret_and_the_end_of_a_pause_count_at_once(database: Datab
         return world.intake.begin(arrival, lambda _: None)
 
     assert (await world.send(token, b"1", signed(b"1", given.GITHUB))).status == 200
-    await managing.rotate(scope, seen.source.id, token=False, secret=new)
+    await managing.rotate(scope, seen.source.id, Fresh(secret=new))
     clock.advance(1)
     # the short way leaves it to the other one, which looks again
     assert not begun(b"2", new)
@@ -324,6 +324,43 @@ async def test_PR_01_the_short_way_tells_its_outcome_after_the_commit_and_once_f
     again = await managing.source(world.scope("ten_one"), seen.source.id)
     assert (again.received, again.repeated) == (4, 2)
     await world.intake.settle()
+
+
+async def asked(world: World, token: str, shown: str) -> int:
+    """What Meta is answered when it proves the address with this token."""
+    query = f"hub.mode=subscribe&hub.verify_token={shown}&hub.challenge=1158201444"
+    return (await world.send(token, b"", {}, "GET", query)).status
+
+
+async def test_a_verify_token_is_given_beside_the_secret_and_neither_does_the_work_of_the_other(
+    database: Database,
+) -> None:
+    clock = ManualClock()
+    world = given.world(database, clock)
+    app, verify = Secret("the app secret"), Secret("verify-me")
+    seen, token = await world.source(provider="meta_webhooks", secret=app, verify_token=verify)
+    scope, path = world.scope("ten_one"), seen.source.id
+    assert sorted(one["purpose"] for one in seen.secrets) == ["signature", "verify_token"]
+    assert [await asked(world, token, shown) for shown in ("verify-me", "wrong")] == [200, 401]
+
+    async def signed(secret: Secret, body: bytes) -> int:
+        mark = hmac.digest(secret.reveal().encode(), body, "sha256").hex()
+        return (await world.send(token, body, {"X-Hub-Signature-256": f"sha256={mark}"})).status
+
+    assert (await signed(app, b'{"object":"page"}'), await signed(verify, b'{"object":"user"}')) == (200, 401)
+    # a new app secret leaves the token as it is, however long ago it was given
+    fresh = Secret("another app secret")
+    await managing.rotate(scope, path, Fresh(secret=fresh, overlap=timedelta(0)))
+    clock.advance(3 * 86_400)
+    assert await asked(world, token, "verify-me") == 200
+    assert (await signed(fresh, b'{"object":"a"}'), await signed(app, b'{"object":"b"}')) == (200, 401)
+    await managing.rotate(scope, path, Fresh(verify_token=Secret("new"), overlap=timedelta(0)))
+    assert [await asked(world, token, shown) for shown in ("new", "verify-me")] == [200, 401]
+    assert await signed(fresh, b'{"object":"c"}') == 200
+    with pytest.raises(Invalid, match="no such token"):
+        await world.source(verify_token=verify)
+    with pytest.raises(Invalid, match="blanks"):
+        await managing.rotate(scope, path, Fresh(verify_token=Secret(" ")))
 
 
 SLACK = Secret("slack-signing-secret")

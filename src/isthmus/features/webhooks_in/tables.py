@@ -43,6 +43,8 @@ SECRETS = tenant_table(
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", _TIME),
     Column("created_at", _TIME, nullable=False),
+    #: What it is for: what a platform signs with, or what it shows to prove an address.
+    Column("purpose", Text, nullable=False, server_default=sql("'signature'")),
     ForeignKeyConstraint(
         ["tenant_id", "source_id"],
         ["webhook_sources.tenant_id", "webhook_sources.id"],

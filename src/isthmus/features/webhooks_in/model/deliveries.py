@@ -51,6 +51,13 @@ class Source:
     updated_at: datetime
 
 
+class Purpose(StrEnum):
+    """What a secret of a source is for: what its platform signs with, or what it shows to prove an address."""
+
+    SIGNATURE = "signature"
+    VERIFY_TOKEN = "verify_token"  # noqa: S105 - the name of a purpose
+
+
 @dataclass(frozen=True, slots=True)
 class LiveSource:
     """A source as the intake needs it: whose it is, and what is believed."""
@@ -64,6 +71,8 @@ class LiveSource:
     paused: bool
     verified_before: bool
     expires_at: datetime | None = None
+    #: What the platform shows instead of one of the secrets when it proves the address.
+    verify_tokens: Sequence[LiveSecret] = ()
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

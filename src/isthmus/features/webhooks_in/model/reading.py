@@ -98,12 +98,22 @@ def _asked(inbound: Inbound, one: Challenge) -> bool:
     return all(inbound.text(expression) == value for expression, value in one.when.items())
 
 
-def answer(inbound: Inbound, one: Challenge, secrets: Sequence[LiveSecret], now: datetime) -> Reply | None:
-    """The proof that was asked for; None when the question is not to be answered (WH-06)."""
+def answer(
+    inbound: Inbound,
+    one: Challenge,
+    secrets: Sequence[LiveSecret],
+    now: datetime,
+    verify_tokens: Sequence[LiveSecret] = (),
+) -> Reply | None:
+    """The proof that was asked for; None when the question is not to be answered (WH-06).
+
+    verify_tokens: what may be shown beside the secrets; nothing is ever signed with them.
+    """
     live = [held.secret.reveal().encode() for held in secrets if held.lives(now)]
     if one.proof:
         shown = inbound.bytes(one.proof)
-        if not shown or not any(hmac.compare_digest(held, shown) for held in live):
+        known = [*live, *(held.secret.reveal().encode() for held in verify_tokens if held.lives(now))]
+        if not shown or not any(hmac.compare_digest(held, shown) for held in known):
             return None
     if not one.echo:
         return Reply(body=one.reply, content_type=one.content_type)

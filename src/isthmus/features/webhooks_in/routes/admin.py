@@ -4,14 +4,12 @@ from starlette.responses import Response
 
 from isthmus.features.catalog import ProviderNotFound
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
-from isthmus.features.webhooks_in.routes.shapes import AddSource, SourceList, SourceOut, source_out
+from isthmus.features.webhooks_in.routes.shapes import AddSource, SourceList, SourceOut, source_out, wanted_source
 from isthmus.features.webhooks_in.routes.subscriptions import SubscriptionList, subscription_out
 from isthmus.features.webhooks_in.service import managing, subscribing
-from isthmus.features.webhooks_in.service.managing import Wanted
 from isthmus.http import PageDep, Routes, ScopeDep, created, document, no_content
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, Permission, permission
-from isthmus.kit.secret import Secret
 
 OPERATE: Permission = permission("webhook_source:operate", "Manage webhook sources of the apps", SUPER_ADMIN)
 routes: Routes = Routes(prefix="/api/admin/webhooks", tag="Webhooks in")
@@ -37,8 +35,7 @@ async def list_app_sources(scope: ScopeDep, paging: PageDep) -> Response:
 )
 async def add_app_source(scope: ScopeDep, body: AddSource) -> Response:
     """The address is shown once; what comes in there goes to the tenants whose shops it is about."""
-    secret = Secret(body.secret.get_secret_value()) if body.secret else None
-    wanted = Wanted(body.provider, body.name, None, secret, body.app, body.filter, body.transform)
+    wanted = wanted_source(body, None)
     seen = await managing.add(scope.platform(), wanted)  # house: platform - the deployment's own apps
     return created(source_out(seen), location=f"/api/admin/webhooks/sources/{seen.source.id}")
 

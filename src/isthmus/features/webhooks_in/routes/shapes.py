@@ -11,10 +11,11 @@ from pydantic import Field, SecretStr
 from isthmus.features.webhooks_in.model.deliveries import Delivery
 from isthmus.features.webhooks_in.service.following import Feed
 from isthmus.features.webhooks_in.service.looking import Whole
-from isthmus.features.webhooks_in.service.managing import Seen
+from isthmus.features.webhooks_in.service.managing import Seen, Wanted
 from isthmus.http import Answer, Wire
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, Permission, permission
+from isthmus.kit.secret import Secret
 
 READ: Permission = permission(
     "webhook_log:read", "See inbound webhooks and their sources", SUPER_ADMIN, TENANT_ADMIN, USER
@@ -25,12 +26,16 @@ MANAGE: Permission = permission(
 
 
 class AddSource(Wire):
-    """A new source. Without a secret the app registration's own counts, where the provider has one."""
+    """A new source. Without a secret the app registration's own counts, where the provider has one.
+
+    `verifyToken` is what the platform shows to prove the address, where that is not the secret it signs with.
+    """
 
     provider: str
     name: str = ""
     connection_id: str | None = None
     secret: SecretStr | None = None
+    verify_token: SecretStr | None = None
     app: dict[str, str] | None = None
     filter: str | None = None
     transform: str | None = None
@@ -46,10 +51,14 @@ class ChangeSource(Wire):
 
 
 class RotateSource(Wire):
-    """A new address, a new secret, or both; the old ones count for the overlap, and with 0 they end within seconds."""
+    """A new address, new secrets, or both, each instead of its like.
+
+    The old ones count for the overlap, and with 0 they end within seconds.
+    """
 
     address: bool = False
     secret: SecretStr | None = None
+    verify_token: SecretStr | None = None
     overlap_seconds: int | None = Field(default=None, ge=0, le=7 * 86_400)
 
 
@@ -81,9 +90,10 @@ class SourceAddressOut(Answer, frozen=True, kw_only=True):
 
 
 class SecretOut(Answer, frozen=True, kw_only=True):
-    """What may be shown of a secret."""
+    """What may be shown of a secret; its purpose is `signature` or `verify_token`."""
 
     id: str
+    purpose: str
     expires_at: datetime | None
     created_at: datetime
 
@@ -274,6 +284,19 @@ def aware(name: str, given: datetime | None) -> datetime | None:
     if given is not None and given.tzinfo is None:
         raise Invalid.field(name, "A time with its zone, such as 2026-01-31T12:00:00Z.")
     return given
+
+
+def secret_of(given: SecretStr | None) -> Secret | None:
+    """A secret of a request, where there is one."""
+    return Secret(given.get_secret_value()) if given else None
+
+
+def wanted_source(body: AddSource, connection_id: str | None) -> Wanted:
+    """The source that is asked for."""
+    return Wanted(
+        body.provider, body.name, connection_id, secret_of(body.secret), body.app, body.filter, body.transform,
+        verify_token=secret_of(body.verify_token),
+    )  # fmt: skip
 
 
 def source_out(seen: Seen) -> SourceOut:

@@ -17,13 +17,14 @@ from isthmus.features.webhooks_in.routes.shapes import (
     SourceList,
     SourceOut,
     refused_out,
+    secret_of,
     source_out,
+    wanted_source,
 )
 from isthmus.features.webhooks_in.service import looking, managing
-from isthmus.features.webhooks_in.service.managing import Wanted
+from isthmus.features.webhooks_in.service.managing import Fresh
 from isthmus.http import PageDep, Routes, ScopeDep, created, document, no_content
 from isthmus.kit.paging import Page
-from isthmus.kit.secret import Secret
 
 routes: Routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
 
@@ -40,9 +41,7 @@ routes: Routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
 )
 async def add_source(scope: ScopeDep, body: AddSource) -> Response:
     """The address is shown once."""
-    secret = Secret(body.secret.get_secret_value()) if body.secret else None
-    wanted = Wanted(body.provider, body.name, body.connection_id, secret, body.app, body.filter, body.transform)
-    seen = await managing.add(scope, wanted)
+    seen = await managing.add(scope, wanted_source(body, body.connection_id))
     return created(source_out(seen), location=f"/api/webhooks/sources/{seen.source.id}")
 
 
@@ -91,9 +90,10 @@ async def change_source(scope: ScopeDep, source_id: str, body: ChangeSource) -> 
 )
 async def rotate_source(scope: ScopeDep, source_id: str, body: RotateSource) -> Response:
     """The old ones count for `overlapSeconds`, a day by default; 0 ends what has leaked within seconds."""
-    secret = Secret(body.secret.get_secret_value()) if body.secret else None
     overlap = None if body.overlap_seconds is None else timedelta(seconds=body.overlap_seconds)
-    seen = await managing.rotate(scope, source_id, token=body.address, secret=secret, overlap=overlap)
+    secret, verify_token = secret_of(body.secret), secret_of(body.verify_token)
+    fresh = Fresh(token=body.address, secret=secret, verify_token=verify_token, overlap=overlap)
+    seen = await managing.rotate(scope, source_id, fresh)
     return document(source_out(seen))
 
 

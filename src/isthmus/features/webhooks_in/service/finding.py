@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import NotInTime
 from isthmus.features.webhooks_in.model import deliveries
-from isthmus.features.webhooks_in.model.deliveries import LiveSource, Source
+from isthmus.features.webhooks_in.model.deliveries import LiveSource, Purpose, Source
 from isthmus.features.webhooks_in.model.verifying import LiveSecret
 from isthmus.features.webhooks_in.service.expecting import Expected
 from isthmus.features.webhooks_in.service.expecting import within as within
@@ -130,10 +130,7 @@ class Finder:
         found = await live(self._system.scope(row["tenant_id"], PART), row["source_id"])
         if found is None or row["expires_at"] is None:
             return found
-        return LiveSource(
-            found.tenant_id, found.id, found.provider, found.scheme, found.secrets, found.app, found.paused,
-            found.verified_before, row["expires_at"],
-        )  # fmt: skip
+        return replace(found, expires_at=row["expires_at"])
 
 
 def address(system: System, token: str) -> str:
@@ -153,14 +150,17 @@ async def live(scope: Scope, source_id: str) -> LiveSource | None:
     scheme = (await catalog.found(scope, found.provider)).manifest.webhooks
     if scheme is None:
         return None
-    secrets = [LiveSecret(secret, row["expires_at"]) for secret, row in zip(opened, rows, strict=True)]
+    given: dict[str, list[LiveSecret]] = {one: [] for one in Purpose}
+    for secret, row in zip(opened, rows, strict=True):
+        given[row["purpose"]].append(LiveSecret(secret, row["expires_at"]))
+    secrets = given[Purpose.SIGNATURE]
     if scheme.connection_field and found.connection_id is not None and not secrets:
         held = await connections.credential(scope, found.connection_id, scheme.connection_field)
         secrets = [LiveSecret(held)] if held is not None else []
     app, own = await _app(scope, found, scheme.secret_field, scheme.app_fields)
     return LiveSource(
         scope.tenant_id, found.id, found.provider, scheme, [*secrets, *own], {**app, **found.app}, found.paused,
-        found.first_verified_at is not None,
+        found.first_verified_at is not None, verify_tokens=given[Purpose.VERIFY_TOKEN],
     )  # fmt: skip
 
 

@@ -190,7 +190,7 @@ class Intake:
         return verdict, self._entry(source, inbound, arrival, verdict, now)
 
     def _proof(self, inbound: Inbound, asked: Challenge, source: LiveSource) -> Departure:
-        reply = reading.answer(inbound, asked, source.secrets, self._system.now)
+        reply = reading.answer(inbound, asked, source.secrets, self._system.now, source.verify_tokens)
         return _REFUSED if reply is None else _departure(reply)
 
     def _entry(self, source: LiveSource, inbound: Inbound, arrival: Arrival, verdict: Verdict, now: datetime) -> Entry:

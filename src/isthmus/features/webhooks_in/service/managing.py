@@ -10,7 +10,7 @@ from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.events import SourceAdded, SourceChanged, SourceRemoved, SourceRotated
 from isthmus.features.webhooks_in.model import deliveries, expressions
-from isthmus.features.webhooks_in.model.deliveries import Source
+from isthmus.features.webhooks_in.model.deliveries import Purpose, Source
 from isthmus.features.webhooks_in.model.verifying import usable
 from isthmus.features.webhooks_in.service import finding
 from isthmus.features.webhooks_in.settings import Settings
@@ -35,6 +35,8 @@ class Wanted:
     app: Mapping[str, str] | None = None
     filter: str | None = None
     transform: str | None = None
+    #: What the platform shows to prove the address, where that is another secret than the one it signs with.
+    verify_token: Secret | None = None
     #: It may bring what is read from a queue instead of what is pushed.
     pulled: bool = False
 
@@ -84,6 +86,7 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         raise Invalid.field("secret", "This provider signs with a secret of its own; enter it here.")
     if wanted.secret is not None:
         _check_secret(manifest.webhooks, wanted.secret)
+    _check_verify_token(manifest.webhooks, wanted.verify_token)
     app = await _app(scope, manifest.webhooks, wanted)
     made = Source(
         scope.id("src"), wanted.provider, wanted.name or manifest.name, wanted.connection_id, uses_app, app,
@@ -94,7 +97,9 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
     async with scope.tx() as tx:
         await store.insert_source(tx, scope.tenant_id, made)
         if wanted.secret is not None:
-            await _put_secret(scope, tx, made.id, wanted.secret)
+            await _put_secret(scope, tx, made.id, wanted.secret, Purpose.SIGNATURE)
+        if wanted.verify_token is not None:
+            await _put_secret(scope, tx, made.id, wanted.verify_token, Purpose.VERIFY_TOKEN)
         tx.emit(SourceAdded(subject=made.id, after={"provider": made.provider, "name": made.name}))
     await _put_token(scope, made.id, token, until=None)
     return await _seen(scope, made, Secret(finding.address(System(scope.engine, scope.clock), token)))
@@ -130,10 +135,20 @@ def _check_secret(scheme: Webhooks, secret: Secret) -> None:
         raise Invalid.field("secret", f"No delivery of this provider could fit this secret. {scheme.setup}".rstrip())
 
 
-async def _put_secret(scope: Scope, tx: Tx, source_id: str, secret: Secret) -> None:
+def _check_verify_token(scheme: Webhooks, given: Secret | None) -> None:
+    """Raise Invalid for a token that nobody would ever show."""
+    if given is None:
+        return
+    if not any(one.proof for one in scheme.challenges):
+        raise Invalid.field("verifyToken", "This provider shows no such token when it proves an address.")
+    if not given.reveal().strip():
+        raise Invalid.field("verifyToken", "A token of blanks would be no proof.")
+
+
+async def _put_secret(scope: Scope, tx: Tx, source_id: str, secret: Secret, purpose: Purpose) -> None:
     id_ = scope.id("whs")
     sealed = await vault.seal(scope, tx, secret, owner=source_id, field=finding.secret_field(id_))
-    await store.insert_secret(tx, scope.tenant_id, source_id, id_, sealed, scope.now)
+    await store.insert_secret(tx, (scope.tenant_id, source_id), id_, sealed, purpose, scope.now)
 
 
 async def _put_token(scope: Scope, source_id: str, token: str, until: datetime | None) -> None:
@@ -185,7 +200,7 @@ async def _seen(scope: Scope, one: Source, url: Secret | None = None) -> Seen:
     return Seen(
         one,
         [dict(row) for row in hints],
-        [{name: row[name] for name in ("id", "expires_at", "created_at")} for row in secrets],
+        [{name: row[name] for name in ("id", "purpose", "expires_at", "created_at")} for row in secrets],
         counts.get("wanted", 0),
         counts.get("repeats", 0),
         counts.get("last_at"),
@@ -209,33 +224,49 @@ async def change(scope: Scope, source_id: str, changes: Mapping[str, Any]) -> Se
     return await _seen(scope, changed)
 
 
-async def rotate(
-    scope: Scope, source_id: str, *, token: bool, secret: Secret | None, overlap: timedelta | None = None
-) -> Seen:
-    """Give a source a new address, a new secret, or both.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """What a source is to get anew; `overlap` says for how long the old ones count, None: as the settings say."""
 
-    overlap: for how long the old ones count; by default as the settings say, and zero ends them at once. Raises
-    SourceNotFound, Invalid.
+    token: bool = False
+    secret: Secret | None = None
+    verify_token: Secret | None = None
+    overlap: timedelta | None = None
+
+    @property
+    def secrets(self) -> Mapping[Purpose, Secret]:
+        """The new secrets by what they are for."""
+        given = {Purpose.SIGNATURE: self.secret, Purpose.VERIFY_TOKEN: self.verify_token}
+        return {purpose: secret for purpose, secret in given.items() if secret is not None}
+
+
+async def rotate(scope: Scope, source_id: str, fresh: Fresh) -> Seen:
+    """Give a source a new address, new secrets, or both; a zero overlap ends the old ones at once.
+
+    What is not given anew stays as it is. Raises SourceNotFound, PushesNothing, Invalid.
     """
     found = await own(scope, source_id)
-    if not token and secret is None:
+    if not fresh.token and not fresh.secrets:
         raise Invalid.field("secret", "Give a new secret, or ask for a new address with `address`.")
-    if secret is not None:
+    if fresh.secrets:
         scheme = (await catalog.found(scope, found.provider)).manifest.webhooks
         if scheme is None:
             raise PushesNothing
-        _check_secret(scheme, secret)
-    until = scope.now + (scope.part(Settings).overlap if overlap is None else overlap)
-    fresh = ids.token(deliveries.TOKEN_BITS)
+        if fresh.secret is not None:
+            _check_secret(scheme, fresh.secret)
+        _check_verify_token(scheme, fresh.verify_token)
+    until = scope.now + (scope.part(Settings).overlap if fresh.overlap is None else fresh.overlap)
     async with scope.tx() as tx:
-        if secret is not None:
-            await store.expire_secrets(tx, scope.tenant_id, source_id, until)
-            await _put_secret(scope, tx, source_id, secret)
-        tx.emit(SourceRotated(subject=source_id, after={"address": token, "secret": secret is not None}))
-    if not token:
+        for purpose, secret in fresh.secrets.items():
+            await store.expire_secrets(tx, scope.tenant_id, source_id, purpose, until)
+            await _put_secret(scope, tx, source_id, secret, purpose)
+        given = {"secret": fresh.secret is not None, "verifyToken": fresh.verify_token is not None}
+        tx.emit(SourceRotated(subject=source_id, after={"address": fresh.token, **given}))
+    if not fresh.token:
         return await _seen(scope, found)
-    await _put_token(scope, source_id, fresh, until)
-    return await _seen(scope, found, Secret(finding.address(System(scope.engine, scope.clock), fresh)))
+    token = ids.token(deliveries.TOKEN_BITS)
+    await _put_token(scope, source_id, token, until)
+    return await _seen(scope, found, Secret(finding.address(System(scope.engine, scope.clock), token)))
 
 
 async def remove(scope: Scope, source_id: str) -> None:

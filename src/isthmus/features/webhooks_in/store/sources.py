@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, delete, func, insert, or_, select, update
 
 from isthmus.engine.db import Tx, statement
-from isthmus.features.webhooks_in.model.deliveries import Source
+from isthmus.features.webhooks_in.model.deliveries import Purpose, Source
 from isthmus.features.webhooks_in.tables import MAIL, SECRETS, SOURCES, TOKENS
 from isthmus.kit.paging import Ask, Page
 
@@ -43,18 +43,21 @@ _CHANGE = statement(
 )
 _REMOVE = statement(delete(SOURCES).where(_TENANT, _s.id == bindparam("id")))
 _SECRETS = statement(
-    select(_k.id, _k.sealed, _k.expires_at, _k.created_at)
+    select(_k.id, _k.sealed, _k.expires_at, _k.created_at, _k.purpose)
     .where(_k.tenant_id == bindparam("tenant_id"), _k.source_id == bindparam("source_id"))
     .order_by(_k.created_at.desc(), _k.id.desc())
 )
 _ADD_SECRET = statement(
-    insert(SECRETS).values({name: bindparam(name) for name in ("tenant_id", "id", "source_id", "sealed", "created_at")})
+    insert(SECRETS).values(
+        {name: bindparam(name) for name in ("tenant_id", "id", "source_id", "sealed", "created_at", "purpose")}
+    )
 )
 _EXPIRE_SECRETS = statement(
     update(SECRETS)
     .where(
         _k.tenant_id == bindparam("tenant_id"),
         _k.source_id == bindparam("source_id"),
+        _k.purpose == bindparam("purpose"),
         or_(_k.expires_at.is_(None), _k.expires_at > bindparam("until")),
     )
     .values(expires_at=bindparam("until"))
@@ -153,14 +156,17 @@ async def secrets(tx: Tx, tenant_id: str, source_id: str) -> list[asyncpg.Record
     return await tx.fetch(_SECRETS, tenant_id=tenant_id, source_id=source_id)
 
 
-async def insert_secret(tx: Tx, tenant_id: str, source_id: str, id_: str, sealed: bytes, now: datetime) -> None:
-    """Add a secret."""
-    await tx.execute(_ADD_SECRET, tenant_id=tenant_id, source_id=source_id, id=id_, sealed=sealed, created_at=now)
+async def insert_secret(
+    tx: Tx, place: tuple[str, str], id_: str, sealed: bytes, purpose: Purpose, now: datetime
+) -> None:
+    """Add a secret to a (tenant, source)."""
+    values = {"tenant_id": place[0], "source_id": place[1], "id": id_, "sealed": sealed, "purpose": purpose}
+    await tx.execute(_ADD_SECRET, **values, created_at=now)
 
 
-async def expire_secrets(tx: Tx, tenant_id: str, source_id: str, until: datetime) -> None:
-    """Let the secrets that are there count until then at most."""
-    await tx.execute(_EXPIRE_SECRETS, tenant_id=tenant_id, source_id=source_id, until=until)
+async def expire_secrets(tx: Tx, tenant_id: str, source_id: str, purpose: Purpose, until: datetime) -> None:
+    """Let the secrets that are there for this count until then at most."""
+    await tx.execute(_EXPIRE_SECRETS, tenant_id=tenant_id, source_id=source_id, purpose=purpose, until=until)
 
 
 async def to_reseal(tx: Tx, tenant_id: str, after: str | None, limit: int) -> list[asyncpg.Record]:

@@ -1,4 +1,4 @@
-"""The lanes of the tasks of inbound webhooks, so that a worker sees at once what stands at the front of each."""
+"""The lanes of inbound webhooks' tasks, so that a worker sees what stands at the front; what each secret is for."""
 
 from alembic import op
 
@@ -9,15 +9,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the index."""
+    """Create the index and the column."""
     op.execute(
         """
         create index webhook_tasks_lanes on webhook_tasks (tenant_id, key, lane, delivery_id)
         where state in ('waiting', 'handling') and lane is not null
         """
     )
+    op.execute("alter table webhook_secrets add column purpose text not null default 'signature'")
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop them."""
+    op.execute("alter table webhook_secrets drop column purpose")
     op.execute("drop index webhook_tasks_lanes")
