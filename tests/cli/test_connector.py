@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from tests.given import apart
 from typer.testing import CliRunner
 
 from isthmus.cli.connector import connector
@@ -90,3 +91,11 @@ def test_PL_01_the_list_imports_what_is_allowed_and_names_what_is_not(offered: E
     assert allowed.exit_code == 0, allowed.output
     assert "not allowed" not in allowed.output
     assert "far_market" in allowed.output
+
+
+@pytest.mark.parametrize("words", [["--apart"], pytest.param([], marks=pytest.mark.proof)])
+def test_PL_05_the_same_suite_passes_in_a_process_of_its_own(tmp_path: Path, words: list[str]) -> None:
+    folder = apart.written("far_bazaar", tmp_path)
+    verified = run.invoke(connector, ["verify", str(folder), *words], env={"COLUMNS": "200"})
+    assert verified.exit_code == 0, verified.output
+    assert ("It ran in a process of its own, behind walls of kernel" in verified.output) == bool(words)

@@ -25,7 +25,6 @@ LATER: Mapping[str, str] = {
     "SU-04": _RELEASE,
     "SU-06": _RELEASE,
     "VA-12": "master keys come from the environment, a file or a command; no remote service wraps the data keys yet",
-    "PL-05": "an option: third-party connectors run in our process, which the guide says; only allowed ones are loaded",
 }
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from isthmus.app import weakening
 from isthmus.app.keys import MasterKeys, Signing, cursor_secret, master_keys, read_ring, signing
 from isthmus.app.parts import parts
-from isthmus.connect import registry
+from isthmus.connect import apart, registry
 from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate, require
@@ -69,6 +69,8 @@ class Platform:
     weaknesses: Sequence[audit.Standing] = field(default=())
     #: The engine's parts, which change only where a setting runs out.
     parts: dict[type, object] = field(default_factory=dict, repr=False)
+    #: The walls that stand around connectors in processes of their own, by provider.
+    walls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: What is asked of this process's API, counted for `/metrics`.
     traffic: Traffic = field(default_factory=Traffic)
 
@@ -114,20 +116,25 @@ async def open_platform(
     on_open: OnOpen | None = None,
     clock: Clock = SYSTEM,
     prove: bool = True,
+    nice: int = 0,
 ) -> AsyncIterator[Platform]:
     """Start or reach the database, prove the keys, and put the parts together.
 
     upgrade: run the migrations first. public_url: where browsers reach this process, once its socket is bound. on_open:
-    entered with every transaction; tests forbid outbound calls there. prove: refuse a wrong master key.
+    entered with every transaction; tests forbid outbound calls there. prove: refuse a wrong master key. nice: by how
+    much sessions in the embedded database step back for those of others.
     Raises Problems that name what is missing; nothing stays behind then.
     """
     async with AsyncExitStack() as stack:
         # the folders of the providers are read while the database starts
-        looking = asyncio.create_task(asyncio.to_thread(registry.discover, settings.core.allowed_connectors))
+        cells = stack.enter_context(apart.Cells(settings.part(apart.Settings)))
+        looking = asyncio.create_task(asyncio.to_thread(registry.discover, settings.core.allowed_connectors, cells))
         stack.push_async_callback(_ended, looking)
         places = await _database(settings.core, stack, attach=not upgrade)
         await (migrate(places.owner) if upgrade else require(places.service))
         database = await _pool(settings.core, places, on_open)
+        if nice and places.embedded:
+            database.step_back(nice)
         stack.push_async_callback(database.close)
         weak = weakening.weaknesses(settings)
         settings, known = await weakening.held(settings, weak, database, clock)
@@ -149,7 +156,7 @@ async def open_platform(
         if prove:
             await _prove(System(engine, clock), held)
         opened = _platform(settings, engine, held, clock, embedded=places.embedded)
-        yield replace(opened, weaknesses=known, parts=made)
+        yield replace(opened, weaknesses=known, parts=made, walls=cells.walls)
 
 
 async def _ended(looking: asyncio.Task[Mapping[str, registry.Found]]) -> None:

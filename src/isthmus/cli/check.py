@@ -77,6 +77,8 @@ async def _try_each(platform: Platform, console: Console) -> Mapping[str, str | 
     for warning in seen.warnings:
         console.print(f"  warning: {warning}", markup=False)
     show_weaknesses(platform, console)
+    for name, walls in platform.walls.items():
+        console.print(f"connector {name}: in a process of its own, behind walls of {', '.join(walls)}", markup=False)
     for name, part in platform.checks.items():
         try:
             async with asyncio.timeout(5):

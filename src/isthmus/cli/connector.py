@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from isthmus.cli.running import settings
-from isthmus.connect import registry, scaffold
+from isthmus.connect import apart, registry, scaffold
 from isthmus.connect.conformance import Finding, Real, broken, check_folder, check_live, check_on
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import Account, App
@@ -31,6 +31,7 @@ _PRODUCTS = 130
 _HOME = "isthmus.connectors"
 
 Where = Annotated[Path, typer.Option("--to", file_okay=False, help="Where the folder goes; here by default.")]
+Alone = Annotated[bool, typer.Option("--apart", help="In a process of its own, as ISTHMUS_APART__CONNECTORS would.")]
 Live = Annotated[bool, typer.Option("--live", help="Also read from the real account that ISTHMUS_LIVE_* describe.")]
 LiveApp = Annotated[str, typer.Option(envvar="ISTHMUS_LIVE_APP", hidden=True)]
 LiveHosts = Annotated[str, typer.Option(envvar="ISTHMUS_LIVE_HOSTS", hidden=True)]
@@ -56,9 +57,12 @@ def list_() -> None:
 
     Allowed ones (`ISTHMUS_ALLOWED_CONNECTORS`) are among the connectors; the others are named and not imported.
     """
-    allowed = settings().core.allowed_connectors
+    known = settings()
+    allowed = known.core.allowed_connectors
+    with apart.Cells(known.part(apart.Settings)) as cells:
+        connectors = registry.discover(allowed, cells)
     table = Table("id", "name", "category", "auth", "API", "reads", "writes")
-    for found in registry.discover(allowed).values():
+    for found in connectors.values():
         facts = found.manifest
         reads = ", ".join(entity.name for entity in facts.entities) if found.connector else "-"
         writes = ", ".join(facts.writing.fields) if facts.writing is not None else "-"
@@ -74,6 +78,7 @@ def list_() -> None:
 @connector.command()
 def verify(
     name: Annotated[str, typer.Argument(help="A connector's id, or the path of a folder that is being written.")],
+    alone: Alone = False,
     live: Live = False,
     app: LiveApp = "{}",
     hosts: LiveHosts = "{}",
@@ -87,16 +92,20 @@ def verify(
     ISTHMUS_LIVE_REGION, ISTHMUS_LIVE_ACCESS_TOKEN, and ISTHMUS_LIVE_HOSTS (JSON object) where they are not the
     manifest's. Only reads; everything else stays marked as emulated.
     """
-    found, package = _find(name)
-    secrets = {key: Secret(value) for key, value in _object(app, "ISTHMUS_LIVE_APP").items()}
-    if live:
-        token = {"ISTHMUS_LIVE_ACCESS_TOKEN": access} if found.manifest.auth == "oauth2" else {}
-        _check_given(found, secrets, {"ISTHMUS_LIVE_ACCOUNT": account, **token})
-    findings = [*check_folder(found), *asyncio.run(_on_stage(found, package))]
-    if live:
-        real = App(secrets, {**found.manifest.hosts, **_object(hosts, "ISTHMUS_LIVE_HOSTS")})
-        findings += asyncio.run(check_live(found, Real(real, Account(account, region=region), Secret(access))))
+    with apart.Cells(settings().part(apart.Settings)) as cells:
+        found, package = _find(name, cells, alone=alone)
+        secrets = {key: Secret(value) for key, value in _object(app, "ISTHMUS_LIVE_APP").items()}
+        if live:
+            token = {"ISTHMUS_LIVE_ACCESS_TOKEN": access} if found.manifest.auth == "oauth2" else {}
+            _check_given(found, secrets, {"ISTHMUS_LIVE_ACCOUNT": account, **token})
+        findings = [*check_folder(found), *asyncio.run(_on_stage(found, package))]
+        if live:
+            real = App(secrets, {**found.manifest.hosts, **_object(hosts, "ISTHMUS_LIVE_HOSTS")})
+            findings += asyncio.run(check_live(found, Real(real, Account(account, region=region), Secret(access))))
+        walls = cells.walls.get(found.manifest.id, ())
     _print(found, findings)
+    if walls:
+        typer.echo(f"It ran in a process of its own, behind walls of {', '.join(walls)}.")
     raise typer.Exit(1 if broken(findings) else 0)
 
 
@@ -110,19 +119,21 @@ def _check_given(found: Found, app: Mapping[str, Secret], given: Mapping[str, st
         raise Invalid(f"--live reads from a real account of {found.manifest.name}; set {', '.join(missing)}.")
 
 
-def _find(name: str) -> tuple[Found, str]:
+def _find(name: str, cells: apart.Cells, *, alone: bool) -> tuple[Found, str]:
     """The connector and the package it is. A path is imported from where it stands. Raises NotFound."""
     folder = Path(name)
     if (folder / "manifest.toml").is_file():
         folder = folder.resolve()
         sys.path.insert(0, str(folder.parent))
-        return registry.load(folder, folder.name), folder.name
-    known = registry.discover(settings().core.allowed_connectors)
+        return cells.load(folder.name, "") if alone else registry.load(folder, folder.name), folder.name
+    known = registry.discover(settings().core.allowed_connectors, cells)
     if name not in known:
         raise NotFound(f"no connector {name!r}; there are {', '.join(known)}, or give the path of a folder")
     found = known[name]
     offered = [point.value for point in registry.offered() if registry.label(point) == found.third_party]
-    return found, offered[0] if offered else f"{_HOME}.{name}"
+    package = offered[0] if offered else f"{_HOME}.{name}"
+    kept = cells.load(package, found.third_party or "") if alone and name not in cells.walls else found
+    return kept, package
 
 
 async def _on_stage(found: Found, package: str) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Finds connectors: our folders by scanning, third parties' by entry point and only those an operator allowed.
 
 A third party's connector is code in our process (security.md PL-01): its entry point is not even imported until the
-allow-list names it.
+allow-list names it. Where an operator wants it kept apart (PL-05), it is never imported here at all.
 """
 
 import importlib
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 from isthmus.connect.declarative import connector_of
 from isthmus.connect.manifest import Manifest, read
@@ -32,13 +33,26 @@ class Found:
     declared: bool = False
 
 
-def discover(allowed: Iterable[str] = ()) -> Mapping[str, Found]:
+class Apart(Protocol):
+    """Where third parties' connectors live that do not run in this process (`connect.apart`)."""
+
+    def keeps(self, label: str) -> bool:
+        """Whether this distribution, `name==version`, is one of them."""
+        ...
+
+    def load(self, package: str, label: str) -> Found:
+        """As `load`, with nothing of it imported here."""
+        ...
+
+
+def discover(allowed: Iterable[str] = (), apart: Apart | None = None) -> Mapping[str, Found]:
     """Every provider by id. `allowed` holds `name==version` of third-party distributions that may be imported.
 
+    apart: who loads those that are not to run in this process.
     Raises ValueError when a folder is broken or an id is taken twice: a half-read catalogue helps nobody.
     """
     found: dict[str, Found] = {}
-    for one in [*_own(), *_third_party(frozenset(allowed))]:
+    for one in [*_own(), *_third_party(frozenset(allowed), apart)]:
         if one.manifest.id in found:
             raise ValueError(f"two connectors claim the id {one.manifest.id!r}")
         found[one.manifest.id] = one
@@ -62,11 +76,16 @@ def _own() -> list[Found]:
 def load(folder: Path, package: str, third_party: str | None = None) -> Found:
     """Read one folder; its `connector` (a file or a folder) must define `CONNECTOR(manifest)`. Raises ValueError."""
     manifest = read(folder / "manifest.toml")
-    if not any((folder / place).is_file() for place in ("connector.py", "connector/__init__.py")):
+    if not has_code(folder):
         connector = connector_of(manifest)
         return Found(manifest, connector, folder, third_party, declared=connector is not None)
     module = importlib.import_module(f"{package}.connector")
     return Found(manifest, _instance(module, manifest), folder, third_party)
+
+
+def has_code(folder: Path) -> bool:
+    """Whether a provider's folder holds behaviour, and not facts alone."""
+    return any((folder / place).is_file() for place in ("connector.py", "connector/__init__.py"))
 
 
 def _instance(module: ModuleType, manifest: Manifest) -> Connector:
@@ -87,10 +106,13 @@ def label(point: EntryPoint) -> str:
     return f"{point.dist.name}=={point.dist.version}" if point.dist else point.name
 
 
-def _third_party(allowed: frozenset[str]) -> list[Found]:
+def _third_party(allowed: frozenset[str], apart: Apart | None) -> list[Found]:
     found: list[Found] = []
     for point in offered():
         if label(point) not in allowed:
+            continue
+        if apart is not None and apart.keeps(label(point)):
+            found.append(apart.load(point.value, label(point)))
             continue
         package = importlib.import_module(point.value)
         folder = Path(package.__file__ or "").parent

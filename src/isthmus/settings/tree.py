@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from platformdirs import user_data_path
 
+from isthmus.connect import apart
 from isthmus.http import HttpSettings
 from isthmus.kit.secret import Secret
 from isthmus.settings.reading import Knob, WrongSetting, end_of, knobs, parse, read_end, read_toml
@@ -81,6 +82,20 @@ class Core:
     keep_queue_log: timedelta = field(
         default=timedelta(hours=6), metadata={"description": "How long the queue's own log of what it did is kept."}
     )
+    bulk_apart: bool = field(
+        default=True,
+        metadata={
+            "description": "Whether `isthmus up` has bulk work, such as a shop's import, done by a process of its own, "
+            "started with the first of it."
+        },
+    )
+    bulk_nice: int = field(
+        default=10,
+        metadata={
+            "description": "By how much a process that does nothing but bulk work, and its sessions in the embedded "
+            "database, step back for others where the processors are busy; 0 to 19."
+        },
+    )
     log: str = field(
         default="auto",
         metadata={"description": "Log form: json, text, quiet (warnings only), or auto (text on a terminal)."},
@@ -107,7 +122,7 @@ class KeySettings:
 
 
 #: Section name -> its dataclass. The composition root adds the rooms' sections through `load`.
-SECTIONS: Mapping[str, type] = {"": Core, "auth": KeySettings, "http": HttpSettings}
+SECTIONS: Mapping[str, type] = {"": Core, "auth": KeySettings, "http": HttpSettings, "apart": apart.Settings}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ _UNSAFE_SVG = re.compile(
 )
 _MARK = "isthmus-conformance-secret-"
 _DEPTH = 6
+_TO_SIGN_IN = frozenset({"consent", "token", "refresh", "revoke"})
 #: Values that no field of any platform is promised to survive, only to be refused in words.
 _HOSTILE = tuple(
     text.encode()
@@ -77,7 +78,9 @@ def facts_are_complete(subject: Subject) -> None:
     for name, host in manifest.hosts.items():
         parts = urlsplit(host)
         given = host.startswith("{") and set(names_in(host)) <= {one.name for one in manifest.variables}
-        whole = parts.scheme == "https" and parts.hostname and not parts.path
+        # facts alone name whole addresses to sign in at (`connect.service`)
+        ends = manifest.service is not None and name in _TO_SIGN_IN
+        whole = parts.scheme == "https" and parts.hostname and (ends or not parts.path)
         require(given or whole, f"host {name} is an https origin, or given by the merchant")
     require(manifest.limits and all(limit.source for limit in manifest.limits), "each limit says where it is from")
     require(manifest.entities, "at least one entity")
@@ -293,7 +296,8 @@ def the_consent_link_is_bound(subject: Subject) -> None:
     if subject.found.manifest.auth != "oauth2":
         return
     parts = urlsplit(_link(subject, subject.app()))
-    require(f"{parts.scheme}://{parts.netloc}" in subject.found.manifest.hosts.values(), "the link leads elsewhere")
+    known = {urlsplit(host)[:2] for host in subject.found.manifest.hosts.values()}
+    require((parts.scheme, parts.netloc) in known, "the link leads elsewhere")
     query = parse_qsl(parts.query)
     require(len({name for name, _ in query}) == len(query), "a parameter is doubled")
     back = [value for _, value in query if value.startswith(_REDIRECT)]

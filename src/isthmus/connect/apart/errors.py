@@ -1,0 +1,38 @@
+"""What can go wrong with a connector in a process of its own."""
+
+from isthmus.client import Disconnected
+from isthmus.connect.budgets import Overrun
+from isthmus.kit.errors import Problem
+
+
+class Crashed(Disconnected):
+    """The connector's own process failed during the call; it is started again for a later one."""
+
+    CODE = "connector_crashed"
+    CURE = "The message says how it failed. If it comes again, tell whoever wrote the connector, or stop allowing it."
+
+
+class Endless(Crashed, Overrun):
+    """The connector found no end over one record, and its process was ended."""
+
+    CODE = "connector_endless"
+
+
+class WallsMissing(Problem):
+    """This machine cannot hold a third-party connector the way the settings demand.
+
+    Run on Linux 5.13 or later with Landlock and seccomp, or say with `ISTHMUS_APART__WALLS=language` that weaker walls
+    will do.
+    """
+
+    code = "CONNECTOR_WALLS_MISSING"
+
+
+class Unready(Problem):
+    """A third-party connector cannot run in a process of its own.
+
+    The message says why. Take it out of `ISTHMUS_APART__CONNECTORS` to run it in the platform's process, or out of
+    `ISTHMUS_ALLOWED_CONNECTORS`.
+    """
+
+    code = "CONNECTOR_UNREADY"
