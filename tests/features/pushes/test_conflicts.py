@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 
+import msgspec
 import pytest
 import pytest_asyncio
 from tests.given import records as given_records
@@ -11,6 +12,7 @@ from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField
 from isthmus.engine.db import Database
+from isthmus.features import pushes
 from isthmus.features.pushes.errors import ConflictDecided, ConflictNotFound, ConflictUndecided, WrongEdit
 from isthmus.features.pushes.events import RulesSet
 from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
@@ -153,16 +155,35 @@ async def test_many_are_decided_by_a_rule_after_a_preview_of_its_effect(at: Give
     await at.read()
     await at.work()
     wanted = ConflictFilter()
-    effects = await resolving.preview(at.scope, Rule.HIGHEST, wanted)
-    assert sorted(one.value for one in effects) == [11, 12]  # type: ignore[type-var] # amounts all
+    shown = await resolving.preview(at.scope, Rule.HIGHEST, wanted)
+    assert sorted(one.value for one in shown.effects) == [11, 12]  # type: ignore[type-var] # amounts all
+    assert shown.undecided == 1
     assert len(await _conflicts(at, "open")) == 3
     applied = await resolving.resolve_all(at.scope, Rule.HIGHEST, wanted)
     await at.work()
-    assert resolving.counted(applied) == {"ours": 1, "theirs": 1}
+    assert (applied.wins("ours"), applied.wins("theirs"), applied.undecided) == (1, 1, 1)
     assert [at.far.value(f"p{one}", STOCK) for one in range(3)] == [11, 11, 12]
     assert [one.place.field for one in await _conflicts(at, "open")] == [TITLE]
     with pytest.raises(WrongEdit):
         await resolving.preview(at.scope, Rule.MANUAL, wanted)
+
+
+async def test_the_newest_of_many_wins_where_the_platform_tells_its_time_and_the_rest_is_counted(at: Given) -> None:
+    ids = await at.stock(*(given_records.listing(f"p{one}") for one in range(3)))
+    for number in range(3):
+        at.far.edit(f"p{number}", TITLE, "Theirs")
+    at.clock.advance(60)
+    await pushes.want(at.scope, [pushes.Want(id_, TITLE, "Ours") for id_ in ids.values()])
+    at.clock.advance(60)
+    at.far.edit("p1", TITLE, "Theirs anew")
+    at.far.listings["p2"] = msgspec.structs.replace(at.far.listings["p2"], platform_updated_at=None)
+    await at.read()
+    await at.work()
+    shown = await resolving.preview(at.scope, Rule.NEWEST, ConflictFilter())
+    assert {one.value for one in shown.effects} == {"Ours", "Theirs anew"}
+    assert (shown.wins("ours"), shown.wins("theirs"), shown.undecided) == (1, 1, 1)
+    applied = await resolving.resolve_all(at.scope, Rule.NEWEST, ConflictFilter())
+    assert (len(applied.effects), applied.undecided, len(await _conflicts(at, "open"))) == (2, 1, 1)
 
 
 async def test_taking_a_push_back_closes_its_question(at: Given) -> None:

@@ -98,10 +98,15 @@ class EffectOut(Answer, frozen=True, kw_only=True):
 
 
 class Effects(Answer, frozen=True, kw_only=True):
-    """What a rule does, or would do: counts over all, and the first 100."""
+    """What a rule does, or would do: counts over all, and the first 100.
+
+    `undecided` is how many stay open, since the rule cannot decide them: `highest` and `lowest` compare amounts, and
+    `newest` needs the platform's time of its change.
+    """
 
     ours: int
     theirs: int
+    undecided: int
     dry_run: bool
     first: list[EffectOut]
 
@@ -148,12 +153,19 @@ async def list_conflicts(
     errors=(WrongEdit, *_UNREACHED),
 )
 async def resolve_many(scope: ScopeDep, body: ResolveMany) -> Response:
-    """A rule that cannot decide over a field leaves it open."""
+    """A rule that cannot decide over a field leaves it open, and `undecided` counts it."""
     wanted = ConflictFilter(body.connection_id, "open", body.field, body.listing_id)
     act = resolving.preview if body.dry_run else resolving.resolve_all
-    effects = await act(scope, Rule(body.rule), wanted)
-    first = [_effect(one) for one in effects[:_SHOWN]]
-    return document(Effects(**resolving.counted(effects), dry_run=body.dry_run, first=first))
+    judged = await act(scope, Rule(body.rule), wanted)
+    return document(
+        Effects(
+            ours=judged.wins("ours"),
+            theirs=judged.wins("theirs"),
+            undecided=judged.undecided,
+            dry_run=body.dry_run,
+            first=[_effect(one) for one in judged.effects[:_SHOWN]],
+        )
+    )
 
 
 @routes.get("/rules", permission=READ, limit="other", response_model=RulesOut, summary="The rules of all connections")

@@ -26,6 +26,7 @@ from isthmus.scope import Scope, Tx
 Winner = Literal["ours", "theirs", "value"]
 _AT_ONCE = 100
 _MOST = 10_000
+_UNKNOWN: store.Times = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,18 @@ class Effect:
     conflict: FieldConflict
     winner: Winner | None
     value: EditValue
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a rule does with many conflicts; `undecided` is how many it leaves open, since it cannot decide them."""
+
+    effects: Sequence[Effect]
+    undecided: int
+
+    def wins(self, side: Winner) -> int:
+        """How many a side wins."""
+        return sum(one.winner == side for one in self.effects)
 
 
 async def conflicts(scope: Scope, wanted: ConflictFilter, ask: Ask) -> Page[FieldConflict]:
@@ -118,38 +131,41 @@ async def _shown_now(tx: Tx, found: FieldConflict, price: str) -> EditValue:
     return found.theirs
 
 
-async def preview(scope: Scope, rule: Rule, wanted: ConflictFilter) -> list[Effect]:
+async def preview(scope: Scope, rule: Rule, wanted: ConflictFilter) -> Judged:
     """What a rule would do with the open conflicts of this filter, at most 10,000.
 
     Raises WrongEdit, ConnectionNotFound.
     """
     if wanted.connection_id is not None:
         await connections.connection(scope, wanted.connection_id)
-    found: list[FieldConflict] = []
+    if rule is Rule.MANUAL:
+        raise WrongEdit.field("rule", "A rule that leaves it to a person decides nothing.")
+    found: list[Effect | None] = []
     after = None
     while len(found) < _MOST:
-        page = await conflicts(scope, replace(wanted, state="open"), Ask(_AT_ONCE, after=after))
-        found.extend(page.items)
+        async with scope.tx() as tx:
+            page = await store.many(tx, replace(wanted, state="open"), Ask(_AT_ONCE, after=after))
+            times = await store.times(tx, [one.edit_id for one in page.items]) if rule is Rule.NEWEST else {}
+        found.extend(_effect(one, rule, times.get(one.edit_id, _UNKNOWN)) for one in page.items)
         if page.next_after is None:
             break
         after = page.next_after
-    return [effect for one in found if (effect := _effect(one, rule)) is not None]
+    return Judged([one for one in found if one is not None], found.count(None))
 
 
-def _effect(one: FieldConflict, rule: Rule) -> Effect | None:
-    if rule is Rule.MANUAL:
-        raise WrongEdit.field("rule", "A rule that leaves it to a person decides nothing.")
+def _effect(one: FieldConflict, rule: Rule, times: store.Times) -> Effect | None:
     if not fits(one.place.field, rule):
         return None
-    step = decide(Standing(one.ours, one.theirs, one.base, None, one.created_at, None), rule).step
+    step = decide(Standing(one.ours, one.theirs, one.base, None, *times), rule).step
     if step is Step.YIELD:
         return Effect(one, "theirs", one.theirs)
     return Effect(one, "ours", one.ours) if step in (Step.SEND, Step.AGREED) else None
 
 
-async def resolve_all(scope: Scope, rule: Rule, wanted: ConflictFilter) -> list[Effect]:
+async def resolve_all(scope: Scope, rule: Rule, wanted: ConflictFilter) -> Judged:
     """Decide all of them by a rule; those that somebody else decided meanwhile are left out. Raises as `preview`."""
-    effects = await preview(scope, rule, wanted)
+    judged = await preview(scope, rule, wanted)
+    effects = judged.effects
     prices = await _prices(scope, effects)
     applied: list[Effect] = []
     for start in range(0, len(effects), _AT_ONCE):
@@ -159,7 +175,7 @@ async def resolve_all(scope: Scope, rule: Rule, wanted: ConflictFilter) -> list[
                 if current is not None and current.state == "open":
                     await _apply(tx, scope, effect, prices)
                     applied.append(effect)
-    return applied
+    return Judged(applied, judged.undecided)
 
 
 async def undo(scope: Scope, id_: str) -> str:
@@ -181,8 +197,3 @@ async def undo(scope: Scope, id_: str) -> str:
         push_id = await note(tx, scope, [wish], "undo")
         tx.emit(ConflictUndone(subject=id_, body={"pushId": push_id, "value": shown(loser)}))
     return push_id
-
-
-def counted(effects: Sequence[Effect]) -> dict[str, int]:
-    """How many each side wins."""
-    return {side: sum(one.winner == side for one in effects) for side in ("ours", "theirs")}

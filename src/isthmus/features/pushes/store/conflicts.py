@@ -16,6 +16,8 @@ from isthmus.kit.paging import Ask, Page
 #: Where somebody who walks over all open questions has come: a tenant and an edit.
 Turn = tuple[str, str]
 FIRST: Final[Turn] = ("", "")
+#: When each side changed a field: ours and theirs.
+Times = tuple[datetime | None, datetime | None]
 
 _ADD: Final = """
 insert into conflicts (tenant_id, id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs,
@@ -76,6 +78,11 @@ _ONE: Final = """
 select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
   automatic, decided_by, created_at, decided_at
 from conflicts where tenant_id = $1 and id = $2
+"""
+_TIMES: Final = """
+select e.id, e.wanted_at, l.platform_updated_at from edits e
+join listings l on l.tenant_id = e.tenant_id and l.id = e.listing_id
+where e.tenant_id = $1 and e.id = any($2::text[])
 """
 _HELD: Final = _ONE + "for update"
 _DECIDE: Final = """
@@ -212,6 +219,12 @@ def _conflict(row: Mapping[str, Any]) -> FieldConflict:
         created_at=row["created_at"],
         decided_at=row["decided_at"],
     )
+
+
+async def times(tx: Tx, edit_ids: Sequence[str]) -> dict[str, Times]:
+    """By edit: when somebody wanted its value here, and when the listing changed over there, if the platform tells."""
+    rows = await tx.fetch_sql(_TIMES, tx.tenant_id, edit_ids)
+    return {row["id"]: (row["wanted_at"], row["platform_updated_at"]) for row in rows}
 
 
 async def decide(tx: Tx, id_: str, winner: str, value: EditValue, told: tuple[str, datetime]) -> bool:
