@@ -23,6 +23,7 @@ from isthmus.features import sync
 from isthmus.features.sync import Mode, Run, service
 from isthmus.features.sync.model import Watermark, missed, plan
 from isthmus.kit.clock import SYSTEM
+from isthmus.kit.paging import Ask
 from isthmus.scope import Scope
 
 NOON = datetime(2026, 11, 5, 12, tzinfo=UTC)
@@ -91,13 +92,46 @@ async def test_PR_09_what_changes_did_not_tell_is_counted_repaired_and_told_once
     assert (await _read(scope, Mode.INCREMENTAL)).updated == 1
     shop.put("p4", "news again", SYSTEM.now())
     proof = await _read(scope, Mode.FULL)
-    assert (proof.created, proof.updated, _found(proof)) == (1, 2, (1, 1, 1))
+    assert (proof.created, proof.updated, _found(proof)) == (1, 2, (1, 1, 0))
     told = await given_records.events(scope, "sync.drift_found")
-    assert told[-1]["body"]["drift"] == {"created": 1, "updated": 1, "missing": 1}
+    assert told[-1]["body"]["drift"] == {"created": 1, "updated": 1, "missing": 0}
     assert {one["subject"] for one in told} == {proof.id}
     again = await _read(scope, Mode.FULL)
     assert (again.judged_before is not None, _found(again)) == (True, (0, 0, 0))
     assert [run.id for run in await service.proofs(scope, None)] == [again.id]
+
+
+class Mute(Dated):
+    """It cannot be asked for one record."""
+
+    async def fetch(self, external_id: str) -> RawRecord | None:
+        raise LookupError(external_id)
+
+
+async def test_PR_09_what_the_platform_says_was_deleted_is_no_drift_and_what_a_person_alone_says_is(
+    base: Database,
+) -> None:
+    asked, mute = _shop(), Mute(page_size=3)
+    mute.titles, mute.dates = dict(asked.titles), dict(asked.dates)
+    ended = []
+    for shop in (asked, mute):
+        scope = given.scope(base, {"con_one": shop})
+        await _read(scope, Mode.FULL)
+        del shop.titles["p3"]
+        run = await _read(scope, Mode.FULL)
+        await service.decide(scope, run.id, None, approve=True)
+        await service.compare(scope, run.id)
+        page = await service.suspects(scope, Ask(10), connection_id=None, state="deleted", run_id=run.id)
+        ended.append(
+            (_found(await sync.run(scope, run.id)), [(row["external_id"], row["reason"]) for row in page.items])
+        )
+        shop.put("p3", "again", SYSTEM.now())
+        await _read(scope, Mode.FULL)
+    assert ended == [
+        ((0, 0, 0), [("p3", "The platform knows it no more.")]),
+        ((0, 0, 1), [("p3", "The platform cannot be asked; a person decided.")]),
+    ]
+    assert len(await given_records.events(scope, "sync.drift_found")) == 1
 
 
 @dataclass

@@ -15,7 +15,8 @@ from isthmus.http import Answer, ScopeDep, document
 class DriftOut(Answer, frozen=True, kw_only=True):
     """What the newest full read found that changes alone had not told, and repaired; all zeros: nothing was missed.
 
-    Only what the platform last changed before `judgedBefore` counts: what is younger is news.
+    Only what the platform last changed before `judgedBefore` counts: what is younger is news. `missing` is what a
+    person alone decided is gone; what the platform says was deleted is no drift.
     """
 
     connection_id: str

@@ -137,7 +137,7 @@ async def _ask_all(scope: Scope, source: Source, reading: tuple[Run, Keeper], su
                 return
             raise Postponed(retry.after) from failure
         else:
-            await (_found(scope, one, there) if there else _bury(scope, run, keeper, one))
+            await (_found(scope, one, there) if there else _bury(scope, keeper, one))
 
 
 async def _there(source: Source, probes: Sequence[str]) -> str | None:
@@ -159,18 +159,27 @@ async def _found(scope: Scope, one: Suspect, probe: str) -> None:  # house: sile
 
 async def _cannot_tell(scope: Scope, run: Run, keeper: Keeper, one: Suspect) -> None:
     if one.state == "approved":
-        await _bury(scope, run, keeper, one)
+        await _bury(scope, keeper, one, missing_in=run)
     else:
         await _settle(scope, one, "waiting", "The platform cannot be asked for a single record.")
 
 
-async def _bury(scope: Scope, run: Run, keeper: Keeper, one: Suspect) -> None:
+async def _bury(scope: Scope, keeper: Keeper, one: Suspect, missing_in: Run | None = None) -> None:
+    """The record is gone.
+
+    What the platform itself says was deleted is no drift: many tell of no deletion in what they list, and there was
+    nothing to miss. `missing_in` is the run that did not find it, where a person alone says so.
+    """
+    reason = (
+        "The platform knows it no more." if missing_in is None else "The platform cannot be asked; a person decided."
+    )
     assert keeper.bury is not None  # noqa: S101 - asked before
     async with scope.tx() as tx:
         await store.lock(tx, one.connection_id, one.entity)
         await keeper.bury(tx, scope, Origin(one.connection_id, one.provider), [one.record_id])
-        await store.settle_suspects(tx, [one.id], "deleted", None, scope.now)
-        await store.count_missing(tx, run.id)
+        await store.settle_suspects(tx, [one.id], "deleted", reason, scope.now)
+        if missing_in is not None:
+            await store.count_missing(tx, missing_in.id)
 
 
 async def _settle(scope: Scope, one: Suspect, state: str, reason: str | None) -> None:  # house: silent - no fact yet

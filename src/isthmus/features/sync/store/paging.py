@@ -105,7 +105,7 @@ async def spend(tx: Tx, run: Run, retries: int, throttled: int, waited_ms: int) 
 
 
 async def count_missing(tx: Tx, run_id: str) -> None:
-    """Count a record that the run did not find, and that its platform does not know any more."""
+    """Count a record that the run did not find, and of which its platform does not say that it was deleted."""
     await tx.execute(_MISSING, tenant_id=tx.tenant_id, id=run_id)
 
 
