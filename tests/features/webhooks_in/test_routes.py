@@ -172,7 +172,7 @@ async def test_the_simulator_and_a_plan_answer_over_http(edge: Edge) -> None:
     assert (answer.status_code, answer.json()["state"]) == (202, "planned")
     naive = await edge.call("POST", "/api/webhooks/replay", json={"since": "2020-01-01T00:00:00"})
     assert naive.status_code == 400
-    for wrong in ({"state": "unrouted"}, {"until": "2019-01-01T00:00:00Z"}):
+    for wrong in ({"state": "received"}, {"until": "2019-01-01T00:00:00Z"}):
         answer = await edge.call("POST", "/api/webhooks/replay", json={**plan, **wrong})
         assert answer.status_code == 400, wrong
 

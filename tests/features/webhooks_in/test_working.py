@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -480,6 +481,41 @@ async def test_RL_08_a_replay_goes_behind_live_traffic_and_hands_out_no_more_tha
     assert (await replaying.cancel(narrow, id_))["state"] == "cancelled"
     await replaying.carry_on(narrow, id_)
     assert (await replaying.replay(narrow, id_))["done"] == 10
+
+
+async def test_what_had_nowhere_to_go_is_counted_and_routed_anew_in_one_call_once_its_account_is_connected(
+    world: World,
+) -> None:
+    source_id = await pushed(world, *(news(444, number=n) for n in range(12)), news(111, number=99))
+    other = await pushed(world, news(445), news(444, number=50))
+    await world.work("ten_one")
+    assert Counter(row["state"] for row in await log(world)) == {"unrouted": 14, "done": 1}
+    scope = world.scope("ten_one")
+    # a replay of everything leaves them where they are
+    assert await replaying.plan(scope, every(world)) == (1, True)
+    lost = every(world, state="unrouted")
+    assert await replaying.plan(scope, lost) == (14, True)
+    assert await replaying.plan(world.scope("ten_two"), lost) == (0, True)
+    async with world.system.tx() as tx:
+        await tx.execute_sql(_INTEGRATION, "ten_one", "int_late")
+        await tx.execute_sql(_CONNECTION, "ten_one", "con_late", "int_late", "444")
+        await tx.execute_sql(_CLAIM, "ten_one", "con_late", "444")
+        await tx.execute_sql("delete from queue.pgqueuer")
+    begun = await replaying.begin(scope, lost)
+    await replaying.carry_on(scope, begun["id"])
+    ended = await replaying.replay(scope, begun["id"])
+    assert (ended["state"], ended["done"], ended["total"]) == ("done", 14, 14)
+    woken = await world.rows("select convert_from(payload, 'UTF8')::jsonb ->> 1 as key, entrypoint from queue.pgqueuer")
+    assert {row["key"] for row in woken if row["entrypoint"] == ROUTE} == {source_id, other}
+    for one in (source_id, other):
+        await routing.route(scope, one)
+    await world.work("ten_one")
+    rows = await log(world)
+    assert Counter((row["connection_id"], row["state"]) for row in rows) == {
+        ("con_late", "done"): 13, ("con_one", "done"): 1, (None, "unrouted"): 1,
+    }  # fmt: skip
+    # what nobody holds even now stands where it stood, with its reason
+    assert [row["reason"] is not None for row in rows if row["state"] == "unrouted"] == [True]
 
 
 async def test_another_tenant_sees_nothing(world: World) -> None:

@@ -18,7 +18,10 @@ routes: Routes = Routes(prefix="/api/webhooks/replay", tag="Webhooks in")
 
 
 class Replay(Wire):
-    """Which deliveries to work off once more; with `plan` they are only counted."""
+    """Which deliveries to work off once more; with `plan` they are only counted.
+
+    Those that had nowhere to go, of the state `unrouted`, are taken only where they are asked for, and routed anew.
+    """
 
     since: datetime
     until: datetime | None = None
@@ -26,7 +29,7 @@ class Replay(Wire):
     connection_id: str | None = None
     provider: str | None = None
     event: str | None = None
-    state: Literal["done", "ignored", "dead"] | None = None
+    state: Literal["done", "ignored", "dead", "unrouted"] | None = None
     topic: str | None = None
     object: str | None = None
     account: str | None = None

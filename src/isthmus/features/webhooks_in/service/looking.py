@@ -73,10 +73,10 @@ async def retry(scope: Scope, id_: str, handler: str | None = None) -> Whole:
     lent = await planning.lent(scope)
     async with scope.tx() as tx:
         if found.state == State.UNROUTED:
-            source_id = await plans.unroute(tx, scope.tenant_id, id_)
-            if source_id is None:
+            source_ids = await plans.unroute(tx, scope.tenant_id, [id_])
+            if not source_ids:
                 raise NotRetryable
-            await tx.enqueue(ROUTE, source_id)
+            await tx.enqueue(ROUTE, source_ids[0])
         else:
             for key in await _keys(scope, tx, found, handler, lent):
                 await tx.enqueue(HANDLE, key)

@@ -9,10 +9,13 @@ from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.errors import ReplayNotFound
 from isthmus.features.webhooks_in.events import ReplayCancelled, ReplayRequested
+from isthmus.features.webhooks_in.model.deliveries import State
 from isthmus.features.webhooks_in.service import planning
+from isthmus.features.webhooks_in.service.intake import ROUTE
 from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import log as store
+from isthmus.features.webhooks_in.store import planning as plans
 from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store.log import Filters
 from isthmus.kit.paging import Ask, Page
@@ -122,13 +125,29 @@ async def carry_on(scope: Scope, id_: str) -> None:  # house: silent - a step of
             await _later(scope, tx, REPLAY, id_, _PAUSE)
             return
         step = await _step(scope, tx, found, limit)
-        keys = await planning.again(scope, tx, step.rows, lent, replayed=True) if step.rows else []
+        wakes = await _begun(scope, tx, step.rows, lent) if step.rows else []
         state, done_at = ("running", None) if step.more else ("done", scope.now)
         await store.update_replay(tx, scope.tenant_id, id_, step.place, len(step.rows), state, done_at)
-        for key in keys:
-            await _later(scope, tx, HANDLE, key)
+        for job, key in wakes:
+            await _later(scope, tx, job, key)
         if step.more:
             await _later(scope, tx, REPLAY, id_, _PAUSE)
+
+
+async def _begun(
+    scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]], lent: Mapping[str, planning.Expressions]
+) -> list[tuple[str, str]]:
+    """Hand these out: what had nowhere to go to the router, all else to its handlers; whom to wake for that."""
+    lost = [row["id"] for row in rows if row["state"] == State.UNROUTED]
+    wakes = [(ROUTE, source_id) for source_id in await plans.unroute(tx, scope.tenant_id, lost)] if lost else []
+    found = [
+        {name: value for name, value in row.items() if name != "state"}
+        for row in rows
+        if row["state"] != State.UNROUTED
+    ]
+    if found:
+        wakes += [(HANDLE, key) for key in await planning.again(scope, tx, found, lent, replayed=True)]
+    return wakes
 
 
 class _Step(NamedTuple):

@@ -216,9 +216,10 @@ async def feed(
     return [Delivery(**dict(row)) for row in rows]
 
 
-# Deliveries that may be replayed, of a stretch of ids that is short enough to be looked at in one go.
+# Deliveries that may be replayed, of a stretch of ids that is short enough to be looked at in one go. What had nowhere
+# to go is taken only where it is asked for by that name: it is routed anew, and worked off if that finds somebody.
 _REPLAYABLE = """
-select id, source_id, connection_id, provider, event, topic, entity, object, account,
+select id, source_id, connection_id, provider, event, topic, entity, object, account, state,
   simulated and not rehearsed as simulated
 from webhook_inbox
 where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is null or source_id = $4)
@@ -228,7 +229,8 @@ where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is
   and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
   and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
     and webhook_json(body) #>> string_to_array($12, '.') = $13)
-  and state in ('done', 'ignored', 'dead') and not simulated and id >= $15 and id < $16 and id > $17 and id <= $18
+  and (state in ('done', 'ignored', 'dead') or state = 'unrouted' and $8 = 'unrouted') and not simulated
+  and id >= $15 and id < $16 and id > $17 and id <= $18
 order by id limit $19 for update
 """
 _COUNT = """
@@ -240,7 +242,8 @@ where tenant_id = $1 and received_at >= $2 and received_at < $3 and ($4::text is
   and ($9::text is null or topic = $9) and ($10::text is null or object = $10) and ($11::text is null or account = $11)
   and ($12::text is null or position(convert_to($14, 'UTF8') in body) > 0
     and webhook_json(body) #>> string_to_array($12, '.') = $13)
-  and state in ('done', 'ignored', 'dead') and not simulated and id >= $15 and id < $16 and id > $17 and id <= $18
+  and (state in ('done', 'ignored', 'dead') or state = 'unrouted' and $8 = 'unrouted') and not simulated
+  and id >= $15 and id < $16 and id > $17 and id <= $18
 """
 _STRETCH = """
 select max(id) as last, count(id) as looked from (

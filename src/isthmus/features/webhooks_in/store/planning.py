@@ -29,12 +29,16 @@ where i.tenant_id = $1 and i.id = g.id and i.id = any($2::text[])
 """
 _UNROUTED = """
 with back as (
-  update webhook_inbox set state = 'received', reason = null where tenant_id = $1 and id = $2 and state = 'unrouted'
-  returning source_id
+  update webhook_inbox set state = 'received', reason = null
+  where tenant_id = $1 and id = any($2::text[]) and state = 'unrouted'
+  returning source_id, id
+), least_of as (
+  select source_id, min(id) as id from back group by source_id
 ), mail as (
-  update webhook_mail m set since = least(m.since, $2) from back where m.tenant_id = $1 and m.source_id = back.source_id
+  update webhook_mail m set since = least(m.since, b.id) from least_of b
+  where m.tenant_id = $1 and m.source_id = b.source_id
 )
-select source_id from back
+select source_id from least_of order by source_id
 """
 _EXPRESSIONS = """
 select id, filter, transform from webhook_sources
@@ -63,10 +67,9 @@ async def replan(tx: Tx, tenant_id: str, found: Mapping[str, tuple[str, str | No
     await tx.execute_sql(_REPLAN, tenant_id, *columns, now)
 
 
-async def unroute(tx: Tx, tenant_id: str, id_: str) -> str | None:
-    """Let one that had nowhere to go be routed once more; the source that it came in at."""
-    rows = await tx.fetch_sql(_UNROUTED, tenant_id, id_)
-    return rows[0]["source_id"] if rows else None
+async def unroute(tx: Tx, tenant_id: str, ids: Sequence[str]) -> list[str]:
+    """Let what had nowhere to go be routed once more; the sources that it came in at."""
+    return [row["source_id"] for row in await tx.fetch_sql(_UNROUTED, tenant_id, list(ids))]
 
 
 async def expressions(tx: Tx, tenant_id: str, source_ids: Sequence[str] | None) -> list[asyncpg.Record]:
