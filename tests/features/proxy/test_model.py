@@ -19,6 +19,31 @@ def test_credentials_hop_headers_and_the_callers_own_network_stay_behind() -> No
     assert model.asked_headers(given_) == {"accept": "application/json", "x-custom": "1", "idempotency-key": "k"}
 
 
+def test_no_header_names_another_method_than_the_one_that_was_judged() -> None:
+    names = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+    assert model.asked_headers([("Accept", "*/*"), *((name, "DELETE") for name in names)]) == {"accept": "*/*"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "_method=DELETE", "a=1&_METHOD=DELETE", "a=1;_method=DELETE", "%5fmethod=DELETE", ".method=DELETE",
+        "+_method=DELETE", "_method%00x=DELETE", "_method[]=DELETE", "_method",
+    ],
+)  # fmt: skip
+def test_no_query_names_another_method_or_path_however_it_is_written(query: str) -> None:
+    assert model.names_another(f"/x?{query}", method=True, path=False)
+    assert not model.names_another(f"/x?{query}", method=False, path=True)
+    route = query.replace("_method", "rest_route").replace(".method", "rest.route").replace("%5fmethod", "rest%5froute")
+    if "METHOD" not in query:
+        assert model.names_another(f"/x?{route}", method=True, path=True)
+        assert not model.names_another(f"/x?{route}", method=True, path=False)
+
+
+def test_other_names_in_a_query_go_on() -> None:
+    assert not model.names_another("/_method?method=x&payment_method=card&a=_method", method=True, path=True)
+
+
 def test_what_comes_back_carries_no_cookie_no_credential_and_nothing_the_edge_says_itself() -> None:
     names = (
         "Set-Cookie",

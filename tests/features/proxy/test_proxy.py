@@ -187,6 +187,22 @@ async def test_SS_04_a_path_with_two_meanings_reaches_nobody(world: World, path:
     assert world.far.seen == []
 
 
+async def test_a_right_to_read_deletes_nothing_by_another_name_and_a_key_stays_on_its_paths(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers = {"x-api-key": "isk_limited"}
+    for query in ("_method=DELETE", "rest_route=/customers/7"):
+        assert _code(await side("GET", f"{base}/orders/7?{query}")) == (400, "PROXY_PATH_UNCLEAR")
+    assert world.far.seen == []
+    admin = world.side("ten_a")
+    assert _code(await admin("GET", f"{base}/x?_method=DELETE")) == (400, "PROXY_PATH_UNCLEAR")
+    assert (await admin("POST", f"{base}/x?_method=PUT", {})).status_code == 200
+    assert (await admin("GET", f"{base}/x?rest_route=/y")).status_code == 200
+    admin.headers |= {"x-http-method-override": "DELETE"}
+    told(await admin("GET", f"{base}/x"))
+    assert "x-http-method-override" not in world.far.seen[-1]["headers"]
+
+
 async def test_a_query_that_holds_an_address_stays_a_query(world: World) -> None:
     base = await _open(world)
     seen = told(await world.side("ten_a")("GET", f"{base}/x?u=http://other.example/"))

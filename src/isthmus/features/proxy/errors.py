@@ -31,9 +31,10 @@ class PathForbidden(Forbidden):
 
 
 class PathUnclear(Invalid):
-    """The path can be read in more than one way.
+    """The path can be read in more than one way, or the query names another method or path than the call itself.
 
-    Leave out dot segments, doubled slashes, and characters that are encoded twice.
+    Leave out dot segments, doubled slashes, characters that are encoded twice, and `_method`; with a key that is for
+    some paths only, `rest_route` too.
     """
 
     code = "PROXY_PATH_UNCLEAR"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote_plus
 
 Header = tuple[str, str]
 
@@ -13,6 +14,10 @@ _HOP = frozenset(
 _OWN_ASKED = frozenset(("host", "content-length", "accept-encoding", "expect", "user-agent", "via", "max-forwards"))
 #: What tells of the caller's own network, browser or session.
 _CALLER = frozenset(("forwarded", "origin", "referer", "x-real-ip", "x-request-id", "cookie", "cookie2", "from"))
+#: What many frameworks take for the method in place of the one that was sent: a right to read must not delete.
+_OVERRIDES = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
+#: The same in a query, and what WordPress takes for the path there, whatever path was sent.
+_METHOD, _PATH = "_method", "rest_route"
 _CALLER_BEGINS = ("x-forwarded-", "sec-", "proxy-", "cf-", "x-isthmus-", "isthmus-")
 #: A name that looks like a credential is one: the connection's own are attached behind this.
 _CREDENTIAL = re.compile(r"authori[sz]ation|authenticat|api[-_]?key|token|secret|password|signature|credential|session")
@@ -60,6 +65,7 @@ def asked_headers(given: Iterable[Header]) -> dict[str, str]:
         if name not in _HOP
         and name not in _OWN_ASKED
         and name not in _CALLER
+        and name not in _OVERRIDES
         and name not in named
         and not name.startswith(_CALLER_BEGINS)
         and not _CREDENTIAL.search(name)
@@ -106,6 +112,19 @@ def target(raw_path: bytes, prefix: int, query: bytes) -> str | None:
     # A colon has no meaning in a query; written out it might be taken for an address of its own.
     asked = query.decode("ascii", "replace").replace(":", "%3A")
     return f"{text}?{asked}" if asked else text
+
+
+def names_another(target_: str, *, method: bool, path: bool) -> bool:
+    """Whether the query says that another method, or another path, is meant than the one that was judged."""
+    watched = {name for name, on in ((_METHOD, method), (_PATH, path)) if on}
+    parts = re.split("[&;]", target_.partition("?")[2]) if watched else ()
+    return any(_name_of(part) in watched for part in parts)
+
+
+def _name_of(part: str) -> str:
+    """As the most lenient reader takes it: PHP writes `.method`, `+_method` and `%5fmethod[]` all as `_method`."""
+    name = unquote_plus(part.partition("=")[0], errors="replace").lstrip(" ").partition("\x00")[0]
+    return re.sub("[. ]", "_", name).partition("[")[0].lower()
 
 
 def may_pass(path: str, paths: Sequence[str]) -> bool:

@@ -84,7 +84,7 @@ class _Passage(Response):
 
 async def _passed(request: Request, scope: Scope, right: Permission, connection_id: str) -> Response:
     asked = model.target(request.scope["raw_path"], _OWN_SEGMENTS, request.scope["query_string"])
-    target = service.check_path(scope, right, asked)
+    target = service.check_path(scope, right, asked, reads=request.method in _BODILESS)
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
     body = None if request.method in _BODILESS else await _body(request)
     return _Passage(scope, connection_id, Call(request.method, target, headers, body))

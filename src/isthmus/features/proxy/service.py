@@ -177,13 +177,18 @@ def _check(connection: Connection) -> None:
         raise ProxyWalled
 
 
-def check_path(scope: Scope, right: Permission, target: str | None) -> str:
-    """The target, if this caller may call it. Raises PathUnclear, PathForbidden."""
+def check_path(scope: Scope, right: Permission, target: str | None, *, reads: bool) -> str:
+    """The target, if this caller may call it. Raises PathUnclear, PathForbidden.
+
+    reads: whether the method is one that changes nothing, whatever the query says.
+    """
     if target is None:
         raise PathUnclear
     paths = scope.principal.paths(right)
     if not model.may_pass(target.partition("?")[0], paths):
         raise PathForbidden(details={"paths": list(paths)})
+    if model.names_another(target, method=reads, path=bool(paths)):
+        raise PathUnclear
     return target
 
 
