@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from isthmus.client import ApiClient, Request, Response, Scripted, Tokens
 from isthmus.connect import scaffold
 from isthmus.connect.apart import Settings
@@ -38,6 +40,7 @@ def written(name: str, home: Path) -> Path:
         f'consent = "https://api.{host}.example"', f'consent = "https://api.{host}.example/oauth/authorize"'
     )
     facts = facts.replace("pkce = true", 'pkce = true\nclient_auth = "basic"')
+    facts = facts.replace('status = "beta"', 'status = "active"')
     (folder / "manifest.toml").write_text(facts + SERVICE)
     code = _OF_ITS_OWN.sub("", (folder / "connector.py").read_text())
     title = "".join(part.capitalize() for part in name.split("_"))
@@ -52,6 +55,19 @@ def written(name: str, home: Path) -> Path:
     there = '{"api": base, "token": f"{base}/oauth/token", "consent": f"{base}/oauth/authorize"}'
     sandbox = sandbox.replace('{"api": base, "auth": base, "consent": base}', there)
     (folder / "sandbox.py").write_text(sandbox)
+    return folder
+
+
+def installed(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same as a distribution, version 1.2, that offers it by its entry point."""
+    folder = written(name, home)
+    info = home / f"{name}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[isthmus.connectors]\n{name} = {name}\n")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    (info / "RECORD").write_text("".join(f"{path.relative_to(home)},,\n" for path in files))
+    monkeypatch.syspath_prepend(str(home))
     return folder
 
 

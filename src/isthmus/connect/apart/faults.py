@@ -12,7 +12,7 @@ from isthmus.connect.acting import WrongDetail
 from isthmus.connect.apart.errors import Crashed
 from isthmus.connect.apart.frames import Answer, Fault
 from isthmus.connect.apart.wire import response_of, sent_answer
-from isthmus.connect.faults import CursorUnreadable
+from isthmus.connect.faults import DATA_FAULTS, CursorUnreadable
 from isthmus.connect.spi import Unmappable
 from isthmus.kit import text
 
@@ -23,14 +23,9 @@ _DATA: Final[Mapping[str, type[Exception]]] = MappingProxyType(
     {
         kind.__name__: kind
         for kind in (
-            ValueError,
-            TypeError,
-            LookupError,
+            *DATA_FAULTS,
             KeyError,
             IndexError,
-            AttributeError,
-            ArithmeticError,
-            RecursionError,
             UnicodeDecodeError,
             msgspec.ValidationError,
             msgspec.DecodeError,
