@@ -186,6 +186,23 @@ async def test_RL_12_a_turn_that_comes_as_its_caller_hangs_up_goes_to_the_next()
     await desk.finish()
 
 
+async def test_RL_12_who_has_hung_up_and_still_stands_in_the_line_is_passed_over() -> None:
+    desk = Desk(lanes(heavy={"list": 1}))
+    await desk.ask("a1", "a2", "a3")
+    desk.lanes.light = 1
+    await desk.end("a1")
+    desk.tasks["a2"].cancel()
+    desk.lanes._insist()  # the timer's moment, before the task of a2 has run once more
+    await settled()
+    assert desk.begun == ["a1", "a3"]
+    await desk.end("a3")
+    await desk.ask("a4")
+    desk.lanes._insist()
+    await settled()
+    assert desk.begun == ["a1", "a3", "a4"]
+    await desk.finish()
+
+
 _STEP = st.tuples(st.sampled_from(("ask", "end", "hang_up", "light", "dark")), st.sampled_from("abc"))
 
 

@@ -47,10 +47,15 @@ class _Line:
             del self._going[tenant_id]
 
     def admit(self) -> bool:
-        """Let the next one in: of the tenant whose turn it is, the one that waits longest. False when nobody may."""
+        """Let the next one in: of the tenant whose turn it is, the one that waits longest. False when nobody may.
+
+        Whoever has hung up stands in the line until its task has run once more, and is passed over.
+        """
         for tenant_id, line in self.waiting.items():
-            if self.enter(tenant_id):
-                line.popleft().set_result(None)
+            turn = next((one for one in line if not one.done()), None)
+            if turn is not None and self.enter(tenant_id):
+                line.remove(turn)
+                turn.set_result(None)
                 del self.waiting[tenant_id]
                 if line:
                     self.waiting[tenant_id] = line
