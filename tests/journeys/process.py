@@ -63,6 +63,8 @@ class Up:
             "ISTHMUS_AUTH__HS256": KEY,
             "ISTHMUS_MASTER_KEY": MASTER,
             "ISTHMUS_HTTP__LIMITS": "other=100000,connection=1000,callback=1000",
+            # who kills it means the process that does the work
+            "ISTHMUS_BULK_APART": "false",
         }
         return own | {f"ISTHMUS_{name}": value for name, value in self.more.items()}
 

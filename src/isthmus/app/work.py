@@ -6,6 +6,7 @@ import logging
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 
 from isthmus.app.features import FEATURES
@@ -27,17 +28,52 @@ _SWEEP_SECONDS = 600.0
 _AGAIN_SECONDS = 1.0
 _CONNECTIONS_EACH = 3
 _BATCH, _BATCHES = 5_000, 100
+#: The jobs that may take hours.
+BULK: frozenset[str] = frozenset(job for feature in FEATURES for job in feature.bulk)
+_BULK_RUNS = {name: feature.runs[name] for feature in FEATURES for name in feature.bulk_runs}
 
 
-async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
-    """Work until `stop` is set; what is in flight then finishes or is handed back."""
+class Share(StrEnum):
+    """Which part of the work a process does."""
+
+    ALL = "all"
+    #: Bulk work alone, and nothing that recurs or listens.
+    BULK = "bulk"
+    #: Everything else.
+    SHORT = "short"
+
+
+class Beside:
+    """Whether a process for bulk work lives beside this one."""
+
+    def __init__(self) -> None:
+        self.alone, self.accompanied = asyncio.Event(), asyncio.Event()
+        self.tell(lives=False)
+
+    def tell(self, *, lives: bool) -> None:
+        """It has come, or gone."""
+        now, before = (self.accompanied, self.alone) if lives else (self.alone, self.accompanied)
+        before.clear()
+        now.set()
+
+
+async def work_queue(
+    platform: Platform, stop: asyncio.Event, share: Share = Share.ALL, beside: Beside | None = None
+) -> None:
+    """Work until `stop` is set; what is in flight then finishes or is handed back.
+
+    beside: who has the engagements that are bulk work, this process or that for bulk work alone.
+    """
     queue, system = platform.engine.queue, platform.system
-    guard = access.TenantGuard(system, platform.settings.part(access.Settings))
-    for feature in FEATURES:
-        for job, function in feature.jobs.items():
-            queue.handler(job, counts_deaths=job in feature.counts_deaths, bulk=job in feature.bulk)(
-                _handler(platform, guard, feature.name, function)
-            )
+    _register(platform, share)
+    if share is Share.BULK:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(queue.run(stop), name="queue")
+            group.create_task(lapse(platform, stop), name="weak settings")
+            group.create_task(platform.engine.bus.run(stop, {}), name="bus")
+            for name, engagement in _BULK_RUNS.items():
+                group.create_task(_engage(platform, name, engagement, stop), name=name)
+        return
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
     listeners = {name: given for feature in FEATURES for name, given in feature.listens.items()}
     at_once = {name: given for feature in FEATURES for name, given in feature.listens_at_once.items()}
@@ -52,9 +88,25 @@ async def work_queue(platform: Platform, stop: asyncio.Event) -> None:
         group.create_task(platform.engine.bus.run(stop, listeners, at_once), name="bus")
         for feature in FEATURES:
             for name, engagement in feature.runs.items():
-                group.create_task(_engage(platform, name, engagement, stop), name=name)
+                engaged = (
+                    _engage(platform, name, engagement, stop)
+                    if beside is None or name not in _BULK_RUNS
+                    else _engage_alone(platform, name, engagement, stop, beside)
+                )
+                group.create_task(engaged, name=name)
             for name, periodic in feature.periodic.items():
                 group.create_task(_recur(platform, slots, name, periodic, stop), name=name)
+
+
+def _register(platform: Platform, share: Share) -> None:
+    guard = access.TenantGuard(platform.system, platform.settings.part(access.Settings))
+    for feature in FEATURES:
+        for job, function in feature.jobs.items():
+            bulk = job in feature.bulk
+            if share is Share.ALL or bulk == (share is Share.BULK):
+                platform.engine.queue.handler(job, counts_deaths=job in feature.counts_deaths, bulk=bulk)(
+                    _handler(platform, guard, feature.name, function)
+                )
 
 
 async def _sweep(system: System, keep_listeners: timedelta) -> None:
@@ -106,6 +158,31 @@ async def _engage(platform: Platform, name: str, function: Engagement, stop: asy
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_AGAIN_SECONDS):
                 await stop.wait()
+
+
+async def _engage_alone(
+    platform: Platform, name: str, function: Engagement, stop: asyncio.Event, beside: Beside
+) -> None:
+    """As `_engage`, but for the times in which another process has it."""
+    while not stop.is_set():
+        await first_of(stop, beside.alone)
+        leave = asyncio.Event()
+        engaged = asyncio.create_task(_engage(platform, name, function, leave), name=name)
+        try:
+            await first_of(stop, beside.accompanied)
+        finally:
+            leave.set()
+            await engaged
+
+
+async def first_of(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Wait until one of these is set, or for so many seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _recur(

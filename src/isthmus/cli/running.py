@@ -64,6 +64,16 @@ def stopping() -> Any:  # noqa: ANN401 - a generator of one event
             loop.remove_signal_handler(number)
 
 
+def end_with_parent() -> None:
+    """End at once when standard input closes: whoever holds its other end has died, and nothing here is needed."""
+    asyncio.get_running_loop().add_reader(0, _read_nothing)
+
+
+def _read_nothing() -> None:
+    if not os.read(0, 1):
+        os._exit(1)
+
+
 def with_platform(
     use: Callable[[Platform], Awaitable[T]],
     overrides: Mapping[str, object] | None = None,

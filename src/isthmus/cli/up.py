@@ -1,36 +1,65 @@
 """`isthmus up`, `serve`, `work` and `migrate`: the processes of a deployment."""
 
 import asyncio
+import os
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from isthmus.app import Platform, address_of, open_platform, serve_api, serve_metrics, upgrade_database, work_queue
-from isthmus.cli.running import run, settings, stopping
+from isthmus.app import (
+    Beside,
+    Platform,
+    Share,
+    address_of,
+    bulk_beside,
+    open_platform,
+    serve_api,
+    serve_metrics,
+    upgrade_database,
+    work_queue,
+)
+from isthmus.cli.running import end_with_parent, run, settings, stopping
 from isthmus.http.server import bind
 
+_NICEST = 19
 Home = Annotated[Path | None, typer.Option(help="Folder of the embedded database, blobs and keys.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")]
 
 
+Only = Annotated[Share, typer.Option("--only", help="Bulk work alone, or everything else.")]
+Tied = Annotated[bool, typer.Option("--beside", hidden=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a process does."""
+
+    api: bool = False
+    work: Share | None = None
+    upgrade: bool = False
+    #: Whether it was started by a process that does the rest.
+    beside: bool = False
+
+
 def up(home: Home = None, host: Host = None, port: Port = None) -> None:
-    """Start everything in one process: database, migrations, API and worker. Ctrl-C ends it gracefully."""
+    """Start everything with one command: database, migrations, API and worker. Ctrl-C ends it gracefully."""
     overrides = {"ISTHMUS_HOME": home, "ISTHMUS_HOST": host, "ISTHMUS_PORT": port}
-    run(_processes(overrides, api=True, worker=True, upgrade=True))
+    run(_processes(overrides, _Plan(api=True, work=Share.ALL, upgrade=True)))
 
 
 def serve(host: Host = None, port: Port = None) -> None:
     """Start an API process against the configured database."""
-    run(_processes({"ISTHMUS_HOST": host, "ISTHMUS_PORT": port}, api=True, worker=False, upgrade=False))
+    run(_processes({"ISTHMUS_HOST": host, "ISTHMUS_PORT": port}, _Plan(api=True)))
 
 
-def work() -> None:
-    """Start a worker process against the configured database."""
-    run(_processes({}, api=False, worker=True, upgrade=False))
+def work(only: Only = Share.ALL, beside: Tied = False) -> None:
+    """Start a worker process against the configured database; one for bulk work alone steps back for others."""
+    run(_processes({}, _Plan(work=only, beside=beside)))
 
 
 def migrate() -> None:
@@ -39,19 +68,41 @@ def migrate() -> None:
     Console(stderr=True).print("The database is up to date.")
 
 
-async def _processes(overrides: Mapping[str, object], *, api: bool, worker: bool, upgrade: bool) -> None:
+async def _processes(overrides: Mapping[str, object], plan: _Plan) -> None:
     loaded = settings(overrides)
-    bound = bind(loaded.core.host, loaded.core.port) if api else None
+    nice = _stepped_back(loaded.core.bulk_nice) if plan.work is Share.BULK else 0
+    bound = bind(loaded.core.host, loaded.core.port) if plan.api else None
     address = address_of(bound) if bound else None
+    if plan.beside:
+        end_with_parent()
+    opening = open_platform(loaded, upgrade=plan.upgrade, public_url=address, nice=nice)
     with stopping() as stop:
-        async with open_platform(loaded, upgrade=upgrade, public_url=address) as platform, asyncio.TaskGroup() as group:
-            if worker:
-                group.create_task(_until(work_queue(platform, stop), stop), name="worker")
+        async with opening as platform, asyncio.TaskGroup() as group:
+            share, beside = plan.work, None
+            if share is Share.ALL and plan.upgrade and loaded.core.bulk_apart:
+                share, beside = Share.SHORT, Beside()
+                group.create_task(_until(bulk_beside(platform, stop, beside, _told(overrides)), stop), name="bulk")
+            if share is not None:
+                group.create_task(_until(work_queue(platform, stop, share, beside), stop), name="worker")
             if bound:
-                group.create_task(_until(serve_api(platform, bound, stop, hear=not worker), stop), name="api")
-            if platform.http_settings.metrics and platform.http_settings.metrics_address:
+                group.create_task(_until(serve_api(platform, bound, stop, hear=plan.work is None), stop), name="api")
+            if platform.http_settings.metrics and platform.http_settings.metrics_address and not plan.beside:
                 group.create_task(_until(serve_metrics(platform, stop), stop), name="metrics")
-            group.create_task(_announce(platform, address, stop))
+            if not plan.beside:
+                group.create_task(_announce(platform, address, stop))
+
+
+def _stepped_back(nice: int) -> int:
+    """Step back for other processes by so much, where the system knows that; also what sessions are to step back by."""
+    wanted = max(0, min(_NICEST, nice))
+    if wanted and hasattr(os, "nice"):
+        os.nice(wanted)
+    return wanted
+
+
+def _told(overrides: Mapping[str, object]) -> dict[str, str]:
+    """The environment of a process beside this one: what this one's command line says."""
+    return {name: str(value) for name, value in overrides.items() if value is not None}
 
 
 async def _until(part: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:

@@ -1,12 +1,13 @@
 """One tenant has half of the pool at most, and what it asks for too long is ended (security.md RL-12)."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from isthmus.engine.db import Database, DatabaseSlow
+from isthmus.engine.db import Database, DatabaseSlow, Tx
 from isthmus.engine.db.turns import Turns
 
 
@@ -79,3 +80,19 @@ async def test_turns_go_round_in_order_and_none_is_lost_by_who_goes_away() -> No
     turns.leave("ten_a")
     turns.leave("ten_b")
     assert (turns._open, turns._lines) == ({}, {})
+
+
+async def test_RL_08_sessions_for_bulk_work_step_back_for_others(database_url: str) -> None:
+    made = await Database.connect(database_url, size=2)
+
+    async def nice(tx: Tx) -> int:
+        return os.getpriority(os.PRIO_PROCESS, (await tx.fetch_sql("select pg_backend_pid()"))[0][0])
+
+    try:
+        async with made.system() as tx:
+            before = await nice(tx)
+        made.step_back(3)
+        async with made.system() as first, made.system() as opened_later:
+            assert [await nice(first), await nice(opened_later)] == [min(19, before + 3)] * 2
+    finally:
+        await made.close()

@@ -304,3 +304,19 @@ async def test_work_of_a_killed_process_is_taken_over(copied: Copy, database: Da
 
     async with working(queue):
         await until(done, 10)
+
+
+async def test_whether_some_jobs_are_due_is_seen_without_taking_them(database: Database) -> None:
+    queue = PgQueue(database, pace=QUICK)
+
+    async def is_due(*jobs: str) -> bool:
+        async with database.system() as tx:
+            return await queue.is_due(tx, jobs)
+
+    async with database.system() as tx:
+        await queue.enqueue(tx, "import", "one", tenant_id="ten_a", after=timedelta(hours=1))
+        await queue.enqueue(tx, "short", "two", tenant_id="ten_a")
+    assert (await is_due("import"), await is_due("import", "short"), await is_due()) == (False, True, False)
+    async with database.system() as tx:
+        await queue.enqueue(tx, "import", "three", tenant_id="ten_a")
+    assert await is_due("import")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from isthmus.engine import db
-from isthmus.engine.bus import days, log
+from isthmus.engine.bus import days, log, told
 from isthmus.engine.bus.log import Envelope, Place
 from isthmus.engine.db import Database, DatabaseUnavailable, Tx, close_quietly
 from isthmus.kit.clock import SYSTEM, Clock
@@ -60,6 +60,7 @@ class Bus:
         self._url = direct_url or database.url
         self._clock = clock
         self._bells: set[asyncio.Event] = set()
+        self._told = told.Told()
         #: Bells of listeners, with the types of events that they wait for.
         self._called: dict[asyncio.Event, frozenset[str]] = {}
         self._held_back: set[str] = set()
@@ -208,6 +209,17 @@ class Bus:
         with self._bell() as bell:
             yield bell
 
+    async def tell(self, tx: Tx, topic: str, key: str) -> None:
+        """Have every process hear at once that this is no longer what it was, once the transaction has committed."""
+        await told.tell(tx, topic, key)
+
+    def told(self, topic: str, hear: told.Hear) -> contextlib.AbstractContextManager[None]:
+        """Call `hear` with what is told of a topic, and with None where something may have been missed.
+
+        A word may be lost while nothing listens: who hears must look by itself now and then.
+        """
+        return self._told.hearing(topic, hear)
+
     def _note(self, listener: str, *, behind: bool) -> None:
         (self._held_back.add if behind else self._held_back.discard)(listener)
 
@@ -255,7 +267,9 @@ class Bus:
         connection.add_termination_listener(lambda _: gone.set())
         try:
             await connection.add_listener(log.CHANNEL, lambda *_: self._ring())
+            await connection.add_listener(told.CHANNEL, lambda *said: self._told.hear(str(said[-1])))
             self._ring()  # whatever was said while nobody listened
+            self._told.missed()
             await _first(stop, gone)
             if not stop.is_set():
                 raise ConnectionResetError("the session was cut")

@@ -19,6 +19,7 @@ from isthmus.engine.db.errors import (
 from isthmus.kit.errors import Problem
 
 CONNECT_TIMEOUT = 5.0
+_NICEST = 19
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _DECODER = msgspec.json.Decoder()
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -62,7 +63,8 @@ async def prepare(connection: asyncpg.Connection) -> None:
 def step_back(connection: asyncpg.Connection, nice: int) -> None:
     """Have the server's process of this session give way to others. Only for a server on this machine."""
     with suppress(OSError):  # it may belong to somebody else, and works as well without
-        os.setpriority(os.PRIO_PROCESS, connection.get_server_pid(), nice)
+        pid = connection.get_server_pid()
+        os.setpriority(os.PRIO_PROCESS, pid, min(_NICEST, os.getpriority(os.PRIO_PROCESS, pid) + nice))
 
 
 async def connect(

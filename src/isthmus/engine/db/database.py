@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -337,6 +338,10 @@ class Database:
     def use(self) -> tuple[int, int, int]:
         """How many connections are lent, how many rest, and how many callers wait for one."""
         return self.pool.use
+
+    def step_back(self, nice: int) -> None:
+        """Have the server's processes behind this pool give way to those of others; only on the server's machine."""
+        self.pool.each(partial(connections.step_back, nice=nice))
 
     async def ping(self, timeout: float = 2.0) -> None:
         """Whether the database answers. Raises DatabaseUnavailable."""

@@ -41,12 +41,19 @@ class Pool:
         self._endings: set[asyncio.Task[None]] = set()
         self._closing = False
         self._returned = asyncio.Event()
+        self._each: Callable[[asyncpg.Connection], None] | None = None
         self.release(first)
 
     @property
     def use(self) -> tuple[int, int, int]:
         """How many connections are lent, how many rest, and how many callers wait for one."""
         return len(self._lent), len(self._idle), sum(not one.done() for one in self._line)
+
+    def each(self, function: Callable[[asyncpg.Connection], None]) -> None:
+        """Call this for every connection, those that are opened later too."""
+        self._each = function
+        for connection in (*self._lent, *(connection for _, connection in self._idle)):
+            function(connection)
 
     def take(self) -> asyncpg.Connection | None:
         """A connection at rest, if there is one."""
@@ -143,6 +150,8 @@ class Pool:
             self._pass_on(None)
             raise
         self._lent.add(connection)
+        if self._each is not None:
+            self._each(connection)
         if self._closing:
             self.release(connection)
             raise asyncpg.InterfaceError("the pool is closing")

@@ -6,7 +6,7 @@ Its completion is not fenced and its `dedupe_key` loses wake-ups, so neither is 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -56,6 +56,10 @@ select entrypoint,
        count(*) filter (where status = 'failed') as parked,
        coalesce(extract(epoch from now() - min(execute_after) filter (where status = 'queued')), 0)::float8 as oldest
 from queue.pgqueuer group by entrypoint order by entrypoint
+"""
+_DUE: Final = """
+select exists (select from queue.pgqueuer
+  where entrypoint = any($1::text[]) and (status = 'picked' or status = 'queued' and execute_after <= now())) as due
 """
 _CANCEL: Final = """
 delete from queue.pgqueuer
@@ -165,6 +169,10 @@ class PgQueue:
     async def cancel(self, tx: Tx, key: str) -> int:
         """Forget the waiting wake-ups of one object."""
         return await tx.execute_sql(_CANCEL, key)
+
+    async def is_due(self, tx: Tx, jobs: Collection[str]) -> bool:
+        """Whether any of these jobs waits for a worker or is at one."""
+        return bool((await tx.fetch_sql(_DUE, list(jobs)))[0]["due"])
 
     async def stats(self, tx: Tx) -> list[Depth]:
         """What waits and what runs, per job."""

@@ -5,7 +5,7 @@ for the same object; a lost one is made again by the reconciler.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -116,6 +116,10 @@ class Queue(Protocol):
 
     async def resend(self, tx: Tx, job: str, key: str, *, tenant_id: str) -> bool:
         """Wake a parked object again, as the system; whether it was parked."""
+        ...
+
+    async def is_due(self, tx: Tx, jobs: Collection[str]) -> bool:
+        """Whether any of these jobs waits for a worker or is at one, as the system."""
         ...
 
     async def stats(self, tx: Tx) -> list[Depth]:

@@ -13,5 +13,6 @@ FEATURE = Feature(
     permissions=(routes.USE,),
     periodic={"search.sweep": (_SWEEP_SECONDS, paging.sweep)},
     runs={"search.index": indexing.run},
+    bulk_runs=frozenset({"search.index"}),
     settings=Settings,
 )
