@@ -68,10 +68,12 @@ class _Queue:
 class _State:
     """What only some keys have: a queue, a pause, a narrowed rule, leased permits."""
 
-    __slots__ = ("expires", "narrowing", "paused", "permits", "queue")
+    __slots__ = ("asks_at", "expires", "narrowing", "paused", "permits", "queue")
 
     def __init__(self) -> None:
         self.paused = -math.inf
+        #: Before this moment the shared quota holds nothing more for this key.
+        self.asks_at = -math.inf
         self.narrowing: Narrowing | None = None
         self.queue: _Queue | None = None
         self.permits = 0
@@ -218,7 +220,7 @@ class Limiter:
         if self._budget is None:
             return window.admit(now, weight, share)
         if state.permits < weight or now >= state.expires:
-            return 1e-3
+            return max(state.asks_at - now, 1e-3)
         # The shared quota knows nothing of what this process was told: its own count holds it back until it heals.
         wait = window.admit(now, weight, share) if share < 1.0 else 0.0
         if wait == 0.0:
@@ -317,7 +319,7 @@ class Limiter:
         if now >= found.expires:
             found.permits, found.expires = 0, math.inf
         head = found.queue.head()
-        if head is None or found.permits >= head.weight:
+        if head is None or found.permits >= head.weight or now < found.asks_at:
             return
         wanted = max(self._shared.block, min(found.queue.weight, self.rule.largest))
         grant = await budget.lease(key, wanted, self._shared)
@@ -325,11 +327,15 @@ class Limiter:
         found.permits += grant.permits
         if grant.expires_in is not None:
             found.expires = min(found.expires, now + grant.expires_in)
+        gathers = self._gathers(found.queue, found.permits)
         if found.permits < head.weight:
-            found.paused = max(found.paused, now + max(grant.wait_seconds, self._gathers(found.queue), 1e-3))
+            found.paused = max(found.paused, now + max(grant.wait_seconds, gathers, 1e-3))
+        elif grant.permits < wanted:  # all that there was: to ask at once brings nothing
+            found.asks_at = now + gathers
 
-    def _gathers(self, queue: _Queue | None) -> float:
-        """How long an evenly refilled quota takes for a fair part of what waits: one lease brings them all."""
+    def _gathers(self, queue: _Queue | None, permits: int) -> float:
+        """How long an evenly refilled quota takes for a fair part of what waits on: one lease brings them all."""
         if queue is None or self.rule.strategy != "token_bucket":
             return 0.0
-        return min(min(self._shared.block, queue.weight) / self.rule.rate, _GATHERING)
+        left = max(queue.weight - permits, 1)
+        return min(min(self._shared.block, left) / self.rule.rate, _GATHERING)

@@ -6,6 +6,7 @@ from isthmus.features.pushes.model.edits import ItemState as ItemState
 from isthmus.features.pushes.model.edits import Place as Place
 from isthmus.features.pushes.service.lines import Lines as Lines
 from isthmus.features.pushes.service.lines import echoes as echoes
+from isthmus.features.pushes.service.lines import sends as sends
 from isthmus.features.pushes.service.shops import About as About
 from isthmus.features.pushes.service.shops import Shop as Shop
 from isthmus.features.pushes.service.shops import Shops as Shops

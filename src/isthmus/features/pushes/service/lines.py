@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 from isthmus.connect.edits import Edit
+from isthmus.features.pushes.service.backlog import Backlog
 from isthmus.features.pushes.service.shops import ENTITY
 from isthmus.features.pushes.store import edits
-from isthmus.scope import Scope
+from isthmus.scope import Scope, System
 
 #: A tenant and one of its connections.
 Place = tuple[str, str]
@@ -29,6 +30,12 @@ class Lines:
 
     def __init__(self) -> None:
         self._written: dict[Place, OrderedDict[str, str]] = {}
+        self.backlog = Backlog()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any of them is open."""
+        return bool(self._written)
 
     def take(self, place: Place) -> bool:
         """Whether nobody else here had it."""
@@ -63,6 +70,12 @@ def lines(scope: Scope) -> Lines:
     """The part of this process; without it each caller is a process of its own."""
     given = scope.engine.parts.get(Lines)
     return given if isinstance(given, Lines) else Lines()
+
+
+def sends(system: System) -> bool:
+    """Whether this process sends values to far sides just now."""
+    given = system.engine.parts.get(Lines)
+    return isinstance(given, Lines) and given.busy
 
 
 async def echoes(

@@ -20,7 +20,8 @@ from isthmus.features.pushes.model.edits import Halt, Later, LiveEdit
 from isthmus.features.pushes.service import deciding, judging, rules, settling
 from isthmus.features.pushes.service.calling import Calls, each
 from isthmus.features.pushes.service.deciding import Plan
-from isthmus.features.pushes.service.lines import lines
+from isthmus.features.pushes.service.keeping import Ledger
+from isthmus.features.pushes.service.lines import Lines, lines
 from isthmus.features.pushes.service.looking import Seen, look
 from isthmus.features.pushes.service.settling import Round
 from isthmus.features.pushes.service.shops import Shop, shops
@@ -31,13 +32,13 @@ from isthmus.features.pushes.store.pushes import Closed
 from isthmus.kit.errors import Problem
 from isthmus.scope import Scope, Tx
 
-#: Rounds that overlap: while one is decided and another one is settled, a third one sends.
+#: Rounds that overlap: while one sends, the next ones are decided, so that no call waits for the database.
 _ROUNDS: Final = 3
 #: Nothing is looked at after this part of a lease, and no call begins after that one; the rest is for their ends.
 _LOOKING: Final = 0.25
 _SENDING: Final = 0.5
-#: Where a call takes many edits a round may be so much larger.
-_LARGEST: Final = 5
+#: Where a call takes many edits a round may be so much larger; still larger ones keep the process from all else.
+_LARGEST: Final = 3
 _OUTAGE: Final = timedelta(seconds=30)
 #: For how long what an integration is switched off for is left alone; switching it on ends that.
 OFF: Final = timedelta(minutes=10)
@@ -52,22 +53,40 @@ class _Line:
     settings: Settings
     gate: asyncio.Semaphore
     size: int
+    own: Lines
+    ledger: Ledger
 
-    async def drain(self) -> None:
+    async def run(self) -> None:
+        """Send until nothing is due; returns once all of it is written down."""
+        await each([self._drain_all(), self.ledger.keep()])
+
+    async def _drain_all(self) -> None:
+        try:
+            await each([self._drain() for _ in range(_ROUNDS)])
+        finally:
+            self.ledger.close()
+
+    async def _drain(self) -> None:
         while not await self._is_to_stop() and await self._round():
             pass
 
     async def _is_to_stop(self) -> bool:
-        """A process that ends leaves the rest to the next one; a suspended tenant's waits until it is let in again."""
-        return self.scope.engine.queue.stopping.is_set() or await access.is_halted(self.scope)
+        """A process that ends leaves the rest to the next one; a suspended tenant's waits until it is let in again.
+
+        Where nothing can be written down, nothing more is sent.
+        """
+        stops = self.ledger.broken or self.scope.engine.queue.stopping.is_set()
+        return stops or await access.is_halted(self.scope)
 
     async def _round(self) -> bool:
         claim = self.scope.id("clm")
         lease = self.settings.lease.total_seconds()
+        await self.own.backlog.has_room()
         began = self.scope.clock.monotonic()
-        taken, made = await self._take(claim)
-        if not taken:
-            return False
+        with self.own.backlog.ahead():
+            taken, made = await self._take(claim)
+        if not taken:  # what is not written down yet may be due again
+            return await self.ledger.catch_up()
         if made is None:
             made = await self._look(claim, taken, began + lease * _LOOKING)
         begun = self.scope.clock.monotonic()
@@ -77,12 +96,12 @@ class _Line:
         self._fit(len(made.sending), calls.count)
         # by the answers of these very calls: our own clock may be ahead, and what is changed there next is not older
         before = self.shop.now() - timedelta(seconds=self.scope.clock.monotonic() - begun)
-        await settling.settle(self.scope, self.shop, Round(claim, before, made, calls.outcomes, calls.failures))
+        self.ledger.add(Round(claim, before, made, calls.outcomes, calls.failures), len(taken))
         return True
 
     def _remember(self, wanted: Sequence[tuple[LiveEdit, Edit]]) -> None:
         place = (self.scope.tenant_id, self.shop.about.id)
-        lines(self.scope).writes(place, [(live.place.listing_id, edit) for live, edit in wanted])
+        self.own.writes(place, [(live.place.listing_id, edit) for live, edit in wanted])
 
     def _fit(self, sent: int, calls: int) -> None:
         """Rounds are as long as their calls, not as their edits."""
@@ -183,8 +202,9 @@ async def _open(scope: Scope, connection_id: str) -> None:
     settings = scope.part(Settings)
     try:
         async with shops(scope).open(scope, connection_id) as shop:
-            line = _Line(scope, shop, settings, asyncio.Semaphore(settings.at_once), settings.taken)
-            await each([line.drain() for _ in range(_ROUNDS)])
+            gate, own = asyncio.Semaphore(settings.at_once), lines(scope)
+            ledger = Ledger(lambda one: settling.settle(scope, shop, one), own.backlog)
+            await _Line(scope, shop, settings, gate, settings.taken, own, ledger).run()
     except (ConnectionExpired, ConnectionPending):
         await _halt(scope, connection_id, judging.EXPIRED, "The connection must be signed in to again.", None)
     except (ConnectionNotFound, NotWritable, ShardTypeForbidden) as failure:

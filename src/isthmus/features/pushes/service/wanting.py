@@ -1,5 +1,6 @@
 """Noting what is wanted at far sides, durably, before anything is sent."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,8 @@ JOB: Final = "pushes.send"
 #: The most items of one push.
 MOST: Final = 10_000
 _TOLD: Final = 100
+#: So many are looked at in one go: what is sent meanwhile does not wait for ten thousand.
+_AT_A_TIME: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,12 @@ async def want(scope: Scope, wants: Sequence[Want], origin: str = "api") -> str:
     wholes = await _wholes(scope, wants)
     about = {id_: await shops(scope).about(scope, id_) for id_ in {one.connection_id for one in wholes.values()}}
     wishes = {}
-    for one in wants:
+    for number, one in enumerate(wants, 1):
         whole = wholes[one.listing_id]
         wish = wished(scope, one, whole, about[whole.connection_id])
         wishes[wish.place] = wish
+        if not number % _AT_A_TIME:
+            await asyncio.sleep(0)
     async with scope.tx() as tx:
         for connection_id in sorted(about):
             await shops(scope).admit(tx, connection_id)
@@ -64,8 +69,10 @@ async def want(scope: Scope, wants: Sequence[Want], origin: str = "api") -> str:
 
 async def _wholes(scope: Scope, wants: Sequence[Want]) -> Mapping[str, Whole]:
     ids = list({one.listing_id for one in wants})
+    found: dict[str, Whole] = {}
     async with scope.tx() as tx:
-        found = await records.wholes(tx, ids)
+        for start in range(0, len(ids), _AT_A_TIME):
+            found.update(await records.wholes(tx, ids[start : start + _AT_A_TIME]))
     missing = [id_ for id_ in ids if id_ not in found]
     if missing:
         raise NotFound("There is no such listing.", details={"listingIds": missing[:20]})
@@ -105,7 +112,9 @@ async def _supersede(tx: Tx, scope: Scope, noted: Mapping[Place, Noted], wishes:
     older = [one for one in noted.values() if one.version > 1]
     closed = [Closed(one.edit_id, one.version - 1, ItemState.SUPERSEDED) for one in older]
     await pushes.close(tx, closed, scope.now)
-    await conflicts.ours_now(tx, {noted[one.place].edit_id: one.value for one in wishes if noted[one.place] in older})
+    await conflicts.ours_now(
+        tx, {noted[one.place].edit_id: one.value for one in wishes if noted[one.place].version > 1}
+    )
 
 
 def wished(scope: Scope, given: Want, whole: Whole, about: About) -> Wish:

@@ -12,6 +12,8 @@ from isthmus.features.pushes.model.values import Kept, kept, read
 
 #: Where a row lies: block and line.
 RowPlace = tuple[int, int]
+#: Rows of one statement: longer documents keep the process from all else while they are made.
+TOGETHER: Final = 1_000
 
 #: A field whose conflict waits for a person is compared anew, since both sides may agree now. What is in the hands of a
 #: worker is found changed when it ends.
@@ -143,22 +145,27 @@ async def wish(tx: Tx, wishes: Sequence[Wish], now: datetime, by: str) -> Mappin
 
     Everybody takes them in one order, so that nobody waits for somebody who waits.
     """
-    rows = [
-        {
-            "id": one.id,
-            "connection_id": one.connection_id,
-            "listing_id": one.place.listing_id,
-            "variant": one.place.variant,
-            "field": one.place.field,
-            "location": one.place.location,
-            "value": kept(one.value),
-            "base": None if one.base is None else kept(one.base[0]),
-            "currency": one.currency,
-        }
-        for one in sorted(wishes, key=_turn)
-    ]
-    found = await tx.fetch_sql(_WISH, tx.tenant_id, rows, now, by)
-    return {_place(row): Noted(row["id"], row["version"]) for row in found}
+    ordered = sorted(wishes, key=_turn)
+    noted: dict[Place, Noted] = {}
+    for start in range(0, len(ordered), TOGETHER):
+        rows = [_wished(one) for one in ordered[start : start + TOGETHER]]
+        found = await tx.fetch_sql(_WISH, tx.tenant_id, rows, now, by)
+        noted.update((_place(row), Noted(row["id"], row["version"])) for row in found)
+    return noted
+
+
+def _wished(one: Wish) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "connection_id": one.connection_id,
+        "listing_id": one.place.listing_id,
+        "variant": one.place.variant,
+        "field": one.place.field,
+        "location": one.place.location,
+        "value": kept(one.value),
+        "base": None if one.base is None else kept(one.base[0]),
+        "currency": one.currency,
+    }
 
 
 def _turn(wish: Wish) -> tuple[str, str, str, str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from isthmus.engine.db import Tx
 from isthmus.features.pushes.model.edits import ItemState
 from isthmus.features.pushes.model.values import kept
-from isthmus.features.pushes.store.edits import Noted, Wish
+from isthmus.features.pushes.store.edits import TOGETHER, Noted, Wish
 from isthmus.kit.paging import Ask, Page
 
 _OPEN: Final = """
@@ -30,12 +30,15 @@ select $1, $2, w.number, w.edit_id, 1, w.connection_id, w.listing_id, w.variant,
 from jsonb_to_recordset($3::jsonb) as w (number integer, edit_id text, connection_id text, listing_id text,
   variant text, field text, location text, value jsonb, code text, reason text)
 """
+#: Bounds that every id keeps have the planner expect few, and look each up: it knows little of a table that is full one
+#: moment and empty the next, and would walk through all items that wait, batch by batch.
 _CLOSE: Final = """
 update push_items i set state = case when i.version = w.version then w.state else 'superseded' end,
   code = case when i.version = w.version then w.code end, reason = case when i.version = w.version then w.reason end,
   finished_at = $3
 from jsonb_to_recordset($2::jsonb) as w (edit_id text, version integer, state text, code text, reason text)
 where i.tenant_id = $1 and i.edit_id = w.edit_id and i.version <= w.version and i.state = 'waiting'
+  and w.edit_id between '' and '~'
 returning i.push_id
 """
 _HELD: Final = """
@@ -131,11 +134,12 @@ async def open_push(tx: Tx, id_: str, told: tuple[str, str], items: int, now: da
 
 async def add_items(tx: Tx, push_id: str, wishes: Sequence[Wish], noted: Mapping[Any, Noted]) -> None:
     """The items of a push, in their order."""
-    rows = [
-        {**_item(number, one), "edit_id": noted[one.place].edit_id, "version": noted[one.place].version}
-        for number, one in enumerate(wishes, 1)
-    ]
-    await tx.execute_sql(_ITEMS, tx.tenant_id, push_id, rows)
+    for start in range(0, len(wishes), TOGETHER):
+        rows = [
+            {**_item(number, one), "edit_id": noted[one.place].edit_id, "version": noted[one.place].version}
+            for number, one in enumerate(wishes[start : start + TOGETHER], start + 1)
+        ]
+        await tx.execute_sql(_ITEMS, tx.tenant_id, push_id, rows)
 
 
 def _item(number: int, one: Wish) -> dict[str, object]:

@@ -17,7 +17,11 @@ select
     where v.tenant_id = l.tenant_id and v.listing_id = l.id
   )) as extra
 from unnest($2::text[]) as w(id)
-join listings l on l.tenant_id = $1 and l.id = w.id
+cross join lateral (
+  select tenant_id, id, connection_id, provider, external_id, title, version, platform_updated_at, updated_at, body,
+    status
+  from listings where tenant_id = $1 and id = w.id offset 0
+) as l
 where l.status <> 'deleted' and not exists (
   select from hidden_records h
   where h.tenant_id = l.tenant_id and h.connection_id = l.connection_id and h.shard_type = 'product'

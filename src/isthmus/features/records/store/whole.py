@@ -31,7 +31,8 @@ where l.connection_id = $3
 #: Only what an edit can change: what the platform sent stays as it is, but counts as unread. Products that only this
 #: listing shows follow it, and of the variants those that are named. What is told is materialized: a function that
 #: takes a document apart may tell what it sees, so behind a policy no index serves a comparison with what it makes, and
-#: each batch would walk all of a connection's listings and all variants.
+#: each batch would walk all of a connection's listings and all variants. Bounds that every id keeps have the planner
+#: expect few, and look each up, whatever it knows of the tenant's size.
 _REWRITE: Final = """
 with fresh (id, title, status, currency, price, stock, platform_updated_at, body, news, price_changes_at, hash)
 as materialized (
@@ -46,15 +47,17 @@ as materialized (
     body = f.body, hash = f.hash, raw_hash = $5, version = l.version + f.news::integer,
     platform_updated_at = f.platform_updated_at, price_changes_at = f.price_changes_at,
     updated_at = case when f.news then $2 else l.updated_at end
-  from fresh f where l.tenant_id = $1 and l.id = f.id
+  from fresh f where l.tenant_id = $1 and l.id = f.id and f.id between '' and '~'
   returning l.product_id, f.title, f.status, f.currency, f.price, f.stock, f.news
 ), made as (
   update products p set title = f.title, status = f.status, currency = f.currency, price = f.price, stock = f.stock,
     version = p.version + 1, updated_at = $2
-  from put f where p.tenant_id = $1 and p.id = f.product_id and f.news and not p.own
+  from put f where p.tenant_id = $1 and p.id = f.product_id and f.product_id between '' and '~' and f.news and not p.own
 )
 update variants v set currency = n.currency, price = n.price, list_price = n.list_price, stock = n.stock
-from named n where v.tenant_id = $1 and v.listing_id = n.listing_id and v.external_id = n.external_id
+from named n
+where v.tenant_id = $1 and v.listing_id = n.listing_id and v.external_id = n.external_id
+  and n.listing_id between '' and '~'
 """
 _REPRICED: Final = """
 with taken as materialized (

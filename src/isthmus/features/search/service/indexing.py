@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from isthmus.engine.db import DatabaseUnavailable, Tx
+from isthmus.features import pushes
 from isthmus.features.search import model
 from isthmus.features.search.service.sources import SOURCES, Source
 from isthmus.features.search.store import index
@@ -24,6 +25,11 @@ _BATCH: Final = 1_000
 _POLL: Final = 5.0
 _SOON: Final = (0.01, 0.04, 0.16)
 _OUTAGE: Final = 1.0
+#: How often is looked whether values are still being sent, in seconds, and how often that is waited for.
+_LOOKS: Final = 0.25
+_WAITS: Final = 16
+#: Documents that are made in one go.
+_PART: Final = 200
 
 
 async def run(system: System, stop: asyncio.Event) -> None:
@@ -32,6 +38,7 @@ async def run(system: System, stop: asyncio.Event) -> None:
         while not stop.is_set():
             rung = bell.is_set()
             bell.clear()
+            await _give_way(system, stop)
             try:
                 if await index_once(system) or await build_once(system):
                     continue
@@ -42,6 +49,17 @@ async def run(system: System, stop: asyncio.Event) -> None:
                         break
             except DatabaseUnavailable:
                 await _first(stop, _OUTAGE)
+
+
+async def _give_way(system: System, stop: asyncio.Event) -> None:
+    """While this process sends values to far sides it indexes now and then: that can wait, and what is sold cannot.
+
+    Other processes index meanwhile.
+    """
+    for _ in range(_WAITS):
+        if stop.is_set() or not pushes.sends(system):
+            return
+        await _first(stop, _LOOKS)
 
 
 async def index_once(system: System, limit: int = _BATCH) -> int:
@@ -109,8 +127,10 @@ async def _refresh(tx: Tx, source: Source, tenant_id: str, ids: Sequence[str]) -
 
 async def _keep(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     by_tenant: dict[str, list[model.Document]] = defaultdict(list)
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         by_tenant[row["tenant_id"]].append(model.document(row))
+        if not number % _PART:
+            await asyncio.sleep(0)
     for tenant_id, documents in by_tenant.items():
         await index.write(tx, tenant_id, documents)
 
