@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -173,6 +173,46 @@ async def test_a_listener_gets_each_event_of_its_types_once_and_a_failure_undoes
     assert got == ["one", "two"]
     await drain("uninterested", ["shelf.emptied"])
     assert got == ["one", "two"]
+
+
+async def test_every_process_hears_at_once_what_is_told_once_it_is_committed(database: Database, copied: Copy) -> None:
+    here, there = Bus(database), Bus(await Database.connect(copied.url))
+    heard: list[tuple[str, str | None]] = []
+    arrived, stop = asyncio.Event(), asyncio.Event()
+
+    def ear(name: str) -> Callable[[str | None], None]:
+        def hear(key: str | None) -> None:
+            heard.append((name, key))
+            arrived.set()
+
+        return hear
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(heard) < count:
+                arrived.clear()
+                await arrived.wait()
+
+    with here.told("shelf", ear("here")), there.told("shelf", ear("there")), there.told("wall", ear("wall")):
+        async with asyncio.TaskGroup() as group:
+            for one in (here, there):
+                group.create_task(one.run(stop, {}))
+            # whoever begins to listen may have missed something
+            await until(3)
+            assert sorted(heard) == [("here", None), ("there", None), ("wall", None)]
+            heard.clear()
+            with contextlib.suppress(LookupError):
+                async with database.system() as tx:
+                    await here.tell(tx, "shelf", "undone")
+                    raise LookupError
+            async with database.tenant("ten_told") as tx:
+                await here.tell(tx, "shelf", "ten_told/one")
+                await here.tell(tx, "nobody", "listens")
+            await until(2)
+            assert sorted(heard) == [("here", "ten_told/one"), ("there", "ten_told/one")]
+            stop.set()
+    there._told.hear("shelf\x1flate")
+    assert len(heard) == 2
 
 
 async def test_two_processes_deliver_to_one_listener_without_repeating(database: Database, copied: Copy) -> None:

@@ -16,7 +16,8 @@ from tests.given.webhooks_in import World
 from isthmus.engine.db import Database
 from isthmus.features import connections, vault
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
-from isthmus.features.webhooks_in.service import looking, managing, simulating
+from isthmus.features.webhooks_in.model.deliveries import LiveSource
+from isthmus.features.webhooks_in.service import finding, looking, managing, simulating
 from isthmus.features.webhooks_in.service.managing import Fresh, Wanted
 from isthmus.features.webhooks_in.service.simulating import Wish
 from isthmus.http import Arrival, Departure, Outcome
@@ -24,6 +25,7 @@ from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask
 from isthmus.kit.secret import Secret
+from isthmus.scope import Scope
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -324,6 +326,63 @@ async def test_PR_01_the_short_way_tells_its_outcome_after_the_commit_and_once_f
     again = await managing.source(world.scope("ten_one"), seen.source.id)
     assert (again.received, again.repeated) == (4, 2)
     await world.intake.settle()
+
+
+async def test_what_was_removed_or_ended_is_believed_in_no_process_once_that_is_told(database: Database) -> None:
+    # a process that would look by itself after an hour only
+    world = given.world(database, source_cache=timedelta(hours=1))
+    scope, (seen, token) = world.scope("ten_one"), await world.source()
+    other, kept = await world.source()
+    known = {"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}
+
+    async def send(body: bytes = b"Hello, World!") -> int:
+        return (await world.send(token, body, known)).status
+
+    heard, stop = asyncio.Event(), asyncio.Event()
+    with world.system.engine.bus.told(finding.CHANGED, lambda _: heard.set()):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.system.engine.bus.run(stop, {}))
+            group.create_task(world.intake.finder.follow(stop))
+
+            async def told() -> None:
+                async with asyncio.timeout(30):
+                    await heard.wait()
+                heard.clear()
+
+            await told()
+            assert (await send(), (await world.send(kept, b"Hello, World!", known)).status) == (200, 200)
+            rotated = Fresh(secret=Secret("another secret of ours"), overlap=timedelta(0))
+            await managing.rotate(scope, seen.source.id, rotated)
+            await told()
+            assert world.intake.finder.remembered(token) is None
+            assert await send() == 401
+            # of the others nothing is forgotten
+            assert world.intake.finder.remembered(kept) is not None
+            await managing.remove(scope, other.source.id)
+            await told()
+            assert (await world.send(kept, b"Hello, World!", known)).status == 401
+            stop.set()
+    await world.intake.settle()
+
+
+async def test_what_is_read_while_it_is_changed_is_not_remembered(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = given.world(database, source_cache=timedelta(hours=1))
+    _, token = await world.source()
+    finder, live = world.intake.finder, finding.live
+
+    async def changed_meanwhile(scope: Scope, source_id: str) -> LiveSource | None:
+        read = await live(scope, source_id)
+        finder._forget(finding.named("ten_one", source_id))
+        return read
+
+    monkeypatch.setattr(finding, "live", changed_meanwhile)
+    assert await finder.by_token(token) is not None
+    assert finder.remembered(token) is None
+    monkeypatch.undo()
+    assert await finder.by_token(token) is not None
+    assert finder.remembered(token) is not None
 
 
 async def asked(world: World, token: str, shown: str) -> int:

@@ -19,6 +19,8 @@ from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
 PART = "webhooks_in"
+#: Told to every process when a source was changed or removed, or what is believed there.
+CHANGED = "webhooks_in.source"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,64}", re.ASCII)
 _REMEMBERED = 10_000
 #: Seconds that a look may go on after its platform was told to come again.
@@ -41,6 +43,7 @@ class Finder:
         self._system, self._settings = system, settings
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._looking: dict[bytes, asyncio.Task[_Known]] = {}
+        self._words = 0
         self.expected = Expected(system, settings)
         self._base = address(system, "")
 
@@ -88,9 +91,12 @@ class Finder:
             raise NotInTime from None
 
     async def _remember(self, key: bytes) -> _Known:
-        begun = self._system.clock.monotonic()
+        begun, words = self._system.clock.monotonic(), self._words
         found = await self._load(key)
         until = self._system.clock.monotonic() + self._settings.source_cache.total_seconds()
+        if words != self._words:
+            # what was read may be what was just changed
+            until = begun
         known = _Known(found, begun, until)
         self._known[key] = known
         if len(self._known) > _REMEMBERED:
@@ -116,6 +122,19 @@ class Finder:
         self._known[key] = replace(known, until=now)
         return True
 
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Hear of sources that are no longer what they were, and of new addresses, until `stop` is set."""
+        with self._system.engine.bus.told(CHANGED, self._forget):
+            await self.expected.follow(stop)
+
+    def _forget(self, changed: str | None) -> None:
+        """Look anew before this source is believed again, named by its tenant and id; None: any."""
+        self._words += 1
+        now = self._system.clock.monotonic()
+        for key, known in self._known.items():
+            if known.source is not None and changed in (None, named(known.source.tenant_id, known.source.id)):
+                self._known[key] = replace(known, until=min(known.until, now))
+
     def _counting(self, known: _Known) -> LiveSource | None:
         source = known.source
         if source is None or (source.expires_at is not None and source.expires_at <= self._system.now):
@@ -131,6 +150,11 @@ class Finder:
         if found is None or row["expires_at"] is None:
             return found
         return replace(found, expires_at=row["expires_at"])
+
+
+def named(tenant_id: str, source_id: str) -> str:
+    """What is told of a source that is no longer what it was."""
+    return f"{tenant_id}/{source_id}"
 
 
 def address(system: System, token: str) -> str:

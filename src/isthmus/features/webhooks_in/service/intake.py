@@ -290,5 +290,5 @@ def front(system: System) -> Front:
         body_cap=settings.body_bytes,
         shown=PREFIX + "{token}",
         prepare=expected.prepare,
-        follow=expected.follow,
+        follow=intake.finder.follow,
     )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from isthmus.connect.webhooks import Webhooks
+from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.events import SourceAdded, SourceChanged, SourceRemoved, SourceRotated
@@ -156,6 +157,7 @@ async def _put_token(scope: Scope, source_id: str, token: str, until: datetime |
     async with System(scope.engine, scope.clock).tx() as tx:
         if until is not None:
             await store.expire_tokens(tx, scope.tenant_id, source_id, until)
+            await _tell(scope, tx, source_id)
         hashed = deliveries.token_hash(token)
         await store.insert_token(tx, scope.tenant_id, source_id, hashed, token[:6], scope.now)
 
@@ -220,6 +222,7 @@ async def change(scope: Scope, source_id: str, changes: Mapping[str, Any]) -> Se
         changed = await store.update_source(tx, scope.tenant_id, source_id, scope.now, values)
         if changed is None:
             raise SourceNotFound
+        await _tell(scope, tx, source_id)
         tx.emit(SourceChanged(subject=source_id, after=values))
     return await _seen(scope, changed)
 
@@ -260,6 +263,7 @@ async def rotate(scope: Scope, source_id: str, fresh: Fresh) -> Seen:
         for purpose, secret in fresh.secrets.items():
             await store.expire_secrets(tx, scope.tenant_id, source_id, purpose, until)
             await _put_secret(scope, tx, source_id, secret, purpose)
+        await _tell(scope, tx, source_id)
         given = {"secret": fresh.secret is not None, "verifyToken": fresh.verify_token is not None}
         tx.emit(SourceRotated(subject=source_id, after={"address": fresh.token, **given}))
     if not fresh.token:
@@ -274,7 +278,13 @@ async def remove(scope: Scope, source_id: str) -> None:
     async with scope.tx() as tx:
         if not await store.delete_source(tx, scope.tenant_id, source_id):
             raise SourceNotFound
+        await _tell(scope, tx, source_id)
         tx.emit(SourceRemoved(subject=source_id))
+
+
+async def _tell(scope: Scope, tx: SystemTx, source_id: str) -> None:
+    """Have every process look anew, once this is committed."""
+    await scope.engine.bus.tell(tx, finding.CHANGED, finding.named(scope.tenant_id, source_id))
 
 
 async def reseal(  # house: silent - the secrets stay what they are
