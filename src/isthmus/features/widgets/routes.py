@@ -30,8 +30,11 @@ class WidgetStatusOut(Answer, frozen=True, kw_only=True):
 
     integration_id: str
     name: str
-    status: str
-    connection_status: str | msgspec.UnsetType = msgspec.UNSET
+    status: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["pending", "connected", "error", "disabled"]})]
+    connection_status: (
+        Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["active", "expired", "revoked", "error"]})]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     last_connected_at: datetime | msgspec.UnsetType = msgspec.UNSET
     last_sync_at: datetime | msgspec.UnsetType = msgspec.UNSET
     error: str | msgspec.UnsetType = msgspec.UNSET

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from fastapi import Depends, Query
@@ -64,7 +64,7 @@ class ProviderStatusOut(Answer, frozen=True, kw_only=True):
     """002: a provider's status."""
 
     id: str
-    status: str
+    status: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(Status))})]
     updated_at: datetime
 
 
@@ -72,7 +72,7 @@ class AudienceOut(Answer, frozen=True, kw_only=True):
     """002: a provider's audience."""
 
     id: str
-    audience: str
+    audience: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(Audience))})]
     updated_at: datetime
 
 
