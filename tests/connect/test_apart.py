@@ -47,7 +47,20 @@ async def test_PL_05_the_kernel_stands_around_it(known: Known) -> None:
 
 @pytest.mark.parametrize(
     "deed",
-    ["socket", "connection", "folder", "neighbour", "file", "written", "fork", "program", "programs", "memory"],
+    [
+        "socket",
+        "connection",
+        "folder",
+        "neighbour",
+        "file",
+        "beside",
+        "names",
+        "written",
+        "fork",
+        "program",
+        "programs",
+        "memory",
+    ],
 )
 async def test_PL_05_what_it_has_no_business_with_is_refused_and_it_lives(known: Known, deed: str) -> None:
     pid = known[0].running().pid

@@ -117,6 +117,12 @@ class BadNeighbour(Declared):
     def _file(self):
         open("/etc/passwd").close()
 
+    def _beside(self):
+        return open(os.path.join(os.path.dirname(os.path.dirname(__file__)), "secrets.env")).read()
+
+    def _names(self):
+        return list(os.scandir("/etc"))
+
     def _written(self):
         open("/tmp/isthmus-apart-proof", "w").close()
 
@@ -188,6 +194,7 @@ KEY = "sk-0123456789abcdef"
 def hostile(home: Path) -> Path:
     """A connector that means no good."""
     folder = written(LODGED, home)
+    (home / "secrets.env").write_text("KEY=never to be seen")
     (folder / "connector.py").write_text(HOSTILE)
     return folder
 

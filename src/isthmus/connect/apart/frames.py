@@ -28,11 +28,12 @@ class _Frame(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Begin(_Frame, frozen=True):
-    """The first frame: which connector, what it may read, and its memory."""
+    """The first frame: which connector, what it may read, of what it may see the names, and its memory."""
 
     package: str
     folder: str
     readable: tuple[str, ...]
+    listable: tuple[str, ...]
     memory_mb: int
 
 

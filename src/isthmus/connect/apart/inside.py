@@ -46,7 +46,7 @@ class _Guest:
         begin = await self._read()
         if not isinstance(begin, frames.Begin):
             _leave(_BROKEN)
-        held = walls.raise_around(begin.readable, begin.memory_mb)
+        held = walls.raise_around(begin.readable, begin.listable, begin.memory_mb)
         try:
             self._connector = _loaded(begin)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's code does when it is imported

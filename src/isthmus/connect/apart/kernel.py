@@ -57,8 +57,11 @@ def powerless() -> bool:
     return bool(library.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) and dropped
 
 
-def files(readable: Iterable[Path]) -> bool:
-    """Nothing of the file system but reading what lies beneath these places; and no port, where the kernel can."""
+def files(readable: Iterable[Path], listable: Iterable[Path]) -> bool:
+    """Nothing of the file system but reading what lies beneath these places, and the names beneath those.
+
+    No port either, where the kernel can refuse it.
+    """
     if not sys.platform.startswith("linux"):
         return False
     library = _library()
@@ -72,19 +75,20 @@ def files(readable: Iterable[Path]) -> bool:
     if rules < 0:
         return False
     try:
-        allowed = all(_allow(library, rules, place) for place in readable)
+        allowed = all(_allow(library, rules, place, _READ_FILE) for place in readable)
+        allowed = allowed and all(_allow(library, rules, place, 0) for place in listable)
         return allowed and library.syscall(_RESTRICT, rules, 0) == 0
     finally:
         os.close(rules)
 
 
-def _allow(library: ctypes.CDLL, rules: int, place: Path) -> bool:
+def _allow(library: ctypes.CDLL, rules: int, place: Path, rights: int) -> bool:
     try:
         at = os.open(place, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return True  # what is not there need not be read
     try:
-        rule = struct.pack("<Qi", _READ_FILE | (_READ_FOLDER if place.is_dir() else 0), at)
+        rule = struct.pack("<Qi", rights | (_READ_FOLDER if place.is_dir() else 0), at)
         return bool(library.syscall(_ADD, rules, _BENEATH, rule, 0) == 0)
     finally:
         os.close(at)

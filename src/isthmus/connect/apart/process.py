@@ -7,15 +7,18 @@ open file but its two sockets, and a folder to stand in that says nothing.
 import contextlib
 import os
 import signal
+import site
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import isthmus
 from isthmus.connect.apart import frames
 from isthmus.connect.apart.errors import Unready, WallsMissing
 from isthmus.connect.apart.settings import Settings
@@ -38,6 +41,21 @@ class Lodger:
     id: str
     package: str
     folder: Path
+
+    def places(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What it may read: itself, us and installed packages; and the folders in which these are looked for.
+
+        Of such a folder, which may be the one that we were started in, it sees the names alone.
+        """
+        above = self.package.count(".")
+        own = self.folder if above == 0 else self.folder.parents[above - 1]
+        installed = [
+            *site.getsitepackages(),
+            *(value for name, value in sysconfig.get_paths().items() if "lib" in name),
+        ]
+        trees = {str(one) for one in (own, Path(isthmus.__file__).parent, *installed)}
+        roots = {one for one in sys.path if one and Path(one).is_dir()} - trees
+        return tuple(sorted(trees)), tuple(sorted(roots))
 
 
 class Process:
@@ -76,12 +94,10 @@ class Process:
         return self._process.pid
 
     def _begin(self) -> frames.Ready:
-        places = [one for one in sys.path if one and Path(one).is_dir() and Path(one) != Path(one).parent]
         until = SYSTEM.monotonic() + _START_SECONDS
         self._calls.settimeout(_START_SECONDS)
-        begin = frames.Begin(
-            self.lodger.package, str(self.lodger.folder), (*places, str(self.lodger.folder)), self._settings.memory_mb
-        )
+        readable, listable = self.lodger.places()
+        begin = frames.Begin(self.lodger.package, str(self.lodger.folder), readable, listable, self._settings.memory_mb)
         try:
             self._calls.sendall(frames.packed(begin))
             said = frames.read_up(frames.receive(self._calls, lambda: until - SYSTEM.monotonic()))

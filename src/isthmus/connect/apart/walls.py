@@ -1,5 +1,6 @@
 """The walls around a connector's process, from within: bounds, the kernel's, and Python's own hooks."""
 
+import os
 import resource
 import sys
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ _SYSTEM: Final = (
     "/etc/ld.so.cache",
     "/usr/share/zoneinfo",
 )
+_WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _DEVICES: Final = ("/dev/null", "/dev/urandom")
 _REFUSED: Final = (
     *(
@@ -38,7 +40,7 @@ _REFUSED: Final = (
 )
 
 
-def raise_around(readable: Sequence[str], memory_mb: int) -> tuple[str, ...]:
+def raise_around(readable: Sequence[str], listable: Sequence[str], memory_mb: int) -> tuple[str, ...]:
     """Put up every wall that this machine knows, for good. The names of those that stand: what holds is told.
 
     `kernel` stands for system calls and files together; whoever lacks one of them has neither. The process has one
@@ -48,9 +50,9 @@ def raise_around(readable: Sequence[str], memory_mb: int) -> tuple[str, ...]:
     places = _places(readable)
     alone = kernel.namespaces()
     powerless = kernel.powerless()
-    files = kernel.files(places)
+    files = kernel.files(places, [Path(one) for one in listable])
     held = kernel.system_calls() and files and powerless
-    _hook(places)
+    hook(places)
     return tuple(name for name, stands in (("kernel", held), ("namespaces", alone), ("language", True)) if stands)
 
 
@@ -70,7 +72,7 @@ def _places(readable: Iterable[str]) -> list[Path]:
     return sorted(own | {Path(one) for one in readable})
 
 
-def _hook(places: Sequence[Path]) -> None:
+def hook(places: Sequence[Path]) -> None:
     """Python tells a hook before it acts; no hook can be taken away again (PEP 578)."""
     inside = tuple(f"{one.resolve()}/" for one in places)
     exact = frozenset(str(one) for one in places)
@@ -85,10 +87,10 @@ def _hook(places: Sequence[Path]) -> None:
 
 
 def _readable(arguments: tuple[object, ...], inside: tuple[str, ...], exact: frozenset[str]) -> bool:
-    path, mode = arguments[0], arguments[1] if len(arguments) > 1 else None
+    path, _, flags = arguments  # as `open` and `os.open` tell them
     if isinstance(path, int):
         return True
-    if isinstance(mode, str) and set(mode) & set("wax+"):
+    if not isinstance(flags, int) or flags & _WRITES:
         return False
     text = path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
     # the path is judged as it is written: looking it up would open it
