@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from tests.given import apart
 
 from isthmus.connect import registry, scaffold
 
@@ -76,3 +77,20 @@ def test_a_folder_without_its_factory_is_named(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "their_shop_c" / "connector.py").write_text('"""Nothing."""\n')
     with pytest.raises(ValueError, match=r"their_shop_c: connector\.py defines no CONNECTOR"):
         registry.load(tmp_path / "their_shop_c", "their_shop_c")
+
+
+def test_PL_01_an_allowed_digest_is_of_exactly_these_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = apart.installed("their_shop_d", tmp_path, monkeypatch)
+    (point,) = [one for one in registry.offered() if one.name == "their_shop_d"]
+    label = registry.full_label(point)
+    assert label.startswith("their-shop-d==1.2@sha256:")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "x.pyc").touch()
+    assert registry.full_label(point) == label, "what the interpreter writes is not of it"
+    assert registry.allows([label], point)
+    assert not registry.allows([label[:-1] + ("0" if label[-1] != "0" else "1")], point)
+    (folder / "mapping.py").write_text((folder / "mapping.py").read_text() + "\n")
+    assert not registry.allows([label], point)
+    assert "their_shop_d" not in registry.discover([label])
+    assert not [name for name in sys.modules if name.startswith("their_shop_d")]
+    assert "their_shop_d" in registry.discover([registry.full_label(point)])

@@ -227,5 +227,4 @@ async def upgrade_database(settings: Settings) -> None:
 def offered_connectors(settings: Settings) -> Iterator[tuple[str, bool]]:
     """Third-party connectors that are installed, and whether the operator allowed each (security.md PL-01)."""
     for point in registry.offered():
-        label = registry.label(point)
-        yield label, label in settings.core.allowed_connectors
+        yield registry.full_label(point), registry.allows(settings.core.allowed_connectors, point)

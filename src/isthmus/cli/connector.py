@@ -70,9 +70,8 @@ def list_() -> None:
     console = Console(highlight=False)
     console.print(table)
     for point in registry.offered():
-        label = registry.label(point)
-        if label not in allowed:
-            console.print(f"offered, not allowed: {label} ({point.name})", markup=False)
+        if not registry.allows(allowed, point):
+            console.print(f"offered, not allowed: {registry.label(point)} ({point.name})", markup=False)
 
 
 @connector.command()

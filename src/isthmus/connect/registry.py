@@ -6,19 +6,21 @@ allow-list names it. Where an operator wants it kept apart (PL-05), it is never 
 
 import importlib
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+from isthmus.connect import prints
 from isthmus.connect.declarative import connector_of
 from isthmus.connect.manifest import Manifest, read
 from isthmus.connect.spi import Connector
 
 ENTRY_POINT_GROUP = "isthmus.connectors"
 _HOME = "isthmus.connectors"
+_PRINT = "@sha256:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Apart(Protocol):
 
 
 def discover(allowed: Iterable[str] = (), apart: Apart | None = None) -> Mapping[str, Found]:
-    """Every provider by id. `allowed` holds `name==version` of third-party distributions that may be imported.
+    """Every provider by id. `allowed` holds `name==version` of third-party distributions that may be imported,
+    perhaps with `@sha256:` and the digest of their files.
 
     apart: who loads those that are not to run in this process.
     Raises ValueError when a folder is broken or an id is taken twice: a half-read catalogue helps nobody.
@@ -106,10 +109,26 @@ def label(point: EntryPoint) -> str:
     return f"{point.dist.name}=={point.dist.version}" if point.dist else point.name
 
 
+def full_label(point: EntryPoint) -> str:
+    """As `label`, with the digest of its files: what an operator allows who trusts these files and no others."""
+    try:
+        return f"{label(point)}{_PRINT}{prints.of(point)}"
+    except (ValueError, OSError):
+        return label(point)
+
+
+def allows(allowed: Collection[str], point: EntryPoint) -> bool:
+    """Whether the operator allowed it: by name and version, or with the digest of exactly these files."""
+    known = label(point)
+    if known in allowed:
+        return True
+    return any(one.startswith(f"{known}{_PRINT}") for one in allowed) and full_label(point) in allowed
+
+
 def _third_party(allowed: frozenset[str], apart: Apart | None) -> list[Found]:
     found: list[Found] = []
     for point in offered():
-        if label(point) not in allowed:
+        if not allows(allowed, point):
             continue
         if apart is not None and apart.keeps(label(point)):
             found.append(apart.load(point.value, label(point)))

@@ -63,7 +63,11 @@ class Core:
         default=None, metadata={"description": "Command that prints master keys, such as a key service's client."}
     )
     allowed_connectors: tuple[str, ...] = field(
-        default=(), metadata={"description": "Third-party connectors that may be imported, as name==version."}
+        default=(),
+        metadata={
+            "description": "Third-party connectors that may be imported, as name==version, or with the digest of "
+            "their files as name==version@sha256:..., which `isthmus check` shows."
+        },
     )
     keep_events: timedelta = field(
         default=timedelta(days=100),

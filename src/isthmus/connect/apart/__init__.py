@@ -1,7 +1,6 @@
 """Connectors of third parties in processes of their own, without network, files or keys (security.md PL-05)."""
 
 from isthmus.connect.apart.cells import Cells as Cells
-from isthmus.connect.apart.cells import folder_of as folder_of
 from isthmus.connect.apart.errors import Crashed as Crashed
 from isthmus.connect.apart.errors import Endless as Endless
 from isthmus.connect.apart.errors import Unready as Unready

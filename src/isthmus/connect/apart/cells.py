@@ -1,8 +1,5 @@
 """All connectors that are kept apart: found without importing them, started with the platform, ended with it."""
 
-import sys
-from collections.abc import Iterable
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +11,7 @@ from isthmus.connect.apart.errors import Unready
 from isthmus.connect.apart.process import Lodger
 from isthmus.connect.apart.settings import Settings
 from isthmus.connect.manifest import Manifest, read
+from isthmus.connect.prints import folder_of
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import Connector
 
@@ -67,25 +65,3 @@ class Cells:
         """End every process."""
         for cell in self._cells.values():
             cell.close()
-
-
-def folder_of(package: str) -> Path:
-    """Where a package lies, without importing anything of it. Raises ValueError."""
-    places: Iterable[str] | None = None
-    name = ""
-    for part in package.split("."):
-        name = f"{name}.{part}" if name else part
-        spec = _spec(name, places)
-        if spec is None or not spec.submodule_search_locations:
-            raise ValueError(f"the package {package!r} cannot be found without importing it")
-        places = list(spec.submodule_search_locations)
-    return Path(next(iter(places or ("",))))
-
-
-def _spec(name: str, places: Iterable[str] | None) -> ModuleSpec | None:
-    where = None if places is None else list(places)
-    for finder in sys.meta_path:
-        found = finder.find_spec(name, where, None)
-        if found is not None:
-            return found
-    return None
