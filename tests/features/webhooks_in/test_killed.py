@@ -2,6 +2,7 @@
 the platform sends again takes no second effect (PR-01, PR-02)."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.given import dying
 from tests.given import webhooks_in as given
+from tests.given import webhooks_in_runs_killed as runs
 from tests.given.dying import KILLED
 from tests.given.webhooks_in import GITHUB, World
 from tests.house_database import Copy
@@ -83,6 +85,54 @@ async def test_PR_01_killed_around_every_statement_of_a_flush(world: World, copi
 async def test_PR_01_killed_around_every_statement_of_many_flushes(world: World, copied: Copy) -> None:
     for _ in range(6):
         assert await _boundaries(world, copied.url, range(1, 19)) == 18
+
+
+async def _runs(copied: Copy, database: Database, boundaries: Sequence[int]) -> int:
+    """Have workers of a lane die at each of these, while more comes in for it; how many died."""
+    clock = ManualClock()
+    world = given.world(database, clock, {Handlers: Handlers([runs.HANDLER])})
+    seen, token = await world.source()
+    mine = f"from webhook_tasks where handler = 'killed' and key like '{seen.source.id}%'"
+    order = {"tenant": "ten_one", "key": f"{seen.source.id}/killed"}
+    pushed = died = 0
+    calls: Counter[int] = Counter()
+    async with dying.zygote("tests.given.webhooks_in_runs_killed", copied.url) as workers:
+        for boundary in (*boundaries, 0):
+            for _ in range(4):
+                clock.advance(0.01)
+                body = json.dumps({"n": pushed}).encode()
+                headers = {"x_github_event": "push", "x_github_delivery": f"{token}-{pushed}"}
+                assert (await world.push("ten_one", seen, token, body, **headers)).status == 200
+                pushed += 1
+            await routing.route(world.scope("ten_one"), seen.source.id)
+            # those that died before are believed dead
+            clock.advance(61)
+            ended = (await world.rows(f"select count(*) filter (where state = 'done') as n {mine}"))[0]["n"]
+            later = (clock.now() - ManualClock().now()).total_seconds()
+            status, told = await workers.heard({**order, "later": later, "boundary": boundary})
+            numbers = [int(number) for number in told]
+            # in order, without a gap, from the first that had not ended: nothing that had ended is done twice
+            assert numbers == list(range(ended, ended + len(numbers)))
+            calls.update(numbers)
+            died += status == KILLED
+    states = Counter(row["state"] for row in await world.rows(f"select state {mine}"))
+    assert (states, set(calls)) == ({"done": pushed}, set(range(pushed)))
+    return died
+
+
+async def test_PR_01_killed_around_every_statement_and_call_of_a_lane_its_order_stays_and_nothing_is_lost(
+    database: Database, copied: Copy
+) -> None:
+    boundaries = range(2, 60, 7)
+    assert await _runs(copied, database, boundaries) == len(boundaries)
+
+
+@pytest.mark.proof
+async def test_PR_01_killed_anywhere_in_a_lane_its_order_stays_and_nothing_is_lost(
+    database: Database, copied: Copy
+) -> None:
+    boundaries = range(1, 120)
+    assert await _runs(copied, database, boundaries) == len(boundaries)
 
 
 async def test_PR_01_a_database_that_goes_away_in_the_flush_is_no_acknowledgement(
