@@ -138,6 +138,17 @@ async def test_a_warehouse_that_is_emptied_is_not_shown_and_can_be_filled_again(
     assert await desk.shows(fill) == 12
 
 
+async def test_the_only_warehouse_that_is_left_is_emptied_without_being_named(desk: Desk) -> None:
+    listing = next(one for one in await items(desk) if len(one.variants) == 1 and len(one.variants[0].inventory) == 2)
+    await desk.done(edit(listing, EditField.STOCK, 0, listing.variants[0], SECOND))
+    left = await desk.again(listing)
+    assert [one.location_external_id for one in left.variants[0].inventory] == [MAIN]
+    last = edit(left, EditField.STOCK, 0, left.variants[0])
+    await desk.done(last)
+    assert await desk.shows(last) == 0
+    assert desk.shop.effects.values(left.variants[0].external_id, "stock", place=MAIN) == [0]
+
+
 async def test_the_only_place_of_a_variant_is_meant_where_the_item_has_several(desk: Desk) -> None:
     listing = next(one for one in await items(desk) if len(one.variants) > 1 and len(one.variants[1].inventory) == 2)
     first = msgspec.structs.replace(listing.variants[0], inventory=(Inventory(3, location_external_id=SECOND),))

@@ -351,6 +351,61 @@ async def test_a_value_that_waits_for_another_location_is_not_joined_by_a_second
     assert item.row["stock"] == 9
 
 
+@pytest.mark.parametrize(("home", "place"), [("", "north"), ("south", "south")])
+async def test_what_was_sold_out_at_every_location_is_filled_again_where_the_shop_keeps_its_stock(
+    shops: Shops, home: str, place: str
+) -> None:
+    far = shops.fars["con_one"]
+    far.about = replace(far.about, home=home)
+    other = given_records.variant(
+        "x", "X", inventory=(Inventory(3, location_external_id="north"), Inventory(9, location_external_id="south"))
+    )
+    north = given_records.variant("y", "Y", inventory=(Inventory(3, location_external_id="north"),))
+    await shops.put("con_one", given_records.listing("x", other), given_records.listing("y", north))
+    sold_out = given_records.variant("a-TEE", "TEE", inventory=(Inventory(0),))  # empty locations are not shown
+    await shops.put("con_one", given_records.listing("a", sold_out))
+    await shops.put("con_two", _tee("b", "TEE", stock=3))
+    ids = await shops.ids()
+    product = await linking.link(shops.scope, [ids["con_one", "a"][0], ids["con_two", "b"][0]])
+    await balancing.set_inventory(shops.scope, product, [Given(20, sku="TEE")])
+    await shops.work()
+    assert (_lies(shops, "con_one", "a"), shops.stock("con_two", "b")) == ({place: 20}, 20)
+
+
+async def test_a_shop_that_refuses_the_shared_stock_is_asked_again_after_a_while_or_when_something_changes(
+    shops: Shops,
+) -> None:
+    async def work_and_hear(rounds: int) -> None:
+        """What ended is compared, as the listener of pushes has it."""
+        for _ in range(rounds):
+            await shops.work(1)
+            async with System(shops.scope.engine, shops.clock).tx() as tx:
+                rows = await tx.fetch_sql("select id from pushes where tenant_id = $1", shops.scope.tenant_id)
+                for row in rows:
+                    news = {"tenant_id": shops.scope.tenant_id, "subject": row["id"], "at": shops.clock.now()}
+                    await balancing.pushed(tx, news)
+
+    product = await _linked(shops)
+    far = shops.fars["con_one"]
+    far.days = ["refused"] * 50
+    await balancing.set_inventory(shops.scope, product, [Given(20, sku="TEE")])
+    await work_and_hear(8)
+    assert (far.calls, shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (1, 5, 20)
+    shops.fars["con_two"].edit("b", STOCK, 19)
+    await shops.read("con_two")
+    await work_and_hear(4)
+    assert far.calls == 2, "another amount may be taken"
+    shops.clock.advance(900)
+    await work_and_hear(4)
+    assert far.calls == 3, "and so may the same one later"
+    far.days = []
+    shops.clock.advance(900)
+    await work_and_hear(4)
+    assert (shops.stock("con_one", "a"), shops.stock("con_two", "b")) == (19, 19)
+    [item] = await balancing.inventory(shops.scope, product)
+    assert item.row["stock"] == 19
+
+
 async def test_what_we_wrote_comes_back_as_no_sale_however_often_it_is_read(shops: Shops) -> None:
     product = await _linked(shops)
     await balancing.set_inventory(shops.scope, product, [Given(10, sku="TEE")])

@@ -3,6 +3,7 @@
 SKUs that are refused stand in `detail` of code 501, the others of the call are taken.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
@@ -73,7 +74,29 @@ def _row(edit: Edit) -> str:
 
 
 async def write(session: Session, root: str, batch: Sequence[Edit]) -> Sequence[Outcome]:
-    """Send one batch; `root` is the address of the country's calls. Raises client errors."""
+    """Send one batch; `root` is the address of the country's calls. Raises client errors.
+
+    Where the only warehouse that a SKU shows is meant, whether it is to be named depends on how many the seller has,
+    and empty ones are not shown (marketplaces.md 3.5): what is refused without its name is sent again with it.
+    """
+    outcomes = await _send(session, root, batch)
+    refused = {one.key for one in outcomes if one.result is Result.REFUSED}
+    named = [
+        dataclasses.replace(edit, location=place) for edit in batch if edit.key in refused and (place := _only(edit))
+    ]
+    again = {one.key: one for one in await _send(session, root, named)} if named else {}
+    taken = {key: one for key, one in again.items() if one.result is not Result.REFUSED}
+    return [taken.get(one.key, one) for one in outcomes]
+
+
+def _only(edit: Edit) -> str:
+    """The only warehouse that is shown of a SKU whose stock was sent without one; empty where there is none such."""
+    if edit.field is not EditField.STOCK or edit.location or edit.variant is None or len(edit.variant.inventory) != 1:
+        return ""
+    return edit.variant.inventory[0].location_external_id or ""
+
+
+async def _send(session: Session, root: str, batch: Sequence[Edit]) -> Sequence[Outcome]:
     path, ready, outcomes = _call(batch[0]), [], []
     rows: list[Body] = []
     for edits in _grouped(batch):

@@ -17,6 +17,8 @@ class Standing(StrEnum):
     UNDER_WAY = "under_way"
     #: The shop took it.
     TAKEN = "taken"
+    #: The shop would not take it a short while ago, and shows what it showed then: it would refuse the same again.
+    REFUSED = "refused"
     #: It ended in another way, or there was none: the shop shows its own.
     NONE = "none"
 

@@ -1,8 +1,8 @@
 """One stock in several shops: what each sold is counted, and what each is to show is wanted there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from isthmus.connect.edits import EditField
@@ -16,6 +16,7 @@ from isthmus.features.links.model.sharing import Counted, Place, Spot, Standing,
 from isthmus.features.links.service.joining import join
 from isthmus.features.links.store import items as store
 from isthmus.kit.errors import Problem
+from isthmus.kit.ids import made_at
 from isthmus.scope import Scope, System, Tx
 
 JOB: Final = "links.balance"
@@ -23,6 +24,10 @@ _MOST: Final = 500
 _MOST_STOCK: Final = 10**12
 _AGAIN: Final = timedelta(seconds=5)
 _STOCK: Final = EditField.STOCK
+#: How soon a shop is asked again to show what it has refused, where nothing has changed meanwhile.
+_REFUSED: Final = timedelta(minutes=15)
+#: What stays noted as wanted: it is still to go out, or is not to be asked for again yet.
+_KEPT: Final = frozenset({Standing.UNSENT, Standing.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ async def balance(scope: Scope, item_id: str) -> None:
         if row is None:
             return
         links = (await store.links(tx, [item_id])).get(item_id, [])
-        places = await _places(tx, links)
+        places = await _places(tx, links, scope.now)
         found = counted(row["stock"], list(places))
         await _count(tx, found)
         able = {place: places[place] for place in found.wants if places[place]["connection_id"] in homes}
@@ -142,7 +147,8 @@ async def balance(scope: Scope, item_id: str) -> None:
         ready = {place: one for place, one in steps.items() if _is_free(place, one, places[place])}
         await _want(tx, scope, ready, places)
         waits = len(ready) < len(steps) or any(place.standing is Standing.UNDER_WAY for place in places)
-        due = scope.now + _AGAIN if waits and row["stock"] is not None else None
+        soon = _AGAIN if waits else _REFUSED if _is_refused(found.wants) else None
+        due = scope.now + soon if soon is not None and row["stock"] is not None else None
         await store.set_stock(tx, item_id, found.stock, due, scope.now)
         if found.stock != row["stock"]:
             await _total(tx, scope, row["product_id"])
@@ -159,14 +165,14 @@ async def _home(scope: Scope, connection_id: str) -> str | None:
     return about.home if _STOCK in about.writing.fields else None
 
 
-async def _places(tx: Tx, links: Sequence[Mapping[str, Any]]) -> dict[Place, Mapping[str, Any]]:
+async def _places(tx: Tx, links: Sequence[Mapping[str, Any]], now: datetime) -> dict[Place, Mapping[str, Any]]:
     live = await pushes.under_way(tx, [one["listing_id"] for one in links], _STOCK)
     ends = await pushes.ended(tx, [one["push_id"] for one in links if one["push_id"]], _STOCK)
     found: dict[Place, Mapping[str, Any]] = {}
     for one in links:
         if one["status"] == "deleted":
             continue
-        standing = _standing(one, live, ends)
+        standing = _standing(one, live, ends, now)
         place = Place(
             one["listing_id"], one["variant"], one["stock"], one["seen"], one["wanted"], standing, one["buffer"]
         )
@@ -175,13 +181,24 @@ async def _places(tx: Tx, links: Sequence[Mapping[str, Any]]) -> dict[Place, Map
 
 
 def _standing(
-    one: Mapping[str, Any], live: Mapping[tuple[str, str], pushes.Live], ends: Mapping[tuple[str, str, str], str]
+    one: Mapping[str, Any],
+    live: Mapping[tuple[str, str], pushes.Live],
+    ends: Mapping[tuple[str, str, str], str],
+    now: datetime,
 ) -> Standing:
     known = live.get((one["listing_id"], one["variant"]))
     if known is not None:
         return Standing.UNSENT if known.unsent else Standing.UNDER_WAY
     end = ends.get((one["push_id"] or "", one["listing_id"], one["variant"]))
-    return Standing.TAKEN if end in (pushes.ItemState.DONE, pushes.ItemState.AGREED) else Standing.NONE
+    if end in (pushes.ItemState.DONE, pushes.ItemState.AGREED):
+        return Standing.TAKEN
+    if end == pushes.ItemState.REFUSED and one["stock"] == one["seen"] and now < made_at(one["push_id"]) + _REFUSED:
+        return Standing.REFUSED
+    return Standing.NONE
+
+
+def _is_refused(wants: Iterable[Place]) -> bool:
+    return any(place.standing is Standing.REFUSED for place in wants)
 
 
 async def _count(tx: Tx, found: Counted) -> None:
@@ -190,7 +207,7 @@ async def _count(tx: Tx, found: Counted) -> None:
             "listing_id": place.listing_id,
             "variant": place.variant,
             "seen": seen,
-            "forget": place.standing is not Standing.UNSENT,
+            "forget": place.standing not in _KEPT,
         }
         for place, seen in found.seen.items()
     ]
@@ -207,15 +224,26 @@ async def _steps(
     for place, target in wants.items():
         variants = wholes[place.listing_id].listing.variants
         shown = next((one.inventory for one in variants if one.external_id == place.variant), ())
-        spots = _spots(shown, homes[links[place]["connection_id"]])
-        wanted = step(spots, target, homes[links[place]["connection_id"]] if spots and spots[0].location else "")
-        if wanted is not None and not (place.standing is Standing.UNSENT and wanted.total == place.wanted):
+        connection_id = links[place]["connection_id"]
+        home = homes[connection_id]
+        if not home and _is_nowhere(shown):
+            home = await records.linked.usual_location(tx, connection_id)
+        spots = _spots(shown, home)
+        wanted = step(spots, target, home if not spots or spots[0].location else "")
+        if wanted is not None and not (place.standing in _KEPT and wanted.total == place.wanted):
             found[place] = wanted
     return found
 
 
+def _is_nowhere(shown: Sequence[Inventory]) -> bool:
+    """Whether nothing is left anywhere: platforms leave empty locations out, and name none then."""
+    return len(shown) == 1 and not shown[0].location_external_id and not shown[0].available
+
+
 def _spots(shown: Sequence[Inventory], home: str) -> list[Spot]:
     """The only location needs no name, unless the rest is to lie at another one."""
+    if home and _is_nowhere(shown):
+        return []
     if len(shown) == 1 and home in ("", shown[0].location_external_id):
         return [Spot("", shown[0].available)]
     return [Spot(one.location_external_id or "", one.available, one.owner == "seller") for one in shown]

@@ -59,6 +59,16 @@ select v.listing_id, v.external_id, v.connection_id, v.sku, v.barcode, v.title, 
 from variants v join listings l on l.tenant_id = v.tenant_id and l.id = v.listing_id and l.status <> 'deleted'
 where v.tenant_id = $1 and v.listing_id = any($2::text[]) order by v.listing_id, v.position, v.external_id
 """
+#: By a part of what is sold there: it is the place that most of it has.
+_LOCATIONS: Final = """
+select place #>> '{}' as place, count(*) as times
+from (
+  select body from listings where tenant_id = $1 and connection_id = $2 and status <> 'deleted'
+  order by external_id limit 200
+) l, jsonb_path_query(l.body,
+  '$.variants[*].inventory[*] ? (!exists(@.owner) || @.owner == "seller").location_external_id') as place
+group by 1 order by 2 desc, 1
+"""
 _MEMBER: Final = 5
 
 
@@ -86,6 +96,12 @@ async def hold_products(tx: Tx, ids: Sequence[str]) -> None:
 async def move(tx: Tx, listing_ids: Sequence[str], product_id: str, now: datetime) -> None:
     """Let listings sell this product."""
     await tx.fetch_sql(_MOVE, tx.tenant_id, listing_ids, product_id, now)
+
+
+async def usual_location(tx: Tx, connection_id: str) -> str:
+    """Where a shop with several locations keeps most of its variants; empty where it is not known to have several."""
+    rows = await tx.fetch_sql(_LOCATIONS, tx.tenant_id, connection_id)
+    return str(rows[0]["place"]) if len(rows) > 1 else ""
 
 
 async def listings_of(tx: Tx, product_id: str) -> list[str]:
