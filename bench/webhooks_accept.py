@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import uvloop
@@ -56,12 +57,16 @@ class Process:
 
     def left(self) -> dict[str, int]:
         """What it has still to do besides what it has answered."""
+        return self.tell("left")
+
+    def tell(self, what: str) -> dict[str, Any]:
+        """Have it do something, or answer a question: `left`, `replay`, `late`, `cancel`."""
         told, said = self.running.stdin, self.running.stdout
         assert told is not None  # noqa: S101 - both are pipes
         assert said is not None  # noqa: S101
-        told.write("left\n")
+        told.write(f"{what}\n")
         told.flush()
-        found: dict[str, int] = json.loads(said.readline())
+        found: dict[str, Any] = json.loads(said.readline())
         return found
 
 

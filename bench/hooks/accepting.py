@@ -2,7 +2,9 @@
 
 `python -m bench.hooks.accepting ours|peer` prints the address of a hook whose secret is `SECRET`. `full` is ours with a
 past, `held` the same under a snapshot that is never let go; `worker`, `full-worker` and `held-worker` have a worker in
-the same process, and a handler that forwards. For each line that it reads it tells, as JSON, what is still to be done.
+the same process, and a handler that forwards. For each line that it reads it tells something as JSON: for `left` what
+is still to be done; `replay` and `cancel` begin and end a replay of the past, and `late` asks how late was handled what
+came.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ import uvloop
 from fastapi import FastAPI, Request, Response
 
 from bench.hooks import past
+from bench.hooks.replays import Replays
 from isthmus.app import SECTIONS, address_of, open_platform, serve_api, work_queue
 from isthmus.engine.db import EmbeddedPostgres
 from isthmus.features import access
@@ -29,7 +32,7 @@ from isthmus.features.webhooks_in.service import managing, rules
 from isthmus.http.server import bind
 from isthmus.kit.permissions import PLATFORM_TENANT, system
 from isthmus.kit.secret import Secret
-from isthmus.scope import System
+from isthmus.scope import Scope, System
 from isthmus.settings import load
 
 SECRET = "the secret of this benchmark"  # noqa: S105 - it opens nothing
@@ -55,18 +58,27 @@ class _Wishes:
     """What the reader of our lines wants: to be told what is left, and at last that we stop."""
 
     def __init__(self) -> None:
-        self.stop, self.asked = asyncio.Event(), asyncio.Event()
+        self.stop, self.asked = asyncio.Event(), asyncio.Queue[str]()
 
     def hear(self) -> None:
-        (self.asked if sys.stdin.readline() else self.stop).set()
+        line = sys.stdin.readline()
+        if line:
+            self.asked.put_nowait(line.strip())
+        else:
+            self.stop.set()
 
 
-async def _tell(system: System, wishes: _Wishes, *, works: bool) -> None:
+async def _tell(scope: Scope, wishes: _Wishes, *, works: bool) -> None:
     """Without a worker nothing is done besides what was answered."""
+    made = Replays(scope)
+    does = {"replay": made.begin, "cancel": made.cancel, "late": made.late}
+    system = System(scope.engine, scope.clock)
     while True:
-        await wishes.asked.wait()
-        wishes.asked.clear()
-        _say(json.dumps(await past.left(system) if works else {}))
+        asked = await wishes.asked.get()
+        if asked in does:
+            _say(json.dumps(await does[asked]()))
+        else:
+            _say(json.dumps(await past.left(system) if works else {}))
 
 
 async def _ours(home: Path, wishes: _Wishes, which: str) -> None:
@@ -91,7 +103,7 @@ async def _ours(home: Path, wishes: _Wishes, which: str) -> None:
             await rules.add(scope, {**fields, "name": "on", "pattern": "*", "priority": 100, "paused": False})
             group.create_task(work_queue(platform, wishes.stop))
         _say(seen.url.reveal() if seen.url else "")
-        telling = group.create_task(_tell(platform.system, wishes, works=which.endswith("worker")))
+        telling = group.create_task(_tell(scope, wishes, works=which.endswith("worker")))
         stack.callback(telling.cancel)
         await serve_api(platform, bound, wishes.stop)
 
