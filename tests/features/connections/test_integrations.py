@@ -91,6 +91,41 @@ async def test_what_was_read_can_be_sent_back_and_what_only_we_write_cannot_be_c
     assert refused(await side("PATCH", f"{HOME}/int_none", {"id": "int_none"})) == (404, "INTEGRATION_NOT_FOUND")
 
 
+async def test_MA_04_of_two_changes_at_once_one_is_refused_and_nothing_is_lost(here: World) -> None:
+    side = here.side("ten_a")
+    made = await make(side, "desk", settings={"site": "acme"})
+    place = f"{HOME}/{made['id']}"
+    here.clock.advance(1)
+    wishes = [{**made, "settings": {"site": "one"}}, {**made, "description": "two", "settings": {"site": "two"}}]
+    answers = await asyncio.gather(*(side("PATCH", place, wish) for wish in wishes))
+    assert sorted(one.status_code for one in answers) == [200, 409]
+    late = next(one for one in answers if one.status_code == 409)
+    (kept,) = (one.json() for one in answers if one.status_code == 200)
+    assert refused(late) == (409, "INTEGRATION_CHANGED")
+    assert late.json()["error"]["details"] == {"updatedAt": kept["updatedAt"]}
+    assert (await side("GET", place)).json() == kept
+    lost = wishes[0] if kept["description"] else wishes[1]
+    here.clock.advance(1)
+    again = await side("PATCH", place, {**lost, "updatedAt": kept["updatedAt"]})
+    assert again.status_code == 200, again.text
+    assert again.json()["settings"] == lost["settings"]
+    same = await side("PATCH", place, {"settings": lost["settings"], "updatedAt": made["updatedAt"]})
+    assert same.status_code == 200, "what is so already is changed by nobody"
+    assert wrong(await side("PATCH", place, {"updatedAt": None})) == {"updatedAt"}
+
+
+async def test_MA_04_different_fields_at_once_are_both_kept(here: World) -> None:
+    side = here.side("ten_a")
+    made = await make(side, "desk", settings={"site": "acme"})
+    place = f"{HOME}/{made['id']}"
+    answers = await asyncio.gather(
+        side("PATCH", place, {"description": "new"}), side("PATCH", place, {"searchEnabled": False})
+    )
+    assert [one.status_code for one in answers] == [200, 200]
+    shown = (await side("GET", place)).json()
+    assert (shown["description"], shown["searchEnabled"], shown["settings"]) == ("new", False, {"site": "acme"})
+
+
 async def test_a_key_that_cannot_be_sent_is_told_as_such_and_one_that_is_refused_with_the_far_sides_words(
     here: World,
 ) -> None:

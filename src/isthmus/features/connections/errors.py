@@ -122,6 +122,15 @@ class NameTaken(Conflict):
     code = "INTEGRATION_NAME_TAKEN"
 
 
+class IntegrationChangedMeanwhile(Conflict):
+    """The integration was changed by somebody else since it was read; `details.updatedAt` is when.
+
+    Read the integration again, and repeat the change with its `updatedAt` if it still makes sense.
+    """
+
+    code = "INTEGRATION_CHANGED"
+
+
 class IntegrationDisabled(Conflict):
     """The integration is switched off; nothing goes through it.
 

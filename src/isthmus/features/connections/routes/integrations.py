@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
 from isthmus.features.catalog import ProviderNotFound
 from isthmus.features.connections.errors import (
+    IntegrationChangedMeanwhile,
     IntegrationNotConnected,
     IntegrationNotFound,
     NameTaken,
@@ -79,12 +80,16 @@ class Change(Said):
     enabled_by: ReadOnly = None
     last_sync_at: ReadOnly = None
     created_at: ReadOnly = None
-    updated_at: ReadOnly = None
+    updated_at: Annotated[
+        AwareDatetime | None,
+        Field(description="As it was read: then nothing is changed where somebody else changed something meanwhile."),
+    ] = None
 
     def check(self, seen: "IntegrationOut") -> None:
         """Raise Invalid where a field that only we write is not what it was read as."""
         was = msgspec.to_builtins(seen)
-        given = self.model_dump(by_alias=True, include=self.model_fields_set - Said.model_fields.keys() - {"name"})
+        checked = self.model_fields_set - Said.model_fields.keys() - {"name"}
+        given = self.model_dump(by_alias=True, include=checked - ({"updated_at"} if self.updated_at else set()))
         wrong = [{"path": name, "message": _HOW.get(name, _FIXED)} for name, one in given.items() if one != was[name]]
         if wrong:
             raise Invalid("Some fields cannot be changed.", details={"fields": wrong})
@@ -237,13 +242,13 @@ async def get_integration(scope: ScopeDep, id: str) -> Response:  # noqa: A002 -
     summary="Change an integration",
     description="Types of records that leave `allowedShardTypes` are hidden at once, and what was kept of them is "
     "removed by a job.",
-    errors=(IntegrationNotFound, ProviderNotFound, NameTaken, ScopeFixed),
+    errors=(IntegrationNotFound, ProviderNotFound, NameTaken, ScopeFixed, IntegrationChangedMeanwhile),
 )
 async def change_integration(scope: ScopeDep, id: str, body: Change) -> Response:  # noqa: A002 - as above
     """Change what is given."""
     if body.model_fields_set - Said.model_fields.keys() - {"name"}:
         body.check(shown(scope, await service.integration(scope, id)))
-    return document(shown(scope, await service.change(scope, id, body.facts())))
+    return document(shown(scope, await service.change(scope, id, body.facts(), seen=body.updated_at)))
 
 
 @routes.delete(

@@ -10,6 +10,7 @@ from isthmus.engine.queue import Wake
 from isthmus.features import catalog, records
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
+    IntegrationChangedMeanwhile,
     IntegrationNotConnected,
     IntegrationNotFound,
     NameTaken,
@@ -113,11 +114,14 @@ async def create(scope: Scope, provider: str, facts: Facts, *, shared: bool = Fa
     return made
 
 
-async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) -> Integration:
+async def change(
+    scope: Scope, integration_id: str, given: Mapping[str, Any], *, seen: datetime | None = None
+) -> Integration:
     """Change what is given, by the names of `Facts`; the rest stays.
 
-    A type of record that is not allowed any more is hidden with this commit and removed by a job. Raises
-    IntegrationNotFound, ProviderNotFound, Invalid, NameTaken, ScopeFixed.
+    seen: when it was changed last, as whoever changes it has read it. A type of record that is not allowed any more is
+    hidden with this commit and removed by a job. Raises IntegrationNotFound, ProviderNotFound, Invalid, NameTaken,
+    ScopeFixed, IntegrationChangedMeanwhile where it has been changed after `seen`.
     """
     provider = (await integration(scope, integration_id)).provider
     known = await catalog.known_provider(scope, provider)
@@ -128,6 +132,8 @@ async def change(scope: Scope, integration_id: str, given: Mapping[str, Any]) ->
         after = replace(after, **{name: getattr(kept, name) for name in Facts.__slots__}, updated_at=scope.now)
         if after.facts == before.facts:
             return before
+        if seen is not None and seen != before.updated_at:
+            raise IntegrationChangedMeanwhile(details={"updatedAt": before.updated_at})
         if known.user_scoping and before.user_scoped and not after.user_scoped:
             raise Invalid.field("userScoped", _ALONE)
         if after.name != before.name:
