@@ -9,7 +9,7 @@ from tests.house_database import Copy
 
 from isthmus.engine import ledger
 from isthmus.engine.db import Database
-from isthmus.engine.ledger import Answer, AnswerLost, Claim, KeyInUse, KeyReused
+from isthmus.engine.ledger import Answer, AnswerLost, Claim, KeyInUse, KeyReused, TooManyKeys
 from isthmus.kit.errors import Invalid
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -137,3 +137,33 @@ async def test_ID_06_a_large_answer_is_not_kept_and_old_keys_are_swept(effects: 
         assert await ledger.sweep(tx, later) > 0
         assert await ledger.sweep(tx, later) == 0
     assert await _act(effects, claim("large"), now=later) is not None
+
+
+async def test_ID_06_a_tenant_has_so_many_keys_a_day_and_no_more_whatever_it_sends(
+    effects: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same request each time, or another: what is counted does not depend on it."""
+    monkeypatch.setattr("isthmus.engine.ledger.ledger.KEYS_PER_TENANT", 100)
+    made = 0
+
+    async def take(number: int, now: datetime = NOW) -> Answer | None:
+        body = b"{}" if number % 2 else b"%d" % number
+        return await _act(effects, claim(f"many-{number}", tenant="ten_many", body=body), now=now)
+
+    with pytest.raises(TooManyKeys) as caught:
+        for made in range(300):
+            assert await take(made) is None
+    assert 100 <= made <= 100 + 64
+    assert caught.value.status == 429
+    for number in range(made, made + 70):
+        with pytest.raises(TooManyKeys):
+            await take(number)
+    assert await _count(effects, f"many-{made}") == 0, "what was refused has no effect"
+    assert await take(made - 1) == Answer(201, b'{"id":1}', {"location": "/a/1"}), "a known one is answered"
+    assert await _act(effects, claim("many-0")) is None, "others are not held up"
+    later = NOW + timedelta(hours=25)
+    with pytest.raises(TooManyKeys):
+        await take(1000, NOW + timedelta(minutes=2))
+    async with effects.system() as tx:
+        assert await ledger.sweep(tx, later) >= 100
+    assert await take(1001, later) is None

@@ -5,6 +5,7 @@ for the first one's commit; the answer is kept beside it afterwards (security.md
 """
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +21,13 @@ from isthmus.kit.errors import Conflict, Invalid
 KEPT_FOR: Final = timedelta(hours=24)
 LARGEST_ANSWER: Final = 65_536
 KEYS_PER_TENANT: Final = 100_000
+_EACH: Final = 64
+#: Fresh keys of this process: one that was seen before does not count, so nobody arranges which are looked at.
+_FRESH: Final = itertools.count()
+#: Tenants with too many keys, and until when that holds without another look.
+_FULL: Final[dict[str, datetime]] = {}
+_FULL_FOR: Final = timedelta(minutes=1)
+_MOST_FULL: Final = 1_000
 
 KEYS = tenant_table(
     "idempotency_keys",
@@ -135,7 +143,6 @@ async def reserve(tx: Tx, wanted: Claim, now: datetime, *, patience: float = 2.0
     Waits up to `patience` seconds for a duplicate that is at work. Raises KeyReused, KeyInUse, AnswerLost, TooManyKeys.
     """
     place = (wanted.tenant_id, wanted.principal, wanted.route, wanted.key)
-    await _check_count(tx, wanted)
     try:
         await tx.execute_sql("select set_config('lock_timeout', $1, true)", str(int(patience * 1000)))
         fresh = await tx.fetch_sql(_RESERVE, *place, wanted.fingerprint, now, now - KEPT_FOR)
@@ -143,6 +150,7 @@ async def reserve(tx: Tx, wanted: Claim, now: datetime, *, patience: float = 2.0
     except asyncpg.LockNotAvailableError:
         raise KeyInUse(retry_after=1.0) from None
     if fresh:
+        await _check_count(tx, wanted.tenant_id, now)
         return None
     (row,) = await tx.fetch_sql(_FIND, *place)
     if row["fingerprint"] != wanted.fingerprint:
@@ -152,13 +160,20 @@ async def reserve(tx: Tx, wanted: Claim, now: datetime, *, patience: float = 2.0
     return Answer(row["status"], row["body"], row["headers"] or {})
 
 
-async def _check_count(tx: Tx, wanted: Claim) -> None:
-    """Counting is dear, so one request in 64 does it, chosen by its own fingerprint."""
-    if wanted.fingerprint[0] >= 4:
+async def _check_count(tx: Tx, tenant_id: str, now: datetime) -> None:
+    """Counting is dear: one fresh key in 64 does it; who has too many is refused each one until that is over."""
+    until = _FULL.get(tenant_id)
+    if until is None and next(_FRESH) % _EACH:
         return
-    (row,) = await tx.fetch_sql(_COUNT, wanted.tenant_id, KEYS_PER_TENANT)
-    if row[0] >= KEYS_PER_TENANT:
-        raise TooManyKeys(retry_after=3600.0)
+    if until is None or now >= until:
+        (row,) = await tx.fetch_sql(_COUNT, tenant_id, KEYS_PER_TENANT + 1)
+        if row[0] <= KEYS_PER_TENANT:
+            _FULL.pop(tenant_id, None)
+            return
+        if len(_FULL) >= _MOST_FULL:
+            _FULL.clear()
+        _FULL[tenant_id] = now + _FULL_FOR
+    raise TooManyKeys(retry_after=_FULL_FOR.total_seconds())
 
 
 async def settle(tx: Tx, done: Claim, answer: Answer) -> bool:
