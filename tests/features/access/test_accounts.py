@@ -14,7 +14,7 @@ from isthmus.engine.db import Database
 from isthmus.features import access
 from isthmus.features.access import Hasher, SessionAuthenticator, SignIn, Wanted
 from isthmus.features.access.model import accounts as model
-from isthmus.features.access.service import accounts, hashing, proving
+from isthmus.features.access.service import accounts, hashing, linking, proving
 from isthmus.features.access.service.hashing import NOBODY, is_old
 from isthmus.features.access.store import accounts as accounts_store
 from isthmus.http import Credentials, RequestFacts
@@ -440,6 +440,11 @@ async def test_MA_05_an_admin_who_is_none_any_more_changes_nobody(system: System
         access.change_roles(late, other.id, [USER]),
         access.remove_member(late, other.id),
         access.invite(late, "third@example.com", [TENANT_ADMIN]),
+        access.offer_reset(late, other.id),
+        access.remove_factor(late, other.id),
+        linking.unlink_of(late, other.id, "lgn_any"),
+        access.limit_account(late, "https://elsewhere.example", "somebody", [USER]),
+        access.free_account(late, "acc_any"),
     ):
         with pytest.raises(PermissionDenied):
             await act

@@ -75,7 +75,7 @@ async def invite(scope: Scope, email: str, roles: Collection[str]) -> Shown:
     shown = Secret(model.INVITATION + ids.base62(model.RANDOM_LETTERS))
     until = scope.now + scope.part(Settings).invitation_life
     async with scope.tx() as tx:
-        await _check_still(scope, tx)
+        await check_still(scope, tx)
         if not await store.insert_user(tx, made, invitation=model.digest(shown), until=until):
             raise EmailTaken
         tx.emit(MemberInvited(subject=made.id, after=_told(made)))
@@ -209,7 +209,7 @@ def _roles(scope: Scope, roles: Collection[str]) -> tuple[str, ...]:
     return model.read_roles(roles, of_deployment=scope.tenant_id == PLATFORM_TENANT)
 
 
-async def _check_still(scope: Scope, tx: Tx) -> None:
+async def check_still(scope: Scope, tx: Tx) -> None:
     """Raise PermissionDenied for an admin who is none any more since the request came in (MA-05)."""
     if not scope.principal.session:
         return
@@ -222,7 +222,7 @@ async def _check_still(scope: Scope, tx: Tx) -> None:
 
 async def other(scope: Scope, tx: Tx, user_id: str) -> User:
     """A member whom the caller is about to change. Raises MemberNotFound, NotYourself, PermissionDenied."""
-    await _check_still(scope, tx)
+    await check_still(scope, tx)
     found = await store.user(tx, user_id)
     if found is None or found.status is UserStatus.REMOVED:
         raise MemberNotFound

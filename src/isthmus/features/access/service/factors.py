@@ -15,6 +15,7 @@ from isthmus.features.access.errors import (
 from isthmus.features.access.events import SecondFactorAdded, SecondFactorRemoved
 from isthmus.features.access.model import factors as model
 from isthmus.features.access.service import proving, sessions
+from isthmus.features.access.service.accounts import check_still
 from isthmus.features.access.store import accounts as accounts_store
 from isthmus.features.access.store import factors as store
 from isthmus.features.access.store import sessions as sessions_store
@@ -82,6 +83,8 @@ async def remove_factor(scope: Scope, user_id: str) -> None:
     machine takes it away so that they get another.
     """
     async with scope.tx() as tx:
+        if user_id != scope.principal.subject:
+            await check_still(scope, tx)
         found = await accounts_store.user(tx, user_id)
         if found is None:
             raise MemberNotFound

@@ -8,6 +8,7 @@ from isthmus.features.access.errors import IssuerAccountNotFound, NotYourself
 from isthmus.features.access.events import IssuerAccountFreed, IssuerAccountLimited
 from isthmus.features.access.model import issuers as model
 from isthmus.features.access.model.issuers import Account
+from isthmus.features.access.service.accounts import check_still
 from isthmus.features.access.service.keys import regrade
 from isthmus.features.access.service.tenants import TenantGuard
 from isthmus.features.access.settings import Settings
@@ -37,6 +38,7 @@ async def limit_account(scope: Scope, issuer: str, subject: str, roles: Collecti
         set_at=scope.now,
     )
     async with scope.tx() as tx:
+        await check_still(scope, tx)
         if await accounts_store.user(tx, subject) is not None:
             raise Invalid.field("subject", "This is a member; give it other roles at /api/tenant/members.")
         before = await store.account_of(tx, issuer, subject)
@@ -53,6 +55,7 @@ async def free_account(scope: Scope, account_id: str) -> None:
     Raises IssuerAccountNotFound, NotYourself.
     """
     async with scope.tx() as tx:
+        await check_still(scope, tx)
         found = await store.account(tx, account_id)
         if found is None:
             raise IssuerAccountNotFound

@@ -4,7 +4,7 @@ from isthmus.features.access.errors import MemberNotActive, MemberNotFound, Rese
 from isthmus.features.access.events import PasswordReset, PasswordResetOffered
 from isthmus.features.access.model import accounts as model
 from isthmus.features.access.model.accounts import UserStatus
-from isthmus.features.access.service.accounts import Shown, acting
+from isthmus.features.access.service.accounts import Shown, acting, check_still
 from isthmus.features.access.service.hashing import Hasher
 from isthmus.features.access.service.sessions import ISSUER
 from isthmus.features.access.settings import Settings
@@ -20,6 +20,7 @@ async def offer_reset(scope: Scope, user_id: str) -> Shown:
     shown = Secret(model.RESET + ids.base62(model.RANDOM_LETTERS))
     until = scope.now + scope.part(Settings).reset_life
     async with scope.tx() as tx:
+        await check_still(scope, tx)
         found = await accounts.user(tx, user_id)
         if found is None or found.status is UserStatus.REMOVED:
             raise MemberNotFound
