@@ -71,6 +71,19 @@ async def test_PA_10_parts_are_few_and_short(lab: MakeLab, parts: Sequence[bytes
     assert "form" in body["error"]["message"]
 
 
+@pytest.mark.parametrize("more", [{}, {"idempotency-key": "one-form-of-many"}], ids=["plain", "keyed"])
+async def test_a_form_that_no_disk_takes_is_no_mistake_of_its_sender(
+    lab: MakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    here = lab(routes())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    large = part("file", b"x" * 1_500_000, file="a.csv") + END
+    headers = here.signed() | {"content-type": f"multipart/form-data; boundary={_BOUNDARY}"} | more
+    answer = await here.call("POST", "/api/forms", content=large, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert "could not be stored" in answer.json()["error"]["message"]
+
+
 async def test_PA_10_a_hundred_thousand_parts_are_not_even_read(lab: MakeLab) -> None:
     taken = 0
 

@@ -17,7 +17,7 @@ from isthmus.http.idempotency import Requested, Taking, claim_of, digest_of_form
 from isthmus.http.lanes import Turn
 from isthmus.http.routes import ONCE, Declaration, DeclaredRoute, Work
 from isthmus.http.settings import HeavyClass
-from isthmus.kit.errors import Invalid
+from isthmus.kit.errors import Invalid, Unavailable
 from isthmus.scope import Scope
 
 _NOTHING = nullcontext()
@@ -91,8 +91,21 @@ async def _once_by_framework(route: DeclaredRoute, exchange: Exchange, request: 
     """A form is the same whatever stands between its parts; the framework reads it no second time."""
     if route.takes_json:
         return await _once(route, exchange, request.scope, await request.body(), work)
-    async with request.form() as form:
+    try:
+        form = await request.form()
+    except OSError as failure:
+        raise _unstored(failure) from failure
+    try:
         return await _once(route, exchange, request.scope, await digest_of_form(form), work)
+    finally:
+        await form.close()
+
+
+def _unstored(failure: OSError) -> Exception:
+    """What a form is that no disk takes; a line that breaks stays what it is."""
+    if isinstance(failure, ConnectionError | TimeoutError):
+        return failure
+    return Unavailable(f"What was sent could not be stored: {failure.strerror or 'disk error'}.")
 
 
 async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send) -> None:
@@ -104,6 +117,8 @@ async def _run_by_framework(route: DeclaredRoute, scope: AsgiScope, body: Capped
             # the framework hides why it could not read a form
             if body.refusal is not None:
                 raise body.refusal from None
+            if isinstance(refused.__cause__, OSError):
+                raise _unstored(refused.__cause__) from None
             if refused.status_code == 400:
                 raise Invalid(f"The form cannot be read: {refused.detail}") from None
             raise

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,9 +16,10 @@ from tests.house_database import Copy
 
 from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.db import Database, DatabaseUnavailable, Opening
+from isthmus.engine.queue import Postponed
 from isthmus.features import access
-from isthmus.features.uploads.errors import WrongPart
-from isthmus.features.uploads.service import receiving, running, strays
+from isthmus.features.uploads.errors import NoRoom, WrongPart
+from isthmus.features.uploads.service import managing, receiving, running, scratch, strays
 from isthmus.scope import Scope, System
 
 GOOD = b"product_id,title,sku,price,stock\r\np1,Tea,T-1,2.50,10\r\n"
@@ -120,3 +122,37 @@ async def test_bytes_of_tenants_that_this_database_does_not_know_are_left_alone(
         _aged(path, scope, timedelta(days=2))
     await strays.sweep(system)
     assert [path.parts[-3] for path in _files(tmp_path)] == ["ten_elsewhere"]
+
+
+async def test_an_upload_whose_copy_finds_no_place_says_so_and_goes_on_once_there_is_one(
+    scope: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = await given.sent(scope, GOOD)
+    with monkeypatch.context() as full:
+        full.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        with pytest.raises(Postponed):
+            await running.work(scope, sent.id)
+        with pytest.raises(NoRoom):
+            await managing.preview(scope, given.wish("products.csv"), given.pieces(GOOD))
+    waiting = await receiving.upload(scope, sent.id)
+    assert (waiting.state, waiting.error_code, waiting.deaths) == ("running", "STORAGE_FULL", 0)
+    assert "goes on by itself" in str(waiting.error_message)
+    await running.work(scope, sent.id)
+    ended = await receiving.upload(scope, sent.id)
+    assert (ended.state, ended.created, ended.error_code) == ("succeeded", 1, None)
+
+
+async def test_copies_that_killed_workers_left_are_removed_and_those_of_living_ones_stay(
+    scope: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "isthmus-upload-dead"
+    left.mkdir()
+    (left / "sent").write_bytes(GOOD)
+    with scratch.folder() as living:
+        scratch.sweep(scope.now)
+        assert left.exists()
+        for path in (left, living):
+            os.utime(path, (0, 0))
+        scratch.sweep(scope.now)
+        assert (left.exists(), living.exists()) == (False, True)

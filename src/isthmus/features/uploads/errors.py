@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from isthmus.kit.errors import Conflict, Invalid, NotFound, Problem
+from isthmus.kit.errors import Conflict, Invalid, NotFound, Problem, Unavailable
 
 
 class UploadNotFound(NotFound):
@@ -10,6 +10,15 @@ class UploadNotFound(NotFound):
 
     List the uploads to find its id.
     """
+
+
+class NoRoom(Unavailable):
+    """There is no place for a copy of the file, which is needed to read it.
+
+    Make room in the folder for temporary files; an upload that waits for it goes on by itself.
+    """
+
+    code: ClassVar[str] = "STORAGE_FULL"
 
 
 class UnreadableFile(Problem):

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import tempfile
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from isthmus.features.uploads.events import MappingRemoved, MappingSaved, Upload
 from isthmus.features.uploads.model.cells import Numbers
 from isthmus.features.uploads.model.shaping import Refused, RowError, Terms
 from isthmus.features.uploads.model.upload import OPEN, Phase, State, Upload, UploadFilter, UploadMode, event_body
-from isthmus.features.uploads.service import formats, receiving
+from isthmus.features.uploads.service import formats, receiving, scratch
 from isthmus.features.uploads.service.reading import Plan, groups, planned
 from isthmus.features.uploads.service.receiving import Wish
 from isthmus.features.uploads.service.running import JOB
@@ -86,15 +85,18 @@ async def cancel(scope: Scope, upload_id: str) -> Upload:
 
 
 async def preview(scope: Scope, wish: Wish, content: AsyncIterable[bytes]) -> Preview:
-    """Read the beginning of a file and keep nothing of it. Raises MappingNeeded, UnreadableFile, WrongMapping."""
+    """Read the beginning of a file and keep nothing of it.
+
+    Raises MappingNeeded, UnreadableFile, WrongMapping, NoRoom.
+    """
     async with scope.tx() as tx:
         mapping = await receiving.mapping_of(tx, wish, await store.config(tx))
     form = formats.wanted(scope, wish.format, mapping)
     blobs = scope.part(FolderBlobs)
     blob = await blobs.put(scope.tenant_id, content, limit=scope.part(Settings).size)
     try:
-        with tempfile.TemporaryDirectory(prefix="isthmus-upload-") as folder:
-            place, source, _ = await spooled(scope, [blob.id], Path(folder))
+        with scratch.folder() as folder:
+            place, source, _ = await spooled(scope, [blob.id], folder)
             plan = await asyncio.to_thread(planned, place, source, formats.known(scope), form)
             terms = Terms(wish.currency or scope.part(Settings).currency, Numbers(wish.decimal))
             products, wrong = await asyncio.to_thread(_first, place, plan, terms)

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import tempfile
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,18 +14,19 @@ import msgspec
 
 from isthmus.connect.keeping import Written
 from isthmus.connect.shapes import Listing, ListingStatus
+from isthmus.engine.queue import Postponed
 from isthmus.features import orders, records
 from isthmus.features.orders import OrderItem
 from isthmus.features.records import ListingItem
 from isthmus.features.uploads import store
-from isthmus.features.uploads.errors import RowsRefused
+from isthmus.features.uploads.errors import NoRoom, RowsRefused
 from isthmus.features.uploads.events import UploadCancelled, UploadFailed, UploadFinished
 from isthmus.features.uploads.model.cells import Numbers
 from isthmus.features.uploads.model.formats import ORDERS
 from isthmus.features.uploads.model.grouping import Group
 from isthmus.features.uploads.model.shaping import Refused, RowError, Shape, Terms
 from isthmus.features.uploads.model.upload import Phase, State, Step, Upload, UploadMode, event_body
-from isthmus.features.uploads.service import formats, ordering
+from isthmus.features.uploads.service import formats, ordering, scratch
 from isthmus.features.uploads.service.reading import Plan, groups, planned
 from isthmus.features.uploads.service.spooling import spooled
 from isthmus.features.uploads.settings import Settings
@@ -36,6 +37,8 @@ T = TypeVar("T")
 JOB: Final = "uploads.run"
 #: A worker that died this often with the same upload does so again.
 _DEATHS: Final = 3
+#: How soon one looks whether a full disk has room again.
+_FULL: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +87,20 @@ async def work(scope: Scope, upload_id: str) -> None:
 
 async def _carried(scope: Scope, upload: Upload, settings: Settings) -> None:
     try:
-        with tempfile.TemporaryDirectory(prefix="isthmus-upload-") as folder:
+        with scratch.folder() as folder:
             beat = asyncio.create_task(_beat(scope, upload, settings), name=f"beat {upload.id}")
             try:
-                await _passes(scope, upload, settings, Path(folder))
+                await _passes(scope, upload, settings, folder)
             finally:
                 beat.cancel()
                 await asyncio.gather(beat, return_exceptions=True)
     except _Stop as stop:
         if stop.wanted:
             await _end(scope, upload, State.CANCELLED)
+    except NoRoom as full:
+        async with scope.tx() as tx:
+            await store.put_off(tx, upload, (full.code, f"{full.message} It goes on by itself once there is."))
+        raise Postponed(_FULL) from full
     except Unavailable:
         await _hand_back(scope, upload)
         raise
@@ -164,8 +171,7 @@ async def _pass(scope: Scope, upload: Upload, settings: Settings, file: tuple[Pa
                     share = _share(plan, bought[-1], opened.tell(), size)
                     failed += await _orders(scope, upload, settings, (plan, bought, reading, share))
             return failed
-        scratch = place.with_name(f"rows-{upload.phase}")
-        with closing(groups(opened, plan, terms, at, scratch)) as found:
+        with closing(groups(opened, plan, terms, at, place.with_name(f"rows-{upload.phase}"))) as found:
             while drawn := await asyncio.to_thread(_drawn, found, settings.page):
                 share = _share(plan, drawn[-1][1], opened.tell(), size)
                 failed += await _page(scope, upload, settings, (drawn, reading, share))

@@ -1,10 +1,12 @@
 """Bytes that no upload names, since a process died between the file and the database: kept for a day, then removed."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
 from isthmus.engine.blobs import FolderBlobs
 from isthmus.features import access
+from isthmus.features.uploads.service import scratch
 from isthmus.features.uploads.store.strays import named
 from isthmus.scope import Scope, System
 
@@ -14,7 +16,11 @@ _AT_ONCE: Final = 1_000
 
 
 async def sweep(system: System) -> None:
-    """Remove them, of tenants that this database knows: a folder of another one is left alone."""
+    """Remove them, of tenants that this database knows: a folder of another one is left alone.
+
+    Copies that a killed worker made of them go too.
+    """
+    await asyncio.to_thread(scratch.sweep, system.now)
     blobs = system.engine.part(FolderBlobs)
     for tenant_id in sorted(await access.live_tenants(system, await blobs.tenants())):
         await sweep_of(system.scope(tenant_id, "uploads"))

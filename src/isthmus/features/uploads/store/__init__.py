@@ -32,5 +32,6 @@ from isthmus.features.uploads.store.working import finish as finish
 from isthmus.features.uploads.store.working import foresee_nothing as foresee_nothing
 from isthmus.features.uploads.store.working import hand_back as hand_back
 from isthmus.features.uploads.store.working import hold as hold
+from isthmus.features.uploads.store.working import put_off as put_off
 from isthmus.features.uploads.store.working import stalled as stalled
 from isthmus.features.uploads.store.working import waiting as waiting

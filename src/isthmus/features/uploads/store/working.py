@@ -31,6 +31,9 @@ _CLAIM = statement(
         # A lease that ran out was not given back: its worker died.
         deaths=_u.deaths + case((_u.lease_until.is_(None), 0), else_=1),
         lease_until=LEASE,
+        # what it waited for
+        error_code=None,
+        error_message=None,
         started_at=case((_u.started_at.is_(None), cast(bindparam("now"), _TIME)), else_=_u.started_at),
         changed_at=NOW,
     )
@@ -78,6 +81,16 @@ _WAITING = statement(
     .limit(1)
 )
 _BEAT = statement(update(UPLOADS).where(*MINE).values(lease_until=LEASE))
+_PUT_OFF = statement(
+    update(UPLOADS)
+    .where(*MINE)
+    .values(
+        lease_until=None,
+        error_code=bindparam("error_code"),
+        error_message=bindparam("error_message"),
+        changed_at=NOW,
+    )
+)
 _HAND_BACK = statement(update(UPLOADS).where(*MINE).values(lease_until=None))
 _DESCRIBE = statement(
     update(UPLOADS).where(*MINE).values({name: bindparam(name) for name in ("kind", "encoding", "format", "digest")})
@@ -165,6 +178,12 @@ async def beat(tx: Tx, upload: Upload, lease: timedelta) -> None:
 async def hand_back(tx: Tx, upload: Upload) -> None:
     """Give the upload back to whoever takes it next."""
     await tx.execute(_HAND_BACK, **_keys(tx, upload))
+
+
+async def put_off(tx: Tx, upload: Upload, error: tuple[str, str]) -> None:
+    """Give it back until something of ours is mended, and say what."""
+    code, message = error
+    await tx.execute(_PUT_OFF, **_keys(tx, upload), error_code=code, error_message=message)
 
 
 async def describe(tx: Tx, upload: Upload, source: Source, form: str, digest: str) -> None:
