@@ -54,6 +54,15 @@ async def test_a_listing_shows_its_record_its_variants_and_on_request_what_was_s
     assert (await edge.get(f"/api/listings/{three['id']}", query={"include": "raw"})).json()["raw"] == "<html>"
 
 
+async def test_prices_are_written_in_digits_however_round_they_are(edge: Edge, database: Database) -> None:
+    round_ = given.listing("round", given.variant("r1", "R", price="50000"), given.variant("r2", "S", price="20000000"))
+    await given.write(given.scope(given.engine(database), "ten_round"), round_)
+    [product] = (await edge.get("/api/products", tenant="ten_round")).json()["items"]
+    assert (product["price"], product["listings"][0]["price"]) == ("50000", "50000")
+    shown = (await edge.get(f"/api/listings/{product['listings'][0]['id']}", tenant="ten_round")).json()
+    assert [(one["price"], one["listPrice"]) for one in shown["variants"]] == [("50000",) * 2, ("20000000",) * 2]
+
+
 async def test_CP_02_html_from_outside_is_shown_without_anything_that_runs(edge: Edge) -> None:
     three = (await edge.get("/api/listings", query={"connectionId": "con_two"})).json()["items"][0]
     record = (await edge.get(f"/api/listings/{three['id']}")).json()["record"]

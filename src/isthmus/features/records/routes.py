@@ -64,8 +64,8 @@ class VariantOut(Answer, frozen=True, kw_only=True):
     title: str | None
     status: str
     currency: str | None
-    price: Decimal | None
-    list_price: Decimal | None
+    price: _Price | None
+    list_price: _Price | None
     stock: int | None
     duplicate_sku: bool
 
@@ -89,7 +89,7 @@ class ProductOut(Answer, frozen=True, kw_only=True):
     sku: str | None
     status: str
     currency: str | None
-    price: Decimal | None
+    price: _Price | None
     stock: int | None
     version: int
     created_at: datetime

@@ -19,7 +19,7 @@ _p, _l, _v = PRODUCTS.c, LISTINGS.c, VARIANTS.c
 _Condition = Callable[[], ColumnElement[bool]]
 
 # A list is read far more often than a listing, and each value of it costs: times most of all, of which it has one, and
-# prices, which go out as text and so are text from here on.
+# prices, which go out as text and so are text from here on: as numbers, 50000 would go out as 5E+4.
 _SHOWN = (
     _l.id,
     _l.product_id,
@@ -43,7 +43,7 @@ _PRODUCT_SHOWN = (
     _p.sku,
     _p.status,
     _p.currency,
-    _p.price,
+    cast(_p.price, Text).label("price"),
     _p.stock,
     _p.version,
     _p.created_at,
@@ -128,7 +128,8 @@ _LISTINGS_OF = statement(
 )
 _VARIANTS_OF = statement(
     select(
-        _v.id, _v.external_id, _v.sku, _v.barcode, _v.title, _v.status, _v.currency, _v.price, _v.list_price, _v.stock
+        *(_v.id, _v.external_id, _v.sku, _v.barcode, _v.title, _v.status, _v.currency),
+        *(cast(_v.price, Text).label("price"), cast(_v.list_price, Text).label("list_price"), _v.stock),
     )
     .where(_v.tenant_id == bindparam("tenant_id"), _v.listing_id == bindparam("listing_id"))
     .order_by(_v.position, _v.id)
