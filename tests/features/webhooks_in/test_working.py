@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -481,6 +481,41 @@ async def test_RL_08_a_replay_goes_behind_live_traffic_and_hands_out_no_more_tha
     assert (await replaying.cancel(narrow, id_))["state"] == "cancelled"
     await replaying.carry_on(narrow, id_)
     assert (await replaying.replay(narrow, id_))["done"] == 10
+
+
+class _Paused(ManualClock):
+    """A clock that notes how long is slept, and does something at the second sleep."""
+
+    def __init__(self, start: datetime, then: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(start)
+        self.slept: list[float] = []
+        self._then = then
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await super().sleep(seconds)
+        if len(self.slept) == 2:
+            await self._then()
+
+
+async def test_RL_08_a_replay_hands_out_a_second_s_worth_in_pieces_and_none_more_once_it_is_stopped(
+    world: World, database: Database
+) -> None:
+    async def stop() -> None:
+        if len(ids) == 1:
+            await replaying.cancel(narrow, ids[0])
+
+    clock, ids = _Paused(world.system.now, stop), list[str]()
+    parts = {kind: one for kind, one in world.system.engine.parts.items() if kind is not Settings}
+    narrow = given.world(database, clock, parts, replays_per_second=10).scope("ten_one")
+    await pushed(world, *(news(111, code=3, number=n) for n in range(12)))
+    await world.work("ten_one")
+    for handed_out, pauses in ((4, 2), (8, 4)):
+        clock.slept.clear()
+        ids.append(str((await replaying.begin(narrow, every(world)))["id"]))
+        await replaying.carry_on(narrow, ids[-1])
+        assert (await replaying.replay(narrow, ids[-1]))["done"] == handed_out
+        assert clock.slept == [0.2] * pauses
 
 
 async def test_what_had_nowhere_to_go_is_counted_and_routed_anew_in_one_call_once_its_account_is_connected(

@@ -23,6 +23,8 @@ from isthmus.scope import Scope, System
 
 REPLAY = "webhooks_in.replay"
 _PAUSE = timedelta(seconds=1)
+#: In how many parts a second's worth is handed out.
+_PIECES = 5
 _MOST = 100
 #: Behind all live traffic.
 _LANE = -1
@@ -110,28 +112,56 @@ async def cancel(scope: Scope, id_: str) -> Mapping[str, Any]:
 
 
 async def carry_on(scope: Scope, id_: str) -> None:  # house: silent - a step of what was announced
-    """Hand out one second's worth, and come back for the next.
+    """Hand out one second's worth, a few at a time, and come back for the next.
 
     Nothing is handed out while what was handed out before still waits, so that live deliveries of the same handler
     stand behind a few of these and not behind all.
     """
-    limit = scope.part(Settings).replays_per_second
+    each_second = scope.part(Settings).replays_per_second
+    pieces = min(_PIECES, each_second)
     lent = await planning.lent(scope)
+    for piece in range(pieces):
+        if piece:
+            await scope.clock.sleep(_PAUSE.total_seconds() / pieces)
+        few = each_second * (piece + 1) // pieces - each_second * piece // pieces
+        share = _Piece(few, max(1, _LOOKED // pieces), piece == 0, piece == pieces - 1 or _is_stopping(scope))
+        if not await _hand_out(scope, id_, lent, share):
+            return
+
+
+def _is_stopping(scope: Scope) -> bool:
+    return scope.engine.queue.stopping.is_set()
+
+
+class _Piece(NamedTuple):
+    """How many are handed out at one go, of how many that are looked at."""
+
+    few: int
+    looked: int
+    #: The first of a second sees whether what went before is worked off, the last comes back for more.
+    first: bool
+    last: bool
+
+
+async def _hand_out(scope: Scope, id_: str, lent: Mapping[str, planning.Expressions], piece: _Piece) -> bool:
+    """Hand out a piece; whether the next one may follow."""
+    limit = scope.part(Settings).replays_per_second
     async with scope.tx() as tx:
         found = await store.replay(tx, scope.tenant_id, id_, locked=True)
         if found is None or found["state"] != "running":
-            return
-        if await tasks.untried(tx, scope.tenant_id, found["place"], 2 * limit) >= limit:
+            return False
+        if piece.first and await tasks.untried(tx, scope.tenant_id, found["place"], 2 * limit) >= limit:
             await _later(scope, tx, REPLAY, id_, _PAUSE)
-            return
-        step = await _step(scope, tx, found, limit)
+            return False
+        step = await _step(scope, tx, found, piece)
         wakes = await _begun(scope, tx, step.rows, lent) if step.rows else []
         state, done_at = ("running", None) if step.more else ("done", scope.now)
         await store.update_replay(tx, scope.tenant_id, id_, step.place, len(step.rows), state, done_at)
         for job, key in wakes:
             await _later(scope, tx, job, key)
-        if step.more:
-            await _later(scope, tx, REPLAY, id_, _PAUSE)
+        if step.more and piece.last:
+            await _later(scope, tx, REPLAY, id_, _PAUSE / _PIECES)
+    return step.more and not piece.last
 
 
 async def _begun(
@@ -156,15 +186,15 @@ class _Step(NamedTuple):
     more: bool
 
 
-async def _step(scope: Scope, tx: Tx, found: Mapping[str, Any], limit: int) -> _Step:
+async def _step(scope: Scope, tx: Tx, found: Mapping[str, Any], piece: _Piece) -> _Step:
     """The next deliveries, of a stretch that is looked at in one go; how far that reached, and whether it goes on."""
     wanted, place, end = _filters(found["filters"]), str(found["place"]), str(found["last"])
-    last, more = await store.stretch(tx, scope.tenant_id, wanted, place, _LOOKED)
+    last, more = await store.stretch(tx, scope.tenant_id, wanted, place, piece.looked)
     if last is None or place >= end:
         return _Step((), place, more=False)
     reached = min(last, end)
-    rows = await store.replayable(tx, scope.tenant_id, wanted, (place, reached), limit)
-    if len(rows) == limit:
+    rows = await store.replayable(tx, scope.tenant_id, wanted, (place, reached), piece.few)
+    if len(rows) == piece.few:
         return _Step(rows, str(rows[-1]["id"]), more=True)
     return _Step(rows, reached, more=more and reached < end)
 
