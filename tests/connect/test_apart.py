@@ -30,7 +30,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(home))
         patch.setenv("ISTHMUS_MASTER_KEY", "never to be seen")
-        with given.lodged(home, given.quick()) as lodged:
+        with given.lodged(home, given.settings()) as lodged:
             yield lodged
 
 
@@ -38,11 +38,12 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
 def rested(known: Known) -> None:
     """No test waits for the crashes of another."""
     known[2].advance(1_000)
+    known[0].running()
 
 
 async def test_PL_05_the_kernel_stands_around_it(known: Known) -> None:
     """Demanded by default; a machine without these walls would refuse to start."""
-    assert "kernel" in known[0].start().walls
+    assert "kernel" in known[0].running().walls
 
 
 @pytest.mark.parametrize(
@@ -85,8 +86,6 @@ async def test_PL_05_it_is_never_imported_here(known: Known) -> None:
         ("death", "its process ended"),
         ("large", "a frame of 1073741824 bytes"),
         ("nonsense", "a frame that cannot be read"),
-        ("silence", "it said nothing for 1 s"),
-        ("busy", "it said nothing for 1 s"),
         ("flood", "more than 32 requests at once"),
     ],
 )
@@ -105,15 +104,31 @@ async def test_PL_05_a_failure_of_its_code_is_a_failure_of_the_call(known: Known
         assert "words of its own" not in str(caught.value)
 
 
-def test_PL_05_an_endless_mapping_is_ended_as_in_our_own_process(known: Known) -> None:
-    with pytest.raises(Endless) as caught:
-        known[1].map_listing(RawRecord("1", b"endless"), Account("1"))
-    assert isinstance(caught.value, Overrun)
+async def test_PL_05_what_finds_no_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with given.lodged(tmp_path, given.impatient()) as lodged:
+        with pytest.raises(Endless, match=r"it computed for more than 0\.5 s") as caught:
+            lodged[1].map_listing(RawRecord("1", b"endless"), Account("1"))
+        assert isinstance(caught.value, Overrun)
+        for deed in ("silence", "busy"):
+            lodged[2].advance(1_000)
+            async with given.lodging(lodged) as lodging:
+                with pytest.raises(Crashed, match=r"it said nothing for 0\.5 s"):
+                    await lodging.deed(deed)
 
 
 def test_PL_05_a_mapping_that_ends_the_process_is_a_failure_of_the_record(known: Known) -> None:
     with pytest.raises(Crashed, match="its process ended"):
         known[1].map_listing(RawRecord("1", b"death"), Account("1"))
+
+
+def test_a_computation_waits_for_no_start(known: Known) -> None:
+    known[0].running().end("killed")
+    known[2].advance(1_000)
+    with pytest.raises(Crashed, match="is started again") as caught:
+        known[1].map_listing(RawRecord("1", b"{}"), Account("1"))
+    assert caught.value.retry_safe
+    assert known[0].running().alive
 
 
 def test_PL_05_what_is_no_listing_is_refused(known: Known) -> None:
@@ -195,7 +210,7 @@ def test_PL_05_what_fails_while_it_is_loaded_is_named(
     monkeypatch.syspath_prepend(str(tmp_path))
     (folder / "__init__.py").write_text(line)
     with pytest.raises(Unready, match=r"cannot run in a process of its own: (PermissionError|its process|ValueError)"):
-        Cell(Lodger(given.LODGED, given.LODGED, folder), given.quick()).start()
+        Cell(Lodger(given.LODGED, given.LODGED, folder), given.settings()).running()
 
 
 def test_PL_05_walls_that_are_demanded_and_missing_refuse_the_start(
@@ -206,20 +221,20 @@ def test_PL_05_walls_that_are_demanded_and_missing_refuse_the_start(
     stranger.write_text(
         f"#!{sys.executable}\nimport os, struct, sys\n"
         "import msgspec\n"
-        "body = msgspec.msgpack.encode(['Ready', [], [], ['language']])\n"
+        "body = msgspec.msgpack.encode(['Standing', ['language']])\n"
         "os.write(int(sys.argv[6 + 1]), struct.pack('>I', len(body)) + body)\n"
         "os.read(int(sys.argv[6 + 1]), 1 << 20)\n"
     )
     stranger.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(stranger))
-    cell = Cell(Lodger("far_shop", "far_shop", tmp_path), given.quick(walls="kernel"))
+    cell = Cell(Lodger("far_shop", "far_shop", tmp_path), given.settings(walls="kernel"))
     with pytest.raises(WallsMissing, match="these walls only: language"):
-        cell.start()
+        cell.running()
 
 
 async def test_the_process_ends_with_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    with given.lodged(tmp_path, given.quick()) as lodged:
+    with given.lodged(tmp_path, given.settings()) as lodged:
         pid = lodged[0].running().pid
         async with given.lodging(lodged) as lodging:
             call = asyncio.create_task(lodging.deed("silence"))
@@ -231,8 +246,11 @@ async def test_the_process_ends_with_the_platform(tmp_path: Path, monkeypatch: p
         os.kill(pid, 0)
     with pytest.raises(Crashed, match="ended with the platform"):
         lodged[1].map_listing(RawRecord("1", b"{}"), Account("1"))
+    async with given.lodging(lodged) as lodging:
+        with pytest.raises(Crashed, match="ended with the platform"):
+            await lodging.deed("environment")
 
 
 def test_signing_in_stays_here(known: Known) -> None:
     """Its answers hold tokens, so nothing of them is judged there."""
-    assert not set(known[0].start().abilities) & {"consent_url", "exchange", "refresh", "revoke", "attach"}
+    assert not set(known[0].running().ready.abilities) & {"consent_url", "exchange", "refresh", "revoke", "attach"}

@@ -1,5 +1,6 @@
 """Third-party connectors: one that leaves signing in to its manifest's facts, and others that mean no good."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -166,7 +167,7 @@ class BadNeighbour(Declared):
         await asyncio.sleep(3600)
 
     async def _flood(self, session):
-        await asyncio.gather(*(session.clock.sleep(60) for _ in range(100)))
+        await asyncio.gather(*(session.client.get("/slow") for _ in range(100)))
 
     async def _elsewhere(self, session):
         await session.client.get("https://evil.example/")
@@ -199,16 +200,15 @@ def hostile(home: Path) -> Path:
     return folder
 
 
-def quick(**given: object) -> Settings:
-    """Bounds that are met soon, and whatever walls this machine has."""
-    known: dict[str, Any] = {
-        "connectors": ("*",),
-        "walls": "language",
-        "memory_mb": 256,
-        "silent_seconds": timedelta(seconds=1),
-        "pure_seconds": timedelta(seconds=0.6),
-    }
-    return Settings(**{**known, **given})
+def settings(**given: Any) -> Settings:
+    """Bounds that a slow machine does not meet, and whatever walls this one has."""
+    patience = {"silent_seconds": timedelta(seconds=60), "pure_seconds": timedelta(seconds=60)}
+    return Settings(**{"connectors": ("*",), "walls": "language", "memory_mb": 256, **patience, **given})
+
+
+def impatient() -> Settings:
+    """Bounds that are met soon."""
+    return settings(silent_seconds=timedelta(seconds=0.5), pure_seconds=timedelta(seconds=0.5))
 
 
 @dataclass
@@ -246,7 +246,7 @@ def lodged(home: Path, settings: Settings) -> Iterator[tuple[Cell, Connector, Ma
     manifest = read(folder / "manifest.toml")
     cell = Cell(Lodger(LODGED, LODGED, folder), settings, clock)
     try:
-        yield cell, away(manifest, cell, facts_of(manifest), cell.start()), clock
+        yield cell, away(manifest, cell, facts_of(manifest), cell.running().ready), clock
     finally:
         cell.close()
 
@@ -256,7 +256,9 @@ async def lodging(known: tuple[Cell, Connector, ManualClock]) -> AsyncIterator[L
     """A session for it."""
     cell, connector, clock = known
 
-    def answer(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
+        if request.path == "/slow":
+            await asyncio.sleep(30)
         status = 404 if request.path == "/missing" else 200
         return Response(status, {"Content-Type": "text/plain"}, repr(dict(request.headers)).encode())
 

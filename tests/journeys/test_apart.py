@@ -1,5 +1,6 @@
 """A third party's connector in a process of its own, in a whole deployment (PL-05)."""
 
+import contextlib
 import importlib
 import os
 import signal
@@ -19,10 +20,11 @@ PRODUCTS = 12
 def _child() -> int:
     """The one process that this one has started for a connector."""
     own = os.getpid()
-    for place in Path("/proc").iterdir():
-        words = (place / "cmdline").read_bytes() if place.name.isdecimal() else b""
-        if b"isthmus.connect.apart.inside" in words and f"\nPPid:\t{own}\n" in (place / "status").read_text():
-            return int(place.name)
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # one that has just ended
+            words = (place / "cmdline").read_bytes()
+            if b"isthmus.connect.apart.inside" in words and f"\nPPid:\t{own}\n" in (place / "status").read_text():
+                return int(place.name)
     raise AssertionError("no process of a connector")
 
 

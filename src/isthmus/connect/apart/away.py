@@ -102,7 +102,7 @@ class Away:
         if _signing_in.get():
             return self._facts.classify(response)
         method, url = self._unsigned(response.request)
-        answer = wire.sent_answer(response, method, url, hidden(response.content))
+        answer = wire.sent_answer(response, method, url, hidden)
         return wire.failure_of(self._cell.compute(wire.CLASSIFY, answer))
 
     def _unsigned(self, request: Request | None) -> tuple[str, str]:

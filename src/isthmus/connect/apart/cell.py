@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 import msgspec
@@ -35,10 +36,8 @@ class Cell:
         self._numbers, self._crashes = itertools.count(1), 0
         self._started, self._rest = 0.0, 0.0
         self._closed = False
-
-    def start(self) -> frames.Ready:
-        """Start it unless it runs; what it said of itself. Raises Unready, WallsMissing, Crashed."""
-        return self.running().ready
+        #: Starts it and sends to it, so that neither a slow start nor a full pipe keeps anybody else's work waiting.
+        self._hands = ThreadPoolExecutor(1, f"connector {lodger.id}")
 
     def close(self) -> None:
         """End it for good."""
@@ -47,6 +46,7 @@ class Cell:
             process, self._process = self._process, None
         if process is not None:
             process.close("the platform ends")
+        self._hands.shutdown(wait=False, cancel_futures=True)
 
     def running(self) -> Process:
         """The process, started if it must be. Raises Unready, WallsMissing, Crashed."""
@@ -55,7 +55,7 @@ class Cell:
             if known is not None and known.alive:
                 return known
             if self._closed:
-                raise Crashed(f"The process of {self.lodger.id!r} has ended with the platform.", retry_safe=True)
+                raise self._over()
             if known is not None:
                 self._process = None
                 self._count(now, lasted=now - self._started)
@@ -78,7 +78,9 @@ class Cell:
         that has not the form it should have.
         """
         packed, seconds = msgspec.msgpack.encode(arguments), self._settings.pure_seconds.total_seconds()
-        process = self._usable()
+        process = self._alive()
+        if process is None:
+            raise self._woken()
         call = frames.Call(0, function.name, packed, self._clock.now())
         try:
             said = process.compute(call, seconds)
@@ -108,9 +110,13 @@ class Cell:
         Raises what the connector raises, Crashed, and msgspec's errors for a result of another form.
         """
         packed = msgspec.msgpack.encode(arguments)
-        process = await asyncio.to_thread(self._usable)
+        process = self._alive()
+        if process is None:
+            if self._closed:
+                raise self._over()
+            process = await asyncio.get_running_loop().run_in_executor(self._hands, self._usable)
         number = next(self._numbers)
-        talk = self._talks[number] = Talk(session, process, self._settings)
+        talk = self._talks[number] = Talk(session, process, self._settings, self._hands)
         try:
             result = await talk.hold(frames.Call(number, function.name, packed, session.clock.now()))
         except Crashed as error:
@@ -120,6 +126,22 @@ class Cell:
         finally:
             self._talks.pop(number, None)
         return function.result.decode(result)
+
+    def _alive(self) -> Process | None:
+        process = self._process
+        return process if process is not None and process.alive else None
+
+    def _woken(self) -> Crashed:
+        """Have it started for the next one who needs it: a computation waits for no start."""
+        try:
+            self._hands.submit(self._usable)
+        except RuntimeError:
+            return self._over()
+        message = f"The process of {self.lodger.id!r} has crashed and is started again."
+        return Crashed(message, retry_safe=True, retry_after=1.0)
+
+    def _over(self) -> Crashed:
+        return Crashed(f"The process of {self.lodger.id!r} has ended with the platform.", retry_safe=True)
 
     def _usable(self) -> Process:
         """As `running`, for calls: what the settings cannot mend any more is a crash. Raises Crashed."""

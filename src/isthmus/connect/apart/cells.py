@@ -57,9 +57,9 @@ class Cells:
         if known is not None:
             known.close()
         self._cells[manifest.id] = cell
-        ready = cell.start()
-        self.walls[manifest.id] = ready.walls
-        return away(manifest, cell, facts, ready)
+        process = cell.running()
+        self.walls[manifest.id] = process.walls
+        return away(manifest, cell, facts, process.ready)
 
     def close(self) -> None:
         """End every process."""

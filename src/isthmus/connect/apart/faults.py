@@ -59,7 +59,7 @@ def _short(said: str) -> str:
 
 
 def _reply(error: PlatformError) -> Answer | None:
-    return sent_answer(error.reply, "GET", "", error.reply.content) if isinstance(error.reply, Response) else None
+    return sent_answer(error.reply, "GET", "") if isinstance(error.reply, Response) else None
 
 
 def _named(error: BaseException) -> str:

@@ -14,6 +14,8 @@ import msgspec
 
 #: Bytes of one frame, at most: a page of records, or an answer of a platform.
 LARGEST: Final = 32 * 1024 * 1024
+#: Bytes of the body of a request, at most.
+LARGEST_REQUEST: Final = 8 * 1024 * 1024
 _HEAD: Final = struct.Struct(">I")
 HEAD: Final = _HEAD.size
 _PIECE: Final = 256 * 1024
@@ -23,11 +25,11 @@ class Malformed(Exception):
     """The other side sent what is no frame, or one that is too large."""
 
 
-class _Frame(msgspec.Struct, frozen=True, tag=True, array_like=True):
+class Frame(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """Every frame says what it is."""
 
 
-class Begin(_Frame, frozen=True):
+class Begin(Frame, frozen=True):
     """The first frame: which connector, what it may read, of what it may see the names, and its memory."""
 
     package: str
@@ -37,7 +39,11 @@ class Begin(_Frame, frozen=True):
     memory_mb: int
 
 
-class Call(_Frame, frozen=True):
+class Load(Frame, frozen=True):
+    """The walls are high enough: the connector's code may run behind them."""
+
+
+class Call(Frame, frozen=True):
     """Call a function that may ask for requests; `arguments` are of its own schema."""
 
     number: int
@@ -46,7 +52,7 @@ class Call(_Frame, frozen=True):
     now: datetime
 
 
-class Stop(_Frame, frozen=True):
+class Stop(Frame, frozen=True):
     """Nobody waits for this call any more."""
 
     number: int
@@ -79,7 +85,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     answer: Answer | None = None
 
 
-class Told(_Frame, frozen=True):
+class Told(Frame, frozen=True):
     """What became of a request or a wait."""
 
     number: int
@@ -88,35 +94,40 @@ class Told(_Frame, frozen=True):
     fault: Fault | None = None
 
 
-class Ready(_Frame, frozen=True):
-    """The connector is loaded: what it can do, and which walls stand around it."""
+class Standing(Frame, frozen=True):
+    """Which walls stand: said before any of the connector's code runs, which could say anything."""
 
-    abilities: tuple[str, ...]
-    filters: tuple[str, ...]
     walls: tuple[str, ...]
 
 
-class Unloaded(_Frame, frozen=True):
+class Ready(Frame, frozen=True):
+    """The connector is loaded: what it can do."""
+
+    abilities: tuple[str, ...]
+    filters: tuple[str, ...]
+
+
+class Unloaded(Frame, frozen=True):
     """The connector could not be loaded."""
 
     reason: str
 
 
-class Done(_Frame, frozen=True):
+class Done(Frame, frozen=True):
     """A call's result, of its own schema."""
 
     number: int
     result: bytes
 
 
-class Failed(_Frame, frozen=True):
+class Failed(Frame, frozen=True):
     """A call ended in a failure."""
 
     number: int
     fault: Fault
 
 
-class Ask(_Frame, frozen=True):
+class Ask(Frame, frozen=True):
     """A request for the connection's client to make."""
 
     number: int
@@ -132,7 +143,7 @@ class Ask(_Frame, frozen=True):
     max_body: int | None = None
 
 
-class Nap(_Frame, frozen=True):
+class Nap(Frame, frozen=True):
     """A wait by the connection's clock."""
 
     number: int
@@ -140,8 +151,8 @@ class Nap(_Frame, frozen=True):
     seconds: float
 
 
-Down: TypeAlias = Begin | Call | Stop | Told
-Up: TypeAlias = Ready | Unloaded | Done | Failed | Ask | Nap
+Down: TypeAlias = Begin | Load | Call | Stop | Told
+Up: TypeAlias = Standing | Ready | Unloaded | Done | Failed | Ask | Nap
 _DOWN: Final = msgspec.msgpack.Decoder(Down)
 _UP: Final = msgspec.msgpack.Decoder(Up)
 

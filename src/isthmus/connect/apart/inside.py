@@ -47,13 +47,16 @@ class _Guest:
         if not isinstance(begin, frames.Begin):
             _leave(_BROKEN)
         held = walls.raise_around(begin.readable, begin.listable, begin.memory_mb)
+        await self._send(frames.Standing(held))
+        if not isinstance(await self._read(), frames.Load):
+            _leave(_BROKEN)
         try:
             self._connector = _loaded(begin)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's code does when it is imported
             await self._send(frames.Unloaded(f"{type(error).__name__}: {error}"[:500]))
             _leave(_BROKEN)
         threading.Thread(target=self._compute, name="computations", daemon=True).start()
-        await self._send(frames.Ready(_abilities(self._connector), _filters(self._connector), held))
+        await self._send(frames.Ready(_abilities(self._connector), _filters(self._connector)))
         while True:
             await self._take(await self._read())
 

@@ -9,6 +9,7 @@ import os
 import signal
 import site
 import socket
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -26,6 +27,7 @@ from isthmus.kit.clock import SYSTEM
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 5.0
+_SEND_SECONDS: Final = 10
 _BOOT: Final = (
     "import sys; sys.path[:] = sys.argv[3:]; "
     "from isthmus.connect.apart.inside import main; main(int(sys.argv[1]), int(sys.argv[2]))"
@@ -67,6 +69,8 @@ class Process:
         self._sending, self._computing = threading.Lock(), threading.Lock()
         self._ending = threading.Lock()
         self.ended = ""
+        #: Which walls stand around it.
+        self.walls: tuple[str, ...] = ()
         self._calls, far_calls = socket.socketpair()
         self._pure, far_pure = socket.socketpair()
         try:
@@ -99,27 +103,35 @@ class Process:
         readable, listable = self.lodger.places()
         begin = frames.Begin(self.lodger.package, str(self.lodger.folder), readable, listable, self._settings.memory_mb)
         try:
-            self._calls.sendall(frames.packed(begin))
-            said = frames.read_up(frames.receive(self._calls, lambda: until - SYSTEM.monotonic()))
+            standing = self._said(begin, until)
+            self.walls = standing.walls if isinstance(standing, frames.Standing) else ()
+            if self._settings.walls not in self.walls:
+                known = ", ".join(self.walls) or "none"
+                raise WallsMissing(f"The connector {self.lodger.id!r} would stand behind these walls only: {known}.")
+            said = self._said(frames.Load(), until)
         except (OSError, EOFError, frames.Malformed) as error:
             reason = f"its process ended or said nothing sensible within {_START_SECONDS:g} s"
             raise Unready(f"The connector {self.lodger.id!r} cannot run in a process of its own: {reason}.") from error
-        finally:
-            self._calls.settimeout(None)
+        self._calls.settimeout(None)
+        self._calls.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", _SEND_SECONDS, 0))
         if not isinstance(said, frames.Ready):
             reason = said.reason if isinstance(said, frames.Unloaded) else "it does not begin as it should"
             raise Unready(f"The connector {self.lodger.id!r} cannot run in a process of its own: {reason}")
-        if self._settings.walls not in said.walls:
-            raise WallsMissing(
-                f"The connector {self.lodger.id!r} would stand behind these walls only: {', '.join(said.walls)}."
-            )
         return said
 
+    def _said(self, frame: frames.Down, until: float) -> frames.Up:
+        self._calls.sendall(frames.packed(frame))
+        return frames.read_up(frames.receive(self._calls, lambda: until - SYSTEM.monotonic()))
+
     def send(self, frame: frames.Down) -> None:
-        """Send it; this may take as long as the process takes to read. Raises OSError, frames.Malformed."""
+        """Send it, as fast as the process reads. Raises OSError, frames.Malformed for one that is too large."""
         body = frames.packed(frame)
-        with self._sending:
-            self._calls.sendall(body)
+        try:
+            with self._sending:
+                self._calls.sendall(body)
+        except OSError:
+            self.end(f"it read nothing for {_SEND_SECONDS} s")  # half a frame may have been sent
+            raise
 
     def compute(self, call: frames.Call, seconds: float) -> frames.Up:
         """Send a computation and wait for its end.

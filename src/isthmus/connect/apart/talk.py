@@ -1,6 +1,8 @@
 """One call of a connector that is kept apart: the session's client makes its requests, and their answers go back."""
 
 import asyncio
+import contextlib
+from concurrent.futures import Executor
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -16,6 +18,8 @@ borne: ContextVar[tuple[bytes, ...]] = ContextVar("isthmus_borne_secrets", defau
 
 _AT_ONCE: Final = 32
 _LONGEST_NAP: Final = 60.0
+_HEAVIEST: Final = 100
+_TOO_MANY: Final = f"it asked for more than {_AT_ONCE} requests at once"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: Of the connection and not of the message, or the client's own.
 _NOT_THEIRS: Final = frozenset(
@@ -28,18 +32,23 @@ _HIDDEN: Final = b"***"
 class Talk:
     """A call under way, on the loop that made it."""
 
-    def __init__(self, session: Session, process: Process, settings: Settings) -> None:
-        self._session, self.process, self._settings = session, process, settings
+    def __init__(self, session: Session, process: Process, settings: Settings, hands: Executor) -> None:
+        self._session, self.process, self._settings, self._hands = session, process, settings, hands
         self._loop = asyncio.get_running_loop()
-        #: Frames, the reason why there are no more, and None where a request has ended.
-        self._heard: asyncio.Queue[frames.Up | str | None] = asyncio.Queue()
+        #: Frames, the reason why there are no more, and what a request ended in.
+        self._heard: asyncio.Queue[frames.Up | str | BaseException | None] = asyncio.Queue()
+        #: How many frames came, by the thread that reads them, and how many were taken, by the loop.
+        self._came, self._taken = 0, 0
         self._requests: set[asyncio.Task[None]] = set()
         #: Whether it has asked for a request.
         self.asked = False
 
     def hear(self, said: frames.Up | str) -> None:
         """A frame of the process, or why there will be no more; called in another thread."""
-        if not self._loop.is_closed():
+        self._came += 1
+        if self._came - self._taken > 2 * _AT_ONCE:
+            self.process.end(_TOO_MANY)
+        elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._heard.put_nowait, said)
 
     async def hold(self, call: frames.Call) -> bytes:
@@ -56,7 +65,8 @@ class Talk:
         finally:
             if not done and self.process.alive:
                 # nobody waits for it: in a moment, and not before whoever was cancelled
-                self._loop.run_in_executor(None, self._stop, call.number)
+                with contextlib.suppress(RuntimeError):
+                    self._loop.run_in_executor(self._hands, self._stop, call.number)
             await self._settle()
 
     async def _answered(self) -> bytes:
@@ -66,12 +76,15 @@ class Talk:
                 said = await asyncio.wait_for(self._heard.get(), None if self._requests else silence)
             except TimeoutError:
                 raise self._end(f"it said nothing for {silence:g} s") from None
+            self._taken += isinstance(said, frames.Frame)
             if isinstance(said, frames.Done):
                 return said.result
             if isinstance(said, frames.Failed):
                 raise faults.error_of(said.fault)
             if isinstance(said, str):
                 raise self._crashed(said)
+            if isinstance(said, BaseException):
+                raise said
             if said is not None:
                 self._admit(said)
 
@@ -79,7 +92,7 @@ class Talk:
         if not isinstance(said, frames.Ask | frames.Nap):
             raise self._end("it sent a frame out of turn")
         if len(self._requests) >= _AT_ONCE:
-            raise self._end(f"it asked for more than {_AT_ONCE} requests at once")
+            raise self._end(_TOO_MANY)
         self.asked = self.asked or isinstance(said, frames.Ask)
         job = self._made(said) if isinstance(said, frames.Ask) else self._slept(said)
         task = asyncio.create_task(job)
@@ -88,7 +101,8 @@ class Talk:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._requests.discard(task)
-        self._heard.put_nowait(None)  # from now on it computes: its silence is counted
+        # from now on it computes: its silence is counted
+        self._heard.put_nowait(None if task.cancelled() else task.exception())
 
     async def _made(self, ask: frames.Ask) -> None:
         """Make one request; whatever the client raises goes back as it is."""
@@ -109,10 +123,12 @@ class Talk:
         headers = {name: value for name, value in ask.headers if name.lower() not in _NOT_THEIRS}
         options: dict[str, Any] = {"headers": headers, "idempotent": ask.idempotent, "route": ask.route}
         if ask.content is not None:
+            if len(ask.content) > frames.LARGEST_REQUEST:
+                raise InvalidRequest("the body of the request is too large")
             options["content"] = ask.content
-        if ask.deadline is not None:
+        if ask.deadline is not None and 0 < ask.deadline < self._settings.call_seconds.total_seconds():
             options["deadline"] = ask.deadline
-        options["weight"] = max(1, ask.weight)
+        options["weight"] = min(max(1, ask.weight), _HEAVIEST)
         if ask.max_body is not None:
             options["max_body"] = min(ask.max_body, _LARGEST_ANSWER)
         return await self._session.client.request(ask.method, ask.url, **options)
@@ -133,8 +149,8 @@ class Talk:
     async def _send(self, frame: frames.Down) -> None:
         """In a thread: a process that does not read keeps it waiting, and not the loop."""
         try:
-            await asyncio.to_thread(self.process.send, frame)
-        except OSError as error:
+            await self._loop.run_in_executor(self._hands, self.process.send, frame)
+        except (OSError, RuntimeError) as error:  # the latter from hands that have been laid down
             raise self._crashed("its process ended") from error
 
     def _stop(self, number: int) -> None:
@@ -161,7 +177,7 @@ def _shown(response: Response, ask: frames.Ask) -> frames.Answer:
     url = response.url
     asked = f"?{ask.url.partition('?')[2]}" if "?" in ask.url else ""
     address = f"{url.origin}{url.path}{asked}" if url is not None else ""
-    return wire.sent_answer(response, ask.method, address, hidden(response.content))
+    return wire.sent_answer(response, ask.method, address, hidden)
 
 
 def hidden(content: bytes) -> bytes:

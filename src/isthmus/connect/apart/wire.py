@@ -1,6 +1,6 @@
 """Connector contract and wire: what each function takes and answers, and how what has no schema of its own travels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -159,10 +159,16 @@ def failure_of(verdict: Verdict) -> Failure | None:
     return ACCEPTED if verdict.accepted else verdict.failure
 
 
-def sent_answer(response: Response, method: str, url: str, content: bytes) -> Answer:
-    """A platform's answer, for the way: with the request as it may be shown, and the content as it may be read."""
-    headers = tuple((text.storable(str(name)), text.storable(value)) for name, value in response.headers.items())
+def sent_answer(
+    response: Response, method: str, url: str, hide: Callable[[bytes], bytes] = lambda content: content
+) -> Answer:
+    """A platform's answer, for the way: with the request as it may be shown, and secrets taken out of what is read."""
+    content, headers = hide(response.content), tuple(_header(*one, hide) for one in response.headers.items())
     return Answer(response.status, headers, content, method, url, response.attempts, response.waited, response.duration)
+
+
+def _header(name: str, value: str, hide: Callable[[bytes], bytes]) -> tuple[str, str]:
+    return text.storable(str(name)), hide(text.storable(value).encode()).decode("utf-8", "replace")
 
 
 def response_of(answer: Answer) -> Response:
