@@ -387,6 +387,37 @@ async def test_AK_04_a_demoted_members_session_and_keys_shrink_and_a_removed_one
     assert await reach() == set()
 
 
+async def test_AK_04_a_key_made_while_its_maker_is_demoted_shrinks_too(system: System, boss: Scope) -> None:
+    user = await _join(system, boss, "racing@example.com", TENANT_ADMIN)
+    let_in = await _who(system, await _enter(system, boss, "racing@example.com"))
+    maker = Scope(boss.tenant_id, let_in, boss.engine, boss.clock)
+    door = access.KeyAuthenticator(system, access.LastUsed(system, access.Settings()))
+    wanted = Wanted(name="Race", permissions=["products:read", "sync:trigger"])
+    made = await asyncio.gather(
+        *(access.create_key(maker, wanted) for _ in range(4)),
+        access.change_roles(boss, user.id, [USER]),
+        *(access.create_key(maker, wanted) for _ in range(4)),
+        return_exceptions=True,
+    )
+    keys = [one for one in made if isinstance(one, access.Made)]
+    others = [one for one in made if not isinstance(one, access.Made | access.User)]
+    assert all(isinstance(one, PermissionDenied) for one in others), others
+    for key in keys:
+        found = await door.verify(Credentials("key", key.shown.reveal()))
+        assert found is not None
+        assert found.principal.permissions == {"products:read"}
+
+
+async def test_AK_04_what_a_tenant_leaves_somebody_of_another_issuer_holds_for_keys_made_a_moment_later(
+    system: System, boss: Scope
+) -> None:
+    far = Principal("user", "far", "https://far.example", boss.tenant_id, frozenset({TENANT_ADMIN}))
+    maker = Scope(boss.tenant_id, far, boss.engine, boss.clock)
+    await access.limit_account(boss, "https://far.example", "far", [USER])
+    with pytest.raises(access.KeyExceedsCreator):
+        await access.create_key(maker, Wanted(name="Late", permissions=["products:read", "sync:trigger"]))
+
+
 async def test_nobody_changes_or_removes_themselves_or_a_strangers_member(system: System, boss: Scope) -> None:
     user = await _join(system, boss, "self@example.com", TENANT_ADMIN)
     own = Scope(boss.tenant_id, Principal("user", user.id, "isthmus", boss.tenant_id), boss.engine, boss.clock)
@@ -435,6 +466,7 @@ async def test_MA_05_an_admin_who_is_none_any_more_changes_nobody(system: System
     let_in = await _who(system, await _enter(system, boss, "was@example.com"))
     late = Scope(boss.tenant_id, let_in, boss.engine, boss.clock)
     assert (await access.change_roles(late, other.id, [TENANT_ADMIN])).roles == (TENANT_ADMIN,)
+    kept = await access.create_key(late, Wanted(name="Early", permissions=["products:read"]))
     await access.change_roles(boss, was.id, [USER])
     for act in (
         access.change_roles(late, other.id, [USER]),
@@ -445,6 +477,8 @@ async def test_MA_05_an_admin_who_is_none_any_more_changes_nobody(system: System
         linking.unlink_of(late, other.id, "lgn_any"),
         access.limit_account(late, "https://elsewhere.example", "somebody", [USER]),
         access.free_account(late, "acc_any"),
+        access.create_key(late, Wanted(name="Late", permissions=["products:read"])),
+        access.rotate_key(late, kept.key.id),
     ):
         with pytest.raises(PermissionDenied):
             await act

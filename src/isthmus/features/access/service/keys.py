@@ -13,14 +13,20 @@ from isthmus.features.access.errors import (
 )
 from isthmus.features.access.events import ApiKeyCreated, ApiKeyFound, ApiKeyRegraded, ApiKeyRevoked, ApiKeyRotated
 from isthmus.features.access.model import keys as model
+from isthmus.features.access.model.accounts import UserStatus
+from isthmus.features.access.model.issuers import left_of
 from isthmus.features.access.model.keys import ApiKey, KeyStatus, Mode
+from isthmus.features.access.service import sessions
 from isthmus.features.access.settings import Settings
+from isthmus.features.access.store import accounts as accounts_store
+from isthmus.features.access.store import issuers as issuers_store
 from isthmus.features.access.store import keys as store
 from isthmus.http import RequestFacts, read_origins
+from isthmus.http.errors import PermissionDenied
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
-from isthmus.kit.permissions import Permission, Principal
+from isthmus.kit.permissions import TENANT_ADMIN, Permission, Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
 
@@ -77,12 +83,12 @@ async def create_key(scope: Scope, wanted: Wanted) -> Made:
         revoke_when_found=wanted.revoke_when_found,
     )
     made = _made(scope, draft)
-    _check_reach(scope, permissions)
+    _check_reach(scope, permissions, scope.principal.roles)
     async with scope.tx() as tx:
+        roles = await _roles_now(scope, tx)
+        _check_reach(scope, permissions, roles)
         await _check_room(scope, tx)
-        await store.insert_key(
-            tx, made.key, digest=model.digest(made.shown.reveal()), creator_roles=list(scope.principal.roles)
-        )
+        await store.insert_key(tx, made.key, digest=model.digest(made.shown.reveal()), creator_roles=sorted(roles))
         tx.emit(ApiKeyCreated(subject=made.key.id, after=_told(made.key)))
     return made
 
@@ -100,12 +106,11 @@ async def rotate_key(scope: Scope, key_id: str, overlap: timedelta | None = None
             raise KeyNotFound
         if old.status(scope.now) is not KeyStatus.ACTIVE or old.replaced_by is not None:
             raise KeyNotActive
-        _check_reach(scope, old.permissions)
+        roles = await _roles_now(scope, tx)
+        _check_reach(scope, old.permissions, roles)
         await _check_room(scope, tx)
         made = _made(scope, _Draft.after(old, scope.now))
-        await store.insert_key(
-            tx, made.key, digest=model.digest(made.shown.reveal()), creator_roles=list(scope.principal.roles)
-        )
+        await store.insert_key(tx, made.key, digest=model.digest(made.shown.reveal()), creator_roles=sorted(roles))
         end = model.overlap_end(old, scope.now, wanted)
         await store.update_replaced(tx, old.id, successor=made.key.id, end=end)
         after = {**_told(made.key), "replaces": old.id, "oldEndsAt": end.isoformat()}
@@ -221,8 +226,27 @@ def _made(scope: Scope, draft: _Draft) -> Made:
     return Made(made, shown)
 
 
-def _check_reach(scope: Scope, permissions: Iterable[str]) -> None:
-    held = model.reach(permissions, scope.principal.roles, scope.part(Rights).known)
+async def _roles_now(scope: Scope, tx: Tx) -> frozenset[str]:
+    """The caller's roles as this transaction finds them (MA-05).
+
+    A request is let in by what was known some seconds ago, and a key that is made in that time would outlive whatever
+    took the roles away. A change of a member's roles waits for this transaction, and shrinks the new key too. Raises
+    PermissionDenied for a member who is no admin any more.
+    """
+    who = scope.principal
+    if who.issuer != sessions.ISSUER:
+        limit = await issuers_store.account_of(tx, who.issuer, who.subject)
+        return frozenset(who.roles) if limit is None else left_of(who.roles, limit.roles)
+    found = await accounts_store.user(tx, who.subject, held=True)
+    if found is None:
+        return frozenset(who.roles)
+    if found.status is not UserStatus.ACTIVE or TENANT_ADMIN not in found.roles:
+        raise PermissionDenied(details={"permission": model.MANAGE})
+    return frozenset(found.roles)
+
+
+def _check_reach(scope: Scope, permissions: Iterable[str], roles: Collection[str]) -> None:
+    held = model.reach(permissions, roles, scope.part(Rights).known)
     missing = sorted(set(permissions) - held)
     if missing:
         raise KeyExceedsCreator(details={"permissions": missing})
