@@ -20,8 +20,9 @@ from isthmus.connect.spi import RawRecord
 from isthmus.engine.db import Database
 from isthmus.features import records, sync
 from isthmus.features.records import ListingFilter
-from isthmus.features.sync import Mode, service
+from isthmus.features.sync import Mode, jobs, service
 from isthmus.features.sync.errors import NotReadable
+from isthmus.features.sync.model import State
 from isthmus.features.sync.service.refreshing import key_of
 from isthmus.features.sync.service.waking import missing
 from isthmus.kit.errors import Conflict, NotFound
@@ -309,3 +310,14 @@ async def test_two_that_hear_of_the_same_records_in_another_order_do_not_cross(b
         await waiting(base, 2)
     await asyncio.gather(one, other)
     assert [row["asked"] for row in await _waiting(scope)] == [3, 3]
+
+
+async def test_what_is_heard_late_ends_no_run_that_was_begun_after_it(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(1), "con_two": given.shelf(1)})
+    before = await sync.start(scope, "con_one")
+    told = {"tenant_id": "ten_one", "at": before.created_at, "body": {"connectionIds": ["con_one", "con_two"]}}
+    after = await sync.start(scope, "con_two")
+    async with System(scope.engine).tx() as tx:
+        await jobs.withdrawn(tx, told)
+    runs = {run.id: run.state for run in (await service.runs(scope, service.RunFilter(), Ask(5))).items}
+    assert (runs[before.id], runs[after.id]) == (State.CANCELLING, State.QUEUED)

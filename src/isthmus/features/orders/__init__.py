@@ -7,6 +7,7 @@ from isthmus.features.orders.model import item as item
 from isthmus.features.orders.service import OrderDetail as OrderDetail
 from isthmus.features.orders.service import erase as erase
 from isthmus.features.orders.service import external_ids as external_ids
+from isthmus.features.orders.service import forget as forget
 from isthmus.features.orders.service import known_of as known_of
 from isthmus.features.orders.service import known_raw as known_raw
 from isthmus.features.orders.service import order as order

@@ -12,7 +12,6 @@ FEATURE = Feature(
     routes=(routes.orders, routes.customers),
     listens={
         "orders.disconnected": (("connection.disconnected",), jobs.disconnected),
-        "orders.types_forbidden": (("integration.types_forbidden",), jobs.types_forbidden),
     },
     emits=EMITS,
     permissions=(model.READ, model.PERSONAL, model.REDACT),

@@ -13,13 +13,6 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     await service.forget(tx, event["tenant_id"], event["subject"])
 
 
-async def types_forbidden(tx: Tx, event: Mapping[str, Any]) -> None:
-    """Orders may not be read through an integration any more: what was read of them goes."""
-    if "order" in event["body"]["forbidden"]:
-        for connection_id in event["body"]["connectionIds"]:
-            await service.forget(tx, event["tenant_id"], connection_id)
-
-
 async def erase(system: System) -> None:
     """Forget persons whose time is up."""
     await service.erase(system)

@@ -45,4 +45,4 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
 
 async def withdrawn(tx: Tx, event: Mapping[str, Any]) -> None:
     """An integration was switched off, or what may pass it has changed: its runs end."""
-    await service.withdrawn(tx, event["tenant_id"], event["body"]["connectionIds"])
+    await service.withdrawn(tx, event["tenant_id"], event["body"]["connectionIds"], event["at"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
-from isthmus.features import catalog, records
+from isthmus.features import catalog, orders, records
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
     IntegrationChangedMeanwhile,
@@ -29,7 +29,7 @@ from isthmus.features.connections.model.connection import Status
 from isthmus.features.connections.model.integration import Facts, Integration, Wanted
 from isthmus.features.connections.service import managing
 from isthmus.features.connections.service.clients import Clients
-from isthmus.features.connections.store import connections
+from isthmus.features.connections.store import connections, owning
 from isthmus.features.connections.store import integrations as store
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
@@ -37,6 +37,8 @@ from isthmus.kit.permissions import ROLES, SUPER_ADMIN
 from isthmus.scope import Scope, System, Tx
 
 PURGE = "connections.purge"
+#: The type of record that the orders keep.
+_ORDER = "order"
 _PATIENCE = timedelta(minutes=1)
 _MOST = 100
 SORTS = tuple(store.SORTABLE)
@@ -172,6 +174,11 @@ async def purge(scope: Scope, integration_id: str) -> None:  # house: silent - t
     for connection_id in ids:
         async with scope.tx() as tx:
             await records.purge_hidden(tx, connection_id)
+        async with scope.tx() as tx:
+            # Held until the commit: where they may pass again, they may have been read anew meanwhile.
+            allowed = await owning.allowed_types(tx, connection_id)
+            if allowed is not None and not model.allows(allowed, _ORDER):
+                await orders.forget(tx, scope.tenant_id, connection_id)
     if found is not None:
         async with scope.tx() as tx:
             await store.update_purge(tx, integration_id, None)

@@ -107,5 +107,5 @@ def told(row: Mapping[str, Any]) -> CustomerRedacted:
 
 
 async def forget(tx: SystemTx, tenant_id: str, connection_id: str) -> int:
-    """Remove the orders of a shop that was disconnected; connecting it again reads them anew."""
+    """Remove the orders of a shop that was disconnected, or may not be read any more; they would be read anew."""
     return await store.forget(tx, tenant_id, connection_id)

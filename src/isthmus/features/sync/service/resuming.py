@@ -1,6 +1,7 @@
 """What a connection's fate means for what waits for it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from isthmus.engine.db import Tx
 from isthmus.features.sync import store
@@ -19,7 +20,10 @@ async def disconnected(tx: Tx, tenant_id: str, connection_id: str) -> None:  # h
 
 
 async def withdrawn(  # house: silent - the cause was told, and a run tells its end itself
-    tx: Tx, tenant_id: str, connection_ids: Sequence[str]
+    tx: Tx, tenant_id: str, connection_ids: Sequence[str], at: datetime
 ) -> None:
-    """Runs of these connections are to end."""
-    await store.withdraw(tx, tenant_id, connection_ids)
+    """Runs of these connections are to end that were begun before this was so.
+
+    It is heard of later: what somebody begins after it was taken back is theirs.
+    """
+    await store.withdraw(tx, tenant_id, connection_ids, at)

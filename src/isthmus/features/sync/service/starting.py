@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from isthmus.features import connections
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import (
     NothingToRetry,
@@ -132,16 +133,24 @@ class Extent:
 async def start_all(
     scope: Scope, connection_id: str, entities: Sequence[str] | None = None, extent: Extent = Extent()
 ) -> list[Run]:
-    """Begin a run of each of these entities, of all that the connection offers by default; live ones are answered.
+    """Begin a run of each of these entities, by default of all that the connection may read; live ones are answered.
 
-    Raises what `start` raises, but for RunInProgress; where one of them cannot be read, none begins.
+    Raises what `start` raises, but for RunInProgress; where one that was named cannot be read, none begins.
     """
     offered = list(dict.fromkeys(entities or await sources(scope).offered(scope, connection_id)))
     if not offered:
         raise NotReadable
+    readable: list[str] = []
     for entity in offered:
-        await sources(scope).shop(scope, connection_id, entity)
-    return [await _started(scope, connection_id, entity, extent) for entity in offered]
+        try:
+            await sources(scope).shop(scope, connection_id, entity)
+        except connections.ShardTypeForbidden:
+            # The wall leaves the rest of the connection as it is.
+            if entities or (entity == offered[-1] and not readable):
+                raise
+        else:
+            readable.append(entity)
+    return [await _started(scope, connection_id, entity, extent) for entity in readable]
 
 
 async def _started(scope: Scope, connection_id: str, entity: str, extent: Extent) -> Run:

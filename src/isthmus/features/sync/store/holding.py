@@ -146,7 +146,7 @@ where r.tenant_id = $1 and r.id = newest.id and newest.state = 'parked' and newe
 
 _WITHDRAW = """
 update sync_runs set state = 'cancelling', waiting_until = null, waiting_reason = null, changed_at = clock_timestamp()
-where tenant_id = $1 and connection_id = any($2::text[]) and state in ('queued', 'running')
+where tenant_id = $1 and connection_id = any($2::text[]) and state in ('queued', 'running') and created_at <= $3
 """
 
 
@@ -211,6 +211,7 @@ async def stalled(tx: Tx, quiet: timedelta, limit: int) -> list[tuple[str, str]]
     return [(row["tenant_id"], row["id"]) for row in await tx.fetch_sql(_STALLED, quiet, limit)]
 
 
-async def withdraw(tx: Tx, tenant_id: str, connection_ids: Sequence[str]) -> None:
-    """Ask every live run of these connections to end; one that nobody holds is taken up for that by the reconciler."""
-    await tx.execute_sql(_WITHDRAW, tenant_id, list(connection_ids))
+async def withdraw(tx: Tx, tenant_id: str, connection_ids: Sequence[str], until: datetime) -> None:
+    """Ask every live run of these connections that was begun by then to end; one that nobody holds is taken up for that
+    by the reconciler."""
+    await tx.execute_sql(_WITHDRAW, tenant_id, list(connection_ids), until)
