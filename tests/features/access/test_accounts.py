@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from tests.given import access as given
+from tests.given import vault as house
 from tests.given.statements import written_down
 
 from isthmus.engine.db import Database
@@ -15,6 +16,7 @@ from isthmus.features import access
 from isthmus.features.access import Hasher, SessionAuthenticator, SignIn, Wanted
 from isthmus.features.access.model import accounts as model
 from isthmus.features.access.service import accounts, hashing, linking, proving
+from isthmus.features.access.service.glasses import GlassAuthenticator
 from isthmus.features.access.service.hashing import NOBODY, is_old
 from isthmus.features.access.store import accounts as accounts_store
 from isthmus.http import Credentials, RequestFacts
@@ -22,7 +24,7 @@ from isthmus.http.errors import PermissionDenied
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid, Unauthenticated, Unavailable
 from isthmus.kit.paging import Ask
-from isthmus.kit.permissions import TENANT_ADMIN, USER, Principal
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER, Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
@@ -416,6 +418,25 @@ async def test_AK_04_what_a_tenant_leaves_somebody_of_another_issuer_holds_for_k
     await access.limit_account(boss, "https://far.example", "far", [USER])
     with pytest.raises(access.KeyExceedsCreator):
         await access.create_key(maker, Wanted(name="Late", permissions=["products:read", "sync:trigger"]))
+
+
+async def test_JT_10_an_operator_who_is_removed_is_out_of_every_tenant(system: System, boss: Scope) -> None:
+    deployment = house.platform(system)
+    going, staying = [
+        await _join(system, deployment, f"{name}@operators.example", SUPER_ADMIN) for name in ("going", "staying")
+    ]
+    why = access.Why("Orders stand still since noon", "SUP-12")
+    door, shown = GlassAuthenticator(system), []
+    for who in (going.id, staying.id, "of-another-issuer"):
+        operator = replace(deployment, principal=Principal("user", who, "isthmus", PLATFORM_TENANT))
+        shown.append((await access.break_glass(operator, boss.tenant_id, why)).shown.reveal())
+    for token in shown:
+        assert await door.verify(Credentials("bearer", token)) is not None
+    await access.remove_member(deployment, going.id)
+    with pytest.raises(Unauthenticated):
+        await door.verify(Credentials("bearer", shown[0]))
+    for token in shown[1:]:
+        assert await door.verify(Credentials("bearer", token)) is not None
 
 
 async def test_nobody_changes_or_removes_themselves_or_a_strangers_member(system: System, boss: Scope) -> None:

@@ -22,6 +22,9 @@ from isthmus.kit.permissions import BREAK_GLASS, PLATFORM_TENANT, TENANT_ADMIN, 
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
+#: How members of the deployment are named as operators, but for their id.
+_ACCOUNT = f"user:{ISSUER}:"
+
 
 @dataclass(frozen=True, slots=True)
 class Broken:
@@ -110,10 +113,10 @@ class GlassAuthenticator:
             return None
         digest = tokens.digest(Secret(credentials.text))
         async with self._system.tx() as tx:
-            found = await store.shown(tx, digest)
+            found = await store.shown(tx, digest, _ACCOUNT)
         if found is None or not hmac.compare_digest(found.digest, digest) or not found.tenant_live:
             raise Unauthenticated
-        if not found.glass.is_open(self._system.now):
+        if found.operator_gone or not found.glass.is_open(self._system.now):
             raise Unauthenticated
         known = self._system.engine.part(Rights).known.values()
         held = frozenset(one.name for one in known if TENANT_ADMIN in one.roles)

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import bindparam, func, select, true, update
+from sqlalchemy import Text, bindparam, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
+from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.model.glasses import Glass
 from isthmus.features.access.model.tenants import TenantStatus
 from isthmus.features.access.tables import BREAK_GLASSES as G
 from isthmus.features.access.tables import TENANTS as T
+from isthmus.features.access.tables import USERS as U
+from isthmus.kit.permissions import PLATFORM_TENANT
 
 _COLUMNS = (G.c.id, G.c.operator, G.c.reason, G.c.ticket, G.c.begun_at, G.c.until, G.c.ended_at, G.c.ended_by)
 _MINE = G.c.tenant_id == bindparam("tenant_id")
@@ -30,8 +33,11 @@ _END = statement(
     .where(_MINE, G.c.id == bindparam("id"), G.c.ended_at.is_(None), G.c.until > bindparam("now"))
 )
 _SHOWN = statement(
-    select(G.c.tenant_id, G.c.digest, T.c.status.label("tenant_status"), *_COLUMNS)
+    select(G.c.tenant_id, G.c.digest, T.c.status.label("tenant_status"), U.c.status.label("operator_status"), *_COLUMNS)
     .join(T, T.c.id == G.c.tenant_id)
+    .outerjoin(
+        U, (U.c.tenant_id == bindparam("deployment")) & (G.c.operator == bindparam("account", type_=Text) + U.c.id)
+    )
     .where(G.c.digest == bindparam("digest"))
 )
 
@@ -42,6 +48,8 @@ class Shown:
 
     tenant_id: str
     tenant_live: bool
+    #: Whether the operator has been removed; those of other issuers are known to nobody here.
+    operator_gone: bool
     digest: bytes
     glass: Glass
 
@@ -69,12 +77,13 @@ async def update_ended(tx: Tx, glass_id: str, *, now: datetime, by: str) -> bool
     return bool(await tx.execute(_END, tenant_id=tx.tenant_id, id=glass_id, now=now, by=by))
 
 
-async def shown(tx: Tx, digest: bytes) -> Shown | None:
-    """What stands behind a token, in whichever tenant."""
-    row = await tx.fetchrow(_SHOWN, digest=digest)
+async def shown(tx: Tx, digest: bytes, account: str) -> Shown | None:
+    """What stands behind a token, in whichever tenant; `account` and a member's id are how an operator is named."""
+    row = await tx.fetchrow(_SHOWN, digest=digest, account=account, deployment=PLATFORM_TENANT)
     if row is None:
         return None
-    return Shown(row["tenant_id"], row["tenant_status"] == TenantStatus.ACTIVE, row["digest"], _glass(row))
+    live, gone = row["tenant_status"] == TenantStatus.ACTIVE, row["operator_status"] == UserStatus.REMOVED
+    return Shown(row["tenant_id"], live, gone, row["digest"], _glass(row))
 
 
 def _glass(row: asyncpg.Record) -> Glass:
