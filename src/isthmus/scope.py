@@ -4,7 +4,7 @@ A scope is not a transaction. `async with scope.tx() as tx` opens one; events an
 fact and its cause are one commit (security.md PR-03, AU-01).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,6 +20,8 @@ from isthmus.kit.events import Event
 from isthmus.kit.permissions import PLATFORM_TENANT, Principal, system
 
 T = TypeVar("T")
+#: Rows that are removed in one transaction, and how many of these follow one another.
+_BATCH, _BATCHES = 1_000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,17 @@ class System:
     def tx(self) -> AbstractAsyncContextManager[db.Tx]:
         """A transaction that sees every tenant."""
         return self.engine.database.system()
+
+    async def forget(self, some: Callable[[db.Tx, datetime, int], Awaitable[int]], before: datetime) -> None:
+        """Remove what is older in short transactions; `some` removes so many at most and tells how many there were.
+
+        What is left after a hundred of them goes next time.
+        """
+        for _ in range(_BATCHES):
+            async with self.tx() as tx:
+                gone = await some(tx, before, _BATCH)
+            if gone < _BATCH:
+                return
 
     def scope(self, tenant_id: str, part: str) -> Scope:
         """A scope for work that no person started; `part` names the room that does it."""

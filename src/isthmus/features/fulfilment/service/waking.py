@@ -13,7 +13,6 @@ from isthmus.scope import System
 #: An action that was just written has a wake-up of its own on the way.
 _QUIET = timedelta(seconds=1)
 _MOST = 500
-_BATCH, _BATCHES = 1_000, 100
 
 
 async def wake(system: System) -> None:
@@ -30,10 +29,5 @@ async def missing(system: System, tx: Tx) -> Sequence[Wake]:  # noqa: ARG001 - t
 async def prune(system: System) -> None:
     """Forget actions that ended longer ago than the settings keep them, in short transactions."""
     kept = system.engine.part(Settings).keep
-    if not kept:
-        return
-    for _ in range(_BATCHES):
-        async with system.tx() as tx:
-            gone = await store.prune(tx, system.now - kept, _BATCH)
-        if gone < _BATCH:
-            return
+    if kept:
+        await system.forget(store.prune, system.now - kept)

@@ -25,7 +25,6 @@ _MOST: Final = 500
 #: Open questions, and values that wait, that are looked through in one transaction.
 _PAGE: Final = 1_000
 _QUIET: Final = timedelta(seconds=3)
-_BATCH, _BATCHES = 1_000, 50
 
 
 async def missing(system: System, tx: Tx) -> Sequence[Wake]:
@@ -119,9 +118,5 @@ async def _compare(system: System) -> None:
 async def prune(system: System) -> None:
     """Forget pushes and decisions that ended long ago, in short transactions."""
     before = system.now - system.engine.part(Settings).keep
-    for forget in (pushes.prune, conflicts.prune):
-        for _ in range(_BATCHES):
-            async with system.tx() as tx:
-                gone = await forget(tx, before, _BATCH)
-            if gone < _BATCH:
-                break
+    for some in (pushes.prune, conflicts.prune):
+        await system.forget(some, before)
