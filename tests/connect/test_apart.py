@@ -122,6 +122,17 @@ def test_PL_05_a_mapping_that_ends_the_process_is_a_failure_of_the_record(known:
         known[1].map_listing(RawRecord("1", b"death"), Account("1"))
 
 
+async def test_PL_05_a_crash_over_an_answer_does_not_send_the_request_again(known: Known) -> None:
+    async with given.lodging(known) as lodging:
+        for method, idempotent in (("POST", False), ("GET", True)):
+            known[2].advance(1_000)
+            known[0].running()
+            with pytest.raises(Crashed) as caught:
+                await lodging.session.client.request(method, "/deadly", idempotent=idempotent)
+            assert (caught.value.sent, caught.value.retry_safe) == (True, False)
+        assert len(lodging.asked) == 2
+
+
 def test_a_computation_waits_for_no_start(known: Known) -> None:
     known[0].running().end("killed")
     known[2].advance(1_000)

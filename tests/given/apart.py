@@ -97,6 +97,8 @@ class BadNeighbour(Declared):
         return {"external_id": 1}
 
     def classify(self, response):
+        if response.request.path == "/deadly":
+            os._exit(3)
         return None
 
     def _socket(self):

@@ -14,7 +14,7 @@ from isthmus.client import ApiClient, Failure, Request, Response, Tokens
 from isthmus.connect.acting import Action
 from isthmus.connect.apart import wire
 from isthmus.connect.apart.cell import Cell
-from isthmus.connect.apart.errors import Unready
+from isthmus.connect.apart.errors import Crashed, Unready
 from isthmus.connect.apart.frames import Ready
 from isthmus.connect.apart.talk import borne, hidden
 from isthmus.connect.apart.wire import Function, Place
@@ -103,7 +103,12 @@ class Away:
             return self._facts.classify(response)
         method, url = self._unsigned(response.request)
         answer = wire.sent_answer(response, method, url, hidden)
-        return wire.failure_of(self._cell.compute(wire.CLASSIFY, answer))
+        try:
+            return wire.failure_of(self._cell.compute(wire.CLASSIFY, answer))
+        except Crashed as error:
+            # there is an answer, so the request took effect or did not: it must not look as if it had never left
+            error.sent, error.retry_safe = True, False
+            raise
 
     def _unsigned(self, request: Request | None) -> tuple[str, str]:
         if request is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -18,6 +19,7 @@ from isthmus.connect.spi import Session
 from isthmus.kit.clock import SYSTEM, Clock
 
 T = TypeVar("T")
+_LOG = logging.getLogger("isthmus.connect.apart")
 #: Seconds before it is started again, by how many times it has just crashed; the first time at once.
 _PAUSES: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 #: A process that lasted so long has no crashes behind it.
@@ -89,8 +91,7 @@ class Cell:
             raise self._crashed(process, "it sent what cannot be read") from error
         except TimeoutError as error:
             process.end(f"it computed for more than {seconds:g} s")
-            kind = Endless if function.name.startswith("map") else Crashed
-            raise kind(f"The connector {self.lodger.id!r} failed: {process.ended}.", retry_safe=True) from error
+            raise Endless(f"The connector {self.lodger.id!r} failed: {process.ended}.", retry_safe=True) from error
         except (OSError, EOFError) as error:
             process.end("its process ended")
             raise self._crashed(process, "its process ended") from error
@@ -155,6 +156,8 @@ class Cell:
     def _hear(self, process: Process, said: frames.Up | str) -> None:
         """Called in the thread of a process."""
         if isinstance(said, str):
+            if not self._closed:
+                _LOG.warning("the process of the connector %s has ended: %s", self.lodger.id, said)
             for one in [one for one in list(self._talks.values()) if one.process is process]:
                 one.hear(said)
             return

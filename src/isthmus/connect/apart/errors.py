@@ -1,19 +1,20 @@
 """What can go wrong with a connector in a process of its own."""
 
-from isthmus.client import Disconnected
+from isthmus.client import NetworkError
 from isthmus.connect.budgets import Overrun
 from isthmus.kit.errors import Problem
 
 
-class Crashed(Disconnected):
+class Crashed(NetworkError):
     """The connector's own process failed during the call; it is started again for a later one."""
 
     CODE = "connector_crashed"
+    RETRY_SAFE = False
     CURE = "The message says how it failed. If it comes again, tell whoever wrote the connector, or stop allowing it."
 
 
 class Endless(Crashed, Overrun):
-    """The connector found no end over one record, and its process was ended."""
+    """The connector found no end of one computation, and its process was ended."""
 
     CODE = "connector_endless"
 
