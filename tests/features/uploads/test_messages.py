@@ -1,5 +1,6 @@
 """Whatever is in a file, its sender is told what happened, why, and what to do."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -100,3 +101,17 @@ async def test_a_JSON_product_without_variants_says_itself_what_it_costs(scope: 
 async def test_a_file_that_is_too_large_is_refused_and_not_put_off(scope: Scope) -> None:
     with pytest.raises(BlobTooLarge):
         await receiving.begin(scope, given.wish("p.csv", size=2_000_000_000))
+
+
+@pytest.mark.parametrize("escape", [r"\ud800", r"\u0000", r"\udc00\ud800"])
+@pytest.mark.parametrize("place", ["title", "sku", "x{}"])
+async def test_PA_01_what_JSON_can_escape_and_no_text_can_hold_costs_its_product_and_no_other(
+    scope: Scope, escape: str, place: str
+) -> None:
+    bad = {"id": "j1", "title": "Tea", "price": "2"} | {place.format("@"): "a@b"}
+    good = {"id": "j2", "title": "Mug", "price": "3"}
+    upload = await given.taken(scope, json.dumps([bad, good]).replace("@", escape))
+    assert (upload.state, given.counts(upload)) == ("succeeded", (1, 0, 0, 1))
+    (error,) = await given.wrong(scope, upload)
+    assert error["line"] == 1
+    assert "character" in error["reason"]

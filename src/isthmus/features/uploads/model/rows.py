@@ -23,6 +23,8 @@ RECORD_BYTES: Final = 4_194_304
 _PIECE: Final = 262_144
 _NUL: Final = "the line holds the character NUL"
 _CODING: Final = "the line is not valid text in the file's encoding"
+_HALF: Final = "a text holds one half of a pair of UTF-16, which is no character"
+_NO_TEXT: Final = re.compile(r"[\ud800-\udfff\0]")
 #: What a product of one variant may say at its own level.
 _SOLD: Final = ("sku", "barcode", "price", "listPrice", "stock", "currency")
 _SPACE: Final = re.compile(r"[ \t\r\n,]*")
@@ -144,8 +146,21 @@ def _fault(error: Exception) -> str:
 def flattened(document: object, line: int, end: int) -> Iterator[Row]:
     """A JSON product as rows: one for each variant; nested names are joined by points, lists by line breaks.
 
-    A product without variants says itself what its only one costs.
+    A product without variants says itself what its only one costs. What JSON can escape and no text can hold is told,
+    and taken out.
     """
+    for row in _flat(document, line, end):
+        found = _NO_TEXT.search("\n".join((*row.cells, *(row.header or ()))))
+        yield _without(row, _NUL if found[0] == "\0" else _HALF) if found else row
+
+
+def _without(row: Row, problem: str) -> Row:
+    cells = tuple(_NO_TEXT.sub("\ufffd", cell) for cell in row.cells)
+    header = None if row.header is None else tuple(_NO_TEXT.sub("\ufffd", name) for name in row.header)
+    return Row(row.line, row.end, cells, row.problem or problem, header)
+
+
+def _flat(document: object, line: int, end: int) -> Iterator[Row]:
     if not isinstance(document, Mapping):
         yield Row(line, end, (), "this is no JSON object")
         return

@@ -170,7 +170,7 @@ def _aligned(found: Iterable[Row], plan: Plan) -> Iterator[Row]:
         cells = dict(zip((normal(name) for name in row.header), row.cells, strict=True))
         for choice in several:
             cells.update(_gathered(choice, zip(row.header, row.cells, strict=True)))
-        yield Row(row.line, row.end, tuple(cells.get(name, "") for name in wanted))
+        yield Row(row.line, row.end, tuple(cells.get(name, "") for name in wanted), row.problem)
 
 
 def _narrow(found: Iterable[Row], width: int) -> Iterator[Row]:
