@@ -82,11 +82,11 @@ async def test_a_question_about_a_listing_that_the_platform_removed_leaves_the_l
     assert (await at.edits(), (await reading.push(at.scope, push)).counts) == ([], {"refused": 1})
 
 
-async def test_a_question_whose_edit_is_gone_leaves_the_list_with_the_next_sweep(at: Given) -> None:
+async def test_a_question_whose_edit_is_gone_leaves_the_list_by_itself(at: Given) -> None:
     await _asked(at)
     async with at.scope.tx() as tx:
         await tx.execute_sql("delete from edits where tenant_id = $1", at.scope.tenant_id)
-    await waking.sweep(System(at.scope.engine, at.clock))
+    await waking.prune(System(at.scope.engine, at.clock))
     assert [one.state for one in await _conflicts(at)] == ["undone"]
 
 

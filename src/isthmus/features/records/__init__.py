@@ -37,7 +37,7 @@ from isthmus.features.records.service.pricing import reprice as reprice
 from isthmus.features.records.service.rewriting import rewrite as rewrite
 from isthmus.features.records.service.rewriting import wholes as wholes
 from isthmus.features.records.store import Whole as Whole
-from isthmus.features.records.store import any_changed as any_changed
+from isthmus.features.records.store import changed_since as changed_since
 from isthmus.features.records.store import linked as linked
 from isthmus.features.records.store import prices_due as prices_due
 from isthmus.features.records.store.changes import listings_behind as listings_behind

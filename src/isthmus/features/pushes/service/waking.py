@@ -22,7 +22,7 @@ from isthmus.scope import System
 CLOSE: Final = "pushes.close"
 _TYPE: Final = "product"
 _MOST: Final = 500
-#: Open questions, and values that wait, that are looked through in one transaction.
+#: Listings, open questions, or values that wait, that are looked through in one transaction.
 _PAGE: Final = 1_000
 _QUIET: Final = timedelta(seconds=3)
 
@@ -86,15 +86,27 @@ OF_INTEGRATIONS: Final[Mapping[str, Callable[[Tx, Mapping[str, Any]], Awaitable[
 
 
 async def sweep(system: System) -> None:
-    """Find items whose edits went with their listings, and questions that may have answered themselves."""
+    """Find items whose edits went with their listings, and questions that may have answered themselves.
+
+    Few listings with news are looked up; where there are many, what is asked and what waits is walked over in pages.
+    """
     async with system.tx() as tx:
         found = await pushes.orphaned(tx, _MOST)
         wakes = [Wake(CLOSE, connection_id, tenant_id) for tenant_id, connection_id in found]
         await system.engine.queue.enqueue_missing(tx, wakes)
-        news = await records.any_changed(tx, system.now - NEWS)
-    if news:
+        news = await records.changed_since(tx, system.now - NEWS, _PAGE + 1)
+        if news and len(news) <= _PAGE:
+            await conflicts.reconsider_of(tx, news, system.now)
+            await _wake(system, tx, await waiting.news_of(tx, news, system.now))
+    if len(news) > _PAGE:
         await _ask_anew(system)
         await _compare(system)
+
+
+async def _wake(system: System, tx: Tx, found: Sequence[tuple[str, str]]) -> None:
+    """Have what waits at these connections compared."""
+    wakes = [Wake(COMPARE, connection_id, tenant_id) for tenant_id, connection_id in found]
+    await system.engine.queue.enqueue_missing(tx, wakes)
 
 
 async def _ask_anew(system: System) -> None:
@@ -111,12 +123,12 @@ async def _compare(system: System) -> None:
     while after is not None:
         async with system.tx() as tx:
             found, after = await waiting.news(tx, after, _PAGE, system.now - NEWS, system.now)
-            wakes = [Wake(COMPARE, connection_id, tenant_id) for tenant_id, connection_id in found]
-            await system.engine.queue.enqueue_missing(tx, wakes)
+            await _wake(system, tx, found)
 
 
 async def prune(system: System) -> None:
-    """Forget pushes and decisions that ended long ago, in short transactions."""
+    """Forget pushes and decisions that ended long ago, and close questions that have lost what they are about."""
     before = system.now - system.engine.part(Settings).keep
     for some in (pushes.prune, conflicts.prune):
         await system.forget(some, before)
+    await _ask_anew(system)

@@ -66,6 +66,14 @@ with page as materialized (
 )
 select tenant_id, edit_id from page order by tenant_id desc, edit_id desc limit 1
 """
+_RECONSIDER_OF: Final = """
+with fresh as (
+  select e.tenant_id, e.id from unnest($1::text[], $2::text[]) as w (tenant_id, listing_id)
+  join edits e on e.tenant_id = w.tenant_id and e.listing_id = w.listing_id
+  where e.state = 'conflict' and e.due_at is null order by e.tenant_id, e.id for update of e skip locked
+)
+update edits e set due_at = $3 from fresh f where e.tenant_id = f.tenant_id and e.id = f.id
+"""
 _MANY: Final = """
 select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
   automatic, decided_by, created_at, decided_at
@@ -180,6 +188,11 @@ async def reconsider(tx: Tx, after: Turn, limit: int, since: datetime, now: date
     """
     rows = await tx.fetch_sql(_RECONSIDER, *after, limit, since, now)
     return (rows[0]["tenant_id"], rows[0]["edit_id"]) if rows else None
+
+
+async def reconsider_of(tx: Tx, listings: Sequence[tuple[str, str]], now: datetime) -> None:
+    """The same of these listings, by tenant and id; for the system alone."""
+    await tx.execute_sql(_RECONSIDER_OF, [tenant for tenant, _ in listings], [id_ for _, id_ in listings], now)
 
 
 async def many(tx: Tx, wanted: ConflictFilter, ask: Ask) -> Page[FieldConflict]:

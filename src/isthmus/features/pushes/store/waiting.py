@@ -1,5 +1,6 @@
 """Statements over edits that are sent later, as where a platform holds them up, and whose listings have changed."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +16,11 @@ with page as materialized (
 select p.tenant_id, max(p.id) as id, p.connection_id, bool_or(l.updated_at >= $4) as news
 from page p join listings l on l.tenant_id = p.tenant_id and l.id = p.listing_id
 group by p.tenant_id, p.connection_id
+"""
+_NEWS_OF: Final = """
+select distinct e.tenant_id, e.connection_id from unnest($1::text[], $2::text[]) as w (tenant_id, listing_id)
+join edits e on e.tenant_id = w.tenant_id and e.listing_id = w.listing_id
+where e.state = 'waiting' and e.due_at > $3
 """
 _TAKE: Final = """
 select e.ctid, e.id, e.listing_id, e.variant, e.field, e.location, e.value, e.currency, e.base, e.sent, e.version,
@@ -38,6 +44,12 @@ async def news(
     rows = await tx.fetch_sql(_NEWS, *after, limit, since, now)
     found = [(row["tenant_id"], row["connection_id"]) for row in rows if row["news"]]
     return found, max(((row["tenant_id"], row["id"]) for row in rows), default=None)
+
+
+async def news_of(tx: Tx, listings: Sequence[tuple[str, str]], now: datetime) -> list[tuple[str, str]]:
+    """Tenant and connection of edits of these listings, by tenant and id, that wait for later; for the system alone."""
+    rows = await tx.fetch_sql(_NEWS_OF, [tenant for tenant, _ in listings], [id_ for _, id_ in listings], now)
+    return [(row["tenant_id"], row["connection_id"]) for row in rows]
 
 
 async def take(tx: Tx, connection_id: str, after: str, since: datetime, now: datetime, limit: int) -> list[Taken]:

@@ -19,7 +19,7 @@ from isthmus.features.records.store.read import variants_of as variants_of
 from isthmus.features.records.store.shards import Shard as Shard
 from isthmus.features.records.store.whole import Rewritten as Rewritten
 from isthmus.features.records.store.whole import Whole as Whole
-from isthmus.features.records.store.whole import any_changed as any_changed
+from isthmus.features.records.store.whole import changed_since as changed_since
 from isthmus.features.records.store.whole import prices_due as prices_due
 from isthmus.features.records.store.whole import rewrite as rewrite
 from isthmus.features.records.store.whole import take_repriced as take_repriced

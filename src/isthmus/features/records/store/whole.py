@@ -59,6 +59,10 @@ from named n
 where v.tenant_id = $1 and v.listing_id = n.listing_id and v.external_id = n.external_id
   and n.listing_id between '' and '~'
 """
+#: In the order of its index, which is looked at no further than there are news.
+_CHANGED: Final = """
+select tenant_id, id from listings where updated_at >= $1 order by updated_at desc limit $2
+"""
 _REPRICED: Final = """
 with taken as materialized (
   select id from listings where tenant_id = $1 and connection_id = $2 and price_changes_at <= $3
@@ -67,8 +71,10 @@ with taken as materialized (
 update listings l set price_changes_at = null from taken t where l.tenant_id = $1 and l.id = t.id
 returning l.id, l.provider, l.status
 """
+#: The first of them is one look at an index; where none is due, nothing else is looked at, whatever the planner knows.
 _PRICES_DUE: Final = """
-select distinct tenant_id, connection_id from listings where price_changes_at <= $1 limit $2
+select distinct tenant_id, connection_id from listings
+where (select min(price_changes_at) from listings) <= $1 and price_changes_at <= $1 limit $2
 """
 _TOUCH: Final = """
 update listings l set platform_updated_at = t.at, raw = t.raw, raw_hash = t.raw_hash,
@@ -113,10 +119,10 @@ async def versions(tx: Tx, connection_id: str, ids: Sequence[str]) -> dict[str, 
     return {id_: (version, at) for id_, version, at in rows}
 
 
-async def any_changed(tx: Tx, since: datetime) -> bool:
-    """Whether the content of any listing changed since then; across tenants, so for the system alone."""
-    rows = await tx.fetch_sql("select exists (select from listings where updated_at >= $1) as found", since)
-    return bool(rows[0]["found"])
+async def changed_since(tx: Tx, since: datetime, limit: int) -> list[tuple[str, str]]:
+    """Tenant and id of listings whose content changed since then, some of them; for the system alone."""
+    rows = await tx.fetch_sql(_CHANGED, since, limit)
+    return [(row["tenant_id"], row["id"]) for row in rows]
 
 
 async def rewrite(tx: Tx, several: Sequence[Rewritten], unread: bytes, now: datetime) -> None:
