@@ -40,12 +40,15 @@ class Calls:
         self.told: list[tuple[str, Told]] = []
         self.failing: set[str] = set()
         self.slow: set[str] = set()
+        self.cancelled: set[str] = set()
 
     def named(self, name: str) -> Any:
         async def function(_: Scope, told: Told) -> dict[str, Any]:
             self.told.append((name, told))
             if name in self.slow:
                 await asyncio.sleep(30)
+            if name in self.cancelled:
+                raise asyncio.CancelledError
             if name in self.failing:
                 raise KeyError(name)
             return {"seen": told.payload}
@@ -155,6 +158,16 @@ async def test_each_handler_has_its_own_schedule_and_dead_letter_and_is_retried_
     await looking.retry(world.scope(TEN), whole.delivery.id)
     await world.work(TEN)
     assert CALLS.names == ["second", "first", "second"]
+
+
+async def test_a_function_that_was_cancelled_from_within_failed_and_ends_no_worker(world: World) -> None:
+    CALLS.cancelled = {"first"}
+    await push(world, {"n": 1}, {"n": 2})
+    await world.work(TEN)
+    assert sorted(CALLS.names) == ["first", "first", "second", "second"]
+    whole = await only(world)
+    assert states(whole) == {"first": "waiting", "second": "done"}
+    assert "cancelled" in next(row["reason"] for row in whole.tasks if row["handler"] == "first")
 
 
 async def test_a_slow_function_is_ended_and_holds_no_other_handler_up(world: World) -> None:

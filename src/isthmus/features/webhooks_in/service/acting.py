@@ -142,6 +142,12 @@ async def call(scope: Scope, handler: Handler, source: Expressions | None, job: 
         return Outcome("failed", f"{problem.code}: {problem.message}"[:_TEXT])
     except ExpressionFailed as failure:
         return Outcome("failed", str(failure)[:_TEXT])
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody ended this worker: what the function waited for was cancelled, and it let that through.
+        return Outcome("failed", "The handler was cancelled by something that it waited for.")
     except TimeoutError:
         return Outcome("failed", f"The handler took longer than {handler.seconds:g} s.")
     except Exception as failure:  # noqa: BLE001 - a job runner: one handler's mistake must not stop the others
