@@ -36,6 +36,7 @@ tried("programmed", lambda: os.execv("/bin/true", ["true"]))
 """
 _KERNEL = """
 assert kernel.powerless() and kernel.files([own, Path("/usr/lib"), Path("/lib")], []) and kernel.system_calls()
+assert kernel.proven()
 """
 _LANGUAGE = """
 walls.hook([own])
@@ -45,6 +46,15 @@ _ALL = {
     *_LET,
     *("beside", "beside by steps", "written", "parent", "socket", "internet", "pair", "killed", "forked", "programmed"),
 }
+
+
+@pytest.mark.parametrize("missing", ["kernel.system_calls()", "kernel.files([own], [])"])
+def test_PL_05_a_wall_that_does_not_stand_is_not_claimed(tmp_path: Path, missing: str) -> None:
+    """One of the two that stand for the kernel, left out."""
+    steps = [one for one in ("kernel.files([own], [])", "kernel.system_calls()") if one != missing]
+    code = f"from pathlib import Path\nfrom isthmus.connect.apart import kernel\nown = Path({str(tmp_path)!r})\n"
+    code += f"assert kernel.powerless() and {steps[0]}\nassert not kernel.proven()\n"
+    subprocess.run([sys.executable, "-B", "-c", code], timeout=60, check=True)
 
 
 @pytest.mark.parametrize("raised", [_KERNEL, _LANGUAGE], ids=["kernel", "language"])

@@ -74,7 +74,7 @@ def installed(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 #: Does what the cursor says, and what the record says.
 HOSTILE = """
-import asyncio, gc, os, signal, socket, struct, subprocess, sys
+import asyncio, gc, os, signal, socket, stat, struct, subprocess, sys
 
 from isthmus.connect.declarative import Declared
 from isthmus.connect.spi import RecordPage
@@ -110,6 +110,15 @@ class BadNeighbour(Declared):
 
     def _environment(self):
         return sorted(os.environ)
+
+    def _handles(self):
+        found = []
+        for number in range(64):
+            try:
+                found += [number] if stat.S_ISREG(os.fstat(number).st_mode) else []
+            except OSError:
+                pass
+        return found
 
     def _folder(self):
         return os.listdir("/")
@@ -154,9 +163,6 @@ class BadNeighbour(Declared):
 
     def _failure(self):
         raise RuntimeError("with words of its own")
-
-    def _large(self):
-        os.write(int(sys.argv[1]), struct.pack(">I", 1 << 30))
 
     def _nonsense(self):
         os.write(int(sys.argv[1]), struct.pack(">I", 3) + b"abc")

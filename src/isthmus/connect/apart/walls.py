@@ -51,7 +51,7 @@ def raise_around(readable: Sequence[str], listable: Sequence[str], memory_mb: in
     alone = kernel.namespaces()
     powerless = kernel.powerless()
     files = kernel.files(places, [Path(one) for one in listable])
-    held = kernel.system_calls() and files and powerless
+    held = kernel.system_calls() and files and powerless and kernel.proven()
     hook(places)
     return tuple(name for name, stands in (("kernel", held), ("namespaces", alone), ("language", True)) if stands)
 
