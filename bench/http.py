@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
-from bench.processes import free_port, isthmus_up, usage, wait_ready
+from bench.processes import free_port, isthmus_up, usage, wait_ready, wait_rest
 from bench.report import Row, publish
 from isthmus.app import SECTIONS, address_of, open_platform, serve_api, work_queue
 from isthmus.cli.demo import emulated
@@ -80,6 +80,7 @@ def run() -> None:
         with isthmus_up(home, port, {"ISTHMUS_HTTP__LIMITS": LIMITS}) as process:
             wait_ready(port, process)
             uvloop.run(_load(url, token, 400))
+            wait_rest(process.pid)
             for _ in range(ROUNDS):
                 before = usage(process.pid).cpu_seconds
                 took = uvloop.run(_load(url, token, REQUESTS))

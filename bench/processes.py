@@ -15,6 +15,9 @@ from pathlib import Path
 
 import psutil
 
+#: CPU seconds of one second in which nothing is asked: looks for work, and the like.
+_AT_REST = 0.05
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -75,3 +78,14 @@ def wait_ready(port: int, process: subprocess.Popen[bytes], seconds: float = 60.
             return time.perf_counter() - started
         time.sleep(0.01)
     raise RuntimeError("isthmus up was not ready in time")
+
+
+def wait_rest(pid: int, seconds: float = 60.0) -> None:
+    """Until the tree does next to nothing by itself: what it starts beside it is not what is measured."""
+    until, before = time.perf_counter() + seconds, usage(pid).cpu_seconds
+    while time.perf_counter() < until:
+        time.sleep(1.0)
+        now = usage(pid).cpu_seconds
+        if now - before < _AT_REST:
+            return
+        before = now
