@@ -13,8 +13,8 @@ from isthmus.kit import ids
 #: What is committed late, or comes from another process, bears an older id.
 _LATE: Final = timedelta(milliseconds=250)
 _EVERY: Final = 1.0
-#: A look at everything that has become dear is taken seldom: at most this share of the time goes into it.
-_TIMES: Final = 10.0
+#: A look at everything that has become dear is taken less often: so many times as long as it takes lies between two.
+_TIMES: Final = 20.0
 _SELDOM: Final = 8.0
 _REMEMBERED: Final = 20_000
 
