@@ -12,7 +12,7 @@ import pytest
 from tests.given import apart as given
 
 from isthmus.client import InvalidRequest, Missing
-from isthmus.connect.apart import Crashed, Endless, Unready, WallsMissing
+from isthmus.connect.apart import Cells, Crashed, Endless, Unready, WallsMissing
 from isthmus.connect.apart.away import facts_of
 from isthmus.connect.apart.cell import Cell
 from isthmus.connect.apart.process import Lodger
@@ -271,3 +271,13 @@ async def test_the_process_ends_with_the_platform(tmp_path: Path, monkeypatch: p
 def test_signing_in_stays_here(known: Known) -> None:
     """Its answers hold tokens, so nothing of them is judged there."""
     assert not set(known[0].running().ready.abilities) & {"consent_url", "exchange", "refresh", "revoke", "attach"}
+
+
+def test_PL_05_a_name_that_nothing_answers_to_is_refused() -> None:
+    """Else a slip in the version would have the connector run in our process."""
+    for names in (["far-shop==1.2"], ["*", "far-shop==1.2@sha256:00"]):
+        cells = Cells(given.settings(connectors=tuple(names)))
+        assert cells.keeps("far-shop==1.2")
+        with pytest.raises(Unready, match=r"is called far-shop==1\.2\."):
+            cells.check()
+    Cells(given.settings()).check()

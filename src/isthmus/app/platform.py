@@ -141,6 +141,7 @@ async def open_platform(
         held = master_keys(settings.core, embedded=places.embedded)
         reload = partial(read_ring, settings.core, embedded=places.embedded)
         providers = catalog.Providers(await looking)
+        cells.check()
         made = parts(settings, reload, providers, PostgresBudget(database, clock=clock), public_url, weak)
         bus = Bus(database, direct_url=places.direct, clock=clock, kept=settings.core.keep_events)
         engine = Engine(

@@ -22,6 +22,7 @@ class Cells:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._cells: dict[str, Cell] = {}
+        self._loaded: set[str] = set()
         #: Which walls stand around which connector, by the provider's id.
         self.walls: dict[str, tuple[str, ...]] = {}
 
@@ -40,6 +41,7 @@ class Cells:
 
         Raises ValueError where it is broken, Unready, WallsMissing.
         """
+        self._loaded.add(label)
         try:
             folder = folder_of(package)
         except ValueError as error:
@@ -48,6 +50,15 @@ class Cells:
             return registry.load(folder, package, label)
         manifest = read(folder / "manifest.toml")
         return Found(manifest, self.connector(manifest, folder, package), folder, label)
+
+    def check(self) -> None:
+        """Refuse names that nothing answers to: with a slip in it, a connector would run in our process unseen.
+
+        Raises Unready.
+        """
+        unknown = sorted(self._settings.named() - self._loaded)
+        if unknown:
+            raise Unready(f"No connector that is installed and allowed is called {', '.join(unknown)}.")
 
     def connector(self, manifest: Manifest, folder: Path, package: str) -> Connector:
         """Start a connector and answer what stands for it here. Raises Unready, WallsMissing."""

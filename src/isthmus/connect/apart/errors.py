@@ -32,8 +32,8 @@ class WallsMissing(Problem):
 class Unready(Problem):
     """A third-party connector cannot run in a process of its own.
 
-    The message says why. Take it out of `ISTHMUS_APART__CONNECTORS` to run it in the platform's process, or out of
-    `ISTHMUS_ALLOWED_CONNECTORS`.
+    The message says why: it is not as such a process needs it, or nothing that is allowed has that name. Take it out of
+    `ISTHMUS_APART__CONNECTORS` to run it in the platform's process, or out of `ISTHMUS_ALLOWED_CONNECTORS`.
     """
 
     code = "CONNECTOR_UNREADY"

@@ -50,4 +50,8 @@ class Settings:
 
     def wants(self, label: str) -> bool:
         """Whether the connector of this distribution, `name==version`, runs in a process of its own."""
-        return EVERY in self.connectors or label in self.connectors
+        return EVERY in self.connectors or label in self.named()
+
+    def named(self) -> frozenset[str]:
+        """Those that are named, without the digests that the list of allowed ones may have."""
+        return frozenset(one.partition("@")[0] for one in self.connectors if one != EVERY)
