@@ -1,5 +1,6 @@
 """Issuers that people sign in at, added and looked after by the deployment's super admins over HTTP."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,11 +18,14 @@ from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN
 
 ISSUERS = "/api/admin/login-issuers"
 SECRET = "canary-of-three:%&"
+#: Most issuers that may be added to this deployment.
+MOST = 4
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hall(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hall]:
     home, inside = Path(tmp_path_factory.mktemp("home")), {"CONNECTIONS__ALLOW_NETWORKS": "127.0.0.0/8"}
+    inside["ACCESS__LOGIN_ISSUERS"] = str(MOST)
     async with hall_of(database_url, home, None, **inside) as made, obedient(made.clock) as three:
         made.issuers["three"] = three
         yield made
@@ -195,3 +199,15 @@ async def test_only_super_admins_see_and_change_them(hall: Hall) -> None:
     ):
         refused = await call(hall, method, path, body, tenant=hall.tenant)
         assert (refused.status, refused.body["error"]["code"]) == (403, "PERMISSION_DENIED")
+
+
+async def test_RL_05_so_many_issuers_are_added_and_no_more_also_at_the_same_moment(hall: Hall) -> None:
+    names = [f"far{number}" for number in range(MOST + 3)]
+    try:
+        answers = await asyncio.gather(*(added(hall, name=name, issuer=f"https://{name}.example") for name in names))
+        assert sorted(one.status for one in answers) == [201] * MOST + [409] * 3
+        assert {one.body["error"]["code"] for one in answers if one.status == 409} == {"TOO_MANY_LOGIN_ISSUERS"}
+    finally:
+        for name in names:
+            await call(hall, "DELETE", f"{ISSUERS}/{name}")
+    assert (await added(hall)).status == 201

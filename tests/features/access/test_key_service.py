@@ -282,6 +282,15 @@ async def test_a_tenant_has_a_bounded_number_of_live_keys(database: Database, cl
     await _make(shop)
 
 
+async def test_RL_05_keys_that_are_made_at_the_same_moment_keep_to_the_bound(
+    database: Database, clock: ManualClock
+) -> None:
+    shop = await given.tenant(given.process(database, clock, access.Settings(keys_per_tenant=3)), "At once")
+    made = await asyncio.gather(*(_make(shop) for _ in range(10)), return_exceptions=True)
+    assert sum(isinstance(one, access.Made) for one in made) == 3
+    assert sum(isinstance(one, access.TooManyKeys) for one in made) == 7
+
+
 async def test_keys_are_listed_newest_first_page_by_page(system: System, clock: ManualClock) -> None:
     shop = await given.tenant(system, "Many")
     made = []

@@ -116,6 +116,7 @@ async def add_issuer(scope: Scope, wanted: NewIssuer) -> KeptIssuer:
     if name in given or made.issuer in {one.issuer for one in given.values()}:
         raise IssuerTaken
     async with own.tx() as tx:
+        await store.hold(tx)
         if len(await store.issuers(tx)) >= scope.part(Settings).login_issuers:
             raise TooManyIssuers
         made = replace(made, sealed=await _sealed(own, tx, name, wanted.client_secret))

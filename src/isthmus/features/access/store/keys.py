@@ -89,7 +89,8 @@ async def keys(tx: Tx, *, before: str | None, offset: int, limit: int) -> list[A
 
 
 async def alive(tx: Tx, now: datetime) -> int:
-    """How many keys of the tenant open something."""
+    """How many keys of the tenant open something; the lock keeps the count true until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 37))", tx.tenant_id)
     return int(await tx.fetchval(_ALIVE, tenant_id=tx.tenant_id, now=now))
 
 

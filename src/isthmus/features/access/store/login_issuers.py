@@ -36,6 +36,11 @@ _RESEAL = statement(
 )
 
 
+async def hold(tx: Tx) -> None:
+    """Nobody else adds an issuer until the commit: how many there are stays true."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 41))", tx.tenant_id)
+
+
 async def issuer(tx: Tx, name: str, *, locked: bool = False) -> KeptIssuer | None:
     """One of them."""
     row = await tx.fetchrow(_LOCKED if locked else _ONE, tenant_id=tx.tenant_id, id=name)
