@@ -1,6 +1,7 @@
 """Connectors of third parties in processes of their own: the same contract, and bounds that each hold (PL-05)."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from isthmus.connect.apart import Cells, Crashed, Endless, Unready, WallsMissing
 from isthmus.connect.apart.away import facts_of
 from isthmus.connect.apart.cell import Cell
 from isthmus.connect.apart.process import Lodger
-from isthmus.connect.budgets import Overrun
+from isthmus.connect.budgets import Overrun, Within
 from isthmus.connect.manifest import read
 from isthmus.connect.spi import Account, Connector, RawRecord
 from isthmus.kit.clock import ManualClock
@@ -126,6 +127,17 @@ async def test_PL_05_what_finds_no_end_is_ended(tmp_path: Path, monkeypatch: pyt
 def test_PL_05_a_mapping_that_ends_the_process_is_a_failure_of_the_record(known: Known) -> None:
     with pytest.raises(Crashed, match="its process ended"):
         known[1].map_listing(RawRecord("1", b"death"), Account("1"))
+
+
+def test_PL_04_PL_05_a_page_that_is_mapped_slowly_ends_as_one_that_is_mapped_without_end(known: Known) -> None:
+    """Waiting for another process takes no processor time of ours, and is counted all the same."""
+    mapped = 0
+    with pytest.raises(Overrun), Within(0.1):
+        while mapped < 10:
+            with contextlib.suppress(msgspec.ValidationError):
+                known[1].map_listing(RawRecord("1", b"slow"), Account("1"))
+            mapped += 1
+    assert mapped <= 2
 
 
 async def test_PL_05_a_crash_over_an_answer_does_not_send_the_request_again(known: Known) -> None:

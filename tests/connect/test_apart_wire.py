@@ -12,6 +12,7 @@ from isthmus.client import ACCEPTED, ClientError, Failure, PlatformError, Respon
 from isthmus.client.errors import every_error
 from isthmus.connect.acting import WrongDetail
 from isthmus.connect.apart import Crashed, faults, frames, wire
+from isthmus.connect.apart.held import Held
 from isthmus.connect.faults import DATA_FAULTS, CursorUnreadable
 from isthmus.connect.record import Record
 from isthmus.connect.shapes import Listing, ListingStatus
@@ -113,3 +114,11 @@ def test_what_its_code_raises_of_strange_records_stays_a_fault_of_the_record(kin
 def test_what_nobody_knows_is_a_crash() -> None:
     assert isinstance(_home(OSError("secret words")), Crashed)
     assert "secret words" not in str(_home(OSError("secret words")))
+
+
+def test_PL_05_long_computations_are_too_much_together_and_short_ones_never_are() -> None:
+    held = Held()
+    assert not any(held.add(at / 2, 0.5) for at in range(200))
+    assert [held.add(200 + 4 * at, 4.0) for at in range(4)] == [False, False, True, False]
+    apart = Held()
+    assert not any(apart.add(31.0 * at, 4.0) for at in range(20)), "those of an older minute are forgotten"

@@ -74,7 +74,7 @@ def installed(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 #: Does what the cursor says, and what the record says.
 HOSTILE = """
-import asyncio, gc, os, signal, socket, stat, struct, subprocess, sys
+import asyncio, gc, os, signal, socket, stat, struct, subprocess, sys, time
 
 from isthmus.connect.declarative import Declared
 from isthmus.connect.spi import RecordPage
@@ -92,6 +92,8 @@ class BadNeighbour(Declared):
     def map_listing(self, record, account):
         while record.payload == b"endless":
             pass
+        if record.payload == b"slow":
+            time.sleep(0.3)
         if record.payload == b"death":
             os._exit(3)
         return {"external_id": 1}

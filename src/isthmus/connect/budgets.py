@@ -11,6 +11,8 @@ from types import FrameType, TracebackType
 from typing import Final
 
 _AGAIN_SECONDS: Final = 0.05
+#: Seconds by the clock for each second of processor time, where another process computes.
+_TIMES: Final = 5.0
 
 
 class Overrun(Exception):
@@ -21,10 +23,31 @@ class _Enough(BaseException):
     """Ends the computation; no `except Exception` of a connector stops it."""
 
 
+class _Waits(threading.local):
+    """What the block at hand may still wait for another process that computes in its place."""
+
+    left: float | None = None
+
+
+_WAITS: Final = _Waits()
+
+
+def wait_left() -> float | None:
+    """Seconds that the block of this thread may wait for another process; None outside of one."""
+    return _WAITS.left
+
+
+def waited(seconds: float) -> None:
+    """So long it has waited."""
+    if _WAITS.left is not None:
+        _WAITS.left -= seconds
+
+
 class Within:
     """A block that may use so many seconds of processor time, all threads counted. Raises Overrun.
 
-    Blocks are not nested, and nothing is awaited in them.
+    Blocks are not nested, and nothing is awaited in them. What computes in another process takes no time of ours, but
+    holds us up: for that there are some times as many seconds by the clock, since the machine has more to do.
     """
 
     __slots__ = ("_armed", "_before", "_seconds")
@@ -35,6 +58,7 @@ class Within:
         self._before: signal._HANDLER = None
 
     def __enter__(self) -> None:
+        _WAITS.left = self._seconds * _TIMES
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGPROF, self._ring)
             self._armed = True
@@ -42,6 +66,7 @@ class Within:
             signal.setitimer(signal.ITIMER_PROF, self._seconds, _AGAIN_SECONDS)
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        _WAITS.left = None
         if self._armed:
             self._armed = False
             signal.setitimer(signal.ITIMER_PROF, 0.0)

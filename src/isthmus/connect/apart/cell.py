@@ -9,8 +9,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from isthmus.connect import budgets
 from isthmus.connect.apart import faults, frames
 from isthmus.connect.apart.errors import Crashed, Endless, Unready, WallsMissing
+from isthmus.connect.apart.held import Held
 from isthmus.connect.apart.process import Lodger, Process
 from isthmus.connect.apart.settings import Settings
 from isthmus.connect.apart.talk import Talk
@@ -37,7 +39,7 @@ class Cell:
         self._talks: dict[int, Talk] = {}
         self._numbers, self._crashes = itertools.count(1), 0
         self._started, self._rest = 0.0, 0.0
-        self._closed = False
+        self._closed, self._held = False, Held()
         #: Starts it and sends to it, so that neither a slow start nor a full pipe keeps anybody else's work waiting.
         self._hands = ThreadPoolExecutor(1, f"connector {lodger.id}")
 
@@ -80,17 +82,19 @@ class Cell:
         that has not the form it should have.
         """
         packed, seconds = msgspec.msgpack.encode(arguments), self._settings.pure_seconds.total_seconds()
-        process = self._alive()
+        process, left = self._alive(), budgets.wait_left()
         if process is None:
             raise self._woken()
-        call = frames.Call(0, function.name, packed, self._clock.now())
+        if left is not None and left <= 0:
+            raise Endless(f"The connector {self.lodger.id!r} takes too long over one piece of work.", retry_safe=True)
+        seconds = seconds if left is None else min(seconds, left)
         try:
-            said = process.compute(call, seconds)
+            said = self._waited(process, frames.Call(0, function.name, packed, self._clock.now()), seconds)
         except frames.Malformed as error:
             process.end(f"it sent {error}")
             raise self._crashed(process, "it sent what cannot be read") from error
         except TimeoutError as error:
-            process.end(f"it computed for more than {seconds:g} s")
+            process.end(f"it computed for more than {seconds:.3g} s")
             raise Endless(f"The connector {self.lodger.id!r} failed: {process.ended}.", retry_safe=True) from error
         except (OSError, EOFError) as error:
             process.end("its process ended")
@@ -104,6 +108,16 @@ class Cell:
             process.end("it sent a frame out of turn")
             raise self._crashed(process, "it sent a frame out of turn")
         return function.result.decode(said.result)
+
+    def _waited(self, process: Process, call: frames.Call, seconds: float) -> frames.Up:
+        began = SYSTEM.monotonic()
+        try:
+            return process.compute(call, seconds)
+        finally:
+            now = SYSTEM.monotonic()
+            budgets.waited(now - began)
+            if self._held.add(now, now - began):
+                process.end("its computations held up everything else")
 
     async def call(self, function: Function[T], arguments: tuple[object, ...], session: Session) -> T:
         """A call of the connector, which may ask for requests of the session's client.
