@@ -13,7 +13,9 @@ class Settings:
     )
     taken: int = field(default=200, metadata={"help": "How many edits a worker takes in one go."})
     lease: timedelta = field(
-        default=timedelta(minutes=3), metadata={"help": "How long a worker may hold the edits that it took."}
+        # what a killed worker held waits for so long; the calls that begin in its first half end within the second
+        default=timedelta(seconds=75),
+        metadata={"help": "How long a worker may hold the edits that it took; at least two calls' deadlines."},
     )
     fresh: timedelta = field(
         default=timedelta(minutes=2),
