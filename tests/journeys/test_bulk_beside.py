@@ -42,7 +42,7 @@ async def test_RL_08_bulk_work_has_a_process_of_its_own_that_ends_with_its_paren
 
             assert (await _imported(amy))["state"] == "succeeded"
             [worker] = _beside(running)
-            assert worker.nice() == min(19, psutil.Process(running.process.pid).nice() + 10)
+            assert worker.nice() == min(19, psutil.Process(running.process.pid).nice() + 5)
 
             await running.kill()
             await asyncio.to_thread(worker.wait, 60)

@@ -94,7 +94,7 @@ class Core:
         },
     )
     bulk_nice: int = field(
-        default=10,
+        default=5,
         metadata={
             "description": "By how much a process that does nothing but bulk work, and its sessions in the embedded "
             "database, step back for others where the processors are busy; 0 to 19."
