@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from hypothesis import given as drawn
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from tests.given import webhooks_in as given
 from tests.given.statements import written_down
 from tests.given.webhooks_in import World
 
-from isthmus.engine.db import Database
+from isthmus.engine.db import Database, Tx
 from isthmus.features.webhooks_in.model.handling import OrderedBy
 from isthmus.features.webhooks_in.service import replaying, routing, working
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
@@ -21,6 +22,7 @@ from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.features.webhooks_in.service.marks import Marks
 from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.store import tasks
+from isthmus.features.webhooks_in.store import working as store
 from isthmus.features.webhooks_in.store.log import Filters
 from isthmus.kit import ids
 from isthmus.kit.clock import ManualClock
@@ -82,15 +84,21 @@ def later(world: World, seconds: float) -> None:
     world.system.clock.advance(seconds)  # type: ignore[attr-defined] # the clock of this world is moved by hand
 
 
-async def push(
-    world: World, *numbers: int, event: str = "ordered", at: tuple[Seen, str] | None = None
-) -> tuple[Seen, str]:
-    seen, token = at or await world.source(TEN)
+async def come(world: World, *numbers: int, at: tuple[Seen, str], event: str = "ordered") -> None:
+    """These come in, and nobody has routed them."""
+    seen, token = at
     for number in numbers:
         later(world, 0.01)
         headers = {"x_github_event": event, "x_github_delivery": ids.new("dlv")}
         body = json.dumps({"n": number}).encode()
         assert (await world.push(TEN, seen, token, body, **headers)).status == 200
+
+
+async def push(
+    world: World, *numbers: int, event: str = "ordered", at: tuple[Seen, str] | None = None
+) -> tuple[Seen, str]:
+    seen, token = at or await world.source(TEN)
+    await come(world, *numbers, event=event, at=(seen, token))
     await routing.route(world.scope(TEN), seen.source.id)
     return seen, token
 
@@ -293,6 +301,33 @@ async def test_what_was_due_and_not_to_be_had_stays_before_the_mark(world: World
     await push(world, 3, event="free", at=place)
     await working.work(scope, key)
     assert sorted(CALLS.told) == [0, 1, 2, 3]
+
+
+async def test_a_router_that_never_comes_to_an_end_walks_only_over_what_is_new(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = await world.source(TEN)
+    scope, seen = world.scope(TEN), place[0]
+    looked: list[tuple[str, str]] = []
+    routable = store.routable
+
+    async def meanwhile(tx: Tx, tenant_id: str, source_id: str, since: str, limit: int) -> list[Any]:
+        found = await routable(tx, tenant_id, source_id, since, limit)
+        if found:
+            looked.append((since, found[0]["id"]))
+        elif len(looked) < 5:
+            await come(world, len(looked), at=place)
+        return found
+
+    monkeypatch.setattr(store, "routable", meanwhile)
+    await come(world, 99, at=place)
+    await routing.route(scope, seen.source.id)
+    # each look began at the first that was not routed, and at the end nothing is left to be looked at
+    assert len(looked) == 5
+    assert [since for since, _ in looked] == [first for _, first in looked]
+    assert await states(world) == ["waiting"] * 5
+    mail = await world.rows("select since, wanted = seen as whole from webhook_mail")
+    assert [(row["since"], row["whole"]) for row in mail] == [(None, True)]
 
 
 @drawn(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.booleans()), max_size=30))

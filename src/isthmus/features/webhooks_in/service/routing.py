@@ -54,6 +54,8 @@ async def route(scope: Scope, source_id: str) -> None:
                 return
             if await holding.source(tx, scope.tenant_id, source_id) is None:
                 return
+            # more has come in: what was routed meanwhile need not be walked over again
+            await store.move_on(tx, scope.tenant_id, source_id)
 
 
 async def _some(system: System, scope: Scope, source_id: str, since: str) -> bool:

@@ -27,6 +27,14 @@ _CLOSE = """
 update webhook_mail set seen = $3, since = null
 where tenant_id = $1 and source_id = $2 and wanted = $3 and since is not distinct from $4
 """
+_LOCKED = "select since from webhook_mail where tenant_id = $1 and source_id = $2 for update"
+# A statement of its own behind the lock: what was committed by then is seen, and what comes later notes its own id.
+_AHEAD = """
+update webhook_mail m set since = (
+  select min(i.id) from webhook_inbox i
+  where i.source_id = $2 and i.tenant_id = $1 and i.state = 'received' and i.id >= m.since)
+where m.tenant_id = $1 and m.source_id = $2
+"""
 _STEP = """
 insert into webhook_steps (tenant_id, delivery_id, id, at, what, outcome, message, run_id)
 select $1, g.delivery_id, g.id, $7, g.what, g.outcome, g.message, g.run_id
@@ -87,6 +95,12 @@ async def mail(tx: Tx, tenant_id: str, source_id: str) -> Mail:
 async def close(tx: Tx, tenant_id: str, source_id: str, seen: Mail) -> bool:
     """Note that everything up to this was routed; False when more has come in meanwhile."""
     return await tx.execute_sql(_CLOSE, tenant_id, source_id, seen.wanted, seen.since) > 0
+
+
+async def move_on(tx: Tx, tenant_id: str, source_id: str) -> None:
+    """Note from where on it is not routed by now, while more comes in all the time; as the system."""
+    await tx.execute_sql(_LOCKED, tenant_id, source_id)
+    await tx.execute_sql(_AHEAD, tenant_id, source_id)
 
 
 async def note(tx: Tx, tenant_id: str, steps: Sequence[Step], now: datetime) -> None:
