@@ -130,7 +130,7 @@ async def _searching(bulk: Asking, counted: list[int]) -> AsyncIterator[None]:
         await asyncio.sleep(_BEGIN)
         yield
     finally:
-        said, _ = await process.communicate()
+        said, _ = await process.communicate(b"")  # which closes its input
         counted.append(int(said or 0))
         await asyncio.sleep(_SETTLE)
 

@@ -81,7 +81,9 @@ async def _processes(overrides: Mapping[str, object], plan: _Plan) -> None:
             share, beside = plan.work, None
             if share is Share.ALL and plan.upgrade and loaded.core.bulk_apart:
                 share, beside = Share.SHORT, Beside()
-                group.create_task(_until(bulk_beside(platform, stop, beside, _told(overrides)), stop), name="bulk")
+                group.create_task(
+                    _until(bulk_beside(platform.system, stop, beside, _told(overrides)), stop), name="bulk"
+                )
             if share is not None:
                 group.create_task(_until(work_queue(platform, stop, share, beside), stop), name="worker")
             if bound:
