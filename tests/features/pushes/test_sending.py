@@ -18,6 +18,7 @@ from tests.house_database import Copy
 
 from isthmus.connect.abilities import EditField, Writing
 from isthmus.connect.edits import Edit, Outcome
+from isthmus.connect.shapes import Inventory
 from isthmus.engine.db import Database
 from isthmus.features import pushes
 from isthmus.features.connections import ConnectionExpired
@@ -365,8 +366,11 @@ async def test_while_the_far_side_cannot_be_looked_at_nothing_doubtful_is_sent(a
 
 
 async def test_wishes_that_cannot_be_are_refused_before_anything_is_noted(at: Given) -> None:
-    two = given_records.listing("p1", given_records.variant("a", "A"), given_records.variant("b", "B"))
-    ids = await at.stock(two)
+    spread = (Inventory(3, location_external_id="north"), Inventory(1, location_external_id="south"))
+    several = (given_records.variant("b", "B"), given_records.variant("s", "S", inventory=spread))
+    ids = await at.stock(given_records.listing("p1", given_records.variant("a", "A"), *several))
+    with pytest.raises(WrongEdit, match=rf"variant s of the listing {ids['p1']} .*: name one of north, south"):
+        await at.want(ids["p1"], STOCK, 1, variant="s")
     with pytest.raises(WrongEdit, match="several variants"):
         await at.want(ids["p1"], STOCK, 1)
     with pytest.raises(WrongEdit, match="no such variant"):

@@ -147,7 +147,11 @@ def _variant(given: Want, whole: Whole) -> tuple[str, str]:
     currency = variant.price.currency if variant.price else ""
     if given.currency and currency and given.currency != currency:
         raise WrongEdit.field("currency", f"The listing {given.listing_id} is priced in {currency}.")
-    several = len(variant.inventory) > 1
-    if given.field is EditField.STOCK and several and not given.location:
-        raise WrongEdit.field("location", "The variant has stock at several locations: name one.")
+    if given.field is EditField.STOCK and len(variant.inventory) > 1 and not given.location:
+        several = ", ".join(one.location_external_id or "-" for one in variant.inventory[:10])
+        raise WrongEdit.field(
+            "location",
+            f"The variant {variant.external_id} of the listing {given.listing_id} has stock at several locations:"
+            f" name one of {several}.",
+        )
     return variant.external_id, currency or given.currency
