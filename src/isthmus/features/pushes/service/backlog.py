@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 #: So many edits of all connections together may be unwritten before nothing more is taken.
-_MOST: Final = 6_000
+_MOST: Final = 10_000
 #: Seconds for which writing down lets those pass who take what is sent next, each time.
 _YIELDS: Final = 0.25
 
@@ -22,6 +22,11 @@ class Backlog:
         self._room.set()
         self._quiet = asyncio.Event()
         self._quiet.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is sent before something is written down."""
+        return not self._room.is_set()
 
     async def has_room(self) -> None:
         """Wait until something more may be sent."""
@@ -55,7 +60,7 @@ class Backlog:
     async def turn(self) -> AsyncIterator[None]:
         """The only one who writes down just now, behind those who take; in the order of asking."""
         async with self._turn:
-            if self._room.is_set():
+            if not self.is_full:
                 with suppress(TimeoutError):  # where they take all the time both go on
                     async with asyncio.timeout(_YIELDS):
                         await self._quiet.wait()

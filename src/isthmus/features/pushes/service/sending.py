@@ -61,14 +61,21 @@ class _Line:
         await each([self._drain_all(), self.ledger.keep()])
 
     async def _drain_all(self) -> None:
+        """What was written down meanwhile may be due again."""
         try:
-            await each([self._drain() for _ in range(_ROUNDS)])
+            more = True
+            while more:
+                await each([self._drain() for _ in range(_ROUNDS)])
+                more = await self.ledger.catch_up() and await self._goes_on()
         finally:
             self.ledger.close()
 
     async def _drain(self) -> None:
-        while not await self._is_to_stop() and await self._round():
+        while await self._goes_on():
             pass
+
+    async def _goes_on(self) -> bool:
+        return not await self._is_to_stop() and await self._round()
 
     async def _is_to_stop(self) -> bool:
         """A process that ends leaves the rest to the next one; a suspended tenant's waits until it is let in again.
@@ -85,8 +92,8 @@ class _Line:
         began = self.scope.clock.monotonic()
         with self.own.backlog.ahead():
             taken, made = await self._take(claim)
-        if not taken:  # what is not written down yet may be due again
-            return await self.ledger.catch_up()
+        if not taken:
+            return False
         if made is None:
             made = await self._look(claim, taken, began + lease * _LOOKING)
         begun = self.scope.clock.monotonic()
