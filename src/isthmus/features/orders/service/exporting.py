@@ -16,7 +16,8 @@ from isthmus.features.orders.service import sheets
 from isthmus.features.orders.service.places import PERSONAL
 from isthmus.scope import Scope, Tx
 
-_PAGE: Final = 200
+#: Written in one go: some milliseconds of the event loop.
+_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from isthmus.features import records
 from isthmus.kit.text import guarded
 from isthmus.scope import Scope
 
-_PAGE: Final = 500
+#: Written in one go: some milliseconds of the event loop.
+_PAGE: Final = 100
 HEADER: Final = (
     *("product_id", "title", "description", "brand", "category", "tags", "images", "status", "url", "condition"),
     "product_weight_kg",
