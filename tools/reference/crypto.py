@@ -85,6 +85,7 @@ USES: Mapping[str, Use] = {
     ),
     "kit/ids.py": Use("Random ids, tokens and keys from the operating system's generator"),
     "kit/secret.py": Use("Compares secrets in constant time"),
+    "connect/prints.py": Use("The digest of a third-party connector's files, by which an operator allows these alone"),
     "connectors/": Use(
         "Signs calls as each platform asks (HMAC-SHA256)",
         "the app's secret, sealed",

@@ -17,6 +17,7 @@ class Endless(Crashed, Overrun):
     """The connector found no end of one computation, and its process was ended."""
 
     CODE = "connector_endless"
+    CURE = "Tell whoever wrote the connector which record it was; `ISTHMUS_APART__PURE_SECONDS` gives it more time."
 
 
 class WallsMissing(Problem):
