@@ -63,6 +63,7 @@ CALLS = Calls()
 EVERY = [
     Handler("ordered", "github.ordered", CALLS, ordered_by=OrderedBy.SOURCE, retries=(5.0, 5.0)),
     Handler("free", "github.free", CALLS, retries=(20.0,)),
+    Handler("slow", "github.slow", CALLS, ordered_by=OrderedBy.SOURCE, seconds=120.0),
 ]
 
 
@@ -195,6 +196,19 @@ async def test_a_worker_that_was_believed_dead_ends_nothing_and_no_order_is_lost
     async with scope.tx() as tx:
         theirs, _ = await tasks.finish(tx, TEN, ended, scope.now)
     assert (theirs, await states(world)) == (set(), ["done"] * 4)
+
+
+async def test_a_call_that_may_take_longer_than_the_lease_is_not_made_by_another_worker_meanwhile(world: World) -> None:
+    seen, _ = await push(world, 0, 1, event="slow")
+    scope, key = world.scope(TEN), f"{seen.source.id}/slow"
+
+    async def another() -> None:
+        later(world, 119)
+        await working.work(scope, key)
+
+    CALLS.then = {0: another}
+    await working.work(scope, key)
+    assert (CALLS.told, CALLS.most, await states(world)) == ([0, 1], 1, ["done", "done"])
 
 
 async def test_what_comes_in_beside_a_run_of_replayed_ones_goes_before_the_rest_of_them(world: World) -> None:

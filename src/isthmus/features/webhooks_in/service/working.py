@@ -97,7 +97,7 @@ class _Look:
         return await self._claim(tx, limit=1, dropped=True)
 
     async def _claim(self, tx: ScopeTx, *, since: str = "", limit: int = _AT_ONCE, dropped: bool = False) -> list[Any]:
-        span = (self.scope.now, self.scope.part(Settings).lease)
+        span = (self.scope.now, _lease(self.scope, self.key.partition("/")[2]))
         return await tasks.claim(tx, self.owner, span, limit=limit, dropped=dropped, since=since)
 
     def took(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -121,6 +121,16 @@ class _Look:
         if wait is not None:
             await _wake(self.scope, self.key, timedelta(seconds=wait))
             self.marks.asked(self.owner, ticks + wait)
+
+
+def _function(scope: Scope, name: str) -> Handler | None:
+    return next((one for one in handlers(scope) if one.name == name), None)
+
+
+def _lease(scope: Scope, name: str) -> timedelta:
+    """How long a worker of this handler is waited for: one call of its function fits in beside what went before it."""
+    lease, function = scope.part(Settings).lease, _function(scope, name)
+    return lease if function is None else max(lease, timedelta(seconds=2 * function.seconds))
 
 
 async def work(scope: Scope, key: str) -> None:
@@ -154,7 +164,7 @@ async def _wake(scope: Scope, key: str, after: timedelta | None = None) -> None:
 
 async def _known(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> _Known:
     name = str(rows[0]["handler"])
-    function = next((one for one in handlers(scope) if one.name == name), None)
+    function = _function(scope, name)
     rule = function.rule if function else BUILT_IN.get(name)
     if rule is None:
         found = await keeping.handler(tx, scope.tenant_id, name)
