@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.features import connections, webhooks_out
 from isthmus.settings import Core, KeySettings, WrongSetting, load
 
 
@@ -39,6 +40,14 @@ def test_a_wrong_setting_is_named(name: str, value: str, said: str) -> None:
     with pytest.raises(WrongSetting) as caught:
         load({"sync": Sync}, {name: value})
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize("part", [connections.Settings, webhooks_out.Settings])
+def test_networks_that_could_not_be_heeded_are_refused_by_name(part: type) -> None:
+    with pytest.raises(WrongSetting, match=r"the settings of part: allow_networks: .*neither a network"):
+        load({"part": part}, {"ISTHMUS_PART__ALLOW_NETWORKS": '["10.0.0.0/8"]'})
+    settings = load({"part": part}, {"ISTHMUS_PART__ALLOW_NETWORKS": "10.0.0.0/8, ::1, shop.internal"})
+    assert settings.part(part).allow_networks == ("10.0.0.0/8", "::1", "shop.internal")
 
 
 def test_LO_01_a_secret_setting_is_never_shown(tmp_path: Path) -> None:

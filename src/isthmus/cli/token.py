@@ -7,7 +7,7 @@ import typer
 from isthmus.app import Platform
 from isthmus.cli.running import with_platform
 from isthmus.features import access
-from isthmus.kit.permissions import TENANT_ADMIN
+from isthmus.kit.permissions import ROLES, TENANT_ADMIN
 
 
 def token(
@@ -17,6 +17,9 @@ def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24.0, help="Lifetime in hours.")] = 8.0,
 ) -> None:
     """Mint a bearer token for a tenant. Works only with the development key of an embedded start."""
+
+    if unknown := sorted(set(role or ()) - set(ROLES)):
+        raise typer.BadParameter(f"There is no role {', '.join(unknown)}; there are {', '.join(ROLES)}.")
 
     async def mint(platform: Platform) -> str:
         found = await access.find_tenant(platform.system, tenant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from isthmus.client.errors import AddressRefused
+from isthmus.client.errors import AddressRefused, InvalidRequest
 from isthmus.client.url import clean_host
 
 _V4 = tuple(
@@ -46,6 +46,17 @@ _REFUSED = AddressRefused.__doc__ or ""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def check_allowed(allow: Iterable[str]) -> None:
+    """Raise ValueError for what is neither a network nor an address nor the name of a host."""
+    for one in allow:
+        try:
+            AddressGuard((one,))
+        except InvalidRequest:
+            raise ValueError(
+                f"allow_networks: {one!r} is neither a network, such as 10.0.0.0/8, nor the name of a host"
+            ) from None
 
 
 class AddressGuard:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from isthmus.client.guard import check_allowed
 from isthmus.kit import weakness
 
 
@@ -68,6 +69,10 @@ class Settings:
         default=timedelta(days=1),
         metadata={"help": "Age at which a connection that never got credentials is removed."},
     )
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be heeded, before anything is started with it."""
+        check_allowed(self.allow_networks)
 
     @property
     def secure(self) -> bool:

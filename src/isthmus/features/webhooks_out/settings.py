@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from isthmus.client.guard import check_allowed
 from isthmus.kit import weakness
 
 
@@ -57,3 +58,7 @@ class Settings:
         default=30, metadata={"help": "Days that finished deliveries are kept of tenants that chose no other number."}
     )
     keep_most: int = field(default=90, metadata={"help": "Most days that a tenant may choose."})
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be heeded, before anything is started with it."""
+        check_allowed(self.allow_networks)
