@@ -245,6 +245,47 @@ async def test_a_throttle_narrows_under_a_shared_quota_too_and_it_heals(virtual:
     assert clock.monotonic() - began <= 2
 
 
+class OneBucket:
+    """The shared quota as one process would keep it: a bucket that is refilled all the time."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.left: float | None = None
+        self.then = clock.monotonic()
+        self.asked = 0
+        self.refused = 0
+
+    async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:  # noqa: ARG002 - the port
+        self.asked += 1
+        await asyncio.sleep(0)
+        rate, now = rule.max_requests / rule.window, self.clock.monotonic()
+        self.left = min(20.0, 20.0 if self.left is None else self.left + (now - self.then) * rate)
+        self.then = now
+        permits = min(wanted, int(self.left + 1e-6))
+        self.left -= permits
+        self.refused += not permits
+        return Grant(permits, expires_in=0.05) if permits else Grant(0, (1 - self.left) / rate)
+
+
+async def test_a_shared_bucket_that_gave_all_it_had_is_asked_again_when_it_holds_more(virtual: ManualClock) -> None:
+    """A lease costs the database a transaction, so one brings what eight calls need; no permit is lost by that."""
+    bucket = OneBucket(virtual)
+    limiter = Limiter(
+        RateLimit(max_requests=200, window=1.0, strategy="token_bucket", burst=20), budget=bucket, clock=virtual
+    )
+    began = virtual.monotonic()
+
+    async def calls() -> None:
+        for _ in range(20):
+            await limiter.acquire("app")
+
+    await asyncio.gather(*(calls() for _ in range(32)))
+    took = virtual.monotonic() - began
+    assert (640 - 20) / 200 <= took <= 1.03 * (640 - 20) / 200
+    assert bucket.asked <= 640 / 7
+    assert bucket.refused <= 3
+
+
 async def test_a_key_that_waits_long_for_its_quota_holds_up_no_other(virtual: ManualClock) -> None:
     class Uneven:
         async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:

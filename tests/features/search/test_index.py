@@ -1,17 +1,20 @@
 """From what a sync has committed to what a search finds, and the wall around it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from tests.given import records as given
 from tests.house_database import Copy
 
 from isthmus.connect.shapes import ListingStatus
 from isthmus.engine.db import Database
-from isthmus.features import records
+from isthmus.features import pushes, records
 from isthmus.features.connections.events import IntegrationLimited
 from isthmus.features.search import model
 from isthmus.features.search.model import Asked
@@ -62,6 +65,26 @@ async def test_a_committed_listing_is_found_by_title_without_accents_by_sku_and_
     (row,) = await _found(scope, "ao thun do")
     assert (row["score"], row["found"], row["url"]) == (1.0, 1, "https://shop.example/9")
     assert await _titles(scope, "ao quan") == []
+
+
+async def test_what_changed_is_indexed_behind_values_that_this_process_sends(engine: Engine) -> None:
+    lines, stop = pushes.Lines(), asyncio.Event()
+    sending = replace(engine, parts={**engine.parts, pushes.Lines: lines})
+    scope = given.scope(sending)
+    await given.write(scope, given.listing("ext9", title="Áo thun đỏ"))
+    assert lines.take((scope.tenant_id, "con_one"))
+    running = asyncio.create_task(indexing.run(System(sending), stop))
+    await asyncio.sleep(0.1)
+    assert await _titles(scope, "ao thun") == []
+    lines.leave((scope.tenant_id, "con_one"))
+    for _ in range(500):
+        if await _titles(scope, "ao thun") == ["Áo thun đỏ"]:
+            break
+        await asyncio.sleep(0.02)
+    else:
+        pytest.fail("what changed was not indexed")
+    stop.set()
+    await running
 
 
 async def test_a_change_replaces_what_was_found_and_a_deleted_listing_is_found_no_more(engine: Engine) -> None:
