@@ -20,6 +20,7 @@ from isthmus.kit.clock import SYSTEM
 
 _DONE: Final = 0
 _BROKEN: Final = 1
+_LOOK_SECONDS: Final = 2.0
 
 
 def main(calls: int, pure: int) -> None:
@@ -30,6 +31,14 @@ def main(calls: int, pure: int) -> None:
 def _leave(code: int) -> NoReturn:
     """At once: threads and atexit functions of a stranger are not waited for."""
     os._exit(code)
+
+
+def _watch(platform: int) -> None:
+    """The ends of both sockets say that the platform is gone, but to nobody while all other threads compute."""
+    never = threading.Event()
+    while os.getppid() == platform:
+        never.wait(_LOOK_SECONDS)
+    _leave(_DONE)
 
 
 class _Guest:
@@ -56,6 +65,7 @@ class _Guest:
             await self._send(frames.Unloaded(f"{type(error).__name__}: {error}"[:500]))
             _leave(_BROKEN)
         threading.Thread(target=self._compute, name="computations", daemon=True).start()
+        threading.Thread(target=_watch, args=(os.getppid(),), name="platform", daemon=True).start()
         await self._send(frames.Ready(_abilities(self._connector), _filters(self._connector)))
         while True:
             await self._take(await self._read())
