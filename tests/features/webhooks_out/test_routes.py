@@ -1,5 +1,6 @@
 """Endpoints, event types and the event log over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,8 @@ from tests.house_database import Copy
 
 from isthmus.engine.db import Database
 from isthmus.features import vault
+from isthmus.features.webhooks_out.errors import TooManyEndpoints
+from isthmus.features.webhooks_out.model.endpoint import Draft
 from isthmus.features.webhooks_out.routes import ROUTES
 from isthmus.features.webhooks_out.service import endpoints, fanning, recovering
 from isthmus.features.webhooks_out.store import recoveries as store
@@ -56,6 +59,21 @@ async def test_WH_10_an_endpoint_gets_messages_once_it_answered_a_signed_ping(ed
         assert (tested["delivered"], tested["status"], tested["state"]) == (True, 204, "active")
     shown = (await edge.get(f"{ENDPOINTS}/{endpoint['id']}")).text
     assert secret.reveal() not in shown
+
+
+async def test_RL_05_a_tenant_has_so_many_endpoints_and_no_more_also_when_they_are_made_at_once(
+    database: Database, copied: Copy
+) -> None:
+    async with given.process(database, max_endpoints=3) as few:
+        draft = Draft(url="https://hooks.example.com/in")
+        makings = (endpoints.create(given_vault.scope(few, "ten_few"), draft, verify=False) for _ in range(8))
+        made = await asyncio.gather(*makings, return_exceptions=True)
+        assert sum(isinstance(one, endpoints.Made) for one in made) == 3
+        refused = [one for one in made if isinstance(one, Exception)]
+        assert [type(one) for one in refused] == [TooManyEndpoints] * 5
+        other = await endpoints.create(given_vault.scope(few, "ten_other"), draft, verify=False)
+        assert other.endpoint.id
+    await given.clear(copied)
 
 
 async def test_WH_10_no_way_leads_past_the_ping(edge: Edge, scope: Scope) -> None:

@@ -66,7 +66,8 @@ async def page(tx: Tx, after: str, offset: int, limit: int) -> list[Endpoint]:
 
 
 async def count(tx: Tx) -> int:
-    """How many endpoints the tenant has."""
+    """How many endpoints the tenant has; the lock keeps that true until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 43))", tx.tenant_id)
     return int(await tx.fetchval(_COUNT, tenant_id=tx.tenant_id))
 
 
