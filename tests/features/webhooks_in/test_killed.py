@@ -100,7 +100,7 @@ async def _runs(copied: Copy, database: Database, boundaries: Sequence[int]) -> 
         for boundary in (*boundaries, 0):
             for _ in range(4):
                 clock.advance(0.01)
-                body = json.dumps({"n": pushed}).encode()
+                body = json.dumps({"n": pushed, "id": f"{token}-{pushed}"}).encode()
                 headers = {"x_github_event": "push", "x_github_delivery": f"{token}-{pushed}"}
                 assert (await world.push("ten_one", seen, token, body, **headers)).status == 200
                 pushed += 1
