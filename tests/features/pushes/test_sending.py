@@ -387,6 +387,25 @@ async def test_wishes_that_cannot_be_are_refused_before_anything_is_noted(at: Gi
     assert await at.edits() == []
 
 
+async def test_pushes_beside_a_value_that_waits_for_long_leave_no_wake_ups_behind(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    system = System(at.scope.engine, at.clock)
+    at.far.days = ["locked"]
+    await at.want(ids["p1"], PRICE, "12")
+    await at.work()
+    async with system.tx() as tx:
+        await tx.execute_sql("delete from queue.pgqueuer")
+    for amount in range(20, 25):
+        await at.want(ids["p1"], STOCK, amount)
+        await at.work()
+    async with system.tx() as tx:
+        left = await tx.fetch_sql("select 1 from queue.pgqueuer where execute_after > now() + interval '1 minute'")
+    assert left == []
+    at.clock.advance(timedelta(hours=1).total_seconds())
+    async with system.tx() as tx:
+        assert [wake.key for wake in await waking.missing(system, tx)] == ["con_one"]
+
+
 async def test_what_a_dead_worker_held_is_found_while_a_locked_value_waits_for_later(at: Given) -> None:
     ids = await at.stock(given_records.listing("p1"))
     system = System(at.scope.engine, at.clock)

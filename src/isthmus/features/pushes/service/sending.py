@@ -40,6 +40,9 @@ _SENDING: Final = 0.5
 #: Where a call takes many edits a round may be so much larger; still larger ones keep the process from all else.
 _LARGEST: Final = 3
 _OUTAGE: Final = timedelta(seconds=30)
+#: What is due later is found when it is: each push that comes meanwhile would leave a wake-up behind, and each of these
+#: another one.
+_MOMENT: Final = timedelta(seconds=10)
 #: For how long what an integration is switched off for is left alone; switching it on ends that.
 OFF: Final = timedelta(minutes=10)
 
@@ -185,7 +188,7 @@ def _note(made: Plan, one: LiveEdit, what: Later | Closed) -> None:
 
 
 async def work(scope: Scope, connection_id: str) -> None:
-    """Send what is due at one connection, until nothing is; what is due later wakes this again.
+    """Send what is due at one connection, until nothing is; what is due in a moment wakes this again.
 
     Where this process is at it already, there is nothing to do: that line looks once more when it ends.
     """
@@ -201,7 +204,7 @@ async def work(scope: Scope, connection_id: str) -> None:
         own.leave(place)
     async with scope.tx() as tx:
         following = await edits.next_due(tx, connection_id)
-        if following is not None:
+        if following is not None and following - scope.now <= _MOMENT:
             await tx.enqueue(JOB, connection_id, after=max(following - scope.now, timedelta(0)))
 
 
