@@ -159,14 +159,14 @@ async def test_an_outage_is_not_multiplied_by_retries(far_side: Any, respond: Re
 
 async def test_the_deadline_is_total(far_side: Any) -> None:
     async def silent(seen: object, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(5)
+        await asyncio.sleep(60)
 
     far_side.answer("/slow", silent)
-    async with ApiClient(far_side.url, deadline=0.1) as api:
+    async with ApiClient(far_side.url, deadline=0.5) as api:
         started = time.monotonic()
         with pytest.raises(DeadlineExceeded) as caught:
             await api.get("/slow")
-        assert time.monotonic() - started < 1.0  # the benchmark prints how exact it is on a quiet machine
+        assert time.monotonic() - started < 10  # the benchmark prints how exact it is on a quiet machine
     assert caught.value.sent
     assert caught.value.retry_safe
 

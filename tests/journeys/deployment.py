@@ -127,6 +127,9 @@ class Deployment:
     address: str
     browsers: list[aiohttp.ClientSession] = field(default_factory=list)
     owners: dict[str, tuple["Merchant", str]] = field(default_factory=dict)
+    worker: asyncio.Task[None] | None = None
+    #: Set when the worker is to end.
+    resting: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def owner(self, provider: str) -> tuple["Merchant", str]:
         """The merchant who has the first shop of a platform, and its connection; a shop has one owner."""
@@ -134,6 +137,13 @@ class Deployment:
             amy = await self.merchant(f"Amy at {provider}")
             self.owners[provider] = (amy, await amy.connect(provider))
         return self.owners[provider]
+
+    async def rest(self) -> None:
+        """End the worker: from here on nothing moves by itself. Jobs that a test calls are not told to hurry."""
+        self.resting.set()
+        if self.worker is not None:
+            await self.worker
+        self.platform.engine.queue.stopping.clear()
 
     async def merchant(self, name: str, roles: Sequence[str] = (TENANT_ADMIN,)) -> Merchant:
         """A new tenant with one signed-in person."""
@@ -203,14 +213,15 @@ async def deployment(
         asyncio.TaskGroup() as group,
     ):
         group.create_task(serve_api(platform, bound, stop))
-        group.create_task(work_queue(platform, stop))
         made = Deployment(platform, sandbox, address)
+        made.worker = group.create_task(work_queue(platform, made.resting))
         try:
             await register(platform, sandbox)
             yield made
         finally:
             for browser in made.browsers:
                 await browser.close()
+            made.resting.set()
             stop.set()
 
 

@@ -26,7 +26,9 @@ async def hers(running: Deployment) -> dict[str, str]:
     """What a merchant has, by noun."""
     amy, connection = await running.owner("tiki")
     run = await amy.sync(connection)
-    return await belongings(running, amy, connection, run["id"])
+    found = await belongings(running, amy, connection, run["id"])
+    await running.rest()
+    return found
 
 
 async def _digests(copied: Copy, tenant_id: str) -> dict[str, str]:
