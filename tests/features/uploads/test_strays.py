@@ -18,6 +18,7 @@ from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.db import Database, DatabaseUnavailable, Opening
 from isthmus.engine.queue import Postponed
 from isthmus.features import access
+from isthmus.features.uploads import jobs
 from isthmus.features.uploads.errors import NoRoom, WrongPart
 from isthmus.features.uploads.service import managing, receiving, running, scratch, strays
 from isthmus.scope import Scope, System
@@ -131,6 +132,8 @@ async def test_an_upload_whose_copy_finds_no_place_says_so_and_goes_on_once_ther
     with monkeypatch.context() as full:
         full.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
         with pytest.raises(Postponed):
+            await jobs.run(scope, sent.id)
+        with pytest.raises(NoRoom):
             await running.work(scope, sent.id)
         with pytest.raises(NoRoom):
             await managing.preview(scope, given.wish("products.csv"), given.pieces(GOOD))

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,7 +13,6 @@ import msgspec
 
 from isthmus.connect.keeping import Written
 from isthmus.connect.shapes import Listing, ListingStatus
-from isthmus.engine.queue import Postponed
 from isthmus.features import orders, records
 from isthmus.features.orders import OrderItem
 from isthmus.features.records import ListingItem
@@ -37,8 +35,6 @@ T = TypeVar("T")
 JOB: Final = "uploads.run"
 #: A worker that died this often with the same upload does so again.
 _DEATHS: Final = 3
-#: How soon one looks whether a full disk has room again.
-_FULL: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class _Page:
 
 
 async def work(scope: Scope, upload_id: str) -> None:
-    """Take the upload if nobody holds it, and carry it on from its place until it ends."""
+    """Take the upload if nobody holds it, and carry it on from its place until it ends. Raises NoRoom, Unavailable."""
     settings = scope.part(Settings)
     async with scope.tx() as tx:
         upload = await store.claim(tx, upload_id, settings.lease, scope.now)
@@ -100,7 +96,7 @@ async def _carried(scope: Scope, upload: Upload, settings: Settings) -> None:
     except NoRoom as full:
         async with scope.tx() as tx:
             await store.put_off(tx, upload, (full.code, f"{full.message} It goes on by itself once there is."))
-        raise Postponed(_FULL) from full
+        raise
     except Unavailable:
         await _hand_back(scope, upload)
         raise
