@@ -146,8 +146,8 @@ async def claiming(world: World, key: str, since: str) -> int:
     now = world.system.now
     async with world.system.tx() as tx:
         values = (TEN, key, now, now + timedelta(minutes=1), 100, "waiting", since)
-        await _touched(tx, tasks._CLAIM, values)
-        return await _touched(tx, tasks._CLAIM, values)
+        await _touched(tx, tasks._CLAIM_ON, values)
+        return await _touched(tx, tasks._CLAIM_ON, values)
 
 
 async def test_what_ended_under_a_held_snapshot_makes_no_claim_from_the_mark_on_dearer(world: World) -> None:
@@ -169,3 +169,21 @@ async def test_what_ended_under_a_held_snapshot_makes_no_claim_from_the_mark_on_
     assert max(costs) <= 2 * 20 + 10, costs
     # and so it would be if all of it were looked at
     assert everything > 4 * max(costs), (everything, costs)
+
+
+async def test_a_claim_from_the_mark_on_goes_by_the_index_of_its_worker_whatever_is_known_of_times(
+    world: World, copied: Copy
+) -> None:
+    admin = await connect(copied.admin_url)
+    await past.fill(world.system, TEN, "src_one", 3_000, 1_500)
+    # nothing of it is due: by the times what is due seems to be found at once
+    await admin.execute("analyze webhook_tasks")
+    now = world.system.now
+    values = (TEN, "src_one/hdl_past", now, now + timedelta(minutes=1), 100, "waiting", ids.new("inb"))
+    async with world.system.tx() as tx:
+        rows = await tx.fetch_sql(f"explain {tasks._CLAIM_ON}", *values)
+    plan = " ".join(row[0] for row in rows)
+    assert "webhook_tasks_open" in plan
+    assert "webhook_tasks_due" not in plan
+    await admin.execute("truncate webhook_inbox, webhook_tasks, webhook_seen, webhook_steps")
+    await admin.close()

@@ -23,13 +23,12 @@ on conflict (tenant_id, delivery_id, handler) do update
 # Of a lane as many are taken as stand at its front without a gap: what is handled, waits for its time or cannot be had
 # holds all behind it back. What is replayed stands in a lane beside its own: behind all that is open there, while in
 # neither lane anything is begun beside what is under way in the other. A gated one waits for the first attempts of the
-# others. With them comes the first that was due and could not be had. The times are hidden from the planner: by their
-# index it would walk over what every tenant has ended.
+# others. With them comes the first that was due and could not be had.
 _CLAIM = """
 with near as materialized (
   select w.tenant_id, w.delivery_id, w.handler, w.lane from webhook_tasks w
   where w.tenant_id = $1 and w.key = $2 and w.delivery_id >= $7
-    and w.state = $6 and w.state in ('waiting', 'handling') and w.next_at + interval '0' <= $3
+    and w.state = $6 and w.state in ('waiting', 'handling') and w.next_at <= $3
     and not exists (select from webhook_halts where tenant_id = $1)
     and (w.lane is null or not exists (
       select from webhook_tasks e
@@ -59,14 +58,19 @@ with near as materialized (
 select delivery_id, handler, key, attempts, lane, reason, (
   select min(p.delivery_id) from webhook_tasks p
   where p.tenant_id = $1 and p.key = $2 and p.delivery_id >= $7 and p.delivery_id < (select max(delivery_id) from due)
-    and p.state = 'waiting' and p.state in ('waiting', 'handling') and p.next_at + interval '0' <= $3
+    and p.state = 'waiting' and p.state in ('waiting', 'handling') and p.next_at <= $3
     and p.delivery_id not in (select delivery_id from due)) as passed
 from taken
 """
+# From a mark on: the times are hidden from the planner, because by their index it would walk over what every tenant has
+# ended.
+_CLAIM_ON = _CLAIM.replace("w.next_at <= $3", "w.next_at + interval '0' <= $3").replace(
+    "p.next_at <= $3", "p.next_at + interval '0' <= $3"
+)
 _PRESSED = """
 select exists (
   select from webhook_tasks
-  where tenant_id = $1 and key = $2 and lane = any($3::text[]) and next_at + interval '0' <= $4
+  where tenant_id = $1 and key = $2 and lane = any($3::text[]) and next_at <= $4
     and state = 'waiting' and state in ('waiting', 'handling')
 ) as pressed
 """
@@ -172,7 +176,7 @@ async def claim(
     """
     now, lease = span
     state = "handling" if dropped else "waiting"
-    rows = await tx.fetch_sql(_CLAIM, *owner, now, now + lease, limit, state, since)
+    rows = await tx.fetch_sql(_CLAIM_ON if since else _CLAIM, *owner, now, now + lease, limit, state, since)
     return sorted(rows, key=lambda row: str(row["delivery_id"]))
 
 
