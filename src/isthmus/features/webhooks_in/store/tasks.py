@@ -23,10 +23,11 @@ on conflict (tenant_id, delivery_id, handler) do update
 # Of a lane as many are taken as stand at its front without a gap: what is handled, waits for its time or cannot be had
 # holds all behind it back. What is replayed stands in a lane beside its own: behind all that is open there, while in
 # neither lane anything is begun beside what is under way in the other. A gated one waits for the first attempts of the
-# others. With them comes the first that was due and could not be had.
+# others. With them comes the first that was due and could not be had. By its place a row is found without a walk down
+# the key; one that was written anew since the statement began is left to the next look.
 _CLAIM = """
 with near as materialized (
-  select w.tenant_id, w.delivery_id, w.handler, w.lane from webhook_tasks w
+  select w.ctid as place, w.delivery_id, w.lane from webhook_tasks w
   where w.tenant_id = $1 and w.key = $2 and w.delivery_id >= $7
     and w.state = $6 and w.state in ('waiting', 'handling') and w.next_at <= $3
     and not exists (select from webhook_halts where tenant_id = $1)
@@ -45,14 +46,14 @@ with near as materialized (
         and (s.state = 'waiting' and s.attempts = 0 and s.reason is null or s.state = 'handling' and s.attempts = 1)))
   order by w.delivery_id limit $5 for update skip locked
 ), due as materialized (
-  select n.tenant_id, n.delivery_id, n.handler from near n
+  select n.place, n.delivery_id from near n
   where n.lane is null or not exists (
     select from webhook_tasks e
     where e.tenant_id = $1 and e.key = $2 and e.lane = n.lane and e.delivery_id < n.delivery_id
       and e.state in ('waiting', 'handling') and e.delivery_id not in (select delivery_id from near))
 ), taken as (
   update webhook_tasks t set state = 'handling', attempts = t.attempts + 1, next_at = $4 from due
-  where t.tenant_id = due.tenant_id and t.delivery_id = due.delivery_id and t.handler = due.handler
+  where t.tenant_id = $1 and t.ctid = due.place
   returning t.delivery_id, t.handler, t.key, t.attempts, t.lane, t.reason
 )
 select delivery_id, handler, key, attempts, lane, reason, (
