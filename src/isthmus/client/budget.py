@@ -10,12 +10,21 @@ from isthmus.client.limits import RateLimit
 
 @dataclass(frozen=True, slots=True)
 class BudgetRule:
-    """What the shared quota is: `max_requests` per `window` seconds, leased in blocks of `block`."""
+    """What the shared quota is: `max_requests` per `window` seconds, leased in blocks of `block`.
+
+    burst: how many a token bucket holds; None: a window's.
+    """
 
     max_requests: int
     window: float
     strategy: str = "sliding"
     block: int = 20
+    burst: int | None = None
+
+    @property
+    def holds(self) -> int:
+        """How many permits a token bucket holds at most."""
+        return self.burst or self.max_requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +50,4 @@ class Budget(Protocol):
 def rule_of(limit: RateLimit, block: int | None = None) -> BudgetRule:
     """The shared rule of a limit; a block is at most a tenth of the quota, so that no process starves the others."""
     size = block or max(1, min(20, limit.max_requests // 10))
-    return BudgetRule(limit.max_requests, limit.window, limit.strategy, size)
+    return BudgetRule(limit.max_requests, limit.window, limit.strategy, size, limit.burst)

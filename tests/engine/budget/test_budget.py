@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.house_database import Copy
 
-from isthmus.client.budget import BudgetRule, Grant
+from isthmus.client.budget import BudgetRule, Grant, rule_of
+from isthmus.client.limits import RateLimit
 from isthmus.engine.budget import PostgresBudget, sweep
 from isthmus.engine.budget.model import State, lease, received
 from isthmus.engine.db import Database
@@ -61,14 +62,30 @@ def test_fixed_counts_per_aligned_window_and_permits_end_with_it(gaps: list[floa
 
 
 @settings(max_examples=100)
-@given(gaps=st.lists(st.floats(0, 3), min_size=1, max_size=60), wanted=st.lists(st.integers(0, 20), min_size=60))
-def test_a_bucket_never_gives_more_than_its_burst_and_what_flowed_in(gaps: list[float], wanted: list[int]) -> None:
-    grants = _spend(BudgetRule(10, 2.0, "token_bucket"), gaps, wanted)
+@given(
+    burst=st.sampled_from([None, 1, 3, 10, 40]),
+    gaps=st.lists(st.floats(0, 3), min_size=1, max_size=60),
+    wanted=st.lists(st.integers(0, 50), min_size=60),
+)
+def test_a_bucket_never_gives_more_than_its_burst_and_what_flowed_in(
+    burst: int | None, gaps: list[float], wanted: list[int]
+) -> None:
+    grants = _spend(BudgetRule(10, 2.0, "token_bucket", burst=burst), gaps, wanted)
     for first, (start, _, _) in enumerate(grants):
         total = 0
-        for made, _, permits in grants[first:]:
+        for made, last, permits in grants[first:]:
             total += permits
-            assert total <= 10 + (made - start) * 5 + 1e-6
+            assert total <= (burst or 10) + (made - start) * 5 + 1e-6
+            assert (last - made) * 5 <= (burst or 10) / 4 + 1e-6, "and little flows in while a grant is good"
+
+
+@pytest.mark.parametrize("burst", [20, 400])
+def test_processes_keep_to_the_burst_that_a_limit_has(burst: int) -> None:
+    shared = rule_of(RateLimit(max_requests=200, window=1.0, strategy="token_bucket", burst=burst))
+    step = lease([], 50.0, 1_000, shared)
+    assert step.grant.permits == burst
+    later = lease(step.state, 60.0, 1_000, shared)
+    assert later.grant.permits == burst, "a rest gathers no more"
 
 
 @pytest.mark.parametrize("strategy", ["sliding", "fixed", "token_bucket"])

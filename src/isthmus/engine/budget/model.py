@@ -28,8 +28,8 @@ class Step:
 
 def lease(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
     """Grant up to `wanted` permits at the moment `now` (seconds). Raises ValueError for an unknown strategy."""
-    if rule.max_requests < 1 or rule.window <= 0 or wanted < 0:
-        raise ValueError("a shared quota needs max_requests >= 1, window > 0 and wanted >= 0")
+    if rule.max_requests < 1 or rule.window <= 0 or rule.holds < 1 or wanted < 0:
+        raise ValueError("a shared quota needs max_requests >= 1, window > 0, burst >= 1 and wanted >= 0")
     if rule.strategy == "fixed":
         return _fixed(state, now, wanted, rule)
     if rule.strategy == "token_bucket":
@@ -70,15 +70,17 @@ def _fixed(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
 
 
 def _bucket(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
-    rate = rule.max_requests / rule.window
+    rate, full = rule.max_requests / rule.window, rule.holds * 1_000_000
     moment = math.floor(now * 1_000_000)
-    then, left = state[0] if state else (moment, rule.max_requests * 1_000_000)
+    then, left = state[0] if state else (moment, full)
     moment = max(moment, then)
-    left = min(rule.max_requests * 1_000_000, left + math.floor((moment - then) * rate))
+    left = min(full, left + math.floor((moment - then) * rate))
     permits = max(0, min(wanted, left // 1_000_000))
     left -= permits * 1_000_000
     if permits:
-        return Step([[moment, left]], Grant(permits, expires_in=rule.window * _GOOD_FOR))
+        # what is granted leaves before much has flowed in again, so that little more than the burst leaves at once
+        good_for = min(rule.window * _GOOD_FOR, rule.holds / rate / 4)
+        return Step([[moment, left]], Grant(permits, expires_in=good_for))
     return Step([[moment, left]], Grant(0, wait_seconds=max((1_000_000 - left) / rate / 1_000_000, 1e-3)))
 
 

@@ -70,7 +70,7 @@ class RedisBudget:
             raise
 
     async def _lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:
-        keep = str(int(rule.window * 2000) + 1000)
+        keep = str(int(rule.window * 2000 * max(1.0, rule.holds / rule.max_requests)) + 1000)
         for _ in range(_TRIES):
             text, now = await self._ask(("GET", key), ("TIME",))
             before = text if isinstance(text, bytes) else b""
