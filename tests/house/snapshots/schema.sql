@@ -1962,6 +1962,7 @@ table webhook_secrets
   sealed bytea not null
   expires_at timestamp with time zone
   created_at timestamp with time zone not null
+  purpose text not null default 'signature'::text
   constraint webhook_secrets_pkey PRIMARY KEY (tenant_id, id)
   constraint webhook_secrets_source FOREIGN KEY (tenant_id, source_id) REFERENCES webhook_sources(tenant_id, id) ON DELETE CASCADE
   CREATE INDEX webhook_secrets_of_source ON webhook_secrets USING btree (tenant_id, source_id)
@@ -2079,6 +2080,7 @@ table webhook_tasks
   constraint webhook_tasks_pkey PRIMARY KEY (tenant_id, delivery_id, handler)
   CREATE INDEX webhook_tasks_done ON webhook_tasks USING brin (done_at)
   CREATE INDEX webhook_tasks_due ON webhook_tasks USING btree (next_at) WHERE (state = ANY (ARRAY['waiting'::text, 'handling'::text]))
+  CREATE INDEX webhook_tasks_lanes ON webhook_tasks USING btree (tenant_id, key, lane, delivery_id) WHERE ((state = ANY (ARRAY['waiting'::text, 'handling'::text])) AND (lane IS NOT NULL))
   CREATE INDEX webhook_tasks_open ON webhook_tasks USING btree (tenant_id, key, delivery_id) WHERE (state = ANY (ARRAY['waiting'::text, 'handling'::text]))
   CREATE UNIQUE INDEX webhook_tasks_pkey ON webhook_tasks USING btree (tenant_id, delivery_id, handler)
   row security: forced
