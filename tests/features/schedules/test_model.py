@@ -68,6 +68,7 @@ def test_jitter_is_the_same_for_the_same_turn_and_differs_between_connections() 
         (Rule(every=timedelta(hours=1), rests=(Rest(time(1), time(1)),)), "blackout"),
         (Rule(every=timedelta(hours=1), rests=(Rest(time(0), time(12)), Rest(time(12), time(0)))), "blackout"),
         (Rule(every=timedelta(hours=1), jitter=timedelta(hours=7)), "jitterSeconds"),
+        (Rule(every=timedelta(minutes=1), jitter=timedelta(minutes=2)), "jitterSeconds"),
     ],
 )
 def test_a_rule_that_names_no_time_is_refused_by_field(rule: Rule, field: str) -> None:
@@ -93,7 +94,7 @@ def test_the_next_start_lies_ahead_and_never_in_hours_of_rest(
     rule: Rule, zone: str, after: datetime, begin: time, hours: int
 ) -> None:
     rest = Rest(begin, time((begin.hour + hours) % 24))
-    full = Rule(rule.every, rule.cron, zone, timedelta(minutes=5), (rest,))
+    full = Rule(rule.every, rule.cron, zone, min(rule.every or timedelta.max, timedelta(minutes=5)), (rest,))
     model.check(full)
     found = model.following(full, after, "seed")
     assert found > after

@@ -68,6 +68,8 @@ def check(rule: Rule) -> None:
         _check_cron(rule.cron)
     if not timedelta(0) <= rule.jitter <= timedelta(hours=6):
         raise WrongSchedule.field("jitterSeconds", "Jitter lies between nothing and six hours.")
+    if rule.every is not None and rule.jitter > rule.every:
+        raise WrongSchedule.field("jitterSeconds", "Jitter is at most the interval: more would leave turns out.")
     _zone(rule.zone)
     if any(rest.start == rest.end for rest in rule.rests):
         raise WrongSchedule.field("blackout", "Hours of rest begin and end at different times.")

@@ -257,7 +257,7 @@ def usual(settings: Settings, offered: Sequence[str]) -> list[Wish]:
     made = []
     for entity in offered:
         every = {"products": settings.products, "orders": settings.orders}.get(entity, settings.others)
-        made.append(Wish(entity, Rule(every=every, jitter=settings.jitter)))
+        made.append(Wish(entity, Rule(every=every, jitter=min(every, settings.jitter))))
         if settings.reconcile:
             spread = min(settings.reconcile, timedelta(hours=6))
             made.append(Wish(entity, Rule(every=settings.reconcile, jitter=spread), "full"))
