@@ -21,6 +21,7 @@ from tests.given.signed_in import signed_in
 from tests.house_database import Copy
 
 from isthmus.client import CallerMistake, ConnectFailed, Disconnected, ReauthorizationRequired, Throttled, TokenRejected
+from isthmus.connect.apart import Crashed
 from isthmus.connect.budgets import Overrun
 from isthmus.connect.shapes import Order
 from isthmus.connect.spi import RawRecord
@@ -30,6 +31,7 @@ from isthmus.features.fulfilment import service
 from isthmus.features.fulfilment.errors import ActionInProgress, ActionMoved, ActionNotAllowed, WrongAction
 from isthmus.features.fulfilment.service import Asked, far
 from isthmus.kit.clock import SYSTEM
+from isthmus.kit.errors import Unavailable
 from isthmus.scope import System
 
 
@@ -162,6 +164,20 @@ async def test_PL_04_an_order_over_which_the_connector_computes_for_ever_ends_it
         await given.begun(scope, "o2")
     (possible, *_) = await service.possible(scope, await given.ordered(scope, "o3"))
     assert "did not come to an end" in possible.why_not
+
+
+async def test_PL_05_where_the_connectors_own_process_has_died_the_caller_is_told_to_come_back(
+    base: Database, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(_action: object) -> str:
+        raise Crashed("its process ended")
+
+    scope = given.scope(base, platform)
+    monkeypatch.setattr(platform, "check", died)
+    with pytest.raises(Unavailable, match="connector failed"):
+        await given.begun(scope, "o4")
+    (possible, *_) = await service.possible(scope, await given.ordered(scope, "o5"))
+    assert "connector failed" in possible.why_not
 
 
 async def test_a_no_ends_it_and_it_can_be_tried_again(base: Database, platform: Platform) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from isthmus.client import ClientError
 from isthmus.connect.acting import Action, ActionKind, WrongDetail
 from isthmus.connect.budgets import Overrun
 from isthmus.connect.shapes import Order
@@ -22,12 +23,13 @@ from isthmus.features.fulfilment.service.far import Facts, actors, check
 from isthmus.features.fulfilment.service.working import JOB
 from isthmus.features.fulfilment.settings import Settings
 from isthmus.features.fulfilment.store import Opening
-from isthmus.kit.errors import Problem
+from isthmus.kit.errors import Problem, Unavailable
 from isthmus.scope import Scope, Tx
 
 _REASON = 200
 _DETAIL = 500
 _ENDLESS = "The connector did not come to an end over this order."
+_FAILED = "The connector failed over this order; nothing was done."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ def _why_not(facts: Facts, action: Action) -> str:
         return ""
     except Overrun:
         return _ENDLESS
+    except ClientError:  # it runs in a process of its own, which has died
+        return _FAILED
 
 
 async def _prepared_or_not(scope: Scope, order_id: str, asked: Asked) -> Opening | Refusal:
@@ -148,6 +152,8 @@ async def _prepared(scope: Scope, order_id: str, asked: Asked) -> Opening:
         raise WrongAction.field(wrong.name, wrong.reason) from wrong
     except Overrun:
         why_not = _ENDLESS
+    except ClientError as failure:
+        raise Unavailable(_FAILED) from failure
     if why_not:
         raise ActionNotAllowed(why_not, details={"action": asked.kind, "status": found.order.status})
     return Opening(
