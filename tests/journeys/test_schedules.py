@@ -108,6 +108,10 @@ async def test_a_dead_sign_in_parks_a_schedule_once_and_a_new_one_lets_it_go_on(
     (parked,) = await _until(amy, connection, lambda known: known[0]["state"] == "parked")
     assert parked["reason"] == "CONNECTION_EXPIRED"
     async with running.platform.system.tx() as tx:
+        late = {"tenant_id": amy.tenant_id, "subject": connection, "at": running.platform.system.now}
+        await service.connected(tx, late)
+    assert (await _config(amy, connection))[0]["state"] == "parked", "what is heard late of an earlier sign-in"
+    async with running.platform.system.tx() as tx:
         await expire(tx, "connected")
         event = {"tenant_id": amy.tenant_id, "subject": connection, "at": running.platform.system.now}
         await service.connected(tx, event)

@@ -514,7 +514,8 @@ async def test_a_listing_that_is_linked_while_another_one_is_parted_keeps_its_it
     ids = {name: listing for (_, name), (listing, _) in (await shops.ids()).items()}
     async with database.system() as tx:
         await tx.fetch_sql("select id from inventory_items for update")
-        link = asyncio.create_task(linking.link(shops.scope, [ids["a"], ids["c"]]))
+        # of products made in the same millisecond the older one is a matter of chance
+        link = asyncio.create_task(linking.link(shops.scope, [ids["a"], ids["c"]], product))
         await waiting(database, 1)
         unlink = asyncio.create_task(linking.unlink(shops.scope, ids["b"]))
         await waiting(database, 2)

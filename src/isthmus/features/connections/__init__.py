@@ -43,6 +43,7 @@ from isthmus.features.connections.service.managing import (
 from isthmus.features.connections.service.reaching import (
     Used,
     allows,
+    awaits_another,
     awaits_sign_in,
     check_person,
     check_type,
@@ -102,6 +103,7 @@ __all__ = [
     "account_of",
     "activate",
     "allows",
+    "awaits_another",
     "awaits_sign_in",
     "call_hours",
     "call_log",

@@ -273,7 +273,8 @@ async def missing(system: System, tx: SystemTx) -> Sequence[Wake]:
 async def connected(tx: SystemTx, event: Mapping[str, Any]) -> None:
     """Signed in: a new connection is to get its schedules, parked ones go on at once."""
     tenant_id, connection_id, at = event["tenant_id"], event["subject"], event["at"]
-    await store.unpark(tx, tenant_id, connection_id, at)
+    if not await connections.awaits_another(tx, tenant_id, connection_id):
+        await store.unpark(tx, tenant_id, connection_id, at)
     await store.expect(tx, tenant_id, ids.new("sch"), connection_id, at)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from isthmus.engine.db import Tx as SystemTx
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
     IntegrationDisabled,
@@ -21,6 +22,7 @@ from isthmus.kit.permissions import Principal
 from isthmus.scope import Scope, Tx
 
 _MOST = 500
+_AWAITING = frozenset({None, Status.PENDING, Status.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,12 @@ async def awaits_sign_in(tx: Tx, connection_id: str) -> bool:
     What is set aside for `connection.connected` to wake must ask first: where somebody has signed in meanwhile, that
     was told already.
     """
-    return await owning.status_held(tx, connection_id) in {None, Status.PENDING, Status.EXPIRED}
+    return await owning.status_held(tx, tx.tenant_id, connection_id) in _AWAITING
+
+
+async def awaits_another(tx: SystemTx, tenant_id: str, connection_id: str) -> bool:
+    """As `awaits_sign_in`, for who hears late of a sign-in: another one may be due by then."""
+    return await owning.status_held(tx, tenant_id, connection_id) in _AWAITING
 
 
 def owner_of(who: Principal) -> Owner:

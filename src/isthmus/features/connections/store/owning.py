@@ -52,9 +52,9 @@ async def allowed_types(tx: Tx, connection_id: str) -> tuple[str, ...] | None:
     return tuple(rows[0]["allowed_types"]) if rows else None
 
 
-async def status_held(tx: Tx, connection_id: str) -> Status | None:
+async def status_held(tx: Tx, tenant_id: str | None, connection_id: str) -> Status | None:
     """A connection's status, held until the commit; None without such a connection."""
-    rows = await tx.fetch_sql(_STATUS, tx.tenant_id, connection_id)
+    rows = await tx.fetch_sql(_STATUS, tenant_id, connection_id)
     return Status(rows[0]["status"]) if rows else None
 
 
