@@ -28,7 +28,13 @@ from isthmus.connect.spi import RawRecord
 from isthmus.engine.db import Database
 from isthmus.features import fulfilment
 from isthmus.features.fulfilment import service
-from isthmus.features.fulfilment.errors import ActionInProgress, ActionMoved, ActionNotAllowed, WrongAction
+from isthmus.features.fulfilment.errors import (
+    ActionInProgress,
+    ActionMoved,
+    ActionNotAllowed,
+    TooManyActions,
+    WrongAction,
+)
 from isthmus.features.fulfilment.service import Asked, far
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.errors import Unavailable
@@ -93,6 +99,19 @@ async def test_what_was_not_sent_is_sent_again_without_a_look(
     scope = given.scope(base, platform, settle=timedelta(hours=1))
     done = await given.carried(scope, (await given.begun(scope)).id)
     assert (done.state, platform.effects(), len(platform.asked)) == ("done", ["o1"], 2)
+
+
+async def test_RL_05_actions_asked_for_at_the_same_moment_keep_to_the_bound(base: Database, platform: Platform) -> None:
+    scope = given.scope(base, platform, live=3)
+    found = [await given.ordered(scope, f"o{number}") for number in range(6)]
+    pack = Asked(given.PACK)
+    asked = await asyncio.gather(*(fulfilment.push(scope, one, pack) for one in found), return_exceptions=True)
+    refused = [one for one in asked if isinstance(one, TooManyActions)]
+    assert [(one.status, one.details) for one in refused] == [(429, {"limit": 3})] * 3
+    done = next(one for one in asked if isinstance(one, fulfilment.OrderAction))
+    await given.carried(scope, done.id)
+    with pytest.raises(TooManyActions):
+        await fulfilment.push_many(scope, [one for one in found if one != done.order_id][-2:], pack)
 
 
 async def test_PR_11_a_lost_answer_is_looked_after_and_not_sent_again(base: Database, platform: Platform) -> None:

@@ -145,8 +145,21 @@ async def test_RL_05_a_tenant_has_so_many_runs_under_way_and_no_more(base: Datab
     scope = given.scope(base, shops, live_runs=2)
     await sync.start(scope, "con_0")
     await sync.start(scope, "con_1")
-    with pytest.raises(TooManyRuns):
+    with pytest.raises(TooManyRuns) as refused:
         await sync.start(scope, "con_2")
+    assert refused.value.details == {"limit": 2}
+
+
+async def test_RL_05_runs_that_are_begun_at_the_same_moment_keep_to_the_bound(base: Database) -> None:
+    shops = {f"con_{number}": given.shelf(1) for number in range(8)}
+    scope = given.scope(base, shops, live_runs=3)
+    begun = await asyncio.gather(*(sync.start(scope, name) for name in shops), return_exceptions=True)
+    assert sum(isinstance(one, Run) for one in begun) == 3
+    assert sum(isinstance(one, TooManyRuns) for one in begun) == 5
+    stopped = next(one for one in begun if isinstance(one, Run))
+    await sync.cancel(scope, stopped.id)
+    free = [name for name in shops if name not in {one.connection_id for one in begun if isinstance(one, Run)}]
+    assert isinstance(await sync.start(scope, free[0]), Run)
 
 
 async def test_twenty_triggers_at_once_make_one_run(base: Database) -> None:

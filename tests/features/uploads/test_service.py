@@ -304,8 +304,21 @@ async def test_CS_06_a_tenant_has_so_many_open_uploads_and_no_more(
     with pytest.raises(UploadQuota):
         await receiving.begin(scope, Wish(name="b", size=600))
     await receiving.begin(scope, Wish(name="c"))
-    with pytest.raises(UploadQuota):
+    with pytest.raises(UploadQuota) as refused:
         await receiving.begin(scope, Wish(name="d"))
+    assert refused.value.details == {"limit": 2, "limitBytes": 1_000}
+    await shelf.clear(copied)
+
+
+async def test_RL_05_uploads_opened_at_the_same_moment_keep_to_the_bound(
+    database: Database, copied: Copy, tmp_path: Path
+) -> None:
+    async with given.scope(database, tmp_path).tx() as tx:
+        others, _ = await store.burden(tx)
+    scope = given.scope(database, tmp_path, open=others + 3)
+    opened = await asyncio.gather(*(receiving.begin(scope, Wish(name="a")) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(one, UploadQuota) for one in opened) == 5
+    assert sum(isinstance(one, uploads.Upload) for one in opened) == 3
     await shelf.clear(copied)
 
 

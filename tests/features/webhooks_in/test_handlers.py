@@ -357,9 +357,10 @@ async def test_handlers_are_counted_checked_and_listed(world: World) -> None:
     ):
         with pytest.raises(Invalid):
             await rules.add(scope, {**RULE, **wrong})
-    for _ in range(3):
+    made = await asyncio.gather(*(rules.add(scope, RULE) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(one, TooManyHandlers) for one in made) == 5
+    with pytest.raises(TooManyHandlers) as refused:
         await rules.add(scope, RULE)
-    with pytest.raises(TooManyHandlers):
-        await rules.add(scope, RULE)
+    assert refused.value.details == {"limit": 3}
     assert len((await rules.handlers(scope, Ask())).items) == 3
     assert (await rules.handlers(world.scope("ten_two"), Ask())).items == []

@@ -19,7 +19,7 @@ from isthmus.engine.db import Database
 from isthmus.features import sync
 from isthmus.features.sync.settings import Settings as SyncSettings
 from isthmus.features.webhooks_in import jobs
-from isthmus.features.webhooks_in.errors import DeliveryNotFound, ReplayNotFound
+from isthmus.features.webhooks_in.errors import DeliveryNotFound, ReplayNotFound, TooManyReplays
 from isthmus.features.webhooks_in.model import signing
 from isthmus.features.webhooks_in.service import (
     finding,
@@ -481,6 +481,26 @@ async def test_RL_08_a_replay_goes_behind_live_traffic_and_hands_out_no_more_tha
     assert (await replaying.cancel(narrow, id_))["state"] == "cancelled"
     await replaying.carry_on(narrow, id_)
     assert (await replaying.replay(narrow, id_))["done"] == 10
+
+
+async def test_RL_05_a_tenant_has_so_many_replays_at_once_and_the_next_may_begin_when_one_is_over(
+    world: World, database: Database
+) -> None:
+    parts = {kind: one for kind, one in world.system.engine.parts.items() if kind is not Settings}
+    few = given.world(database, world.system.clock, parts, replays=2)
+    await pushed(world, news(111, code=3, number=1))
+    await world.work("ten_one")
+    scope, wanted = few.scope("ten_one"), every(world)
+    begun = await asyncio.gather(*(replaying.begin(scope, wanted) for _ in range(5)), return_exceptions=True)
+    refused = [one for one in begun if isinstance(one, TooManyReplays)]
+    assert [(one.status, one.details) for one in refused] == [(429, {"limit": 2})] * 3
+    running = [one["id"] for one in (await replaying.replays(scope, Ask())).items if one["state"] == "running"]
+    assert len(running) == 2
+    assert (await replaying.begin(few.scope("ten_two"), wanted))["state"] == "running"
+    await replaying.cancel(scope, running[0])
+    assert (await replaying.begin(scope, wanted))["state"] == "running"
+    with pytest.raises(TooManyReplays):
+        await replaying.begin(scope, wanted)
 
 
 class _Paused(ManualClock):

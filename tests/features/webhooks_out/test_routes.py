@@ -13,10 +13,10 @@ from tests.house_database import Copy
 
 from isthmus.engine.db import Database
 from isthmus.features import vault
-from isthmus.features.webhooks_out.errors import TooManyEndpoints
+from isthmus.features.webhooks_out.errors import TooManyEndpoints, TooManyRecoveries, TooManyTypes
 from isthmus.features.webhooks_out.model.endpoint import Draft
 from isthmus.features.webhooks_out.routes import ROUTES
-from isthmus.features.webhooks_out.service import endpoints, fanning, recovering
+from isthmus.features.webhooks_out.service import endpoints, fanning, publishing, recovering
 from isthmus.features.webhooks_out.store import recoveries as store
 from isthmus.kit import ids, webhooks
 from isthmus.kit.clock import SYSTEM
@@ -73,6 +73,32 @@ async def test_RL_05_a_tenant_has_so_many_endpoints_and_no_more_also_when_they_a
         assert [type(one) for one in refused] == [TooManyEndpoints] * 5
         other = await endpoints.create(given_vault.scope(few, "ten_other"), draft, verify=False)
         assert other.endpoint.id
+    await given.clear(copied)
+
+
+async def test_RL_05_recoveries_and_event_types_of_a_tenant_keep_to_their_bounds_also_at_once(
+    database: Database, copied: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_MOST_TYPES", 2)
+    async with given.process(database, recoveries=2) as few:
+        scope = given_vault.scope(few, "ten_few")
+        made = await endpoints.create(scope, Draft(url="https://hooks.example.com/in"), verify=False)
+        since = scope.now - timedelta(hours=1)
+        begun = await asyncio.gather(
+            *(recovering.recover(scope, made.endpoint.id, since, None) for _ in range(6)), return_exceptions=True
+        )
+        refused = [one for one in begun if isinstance(one, TooManyRecoveries)]
+        assert [(one.status, one.details) for one in refused] == [(429, {"limit": 2})] * 4
+        running = next(one for one in begun if not isinstance(one, BaseException))
+        await recovering.cancel(scope, running["id"])
+        await recovering.recover(scope, made.endpoint.id, since, None)
+        names = [f"custom.kind_{number}" for number in range(6)]
+        kinds = await asyncio.gather(
+            *(publishing.register(scope, name, "", {}) for name in names), return_exceptions=True
+        )
+        assert [type(one) for one in kinds if isinstance(one, BaseException)] == [TooManyTypes] * 4
+        known = next(name for name, one in zip(names, kinds, strict=True) if isinstance(one, dict))
+        assert (await publishing.register(scope, known, "changed", {}))["description"] == "changed"
     await given.clear(copied)
 
 

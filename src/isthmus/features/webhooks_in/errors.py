@@ -1,6 +1,6 @@
 """Failures of inbound webhooks."""
 
-from isthmus.kit.errors import Conflict, NotFound, Unavailable
+from isthmus.kit.errors import Conflict, NotFound, Problem, Unavailable
 
 
 class SourceNotFound(NotFound):
@@ -73,6 +73,17 @@ class HandlerNotFound(NotFound):
     """
 
     code = "WEBHOOK_HANDLER_NOT_FOUND"
+
+
+class TooManyReplays(Problem):
+    """Too many replays of this tenant run already.
+
+    Wait until one is done, or cancel one; `GET /api/webhooks/replay` shows them, and `ISTHMUS_WEBHOOKS_IN__REPLAYS`
+    says how many run at once.
+    """
+
+    code = "TOO_MANY_WEBHOOK_REPLAYS"
+    status = 429
 
 
 class TooManyHandlers(Conflict):

@@ -124,6 +124,17 @@ class WrongEvent(Invalid):
     code = "WEBHOOK_EVENT_INVALID"
 
 
+class TooManyRecoveries(Problem):
+    """Too many recoveries of this tenant run already.
+
+    Wait until one is done, or cancel one; `GET /api/webhooks/recoveries` shows them, and
+    `ISTHMUS_WEBHOOKS_OUT__RECOVERIES` says how many run at once.
+    """
+
+    code = "TOO_MANY_WEBHOOK_RECOVERIES"
+    status = 429
+
+
 class TooManyTypes(Problem):
     """This tenant has as many event types of its own as it may have.
 

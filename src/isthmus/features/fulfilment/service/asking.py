@@ -198,8 +198,9 @@ def _units(order: Order, lines: Sequence[str]) -> tuple[str, ...]:
 
 
 async def _room(scope: Scope, tx: Tx, wanted: int) -> None:
-    if await store.live_count(tx) + wanted > scope.part(Settings).live:
-        raise TooManyActions(retry_after=30)
+    most = scope.part(Settings).live
+    if await store.live_count(tx) + wanted > most:
+        raise TooManyActions(details={"limit": most}, retry_after=30)
 
 
 async def _opened(scope: Scope, tx: Tx, opening: Opening) -> OrderAction:

@@ -117,8 +117,9 @@ async def _open(tx: Tx, scope: Scope, opening: Opening, planned: Plan) -> Run:
 
 
 async def _refuse_many(tx: Tx, scope: Scope) -> None:
-    if await store.live_count(tx) >= scope.part(Settings).live_runs:
-        raise TooManyRuns(retry_after=30)
+    most = scope.part(Settings).live_runs
+    if await store.live_count(tx) >= most:
+        raise TooManyRuns(details={"limit": most}, retry_after=30)
 
 
 @dataclass(frozen=True, slots=True)

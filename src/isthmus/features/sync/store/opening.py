@@ -90,7 +90,8 @@ async def live_run(tx: Tx, connection_id: str, entity: str) -> Run | None:
 
 
 async def live_count(tx: Tx) -> int:
-    """How many runs of the tenant are under way."""
+    """How many runs of the tenant are under way; the lock keeps others from beginning one until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 59))", tx.tenant_id)
     return int(await tx.fetchval(_LIVE_COUNT, tenant_id=tx.tenant_id))
 
 

@@ -53,7 +53,7 @@ async def begin(scope: Scope, wish: Wish) -> Upload:  # house: silent - nothing 
         values = await _values(scope, tx, wish)
         files, size = await store.burden(tx)
         if files >= settings.open or size + (wish.size or 0) > settings.open_bytes:
-            raise UploadQuota(retry_after=30)
+            raise _quota(settings)
         await store.insert(tx, values)
     return await upload(scope, values["id"])
 
@@ -148,10 +148,15 @@ async def _kept(
                 details={"received": found.received},
             )
         _, held = await store.burden(tx)
-        if held + max(0, end - max(found.received, found.size or 0)) > scope.part(Settings).open_bytes:
-            raise UploadQuota(retry_after=30)
+        settings = scope.part(Settings)
+        if held + max(0, end - max(found.received, found.size or 0)) > settings.open_bytes:
+            raise _quota(settings)
         await store.add_part(tx, upload_id, (start, blob.size, blob.id))
         return True
+
+
+def _quota(settings: Settings) -> UploadQuota:
+    return UploadQuota(details={"limit": settings.open, "limitBytes": settings.open_bytes}, retry_after=30)
 
 
 def _receives(found: Upload) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
-from isthmus.features.webhooks_in.errors import ReplayNotFound
+from isthmus.features.webhooks_in.errors import ReplayNotFound, TooManyReplays
 from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ, aware, check_body
 from isthmus.features.webhooks_in.service import replaying
 from isthmus.features.webhooks_in.service.looking import Filters
@@ -92,6 +92,7 @@ async def list_replays(scope: ScopeDep, paging: PageDep) -> Response:
     heavy="plan",
     response_model=ReplayOut,
     status=202,
+    errors=(TooManyReplays,),
     summary="Count, or work off once more, what fits a filter",
 )
 async def begin_replay(scope: ScopeDep, body: Replay) -> Response:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
-from isthmus.features.webhooks_in.errors import ReplayNotFound
+from isthmus.features.webhooks_in.errors import ReplayNotFound, TooManyReplays
 from isthmus.features.webhooks_in.events import ReplayCancelled, ReplayRequested
 from isthmus.features.webhooks_in.model.deliveries import State
 from isthmus.features.webhooks_in.service import planning
@@ -61,17 +61,26 @@ async def plan(scope: Scope, wanted: Filters) -> Counted:
 
 
 async def begin(scope: Scope, wanted: Filters) -> Mapping[str, Any]:
-    """Write a replay down; it goes on by itself, over restarts too."""
+    """Write a replay down; it goes on by itself, over restarts too. Raises TooManyReplays, before it counts."""
+    async with scope.tx() as tx:
+        await _refuse_many(scope, tx)
     id_ = scope.id("rpl")
     filters = {name: _text(value) for name, value in asdict(wanted).items()}
     counted = await plan(scope, wanted)
     async with scope.tx() as tx:
+        await _refuse_many(scope, tx)
         found = (counted.total, await store.newest_of(tx, scope.tenant_id, wanted))
         kept = {**filters, _EXACT: counted.exact}
         await store.insert_replay(tx, scope.tenant_id, id_, kept, found, (scope.principal.id, scope.now))
         await _later(scope, tx, REPLAY, id_)
         tx.emit(ReplayRequested(subject=id_, after={"filters": filters, **counted._asdict()}))
     return await replay(scope, id_)
+
+
+async def _refuse_many(scope: Scope, tx: Tx) -> None:
+    most = scope.part(Settings).replays
+    if await store.running_of(tx, scope.tenant_id) >= most:
+        raise TooManyReplays(details={"limit": most}, retry_after=30)
 
 
 async def replay(scope: Scope, id_: str) -> Mapping[str, Any]:

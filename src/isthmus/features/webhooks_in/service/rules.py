@@ -42,8 +42,9 @@ async def add(scope: Scope, values: Mapping[str, Any]) -> Mapping[str, Any]:
         "updated_at": scope.now,
     }
     async with scope.tx() as tx:
-        if await store.count(tx, scope.tenant_id) >= scope.part(Settings).handlers:
-            raise TooManyHandlers
+        most = scope.part(Settings).handlers
+        if await store.count(tx, scope.tenant_id) >= most:
+            raise TooManyHandlers(details={"limit": most})
         await store.insert_handler(tx, scope.tenant_id, made)
         tx.emit(HandlerAdded(subject=made["id"], after={name: made[name] for name in ("name", "pattern")}))
     return made

@@ -276,6 +276,7 @@ where tenant_id = $1 and id = $2 and state = 'running'
 _STOP = """
 update webhook_replays set state = 'cancelled', done_at = $3 where tenant_id = $1 and id = $2 and state = 'running'
 """
+_RUNNING_OF = "select count(*) as n from webhook_replays where tenant_id = $1 and state = 'running'"
 _RUNNING = "select tenant_id, id from webhook_replays where state = 'running' limit $1"
 
 
@@ -341,6 +342,12 @@ async def update_replay(
 async def update_cancelled(tx: Tx, tenant_id: str, id_: str, now: datetime) -> bool:
     """Stop a replay that runs."""
     return await tx.execute_sql(_STOP, tenant_id, id_, now) > 0
+
+
+async def running_of(tx: Tx, tenant_id: str) -> int:
+    """How many replays of the tenant run; the lock keeps others from beginning one until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 67))", tenant_id)
+    return int((await tx.fetch_sql(_RUNNING_OF, tenant_id))[0]["n"])
 
 
 async def running(tx: Tx, limit: int) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import Response
 
-from isthmus.features.webhooks_out.errors import EndpointNotFound, RecoveryNotFound, WrongEndpoint
+from isthmus.features.webhooks_out.errors import EndpointNotFound, RecoveryNotFound, TooManyRecoveries, WrongEndpoint
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import recovering as service
 from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, document
@@ -52,7 +52,7 @@ class RecoveryList(Answer, frozen=True, kw_only=True):
     response_model=RecoveryOut,
     summary="Send everything that an endpoint missed in a time",
     status=202,
-    errors=(EndpointNotFound, WrongEndpoint),
+    errors=(EndpointNotFound, WrongEndpoint, TooManyRecoveries),
 )
 async def recover_endpoint(scope: ScopeDep, id: str, body: Recover) -> Response:  # noqa: A002 - the parameter's name on the wire
     """Dead letters, and what came while it was disabled; a job does it and outlives a crash."""

@@ -62,8 +62,9 @@ async def create(
     endpoint_id, now = scope.id("whe"), scope.now
     secret, public = webhooks.new_key_pair() if asymmetric else (webhooks.new_secret(), None)
     async with scope.tx() as tx:
-        if await store.count(tx) >= scope.part(Settings).max_endpoints:
-            raise TooManyEndpoints
+        most = scope.part(Settings).max_endpoints
+        if await store.count(tx) >= most:
+            raise TooManyEndpoints(details={"limit": most})
         values = {
             **_of_draft(draft),
             "id": endpoint_id,

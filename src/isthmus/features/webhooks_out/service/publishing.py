@@ -20,6 +20,7 @@ from isthmus.features.webhooks_out.model import (
     weight,
 )
 from isthmus.features.webhooks_out.model.message import schema_of
+from isthmus.features.webhooks_out.service.walls import hides
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
 from isthmus.scope import Scope, Tx
@@ -52,7 +53,7 @@ async def register(scope: Scope, name: str, description: str, schema: Mapping[st
     await asyncio.to_thread(check_schema, schema)
     async with scope.tx() as tx:
         if await store.count_event_types(tx) >= _MOST_TYPES and await store.event_type(tx, name) is None:
-            raise TooManyTypes
+            raise TooManyTypes(details={"limit": _MOST_TYPES})
         version = await store.put_event_type(tx, name, description, schema, scope.now)
         tx.emit(EventTypeRegistered(subject=name, body={"version": version}))
     return _own(name, version, description, schema)
@@ -112,7 +113,7 @@ class Polled:
 
 
 async def poll(scope: Scope, after: str | None, types: Sequence[str], limit: int) -> Polled:
-    """The tenant's public events behind a place.
+    """The tenant's public events behind a place, without those about records that may not be read any more.
 
     Raises Invalid for a place that was never given out, EventsForgotten where what followed it is no longer kept.
     """
@@ -122,13 +123,14 @@ async def poll(scope: Scope, after: str | None, types: Sequence[str], limit: int
     async with scope.tx() as tx:
         await _check(scope, tx, place)
         end = await bus.end(tx)
+        hidden = await hides(scope, tx)
         for _ in range(_LOOKS):
             rows = await bus.read(tx, scope.tenant_id, place, limit)
             for row in rows:
                 if len(found) == limit:
                     return Polled(found, str(place), has_more=True)
                 place = place_of(row)
-                if _wanted(row, types):
+                if _wanted(row, types) and not hidden(row):
                     found.append(message_of(row))
             if len(rows) < limit:
                 return Polled(found, str(await bus.kept_up(tx, place, end)), has_more=False)
@@ -142,8 +144,10 @@ async def follow(scope: Scope, after: str | None, types: Sequence[str]) -> Async
         await _check(scope, tx, place)
     async with aclosing(scope.engine.bus.follow(scope.tenant_id, place)) as batches:
         async for rows in batches:
+            async with scope.tx() as tx:
+                hidden = await hides(scope, tx)
             for row in rows:
-                if _wanted(row, types):
+                if _wanted(row, types) and not hidden(row):
                     yield str(place_of(row)), message_of(row)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
-from isthmus.features.webhooks_out.errors import EndpointNotFound, RecoveryNotFound, WrongEndpoint
+from isthmus.features.webhooks_out.errors import EndpointNotFound, RecoveryNotFound, TooManyRecoveries, WrongEndpoint
 from isthmus.features.webhooks_out.events import RecoveryCancelled, RecoveryStarted
 from isthmus.features.webhooks_out.service import planning
+from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import deliveries, endpoints
 from isthmus.features.webhooks_out.store import recoveries as store
 from isthmus.kit import ids
@@ -21,14 +22,20 @@ _STEP = 500
 
 
 async def recover(scope: Scope, endpoint_id: str, since: datetime, until: datetime | None) -> Mapping[str, Any]:
-    """Send everything anew that the endpoint missed in this time; a job does it. Raises EndpointNotFound."""
+    """Send everything anew that the endpoint missed in this time; a job does it.
+
+    Raises EndpointNotFound, WrongEndpoint, TooManyRecoveries.
+    """
     end = until or scope.now
     if since.tzinfo is None or end.tzinfo is None or since >= end:
         raise WrongEndpoint.field("since", "A time with its offset from UTC, before the end.")
     recovery_id = scope.id("rcv")
+    most = scope.part(Settings).recoveries
     async with scope.tx() as tx:
         if await endpoints.endpoint(tx, endpoint_id) is None:
             raise EndpointNotFound
+        if await store.running(tx) >= most:
+            raise TooManyRecoveries(details={"limit": most}, retry_after=30)
         await store.insert(tx, recovery_id, endpoint_id, (since, end))
         await tx.enqueue(RECOVER, recovery_id)
         tx.emit(RecoveryStarted(subject=endpoint_id, body={"recoveryId": recovery_id}))

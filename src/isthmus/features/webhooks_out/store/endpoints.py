@@ -156,7 +156,8 @@ async def event_type(tx: Tx, name: str) -> Mapping[str, Any] | None:
 
 
 async def count_event_types(tx: Tx) -> int:
-    """How many types of its own the tenant has."""
+    """How many types of its own the tenant has; the lock keeps that true until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 53))", tx.tenant_id)
     rows = await tx.fetch_sql("select count(*) as n from webhook_event_types where tenant_id = $1", tx.tenant_id)
     return int(rows[0]["n"])
 

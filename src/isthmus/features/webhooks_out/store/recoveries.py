@@ -28,6 +28,7 @@ _MANY = f"""
 {_SHOWN} where tenant_id = $1 and ($2::text is null or id < $2) and ($3::text is null or endpoint_id = $3)
 order by id desc limit $4 offset $5
 """
+_RUNNING = "select count(*) as n from webhook_recoveries where tenant_id = $1 and state = 'running'"
 _CANCEL = """
 update webhook_recoveries set state = 'cancelled', done_at = $3
 where tenant_id = $1 and id = $2 and state = 'running' returning endpoint_id
@@ -57,6 +58,13 @@ async def recovery(tx: Tx, recovery_id: str, *, locked: bool = False) -> asyncpg
 async def recoveries(tx: Tx, endpoint_id: str | None, ask: Ask) -> list[asyncpg.Record]:
     """The newest first, of one endpoint or of all; one more than asked for where there are more."""
     return await tx.fetch_sql(_MANY, tx.tenant_id, ask.after, endpoint_id, ask.limit + 1, ask.offset)
+
+
+async def running(tx: Tx) -> int:
+    """How many of the tenant run; the lock keeps others from beginning one until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 71))", tx.tenant_id)
+    rows = await tx.fetch_sql(_RUNNING, tx.tenant_id)
+    return int(rows[0]["n"])
 
 
 async def cancel(tx: Tx, recovery_id: str, at: datetime) -> str | None:
