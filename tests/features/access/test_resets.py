@@ -100,3 +100,60 @@ async def test_SE_05_one_session_is_ended_and_the_others_go_on(system: System, b
     await access.sign_out(own)
     with pytest.raises(Unauthenticated):
         await _who(system, there)
+
+
+async def test_SE_04_wrong_tries_to_change_a_password_wait_as_those_to_sign_in_do(
+    system: System, boss: Scope, clock: ManualClock
+) -> None:
+    cat = await _join(system, boss, "changing@example.com")
+    who = await _who(system, await _enter(system, boss, "changing@example.com", OLD))
+    own = Scope(boss.tenant_id, who, boss.engine, boss.clock, address=HOME.address)
+    with pytest.raises(access.SignInTooSoon):
+        for _ in range(20):
+            with pytest.raises(access.SignInFailed):
+                await access.change_password(own, NEW, OLD)
+    with pytest.raises(access.SignInTooSoon):
+        await access.change_password(own, OLD, NEW)
+    clock.advance(timedelta(minutes=15).total_seconds())
+    await access.change_password(own, OLD, NEW)
+    assert (await _who(system, await _enter(system, boss, "changing@example.com", NEW))).subject == cat.id
+
+
+@pytest.mark.parametrize("end", ["reset", "removed"])
+async def test_SE_05_who_signs_in_while_the_password_is_set_anew_has_no_session_of_the_old_one(
+    system: System, boss: Scope, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    email = f"{end}-meanwhile@example.com"
+    dan = await _join(system, boss, email)
+    offered, hasher = await access.offer_reset(boss, dan.id), system.engine.part(access.Hasher)
+    fits = hasher.fits
+
+    async def slowly(password: Secret, kept: str) -> bool:
+        found = await fits(password, kept)
+        if end == "reset":
+            await access.reset_password(system, HOME, offered.shown, NEW)
+        else:
+            await access.remove_member(boss, dan.id)
+        return found
+
+    monkeypatch.setattr(hasher, "fits", slowly)
+    with pytest.raises(access.SignInFailed):
+        await _enter(system, boss, email, OLD)
+    async with boss.tx() as tx:
+        rows = await tx.fetch_sql(
+            "select count(*) from sessions where tenant_id = $1 and user_id = $2", boss.tenant_id, dan.id
+        )
+    assert rows[0]["count"] == 0
+
+
+async def test_SE_04_a_place_that_is_none_has_its_waits_too(system: System, boss: Scope) -> None:
+    away = RequestFacts("req_3", "198.51.100.44")
+    told: list[list[str]] = []
+    for place in (boss.tenant_id, "ten_nowhere"):
+        told.append([])
+        for _ in range(8):
+            with pytest.raises((access.SignInFailed, access.SignInTooSoon)) as refused:
+                await access.sign_in(system, away, SignIn(place, "nobody@example.com", OLD))
+            told[-1].append(type(refused.value).__name__)
+    assert told[0] == told[1]
+    assert "SignInTooSoon" in told[0]

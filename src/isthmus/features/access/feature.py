@@ -19,6 +19,7 @@ from isthmus.features.access.routes import (
 from isthmus.features.access.service.accounts import sweep
 from isthmus.features.access.service.erasing import missing
 from isthmus.features.access.service.factors import reseal
+from isthmus.features.access.service.glasses import send_out_left
 from isthmus.features.access.service.login_issuers import reseal_issuers
 from isthmus.features.access.settings import Settings
 
@@ -53,7 +54,7 @@ FEATURE = Feature(
         glasses.SEE,
         login_issuers.MANAGE,
     ],
-    periodic={"access.sweep": (600.0, sweep)},
+    periodic={"access.sweep": (600.0, sweep), "access.glasses": (30.0, send_out_left)},
     reseals={"access.second_factors": reseal, "access.login_issuers": reseal_issuers},
     settings=Settings,
 )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -88,6 +89,8 @@ SESSIONS = tenant_table(
     UniqueConstraint("digest"),
     Index("sessions_user_idx", "tenant_id", "user_id"),
     Index("sessions_subject_idx", "tenant_id", "issuer", "subject"),
+    Index("sessions_ends_idx", "ends_at"),
+    Index("sessions_seen_idx", "seen_at"),
 )
 #: What gives a member's codes; its id is the member's. It counts once it is confirmed.
 SECOND_FACTORS = tenant_table(
@@ -134,6 +137,7 @@ LOGIN_ATTEMPTS = platform_table(
     Column("member", Text),
     Column("session", Text),
     Index("login_attempts_until_idx", "until"),
+    Index("login_attempts_member_idx", "tenant", "member", postgresql_where=text("member is not null")),
 )
 #: Issuers that people sign in at, beside those of the environment; rows of the deployment's own tenant. `id`: the name.
 LOGIN_ISSUERS = tenant_table(
@@ -161,6 +165,7 @@ BREAK_GLASSES = tenant_table(
     Column("until", _TIME, nullable=False),
     Column("ended_at", _TIME),
     Column("ended_by", Text),
+    Column("session", Text),
     UniqueConstraint("digest"),
 )
 PASSWORD_RESETS = tenant_table(
@@ -184,4 +189,5 @@ SIGN_IN_FAILURES = tenant_table(
     Column("id", Text, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("until", _TIME, nullable=False),
+    Index("sign_in_failures_until_idx", "until"),
 )

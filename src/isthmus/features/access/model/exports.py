@@ -23,7 +23,7 @@ class Rule:
 _PLAIN = Rule()
 WRITTEN: Mapping[str, Rule] = {
     "api_keys": _PLAIN,
-    "break_glasses": _PLAIN,
+    "break_glasses": Rule(without=frozenset({"session"})),
     "connection_calls": _PLAIN,
     "connections": _PLAIN,
     "customers": Rule(sealed={"personal": "customers.personal"}),

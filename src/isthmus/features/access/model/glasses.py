@@ -23,6 +23,8 @@ class Glass:
     until: datetime
     ended_at: datetime | None = None
     ended_by: str | None = None
+    #: The operator's session that it was begun in; where that ends, this does. None for those who bring a token.
+    session: str | None = None
 
     def is_open(self, now: datetime) -> bool:
         """Whether the operator is inside at this time."""

@@ -186,7 +186,7 @@ async def logout(
     response_model=None,
     summary="Change your password",
     status=204,
-    errors=(SignInFailed, MemberNotFound),
+    errors=(SignInFailed, SignInTooSoon, MemberNotFound),
 )
 async def change_password(scope: ScopeDep, body: Changing) -> Response:
     """Every session ends: sign in again with the new password."""

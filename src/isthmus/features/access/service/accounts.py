@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from isthmus.features.access.errors import (
     EmailTaken,
@@ -39,6 +39,9 @@ from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
+
+#: How long wrong tries are kept behind the end of their wait: guessers are strangers for a quiet day (SE-04).
+_QUIET = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,10 @@ async def sign_in(
         tenant = await tenants_store.tenant_named(look, asked.tenant)
     email = asked.email.strip().lower()
     if tenant is None or tenant.status != "active":
-        await proving.fits(system.scope(PLATFORM_TENANT, "access"), asked.said, None)
-        raise SignInFailed
-    scope = acting(system, facts, tenant.id, "nobody")
+        # guesses at a place that is none are counted too, under what is nobody's address: else their waits would tell
+        scope, email = acting(system, facts, PLATFORM_TENANT, "nobody"), f"{asked.tenant}\n{email}"
+    else:
+        scope = acting(system, facts, tenant.id, "nobody")
     async with scope.tx() as tx:
         found = await store.known(tx, email=email)
         tries = await proving.tries_of(scope, tx, email)
@@ -123,25 +127,30 @@ async def sign_in(
     if not await proving.fits(scope, asked.said, able) or able is None:
         await proving.count_failure(scope, tries)
         raise SignInFailed
-    own = acting(system, facts, tenant.id, able.user.id)
+    own = acting(system, facts, scope.tenant_id, able.user.id)
     strong = await proving.check_factor(own, tries, able.user.id, asked.code)
     return await _signed_in(own, able, asked.said, _Entry(kind, before, strong=strong))
 
 
 async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None:
-    """Another password for the caller; every session ends.
+    """Another password for the caller; every session ends. Wrong tries count as those of a sign-in (SE-04).
 
-    Raises SignInFailed, Invalid, MemberNotFound, Unavailable.
+    Raises SignInFailed, SignInTooSoon, Invalid, MemberNotFound, Unavailable.
     """
     async with scope.tx() as tx:
         found = await store.known(tx, user_id=scope.principal.subject)
+        tries = await proving.tries_inside(scope, tx, found)
     if found is None or found.hash is None:
         raise MemberNotFound
-    hasher = scope.part(Hasher)
-    if not await hasher.fits(model.normal(current), found.hash):
+    tries.check(scope.now)
+    if not await proving.fits(scope, current, found):
+        await proving.count_failure(scope, tries)
         raise SignInFailed
-    hashed = await hasher.hash(model.read_password(wanted, model.near(found.user.email)))
+    hashed = await scope.part(Hasher).hash(model.read_password(wanted, model.near(found.user.email)))
     async with scope.tx() as tx:
+        held = await store.held(tx, found.user.id)
+        if held is None or held.hash != found.hash:
+            raise SignInFailed  # removed, or given another password, since it was compared
         await store.update_hash(tx, found.user.id, hashed)
         await sessions_store.delete_sessions(tx, sessions.ISSUER, found.user.id)
         tx.emit(PasswordChanged(subject=found.user.id))
@@ -199,10 +208,13 @@ async def remove_member(scope: Scope, user_id: str) -> None:
 
 
 async def sweep(system: System) -> None:
-    """Forget sessions that are over, and logins that nobody came back from."""
-    async with system.tx() as tx:
-        await logins_store.sweep(tx, system.now)
-        await store.sweep(tx, system.now, system.engine.part(Settings).session_idle)
+    """Forget sessions that are over, wrong tries of yesterday, and logins that nobody came back from."""
+    now = system.now
+    await system.forget(logins_store.sweep, now)
+    await system.forget(store.sweep_ended, now)
+    await system.forget(store.sweep_idle, now - system.engine.part(Settings).session_idle)
+    await system.forget(store.sweep_resets, now)
+    await system.forget(store.sweep_failures, now - _QUIET)
 
 
 def _roles(scope: Scope, roles: Collection[str]) -> tuple[str, ...]:
@@ -244,6 +256,9 @@ async def _signed_in(scope: Scope, found: store.Known, said: Secret, entry: _Ent
     word = model.normal(said)
     fresh = await scope.part(Hasher).hash(word) if found.hash and is_old(found.hash) else None
     async with scope.tx() as tx:
+        held = await store.held(tx, found.user.id)
+        if held is None or held.hash != found.hash:
+            raise SignInFailed  # removed, or given another password, since it was compared: a session would outlive it
         await proving.note_entry(scope, tx, found.user.email)
         if fresh is not None:
             await store.update_hash(tx, found.user.id, fresh)

@@ -24,6 +24,7 @@ from isthmus.scope import Scope, System
 
 #: How members of the deployment are named as operators, but for their id.
 _ACCOUNT = f"user:{ISSUER}:"
+_AT_A_TIME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ async def break_glass(scope: Scope, tenant_id: str, why: Why) -> Broken:
         ticket=model.read_ticket(why.ticket),
         begun_at=scope.now,
         until=until,
+        session=scope.principal.session or None,
     )
     platform = scope.platform()  # house: platform - who goes into a tenant is the deployment's own matter too
     async with platform.tx() as tx:
@@ -99,6 +101,16 @@ async def leave(scope: Scope, tenant_id: str, glass_id: str) -> None:
     await send_out(replace(scope, tenant_id=tenant_id), glass_id)
 
 
+async def send_out_left(system: System) -> None:
+    """End what is open of operators who were removed, or whose session has ended: nothing opens to them since, and here
+    the tenants read of it.
+    """
+    async with system.tx() as tx:
+        every = await store.left(tx, _ACCOUNT, system.now, _AT_A_TIME)
+    for tenant_id, glass_id in every:
+        await send_out(system.scope(tenant_id, "access"), glass_id)
+
+
 class GlassAuthenticator:
     """Tells which operator is inside a tenant. There they may do what a key of an admin might, and nothing that takes a
     fresh proof: no exports, no one-time secrets, no keys, no members.
@@ -113,7 +125,7 @@ class GlassAuthenticator:
             return None
         digest = tokens.digest(Secret(credentials.text))
         async with self._system.tx() as tx:
-            found = await store.shown(tx, digest, _ACCOUNT)
+            found = await store.shown(tx, digest, _ACCOUNT, self._system.now)
         if found is None or not hmac.compare_digest(found.digest, digest) or not found.tenant_live:
             raise Unauthenticated
         if found.operator_gone or not found.glass.is_open(self._system.now):

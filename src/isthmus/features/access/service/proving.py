@@ -56,6 +56,12 @@ async def tries_of(scope: Scope, tx: Tx, email: str) -> Tries:
     return Tries(own, failures, until, Strangers(strangers, found[strangers][0] if strangers in found else 0))
 
 
+async def tries_inside(scope: Scope, tx: Tx, found: store.Known | None) -> Tries:
+    """The wrong tries that count for whoever shows their credentials once more inside a session."""
+    place = place_of(scope, found.user.email if found else "")
+    return Tries(place, *await store.failures(tx, place))
+
+
 async def note_entry(scope: Scope, tx: Tx, email: str) -> None:  # house: silent - whoever signs somebody in tells it
     """The account was entered from the scope's network: its wrong tries are forgotten, and it is known from now on."""
     await store.delete_failures(tx, place_of(scope, email))

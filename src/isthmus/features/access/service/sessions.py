@@ -126,8 +126,7 @@ async def prove(scope: Scope, shown: Secret, proof: Proof) -> Secret:
         raise NoSession
     async with scope.tx() as tx:
         found = await accounts_store.known(tx, user_id=who.subject)
-        place = proving.place_of(scope, found.user.email if found else "")
-        tries = proving.Tries(place, *await accounts_store.failures(tx, place))
+        tries = await proving.tries_inside(scope, tx, found)
     if found is None:
         raise ProofElsewhere
     tries.check(scope.now)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import asyncpg
 from sqlalchemy import Text, bindparam, delete, func, select, update
@@ -91,9 +91,13 @@ _FAIL = statement(
     )
 )
 _FORGIVE = statement(delete(F).where(F.c.tenant_id == bindparam("tenant_id"), F.c.id == bindparam("id")))
-_SWEEP_SESSIONS = "delete from sessions where ends_at < $1 or seen_at < $2"
-_SWEEP_RESETS = "delete from password_resets where until < $1"
-_SWEEP_FAILURES = "delete from sign_in_failures where until < $1"
+_SWEEP = """
+delete from {0} where ctid = any(array(
+    select ctid from {0} where {1} < $1 order by {1} limit $2 for update skip locked
+))
+"""
+_SWEEP_ENDED, _SWEEP_IDLE = _SWEEP.format("sessions", "ends_at"), _SWEEP.format("sessions", "seen_at")
+_SWEEP_RESETS, _SWEEP_FAILURES = _SWEEP.format("password_resets", "until"), _SWEEP.format("sign_in_failures", "until")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -226,11 +230,24 @@ async def delete_failures(tx: Tx, place: str) -> None:
     await tx.execute(_FORGIVE, tenant_id=tx.tenant_id, id=place)
 
 
-async def sweep(tx: Tx, now: datetime, idle: timedelta) -> None:
-    """Forget sessions that are over and wrong tries of long ago, of all tenants."""
-    await tx.execute_sql(_SWEEP_SESSIONS, now, now - idle)
-    await tx.execute_sql(_SWEEP_RESETS, now)
-    await tx.execute_sql(_SWEEP_FAILURES, now - timedelta(days=1))
+async def sweep_ended(tx: Tx, before: datetime, limit: int) -> int:
+    """Forget some sessions that ended before then, of all tenants; how many there were."""
+    return await tx.execute_sql(_SWEEP_ENDED, before, limit)
+
+
+async def sweep_idle(tx: Tx, before: datetime, limit: int) -> int:
+    """The same for sessions that nobody has shown since then."""
+    return await tx.execute_sql(_SWEEP_IDLE, before, limit)
+
+
+async def sweep_resets(tx: Tx, before: datetime, limit: int) -> int:
+    """The same for resets of passwords that ran out before then."""
+    return await tx.execute_sql(_SWEEP_RESETS, before, limit)
+
+
+async def sweep_failures(tx: Tx, before: datetime, limit: int) -> int:
+    """The same for wrong tries that count for nothing since then."""
+    return await tx.execute_sql(_SWEEP_FAILURES, before, limit)
 
 
 def _user(row: asyncpg.Record) -> User:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import Text, bindparam, func, select, true, update
+from sqlalchemy import Text, bindparam, false, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
@@ -12,11 +12,15 @@ from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.model.glasses import Glass
 from isthmus.features.access.model.tenants import TenantStatus
 from isthmus.features.access.tables import BREAK_GLASSES as G
+from isthmus.features.access.tables import SESSIONS as S
 from isthmus.features.access.tables import TENANTS as T
 from isthmus.features.access.tables import USERS as U
 from isthmus.kit.permissions import PLATFORM_TENANT
 
-_COLUMNS = (G.c.id, G.c.operator, G.c.reason, G.c.ticket, G.c.begun_at, G.c.until, G.c.ended_at, G.c.ended_by)
+_COLUMNS = (
+    *(G.c.id, G.c.operator, G.c.reason, G.c.ticket, G.c.begun_at, G.c.until, G.c.ended_at, G.c.ended_by),
+    G.c.session,
+)
 _MINE = G.c.tenant_id == bindparam("tenant_id")
 _ADD = statement(insert(G).values({column.name: bindparam(column.name) for column in G.c}))
 _ONE = statement(select(*_COLUMNS).where(_MINE, G.c.id == bindparam("id")))
@@ -32,13 +36,24 @@ _END = statement(
     .values(ended_at=bindparam("now"), ended_by=bindparam("by"))
     .where(_MINE, G.c.id == bindparam("id"), G.c.ended_at.is_(None), G.c.until > bindparam("now"))
 )
+_OPERATOR = (U.c.tenant_id == bindparam("deployment")) & (G.c.operator == bindparam("account", type_=Text) + U.c.id)
+_SESSION = (S.c.tenant_id == bindparam("deployment")) & (S.c.id == G.c.session) & (S.c.ends_at > bindparam("now"))
+#: Operators who were removed, or whose session has ended; those who came by an issuer's token are known to nobody here.
+_GONE = func.coalesce(U.c.status == bindparam("removed"), false()) | (G.c.session.is_not(None) & S.c.id.is_(None))
 _SHOWN = statement(
-    select(G.c.tenant_id, G.c.digest, T.c.status.label("tenant_status"), U.c.status.label("operator_status"), *_COLUMNS)
+    select(G.c.tenant_id, G.c.digest, T.c.status.label("tenant_status"), _GONE.label("gone"), *_COLUMNS)
     .join(T, T.c.id == G.c.tenant_id)
-    .outerjoin(
-        U, (U.c.tenant_id == bindparam("deployment")) & (G.c.operator == bindparam("account", type_=Text) + U.c.id)
-    )
+    .outerjoin(U, _OPERATOR)
+    .outerjoin(S, _SESSION)
     .where(G.c.digest == bindparam("digest"))
+)
+_LEFT = statement(
+    select(G.c.tenant_id, G.c.id)
+    .outerjoin(U, _OPERATOR)
+    .outerjoin(S, _SESSION)
+    .where(G.c.ended_at.is_(None), G.c.until > bindparam("now"), _GONE)
+    .order_by(G.c.tenant_id, G.c.id)
+    .limit(bindparam("limit"))
 )
 
 
@@ -48,7 +63,7 @@ class Shown:
 
     tenant_id: str
     tenant_live: bool
-    #: Whether the operator has been removed; those of other issuers are known to nobody here.
+    #: Whether the operator has been removed, or the session has ended that it was begun in.
     operator_gone: bool
     digest: bytes
     glass: Glass
@@ -77,13 +92,22 @@ async def update_ended(tx: Tx, glass_id: str, *, now: datetime, by: str) -> bool
     return bool(await tx.execute(_END, tenant_id=tx.tenant_id, id=glass_id, now=now, by=by))
 
 
-async def shown(tx: Tx, digest: bytes, account: str) -> Shown | None:
+async def shown(tx: Tx, digest: bytes, account: str, now: datetime) -> Shown | None:
     """What stands behind a token, in whichever tenant; `account` and a member's id are how an operator is named."""
-    row = await tx.fetchrow(_SHOWN, digest=digest, account=account, deployment=PLATFORM_TENANT)
+    row = await tx.fetchrow(_SHOWN, digest=digest, **_operators(account, now))
     if row is None:
         return None
-    live, gone = row["tenant_status"] == TenantStatus.ACTIVE, row["operator_status"] == UserStatus.REMOVED
-    return Shown(row["tenant_id"], live, gone, row["digest"], _glass(row))
+    return Shown(row["tenant_id"], row["tenant_status"] == TenantStatus.ACTIVE, row["gone"], row["digest"], _glass(row))
+
+
+async def left(tx: Tx, account: str, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """Tenants, and in each what is open still though its operator is gone; in all tenants."""
+    rows = await tx.fetch(_LEFT, limit=limit, **_operators(account, now))
+    return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+def _operators(account: str, now: datetime) -> dict[str, object]:
+    return {"account": account, "deployment": PLATFORM_TENANT, "removed": UserStatus.REMOVED, "now": now}
 
 
 def _glass(row: asyncpg.Record) -> Glass:

@@ -28,7 +28,11 @@ _COUNT = statement(
         L.c.tenant == bindparam("tenant"), L.c.member == bindparam("member"), L.c.until > bindparam("now")
     )
 )
-_SWEEP = statement(delete(L).where(L.c.until <= bindparam("now")))
+_SWEEP = """
+delete from login_attempts where ctid = any(array(
+    select ctid from login_attempts where until < $1 order by until limit $2 for update skip locked
+))
+"""
 _LINK = statement(
     insert(I)
     .values({column.name: bindparam(column.name) for column in I.c})
@@ -93,9 +97,9 @@ async def take_attempt(tx: Tx, digests: tuple[bytes, bytes], issuer: str, now: d
     return Attempt(**row) if row else None
 
 
-async def sweep(tx: Tx, now: datetime) -> None:
-    """Forget those that nobody came back from."""
-    await tx.execute(_SWEEP, now=now)
+async def sweep(tx: Tx, before: datetime, limit: int) -> int:
+    """Forget some of those that nobody came back from; how many there were."""
+    return await tx.execute_sql(_SWEEP, before, limit)
 
 
 async def insert_identity(tx: Tx, who: tuple[str, str], user_id: str, now: datetime) -> bool:
