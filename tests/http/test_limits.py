@@ -58,6 +58,21 @@ async def test_RL_01_a_tenant_gains_nothing_by_many_principals(lab: MakeLab) -> 
     assert codes == [200] * 6 + [429] * 4
 
 
+async def test_RL_01_what_is_left_is_what_the_tenant_has_left_where_that_is_less(lab: MakeLab) -> None:
+    here = lab(routes(), settings={"limits": {"search": 4}, "tenant_factor": 2})
+    left = []
+    for number in range(8):
+        if number == 4:
+            here.clock.advance(10)
+        answer = await here.call("GET", "/api/search", headers=here.signed(subject=f"usr_{number}"))
+        left.append(answer.headers["x-ratelimit-remaining"])
+    assert left == ["3", "3", "3", "3", "3", "2", "1", "0"]
+    # more is admitted as soon as the first of the tenant's calls is a minute old
+    assert int(answer.headers["x-ratelimit-reset"]) == int(here.clock.now().timestamp()) + 51
+    refused = await here.call("GET", "/api/search", headers=here.signed(subject="usr_8"))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "51")
+
+
 async def test_SC_06_one_tenants_use_does_not_show_in_anothers_headers(lab: MakeLab) -> None:
     here = lab(routes(), settings={"limits": {"search": 2}})
     for _ in range(5):

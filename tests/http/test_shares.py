@@ -82,6 +82,23 @@ async def test_RL_03_processes_together_admit_the_limit_and_never_more(database:
         await restarted.admit("search", "ten_a", "me")
 
 
+async def test_RL_03_what_is_left_counts_the_calls_of_all_processes_but_for_a_leased_block(database: Database) -> None:
+    settings = HttpSettings(limits={"search": 40, "widget": 10}, tenant_factor=2)
+    one, other = (Limiter(settings, SYSTEM, PostgresBudget(database)) for _ in range(2))
+    for _ in range(30):
+        standing = await one.admit("search", "ten_left", "me")
+    assert 10 - 4 <= standing.remaining <= 10
+    elsewhere = await other.admit("search", "ten_left", "me")
+    assert 9 - 4 <= elsewhere.remaining <= 9
+    last = [(await other.admit("search", "ten_left", "me")).remaining for _ in range(elsewhere.remaining)]
+    assert last == sorted(last, reverse=True)
+    assert last[-1] == 0
+    # nine of the tenant's twenty, of two persons each, leave two for the third
+    for number in range(18):
+        await one.admit("widget", "ten_left", f"usr_{number % 2}")
+    assert (await other.admit("widget", "ten_left", "usr_third")).remaining <= 1
+
+
 async def test_open_routes_need_no_database() -> None:
     limiter = Limiter(HttpSettings(), ManualClock(), Counted(0))
     assert (await limiter.admit("open", "", "203.0.113.9")).remaining == 599

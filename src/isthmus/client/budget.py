@@ -31,12 +31,13 @@ class BudgetRule:
 class Grant:
     """`permits` calls may leave now, none of them later than `expires_in` seconds (None: no limit).
 
-    With no permits, ask again after `wait_seconds`.
+    With no permits, ask again after `wait_seconds`. `left`: how many more the quota had just then (None: unknown).
     """
 
     permits: int
     wait_seconds: float = 0.0
     expires_in: float | None = None
+    left: int | None = None
 
 
 class Budget(Protocol):

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from isthmus.client import Budget
 from isthmus.http.errors import CannotStart, TooManyRequests, retry_seconds
@@ -117,6 +118,20 @@ class Windows:
             del self._windows[next(iter(self._windows))]
 
 
+class _Bound(NamedTuple):
+    """What a key may have in a minute, and what it had of this process."""
+
+    key: str
+    most: int
+    window: Window
+
+    def left(self, shares: Shares | None) -> int:
+        """What is left of it: in this process, and, as of the last lease, in all of them."""
+        here = self.most - self.window.used
+        anywhere = None if shares is None else shares.left(f"http {self.key}")
+        return here if anywhere is None else min(here, anywhere)
+
+
 class Limiter:
     """Admits requests by class, for one process alone or, with a budget, together with others."""
 
@@ -144,22 +159,27 @@ class Limiter:
         factor = self._settings.tenant_factor
         now = self._clock.monotonic()
         second = int(now)
-        own_key, shared_key = f"{name} {tenant_id} {who}", f"{name} {tenant_id}"
-        own = self._windows.get(own_key, second)
-        shared = self._windows.get(shared_key, second) if tenant_id else None
-        if own.used >= limit:
-            raise self._refused(name, limit, own.wait(now))
-        if shared is not None and shared.used >= whole * factor:
-            raise self._refused(name, limit, shared.wait(now))
-        if self._shares is not None and name not in BY_ADDRESS:
-            for key, admitted in ((own_key, limit), (shared_key, whole * factor)):
-                wait = await self._shares.take(f"http {key}", admitted)
+        own = f"{name} {tenant_id} {who}"
+        bounds = [_Bound(own, limit, self._windows.get(own, second))]
+        if tenant_id:
+            of_all = f"{name} {tenant_id}"
+            bounds.append(_Bound(of_all, whole * factor, self._windows.get(of_all, second)))
+        for bound in bounds:
+            if bound.window.used >= bound.most:
+                raise self._refused(name, limit, bound.window.wait(now))
+        shares = None if name in BY_ADDRESS else self._shares
+        if shares is not None:
+            for bound in bounds:
+                wait = await shares.take(f"http {bound.key}", bound.most)
                 if wait is not None:
                     raise self._refused(name, limit, wait)
-        own.add(second)
-        if shared is not None:
-            shared.add(second)
-        return Standing(limit, max(0, limit - own.used), self._reset(own.wait(now)))
+        left, tight = limit, bounds[0]
+        for bound in bounds:
+            bound.window.add(second)
+            here = bound.left(shares)
+            if here < left:
+                left, tight = here, bound
+        return Standing(limit, max(0, left), self._reset(tight.window.wait(now)))
 
     def _reset(self, wait: float) -> int:
         return math.ceil(self._clock.now().timestamp() + wait)

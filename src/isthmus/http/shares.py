@@ -16,11 +16,12 @@ _KEYS = 20_000
 
 @dataclass(slots=True)
 class _Share:
-    """What is left of a key's last lease."""
+    """What is left of a key's last lease, and what all processes together had left just then."""
 
     permits: int = 0
     granted: int = 0
     until: float = 0.0
+    left: int | None = None
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -46,6 +47,11 @@ class Shares:
                 return None
             return await self._lease(key, share, limit)
 
+    def left(self, key: str) -> int | None:
+        """How many more all processes together admit, as of the last lease of this one; None where nobody said."""
+        share = self._shares.get(key)
+        return None if share is None or share.left is None else share.left + share.permits
+
     def _spend(self, share: _Share) -> bool:
         if share.permits < 1 or self._clock.monotonic() >= share.until:
             return False
@@ -57,6 +63,7 @@ class Shares:
         used_up = share.granted > 0 and share.permits == 0 and self._clock.monotonic() < share.until
         wanted = min(block, share.granted * 2) if used_up else max(1, min(block, share.granted - share.permits))
         grant = await self._budget.lease(key, wanted, BudgetRule(limit, _WINDOW_SECONDS, "sliding", block))
+        share.left = grant.left
         if grant.permits < 1:
             share.permits = share.granted = 0
             return grant.wait_seconds

@@ -28,6 +28,7 @@ def _spend(rule: BudgetRule, gaps: list[float], wanted: list[int]) -> list[tuple
         step = lease(state, now, want, rule)
         state = step.state
         assert 0 <= step.grant.permits <= want
+        assert step.grant.left == lease(state, now, 1_000_000, rule).grant.permits  # a second caller gets just that
         assert step.grant.permits or step.grant.wait_seconds > 0 or want == 0
         if step.grant.permits:
             grants.append((now, now + (step.grant.expires_in or 0), step.grant.permits))

@@ -5,7 +5,7 @@ have let out is one window old: whoever counts calls in any window, wherever it 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from isthmus.client.budget import BudgetRule, Grant
@@ -51,9 +51,9 @@ def _sliding(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
             live[-1][1] += permits
         else:
             live.append([index, permits])
-        return Step(live, Grant(permits, expires_in=rule.window * _GOOD_FOR))
+        return Step(live, Grant(permits, expires_in=rule.window * _GOOD_FOR, left=free - permits))
     wait = (live[0][0] + 1) * slot + kept_for - now if live else rule.window
-    return Step(live, Grant(0, wait_seconds=max(wait, 1e-3)))
+    return Step(live, Grant(0, wait_seconds=max(wait, 1e-3), left=max(0, free)))
 
 
 def _fixed(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
@@ -63,10 +63,11 @@ def _fixed(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
     else:
         taken = 0
     left = (index + 1) * rule.window - now
-    permits = max(0, min(wanted, rule.max_requests - taken))
+    free = max(0, rule.max_requests - taken)
+    permits = min(wanted, free)
     if permits:
-        return Step([[index, taken + permits]], Grant(permits, expires_in=min(left, rule.window)))
-    return Step([[index, taken]], Grant(0, wait_seconds=max(left, 1e-3)))
+        return Step([[index, taken + permits]], Grant(permits, 0.0, min(left, rule.window), free - permits))
+    return Step([[index, taken]], Grant(0, wait_seconds=max(left, 1e-3), left=free))
 
 
 def _bucket(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
@@ -80,8 +81,9 @@ def _bucket(state: State, now: float, wanted: int, rule: BudgetRule) -> Step:
     if permits:
         # what is granted leaves before much has flowed in again, so that little more than the burst leaves at once
         good_for = min(rule.window * _GOOD_FOR, rule.holds / rate / 4)
-        return Step([[moment, left]], Grant(permits, expires_in=good_for))
-    return Step([[moment, left]], Grant(0, wait_seconds=max((1_000_000 - left) / rate / 1_000_000, 1e-3)))
+        return Step([[moment, left]], Grant(permits, expires_in=good_for, left=left // 1_000_000))
+    wait = max((1_000_000 - left) / rate / 1_000_000, 1e-3)
+    return Step([[moment, left]], Grant(0, wait_seconds=wait, left=left // 1_000_000))
 
 
 def received(grant: Grant, elapsed: float) -> Grant:
@@ -89,4 +91,4 @@ def received(grant: Grant, elapsed: float) -> Grant:
     if grant.expires_in is None:
         return grant
     left = grant.expires_in - elapsed
-    return Grant(grant.permits, expires_in=left) if left > 0 else Grant(0, wait_seconds=1e-3)
+    return replace(grant, expires_in=left) if left > 0 else Grant(0, wait_seconds=1e-3, left=grant.left)
