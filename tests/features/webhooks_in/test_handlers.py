@@ -346,6 +346,23 @@ async def test_WH_14_two_tenants_that_forward_to_each_other_are_stopped_at_the_f
     assert len(await published(world, "webhook.loop_stopped")) == 1
 
 
+async def test_MA_04_of_two_changes_at_once_to_a_handler_or_a_source_none_is_lost(world: World) -> None:
+    scope = world.scope(TEN)
+    rule = str((await rules.add(scope, RULE))["id"])
+    seen, _ = await world.source(TEN)
+    for number in range(4):
+        fields: list[dict[str, Any]] = [{"name": f"Name {number}"}, {"paused": number % 2 == 0}]
+        await asyncio.gather(*(rules.change(scope, rule, one) for one in fields))
+        await asyncio.gather(*(managing.change(scope, seen.source.id, one) for one in fields))
+        kept = await rules.handler(scope, rule)
+        source = (await managing.source(scope, seen.source.id)).source
+        assert {"name": kept["name"], "paused": kept["paused"]} == fields[0] | fields[1]
+        assert {"name": source.name, "paused": source.paused} == fields[0] | fields[1]
+    assert kept["version"] == 9
+    told = await world.rows("select before from events where type = 'webhook_handler.changed' order by id desc limit 2")
+    assert {"name": "Name 2"} in [row["before"] for row in told]
+
+
 async def test_handlers_are_counted_checked_and_listed(world: World) -> None:
     scope = world.scope(TEN)
     for wrong in (

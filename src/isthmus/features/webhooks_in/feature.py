@@ -23,6 +23,7 @@ FEATURE = Feature(
         "webhooks_in.connected": (("connection.connected",), jobs.connected),
         "webhooks_in.disconnected": (("connection.disconnected",), jobs.disconnected),
         "webhooks_in.redacted": (("orders.redacted",), jobs.redacted),
+        "webhooks_in.forbidden": (("integration.types_forbidden",), jobs.forbidden),
         "webhooks_in.tenants": (("tenant.status_changed",), jobs.tenant_changed),
     },
     emits=EMITS,

@@ -34,6 +34,11 @@ async def redacted(tx: Tx, event: Mapping[str, Any]) -> None:
     await obeying.forget_bodies(tx, event)
 
 
+async def forbidden(tx: Tx, event: Mapping[str, Any]) -> None:
+    """Types of records may not pass an integration any more: what was pushed about them is erased."""
+    await obeying.close_forbidden(tx, event)
+
+
 async def tenant_changed(tx: Tx, event: Mapping[str, Any]) -> None:
     """A tenant was suspended, or let in again."""
     await working.heard(tx, event)

@@ -215,15 +215,18 @@ async def _seen(scope: Scope, one: Source, url: Secret | None = None) -> Seen:
 async def change(scope: Scope, source_id: str, changes: Mapping[str, Any]) -> Seen:
     """Change what is named of name, paused, filter and transform. Raises SourceNotFound, Invalid."""
     check_expressions(changes)
-    found = await own(scope, source_id)
     given = {name: value for name, value in changes.items() if value is not None or name in _EXPRESSIONS}
-    values = {name: given.get(name, getattr(found, name)) for name in ("name", "paused", *_EXPRESSIONS)}
     async with scope.tx() as tx:
+        found = await store.source(tx, scope.tenant_id, source_id, locked=True)
+        if found is None:
+            raise SourceNotFound
+        before = {name: getattr(found, name) for name in ("name", "paused", *_EXPRESSIONS)}
+        values = before | given
         changed = await store.update_source(tx, scope.tenant_id, source_id, scope.now, values)
         if changed is None:
             raise SourceNotFound
         await _tell(scope, tx, source_id)
-        tx.emit(SourceChanged(subject=source_id, after=values))
+        tx.emit(SourceChanged(subject=source_id, before=before, after=values))
     return await _seen(scope, changed)
 
 

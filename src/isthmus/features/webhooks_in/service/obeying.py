@@ -119,6 +119,14 @@ async def forget_bodies(tx: SystemTx, event: Mapping[str, Any]) -> None:
         continue
 
 
+async def close_forbidden(tx: SystemTx, event: Mapping[str, Any]) -> None:
+    """Erase what was pushed until then about records that an integration may not read any more."""
+    body = event["body"]
+    place = (body["connectionIds"], body.get("entities", ()))
+    while await store.close_some(tx, event["tenant_id"], place, event["at"], _STEP):
+        continue
+
+
 async def _blank(scope: Scope, connection_id: str, objects: Sequence[str] | None, own: str) -> None:
     more = True
     while more:

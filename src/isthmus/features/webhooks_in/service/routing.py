@@ -6,9 +6,10 @@ another tenant goes nowhere.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from isthmus.connect.manifest import Manifest
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
 from isthmus.features import catalog, connections
@@ -16,8 +17,8 @@ from isthmus.features.webhooks_in.model.deliveries import Source, State
 from isthmus.features.webhooks_in.model.handling import Planned, Subject, Task
 from isthmus.features.webhooks_in.service import planning
 from isthmus.features.webhooks_in.service.planning import Expressions
+from isthmus.features.webhooks_in.store import days, tasks
 from isthmus.features.webhooks_in.store import sources as holding
-from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store import working as store
 from isthmus.features.webhooks_in.store.working import Routed
 from isthmus.kit.permissions import PLATFORM_TENANT
@@ -30,6 +31,8 @@ _AT_ONCE = 200
 _GONE = ""
 _REMOVED = "The source was removed."
 _NOBODY = "No connection of yours holds the account that this is about."
+_PERSONS = "It is about an account that a person has connected alone; nothing of it is kept."
+_FORBIDDEN = "The integration may not read such records; nothing of it is kept."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class _Target:
     reason: str | None = None
     #: Why it goes nowhere where no handler wants it; a connection that is made later may.
     otherwise: str | None = None
+    #: Entities that may not pass the connection's integration.
+    closed: frozenset[str] = frozenset()
+    #: One person's own, so nobody else's news.
+    personal: bool = False
 
 
 async def route(scope: Scope, source_id: str) -> None:
@@ -79,6 +86,7 @@ async def _send(scope: Scope, tx: Tx, source: Source, rows: Sequence[tuple[Mappi
 
     As many statements for the deliveries of a hundred shops as for those of one.
     """
+    await _close(tx, scope.tenant_id, rows)
     routed = [
         Routed(row["id"], scope.tenant_id, None, State.UNROUTED, target.reason)
         for row, target in rows
@@ -86,7 +94,9 @@ async def _send(scope: Scope, tx: Tx, source: Source, rows: Sequence[tuple[Mappi
     ]
     mine: dict[str, dict[str, tuple[Mapping[str, Any], _Target]]] = defaultdict(dict)
     for row, target in rows:
-        if target.reason is None:
+        if row["entity"] in target.closed:
+            routed.append(Routed(row["id"], target.tenant_id, target.connection_id, State.IGNORED, _FORBIDDEN))
+        elif target.reason is None:
             mine[target.tenant_id][row["id"]] = (row, target)
     known = await planning.rules_of(scope, tx, sorted(mine)) if mine else {}
     every: list[tuple[str, Task]] = []
@@ -101,6 +111,16 @@ async def _send(scope: Scope, tx: Tx, source: Source, rows: Sequence[tuple[Mappi
     await store.route(tx, scope.tenant_id, routed, scope.now)
     wakes = sorted({(owner, task.key) for owner, task in every})
     await scope.engine.queue.enqueue_all(tx, [Wake(HANDLE, key, owner) for owner, key in wakes])
+
+
+async def _close(tx: Tx, tenant_id: str, rows: Sequence[tuple[Mapping[str, Any], _Target]]) -> None:
+    """Keep nothing of what is one person's own, or may not be read: neither is for whoever reads this log."""
+    personal = [row["id"] for row, target in rows if target.personal]
+    if personal:
+        await days.close(tx, tenant_id, personal, account=True)
+    closed = [row["id"] for row, target in rows if row["entity"] in target.closed]
+    if closed:
+        await days.close(tx, tenant_id, closed, account=False)
 
 
 def _routed(id_: str, target: _Target, planned: Planned) -> Routed:
@@ -122,7 +142,8 @@ async def _targets(system: System, scope: Scope, source: Source, accounts: set[s
         if holder is None and not (account and source.uses_app):
             # what one connection's own secret has signed is about that connection, whatever name it gives the account
             holder = own
-        targets[account] = _target(scope.tenant_id, source, account, holder, app)
+        target = _target(scope.tenant_id, source, account, holder, app)
+        targets[account] = target if holder is None else _walled(found.manifest, scope.tenant_id, target, holder)
     return targets
 
 
@@ -134,7 +155,8 @@ async def _own(scope: Scope, source: Source) -> connections.Held | None:
         connection = await connections.connection(scope, source.connection_id)
     except connections.ConnectionNotFound:
         return connections.Held(scope.tenant_id, source.connection_id, _GONE)
-    return connections.Held(scope.tenant_id, source.connection_id, connection.registration_id)
+    place = (scope.tenant_id, source.connection_id, connection.registration_id)
+    return connections.Held(*place, allowed_types=connection.allowed_types)
 
 
 async def _app(scope: Scope, source: Source) -> str | None:
@@ -147,12 +169,25 @@ async def _app(scope: Scope, source: Source) -> str | None:
         return _GONE
 
 
+def _walled(manifest: Manifest, tenant_id: str, target: _Target, held: connections.Held) -> _Target:
+    """The same, where the connection is one person's or some entities may not pass."""
+    if held.personal and tenant_id in {PLATFORM_TENANT, held.tenant_id}:
+        return _Target(tenant_id, None, _PERSONS, personal=True)
+    if target.connection_id is None or not held.allowed_types:
+        return target
+    closed = {one.name for one in manifest.entities if one.shard_type not in held.allowed_types}
+    return replace(target, closed=frozenset(closed))
+
+
 def _target(tenant_id: str, source: Source, account: str, held: connections.Held | None, app: str | None) -> _Target:
     """Where the news of an account go that this connection holds."""
+    if held is not None and tenant_id not in {PLATFORM_TENANT, held.tenant_id}:
+        # as one that nobody holds, so that nobody learns here whose customer somebody is
+        held = None
     if held is None and not source.uses_app and tenant_id != PLATFORM_TENANT:
         # only this tenant's own secret can have signed it, so it is news for its handlers; but of no connection
         return _Target(tenant_id, None, otherwise=_NOBODY if account else None)
-    if held is None or (tenant_id not in {PLATFORM_TENANT, held.tenant_id}):
+    if held is None:
         return _Target(tenant_id, None, _NOBODY)
     if _GONE in (held.registration_id, app) or app not in (None, held.registration_id):
         return _Target(tenant_id, None, _NOBODY)

@@ -67,14 +67,17 @@ async def handler(scope: Scope, id_: str) -> Mapping[str, Any]:
 
 async def change(scope: Scope, id_: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Change what is named; what already waits is worked off as the handler is then. Raises as `add` does."""
-    found = await handler(scope, id_)
-    values = {name: changes.get(name, found[name]) for name in _CHANGING}
-    _check(values)
     async with scope.tx() as tx:
+        found = await store.handler(tx, scope.tenant_id, id_, locked=True)
+        if found is None:
+            raise HandlerNotFound
+        values = {name: changes.get(name, found[name]) for name in _CHANGING}
+        _check(values)
         changed = await store.update_handler(tx, scope.tenant_id, id_, values, scope.now)
         if changed is None:
             raise HandlerNotFound
-        tx.emit(HandlerChanged(subject=id_, after={name: values[name] for name in sorted(changes)}))
+        before, after = ({name: one[name] for name in sorted(changes)} for one in (found, values))
+        tx.emit(HandlerChanged(subject=id_, before=before, after=after))
     return dict(changed)
 
 

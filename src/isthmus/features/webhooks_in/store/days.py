@@ -45,6 +45,20 @@ where tenant_id = $1 and id in (
     and ($3::text[] is null or object = any($3::text[]) or id = $4)
   limit $5)
 """
+# Nothing is left of such a delivery but that it came.
+_CLOSE = """
+update webhook_inbox set body = ''::bytea, headers = '{}'::jsonb, query = '', object = '',
+  account = case when $3 then '' else account end
+where tenant_id = $1 and id = any($2::text[])
+"""
+_CLOSE_SOME = """
+update webhook_inbox set body = ''::bytea, headers = '{}'::jsonb, query = '', object = ''
+where tenant_id = $1 and id in (
+  select id from webhook_inbox
+  where tenant_id = $1 and connection_id = any($2::text[]) and entity = any($3::text[]) and received_at <= $4
+    and (body <> ''::bytea or object <> '')
+  limit $5)
+"""
 
 
 async def make(tx: Tx, first: date, last: date) -> int:
@@ -90,3 +104,17 @@ async def blank(
     Whether there may be more.
     """
     return await tx.execute_sql(_BLANK, tenant_id, connection_id, *about, limit) >= limit
+
+
+async def close(tx: Tx, tenant_id: str, ids: Sequence[str], *, account: bool) -> None:
+    """Erase what was sent with these deliveries and what they are about; their account too, where it says so."""
+    await tx.execute_sql(_CLOSE, tenant_id, list(ids), account)
+
+
+async def close_some(
+    tx: Tx, tenant_id: str, place: tuple[Sequence[str], Sequence[str]], until: datetime, limit: int
+) -> bool:
+    """The same of some that came until then; `place` are connections and entities. Whether there may be more."""
+    connections, entities = place
+    found = await tx.execute_sql(_CLOSE_SOME, tenant_id, list(connections), list(entities), until, limit)
+    return found >= limit

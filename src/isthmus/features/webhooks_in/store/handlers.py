@@ -17,7 +17,8 @@ _TENANT = _h.tenant_id == bindparam("tenant_id")
 _CHANGING = ("name", "pattern", "priority", "filter", "transform", "retries", "ordered_by", "paused")
 _NAMES = ("id", "action", "source_id", *_CHANGING, "version", "created_at", "updated_at")
 _COLUMNS = tuple(_h[name] for name in _NAMES)
-_ONE = statement(select(*_COLUMNS).where(_TENANT, _h.id == bindparam("id")))
+_FOUND = select(*_COLUMNS).where(_TENANT, _h.id == bindparam("id"))
+_ONE, _LOCKED = statement(_FOUND), statement(_FOUND.with_for_update())
 _MANY = statement(
     select(*_COLUMNS)
     .where(_TENANT, _h.id > func.coalesce(bindparam("after", type_=Text), ""))
@@ -42,9 +43,9 @@ _CHANGE = statement(
 _REMOVE = statement(delete(HANDLERS).where(_TENANT, _h.id == bindparam("id")))
 
 
-async def handler(tx: Tx, tenant_id: str, id_: str) -> asyncpg.Record | None:
-    """One handler."""
-    return await tx.fetchrow(_ONE, tenant_id=tenant_id, id=id_)
+async def handler(tx: Tx, tenant_id: str, id_: str, *, locked: bool = False) -> asyncpg.Record | None:
+    """One handler; locked, so that nobody else changes it before the commit."""
+    return await tx.fetchrow(_LOCKED if locked else _ONE, tenant_id=tenant_id, id=id_)
 
 
 async def handlers(tx: Tx, tenant_id: str, ask: Ask) -> Page[Mapping[str, Any]]:

@@ -19,7 +19,8 @@ _NAMES = (
     "first_verified_at", "version", "created_at", "updated_at",
 )  # fmt: skip
 _COLUMNS = tuple(_s[name] for name in _NAMES)
-_ONE = statement(select(*_COLUMNS).where(_TENANT, _s.id == bindparam("id")))
+_FOUND = select(*_COLUMNS).where(_TENANT, _s.id == bindparam("id"))
+_ONE, _LOCKED = statement(_FOUND), statement(_FOUND.with_for_update())
 _MANY = statement(
     select(*_COLUMNS)
     .where(_TENANT, _s.id > func.coalesce(bindparam("after", type_=Text), ""))
@@ -117,9 +118,9 @@ def _source(row: asyncpg.Record | None) -> Source | None:
     return None if row is None else Source(*row)
 
 
-async def source(tx: Tx, tenant_id: str, id_: str) -> Source | None:
-    """One source."""
-    return _source(await tx.fetchrow(_ONE, tenant_id=tenant_id, id=id_))
+async def source(tx: Tx, tenant_id: str, id_: str, *, locked: bool = False) -> Source | None:
+    """One source; locked, so that nobody else changes it before the commit."""
+    return _source(await tx.fetchrow(_LOCKED if locked else _ONE, tenant_id=tenant_id, id=id_))
 
 
 async def sources(tx: Tx, tenant_id: str, ask: Ask) -> Page[Source]:
