@@ -12,8 +12,10 @@ import asyncpg
 from isthmus.engine.db import connections
 
 _IDLE_SECONDS = 300.0
-#: How long a transaction that only read may wait for the next one, whose opening trip ends it.
-_READ_SECONDS = 0.01
+#: How long a transaction that only read may wait for the next one, whose opening trip ends it. Requests come in
+#: bunches: the connections that only some of these need are not to be ended and begun anew between two of them. All
+#: that it holds meanwhile are shared locks, no snapshot: a change of the schema waits for it, a vacuum does not.
+_READ_SECONDS = 0.04
 #: How long readers of one role and tenant may go on in a transaction that the first of them began. Each statement sees
 #: what is committed when it starts, as in a transaction of its own.
 _SHARED_SECONDS = 0.05
@@ -24,10 +26,10 @@ class Pool:
     """At most `size` connections; the one that was used last goes out first, so that the others may grow old."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int, first: asyncpg.Connection
+        self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int, first: asyncpg.Connection | None = None
     ) -> None:
         self._connect = connect
-        self._places = size - 1
+        self._places = size if first is None else size - 1
         #: Connections at rest and since when, the longest first.
         self._idle: deque[tuple[float, asyncpg.Connection]] = deque()
         self._lent: set[asyncpg.Connection] = set()
@@ -42,7 +44,12 @@ class Pool:
         self._closing = False
         self._returned = asyncio.Event()
         self._each: Callable[[asyncpg.Connection], None] | None = None
-        self.release(first)
+        if first is not None:
+            self.release(first)
+
+    def beside(self, size: int) -> "Pool":
+        """Another pool of the same kind of connections, none of which is open yet."""
+        return Pool(self._connect, size)
 
     @property
     def use(self) -> tuple[int, int, int]:
