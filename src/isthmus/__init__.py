@@ -4,14 +4,44 @@
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from isthmus.kit.version import VERSION
 
-_LIBRARY = frozenset({"Given", "Integrations", "Webhooks", "When", "open_house"})
+if TYPE_CHECKING:
+    from isthmus.library import (
+        Answered,
+        Delivery,
+        Given,
+        House,
+        Integration,
+        Integrations,
+        Metrics,
+        Told,
+        Webhooks,
+        When,
+        open_house,
+    )
+
+__version__ = VERSION
+
+__all__ = [
+    "Answered",
+    "Delivery",
+    "Given",
+    "House",
+    "Integration",
+    "Integrations",
+    "Metrics",
+    "Told",
+    "Webhooks",
+    "When",
+    "__version__",
+    "open_house",
+]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a stub that named them would make one knot of all modules
-    if name not in _LIBRARY:
+def __getattr__(name: str) -> object:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("isthmus.library"), name)

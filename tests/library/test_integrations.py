@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, assert_type
 
 import pytest
 import pytest_asyncio
@@ -10,10 +12,11 @@ from aiohttp import web
 from tests.house_database import Copy
 
 import isthmus
+from isthmus import library
 from isthmus.client import ClientError
 from isthmus.features import connections
-from isthmus.kit.errors import Problem
-from isthmus.library import House, Integrations, open_house
+from isthmus.kit.errors import Invalid, Problem
+from isthmus.library import Given, House, Integrations, open_house
 
 MASTER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -135,6 +138,45 @@ async def test_what_does_not_work_leaves_nothing_behind(integrations: Integratio
     assert unknown.value.code == "PROVIDER_NOT_FOUND"
 
 
+async def test_what_is_no_text_or_no_fact_of_it_is_told_before_anything_is_made(integrations: Integrations) -> None:
+    unset: dict[str, Any] = {"api_key": None}
+    with pytest.raises(Invalid) as refusal:
+        await integrations.create("Unset", "stripe", credentials=unset)
+    assert refusal.value.details["fields"][0]["path"] == "credentials.api_key"
+    assert list(await integrations.list(search="Unset")) == []
+    made = await integrations.create("Fixed", "stripe")
+    from_a_request: dict[str, Any] = {"name": "Free", "tenant_id": "ten_platform", "id": "int_other"}
+    with pytest.raises(TypeError, match="id, tenant_id"):
+        await integrations.update(made.id, **from_a_request)
+    assert (await integrations.get(made.id)).name == "Fixed"
+    await integrations.delete(made.id)
+
+
+async def test_bounds_that_cannot_be_are_told_by_their_names(integrations: Integrations) -> None:
+    made = await integrations.create("Bounds", "stripe")
+    level: Any = "debug"
+    for asked, path in (
+        (integrations.list(limit=0), "limit"),
+        (integrations.list(limit=101), "limit"),
+        (integrations.list(offset=-1), "offset"),
+        (integrations.logs(made.id, 0), "limit"),
+        (integrations.logs(made.id, level=level), "level"),
+        (integrations.metrics(made.id, over=timedelta(0)), "over"),
+        (integrations.metrics(made.id, over=timedelta(days=32)), "over"),
+    ):
+        with pytest.raises(Invalid) as refusal:
+            await asked
+        assert refusal.value.details["fields"][0]["path"] == path
+    await integrations.delete(made.id)
+
+
+def test_what_is_given_shows_no_secret() -> None:
+    settings = {"ISTHMUS_PROVIDERS__STRIPE__CLIENT_SECRET": "canary-app"}
+    given = isthmus.Given(database_url="postgresql://house:canary-pw@db/x", master_key=MASTER, settings=settings)
+    assert "canary" not in repr(given)
+    assert MASTER not in repr(given)
+
+
 async def test_it_goes_out_and_in_as_yaml(integrations: Integrations) -> None:
     made = await integrations.create("To copy", "stripe", description="Old", credentials={"api_key": "sk_test_ok"})
     text = await integrations.export(made.id)
@@ -159,6 +201,8 @@ async def test_the_tenant_is_the_same_when_it_is_opened_again(
     async with Integrations.open(given) as again:
         assert list(await again.list()) == []
         made = await again.create("Once", "stripe")
+    with pytest.raises(RuntimeError, match="closed"):
+        await again.list()
     assert [one.id for one in await isthmus.Integrations(house).list()] == [made.id]
 
 
@@ -166,3 +210,13 @@ def test_the_faces_are_loaded_when_they_are_used() -> None:
     assert isthmus.Integrations is Integrations
     with pytest.raises(AttributeError):
         _ = isthmus.Nothing
+
+
+def test_the_package_tells_type_checkers_what_it_holds() -> None:
+    """What is asserted here is `mypy --strict`'s to see: names that are found late are `object` to it."""
+    assert_type(isthmus.Integrations, type[Integrations])
+    assert_type(isthmus.Webhooks, type[library.Webhooks])
+    assert_type(isthmus.Given(), Given)
+    named = {name for name in isthmus.__all__ if name != "__version__"}
+    assert named <= set(library.__all__)
+    assert all(getattr(isthmus, name) is getattr(library, name) for name in named)

@@ -10,9 +10,8 @@ import pytest
 from tests.house_database import Copy
 
 from isthmus.features.webhooks_in import Told
-from isthmus.kit.errors import NotFound
-from isthmus.library import Given, open_house
-from isthmus.library.webhooks import Webhooks, When
+from isthmus.kit.errors import Invalid, NotFound
+from isthmus.library import Given, Webhooks, When, open_house
 
 MASTER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 SECRET = "a secret of this test"
@@ -47,4 +46,18 @@ async def test_a_function_is_told_of_what_the_intake_took(copied: Copy, tmp_path
         assert await hooks.events(event="github.push") == []
         with pytest.raises(NotFound):
             await hooks.retry("inb_none")
+        for limit in (-1, 0, 101):
+            with pytest.raises(Invalid):
+                await hooks.events(limit)
+        assert hooks.off("on_issue") is True
+        assert hooks.off("on_issue") is False
+        again = {**headers, "X-GitHub-Delivery": "2"}
+        assert (await hooks.receive(token, body, again)).status == 200
+        async with asyncio.timeout(60):
+            while True:
+                if (await hooks.events(1))[0].state == "ignored":
+                    break
+                await asyncio.sleep(0.05)
+    with pytest.raises(RuntimeError, match="closed"):
+        await hooks.receive(token, body, headers)
     assert [(one.event, one.payload, one.attempt) for one in told] == [("github.issues", {"action": "opened"}, 1)]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from multidict import CIMultiDict
 
-import isthmus
 from isthmus.client import json as _json
 from isthmus.client.body import ACCEPT_ENCODING, multipart
 from isthmus.client.call import Call
@@ -17,8 +16,9 @@ from isthmus.client.retry import IDEMPOTENT
 from isthmus.client.transform import Transformer, apply
 from isthmus.client.url import add_query, encode, join, parse
 from isthmus.kit import ids
+from isthmus.kit.version import VERSION
 
-_USER_AGENT = f"isthmus/{getattr(isthmus, '__version__', '0')}"
+_USER_AGENT = f"isthmus/{VERSION}"
 
 
 class Builder:
@@ -79,6 +79,7 @@ class Builder:
         call.weight = options.get("weight", 1)
         call.route = options.get("route")
         call.share = options.get("share", "")
+        call.redirects = options.get("redirects")
         call.tags = tuple(options.get("tags", ()))
         call.idempotent = call.request.method in IDEMPOTENT
         key = options.get("idempotency_key")

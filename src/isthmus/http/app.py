@@ -5,7 +5,6 @@ from typing import Any, Required, TypedDict, Unpack
 
 from fastapi import APIRouter, FastAPI
 
-from isthmus import __version__
 from isthmus.client import Budget
 from isthmus.http.asgi import AsgiScope, Receive, Send
 from isthmus.http.auth import Authenticator, Doorkeeper
@@ -28,6 +27,7 @@ from isthmus.http.table import RouteTable
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
+from isthmus.kit.version import VERSION
 from isthmus.scope import Scope, System
 
 OpenScope = Callable[[Principal, RequestFacts], Scope]
@@ -98,11 +98,11 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
     """The ASGI application over these routes. Raises CannotStart for an undeclared or doubled route."""
     settings, clock = wiring.get("settings") or HttpSettings(), wiring.get("clock", SYSTEM)
     declared: list[DeclaredRoute] = []
-    described = description_routes(lambda: declared, title="Isthmus", version=__version__)
+    described = description_routes(lambda: declared, title="Isthmus", version=VERSION)
     traffic, figures = wiring.get("traffic") or Traffic(), wiring.get("figures")
     shown = [metrics_routes(traffic, figures, clock)] if figures is not None and settings.metrics else []
     everything = [*routes, health_routes(wiring.get("checks") or {}), *shown, described]
-    app = App(title="Isthmus", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    app = App(title="Isthmus", version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     app.open_scope = wiring["open_scope"]
     app.system = wiring.get("system")
     app.cursors = Cursors(wiring["secret"], clock)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from isthmus.kit.errors import Invalid
+
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
 
@@ -16,6 +18,15 @@ class Ask:
     limit: int = DEFAULT_LIMIT
     offset: int = 0
     after: str | None = None
+
+    @classmethod
+    def of(cls, limit: int, offset: int = 0) -> "Ask":
+        """What a program asks for; its own mistakes are told as those of a request are. Raises Invalid."""
+        if not 1 <= limit <= MAX_LIMIT:
+            raise Invalid.field("limit", f"A whole number from 1 to {MAX_LIMIT} is needed.")
+        if offset < 0:
+            raise Invalid.field("offset", "A whole number that is not negative is needed.")
+        return cls(limit, offset)
 
 
 @dataclass(frozen=True, slots=True)

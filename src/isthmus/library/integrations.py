@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self, TypeAlias, TypedDict, Unpack
+from typing import Self, TypeAlias, TypedDict, Unpack, get_args
 
 from isthmus.client import ApiClient
 from isthmus.features import connections
-from isthmus.features.connections import CallCounts, Imported, LogEntry, Trial
-from isthmus.kit.paging import Ask
+from isthmus.features.connections import CallCounts, Imported, LogEntry, LogLevel, Trial
+from isthmus.kit.errors import Invalid
+from isthmus.kit.paging import MAX_LIMIT, Ask
 from isthmus.kit.secret import Secret
 from isthmus.library.opening import Given, House, open_house
 from isthmus.scope import Scope
 
-_PAGE = 100
 _MONTH = timedelta(days=31)
 _NOTHING = Given()
 #: What JSON can hold.
@@ -119,6 +119,8 @@ class Integrations:
         nothing is made. Without them the integration is `configuring` until `connect`. Raises ProviderNotFound,
         Invalid, and for credentials what `connect` raises.
         """
+        if credentials is not None:
+            _sealed(credentials)  # before anything is made
         facts = connections.Facts(name=name, description=description, settings=settings or {})
         made = await connections.create(self._scope, provider, facts)
         if credentials is None:
@@ -134,8 +136,7 @@ class Integrations:
 
         Raises CredentialsRefused, PlatformUnreachable, WrongKind and AlreadyConnected of the connections.
         """
-        keys = {field: Secret(value) for field, value in credentials.items()}
-        await connections.connect_integration(self._scope, integration_id, keys=keys)
+        await connections.connect_integration(self._scope, integration_id, keys=_sealed(credentials))
         return await self.get(integration_id)
 
     async def get(self, integration_id: str) -> Integration:
@@ -143,20 +144,23 @@ class Integrations:
         return self._shown(await connections.integration(self._scope, integration_id))
 
     async def list(
-        self, *, provider: str | None = None, search: str | None = None, limit: int = _PAGE, offset: int = 0
+        self, *, provider: str | None = None, search: str | None = None, limit: int = MAX_LIMIT, offset: int = 0
     ) -> Sequence[Integration]:
-        """Integrations, the oldest first."""
+        """Integrations, the oldest first.
+
+        provider: its slug. search: a part of the name. limit: at most 100 of them. Raises Invalid.
+        """
         wanted = connections.Wanted(provider, None, search)
-        page = await connections.integrations(
-            self._scope, wanted=wanted, ask=Ask(min(limit, _PAGE), offset), descending=False
-        )
+        page = await connections.integrations(self._scope, wanted=wanted, ask=Ask.of(limit, offset), descending=False)
         return [self._shown(one) for one in page.items]
 
     async def update(self, integration_id: str, **changes: Unpack[Changes]) -> Integration:
         """Change facts by their names in `Changes`.
 
-        Raises IntegrationNotFound, Invalid, NameTaken.
+        Raises IntegrationNotFound, Invalid, NameTaken, and TypeError for what is none of them.
         """
+        if unknown := sorted(changes.keys() - Changes.__annotations__.keys()):
+            raise TypeError(f"This cannot be changed: {', '.join(unknown)}.")
         return self._shown(await connections.change(self._scope, integration_id, dict(changes)))
 
     async def delete(self, integration_id: str) -> None:
@@ -176,7 +180,12 @@ class Integrations:
         return self._shown(await connections.deactivate(self._scope, integration_id))
 
     async def metrics(self, integration_id: str, *, over: timedelta = _MONTH) -> Metrics:
-        """What became of its calls in the time before now, at most 31 days. Raises IntegrationNotFound."""
+        """What became of its calls in the time before now, at most 31 days.
+
+        Raises IntegrationNotFound, and Invalid for another time.
+        """
+        if not timedelta(0) < over <= _MONTH:
+            raise Invalid.field("over", "A time of more than nothing and at most 31 days is needed.")
         scope, found = self._scope, await self._maybe(integration_id)
         if found is None:
             return _summed([])
@@ -184,16 +193,19 @@ class Integrations:
         now = scope.now
         return _summed(await connections.call_hours(scope, found.id, now - over, now))
 
-    async def logs(self, integration_id: str, limit: int = 50, *, level: str | None = None) -> Sequence[LogEntry]:
+    async def logs(self, integration_id: str, limit: int = 50, *, level: LogLevel | None = None) -> Sequence[LogEntry]:
         """Its calls that are worth a look, the newest first: `info`, `warning` or `error`; 200 are kept.
 
-        Raises IntegrationNotFound.
+        limit: at most 100 of them. Raises IntegrationNotFound, Invalid.
         """
+        ask = Ask.of(limit)
+        if level not in (None, *get_args(LogLevel)):
+            raise Invalid.field("level", f"One of {', '.join(get_args(LogLevel))} is needed.")
         scope, found = self._scope, await self._maybe(integration_id)
         if found is None:
             return []
         await scope.part(connections.Clients).recorder.flush()
-        return (await connections.call_log(scope, found.id, level, Ask(limit=limit))).items
+        return (await connections.call_log(scope, found.id, level, ask)).items
 
     async def export(self, integration_id: str) -> str:
         """The integration as YAML, without credentials. Raises IntegrationNotFound."""
@@ -239,6 +251,14 @@ class Integrations:
             return await self._connection(integration_id)
         except connections.ConnectionNotFound:
             return None
+
+
+def _sealed(credentials: Mapping[str, str]) -> dict[str, Secret]:
+    """Wrapped, so that they show nowhere; what is no text, such as an unset variable, is told by its field."""
+    for name, value in credentials.items():
+        if not isinstance(value, str):
+            raise Invalid.field(f"credentials.{name}", f"A text is needed, and this is {type(value).__name__}.")
+    return {name: Secret(value) for name, value in credentials.items()}
 
 
 def _summed(hours: Sequence[CallCounts]) -> Metrics:

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from isthmus.app import SECTIONS, Platform, open_platform, work_queue
@@ -24,12 +24,16 @@ _SIGNING = ("ISTHMUS_AUTH__HS256", "ISTHMUS_AUTH__JWKS_URL")
 class House:
     """An open deployment and the tenant in whose name this service works."""
 
-    platform: Platform
+    platform: Platform = field(repr=False)
     tenant_id: str
+    #: Set when it was closed.
+    closed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     @property
     def scope(self) -> Scope:
-        """Work of this service, for its tenant."""
+        """Work of this service, for its tenant. Raises RuntimeError once the house is closed."""
+        if self.closed.is_set():
+            raise RuntimeError("This house is closed: use it inside the `async with` that opened it.")
         return self.platform.scope(self.tenant_id, system(self.tenant_id, _PART))
 
 
@@ -37,18 +41,19 @@ class House:
 class Given:
     """What `open_house` is told; `None` leaves it to the settings of the environment.
 
-    database_url: a PostgreSQL of your own; without one a server is started and kept in `home`. tenant: the slug of
-    the tenant to work for, made when there is none. master_key: 64 hexadecimal digits that seal all credentials; with
-    a database of your own it is needed, here or as `ISTHMUS_MASTER_KEY`. work: also do what is due in the background,
-    such as scheduled tests; one of several processes is enough. settings: further settings by variable name.
+    database_url: a PostgreSQL of your own; without one a server is started and kept in `home`, for this one process
+    and as long as it is open. tenant: the slug of the tenant to work for, made when there is none. master_key: 64
+    hexadecimal digits that seal all credentials; with a database of your own it is needed, here or as
+    `ISTHMUS_MASTER_KEY`. work: also do what is due in the background, such as scheduled tests; one of several
+    processes is enough. settings: further settings by variable name.
     """
 
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
     home: Path | str | None = None
     tenant: str = "own"
-    master_key: str | None = None
+    master_key: str | None = field(default=None, repr=False)
     work: bool = True
-    settings: Mapping[str, str] | None = None
+    settings: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 _NOTHING = Given()
@@ -58,21 +63,32 @@ _NOTHING = Given()
 async def open_house(given: Given = _NOTHING) -> AsyncIterator[House]:
     """Open the deployment, bring its schema up to date, and close it at the end.
 
-    Raises Problems that name what is missing: WrongSetting, MasterKeyUnusable, WrongMasterKey, DatabaseUnavailable.
+    Raises Problems that name what is missing: WrongSetting, MasterKeyUnusable, WrongMasterKey, DatabaseUnavailable,
+    Invalid for the tenant's slug, and DataDirectoryTaken where another process runs the server in `home`.
     """
     environment = {**os.environ, **(given.settings or {})}
     async with open_platform(load(SECTIONS, environment, _overrides(given, environment)), upgrade=True) as platform:
         house = House(platform, await _tenant(platform, given.tenant))
-        if not given.work:
-            yield house
-            return
-        stop = asyncio.Event()
-        worker = asyncio.create_task(work_queue(platform, stop), name="isthmus library")
         try:
-            yield house
+            async with _working(platform, wanted=given.work):
+                yield house
         finally:
-            stop.set()
-            await worker
+            house.closed.set()
+
+
+@asynccontextmanager
+async def _working(platform: Platform, *, wanted: bool) -> AsyncIterator[None]:
+    """Do what is due beside the service; what is in flight at the end finishes or is handed back."""
+    if not wanted:
+        yield
+        return
+    stop = asyncio.Event()
+    worker = asyncio.create_task(work_queue(platform, stop), name="isthmus library")
+    try:
+        yield
+    finally:
+        stop.set()
+        await worker
 
 
 def _overrides(given: Given, environment: Mapping[str, str]) -> dict[str, object]:

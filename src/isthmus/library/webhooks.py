@@ -43,7 +43,6 @@ class When:
 
 _ORDINARY = When()
 _DAY = timedelta(days=1)
-_MOST = 100
 
 
 class Webhooks:
@@ -56,6 +55,10 @@ class Webhooks:
     def __init__(self, house: House) -> None:
         self._house = house
         self._intake = webhooks_in.front(System(house.scope.engine, house.scope.clock))
+
+    def off(self, name: str) -> bool:
+        """Call the function of this name no more, from the next delivery on; whether there was one."""
+        return self._handlers.remove(self._house.tenant_id, name)
 
     def on(self, pattern: str, *, name: str = "", when: When = _ORDINARY) -> Callable[[Function], Function]:
         """Call the function for events whose name fits `pattern`, such as `order.*`; a decorator.
@@ -126,11 +129,11 @@ class Webhooks:
     ) -> Sequence[webhooks_in.Delivery]:
         """What came in during the time before now, the newest first; `done_at` says when it was worked off.
 
-        limit: at most 100. event: its whole name, such as `order.updated`. Raises Invalid.
+        limit: at most 100 of them. event: its whole name, such as `order.updated`. Raises Invalid.
         """
         now = self._house.scope.now
         wanted = webhooks_in.Filters(since=now - over, until=now, event=event)
-        return (await webhooks_in.deliveries(self._house.scope, wanted, Ask(limit=min(limit, _MOST)))).items
+        return (await webhooks_in.deliveries(self._house.scope, wanted, Ask.of(limit))).items
 
     async def retry(self, delivery_id: str) -> None:
         """Work a delivery off once more. Raises DeliveryNotFound, NotRetryable."""

@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import isthmus
 from isthmus.connect.apart import frames
 from isthmus.connect.apart.errors import Unready, WallsMissing
 from isthmus.connect.apart.settings import Settings
 from isthmus.kit.clock import SYSTEM
 
+#: The folder of this package.
+_OURS: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 5.0
 _SEND_SECONDS: Final = 10
@@ -55,7 +56,7 @@ class Lodger:
             *site.getsitepackages(),
             *(value for name, value in sysconfig.get_paths().items() if "lib" in name),
         ]
-        trees = {str(one) for one in (own, Path(isthmus.__file__).parent, *installed)}
+        trees = {str(one) for one in (own, _OURS, *installed)}
         roots = {one for one in sys.path if one and Path(one).is_dir()} - trees
         return tuple(sorted(trees)), tuple(sorted(roots))
 

@@ -17,6 +17,7 @@ from isthmus.features.connections.model.connection import Connection, Filters, H
 from isthmus.features.connections.model.integration import Facts, Integration, Reach, Wanted, lifecycle
 from isthmus.features.connections.model.recording import Entry as LogEntry
 from isthmus.features.connections.model.recording import Hour as CallCounts
+from isthmus.features.connections.model.recording import Level as LogLevel
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.desks import desk, in_use
 from isthmus.features.connections.service.files import Imported, Members, export, import_one
@@ -87,6 +88,7 @@ __all__ = [
     "IntegrationNotConnected",
     "IntegrationNotFound",
     "LogEntry",
+    "LogLevel",
     "Members",
     "NotForYou",
     "PersonRequired",

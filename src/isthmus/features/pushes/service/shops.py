@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-import isthmus
 from isthmus.connect.abilities import STOCK_LOCATION
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import Connector, RawRecord, ReadsOne, Session
 from isthmus.connect.writing import Edit, Outcome, Writes, Writing
 from isthmus.features import catalog, connections, records
 from isthmus.features.pushes.errors import NotWritable
+from isthmus.kit.version import VERSION
 from isthmus.scope import Scope, Tx
 
 ENTITY = "products"
@@ -127,7 +127,7 @@ async def _open(scope: Scope, connection_id: str) -> AsyncIterator[Shop]:
     assert connector is not None  # noqa: S101 - `_about` has seen it
     assert isinstance(connector, Writes)  # noqa: S101 - `_about` refused others
     assert isinstance(connector, ReadsOne)  # noqa: S101 - `_about` refused others
-    reading = records.revision(about.provider, found.manifest.api_version, isthmus.__version__)
+    reading = records.revision(about.provider, found.manifest.api_version, VERSION)
     async with connections.session(scope, connection_id) as session:
         yield _Connected(session, connector, connector, connector, about, reading)
 

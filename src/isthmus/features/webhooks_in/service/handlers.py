@@ -78,12 +78,16 @@ class Handlers:
             raise ValueError(f"There is a handler named {one.name!r} already.")
         self._every[one.tenant_id, one.name] = one
 
+    def remove(self, tenant_id: str | None, name: str) -> bool:
+        """Forget a function; whether there was one of this name."""
+        return self._every.pop((tenant_id, name), None) is not None
+
     def of(self, tenant_id: str) -> list[Handler]:
         """Those for a tenant's deliveries."""
         return [one for one in self._every.values() if one.tenant_id in (None, tenant_id)]
 
 
-def handlers(scope: Scope) -> Sequence[Handler]:
-    """Those of this process for the scope's tenant."""
+def handlers(scope: Scope, tenant_id: str) -> Sequence[Handler]:
+    """Those of this process for a tenant's deliveries."""
     given = scope.engine.parts.get(Handlers)
-    return given.of(scope.tenant_id) if isinstance(given, Handlers) else ()
+    return given.of(tenant_id) if isinstance(given, Handlers) else ()

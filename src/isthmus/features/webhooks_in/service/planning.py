@@ -34,18 +34,18 @@ class Expressions:
 
 async def rules(scope: Scope, tx: Tx) -> list[Rule]:
     """What is built in, what this process registers, and what the tenant has set up."""
-    return [*_common(scope), *map(rule_of, await keeping.live(tx, scope.tenant_id))]
+    return [*_common(scope, scope.tenant_id), *map(rule_of, await keeping.live(tx, scope.tenant_id))]
 
 
 async def rules_of(scope: Scope, tx: Tx, tenant_ids: Sequence[str]) -> dict[str, list[Rule]]:
     """The same for several tenants, by the tenant, in one statement; as the system."""
-    common, found = _common(scope), await keeping.live_of(tx, tenant_ids)
-    return {tenant_id: [*common, *map(rule_of, rows)] for tenant_id, rows in found.items()}
+    found = await keeping.live_of(tx, tenant_ids)
+    return {tenant_id: [*_common(scope, tenant_id), *map(rule_of, rows)] for tenant_id, rows in found.items()}
 
 
-def _common(scope: Scope) -> list[Rule]:
-    """What every tenant has."""
-    return [*BUILT_IN.values(), *(one.rule for one in handlers(scope))]
+def _common(scope: Scope, tenant_id: str) -> list[Rule]:
+    """What every tenant has, and the functions for this one's deliveries."""
+    return [*BUILT_IN.values(), *(one.rule for one in handlers(scope, tenant_id))]
 
 
 def rule_of(row: Mapping[str, Any]) -> Rule:

@@ -124,7 +124,7 @@ class _Look:
 
 
 def _function(scope: Scope, name: str) -> Handler | None:
-    return next((one for one in handlers(scope) if one.name == name), None)
+    return next((one for one in handlers(scope, scope.tenant_id) if one.name == name), None)
 
 
 def _lease(scope: Scope, name: str) -> timedelta:
