@@ -7,6 +7,7 @@ from isthmus.app.features import FEATURES
 from isthmus.client import Budget
 from isthmus.connect import registry
 from isthmus.engine.blobs import FolderBlobs
+from isthmus.engine.bus import Walls
 from isthmus.engine.keys import KeyRing
 from isthmus.features import (
     access,
@@ -72,6 +73,7 @@ def parts(
         webhooks_in.Handlers(),
         webhooks_in.Marks(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
+        Walls(records.hides),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
         pushes.Lines(),
         proxy.Lines(settings.part(proxy.Settings)),

@@ -93,3 +93,35 @@ def test_ER_03_it_takes_an_admin_and_a_fresh_proof() -> None:
     assert declaration is not None
     assert declaration.step_up
     assert declaration.permission.roles == {TENANT_ADMIN}
+
+
+async def test_of_what_a_person_connected_alone_it_says_that_it_is_there_and_no_more(scope: Scope) -> None:
+    integration = """
+    insert into integrations (tenant_id, id, provider, name, settings, status, user_scoped, created_at, updated_at)
+    values ($1, 'int_own', 'shopee', 'Own', '{}', 'connected', true, now(), now())
+    """
+    connection = """
+    insert into connections (tenant_id, id, integration_id, provider, auth, registration_id, external_account_id,
+                             account, status, status_reason, test_error, owner_id, user_id, created_at, updated_at)
+    values ($1, $2, 'int_own', 'shopee', 'oauth2', 'reg_own', $2 || ' canary', '{"name": "canary"}', 'connected',
+            'canary', 'canary', $3, $3, now(), now())
+    """
+    call = """
+    insert into connection_calls (tenant_id, id, connection_id, at, level, method, route, code, message, attempts,
+                                  duration_ms)
+    values ($1, $2 || '_call', $2, now(), 'warning', 'GET', '/canary', 'X', 'canary', 1, 1)
+    """
+    async with scope.tx() as tx:
+        await tx.execute_sql(integration, scope.tenant_id)
+        for name, owner in (("con_anns", "user/ann"), ("con_all", None)):
+            await tx.execute_sql(connection, scope.tenant_id, name, owner)
+            await tx.execute_sql(call, scope.tenant_id, name)
+    rows = [one for one in (await _lines(scope))[:-1] if one["table"] in {"connections", "connection_calls"}]
+    named = {one["row"]["id"]: one["row"] for one in rows}
+    assert named.keys() == {"con_anns", "con_all", "con_all_call"}
+    assert named["con_all"]["account"] == {"name": "canary"}
+    assert "canary" not in str(named["con_anns"])
+    assert (named["con_anns"]["user_id"], named["con_anns"]["provider"]) == ("user/ann", "shopee")
+    async with scope.tx() as tx:
+        for table in ("connections", "integrations"):
+            await tx.execute_sql(f"delete from {table} where tenant_id = $1", scope.tenant_id)  # noqa: S608 - ours

@@ -8,6 +8,7 @@ import pytest_asyncio
 from tests.given import records as given
 from tests.house_database import Copy
 
+from isthmus.connect.record import Record
 from isthmus.engine.db import Database
 from isthmus.features import records
 from isthmus.features.records.errors import FeedTooOld
@@ -75,3 +76,22 @@ async def test_a_place_whose_followers_are_forgotten_is_refused_and_so_is_an_inv
         await changes(scope, place, (), 100)
     with pytest.raises(Invalid):
         await changes(scope, "1; drop", (), 100)
+
+
+async def test_what_may_not_be_read_any_more_is_passed_over_and_told_again_when_it_may(scope: Scope) -> None:
+    await given.write(scope, given.listing("mine"))
+    await given.write(scope, given.listing("walled"), origin=given.Origin("con_two"))
+    kinds = records.Kind("contacts", "contact"), records.Kind("tickets", "ticket")
+    async with scope.tx() as tx:
+        for kind in kinds:
+            item = records.record_item(Record(f"a-{kind.shard_type}", "A"))
+            await records.write_records(tx, scope, given.Origin(), kind, [item])
+    assert sorted(await _told(scope)) == ["a-contact", "a-ticket", "mine", "walled"]
+    async with scope.tx() as tx:
+        await records.set_hidden(tx, ["con_two"], ["product"])
+        await records.set_hidden(tx, [given.Origin().id], ["contact"])
+    assert sorted(await _told(scope)) == ["a-ticket", "mine"]
+    assert [one.kind for one in (await changes(scope, None, (), 1)).items] == ["product"]
+    async with scope.tx() as tx:
+        await records.set_hidden(tx, ["con_two", given.Origin().id], [])
+    assert len(await _told(scope)) == 4

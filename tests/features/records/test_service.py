@@ -120,6 +120,11 @@ async def test_duplicate_skus_are_reported_and_never_merged(scope: Scope) -> Non
     rows = await _all(scope)
     assert (await records.listing(scope, str(rows["a"]["id"]))).twins == {"X"}
     assert not (await records.listing(scope, str(rows["c"]["id"]))).twins
+    async with scope.tx() as tx:
+        await records.set_hidden(tx, ["con_one"], ["product"])
+    assert (await duplicate_skus(scope, "con_one", Ask())).items == []
+    async with scope.tx() as tx:
+        await records.set_hidden(tx, ["con_one"], [])
 
 
 async def test_filters_and_cursor_reach_every_row_once(scope: Scope) -> None:

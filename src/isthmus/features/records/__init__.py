@@ -22,6 +22,7 @@ from isthmus.features.records.service import entries as entries
 from isthmus.features.records.service import entries_alive as entries_alive
 from isthmus.features.records.service import entry as entry
 from isthmus.features.records.service import entry_probes as entry_probes
+from isthmus.features.records.service import hides as hides
 from isthmus.features.records.service import known_raw as known_raw
 from isthmus.features.records.service import listing as listing
 from isthmus.features.records.service import listings as listings
@@ -46,3 +47,4 @@ from isthmus.features.records.store.changes import listings_through as listings_
 from isthmus.features.records.store.changes import records_behind as records_behind
 from isthmus.features.records.store.changes import records_named as records_named
 from isthmus.features.records.store.changes import records_through as records_through
+from isthmus.features.records.store.hidden import walled as walled

@@ -44,5 +44,6 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
 
 
 async def withdrawn(tx: Tx, event: Mapping[str, Any]) -> None:
-    """An integration was switched off, or what may pass it has changed: its runs end."""
+    """An integration was switched off, or what may pass it has changed: its runs end, what they noted is forgotten."""
     await service.withdrawn(tx, event["tenant_id"], event["body"]["connectionIds"], event["at"])
+    await service.forbidden(tx, event)

@@ -6,6 +6,7 @@ Every table that holds rows of tenants stands in one of the two lists; a test fa
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,19 @@ class Rule:
     texts: frozenset[str] = frozenset()
     #: Columns that are nobody's data, or open something.
     without: frozenset[str] = frozenset()
+    #: The only columns that go out of a row that is one person's own: an admin sees that it is there. Empty: all.
+    of_persons: frozenset[str] = frozenset()
 
 
 _PLAIN = Rule()
+#: The column that says whose a row is, where it is one person's.
+OWNER = "owner_id"
+_EXISTENCE = frozenset({"id", "integration_id", "provider", "status", "user_id", OWNER, "connected_at", "created_at"})
 WRITTEN: Mapping[str, Rule] = {
     "api_keys": _PLAIN,
     "break_glasses": Rule(without=frozenset({"session"})),
     "connection_calls": _PLAIN,
-    "connections": _PLAIN,
+    "connections": Rule(of_persons=_EXISTENCE),
     "customers": Rule(sealed={"personal": "customers.personal"}),
     "event_retention": _PLAIN,
     "events": _PLAIN,
@@ -107,3 +113,10 @@ def is_written(rule: Rule, column: str, *, binary: bool) -> bool:
     if column in rule.sealed or column in rule.texts:
         return True
     return not (binary or column == "tenant_id" or column in rule.without or _HIDDEN.search(column))
+
+
+def seen_of(rule: Rule, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as an admin may see it."""
+    if not rule.of_persons or row[OWNER] is None:
+        return dict(row)
+    return {name: value for name, value in row.items() if name in rule.of_persons}

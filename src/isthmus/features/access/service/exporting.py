@@ -5,14 +5,17 @@ from typing import Any
 
 import msgspec
 
+from isthmus.engine.bus import hides
 from isthmus.features import vault
 from isthmus.features.access.events import TenantExported
-from isthmus.features.access.model.exports import WRITTEN, Rule
+from isthmus.features.access.model.exports import WRITTEN, Rule, seen_of
 from isthmus.features.access.store import exports as store
 from isthmus.features.vault import Sealed
 from isthmus.scope import Scope, Tx
 
 _PAGE = 500
+#: The log also tells of records that may not be read any more, and that are in no other table by then.
+_EVENTS = "events"
 
 
 async def export_tenant(scope: Scope) -> AsyncIterator[bytes]:
@@ -44,7 +47,9 @@ async def _pages(scope: Scope, name: str) -> AsyncIterator[list[dict[str, Any]]]
     while True:
         async with scope.tx() as tx:
             found = await store.rows(tx, name, after, _PAGE)
-            page = await _opened(scope, tx, WRITTEN[name], found) if found else []
+            hidden = await hides(scope.engine.parts, tx) if name == _EVENTS else None
+            shown = [row for row in found if hidden is None or not hidden(row)]
+            page = await _opened(scope, tx, WRITTEN[name], shown) if shown else []
         if page:
             yield page
         if len(found) < _PAGE or not keys:
@@ -65,7 +70,7 @@ async def _opened(scope: Scope, tx: Tx, rule: Rule, found: Sequence[Mapping[str,
     return [
         {
             name: _shown(value, clear.get((row["id"], name)) if name in rule.sealed else None)
-            for name, value in row.items()
+            for name, value in seen_of(rule, row).items()
         }
         for row in found
     ]

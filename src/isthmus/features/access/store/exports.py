@@ -3,13 +3,13 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, Table, bindparam, select, tuple_
+from sqlalchemy import Column, ColumnElement, LargeBinary, Table, bindparam, exists, select, tuple_
 
 from isthmus.engine.db import Statement, Tx, statement
 from isthmus.engine.db.tables import METADATA
-from isthmus.features.access.model.exports import WRITTEN, is_written
+from isthmus.features.access.model.exports import OWNER, WRITTEN, is_written
 
-_TENANT = "tenant_id"
+_TENANT, _CONNECTION = "tenant_id", "connection_id"
 
 
 def tables() -> list[str]:
@@ -34,10 +34,19 @@ def _page(name: str, *, begins: bool) -> Statement:
     table = METADATA.tables[name]
     keys = [table.c[column] for column in key_of(name)]
     query = select(*_columns(table)).where(table.c[_TENANT] == bindparam(_TENANT)).order_by(*keys)
+    if _CONNECTION in table.c:
+        query = query.where(~_is_of_a_person(table))
     if keys and not begins:
         places = [bindparam(f"at_{number}", type_=key.type) for number, key in enumerate(keys)]
         query = query.where(tuple_(*keys) > tuple_(*places))
     return statement(query.limit(bindparam("limit")))
+
+
+def _is_of_a_person(table: Table) -> ColumnElement[bool]:
+    """Whether a row tells of a connection that one person made alone: nobody else's to read."""
+    owners = METADATA.tables["connections"]
+    same = (owners.c[_TENANT] == table.c[_TENANT], owners.c.id == table.c[_CONNECTION])
+    return exists(select(owners.c.id).where(*same, owners.c[OWNER].is_not(None)))
 
 
 def _columns(table: Table) -> list[Column[Any]]:

@@ -120,11 +120,16 @@ def reachable(connection: Connection, who: Principal) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Whose connection holds an account, and with which app it was made."""
+    """Whose connection holds an account, with which app it was made, and what may pass its integration.
+
+    `personal` where it is one person's own; `allowed_types` as in an integration, empty for all.
+    """
 
     tenant_id: str
     connection_id: str
     registration_id: str
+    personal: bool = False
+    allowed_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,8 +167,15 @@ _SOME = statement(
     select(*COLUMNS).select_from(JOINED).where(c.c.tenant_id == _TENANT).order_by(c.c.id).limit(bindparam("limit"))
 )
 _HOLDERS = statement(
-    select(claims.c.external_account_id, claims.c.tenant_id, claims.c.connection_id, c.c.registration_id)
-    .select_from(claims.join(c, (c.c.tenant_id == claims.c.tenant_id) & (c.c.id == claims.c.connection_id)))
+    select(
+        *(claims.c.external_account_id, claims.c.tenant_id, claims.c.connection_id, c.c.registration_id),
+        *(c.c.owner_id.is_not(None).label("personal"), i.c.allowed_types),
+    )
+    .select_from(
+        claims.join(c, (c.c.tenant_id == claims.c.tenant_id) & (c.c.id == claims.c.connection_id)).join(
+            i, (i.c.tenant_id == c.c.tenant_id) & (i.c.id == c.c.integration_id)
+        )
+    )
     .where(
         claims.c.provider == bindparam("provider"),
         claims.c.external_account_id == func.any(bindparam("accounts", type_=ARRAY(Text))),
@@ -322,7 +329,10 @@ async def holders(system_tx: Tx, provider: str, account_ids: Sequence[str]) -> d
     """Who holds these accounts, by the account."""
     rows = await system_tx.fetch(_HOLDERS, provider=provider, accounts=list(account_ids))
     return {
-        row["external_account_id"]: Held(row["tenant_id"], row["connection_id"], row["registration_id"]) for row in rows
+        row["external_account_id"]: Held(
+            row["tenant_id"], row["connection_id"], row["registration_id"], row["personal"], tuple(row["allowed_types"])
+        )
+        for row in rows
     }
 
 

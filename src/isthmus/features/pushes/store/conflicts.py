@@ -74,18 +74,23 @@ with fresh as (
 )
 update edits e set due_at = $3 from fresh f where e.tenant_id = f.tenant_id and e.id = f.id
 """
+#: Conflicts about listings that may not be read any more are shown to nobody.
 _MANY: Final = """
 select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
   automatic, decided_by, created_at, decided_at
 from conflicts
 where tenant_id = $1 and ($2::text is null or id < $2) and ($3::text is null or connection_id = $3)
   and ($4::text is null or state = $4) and ($5::text is null or field = $5) and ($6::text is null or listing_id = $6)
+  and not connection_id = any(array(
+    select h.connection_id from hidden_records h where h.tenant_id = $1 and h.shard_type = 'product'))
 order by id desc limit $7 offset $8
 """
 _ONE: Final = """
 select id, edit_id, connection_id, listing_id, variant, field, location, base, ours, theirs, state, rule, winner, value,
   automatic, decided_by, created_at, decided_at
 from conflicts where tenant_id = $1 and id = $2
+  and not connection_id = any(array(
+    select h.connection_id from hidden_records h where h.tenant_id = $1 and h.shard_type = 'product'))
 """
 _TIMES: Final = """
 select e.id, e.wanted_at, l.platform_updated_at from edits e

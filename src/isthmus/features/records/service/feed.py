@@ -1,11 +1,13 @@
 """What changed in the canonical store, for systems that follow along: in commit order, never skipping a late commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from isthmus.engine.bus import Place, kept, place_of
+from isthmus.engine.db import Tx
+from isthmus.features.records import store
 from isthmus.features.records.errors import FeedTooOld
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
@@ -13,6 +15,9 @@ from isthmus.scope import Scope
 
 #: Types of events that tell of records, by the kind that they are of.
 KINDS: Final = {"listing": "product", "order": "order", "record": "record"}
+#: What other events are about, by the group of their types; those of records say it themselves.
+_ABOUT: Final = {"listing": "product", "conflict": "product", "order": "order", "customer": "order"}
+_RECORD: Final = "record"
 #: Looks into the log for one answer: a stretch without records ends a page early and costs no more.
 _LOOKS: Final = 20
 #: How far the clocks of the processes that made ids may be ahead of this one's.
@@ -49,7 +54,8 @@ class Changes:
 async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: int) -> Changes:
     """What changed behind a place; None begins with the oldest that is kept, `now` with what comes next.
 
-    Raises Invalid for a place that was never given out, FeedTooOld where what followed it is forgotten.
+    What an integration may not read any more is passed over, also what was told of it before. Raises Invalid for a
+    place that was never given out, FeedTooOld where what followed it is forgotten.
     """
     bus = scope.engine.bus
     async with scope.tx() as tx:
@@ -58,6 +64,7 @@ async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: 
         if since == "now":
             return Changes((), str(here), has_more=False)
         place = _place(scope, since, await kept(tx))
+        hidden = await hides(tx)
         found: list[Change] = []
         for _ in range(_LOOKS):
             rows = await bus.read(tx, scope.tenant_id, place, limit)
@@ -66,11 +73,23 @@ async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: 
                     return Changes(found, str(place), has_more=True)
                 place = place_of(row)
                 kind, _, change = row["type"].partition(".")
-                if kind in KINDS and (not kinds or KINDS[kind] in kinds):
+                if kind in KINDS and (not kinds or KINDS[kind] in kinds) and not hidden(row):
                     found.append(Change(KINDS[kind], change, row["subject"], row["at"], dict(row["body"])))
             if len(rows) < limit:
                 return Changes(found, str(max(place, here)), has_more=False)
     return Changes(found, str(place), has_more=True)
+
+
+async def hides(tx: Tx) -> Callable[[Mapping[str, Any]], bool]:
+    """Which events of the tenant's log tell of records that may not be shown any more, as things are now."""
+    walled = await store.hidden.walled(tx)
+    return lambda event: bool(walled) and _place_in_wall(event) in walled
+
+
+def _place_in_wall(event: Mapping[str, Any]) -> tuple[object, object]:
+    """Connection and type of the record that an event is about; no records' where it is about none."""
+    body, group = event["body"], event["type"].partition(".")[0]
+    return body.get("connectionId"), body.get("shardType") if group == _RECORD else _ABOUT.get(group)
 
 
 def _place(scope: Scope, since: str | None, days: int | None) -> Place:

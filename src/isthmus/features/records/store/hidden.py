@@ -17,6 +17,7 @@ _h, _l = HIDDEN.c, LISTINGS.c
 _ALL_OF = statement(
     select(_h.shard_type).where(_h.tenant_id == bindparam("tenant_id"), _h.connection_id == bindparam("connection_id"))
 )
+_ALL = statement(select(_h.connection_id, _h.shard_type).where(_h.tenant_id == bindparam("tenant_id")))
 _SET: Final = """
 with gone as (
   delete from hidden_records
@@ -44,6 +45,11 @@ def listing_shown() -> ColumnElement[bool]:
     return func.coalesce(_l.connection_id != func.all(_connections()), true())
 
 
+def variant_shown(variants: FromClause) -> ColumnElement[bool]:
+    """Whether something sold may be shown: not when its listing is hidden."""
+    return func.coalesce(variants.c.connection_id != func.all(_connections()), true())
+
+
 def product_shown(product: FromClause) -> ColumnElement[bool]:
     """Whether a product may be shown: not when hidden listings are all that it has."""
     own = and_(_l.tenant_id == product.c.tenant_id, _l.product_id == product.c.id)
@@ -67,6 +73,12 @@ def shard_shown(shards: FromClause) -> ColumnElement[bool]:
 async def set_hidden(tx: Tx, connection_ids: Sequence[str], types: Sequence[str]) -> None:
     """Hide exactly these types of records of these connections, from this commit on."""
     await tx.execute_sql(_SET, tx.tenant_id, list(connection_ids), list(types))
+
+
+async def walled(tx: Tx) -> frozenset[tuple[str, str]]:
+    """Connection and type of everything that is hidden from the tenant's people."""
+    rows = await tx.fetch(_ALL, tenant_id=tx.tenant_id)
+    return frozenset((row["connection_id"], row["shard_type"]) for row in rows)
 
 
 async def purge(tx: Tx, tenant_id: str, connection_id: str) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from isthmus.connect.shapes import Listing
 from isthmus.engine.db import Statement, Tx, statement
 from isthmus.features.records.model import ListingFilter, decode
-from isthmus.features.records.store.hidden import listing_shown, product_shown
+from isthmus.features.records.store.hidden import listing_shown, product_shown, variant_shown
 from isthmus.features.records.tables import LISTINGS, PRODUCTS, VARIANTS
 from isthmus.kit.paging import Ask, Page
 
@@ -151,6 +151,7 @@ _DUPLICATES = statement(
         _v.sku.is_not(None),
         _v.connection_id == bindparam("connection_id"),
         _v.sku > bindparam("after"),
+        variant_shown(VARIANTS),
     )
     .group_by(_v.sku)
     .having(func.count() > 1)

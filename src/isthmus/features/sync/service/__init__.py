@@ -42,6 +42,7 @@ from isthmus.features.sync.service.starting import start_noted as start_noted
 from isthmus.features.sync.service.tally import Tally as Tally
 from isthmus.features.sync.service.waking import missing as missing
 from isthmus.features.sync.service.waking import wake as wake
+from isthmus.features.sync.service.walls import forbidden as forbidden
 from isthmus.features.sync.service.working import JOB as JOB
 from isthmus.features.sync.service.working import work as work
 from isthmus.features.sync.store import RunFilter as RunFilter

@@ -4,6 +4,7 @@ A read that ended early suspects nothing. Where a platform cannot be asked for o
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from isthmus.features.sync.service.faults import fault_of
 from isthmus.features.sync.service.refreshing import REFRESH, Origin, key_of
 from isthmus.features.sync.service.sources import Source, sources
 from isthmus.features.sync.service.tally import Tally
+from isthmus.features.sync.service.walls import hides
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import Suspect
 from isthmus.kit import ids
@@ -193,7 +195,9 @@ async def suspects(
     """Records that full reads did not find, newest first."""
     async with scope.tx() as tx:
         found: Page[Any] = await store.suspects(tx, connection_id, state, run_id, ask)
-    return found
+        hidden = await hides(scope, tx)
+    shown = [row for row in found.items if not await hidden(row["connection_id"], row["provider"], row["entity"])]
+    return replace(found, items=shown)
 
 
 async def decide(scope: Scope, run_id: str, wanted: Sequence[str] | None, *, approve: bool) -> int:

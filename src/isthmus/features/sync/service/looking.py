@@ -9,6 +9,7 @@ from isthmus.features.sync import store
 from isthmus.features.sync.errors import RunNotFound
 from isthmus.features.sync.model import Run
 from isthmus.features.sync.service.besides import Moved, moved
+from isthmus.features.sync.service.walls import hides
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import RunFilter
 from isthmus.kit.errors import Invalid
@@ -18,6 +19,7 @@ from isthmus.scope import Scope, Tx
 #: A change is stamped before its transaction commits, so news are looked for a little before the last ones.
 _LATE_COMMITS = timedelta(seconds=10)
 _NEWS = 500
+_NOTHING: Page[Mapping[str, Any]] = Page([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +57,26 @@ async def proofs(scope: Scope, connection_id: str | None) -> Sequence[Run]:
 async def errors(scope: Scope, run_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
     """The records that a run could not read. Raises RunNotFound."""
     async with scope.tx() as tx:
-        if await store.run(tx, run_id) is None:
+        found = await store.run(tx, run_id)
+        if found is None:
             raise RunNotFound
-        return await store.errors(tx, run_id, ask)
+        page = await store.errors(tx, run_id, ask)
+        hidden = await hides(scope, tx)
+    return _NOTHING if await hidden(found.connection_id, found.provider, found.entity) else page
 
 
 async def changes(scope: Scope, run_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
     """What a rehearsed run would have done. Raises RunNotFound, and Invalid for a cursor of another list."""
     async with scope.tx() as tx:
-        if await store.run(tx, run_id) is None:
+        found = await store.run(tx, run_id)
+        if found is None:
             raise RunNotFound
         try:
-            found: Page[Any] = await store.changes(tx, run_id, ask)
+            page: Page[Any] = await store.changes(tx, run_id, ask)
         except ValueError as error:
             raise Invalid.field("cursor", "This is not a cursor of this list.") from error
-    return found
+        hidden = await hides(scope, tx)
+    return _NOTHING if await hidden(found.connection_id, found.provider, found.entity) else page
 
 
 async def status(scope: Scope, connection_id: str | None = None) -> Sequence[Status]:

@@ -57,3 +57,4 @@ from isthmus.features.sync.store.refreshing import later as later
 from isthmus.features.sync.store.refreshing import lock as lock
 from isthmus.features.sync.store.refreshing import resume_wanted as resume_wanted
 from isthmus.features.sync.store.refreshing import settle as settle
+from isthmus.features.sync.store.walls import forget_forbidden as forget_forbidden

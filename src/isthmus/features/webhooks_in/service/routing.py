@@ -1,7 +1,7 @@
 """Sends each delivery to the connection that it is about, by the platform's own ids.
 
 A signature proves the app, not the tenant (security.md WH-04): what a source of one tenant brings about an account of
-another tenant goes nowhere.
+another tenant is news of an account that nobody holds. Of what may not be read, or is one person's, nothing is kept.
 """
 
 from collections import defaultdict

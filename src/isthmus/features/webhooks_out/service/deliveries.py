@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from isthmus.engine.bus import hides
 from isthmus.features.webhooks_out.errors import (
     DeliveryNotFound,
     DeliveryUnderWay,
@@ -50,14 +51,18 @@ def _place(text: str | None, *, of_endpoint: bool) -> str | int | None:
 
 
 async def inspect(scope: Scope, delivery_id: str) -> Inspected:
-    """One delivery with its message and its attempts. Raises DeliveryNotFound."""
+    """One delivery with its attempts and its message, but for one about a record that may not be read any more.
+
+    Raises DeliveryNotFound.
+    """
     async with scope.tx() as tx:
         row = await store.delivery(tx, delivery_id)
         if row is None:
             raise DeliveryNotFound
         event = await store.event(tx, row["event_id"])
+        hidden = event is not None and (await hides(scope.engine.parts, tx))(event)
         attempts = [_shown(row["event_id"], one) for one in await store.attempts(tx, delivery_id)]
-    return Inspected(dict(row), message_of(event).shape if event else None, attempts)
+    return Inspected(dict(row), message_of(event).shape if event and not hidden else None, attempts)
 
 
 def _shown(message_id: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from isthmus.engine.bus import Place, place_of
+from isthmus.engine.bus import Place, hides, place_of
 from isthmus.features.webhooks_out.errors import EventsForgotten, EventTypeNotFound, TooManyTypes
 from isthmus.features.webhooks_out.events import EventPublished, EventTypeRegistered, EventTypeRemoved
 from isthmus.features.webhooks_out.model import (
@@ -20,7 +20,6 @@ from isthmus.features.webhooks_out.model import (
     weight,
 )
 from isthmus.features.webhooks_out.model.message import schema_of
-from isthmus.features.webhooks_out.service.walls import hides
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
 from isthmus.scope import Scope, Tx
@@ -123,7 +122,7 @@ async def poll(scope: Scope, after: str | None, types: Sequence[str], limit: int
     async with scope.tx() as tx:
         await _check(scope, tx, place)
         end = await bus.end(tx)
-        hidden = await hides(scope, tx)
+        hidden = await hides(scope.engine.parts, tx)
         for _ in range(_LOOKS):
             rows = await bus.read(tx, scope.tenant_id, place, limit)
             for row in rows:
@@ -145,7 +144,7 @@ async def follow(scope: Scope, after: str | None, types: Sequence[str]) -> Async
     async with aclosing(scope.engine.bus.follow(scope.tenant_id, place)) as batches:
         async for rows in batches:
             async with scope.tx() as tx:
-                hidden = await hides(scope, tx)
+                hidden = await hides(scope.engine.parts, tx)
             for row in rows:
                 if _wanted(row, types) and not hidden(row):
                     yield str(place_of(row)), message_of(row)
