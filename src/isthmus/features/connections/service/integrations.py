@@ -146,7 +146,8 @@ async def change(
         tx.emit(IntegrationUpdated(subject=integration_id, before=_told(before), after=_told(after)))
         was, now = model.forbidden(before, known.entities), model.forbidden(after, known.entities)
         if was != now:
-            await _limit(tx, scope, integration_id, was, now)
+            closed = [one.name for one in known.entities if one.shard_type in now]
+            await _limit(tx, scope, integration_id, (was, now), closed)
         return await _one(tx, integration_id)
 
 
@@ -156,13 +157,20 @@ async def check_name(scope: Scope, integration_id: str, name: str) -> None:
         await _free(tx, model.read_name(name), integration_id)
 
 
-async def _limit(tx: Tx, scope: Scope, integration_id: str, was: tuple[str, ...], now: tuple[str, ...]) -> None:
-    """Hide what may not pass any more, in all its connections; what may pass again is shown and read anew."""
+async def _limit(
+    tx: Tx, scope: Scope, integration_id: str, change: tuple[Sequence[str], Sequence[str]], closed: Sequence[str]
+) -> None:
+    """Hide what may not pass any more, in all its connections; what may pass again is shown and read anew.
+
+    `change` are the types that were forbidden and are now, `closed` the entities of the latter.
+    """
+    was, now = change
     ids = [one for one, _, _ in await store.connections_of(tx, integration_id)]
     await records.set_hidden(tx, ids, now)
     await store.update_purge(tx, integration_id, scope.now)
     await tx.enqueue(PURGE, integration_id)
-    changed = {"connectionIds": ids, "forbidden": list(now), "allowedAgain": sorted(set(was) - set(now))}
+    again = sorted(set(was) - set(now))
+    changed = {"connectionIds": ids, "forbidden": list(now), "entities": list(closed), "allowedAgain": again}
     tx.emit(IntegrationLimited(subject=integration_id, body=changed))
 
 
