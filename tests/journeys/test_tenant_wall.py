@@ -1,8 +1,9 @@
 """TN-01: every route against every kind of stranger; what is refused looks like what never existed."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -12,6 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from tests.journeys.deployment import KEY, Answer, Deployment, Merchant, sent
+from tests.journeys.named import NAMING, NO_NAMES, NOT_OF_TENANTS, Naming
 from tests.journeys.routes import (
     BODIES,
     CASES,
@@ -24,6 +26,7 @@ from tests.journeys.routes import (
     Asked,
     Case,
     account_of,
+    application,
     belongings,
     connect_session_of,
     endpoint_of,
@@ -37,9 +40,11 @@ from tests.journeys.routes import (
 )
 
 from isthmus.app import api
-from isthmus.http import SharedKey, mint
+from isthmus.features.links.store.items import put_items
+from isthmus.http import SharedKey, mint, openapi
 from isthmus.http.asgi import REQUEST_ID
 from isthmus.http.paging import Cursors
+from isthmus.kit import ids
 from isthmus.kit.permissions import ROLES, TENANT_ADMIN, USER
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import walk
@@ -266,6 +271,75 @@ async def test_TN_01_a_foreign_id_answers_as_one_that_never_was(wall: Wall, case
             assert foreign.body["error"]["code"] in case.codes
             # another merchant is refused before anything is looked up
             assert did or "ten" in case.nouns()
+
+
+def test_TN_01_every_field_of_a_body_that_names_something_is_known_here() -> None:
+    """A new field that ends in `Id` or `Ids` belongs into `named`."""
+    known = {(str(one.case), name) for one in NAMING for name in one.names}
+    document = openapi.build(application().inventory, title="Isthmus", version="1")
+    found = {
+        (str(case), name)
+        for case in SIGNED
+        for name in _named(document, case)
+        if name not in NO_NAMES and str(case) not in NOT_OF_TENANTS
+    }
+    assert found - known == set()
+    assert len(found) > 20
+
+
+def _named(document: Any, case: Case) -> set[str]:
+    """The fields of its body, at any depth, that end like those which name something."""
+    operation = document["paths"].get(case.route.path_format, {}).get(case.method.lower(), {})
+    found: set[str] = set()
+    content = operation.get("requestBody", {}).get("content", {})
+    waiting, seen = [media["schema"] for media in content.values()], set[str]()
+    while waiting:
+        schema = waiting.pop()
+        name = schema.get("$ref", "").rpartition("/")[2]
+        if name and name not in seen:
+            seen.add(name)
+            waiting.append(document["components"]["schemas"][name])
+        found |= {one for one in schema.get("properties", {}) if one.endswith(("Id", "Ids"))}
+        inner = [*schema.get("properties", {}).values(), schema.get("items"), *schema.get("anyOf", ())]
+        waiting += [one for one in inner if isinstance(one, dict)]
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def deep(wall: Wall) -> tuple[dict[str, str], dict[str, str]]:
+    """What is Bob's own; what is Amy's, with a variant and an item of a stock that is shared."""
+    own = {**unknown(), **await _his(wall)}
+    product = (await wall.bob.call("GET", "/api/products?limit=1")).body["items"][0]
+    own |= {"prd": product["id"], "lst": product["listings"][0]["id"]}
+    variant = (await wall.amy.call("GET", f"/api/listings/{wall.hers['lst']}")).body["variants"][0]["id"]
+    scope, item = wall.running.platform.system.scope(wall.amy.tenant_id, "wall"), ids.new("itm")
+    async with scope.tx() as tx:
+        await put_items(tx, wall.hers["prd"], [{"id": item, "sku": "shared", "title": "Wall"}], scope.now)
+    return own, {**wall.hers, "var": variant, "itm": item}
+
+
+@pytest.mark.parametrize("naming", NAMING, ids=str)
+async def test_TN_01_a_foreign_id_in_a_body_answers_as_one_that_never_was(
+    wall: Wall, deep: tuple[dict[str, str], dict[str, str]], naming: Naming
+) -> None:
+    own, hers = deep
+    never_were = {**unknown(), "var": ids.new("var"), "itm": ids.new("itm")}
+    foreign, did = await wall.ask(wall.bob, naming.ask(own, hers))
+    never, would_do = await wall.ask(wall.bob, naming.ask(own, never_were))
+    named = _without(foreign, naming, hers)
+    _same(named, _without(never, naming, never_were))
+    assert did == would_do
+    assert did
+    assert wall.reveals(named) == []
+    assert foreign.status in {200, 202, 400, 404}
+
+
+def _without(answer: Answer, naming: Naming, known: Mapping[str, str]) -> Answer:
+    """The answer without the ids that its request named itself."""
+    text = json.dumps(answer.body)
+    for noun in naming.nouns:
+        text = text.replace(known[noun], noun)
+    return replace(answer, body=json.loads(text))
 
 
 @pytest.mark.parametrize("case", LISTS, ids=str)
