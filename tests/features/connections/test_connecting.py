@@ -1,9 +1,11 @@
 """Connect sessions: a front end connects one integration by a token, once, from one origin, without a login."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import pytest
 import pytest_asyncio
 from tests.given.connections import RETURN, Side, World, query, world
 
@@ -181,3 +183,18 @@ async def test_only_the_routes_of_tokens_answer_pages_of_any_origin(here: World)
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
     assert "access-control-allow-credentials" not in preflight.headers
     assert "access-control-allow-origin" not in (await front("OPTIONS", SESSIONS)).headers
+
+
+async def test_a_try_that_is_cut_off_leaves_the_token_usable(here: World) -> None:
+    made = await make(here, "rotor", returnUrl=RETURN)
+    session = await connecting.session(here.scope("ten_a"), made["id"])
+    scope = here.scope("ten_a")
+
+    async def cut(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(asyncio.CancelledError):
+        patch.setattr(connecting, "_connect", cut)
+        await connecting.begin(scope, session, None, RETURN)
+    seen = await connecting.session(scope, made["id"])
+    assert (seen.state, seen.tries) == ("open", 1)

@@ -1,5 +1,6 @@
 """Connections of single people (document 002, User-Scoped Connection Endpoints): theirs alone, ended by admins too."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from tests.given.connections import RETURN, Side, World, query, world
 from isthmus.engine.db import Database
 from isthmus.features import connections
 from isthmus.features.connections.feature import FEATURE
-from isthmus.features.connections.service import personal
+from isthmus.features.connections.service import connecting, personal
 from isthmus.kit.permissions import Principal
 from isthmus.scope import Scope
 
@@ -254,3 +255,74 @@ async def test_when_a_member_is_removed_their_connections_end(here: World) -> No
         assert await personal.missing(here.system, tx) == []
     assert (await person(here, "bob")("GET", f"/api/connections/{bobs}")).status_code == 200
     assert (await person(here, "ann")("GET", f"/api/connections/{anns}")).status_code == 404
+
+
+async def _removed(here: World, name: str) -> None:
+    """A member is removed, and the room has heard of it; its job has not run yet."""
+    _, listener = FEATURE.listens["connections.member_removed"]
+    async with here.system.tx() as tx:
+        await listener(tx, {"tenant_id": "ten_a", "subject": name})
+
+
+async def test_what_somebody_began_before_they_were_removed_is_finished_by_nobody(here: World) -> None:
+    integration = await make(here, "rotor")
+    ann, bob, elsewhere = person(here, "ann"), person(here, "bob"), here.side()
+    path = f"{OWN}/{integration}/connect/oauth"
+    anns = (await ann("POST", path, {"returnUrl": RETURN})).json()
+    bobs = (await bob("POST", path, {"returnUrl": RETURN})).json()
+    await ann.go(anns["authorizationUrl"])
+    await elsewhere.go(bobs["authorizationUrl"])
+    held = query(await elsewhere.go(here.back("rotor", bobs, "bobs")))["ticket"]
+    await _removed(here, "ann")
+    await _removed(here, "bob")
+    assert (await ann.go(here.back("rotor", anns, "anns"))).status_code == 404
+    assert refused(await bob("POST", f"{OWN}/flows", {"ticket": held})) == (404, "TICKET_NOT_FOUND")
+    assert here.far.counts["exchange"] == 0
+    async with here.system.tx() as tx:
+        rows = await tx.fetch_sql("select status, status_reason from connections where tenant_id = 'ten_a'")
+        assert {tuple(row) for row in rows} == {("expired", "the member was removed")}
+        assert len(await personal.missing(here.system, tx)) == 2
+
+
+async def test_a_consent_that_is_being_exchanged_while_its_person_is_removed_connects_nothing(here: World) -> None:
+    integration = await make(here, "rotor")
+    ann = person(here, "ann")
+    begun = (await ann("POST", f"{OWN}/{integration}/connect/oauth", {"returnUrl": RETURN})).json()
+    await ann.go(begun["authorizationUrl"])
+    here.far.gate = asyncio.Event()
+    try:
+        late = asyncio.create_task(ann.go(here.back("rotor", begun, "late")))
+        async with asyncio.timeout(30):
+            while not here.far.counts["exchange"]:
+                await asyncio.sleep(0.01)
+        await _removed(here, "ann")
+    finally:
+        here.far.gate.set()
+        here.far.gate = None
+    assert query(await late)["status"] == "failed"
+    async with here.system.tx() as tx:
+        assert [wake.key for wake in await personal.missing(here.system, tx)] == ["ann"]
+
+
+async def test_a_connect_session_in_the_name_of_somebody_who_was_removed_opens_nothing(here: World) -> None:
+    integration = await make(here)
+    sessions, origin = "/api/connect-sessions", RETURN.rpartition("/")[0]
+    key = Principal("key", "key_1", "isthmus", "ten_a", permissions=frozenset({"connections:manage"}))
+    scope = Scope("ten_a", key, here.system.engine, here.system.clock)
+    made = {
+        name: await connecting.create(scope, connecting.Wanted(integration_id=integration, origin=origin, user_id=name))
+        for name in ("ann", "bob")
+    }
+    await _removed(here, "ann")
+    front = here.side()
+    front.headers["origin"] = origin
+    answers = {}
+    for name, one in made.items():
+        body = {"token": one.token.reveal(), "apiKey": f"{name}-key"}
+        answers[name] = await front("POST", "/api/connect/start", body)
+    assert refused(answers["ann"]) == (401, "CONNECT_SESSION_INVALID")
+    assert answers["bob"].json()["status"] == "connected"
+    boss = person(here, "boss", "tenant_admin")
+    assert (await boss("GET", f"{sessions}/{made['ann'].session.id}")).json()["status"] == "revoked"
+    rows = (await boss("GET", f"{HOME}/{integration}/users")).json()["users"]
+    assert [one["userId"] for one in rows] == ["bob"]

@@ -83,7 +83,7 @@ async def _settle(
     async with scope.tx() as tx:
         await store.take_turns(tx, registration.provider)
         start = await store.by_id(tx, connection_id, lock=True)
-        if start is None:
+        if start is None or start.status_reason == owning.DEPARTED:
             raise ConnectionNotFound
         existing = await store.by_accounts(tx, registration.provider, list(by_account), start.owner_id)
         places = model.place(start.id, start.account_id, [grant.account.id for grant in grants], existing)
