@@ -26,7 +26,7 @@ from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connecting as store
 from isthmus.features.connections.store import integrations as integration_store
 from isthmus.kit import ids
-from isthmus.kit.errors import Invalid, Problem
+from isthmus.kit.errors import Invalid
 from isthmus.kit.languages import Language
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import USER, Principal
@@ -219,11 +219,13 @@ async def begin(
     async with scope.tx() as tx:
         if not await store.update_stage(tx, found.id, _FREE, Stage.TRYING, tries=1):
             raise refused("trying")
+    started: Started | None = None
     try:
         started = await _connect(scope, found, keys, return_url, asked=asked)
-    except Problem:
-        await _back(scope, found)
-        raise
+    finally:
+        # also where time was up, or whoever asked has gone: the token may be tried again
+        if started is None:
+            await _back(scope, found)
     done = started.consent is None
     async with scope.tx() as tx:
         after = Stage.USED if done else Stage.STARTED
