@@ -64,19 +64,24 @@ async def test_two_processes_at_once_migrate_once(empty: str) -> None:
     assert await migrate(empty) == latest()
 
 
-async def test_a_process_that_finds_no_tables_or_old_ones_says_what_to_run(
+async def test_a_process_that_finds_no_tables_or_old_ones_says_what_to_run_and_is_content_with_what_is_there(
     empty: str, postgres: EmbeddedPostgres
 ) -> None:
     service = postgres.address("isthmus_service", "empty")
     with pytest.raises(DatabaseUnsuitable, match="no tables yet: run `isthmus migrate`"):
         await require(service)
+    with pytest.raises(DatabaseUnsuitable, match="lacks a right that migrations need"):
+        await migrate(service)
     await migrate(empty)
     await require(service)
+    assert await migrate(service) == latest()
     owner = await asyncpg.connect(empty)
     await owner.execute("update alembic_version set version_num = '0001'")
     await owner.close()
     with pytest.raises(DatabaseUnsuitable, match=r"at step 0001 .* run `isthmus migrate`"):
         await require(service)
+    with pytest.raises(DatabaseUnsuitable, match="lacks a right that migrations need"):
+        await migrate(service)
 
 
 async def test_a_step_that_fails_leaves_nothing_behind(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:

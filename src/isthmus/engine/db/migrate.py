@@ -24,20 +24,31 @@ def latest() -> str:
 async def migrate(url: str) -> str:
     """Run the steps that are missing and return the number of the newest.
 
-    `url` is that of the owner, who needs no superuser rights but CREATEROLE and CREATE on the database.
-    Raises DatabaseUnavailable, or DatabaseUnsuitable with what is missing.
+    `url` is that of the owner, who needs no superuser rights but CREATEROLE and CREATE on the database; where no step
+    is missing, that of the service will do. Raises DatabaseUnavailable, or DatabaseUnsuitable with what is missing.
     """
     connection = await connections.connect(url, statement_cache_size=0, command_timeout=None)
     try:
         if await _state(connection) != latest():
             await _upgrade(connection)
     except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidGrantOperationError) as failure:
+        if await _is_done(url):
+            return latest()
         raise DatabaseUnsuitable(
             f"the database user lacks a right that migrations need (CREATEROLE, CREATE on the database): {failure}"
         ) from failure
     finally:
         await connection.close()
     return latest()
+
+
+async def _is_done(url: str) -> bool:
+    """Whether no step is missing, as the service sees it."""
+    try:
+        await require(url)
+    except (DatabaseUnsuitable, asyncpg.PostgresError):
+        return False
+    return True
 
 
 async def require(url: str) -> None:
