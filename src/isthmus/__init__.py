@@ -44,4 +44,9 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("isthmus.library"), name)
+    try:
+        library = import_module("isthmus.library")
+    except ModuleNotFoundError as missing:
+        raise ImportError(f"isthmus.{name} needs the server's packages: pip install 'isthmus[server]'") from missing
+    found: object = getattr(library, name)
+    return found

@@ -46,8 +46,11 @@ async def running(database_url: str, tmp_path_factory: pytest.TempPathFactory) -
         yield made
 
 
-async def execute(page: Path, **known: object) -> None:
-    """Run the runnable blocks of a page one after the other, with `await` at the top as in `python -m asyncio`."""
+async def execute(page: Path, **known: object) -> dict[str, Any]:
+    """Run the runnable blocks of a page one after the other, with `await` at the top as in `python -m asyncio`.
+
+    Answers the names that they made.
+    """
     module = types.ModuleType("guide")
     vars(module).update(known)
     for text in blocks(page, "python", "runnable"):
@@ -55,6 +58,7 @@ async def execute(page: Path, **known: object) -> None:
         ended = types.FunctionType(code, vars(module))()
         if inspect.isawaitable(ended):
             await ended
+    return vars(module)
 
 
 async def test_the_walk_through_the_api_runs_as_it_is_printed(

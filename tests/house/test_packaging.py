@@ -193,6 +193,12 @@ def test_SU_05_the_client_runs_without_any_package_of_the_server() -> None:
     assert (ended.returncode, ended.stdout.split("\n")[:2]) == (0, ["True", "[]"]), ended.stderr
 
 
+def test_SU_05_what_needs_the_server_says_what_to_install() -> None:
+    ended = _light("import isthmus\nisthmus.Integrations")
+    assert ended.returncode == 1
+    assert "isthmus.Integrations needs the server's packages: pip install 'isthmus[server]'" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [(["--help"], 0, "probe"), (["probe", "--help"], 0, "Usage"), (["up"], 2, "No such command")],

@@ -48,8 +48,9 @@ _DAY = timedelta(days=1)
 class Webhooks:
     """Webhooks of the service's own tenant, over an open house.
 
-    Functions are called at least once for each delivery, by whichever process works the house's queue; each has its
-    own schedule and dead letters, seen in the log of `GET /api/webhooks`. Register them at the start of every process.
+    Functions are called at least once for each delivery; each has its own schedule and dead letters, seen in the log of
+    `GET /api/webhooks`. Every process that works the queue of the database registers the same ones at its start: one
+    that knows none, such as `isthmus work`, routes what it takes to nobody.
     """
 
     def __init__(self, house: House) -> None:
