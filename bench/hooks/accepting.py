@@ -2,9 +2,9 @@
 
 `python -m bench.hooks.accepting ours|peer` prints the address of a hook whose secret is `SECRET`. `full` is ours with a
 past, `held` the same under a snapshot that is never let go; `worker`, `full-worker` and `held-worker` have a worker in
-the same process, and a handler that forwards. For each line that it reads it tells something as JSON: for `left` what
-is still to be done; `replay` and `cancel` begin and end a replay of the past, and `late` asks how late was handled what
-came.
+the same process and one for bulk work beside it, as `isthmus up` has them, and a handler that forwards. For each line
+that it reads it tells something as JSON: for `left` what is still to be done; `replay` and `cancel` begin and end a
+replay of the past, and `late` asks how late was handled what came.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from fastapi import FastAPI, Request, Response
 
 from bench.hooks import past
 from bench.hooks.replays import Replays
-from isthmus.app import SECTIONS, address_of, open_platform, serve_api, work_queue
+from isthmus.app import SECTIONS, Beside, Share, address_of, bulk_beside, open_platform, serve_api, work_queue
 from isthmus.engine.db import EmbeddedPostgres
 from isthmus.features import access
 from isthmus.features.webhooks_in.service import managing, rules
@@ -101,7 +101,9 @@ async def _ours(home: Path, wishes: _Wishes, which: str) -> None:
         if which.endswith("worker"):
             fields: dict[str, object] = dict.fromkeys(("source_id", "filter", "transform", "retries", "ordered_by"))
             await rules.add(scope, {**fields, "name": "on", "pattern": "*", "priority": 100, "paused": False})
-            group.create_task(work_queue(platform, wishes.stop))
+            beside = Beside()
+            group.create_task(work_queue(platform, wishes.stop, Share.SHORT, beside))
+            group.create_task(bulk_beside(platform.system, wishes.stop, beside, {"ISTHMUS_HOME": str(home)}))
         _say(seen.url.reveal() if seen.url else "")
         telling = group.create_task(_tell(scope, wishes, works=which.endswith("worker")))
         stack.callback(telling.cancel)

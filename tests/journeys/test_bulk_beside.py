@@ -1,4 +1,4 @@
-"""An import is done by a process of its own, which steps back and does not outlive the one it belongs to (RL-08)."""
+"""Bulk work is done by a process of its own, which ends with its parent; it and what is heavy step back (RL-08, RL-12)."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ async def test_RL_08_bulk_work_has_a_process_of_its_own_that_ends_with_its_paren
 
             assert (await _imported(amy))["state"] == "succeeded"
             [worker] = _beside(running)
-            assert worker.nice() == min(19, psutil.Process(running.process.pid).nice() + 5)
+            assert worker.nice() == min(19, psutil.Process(running.process.pid).nice() + 15)
 
             await running.kill()
             await asyncio.to_thread(worker.wait, 60)
@@ -53,3 +53,23 @@ async def test_RL_08_bulk_work_has_a_process_of_its_own_that_ends_with_its_paren
             await running.stop()
             assert running.process.returncode == 0
             assert not worker.is_running()
+
+
+async def test_RL_12_searches_and_exports_go_over_sessions_that_step_back_for_all_others() -> None:
+    def stepped_back() -> int:
+        assert running.process is not None
+        own = psutil.Process(running.process.pid)
+        return sum(one.nice() > own.nice() for one in own.children(recursive=True))
+
+    with home() as place:
+        async with up(place, BULK_NICE="3") as running:
+            amy = await running.merchant("Amy")
+            await amy.call("GET", "/api/products")
+            assert stepped_back() == 0
+            await amy.call("GET", "/api/products?search=tea")
+            assert stepped_back() == 1
+            async with asyncio.TaskGroup() as group:
+                for _ in range(20):
+                    group.create_task(amy.call("GET", "/api/products?search=tea"))
+                    group.create_task(amy.call("GET", "/api/orders/export"))
+            assert 1 <= stepped_back() <= 5  # half of the process's connections at most

@@ -133,8 +133,8 @@ async def open_platform(
         places = await _database(settings.core, stack, attach=not upgrade)
         await (migrate(places.owner) if upgrade else require(places.service))
         database = await _pool(settings.core, places, on_open)
-        if nice and places.embedded:
-            database.step_back(nice)
+        if places.embedded:
+            _have_some_step_back(database, settings.core, nice)
         stack.push_async_callback(database.close)
         weak = weakening.weaknesses(settings)
         settings, known = await weakening.held(settings, weak, database, clock)
@@ -173,6 +173,14 @@ async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Databa
         direct=places.embedded,
         tenant_share=core.database_connections // 2 if core.database_connections >= _SHARED_FROM else None,
     )
+
+
+def _have_some_step_back(database: Database, core: Core, nice: int) -> None:
+    """In a process that steps back, all its sessions; in others those of heavy requests, as far as bulk work does."""
+    if nice:
+        database.step_back(nice)
+    elif core.bulk_nice:
+        database.have_lower(max(1, core.database_connections // 2), core.bulk_nice)
 
 
 def _platform(settings: Settings, engine: Engine, held: MasterKeys, clock: Clock, *, embedded: bool) -> Platform:

@@ -24,8 +24,8 @@ from isthmus.app import (
 )
 from isthmus.cli.running import end_with_parent, run, settings, stopping
 from isthmus.http.server import bind
+from isthmus.kit.priority import step_back
 
-_NICEST = 19
 Home = Annotated[Path | None, typer.Option(help="Folder of the embedded database, blobs and keys.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")]
@@ -70,7 +70,8 @@ def migrate() -> None:
 
 async def _processes(overrides: Mapping[str, object], plan: _Plan) -> None:
     loaded = settings(overrides)
-    nice = _stepped_back(loaded.core.bulk_nice) if plan.work is Share.BULK else 0
+    nice = loaded.core.bulk_nice if plan.work is Share.BULK else 0
+    step_back(os.getpid(), nice)
     bound = bind(loaded.core.host, loaded.core.port) if plan.api else None
     address = address_of(bound) if bound else None
     if plan.beside:
@@ -92,14 +93,6 @@ async def _processes(overrides: Mapping[str, object], plan: _Plan) -> None:
                 group.create_task(_until(serve_metrics(platform, stop), stop), name="metrics")
             if not plan.beside:
                 group.create_task(_announce(platform, address, stop))
-
-
-def _stepped_back(nice: int) -> int:
-    """Step back for other processes by so much, where the system knows that; also what sessions are to step back by."""
-    wanted = max(0, min(_NICEST, nice))
-    if wanted and hasattr(os, "nice"):
-        os.nice(wanted)
-    return wanted
 
 
 def _told(overrides: Mapping[str, object]) -> dict[str, str]:

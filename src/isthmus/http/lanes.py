@@ -10,6 +10,7 @@ from types import TracebackType
 
 from starlette.responses import StreamingResponse
 
+from isthmus.engine.db import lower_lane
 from isthmus.http.errors import CannotStart, HeavyRequestsWait
 from isthmus.http.settings import HEAVY, HeavyClass, HttpSettings
 
@@ -203,18 +204,21 @@ class Lanes:
 class Turn:
     """A turn in a lane."""
 
-    __slots__ = ("_lanes", "_name", "_patient", "_tenant_id")
+    __slots__ = ("_lanes", "_lower", "_name", "_patient", "_tenant_id")
 
     def __init__(self, lanes: Lanes, name: HeavyClass, tenant_id: str, patient: bool) -> None:
         self._lanes = lanes
         self._name = name
         self._tenant_id = tenant_id
         self._patient = patient
+        self._lower = lower_lane()
 
     async def __aenter__(self) -> None:
         await self._lanes.take(self._name, self._tenant_id, patient=self._patient)
+        self._lower.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._lower.__exit__(None, None, None)
         self._lanes.leave(self._name, self._tenant_id)

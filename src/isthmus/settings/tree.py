@@ -94,10 +94,10 @@ class Core:
         },
     )
     bulk_nice: int = field(
-        default=5,
+        default=15,
         metadata={
-            "description": "By how much a process that does nothing but bulk work, and its sessions in the embedded "
-            "database, step back for others where the processors are busy; 0 to 19."
+            "description": "By how much a process that does nothing but bulk work, its sessions in the embedded "
+            "database, and those of heavy requests step back for others where the processors are busy; 0 to 19."
         },
     )
     log: str = field(

@@ -11,6 +11,7 @@ from isthmus.engine.db.database import OnOpen as OnOpen
 from isthmus.engine.db.database import Opening as Opening
 from isthmus.engine.db.database import Tx as Tx
 from isthmus.engine.db.database import is_tenant_id as is_tenant_id
+from isthmus.engine.db.database import lower_lane as lower_lane
 from isthmus.engine.db.embedded import EmbeddedPostgres as EmbeddedPostgres
 from isthmus.engine.db.errors import DatabaseCrossed as DatabaseCrossed
 from isthmus.engine.db.errors import DatabaseFull as DatabaseFull

@@ -1,6 +1,5 @@
 """Single asyncpg connections, and what their failures mean to a caller."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,10 +15,10 @@ from isthmus.engine.db.errors import (
     DatabaseUnavailable,
     DatabaseUnsuitable,
 )
+from isthmus.kit import priority
 from isthmus.kit.errors import Problem
 
 CONNECT_TIMEOUT = 5.0
-_NICEST = 19
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _DECODER = msgspec.json.Decoder()
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
@@ -62,9 +61,7 @@ async def prepare(connection: asyncpg.Connection) -> None:
 
 def step_back(connection: asyncpg.Connection, nice: int) -> None:
     """Have the server's process of this session give way to others. Only for a server on this machine."""
-    with suppress(OSError):  # it may belong to somebody else, and works as well without
-        pid = connection.get_server_pid()
-        os.setpriority(os.PRIO_PROCESS, pid, min(_NICEST, os.getpriority(os.PRIO_PROCESS, pid) + nice))
+    priority.step_back(connection.get_server_pid(), nice)
 
 
 async def connect(

@@ -6,8 +6,9 @@ the connection and a transaction pooler in between does no harm (design/engine.m
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,17 @@ TENANT_ROLE, SYSTEM_ROLE = "isthmus_tenant", "isthmus_system"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", re.ASCII)
 _ROLLBACK_DEADLINE = 5.0
 OnOpen = Callable[[], AbstractContextManager[object]]
+_LOWER = ContextVar("lower", default=False)
+
+
+@contextmanager
+def lower_lane() -> Iterator[None]:
+    """What is opened within goes over the connections that step back for others, where there are such."""
+    before = _LOWER.set(True)
+    try:
+        yield
+    finally:
+        _LOWER.reset(before)
 
 
 def is_tenant_id(text: str) -> bool:
@@ -128,7 +140,7 @@ class Opening:
     )
 
     def __init__(self, database: "Database", begin: str, tenant_id: str | None) -> None:
-        self._pool = database.pool
+        self._pool = database.lower if database.lower is not None and _LOWER.get() else database.pool
         self._begin = begin
         self.tenant_id = tenant_id
         self._timeout = database.acquire_timeout
@@ -261,6 +273,8 @@ class Database:
     ) -> None:
         self.url = url
         self.pool = pool
+        #: Connections of their own for what is heavy; None where it has the same as all else.
+        self.lower: Pool | None = None
         self.acquire_timeout = acquire_timeout
         self.on_open = on_open
         #: Whether a transaction that only read may be gone on in.
@@ -337,11 +351,23 @@ class Database:
     @property
     def use(self) -> tuple[int, int, int]:
         """How many connections are lent, how many rest, and how many callers wait for one."""
-        return self.pool.use
+        if self.lower is None:
+            return self.pool.use
+        (lent, idle, waiting), (more, resting, others) = self.pool.use, self.lower.use
+        return lent + more, idle + resting, waiting + others
 
     def step_back(self, nice: int) -> None:
         """Have the server's processes behind this pool give way to those of others; only on the server's machine."""
         self.pool.each(partial(connections.step_back, nice=nice))
+
+    def have_lower(self, size: int, nice: int) -> None:
+        """Have connections beside the others, at most so many, for what is opened in a `lower_lane`.
+
+        They are opened when they are asked for, and the server's processes behind them give way; only on the server's
+        machine.
+        """
+        self.lower = self.pool.beside(size)
+        self.lower.each(partial(connections.step_back, nice=nice))
 
     async def ping(self, timeout: float = 2.0) -> None:
         """Whether the database answers. Raises DatabaseUnavailable."""
@@ -358,7 +384,10 @@ class Database:
 
     async def close(self, timeout: float = 5.0) -> None:
         """Wait for open transactions, then close; cut what is still open after `timeout` seconds."""
-        try:
-            await asyncio.wait_for(self.pool.close(), timeout)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self.pool.terminate()
+        pools = [pool for pool in (self.pool, self.lower) if pool is not None]
+        closing = [asyncio.wait_for(pool.close(), timeout) for pool in pools]
+        for pool, failed in zip(pools, await asyncio.gather(*closing, return_exceptions=True), strict=True):
+            if isinstance(failed, BaseException):
+                pool.terminate()
+                if not isinstance(failed, TimeoutError | OSError | asyncpg.PostgresError | asyncpg.InterfaceError):
+                    raise failed

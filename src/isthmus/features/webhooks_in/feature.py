@@ -19,6 +19,7 @@ FEATURE = Feature(
         subscribing.COMPARE: jobs.compare,
         subscribing.PULL: jobs.pull,
     },
+    bulk=frozenset({replaying.REPLAY}),
     listens={
         "webhooks_in.connected": (("connection.connected",), jobs.connected),
         "webhooks_in.disconnected": (("connection.disconnected",), jobs.disconnected),
