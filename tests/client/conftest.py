@@ -79,7 +79,7 @@ class FarSide:
         if "content-length" in headers:
             body = await reader.readexactly(int(headers["content-length"]))
         elif "chunked" in headers.get("transfer-encoding", ""):
-            while size := int((await reader.readline()).strip() or b"0", 16):
+            while size := int(await reader.readuntil(b"\r\n"), 16):
                 body += await reader.readexactly(size)
                 await reader.readline()
             await reader.readline()

@@ -190,10 +190,18 @@ async def test_heads_and_bodies_over_their_caps_are_not_taken(far_side: Any, res
 async def test_SS_10_a_flood_of_interim_replies_ends(far_side: Any) -> None:
     flood = forever(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 10, 0.001)
     await fails(far_side, flood, Disconnected, deadline=3.0)
+    at_once = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 11 + OK + b"Content-Length: 2\r\n\r\n{}"
+    await fails(far_side, says(at_once), Disconnected)
     hints = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5 + OK + b"Content-Length: 2\r\n\r\n{}"
     far_side.answer("/x", says(hints))
     async with ApiClient(far_side.url) as api:
         assert (await api.get("/x")).json() == {}
+
+
+async def test_another_protocol_that_nobody_asked_for_is_no_answer(far_side: Any) -> None:
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw"
+    error = await fails(far_side, says(switched), ClientError)
+    assert isinstance(error, MalformedBody | Disconnected)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isthmus.client import ApiClient, DeadlineExceeded, Disconnected, Missing, Retry, TooLarge
+from isthmus.client import ApiClient, DeadlineExceeded, Disconnected, MalformedBody, Missing, Retry, TooLarge
 
 Replies = Callable[..., bytes]
 QUICK = Retry(initial_delay=0.001)
@@ -29,6 +29,43 @@ async def test_a_stream_judged_bad_raises_before_the_body(far_side: Any, respond
     async with ApiClient(far_side.url) as api:
         with pytest.raises(Missing):
             async with api.stream("GET", "/x"):
+                raise AssertionError
+
+
+async def test_a_stream_packed_as_nobody_asked_raises_before_the_body(far_side: Any, respond: Replies) -> None:
+    far_side.answer("/x", respond(body=b"br", Content_Encoding="br"))
+    far_side.answer("/none", b"HTTP/1.1 204 X\r\nContent-Encoding: br\r\n\r\n")
+    async with ApiClient(far_side.url) as api:
+        with pytest.raises(MalformedBody, match="not asked for"):
+            async with api.stream("GET", "/x"):
+                raise AssertionError
+        async with api.stream("GET", "/none") as reply:
+            assert await reply.read() == b""
+
+
+async def test_a_redirect_comes_back_where_the_call_follows_none(far_side: Any, respond: Replies) -> None:
+    far_side.answer("/x", respond(302, b"over there", Location="/y"))
+    async with ApiClient(far_side.url) as api:
+        async with api.stream("POST", "/x", redirects=0) as reply:
+            assert (reply.status, reply.headers["location"], str(reply.url)) == (302, "/y", f"{far_side.url}/x")
+            assert await reply.read() == b"over there"
+        assert (await api.get("/x", redirects=0)).status == 302
+        async with api.stream("GET", "/x") as followed:
+            assert (followed.status, str(followed.url)) == (200, f"{far_side.url}/y")
+
+
+async def test_a_refusal_is_read_whole_up_to_a_cap_of_its_own(far_side: Any) -> None:
+    async def endless(seen: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 404 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+        piece = b"100000\r\n" + b"x" * 1_048_576 + b"\r\n"
+        while True:
+            writer.write(piece)
+            await writer.drain()
+
+    far_side.answer("/x", endless)
+    async with ApiClient(far_side.url) as api:
+        with pytest.raises(TooLarge, match="8388608"):
+            async with api.stream("GET", "/x", max_body=1 << 30):
                 raise AssertionError
 
 

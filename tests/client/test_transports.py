@@ -22,6 +22,7 @@ from isthmus.client import (
     DeadlineExceeded,
     Disconnected,
     InvalidRequest,
+    Measured,
     NetworkError,
     Recorder,
     Replay,
@@ -69,6 +70,46 @@ async def test_bodies_go_up_and_down(pool: Any, far_side: Any, respond: Replies)
     assert "content-type" not in far_side.seen[2].headers
     assert far_side.connections == 1
     assert far_side.seen[0].headers["host"] == f"127.0.0.1:{far_side.port}"
+
+
+async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def test_a_stream_of_known_length_goes_with_its_length_and_not_in_chunks(pool: Any, far_side: Any) -> None:
+    async with ApiClient(far_side.url, transport=pool()) as api:
+        await api.post("/x", content=Measured(_pieces(b"one", b"", b"two"), 6))
+        await api.post("/x", content=Measured(_pieces(), 0))
+    assert [one.body for one in far_side.seen] == [b"onetwo", b""]
+    assert [one.headers["content-length"] for one in far_side.seen] == ["6", "0"]
+    assert not [one for one in far_side.seen if "transfer-encoding" in one.headers]
+    assert far_side.connections == 1
+
+
+async def test_a_stream_that_differs_from_its_length_ends_the_call_and_the_connection(pool: Any, far_side: Any) -> None:
+    async with ApiClient(far_side.url, transport=pool(), retry=NEVER) as api:
+        await api.get("/first")
+        for pieces in ((b"on",), (b"one", b"two"), (b"onetwo",)):
+            with pytest.raises(InvalidRequest, match="announced"):
+                await api.post("/x", content=Measured(_pieces(*pieces), 3))
+            await api.get("/after")
+    # what reached the far side of the bad ones was never whole, and nothing came over the same line behind it
+    assert all(len(one.body) <= 3 for one in far_side.seen)
+    assert far_side.connections >= 4
+    assert [one.target for one in far_side.seen if one.method == "GET"] == ["/first", "/after", "/after", "/after"]
+
+
+async def test_the_caller_hears_how_its_own_body_failed(pool: Any, far_side: Any) -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise LookupError("the caller's own")
+
+    async with ApiClient(far_side.url, transport=pool(), retry=NEVER) as api:
+        for content in (failing(), Measured(failing(), 6)):
+            with pytest.raises(LookupError, match="own"):
+                await api.post("/x", content=content)
+    assert far_side.seen == []
 
 
 async def test_failures_have_one_meaning_in_every_transport(pool: Any, far_side: Any, respond: Replies) -> None:

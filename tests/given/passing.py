@@ -2,6 +2,7 @@
 """A far side that tells what reached it, can search, and has bad days; and an API of search, proxy and widgets."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -54,7 +55,7 @@ class Far:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Tells what arrived, or what the path asks for."""
-        body = await request.read()
+        body = await _length_alone(request) if request.path == "/sink" else await request.read()
         told = {
             "method": request.method,
             "path": request.raw_path,
@@ -69,7 +70,7 @@ class Far:
             return web.json_response({"error": "unauthorized"}, status=401)
         if request.path == "/hang" or account.startswith("hang"):
             await self.released.wait()
-        return self._said(request, account) or web.json_response(told, headers=_BAGGAGE)
+        return self._said(request, account) or _odd(request) or web.json_response(told, headers=_BAGGAGE)
 
     def _said(self, request: web.Request, account: str) -> web.Response | None:
         """What some paths answer instead."""
@@ -86,6 +87,25 @@ class Far:
         if request.path == "/status":
             return web.json_response({"error": "as asked"}, status=int(request.query["code"]))
         return None
+
+
+def _odd(request: web.Request) -> web.Response | None:
+    """Answers that want to be read with care."""
+    if request.path == "/led":
+        return web.Response(status=int(request.query["code"]), headers={"location": request.query["to"]})
+    if request.path == "/packed":
+        packing = request.query["as"]
+        packed = gzip.compress(b"unpacked") if packing == "gzip" else b"whatever it is"
+        return web.Response(body=packed, headers={"content-encoding": packing, "content-md5": "x", "etag": '"e"'})
+    if request.path == "/part":
+        told = {"content-range": "bytes 0-1/9", "x-asked": request.headers["accept-encoding"]}
+        return web.Response(status=206, body=b"ab", headers=told)
+    return None
+
+
+async def _length_alone(request: web.Request) -> bytes:
+    """How long the body is; what is longer than anybody keeps can be sent, too."""
+    return b"%d" % sum([len(piece) async for piece in request.content.iter_any()])
 
 
 _BAGGAGE = {

@@ -20,6 +20,7 @@ from isthmus.client.auth.tokens import Tokens as Tokens
 from isthmus.client.auth.tokens import TokenStore as TokenStore
 from isthmus.client.batch import Batch as Batch
 from isthmus.client.batch import Loader as Loader
+from isthmus.client.body import Measured as Measured
 from isthmus.client.body import Part as Part
 from isthmus.client.breaker import Breaker as Breaker
 from isthmus.client.breaker import BreakerRule as BreakerRule

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from isthmus.client.errors import InvalidRequest, MalformedBody, TooLarge
@@ -22,6 +22,28 @@ class Part:
     content: bytes
     filename: str = ""
     content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A streamed body that goes with its length told beforehand, in bytes, and not in chunks.
+
+    Pieces that come to more or less end the call with InvalidRequest, and its connection: what was announced and what
+    follows must agree, or the far side takes the next request for the rest of this one (RFC 9112 section 6.3).
+    """
+
+    pieces: AsyncIterable[bytes]
+    length: int
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self.length
+        async for piece in self.pieces:
+            left -= len(piece)
+            if left < 0:
+                raise InvalidRequest(f"the body is longer than the {self.length} bytes that were announced")
+            yield piece
+        if left:
+            raise InvalidRequest(f"the body ends {left} bytes before the {self.length} that were announced")
 
 
 def multipart(fields: Mapping[str, Scalar | bytes | Part], boundary: str) -> bytes:
@@ -113,9 +135,8 @@ def unpack(content: bytes, encoding: str, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-async def unpacked(chunks: AsyncIterator[bytes], encoding: str, limit: int) -> AsyncIterator[bytes]:
+async def unpacked(chunks: AsyncIterator[bytes], unpacker: Unpacker | None, limit: int) -> AsyncIterator[bytes]:
     """A streamed body in pieces of at most 64 KiB each from a packed one, capped in total."""
-    unpacker = Unpacker(encoding, limit) if encoding else None
     total = 0
     async for chunk in chunks:
         if unpacker is None:

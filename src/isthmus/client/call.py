@@ -32,6 +32,7 @@ class Call:
         "last",
         "max_body",
         "reclocked",
+        "redirects",
         "replayable",
         "replayed",
         "request",
@@ -56,6 +57,8 @@ class Call:
         self.route: str | None = None
         self.tags: tuple[str, ...] = ()
         self.max_body = 0
+        #: Hops that are followed; None means as many as the client follows.
+        self.redirects: int | None = None
         self.attempts = 0
         self.waited = 0.0
         #: The body can be sent again, which a stream cannot.

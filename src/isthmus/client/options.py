@@ -12,12 +12,13 @@ from isthmus.client.url import Query, Scalar
 class CallOptions(TypedDict, total=False):
     """What one call may say.
 
-    query: parameters. json, form, multipart, content: the body, at most one of them; content is bytes, text or an
-    async iterable of bytes. headers: added to the client's. deadline: total seconds, attempts and waits included.
-    idempotency_key: sent in the client's idempotency header, which makes a POST safe to send again. idempotent:
-    overrides what the method says about that. weight: how many permits the call takes. route: the name of the
-    endpoint for breaker, limits and metrics. share: whose turn it is in a queue shared by several. tags: names by
-    which a cached reply can be invalidated. max_body: bytes, instead of the client's.
+    query: parameters. json, form, multipart, content: the body, at most one of them; content is bytes, text or an async
+    iterable of bytes, as `Measured` one whose length is told. headers: added to the client's. deadline: total seconds,
+    attempts and waits included. idempotency_key: sent in the client's idempotency header, which makes a POST safe to
+    send again. idempotent: overrides what the method says about that. weight: how many permits the call takes. route:
+    the name of the endpoint for breaker, limits and metrics. share: whose turn it is in a queue shared by several.
+    tags: names by which a cached reply can be invalidated. max_body: bytes, instead of the client's. redirects: hops
+    followed, instead of the client's; none gives the redirect itself back.
     """
 
     query: Query | None
@@ -34,3 +35,4 @@ class CallOptions(TypedDict, total=False):
     share: str
     tags: Iterable[str]
     max_body: int
+    redirects: int

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("isthmus.client")
 _MAX_AUTH_STEPS = 3
+_JUDGED_CAP = 8 * 1024 * 1024
 _WORTH_ANOTHER = frozenset({"truncated", "http", "encoding"})
 
 
@@ -294,31 +295,34 @@ class Pipeline:
         return response
 
     async def _followed(self, call: Call, request: Request) -> Response:
-        response = await self._exchanged(call, request)
+        most = self.redirects if call.redirects is None else call.redirects
+        response = await self._exchanged(call, request, most)
         hops = 0
-        while response.status in STATUSES and self.redirects:
+        while response.status in STATUSES and most:
             hops += 1
-            if hops > self.redirects:
-                raise RedirectRefused(f"more than {self.redirects} redirects", sent=True)
+            if hops > most:
+                raise RedirectRefused(f"more than {most} redirects", sent=True)
             request = follow(request, response.status, response.headers.get("Location"))
-            response = await self._exchanged(call, request)
+            response = await self._exchanged(call, request, most)
         return response
 
-    async def _exchanged(self, call: Call, request: Request) -> Response:
+    async def _exchanged(self, call: Call, request: Request, redirects: int) -> Response:
         # Each attempt is a flight of its own: whatever was sent before was refused unread or may be repeated.
         flight, sent = Flight(), self.clock.now()
         call.flight = flight
         exchange = await self.transport.send(request, flight)
         self.far.heard(exchange.headers.get("Date"), sent)
-        if call.streaming and (exchange.status < 300 or exchange.status == 304):
+        if call.streaming and exchange.status < 400 and not (redirects and exchange.status in STATUSES):
             call.exchange = exchange
             return Response(exchange.status, exchange.headers, b"", request)
+        # What is judged is read whole, however much of a good reply the caller would take piece by piece.
+        limit = min(call.max_body, _JUDGED_CAP) if call.streaming else call.max_body
         try:
-            content = await exchange.read(call.max_body)
+            content = await exchange.read(limit)
         except BaseException:
             exchange.abort()
             raise
-        return _response(exchange, content, request, call.max_body)
+        return _response(exchange, content, request, limit)
 
     def tell_wait(self, call: Call, seconds: float, cause: str) -> None:
         """Let the hooks know that a call waited or is about to."""

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.features.proxy import model
+from isthmus.client.url import parse
+from isthmus.features.proxy import model, service
 
 
 def test_credentials_hop_headers_and_the_callers_own_network_stay_behind() -> None:
@@ -22,6 +23,64 @@ def test_credentials_hop_headers_and_the_callers_own_network_stay_behind() -> No
 def test_no_header_names_another_method_than_the_one_that_was_judged() -> None:
     names = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
     assert model.asked_headers([("Accept", "*/*"), *((name, "DELETE") for name in names)]) == {"accept": "*/*"}
+
+
+def test_no_header_names_another_path_and_none_gets_by_under_an_underscore() -> None:
+    names = (
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Original-URI",
+        "X_HTTP_Method_Override",
+        "X_Rewrite_Url",
+        "x.api.key",
+    )
+    more = ("X_Forwarded_For", "Api_Key", "Proxy_Authorization", "True-Client-IP", "X_Auth_Token", "Content_Length")
+    assert model.asked_headers([(name, "x") for name in (*names, *more)]) == {}
+
+
+def test_what_is_given_more_than_once_goes_on_as_a_list_and_a_part_is_asked_for_unpacked() -> None:
+    given_ = [("X-A", "1"), ("Prefer", "a"), ("x-a", "2"), ("Range", "bytes=0-1")]
+    expected = {"x-a": "1, 2", "prefer": "a", "range": "bytes=0-1", "accept-encoding": "identity"}
+    assert model.asked_headers(given_) == expected
+
+
+def test_nothing_comes_back_that_a_server_or_cache_in_front_of_us_acts_on() -> None:
+    names = (
+        "X-Accel-Redirect",
+        "X-Sendfile",
+        "X-LiteSpeed-Location",
+        "X-Reproxy-URL",
+        "Surrogate-Control",
+        "X-Sendfile2",
+    )
+    caches = ("CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Edge-Control", "X-Break-Glass", "Isthmus-Location")
+    assert model.answered_headers([("X-Total", "7"), *((name, "x") for name in (*names, *caches))]) == [
+        ("x-total", "7")
+    ]
+
+
+def test_headers_that_cannot_be_sent_and_sums_over_packed_bytes_do_not_come_back() -> None:
+    broken = [("x-bad", "a\x01b"), ("x bad", "1"), ("x-nul", "\x00"), ("x-name", "Áo")]
+    assert model.answered_headers(broken) == [("x-name", "Áo")]
+    sums = [("Content-MD5", "x"), ("Digest", "x"), ("Content-Digest", "x")]
+    assert model.answered_headers([*sums, ("Content-Encoding", "gzip"), ("ETag", "e")]) == [("etag", "e")]
+    assert len(model.answered_headers(sums)) == 3
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("/api/y?a=1#part", "/own/y?a=1"), ("y", "/own/a/y"), ("?page=2", "/own/a/b?page=2"),
+        ("https://far.example/api/y", "/own/y"), ("https://far.example:443/api/y", "/own/y"),
+        ("/other/y", None), ("/apiary", None), ("https://else.example/api/y", None), ("//else.example/api/y", None),
+        ("http://far.example/api/y", None), ("https://far.example:8443/api/y", None), ("/api/../secret", None),
+        ("https://a@far.example/api/y", None), ("javascript:alert(1)", "/own/a/javascript:alert(1)"), ("/api\\y", None),
+    ],
+)  # fmt: skip
+def test_SS_06_SS_13_a_redirect_leads_back_through_the_proxy_or_nowhere(location: str, expected: str | None) -> None:
+    url = parse("https://far.example/api/a/b?x=1")
+    told = service.led([("location", location), ("x-a", "1")], url, "/a/b?x=1", "/own")
+    assert told == [("location", expected) if expected else ("isthmus-location", location), ("x-a", "1")]
 
 
 @pytest.mark.parametrize(

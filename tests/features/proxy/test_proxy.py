@@ -1,6 +1,7 @@
 """A caller's own calls to a platform, through its connection."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -94,6 +95,108 @@ async def test_a_large_body_and_a_large_answer_go_through_piece_by_piece_up_to_t
     whole = await side("GET", f"{base}/large?bytes=99000")
     assert len(whole.content) == 99_000
     assert _code(await side("GET", f"{base}/large?bytes=100001")) == (502, "FAR_SIDE_UNREACHABLE")
+
+
+def _pieces(pieces: int, size: int = 1_048_576) -> AsyncIterator[bytes]:
+    async def sent() -> AsyncIterator[bytes]:
+        for _ in range(pieces):
+            yield b"y" * size
+
+    return sent()
+
+
+async def test_a_body_goes_on_with_the_length_that_it_was_announced_with_else_in_chunks(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    for size in (500_000, 1_500_000):  # read whole first, and passed on as it comes
+        assert (await side.http.post(f"{base}/sink", content=b"y" * size, headers=side.headers)).status_code == 200
+        seen = world.far.seen[-1]
+        assert (seen["body"], seen["headers"]["content-length"]) == (str(size), str(size))
+        assert "transfer-encoding" not in seen["headers"]
+    assert (await side.http.post(f"{base}/sink", content=_pieces(2), headers=side.headers)).status_code == 200
+    seen = world.far.seen[-1]
+    assert (seen["body"], seen["headers"]["transfer-encoding"]) == (str(2 * 1_048_576), "chunked")
+
+
+async def test_a_body_that_ends_before_its_length_never_reaches_the_platform_as_whole(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    headers = side.headers | {"content-length": "3000000"}
+    answer = await side.http.post(f"{base}/sink", content=_pieces(2), headers=headers)
+    assert answer.status_code == 400
+    assert (await side("GET", f"{base}/x")).status_code == 200
+    assert [one["method"] for one in world.far.seen] == ["GET"]
+
+
+async def test_a_body_over_the_cap_is_refused_as_too_large_however_it_comes(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    told = side.headers | {"content-length": str(33 * 1_048_576)}
+    for content, headers in ((_pieces(33), side.headers), (_pieces(1), told)):
+        answer = await side.http.post(f"{base}/sink", content=content, headers=headers)
+        assert _code(answer) == (413, "PAYLOAD_TOO_LARGE")
+    assert world.far.seen == []
+
+
+async def test_a_packed_body_goes_on_as_it_is_and_one_with_a_get_is_refused(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    headers = side.headers | {"content-encoding": "gzip"}
+    await side.http.post(f"{base}/sink", content=gzip.compress(b"packed"), headers=headers)
+    seen = world.far.seen[-1]
+    assert (seen["headers"]["content-encoding"], seen["body"]) == ("gzip", "6")
+    for method in ("GET", "HEAD"):
+        answer = await side.http.request(method, f"{base}/x", content=b"GET /admin HTTP/1.1", headers=side.headers)
+        assert answer.status_code == 400
+    assert len(world.far.seen) == 1
+
+
+async def test_a_packed_answer_is_unpacked_and_one_packed_as_nobody_asked_is_told_as_a_failure(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    whole = await side("GET", f"{base}/packed?as=gzip")
+    assert (whole.content, whole.headers["etag"]) == (b"unpacked", '"e"')
+    assert not {"content-encoding", "content-length", "content-md5"} & {name.lower() for name in whole.headers}
+    assert _code(await side("GET", f"{base}/packed?as=br")) == (502, "FAR_SIDE_UNREACHABLE")
+
+
+async def test_a_part_is_asked_for_unpacked_and_comes_back_as_a_part(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers["range"] = "bytes=0-1"
+    part = await side("GET", f"{base}/part")
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, b"ab", "bytes 0-1/9")
+    assert part.headers["x-asked"] == "identity"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_SS_06_a_redirect_is_not_followed_and_leads_back_through_the_proxy(world: World, method: str) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    for code in (300, 301, 302, 303, 307, 308):
+        answer = await side(method, f"{base}/led?code={code}&to=/customers/7")
+        assert (answer.status_code, answer.headers["location"]) == (code, f"{base}/customers/7")
+        assert answer.headers["isthmus-answered-by"] == "platform"
+    away = await side(method, f"{base}/led?code=302&to=http://127.0.0.2/x")
+    assert (away.status_code, away.headers["isthmus-location"]) == (302, "http://127.0.0.2/x")
+    assert "location" not in away.headers
+    assert len(world.far.seen) == 7
+
+
+async def test_a_redirect_leads_a_key_nowhere_that_it_is_not_for(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    side.headers = {"x-api-key": "isk_limited"}
+    answer = await world.side("ten_a")("GET", f"{base}/led?code=302&to=/customers/7")
+    assert _code(await side("GET", answer.headers["location"])) == (403, "PROXY_PATH_FORBIDDEN")
+
+
+async def test_letters_of_any_language_in_headers_stay_the_same_bytes_both_ways(world: World) -> None:
+    base = await _open(world)
+    side = world.side("ten_a")
+    raw = {name.encode(): value.encode() for name, value in side.headers.items()}
+    answer = await side.http.get(f"{base}/x", headers=raw | {b"x-name": "Áo thun ạ".encode()})
+    assert told(answer)["headers"]["x-name"] == "Áo thun ạ"
 
 
 async def test_the_platforms_own_refusals_come_back_as_they_are(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from isthmus.client.body import Measured
 from isthmus.client.errors import (
     AddressRefused,
     BadReply,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _MAX_HEAD = 65_536
 _MAX_INTERIM = 10
+_SWITCHED = 101
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _flight: ContextVar[Flight | None] = ContextVar("flight", default=None)
@@ -110,18 +112,22 @@ class AioTransport:
         if self.guard is not None:
             self.guard.check_host(request.url.host, request.url.port)
         flight.host = request.url.host
+        content = request.content
+        body = content if content is None or isinstance(content, bytes) else _Watched(content)
         token = _flight.set(flight)
         try:
             reply = await session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=request.headers,
-                data=request.content,
+                headers=_framed(request),
+                data=body,
                 skip_auto_headers=_untyped(request),
                 allow_redirects=False,
                 proxy=self._proxy,
             )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, aiohttp.EofStream, OSError, ValueError) as error:
+            if isinstance(body, _Watched) and body.failure is not None:
+                raise body.failure from None
             failed = _translated(error, flight.sent)
             if self.guard is not None and isinstance(failed, ConnectFailed):
                 # Refused, unresolvable and unreachable read the same (SS-09); the cause stays for the operator.
@@ -129,6 +135,9 @@ class AioTransport:
             raise failed from _shown(error)
         finally:
             _flight.reset(token)
+        if reply.status == _SWITCHED:
+            reply.close()
+            raise MalformedBody("the far side speaks another protocol, which was not asked for", reason="http")
         return AioExchange(reply)
 
     async def open_websocket(
@@ -163,6 +172,31 @@ class AioTransport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+class _Watched:
+    """A streamed body that remembers how its source failed: aiohttp tells of a broken connection only."""
+
+    __slots__ = ("_pieces", "failure")
+
+    def __init__(self, pieces: AsyncIterable[bytes]) -> None:
+        self._pieces = pieces
+        self.failure: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._pieces:
+                yield piece
+        except Exception as failure:
+            self.failure = failure
+            raise
+
+
+def _framed(request: Request) -> CIMultiDict[str]:
+    """The headers, with the length of a stream that has one; aiohttp sends all others in chunks."""
+    if not isinstance(request.content, Measured):
+        return request.headers
+    return request.with_headers({"Content-Length": str(request.content.length)}).headers
 
 
 def _untyped(request: Request) -> tuple[str, ...] | None:
@@ -242,6 +276,8 @@ class _Protocol(ResponseHandler):
     _interim = 0
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        if self._interim > _MAX_INTERIM:
+            return  # what came in the same piece, the reply itself perhaps, is too late
         if data[0].code >= 200:
             self._interim = 0
         elif data[0].code != 101:
@@ -306,6 +342,7 @@ _TRANSLATIONS: tuple[tuple[type[BaseException], Callable[[str, bool], ClientErro
     (aiohttp.ClientPayloadError, lambda text, _: Disconnected(f"the body ended early: {text}", sent=True)),
     (aiohttp.ClientResponseError, lambda text, _: MalformedBody(f"not HTTP: {text}", reason="http")),
     (aiohttp.ClientConnectionError, lambda _, sent: _broken(sent)),
+    (aiohttp.EofStream, lambda _, sent: _broken(sent)),
     (OSError, lambda _, sent: _broken(sent)),
     (ValueError, lambda text, _: InvalidRequest(f"the request was not accepted: {text}")),
 )

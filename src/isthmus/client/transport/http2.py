@@ -11,6 +11,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 import httpcore2
 from multidict import CIMultiDict
 
+from isthmus.client.body import Measured
 from isthmus.client.errors import (
     AddressRefused,
     ClientError,
@@ -185,6 +186,8 @@ def _headers(request: Request) -> list[tuple[bytes, bytes]]:
     content = request.content
     if isinstance(content, bytes):
         headers.append((b"Content-Length", str(len(content)).encode()))
+    elif isinstance(content, Measured):
+        headers.append((b"Content-Length", str(content.length).encode()))
     elif isinstance(content, AsyncIterable):
         headers.append((b"Transfer-Encoding", b"chunked"))
     elif request.method in {"POST", "PUT", "PATCH"}:

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from isthmus.client.body import Measured
 from isthmus.client.errors import (
     AddressRefused,
     ClientError,
@@ -190,6 +191,8 @@ def _head(request: Request) -> bytes:
             lines.append(f"{name}: {value}")
     if isinstance(content, bytes):
         lines.append(f"Content-Length: {len(content)}")
+    elif isinstance(content, Measured):
+        lines.append(f"Content-Length: {content.length}")
     elif content is not None:
         lines.append("Transfer-Encoding: chunked")
     elif request.method in _WITH_BODY:

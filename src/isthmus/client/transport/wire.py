@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 import httptools
 from multidict import CIMultiDict
 
+from isthmus.client.body import Measured
 from isthmus.client.errors import ClientError, ConnectFailed, Disconnected, MalformedBody, TooLarge
 from isthmus.client.message import Request
 
@@ -74,12 +75,14 @@ class Wire(asyncio.Protocol):
             writing.cancel()
 
     async def _stream(self, transport: asyncio.Transport, content: AsyncIterable[bytes]) -> None:
+        in_chunks = not isinstance(content, Measured)
         try:
             async for piece in content:
                 if piece:
-                    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+                    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n") if in_chunks else (piece,))
                     await self._drained.wait()
-            transport.write(b"0\r\n\r\n")
+            if in_chunks:
+                transport.write(b"0\r\n\r\n")
         except Exception as error:  # noqa: BLE001 - the caller's own generator failed, and the caller is told
             self.fail(error)
 

@@ -13,9 +13,35 @@ _HOP = frozenset(
 #: What the client or the server of each side writes itself.
 _OWN_ASKED = frozenset(("host", "content-length", "accept-encoding", "expect", "user-agent", "via", "max-forwards"))
 #: What tells of the caller's own network, browser or session.
-_CALLER = frozenset(("forwarded", "origin", "referer", "x-real-ip", "x-request-id", "cookie", "cookie2", "from"))
-#: What many frameworks take for the method in place of the one that was sent: a right to read must not delete.
-_OVERRIDES = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
+_CALLER = frozenset(
+    (
+        "forwarded",
+        "origin",
+        "referer",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+        "fastly-client-ip",
+        "client-ip",
+        "x-request-id",
+        "cookie",
+        "cookie2",
+        "from",
+    )
+)
+#: What many frameworks take for the method, or the path, in place of the one that was sent: a right to read must not
+#: delete, and a key for some paths must not reach others.
+_OVERRIDES = frozenset(
+    (
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "x-original-url",
+        "x-original-uri",
+        "x-rewrite-url",
+    )
+)
 #: The same in a query, and what WordPress takes for the path there, whatever path was sent.
 _METHOD, _PATH = "_method", "rest_route"
 _CALLER_BEGINS = ("x-forwarded-", "sec-", "proxy-", "cf-", "x-isthmus-", "isthmus-")
@@ -48,43 +74,75 @@ _OWN_ANSWERED = frozenset(
         "sourcemap",
         "report-to",
         "nel",
+        "x-break-glass",
+        "edge-control",
     )
 )
-_OWN_ANSWERED_BEGINS = ("access-control-", "cross-origin-", "x-ratelimit-", "proxy-", "isthmus-")
+_OWN_ANSWERED_BEGINS = (
+    *("access-control-", "cross-origin-", "x-ratelimit-", "proxy-", "isthmus-"),
+    # what a server or cache in front of us does by: send a file of its own, or keep what is one tenant's
+    *("x-accel-", "x-sendfile", "x-lighttpd-", "x-litespeed-", "x-reproxy-", "surrogate-"),
+)
+_CACHES = "cdn-cache-control"
+#: Says what the packed bytes come to, which are not those that we pass on.
+_OF_PACKED = frozenset(("content-md5", "digest", "content-digest"))
+_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_UNPRINTED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 #: Says that an answer is the platform's own and not ours.
 ANSWERED = ("isthmus-answered-by", "platform")
+#: Where the platform sends the caller, if that is not a place of the connection's.
+ELSEWHERE = "isthmus-location"
 
 
 def asked_headers(given: Iterable[Header]) -> dict[str, str]:
-    """The caller's headers that go on: none about its connection, itself or its credentials."""
+    """The caller's headers that go on: none about its connection, itself or its credentials.
+
+    What is given more than once goes on as one list (RFC 9110 section 5.3). A part of a reply is asked for unpacked:
+    what is a part of packed bytes nobody could unpack.
+    """
     pairs = [(name.lower(), value) for name, value in given]
     named = _named_by_connection(pairs)
-    return {
-        name: value
-        for name, value in pairs
-        if name not in _HOP
-        and name not in _OWN_ASKED
-        and name not in _CALLER
-        and name not in _OVERRIDES
-        and name not in named
-        and not name.startswith(_CALLER_BEGINS)
-        and not _CREDENTIAL.search(name)
-    }
+    kept: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in named and _goes_on(name):
+            kept[name] = f"{kept[name]}, {value}" if name in kept else value
+    if "range" in kept:
+        kept["accept-encoding"] = "identity"
+    return kept
+
+
+def _goes_on(name: str) -> bool:
+    """Servers behind CGI and WSGI take `a_b` for `a-b`."""
+    meant = name.replace("_", "-").replace(".", "-")
+    return not (
+        meant in _HOP
+        or meant in _OWN_ASKED
+        or meant in _CALLER
+        or meant in _OVERRIDES
+        or meant.startswith(_CALLER_BEGINS)
+        or _CREDENTIAL.search(meant)
+    )
 
 
 def answered_headers(given: Iterable[Header]) -> list[Header]:
     """The platform's headers that go back: none about its connection, and none that the edge or a browser acts on."""
     pairs = [(name.lower(), value) for name, value in given]
     named = _named_by_connection(pairs)
-    return [
-        (name, value)
-        for name, value in pairs
-        if name not in _HOP
-        and name not in _OWN_ANSWERED
-        and name not in named
-        and not name.startswith(_OWN_ANSWERED_BEGINS)
-        and not _CREDENTIAL.search(name)
-    ]
+    if any(name == "content-encoding" and value.lower() != "identity" for name, value in pairs):
+        named |= _OF_PACKED
+    return [(name, value) for name, value in pairs if name not in named and _comes_back(name, value)]
+
+
+def _comes_back(name: str, value: str) -> bool:
+    return not (
+        name in _HOP
+        or name in _OWN_ANSWERED
+        or name.startswith(_OWN_ANSWERED_BEGINS)
+        or name.endswith(_CACHES)
+        or _CREDENTIAL.search(name)
+        or not _NAME.fullmatch(name)
+        or _UNPRINTED.search(value)
+    )
 
 
 def _named_by_connection(pairs: Iterable[Header]) -> frozenset[str]:

@@ -1,12 +1,14 @@
 """`ANY /api/proxy/{connectionId}/{path}`: a tenant's own back end calls the platform through its connection."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Final
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from isthmus.features import connections
+from isthmus.client import Measured
+from isthmus.features import catalog, connections
 from isthmus.features.proxy import model, service
 from isthmus.features.proxy.errors import (
     FarSideBusy,
@@ -21,6 +23,8 @@ from isthmus.features.proxy.errors import (
 from isthmus.features.proxy.service import Call
 from isthmus.http import Routes, ScopeDep
 from isthmus.http.asgi import AsgiScope, Receive, Send
+from isthmus.http.bodies import Gone
+from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, Permission, permission
 from isthmus.scope import Scope
 
@@ -44,6 +48,7 @@ _ERRORS: Final = (
     connections.ConnectionPending,
     connections.ConnectionExpired,
     connections.IntegrationDisabled,
+    catalog.PlanRequired,
     ProxyDisabled,
     ProxyWalled,
     PathForbidden,
@@ -69,7 +74,8 @@ class _Passage(Response):
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's form
         async with service.forward(self._opened, self._connection_id, self._call) as reply:
-            headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in reply.headers]
+            # as the client read them, so that every byte is what the platform sent
+            headers = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in reply.headers]
             if reply.length is not None:
                 headers.append((b"content-length", b"%d" % reply.length))
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -85,18 +91,40 @@ class _Passage(Response):
 async def _passed(request: Request, scope: Scope, right: Permission, connection_id: str) -> Response:
     asked = model.target(request.scope["raw_path"], _OWN_SEGMENTS, request.scope["query_string"])
     target = service.check_path(scope, right, asked, reads=request.method in _BODILESS)
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
-    body = None if request.method in _BODILESS else await _body(request)
-    return _Passage(scope, connection_id, Call(request.method, target, headers, body))
+    headers = [(name.decode("latin-1"), _text(value)) for name, value in request.scope["headers"]]
+    return _Passage(scope, connection_id, Call(request.method, target, headers, await _body(request)))
 
 
-async def _body(request: Request) -> bytes | AsyncIterator[bytes] | None:
-    length = request.headers.get("content-length")
+def _text(value: bytes) -> str:
+    """What the client's UTF-8 makes the same bytes of again."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+async def _body(request: Request) -> bytes | AsyncIterable[bytes] | None:
+    given = request.headers.get("content-length")
+    length = int(given) if given is not None else None
     if length is None and "transfer-encoding" not in request.headers:
         return None
-    if length is not None and int(length) <= _WHOLE:
+    if request.method in _BODILESS:
+        if length == 0:
+            return None
+        # Some servers leave it unread and take it for the next request on the line, which may be another's.
+        raise Invalid(f"A {request.method} through the proxy has no body.")
+    if length is not None and length <= _WHOLE:
         return await request.body()
-    return (piece async for piece in request.stream() if piece)
+    return _arriving(request) if length is None else Measured(_arriving(request), length)
+
+
+async def _arriving(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            if piece:
+                yield piece
+    except ClientDisconnect:
+        raise Gone from None
 
 
 def _declare(method: str, right: Permission) -> None:

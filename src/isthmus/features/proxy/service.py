@@ -21,6 +21,7 @@ from isthmus.client import (
     TokenRejected,
     TooLarge,
 )
+from isthmus.client.url import Url, resolve
 from isthmus.connect.spi import Session
 from isthmus.features import connections
 from isthmus.features.connections import Connection
@@ -41,6 +42,7 @@ from isthmus.kit.permissions import Permission
 from isthmus.scope import Scope
 
 _ROUTE = "proxy"
+_OWN = "/api/proxy"
 _RETRY_SECONDS = 5.0
 #: What is known goes on for so long whatever the event log tells; a busy log must not make each call look again.
 _SOON = 0.5
@@ -196,7 +198,8 @@ def check_path(scope: Scope, right: Permission, target: str | None, *, reads: bo
 async def forward(scope: Scope, connection_id: str, call: Call) -> AsyncIterator[Reply]:
     """Send the call and answer what came back, whatever the platform's status.
 
-    GET and what else is safe to repeat is repeated after failures that pass. Raises what `connections.session` raises,
+    GET and what else is safe to repeat is repeated after failures that pass. Redirects are not followed: where they
+    lead is another call, and for a key another path. Raises what `connections.session` raises,
     ProxyDisabled, ProxyWalled, FarSideBusy, FarSideUnreachable, FarSideLate, GrantEnded, PathUnclear.
     """
     settings = scope.part(Settings)
@@ -207,13 +210,17 @@ async def forward(scope: Scope, connection_id: str, call: Call) -> AsyncIterator
             deadline=settings.deadline.total_seconds(),
             max_body=settings.reply_bytes,
             route=_ROUTE,
+            redirects=0,
         )
         try:
             async with session.client.stream(call.method, call.target, **options) as streamed:
                 length = model.length_of(streamed.headers)
                 if length is not None and length > settings.reply_bytes:
                     raise TooLarge("the reply is larger than what is passed on", sent=True)
-                yield Reply(streamed.status, _back(streamed.headers.items()), length, streamed)
+                headers = _back(streamed.headers.items())
+                if 300 <= streamed.status < 400 and streamed.url is not None:
+                    headers = led(headers, streamed.url, call.target, f"{_OWN}/{connection_id}")
+                yield Reply(streamed.status, headers, length, streamed)
         except PlatformError as failure:
             if not isinstance(failure.reply, Response):
                 raise problem_of(failure) from failure
@@ -232,6 +239,38 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 def _back(headers: Iterable[model.Header]) -> Sequence[model.Header]:
     return (*model.answered_headers(headers), model.ANSWERED)
+
+
+def led(headers: Iterable[model.Header], url: Url, target_: str, own: str) -> list[model.Header]:
+    """The headers of a redirect, which nobody follows here: its place is a path of the proxy, judged as any other.
+
+    url: where the answer came from. target_: the part of it that the caller asked for. own: what stands before that
+    here. What lies on another host, or beside the connection's own paths, is told under a name that no client follows:
+    it would take its credentials for us along.
+    """
+    told: list[model.Header] = []
+    for name, value in headers:
+        place = _place(value, url, target_.partition("?")[0]) if name == "location" else ""
+        if name != "location":
+            told.append((name, value))
+        elif place is not None:
+            told.append((name, own + place))
+        else:
+            told.append((model.ELSEWHERE, value))
+    return told
+
+
+def _place(location: str, url: Url, path: str) -> str | None:
+    """The path and query behind the connection's own address, or None."""
+    base = url.path.removesuffix(path)
+    try:
+        there = resolve(url, location)
+    except InvalidRequest:
+        return None
+    if there.origin != url.origin or not there.path.startswith(f"{base}/") or not url.path.endswith(path):
+        return None
+    rest = there.path.removeprefix(base)
+    return f"{rest}?{there.query}" if there.query else rest
 
 
 def problem_of(failure: ClientError) -> Problem:
