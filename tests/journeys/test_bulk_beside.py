@@ -1,4 +1,4 @@
-"""Bulk work is done by a process of its own, which ends with its parent; it and what is heavy step back (RL-08, RL-12)."""
+"""Bulk work has a process of its own, which ends with its parent; it and what is heavy step back (RL-08, RL-12)."""
 
 import asyncio
 from typing import Any
