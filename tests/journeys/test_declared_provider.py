@@ -343,6 +343,93 @@ async def test_a_premium_provider_asks_for_the_plan_when_connected_and_shows_it_
     assert made.status == 201, made.body
 
 
+async def test_a_plan_that_ends_lets_nothing_begin_nor_pass_and_keeps_what_was_read(
+    operator: Merchant, amy: Merchant, far: Crm
+) -> None:
+    premium = {"hosts": {"api": far.url}, "isPremium": True, "requiredPlan": "pro"}
+    assert (await operator.call("POST", AT, given.document("dear") | premium)).status == 201
+    await _plan(operator, amy, "pro")
+    use = await amy.call("POST", "/api/tenant/integrations", {"integrationId": "dear", "name": "Dear"})
+    at, origin = f"/api/tenant/integrations/{use.body['id']}", "https://app.example.com"
+    opened = await amy.call("POST", f"{at}/connect/api-key", {"apiKey": KEY})
+    assert opened.status in {200, 201}, opened.body
+    connection = (await amy.call("GET", "/api/connections?provider=dear")).body["items"][0]["id"]
+    await synced(amy, connection)
+    assert (await amy.call("PATCH", at, {"proxyEnabled": True})).status == 200
+    assert (await amy.call("PUT", "/api/connections/return-origins", {"origins": [origin]})).status == 200
+    every = {"schedules": [{"entity": "people", "everySeconds": 3600}]}
+    ways: list[tuple[str, str, Any]] = [
+        ("PUT", f"/api/config/{connection}", every),
+        ("PUT", "/api/config", {"schedules": [{"connectionId": connection, **every["schedules"][0]}]}),
+        ("POST", f"/api/config/{connection}/resume", {}),
+        ("POST", f"{at}/activate", None),
+        ("POST", "/api/connect-sessions", {"integrationId": use.body["id"], "origin": origin}),
+        ("POST", f"{at}/connect/api-key", {"apiKey": KEY}),
+        ("POST", f"/api/connections/{connection}/reconnect", {"apiKey": KEY}),
+        ("POST", "/api/sync", {"connectionId": connection, "mode": "full"}),
+        ("GET", f"/api/proxy/{connection}/me", None),
+        ("GET", f"{at}/widgets/data?entity=people&fields=title", None),
+    ]
+    session = await amy.call("POST", "/api/connect-sessions", {"integrationId": use.body["id"], "origin": origin})
+    rows = await amy.everything("/api/records?entity=people&provider=dear&", "items")
+    await _plan(operator, amy, "free")
+    asked = far.asked.copy()
+    for method, path, body in ways:
+        refused = await amy.call(method, path, body)
+        assert (refused.status, refused.body["error"]["code"]) == (403, "PLAN_REQUIRED"), (path, refused.body)
+        assert refused.body["error"]["details"] == {"provider": "dear", "requiredPlan": "pro"}
+    begun = await amy.call("POST", "/api/connect/start", {"apiKey": KEY, "token": session.body["token"]}, origin=origin)
+    assert (begun.status, begun.body["error"]["code"]) == (403, "PLAN_REQUIRED"), begun.body
+    found = (await amy.call("POST", "/api/integrations/search", {"query": "dan"})).body
+    assert (use.body["id"], "PLAN_REQUIRED") in {(one["integrationId"], one["code"]) for one in found["missed"]}
+    assert {one["source"] for one in found["results"] if one["provider"] == "dear"} == {"cache"}
+    assert far.asked == asked, "nothing has gone to the far side"
+    assert await amy.everything("/api/records?entity=people&provider=dear&", "items") == rows
+    assert (await amy.call("PUT", f"/api/config/{connection}", {"schedules": []})).status == 200
+    await _plan(operator, amy, "enterprise")
+    for method, path, body in ways:
+        answer = await amy.call(method, path, body)
+        assert answer.status < 300 or answer.body["error"]["code"] != "PLAN_REQUIRED", (path, answer.body)
+    await _plan(operator, amy, "free")
+    ended = await amy.call("DELETE", f"/api/connections/{connection}")
+    assert ended.status in {200, 204}, "what a plan does not include can still be ended"
+
+
+async def _plan(operator: Merchant, amy: Merchant, plan: str) -> None:
+    assert (await operator.call("PATCH", f"/api/admin/tenants/{amy.tenant_id}", {"plan": plan})).status == 200
+
+
+async def test_a_changed_mapping_counts_for_what_was_read_and_a_rollback_brings_the_old_one_back(
+    operator: Merchant, amy: Merchant, far: Crm
+) -> None:
+    told = given.document("remade") | {"hosts": {"api": far.url}}
+    assert (await operator.call("POST", AT, told)).status == 201
+    opened = await amy.call("POST", "/api/connections", {"provider": "remade", "apiKey": KEY})
+    connection = opened.body["id"]
+    await synced(amy, connection)
+
+    async def bodies() -> set[str]:
+        rows = await amy.everything("/api/records?entity=people&provider=remade&", "items")
+        return {",".join(sorted(row["body"])) for row in rows}
+
+    assert await bodies() == {"email"}
+    mapping = told["entityMappings"][0]
+    fields = [*mapping["fieldMappings"][:4], {"from": "mail", "to": "workEmail"}, {"from": "id", "to": "number"}]
+    changed = await operator.call(
+        "PATCH", f"{AT}/crm/remade", {"entityMappings": [mapping | {"fieldMappings": fields}], "description": "New."}
+    )
+    assert changed.status == 200, changed.body
+    await synced(amy, connection, mode="full")
+    assert await bodies() == {"number,workEmail"}
+    back = await operator.call("POST", f"{AT}/crm/remade/versions/1/rollback")
+    assert (back.status, back.body["revision"]) == (200, 3), back.body
+    await synced(amy, connection, mode="full")
+    assert await bodies() == {"email"}
+    found = (await amy.call("GET", f"/api/connections/{connection}")).body
+    assert found["status"] == "connected", "its hosts are the same, so its credentials stay"
+    assert (await amy.call("DELETE", f"/api/connections/{connection}")).status in {200, 204}
+
+
 async def test_a_provider_in_use_is_deleted_only_when_it_was_deprecated_and_its_connections_go_on(
     operator: Merchant, amy: Merchant
 ) -> None:

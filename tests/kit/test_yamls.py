@@ -80,3 +80,9 @@ def test_PA_13_no_text_does_more_than_be_refused(text: str) -> None:
         yamls.read(text, 1_000)
     except ValueError as refused:
         assert str(refused)  # noqa: PT017 - either way is fine, in words
+
+
+def test_PA_01_a_file_of_too_many_parts_is_refused_before_anything_is_made_of_it() -> None:
+    assert yamls.read("x: [" + ",".join(["{}"] * 10_000) + "]", 200_000) == {"x": [{}] * 10_000}
+    with pytest.raises(ValueError, match="parts"):
+        yamls.read("x: [" + ",".join(["{}"] * 60_000) + "]", 200_000)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import yaml
 
 _DEPTH = 32
+#: Names, values and marks of a file: what a document has of them is read in tenths of a second.
+_PARTS = 50_000
 #: The safe loader, in C where this install has it: the other one takes seconds for what a request may hold.
 if TYPE_CHECKING:
     _Safe = yaml.SafeLoader
@@ -76,7 +78,9 @@ def read(given: str, limit: int) -> object:
 def _look(given: str) -> None:
     """Refuse what could make a small text large or slow, before anything is made of it."""
     depth = 0
-    for token in yaml.scan(given, Loader=_Loader):
+    for number, token in enumerate(yaml.scan(given, Loader=_Loader)):
+        if number > _PARTS:
+            raise ValueError(f"the file has more than {_PARTS} parts")
         if isinstance(token, yaml.AliasToken | yaml.TagToken):
             raise ValueError("aliases and tags are not taken")
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)

@@ -1,5 +1,6 @@
 """Providers over HTTP for the deployment's own people: 002's routes, their refusals, and the way back."""
 
+import json
 from typing import Any
 
 import pytest
@@ -113,6 +114,30 @@ async def test_every_field_that_does_not_go_with_another_is_told_at_once(operato
     }  # fmt: skip
 
 
+SERVICE: dict[str, Any] = given.document("any")["service"]
+ATTACH: dict[str, Any] = SERVICE["attach"][0]
+PEOPLE: dict[str, Any] = given.document("any")["availableEntities"][0]
+ENDPOINT: dict[str, Any] = PEOPLE["endpoint"]
+AN_ENTITY = "availableEntities.0.endpoint"
+OAUTH = {"authorizeUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"}
+CONSENT = {"authType": "oauth2", "service": {"attach": [ATTACH | {"value": "Bearer {access_token}"}]}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"service": SERVICE | {"headers": {"Notion-Version": "2022-06-28", "X-Token-Type": "bearer"}}},
+        CONSENT | {"oauthConfig": OAUTH | {"extraParams": {"token_access_type": "offline", "access_type": "offline"}}},
+        {"availableEntities": [PEOPLE | {"endpoint": ENDPOINT | {"query": {"sort_key": "id", "token_count": "1"}}}]},
+    ],
+)
+async def test_texts_that_are_sent_along_and_are_no_credentials_are_taken(
+    operator: Operator, change: dict[str, Any]
+) -> None:
+    answer = await operator("POST", "/import", {"yaml": json.dumps(given.document("spoken") | change), "dryRun": True})
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     ("change", "path"),
     [
@@ -130,6 +155,16 @@ async def test_every_field_that_does_not_go_with_another_is_told_at_once(operato
         ({"credentialFields": [{"name": "api_key", "pattern": "[z-a]"}]}, "credentialFields.0.pattern"),
         ({"credentialFields": [{"name": "api_key"}, {"name": "api_key"}]}, "credentialFields.1.name"),
         ({"availableEntities": [], "searchableEntities": [], "supportsSearch": False}, "supportedSyncDirections"),
+        ({"service": SERVICE | {"headers": {"Authorization": "Bearer canary"}}}, "service.headers"),
+        ({"service": SERVICE | {"headers": {"X-Api-Key": "canary"}}}, "service.headers"),
+        ({"service": SERVICE | {"verify": {"path": "/me?a=1&access_token=canary"}}}, "service.verify.path"),
+        ({"service": {"attach": [ATTACH | {"value": "Bearer canary"}]}}, "service.attach.0.value"),
+        (
+            {"availableEntities": [PEOPLE | {"endpoint": ENDPOINT | {"query": {"api_key": "canary"}}}]},
+            f"{AN_ENTITY}.query",
+        ),
+        ({"availableEntities": [PEOPLE | {"endpoint": ENDPOINT | {"path": "/p?password="}}]}, f"{AN_ENTITY}.path"),
+        (CONSENT | {"oauthConfig": OAUTH | {"extraParams": {"client_secret": "canary"}}}, "oauthConfig.extraParams"),
     ],
 )
 async def test_IN_05_PL_06_each_rule_between_fields_is_kept(
@@ -138,6 +173,7 @@ async def test_IN_05_PL_06_each_rule_between_fields_is_kept(
     answer = await operator("POST", "", given.document("ruled") | change)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert path in {one["path"] for one in answer.json()["error"]["details"]["fields"]}
+    assert "canary" not in answer.text
 
 
 async def test_several_wrong_types_are_told_at_once(operator: Operator) -> None:

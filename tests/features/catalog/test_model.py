@@ -48,6 +48,10 @@ SHELF = [
         ("xyzzy", []),
         ("tiki xyzzy", []),
         ("!!!", []),
+        ("hub spot", ["hubspot"]),
+        ("sho pe", ["shopee"]),
+        ("mo mo", ["momo"]),
+        ("vímomo", ["momo"]),
     ],
 )
 def test_search_finds_what_was_meant(query: str, found: list[str]) -> None:

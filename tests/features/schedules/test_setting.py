@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest_asyncio
+from tests.given import catalog as catalogue
 from tests.given import records as given_records
 from tests.given import sync as given
 from tests.given.signed_in import signed_in
@@ -13,7 +15,7 @@ from tests.given.waiting import waiting
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database
-from isthmus.features import sync
+from isthmus.features import catalog, sync
 from isthmus.features.schedules import service, store
 from isthmus.features.schedules.model import Rule
 from isthmus.features.schedules.service import Wish
@@ -34,9 +36,12 @@ def _offering(scope: Scope, offered: object) -> Scope:
 
 
 @pytest_asyncio.fixture
-async def scope(database: Database, copied: Copy) -> AsyncIterator[Scope]:
+async def scope(database: Database, copied: Copy, tmp_path: Path) -> AsyncIterator[Scope]:
+    shelf = catalogue.providers(tmp_path, catalogue.manifest("shelf"))
     async with signed_in(database):
-        yield _offering(given.scope(database, {"con_one": given.shelf(2)}), _both)
+        made = _offering(given.scope(database, {"con_one": given.shelf(2)}), _both)
+        parts = {**made.engine.parts, catalog.Providers: shelf}
+        yield replace(made, engine=replace(made.engine, parts=parts))
     await given_records.clear(copied)
     async with database.system() as tx:
         await tx.execute_sql("delete from schedules")

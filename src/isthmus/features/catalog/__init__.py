@@ -13,7 +13,7 @@ from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service.agreeing import Colleagues
 from isthmus.features.catalog.service.changing import change_provider, checked, create_provider, remove_provider
 from isthmus.features.catalog.service.files import Imported, export_provider, import_provider
-from isthmus.features.catalog.service.plans import Plans, admit
+from isthmus.features.catalog.service.plans import Plans, admit, admit_further
 from isthmus.features.catalog.service.providers import (
     Filters,
     Providers,
@@ -55,6 +55,7 @@ __all__ = [
     "SecondPersonNeeded",
     "Settings",
     "admit",
+    "admit_further",
     "all_providers",
     "apps",
     "change_provider",

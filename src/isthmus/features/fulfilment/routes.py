@@ -9,6 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from isthmus.connect.abilities import ActionKind
+from isthmus.features.catalog import PlanRequired
 from isthmus.features.connections import IntegrationDisabled, ShardTypeForbidden
 from isthmus.features.fulfilment import service
 from isthmus.features.fulfilment.errors import (
@@ -160,7 +161,7 @@ class OrderActions(Answer, frozen=True, kw_only=True):
     response_model=ActionOut,
     summary="Act on an order",
     status=202,
-    errors=(NotFound, ActionNotAllowed, IntegrationDisabled, ShardTypeForbidden, *_ASKED),
+    errors=(NotFound, ActionNotAllowed, IntegrationDisabled, PlanRequired, ShardTypeForbidden, *_ASKED),
 )
 async def push_order(scope: ScopeDep, id: str, body: ActOnOrder) -> Response:  # noqa: A002 - the path's own word
     """Done once, by a worker; `GET /api/orders/actions/{id}` and the events `order.action_*` tell how it ended."""
@@ -174,7 +175,7 @@ async def push_order(scope: ScopeDep, id: str, body: ActOnOrder) -> Response:  #
     limit="other",
     response_model=OrderActions,
     summary="What can be done with an order",
-    errors=(NotFound, IntegrationDisabled, ShardTypeForbidden),
+    errors=(NotFound, IntegrationDisabled, PlanRequired, ShardTypeForbidden),
 )
 async def get_possible(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the path's own word
     """Judged by the order as it is stored; the marketplace itself has the last word."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from starlette.responses import Response
 
+from isthmus.features.catalog import PlanRequired
 from isthmus.features.connections import ConnectionNotFound
 from isthmus.features.schedules import service
 from isthmus.features.schedules.errors import ScheduleNotFound, WrongSchedule
@@ -132,7 +133,7 @@ async def get_all(scope: ScopeDep) -> Response:
     limit="other",
     response_model=SchedulesOut,
     summary="Set the schedules of several connections",
-    errors=(ConnectionNotFound, WrongSchedule),
+    errors=(ConnectionNotFound, WrongSchedule, PlanRequired),
 )
 async def put_all(scope: ScopeDep, body: AllConfigIn) -> Response:
     """Replaces those of each connection that is named, all or none; the others keep theirs. Answers all schedules."""
@@ -161,7 +162,7 @@ async def get_one(scope: ScopeDep, connection_id: str) -> Response:
     limit="other",
     response_model=SchedulesOut,
     summary="Set a connection's schedules",
-    errors=(ConnectionNotFound, WrongSchedule),
+    errors=(ConnectionNotFound, WrongSchedule, PlanRequired),
 )
 async def put_one(scope: ScopeDep, connection_id: str, body: ConfigIn) -> Response:
     """Replaces them all; those that stay the same keep their times."""
@@ -214,7 +215,7 @@ async def pause(scope: ScopeDep, connection_id: str, body: Which) -> Response:
     limit="other",
     response_model=SchedulesOut,
     summary="Resume schedules",
-    errors=(ConnectionNotFound, ScheduleNotFound),
+    errors=(ConnectionNotFound, ScheduleNotFound, PlanRequired),
 )
 async def resume(scope: ScopeDep, connection_id: str, body: Which) -> Response:
     """What came due meanwhile is started once."""

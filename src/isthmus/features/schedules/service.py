@@ -70,7 +70,10 @@ async def schedules(scope: Scope, connection_id: str | None = None) -> Sequence[
 
 
 async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> Sequence[Schedule]:
-    """Replace a connection's schedules; none at all stops it. Raises WrongSchedule, ConnectionNotFound."""
+    """Replace a connection's schedules; none at all stops it.
+
+    Raises WrongSchedule, ConnectionNotFound, PlanRequired.
+    """
     await _check(scope, connection_id, wishes)
     async with scope.tx() as tx:
         await _replace(scope, tx, connection_id, wishes)
@@ -80,7 +83,7 @@ async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]
 async def set_many(scope: Scope, wanted: Mapping[str, Sequence[Wish]]) -> Sequence[Schedule]:
     """Replace the schedules of these connections, all of them or none; others keep theirs.
 
-    Answers the tenant's schedules. Raises WrongSchedule, ConnectionNotFound.
+    Answers the tenant's schedules. Raises WrongSchedule, ConnectionNotFound, PlanRequired.
     """
     for connection_id, wishes in wanted.items():
         await _check(scope, connection_id, wishes)
@@ -91,7 +94,9 @@ async def set_many(scope: Scope, wanted: Mapping[str, Sequence[Wish]]) -> Sequen
 
 
 async def _check(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> None:
-    await connections.connection(scope, connection_id)
+    provider = (await connections.connection(scope, connection_id)).provider
+    if wishes:
+        await catalog.admit_further(scope, provider)
     offered = await sync.offered(scope, connection_id)
     seen: set[tuple[str, str]] = set()
     for wish in wishes:
@@ -137,7 +142,8 @@ async def pause(scope: Scope, connection_id: str, entity: str | None) -> Sequenc
 
 
 async def resume(scope: Scope, connection_id: str, entity: str | None) -> Sequence[Schedule]:
-    """Let them go on; what came due meanwhile is started once, now. Raises ScheduleNotFound."""
+    """Let them go on; what came due meanwhile is started once, now. Raises ScheduleNotFound, PlanRequired."""
+    await catalog.admit_further(scope, (await connections.connection(scope, connection_id)).provider)
     return await _set_state(scope, connection_id, entity, State.ACTIVE)
 
 

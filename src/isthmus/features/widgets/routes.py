@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-from isthmus.features import connections, sync
+from isthmus.features import catalog, connections, sync
 from isthmus.features.widgets import service
 from isthmus.features.widgets.errors import PlatformSilent
 from isthmus.features.widgets.model import ActivityStatus, ActivityType, TimeRange
@@ -128,6 +128,7 @@ async def activity(
         *_USE,
         connections.UserScopeDenied,
         connections.IntegrationDisabled,
+        catalog.PlanRequired,
         connections.IntegrationNotConnected,
         connections.ConnectionPending,
         connections.ConnectionExpired,

@@ -1,7 +1,8 @@
 """What does not go together in a provider's document, field by field (pure)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import parse_qsl
 
 from isthmus.connect.service import names_in
 from isthmus.features.catalog.model import expressed, pushes
@@ -18,6 +19,13 @@ _OPERATIONS = frozenset(
 )
 #: Entities that are read by code of their own.
 _SHAPED = frozenset({"products", "orders"})
+#: Names that credentials stand under: what a document says is exported, listed in its history and audited.
+_CREDENTIAL = re.compile(
+    r".*(?:secret|password|passwd|passphrase|token|credentials?|authorization|cookie|signature"
+    r"|(?:api|app|access|private|partner|subscription)[_-]?key)|key|auth|sig|pwd",
+    re.IGNORECASE,
+)
+_SPOKEN = "A credential stands in no document: make it a field, and name that in `service.attach`."
 _PLAIN = re.compile(r"(?:(?:\[[^\[\]\\]{1,60}\]|\\[dw.-]|[A-Za-z0-9_:/@-])(?:[+*?]|\{\d{1,3}(?:,\d{0,3})?\})?){1,40}")
 
 
@@ -40,6 +48,31 @@ def faults_of(document: NewProvider) -> Iterator[Fault]:
     yield from _host_faults(document)
     yield from (_fault(path, message) for path, message in expressed.complaints(document))
     yield from _push_faults(document)
+    yield from (_fault(place, _SPOKEN) for place, name in _texts(document) if _CREDENTIAL.fullmatch(name))
+
+
+def _texts(document: NewProvider) -> Iterator[tuple[str, str]]:
+    """The names of everything that is sent as it stands here, with its place."""
+    service, oauth = document.service, document.oauth_config
+    given: list[tuple[str, Iterable[str]]] = []
+    if service is not None:
+        given.append(("service.headers", service.headers))
+        if service.verify is not None:
+            given.append(("service.verify.path", _asked(service.verify.path)))
+    if oauth is not None:
+        given.append(("oauthConfig.extraParams", oauth.extra_params))
+    for at, entity in enumerate(document.available_entities or ()):
+        if entity.endpoint is not None:
+            place, one = f"availableEntities.{at}.endpoint", entity.endpoint
+            search = one.search.path if one.search is not None else ""
+            given += [(f"{place}.query", one.query), (f"{place}.path", _asked(one.path)), (place, _asked(one.one))]
+            given.append((f"{place}.search.path", _asked(search)))
+    return ((place, name) for place, names in given for name in names)
+
+
+def _asked(path: str) -> list[str]:
+    """The names in the query of a path."""
+    return [name for name, _ in parse_qsl(path.partition("?")[2], keep_blank_values=True)]
 
 
 def _push_faults(document: NewProvider) -> Iterator[Fault]:
@@ -121,6 +154,8 @@ def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fau
     for at, one in enumerate(service.attach):
         if (one.place == "basic") == bool(one.name):
             yield _fault(f"service.attach.{at}.name", "A header or a parameter has a name, Basic has none.")
+        if not names_in(one.value):
+            yield _fault(f"service.attach.{at}.value", "It names a credential in braces, such as {api_key}.")
         for name in names_in(one.value):
             if name not in known | {"access_token", "account"}:
                 yield _fault(f"service.attach.{at}.value", f"There is no credential named {name}.")

@@ -18,7 +18,12 @@ def find(providers: Iterable[Provider], query: str) -> list[Provider]:
     wanted = words(query[:_QUERY_LIMIT])[:_WORDS_READ]
     if not wanted:
         return list(providers) if not query.strip() else []
-    rated = ((rate(provider, wanted), provider) for provider in providers)
+    # people write a name in two words that is one, and one that is two in one
+    joined = ["".join(wanted)[:_WORD_LIMIT]]
+    rated = (
+        (max(rate(provider, wanted), 0.9 * rate(provider, joined) if len(wanted) > 1 else 0.0), provider)
+        for provider in providers
+    )
     found = [(rating, provider) for rating, provider in rated if rating > 0]
     return [provider for _, provider in sorted(found, key=lambda pair: (-pair[0], pair[1].id))]
 
@@ -37,7 +42,8 @@ def _words(phrase: str) -> tuple[str, ...]:
 
 def rate(provider: Provider, wanted: Sequence[str]) -> float:
     """How well the provider answers all the words; 0 when one of them says nothing of it."""
-    names = [word for name in (provider.id, provider.display_name, *provider.names.values()) for word in words(name)]
+    called = [words(name) for name in (provider.id, provider.display_name, *provider.names.values())]
+    names = [word for name in called for word in (*name, "".join(name)[:_WORD_LIMIT])]
     kinds = [word for name in (provider.category, provider.integration_type, *provider.regions) for word in words(name)]
     story = words(provider.description)
     ratings = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from isthmus.features.catalog.errors import PlanRequired
 from isthmus.features.catalog.model import plans as model
 from isthmus.features.catalog.model.providers import Provider
-from isthmus.features.catalog.service.providers import provider
+from isthmus.features.catalog.service.providers import known_provider, provider
 from isthmus.features.catalog.settings import Settings
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope
@@ -36,9 +36,24 @@ def included(scope: Scope, shown: Provider, plan: str | None) -> bool:
 
 
 async def admit(scope: Scope, slug: str) -> None:
-    """Raise PlanRequired where the tenant's plan does not include the provider; the deployment itself needs none."""
-    shown = await provider(scope, slug, hidden=True)
+    """Whether the tenant's plan lets it begin to use the provider; the deployment itself needs none.
+
+    Raises PlanRequired, and ProviderNotFound for one that was taken out of the catalog.
+    """
+    await _check(scope, await provider(scope, slug, hidden=True))
+
+
+async def admit_further(scope: Scope, slug: str) -> None:
+    """The same for what uses the provider already, also where it was taken out of the catalog since.
+
+    What was connected and read stays when a plan ends; nothing goes to the far side until it includes the provider
+    again. Raises PlanRequired.
+    """
+    await _check(scope, await known_provider(scope, slug))
+
+
+async def _check(scope: Scope, shown: Provider) -> None:
     if not shown.premium or scope.tenant_id == PLATFORM_TENANT:
         return
     if not included(scope, shown, await plan_of(scope)):
-        raise PlanRequired(details={"provider": slug, "requiredPlan": shown.required_plan})
+        raise PlanRequired(details={"provider": shown.id, "requiredPlan": shown.required_plan})

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.features.catalog import PlanRequired
 from isthmus.features.connections.errors import (
     ConnectSessionInvalid,
     ConnectSessionNotFound,
@@ -154,7 +155,7 @@ class ByTokenOut(Answer, frozen=True, kw_only=True):
     "origins, or sends the person to `connectUrl`, our own page, which asks for everything and comes back to "
     "`returnUrl`. The token connects this one integration, once, within its minutes, and opens nothing else. Where "
     "each person connects alone, a key says for whom with `userId`.",
-    errors=(IntegrationNotFound, UserScopeDenied),
+    errors=(IntegrationNotFound, UserScopeDenied, PlanRequired),
 )
 async def create_session(scope: ScopeDep, body: MakeSession) -> Response:
     """A token for one flow."""

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from isthmus.features.catalog import ProviderNotFound
+from isthmus.features.catalog import PlanRequired, ProviderNotFound
 from isthmus.features.connections.errors import (
     IntegrationChangedMeanwhile,
     IntegrationNotConnected,
@@ -281,7 +281,7 @@ async def delete_integration(
     limit="integration",
     response_model=ActivatedOut,
     summary="Switch an integration on",
-    errors=(IntegrationNotFound, IntegrationNotConnected),
+    errors=(IntegrationNotFound, IntegrationNotConnected, PlanRequired),
 )
 async def activate(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     """It needs a connection that works."""

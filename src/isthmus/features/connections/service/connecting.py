@@ -93,9 +93,10 @@ class Caller:
 async def create(scope: Scope, wanted: Wanted) -> Made:
     """A session for one integration and one web origin, which is on the list of return origins.
 
-    Raises IntegrationNotFound, Invalid, UserScopeDenied where a person names another one.
+    Raises IntegrationNotFound, `catalog.PlanRequired`, Invalid, UserScopeDenied where a person names another one.
     """
     found = await integrations.integration(scope, wanted.integration_id)
+    await catalog.admit_further(scope, found.provider)
     who = _principal(scope, found, wanted.user_id)
     origin = await _origin(scope, wanted.origin)
     if wanted.return_url is not None and returns.origin_of_or_none(wanted.return_url) != origin:

@@ -199,7 +199,8 @@ async def unpurged(system: System, tx: SystemTx) -> Sequence[Wake]:
 
 
 async def activate(scope: Scope, integration_id: str) -> Integration:
-    """Switch it on. Raises IntegrationNotFound, IntegrationNotConnected."""
+    """Switch it on. Raises IntegrationNotFound, IntegrationNotConnected, `catalog.PlanRequired`."""
+    await catalog.admit_further(scope, (await integration(scope, integration_id)).provider)
     async with scope.tx() as tx:
         found = await _one(tx, integration_id, lock=True)
         if found.status != Status.CONNECTED.value:

@@ -30,9 +30,9 @@ HOSTS_CHANGED = "the hosts of the provider have changed; connect again"
 async def session(scope: Scope, connection_id: str) -> AsyncIterator[Session]:
     """One connection, ready to call: hosts, credentials, refresh, limits and the platform's verdicts are bound.
 
-    Raises ConnectionNotFound, also for another person's, ConnectionPending, ConnectionExpired, IntegrationDisabled, and
-    what `catalog.registration` raises. Calls raise the client's errors; `ReauthorizationRequired` among them means that
-    the connection is expired or uncertain.
+    Raises ConnectionNotFound, also for another person's, ConnectionPending, ConnectionExpired, IntegrationDisabled,
+    `catalog.PlanRequired`, and what `catalog.registration` raises. Calls raise the client's errors;
+    `ReauthorizationRequired` among them means that the connection is expired or uncertain.
     """
     async with trusted(scope, connection_id, walled=True) as found:
         yield found
@@ -40,7 +40,7 @@ async def session(scope: Scope, connection_id: str) -> AsyncIterator[Session]:
 
 @asynccontextmanager
 async def trusted(scope: Scope, connection_id: str, *, walled: bool = False) -> AsyncIterator[Session]:
-    """The same for this room's own tests of connections, whosever they are and whether or not they are switched on."""
+    """The same for this room's own tests of connections: whosever they are, switched on or not, whatever the plan."""
     binding, tokens = await _binding(scope, connection_id, walled=walled)
     async with scope.part(Clients).bound(binding, tokens, scope.clock) as found:
         yield found
@@ -58,6 +58,8 @@ async def renew(scope: Scope, connection_id: str) -> None:
 
 async def _binding(scope: Scope, connection_id: str, *, walled: bool) -> tuple[Binding, VaultTokenStore | None]:
     connection, keys = await _ready(scope, connection_id, walled=walled)
+    if walled:
+        await catalog.admit_further(scope, connection.provider)
     registration = await catalog.registration(scope, connection.provider, connection.registration_id)
     if connection.hosts_digest != hosts_digest(registration.app.hosts):
         await _clear(scope, connection)

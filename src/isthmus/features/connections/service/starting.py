@@ -125,6 +125,7 @@ async def reconnect(
 ) -> Started:
     """Give an existing connection new credentials; it keeps its account. Raises what `start` raises."""
     connection = await get(scope, connection_id)
+    await catalog.admit_further(scope, connection.provider)
     registration = await catalog.registration(scope, connection.provider)
     if connection.auth == OAUTH:
         place = placing.read(registration, keys, account_of(connection).extra)

@@ -92,7 +92,8 @@ def shows(facts: Facts, action: Action, order: Order) -> bool | None:
 async def _facts(scope: Scope, connection_id: str) -> Facts:
     """Look whether orders of a connection may be acted on.
 
-    Raises ConnectionNotFound, IntegrationDisabled, ShardTypeForbidden, and ActionNotOffered where nothing can be done.
+    Raises ConnectionNotFound, IntegrationDisabled, PlanRequired, ShardTypeForbidden, and ActionNotOffered where nothing
+    can be done.
     """
     connection = await connections.connection(scope, connection_id)
     found = await catalog.found(scope, connection.provider)
@@ -101,6 +102,7 @@ async def _facts(scope: Scope, connection_id: str) -> Facts:
         raise ActionNotOffered(details={"offered": []})
     if not connection.enabled:
         raise connections.IntegrationDisabled
+    await catalog.admit_further(scope, connection.provider)
     connections.check_type(connection.allowed_types, described.shard_type)
     return Facts(connection.provider, acting, connector, described.shard_type)
 

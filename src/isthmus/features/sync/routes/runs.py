@@ -9,6 +9,7 @@ from fastapi import Query
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
+from isthmus.features.catalog import PlanRequired
 from isthmus.features.connections import ConnectionNotFound, ConnectionPending
 from isthmus.features.sync import service
 from isthmus.features.sync.errors import (
@@ -153,7 +154,7 @@ class StatusList(Answer, frozen=True, kw_only=True):
     response_model=RunOut,
     summary="Read a connection's listings",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, RunInProgress, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, RunInProgress, TooManyRuns, NotReadable),
 )
 async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     """Answers the queued run; 409 with the run that is under way where there is one."""
@@ -168,7 +169,7 @@ async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=RunOut,
     summary="Read a connection's orders",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, RunInProgress, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, RunInProgress, TooManyRuns, NotReadable),
 )
 async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     """As for products."""
@@ -183,7 +184,7 @@ async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=StartedOut,
     summary="Read a connection",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, TooManyRuns, NotReadable),
 )
 async def start_all(scope: ScopeDep, body: StartSync) -> Response:
     """One run for each entity; one that is under way already is answered as it stands."""
@@ -199,7 +200,7 @@ async def start_all(scope: ScopeDep, body: StartSync) -> Response:
     response_model=None,
     summary="Read one record anew",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, NotReadable),
 )
 async def refresh_record(scope: ScopeDep, body: RefreshRecord) -> Response:
     """The record is read soon; what it holds then shows in its list, and a failure as `sync.refresh_failed`."""
@@ -228,7 +229,16 @@ async def cancel_run(scope: ScopeDep, run_id: str) -> Response:
     response_model=RunOut,
     summary="Let a run go on",
     status=202,
-    errors=(RunNotFound, NotResumable, ConnectionNotFound, ConnectionPending, RunInProgress, TooManyRuns, NotReadable),
+    errors=(
+        RunNotFound,
+        NotResumable,
+        ConnectionNotFound,
+        ConnectionPending,
+        PlanRequired,
+        RunInProgress,
+        TooManyRuns,
+        NotReadable,
+    ),
 )
 async def resume_run(scope: ScopeDep, run_id: str) -> Response:
     """One that failed, was parked or was stopped goes on behind the last page that it wrote."""
@@ -242,7 +252,7 @@ async def resume_run(scope: ScopeDep, run_id: str) -> Response:
     response_model=RunOut,
     summary="Read a run's failed records again",
     status=202,
-    errors=(RunNotFound, NothingToRetry, RunInProgress, TooManyRuns, NotReadable),
+    errors=(RunNotFound, NothingToRetry, PlanRequired, RunInProgress, TooManyRuns, NotReadable),
 )
 async def retry_run(scope: ScopeDep, run_id: str) -> Response:
     """One run that asks the platform for each of them by its id."""

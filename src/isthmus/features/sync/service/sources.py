@@ -92,8 +92,8 @@ class _Connected:
 async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
     """Look whether an entity may be read.
 
-    Raises ConnectionNotFound, ConnectionPending, ConnectionExpired, IntegrationDisabled, ShardTypeForbidden, and
-    NotReadable without such an entity or for a connection of one person.
+    Raises ConnectionNotFound, ConnectionPending, ConnectionExpired, IntegrationDisabled, PlanRequired,
+    ShardTypeForbidden, and NotReadable without such an entity or for a connection of one person.
     """
     connection = await connections.connection(scope, connection_id)
     if connection.status is connections.Status.PENDING:
@@ -108,6 +108,7 @@ async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
         raise NotReadable("A person's own records are not kept for the tenant; ask for them live.")
     if not connection.enabled:
         raise connections.IntegrationDisabled
+    await catalog.admit_further(scope, connection.provider)
     connections.check_type(connection.allowed_types, described.shard_type)
     overlap = timedelta(seconds=described.overlap_seconds)
     return Shop(connection.id, connection.provider, overlap, connection.types_changed_at)
