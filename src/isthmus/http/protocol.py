@@ -5,6 +5,8 @@ uvicorn with httptools bounds neither the bytes of a head nor the time it may ta
 """
 
 import asyncio
+import socket
+import struct
 from collections import Counter
 from typing import Any, cast
 
@@ -25,6 +27,8 @@ from isthmus.kit.errors import Problem, Unavailable
 _DRAIN_SECONDS = 2.0
 _BODY_SECONDS = 1.0
 _DRAIN_BYTES = 4 * 1024 * 1024
+#: SO_LINGER, on and for no time: closing throws away what was not sent yet.
+_NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class BadRequest(Problem):
@@ -311,7 +315,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._work = work
 
     def abort(self) -> None:
-        """Break the connection off: the answer has begun and cannot be completed."""
+        """Break the connection off: the answer has begun and cannot be completed.
+
+        What the caller has not taken is thrown away, in the kernel too, and the caller learns of it at once.
+        """
+        below = self.transport.get_extra_info("socket")
+        if below is not None:
+            below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         self.transport.abort()
 
     def close_if_late(self, now: float) -> None:
