@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import time
 from datetime import timedelta
 
 import pytest
@@ -138,6 +139,17 @@ async def test_RL_02_a_key_without_the_checksum_costs_no_statement(closed: Syste
     with pytest.raises(Unavailable):
         await door.verify(_shown(good))
     assert await door.verify(Credentials("bearer", good)) is None
+
+
+@pytest.mark.proof
+async def test_RL_02_a_hundred_thousand_guessed_keys_cost_less_than_20_us_each(closed: System) -> None:
+    door = _door(closed)
+    guesses = [_shown(f"isk_live_{number:038}") for number in range(100_000)]
+    started = time.process_time()
+    for guess in guesses:
+        with pytest.raises(Unauthenticated):
+            await door.verify(guess)
+    assert (time.process_time() - started) / len(guesses) < 20e-6
 
 
 async def test_AK_04_nobody_makes_a_key_that_may_more_than_they_do(amy: Scope) -> None:
