@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import msgspec
 import pytest
 from tests.given import connections as given
 from tests.given.connections import RETURN, World, query
@@ -103,6 +106,17 @@ async def test_OA_01_an_old_state_is_refused(world: World) -> None:
     world.clock.advance(601)
     assert (await side.go(back)).status_code == 404
     assert tokens_asked(world) == 0
+
+
+async def test_OA_01_the_state_of_somebody_elses_flow_counts_in_their_browser_alone(world: World) -> None:
+    one, other = world.side("ten_one"), world.side("ten_two")
+    ones, others = await world.start(one), await world.start(other)
+    mine = await world.ask(one, ones["authorizationUrl"])
+    await world.ask(other, others["authorizationUrl"])
+    mixed = await one.go(mine.replace(ones["state"], others["state"]))
+    assert (mixed.status_code, "location" in mixed.headers) == (403, False)
+    assert tokens_asked(world) == 0
+    assert query(await one.go(mine))["connectionId"] == ones["id"]
 
 
 async def test_OA_02_a_link_opens_once_and_not_by_a_preview(world: World) -> None:
@@ -249,6 +263,50 @@ async def test_OA_08_a_flow_ends_when_the_app_changed_meanwhile(world: World) ->
     assert tokens_asked(world) == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hosts": {"api": "http://127.0.0.1:1"}},
+        {"oauth": {"client_auth": "basic"}},
+        {"oauth": {"client_id": "another"}},
+        {"oauth": {"issuer": "https://as.example"}},
+        {"oauth": {"scopes": ("more",)}},
+    ],
+)
+async def test_OA_08_a_flow_ends_when_the_provider_was_edited_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    side = world.side("ten_edited")
+    started = await world.start(side, "rotor")
+    await side.go(started["authorizationUrl"])
+    providers = world.system.engine.part(catalog.Providers)
+    known = providers.found("rotor").manifest
+    assert known.oauth is not None
+    facts = {
+        **change,
+        **({"oauth": msgspec.structs.replace(known.oauth, **change["oauth"])} if "oauth" in change else {}),
+    }
+    edited = replace(providers.found("rotor"), manifest=msgspec.structs.replace(known, **facts))
+    with monkeypatch.context() as patch:
+        patch.setattr(providers, "_found", {**providers, "rotor": edited})
+        ended = query(await side.go(world.back("rotor", started, "a")))
+    assert ended == {"status": "failed", "error": "settings_changed"}
+    assert world.far.counts["exchange"] == 0
+
+
+async def test_OA_06_an_issuer_that_nobody_expects_is_logged_and_judged_no_further(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    side = world.side("ten_iss")
+    started = await world.start(side, "rotor")
+    await side.go(started["authorizationUrl"])
+    answer = await side.go(world.back("rotor", started, "a") + "&iss=https%3A%2F%2Fsurprise.example")
+    assert query(answer)["status"] == "connected"
+    told = [record for record in caplog.records if "issuer" in record.getMessage()]
+    assert [record.levelname for record in told] == ["WARNING"]
+    assert "surprise.example" not in caplog.text
+
+
 async def test_OA_09_a_lost_answer_is_not_asked_for_again(world: World) -> None:
     side = world.side("ten_lost")
     started = await world.start(side)
@@ -365,12 +423,22 @@ async def test_OA_13_odd_token_replies_do_no_harm(world: World, change: dict[str
         assert shown["scopes"] == ["product"]
 
 
-@pytest.mark.parametrize("kind", ["html", "truncate", "server_error"])
-async def test_OA_13_a_token_reply_that_is_none_connects_nothing(world: World, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("html", {}),
+        ("truncate", {}),
+        ("server_error", {}),
+        ("patch", {"body": {"padding": "x" * 256 * 1024}}),
+        ("replace", {"body": {"access_token": ["no", "text"]}}),
+        ("replace", {"status": 302, "body": {}}),
+    ],
+)
+async def test_OA_13_a_token_reply_that_is_none_connects_nothing(world: World, kind: str, more: dict[str, Any]) -> None:
     side = world.side("ten_html")
     started = await world.start(side)
     back = await world.ask(side, started["authorizationUrl"])
-    world.sandbox.shops["tiki"].faults.add("POST /sc/oauth2/token", kind, 1)
+    world.sandbox.shops["tiki"].faults.add("POST /sc/oauth2/token", kind, 1, **more)
     assert query(await side.go(back))["error"] == "exchange_failed"
     assert tokens_asked(world) == 1
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+
+from isthmus.connect.manifest import OAuth
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
 
@@ -88,6 +91,12 @@ def single(query: Sequence[tuple[str, str]]) -> Mapping[str, str] | None:
     if len(set(names)) != len(names) or sum(len(name) + len(value) for name, value in query) > MAX_QUERY:
         return None
     return dict(query)
+
+
+def frozen(hosts: str, oauth: OAuth | None) -> str:
+    """A short name for what a consent is begun with: the digest of the hosts, and how the provider's consent works."""
+    facts = msgspec.json.encode(oauth, order="sorted")
+    return hashlib.sha256(hosts.encode() + facts).hexdigest()[:32]
 
 
 def issuer_agrees(expected: str, given: str | None) -> bool:

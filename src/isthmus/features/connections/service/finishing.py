@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +33,7 @@ from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
+_LOG = logging.getLogger("isthmus.features.connections")
 #: What a page of ours says where there is no address to return to.
 Said = Literal["unknown", "elsewhere", "done", "held", "failed"]
 
@@ -189,7 +191,8 @@ async def _registration(scope: Scope, flow: Flow) -> Registration:
         found = await catalog.registration(scope, flow.provider, flow.registration_id)
     except Problem as problem:
         raise _Ended(Outcome.CHANGED, problem.code) from problem
-    if found.version != flow.registration_version or hosts_digest(found.app.hosts) != flow.hosts_digest:
+    facts = rules.frozen(hosts_digest(found.app.hosts), found.manifest.oauth)
+    if found.version != flow.registration_version or facts != flow.hosts_digest:
         raise _Ended(Outcome.CHANGED)
     return found
 
@@ -222,6 +225,8 @@ def _read(
         raise _Ended(Outcome.MIXED_UP)
     if oauth is not None and not rules.issuer_agrees(oauth.issuer, query.get("iss")):
         raise _Ended(Outcome.MIXED_UP, "iss")
+    if "iss" in query and not (oauth and oauth.issuer):
+        _LOG.warning("a callback named an issuer that is not expected", extra={"provider": flow.provider})
     returned = oauth is None or oauth.returns_state
     address = rules.with_state(flow.redirect_uri, state, returned=returned)
     connector = registration.connector

@@ -213,7 +213,7 @@ async def begin(
         provider=registration.provider,
         registration_id=registration.id,
         registration_version=registration.version,
-        hosts_digest=model.hosts_digest(registration.app.hosts),
+        hosts_digest=rules.frozen(model.hosts_digest(registration.app.hosts), oauth),
         redirect_uri=redirect_uri(scope, registration),
         return_url=return_url,
         principal=scope.principal,
