@@ -17,6 +17,7 @@ from isthmus.http import SESSION_COOKIE, RequestFacts
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER, system
 from isthmus.kit.secret import Secret
+from isthmus.sandbox import walk
 from isthmus.sandbox.clock import ShiftedClock
 
 PASSWORD = "plenty of dew on the meadow"
@@ -322,3 +323,30 @@ async def test_SA_02_the_last_super_admin_stays(town: Town) -> None:
     assert (last.status, last.body["error"]["code"]) == (409, "LAST_SUPER_ADMIN")
     demoted = await operator.call("PATCH", f"/api/tenant/members/{more.id}", {"roles": [TENANT_ADMIN]})
     assert demoted.status == 400
+
+
+async def test_OA_03_somebody_who_is_signed_in_to_our_console_finishes_nothing_that_a_stranger_began(
+    town: Town, seated: Browser
+) -> None:
+    attacker = await town.running.merchant("Mallory")
+    began = await attacker.call("POST", "/api/connections", {"provider": "tiki"})
+    victim = aiohttp.ClientSession(
+        cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"cookie": f"{SESSION_COOKIE}={seated.kept}"}
+    )
+    town.running.browsers.append(victim)
+    shop = town.running.sandbox.shops["tiki"]
+    shop.recording.clear()
+    async with victim.get(town.address + "/api/auth/me") as me:
+        assert (await me.json())["id"] == (await seated.call("GET", "/api/auth/me")).body["id"]
+    async with victim.get(began.body["authorizationUrl"], allow_redirects=False) as opened:
+        consent = opened.headers["location"]
+    async with victim.get(await walk(consent), allow_redirects=False) as back:
+        assert "flows: " in await back.text()
+    assert not [one for one in shop.recording.requests if one.path == "/sc/oauth2/token"]
+    seen = (await attacker.call("GET", f"/api/connections/{began.body['id']}")).body
+    assert (seen["status"], seen["account"]) == ("pending", None)
+    assert (await seated.call("GET", "/api/connections")).body["total"] == 0
+    audit = (await attacker.call("GET", "/api/audit?limit=100")).body["items"]
+    assert "connection.consent_held" in {one["type"] for one in audit}
+    hers = (await seated.call("GET", "/api/audit?limit=100")).body["items"]
+    assert began.body["id"] not in str(hers)
