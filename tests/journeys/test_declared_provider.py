@@ -395,6 +395,34 @@ async def test_a_plan_that_ends_lets_nothing_begin_nor_pass_and_keeps_what_was_r
     assert ended.status in {200, 204}, "what a plan does not include can still be ended"
 
 
+async def test_a_provider_that_is_disabled_or_the_deployments_own_is_connected_for_the_first_time_by_nobody(
+    operator: Merchant, amy: Merchant, far: Crm
+) -> None:
+    made = await operator.call("POST", AT, given.document("leaving") | {"hosts": {"api": far.url}})
+    assert made.status == 201, made.body
+    use = (await amy.call("POST", "/api/tenant/integrations", {"integrationId": "leaving", "name": "Leaving"})).body
+    for facts in ({"status": "disabled"}, {"status": "active", "audience": "system"}):
+        assert (await operator.call("PATCH", f"{AT}/crm/leaving", facts)).status == 200
+        for path, body in (
+            (f"/api/tenant/integrations/{use['id']}/connect/api-key", {"apiKey": KEY}),
+            ("/api/connections", {"provider": "leaving", "apiKey": KEY}),
+            ("/api/tenant/integrations", {"integrationId": "leaving", "name": "Another"}),
+        ):
+            refused = await amy.call("POST", path, body)
+            assert (refused.status, refused.body["error"]["code"]) == (404, "PROVIDER_NOT_FOUND"), (path, facts)
+    listed = (await amy.call("GET", "/api/integrations?search=leaving")).body["providers"]
+    assert "leaving" not in {one["id"] for one in listed}
+    assert (
+        await operator.call("PATCH", f"{AT}/crm/leaving", {"status": "deprecated", "audience": "tenant"})
+    ).status == 200
+    opened = await amy.call("POST", f"/api/tenant/integrations/{use['id']}/connect/api-key", {"apiKey": KEY})
+    assert opened.status in {200, 201}, "what uses it goes on"
+    assert (await operator.call("PATCH", f"{AT}/crm/leaving", {"status": "disabled"})).status == 200
+    tested = await amy.call("POST", f"/api/tenant/integrations/{use['id']}/connection/test")
+    assert tested.body["success"] is True, "what is connected goes on"
+    assert (await amy.call("DELETE", f"/api/tenant/integrations/{use['id']}")).status in {200, 204}
+
+
 async def _plan(operator: Merchant, amy: Merchant, plan: str) -> None:
     assert (await operator.call("PATCH", f"/api/admin/tenants/{amy.tenant_id}", {"plan": plan})).status == 200
 
@@ -421,8 +449,12 @@ async def test_a_changed_mapping_counts_for_what_was_read_and_a_rollback_brings_
     assert changed.status == 200, changed.body
     await synced(amy, connection, mode="full")
     assert await bodies() == {"number,workEmail"}
+    mute = {"attach": [{"place": "header", "name": "X-Elsewhere", "value": "{api_key}"}], "verify": {"path": "/me"}}
+    assert (await operator.call("PATCH", f"{AT}/crm/remade", {"service": mute})).status == 200
+    trial = (await amy.call("POST", f"/api/connections/{connection}/test")).body
+    assert trial["success"] is False, "calls are signed as the definition says now, by clients that were ready too"
     back = await operator.call("POST", f"{AT}/crm/remade/versions/1/rollback")
-    assert (back.status, back.body["revision"]) == (200, 3), back.body
+    assert (back.status, back.body["revision"]) == (200, 4), back.body
     await synced(amy, connection, mode="full")
     assert await bodies() == {"email"}
     found = (await amy.call("GET", f"/api/connections/{connection}")).body

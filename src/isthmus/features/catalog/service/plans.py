@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from isthmus.features.catalog.errors import PlanRequired
+from isthmus.features.catalog.errors import PlanRequired, ProviderNotFound
 from isthmus.features.catalog.model import plans as model
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.service.providers import known_provider, provider
@@ -36,11 +36,15 @@ def included(scope: Scope, shown: Provider, plan: str | None) -> bool:
 
 
 async def admit(scope: Scope, slug: str) -> None:
-    """Whether the tenant's plan lets it begin to use the provider; the deployment itself needs none.
+    """Whether the tenant may begin to use the provider; the deployment itself needs no plan and may use hidden ones.
 
-    Raises PlanRequired, and ProviderNotFound for one that was taken out of the catalog.
+    One that is deprecated can still be connected where a tenant uses it. Raises PlanRequired, and ProviderNotFound for
+    one that was taken out of the catalog, is disabled, or is the deployment's own.
     """
-    await _check(scope, await provider(scope, slug, hidden=True))
+    shown = await provider(scope, slug, hidden=True)
+    if scope.tenant_id != PLATFORM_TENANT and (shown.status == "disabled" or shown.audience != "tenant"):
+        raise ProviderNotFound
+    await _check(scope, shown)
 
 
 async def admit_further(scope: Scope, slug: str) -> None:

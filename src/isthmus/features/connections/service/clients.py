@@ -67,7 +67,9 @@ class Binding:
         known = self.registration
         hosts = tuple(sorted(known.app.hosts.items()))
         said = tuple(sorted(self.account.extra.items())), tuple(sorted(self.account.settings.items()))
-        return known.id, known.version, hosts, self.account.id, said, self.generation, bool(self.previous_keys)
+        credentials = known.id, known.version, hosts, self.generation, bool(self.previous_keys)
+        # a definition made at run time changes under its connections, and says how they are signed and limited
+        return *credentials, self.account.id, said, known.manifest
 
 
 @dataclass(slots=True)
