@@ -1,16 +1,19 @@
 """What holds for every route: its declaration, its headers, its methods, its fields (HE-09 to HE-14, MA-01)."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import aiohttp
+import asyncpg
 import msgspec
 import pytest
 from tests.journeys.deployment import Answer, Deployment, Merchant
 from tests.journeys.routes import BODIES, CASES, SIGNED, Asked, Case, unknown
 
 from isthmus.http import Answer as Shape
+from isthmus.http.asgi import REQUEST_ID
 from isthmus.http.settings import LIMITS
 from isthmus.kit.permissions import PLATFORM_TENANT, ROLES, SUPER_ADMIN
 
@@ -109,6 +112,55 @@ async def test_HE_13_what_is_open_names_no_tenant_no_version_and_no_address(runn
         assert not re.search(
             r"postgresql://|asyncpg|uvicorn|starlette|fastapi|sqlalchemy|pgqueuer|Python/3", text, re.IGNORECASE
         ), path
+
+
+#: What goes wrong below a route: in the database, on a disk, in a driver, in our own work.
+FAILURES: Sequence[Exception] = (
+    asyncpg.UndefinedColumnError('column "canary_column" does not exist: select canary_secret from vault'),
+    FileNotFoundError(2, "No such file or directory", "/canary/of/the/disk"),
+    asyncpg.InterfaceError("cannot canary: another operation is in progress"),
+    KeyError("canary-value"),
+    ZeroDivisionError("canary by zero"),
+)
+_BROKEN = "broken-"
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every statement of requests with such an id fails in the way that the id numbers; which ones did."""
+    met: list[str] = []
+
+    def breaking(name: str) -> None:
+        sound = getattr(asyncpg.Connection, name)
+
+        async def breaks(self: asyncpg.Connection, query: str, *rest: Any, **more: Any) -> Any:
+            asked = REQUEST_ID.get()
+            if asked.startswith(_BROKEN) and " tenants" not in query:
+                met.append(asked)
+                raise FAILURES[int(asked.removeprefix(_BROKEN)) % len(FAILURES)]
+            return await sound(self, query, *rest, **more)
+
+        monkeypatch.setattr(asyncpg.Connection, name, breaks)
+
+    for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
+        breaking(name)
+    return met
+
+
+async def test_HE_10_whatever_fails_below_a_route_no_answer_says_how(running: Deployment, broken: list[str]) -> None:
+    asked = [case for case in SIGNED if not case.streams][::3]
+    for number, case in enumerate(asked):
+        admin = await _admin(running, case)
+        name = {"authorization": f"Bearer {admin.token}", "x-request-id": f"{_BROKEN}{number}"}
+        answer = await _asked(running, case.call(unknown()), **name)
+        told = answer.body + str(dict(answer.headers))
+        assert not re.search(r"canary|Traceback|asyncpg|Undefined|KeyError|ZeroDivision|site-packages", told), told
+        if f"{_BROKEN}{number}" in broken:
+            assert answer.status in {500, 503}, (case, answer.status, answer.body)
+            error = json.loads(answer.body)["error"]
+            assert error["code"] in {"INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"}, (case, error)
+            assert error["requestId"] == f"{_BROKEN}{number}"
+    assert len(set(broken)) > len(asked) // 2
 
 
 def _answers(kind: type[msgspec.Struct] = Shape) -> Iterator[type[msgspec.Struct]]:
