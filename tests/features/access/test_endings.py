@@ -19,7 +19,7 @@ from isthmus.http import Credentials, RequestFacts
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Unauthenticated
 from isthmus.kit.paging import Ask
-from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER, Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
@@ -187,3 +187,64 @@ async def test_what_is_over_goes_a_thousand_rows_at_a_time(system: System, boss:
 async def test_OA_20_SE_04_among_a_million_rows_the_few_are_found_by_an_index(system: System, boss: Scope) -> None:
     await _fill(system, boss, 1_000_000)
     await _check_plans(system)
+
+
+@pytest.mark.parametrize("end", ["removed", "demoted", "limited"])
+async def test_SE_10_who_handles_members_no_more_lets_nobody_in_by_what_they_handed_out(
+    system: System, boss: Scope, end: str
+) -> None:
+    """They were shown the invitation and the reset, and have them still."""
+    other = await _member(system, boss, f"other-{end}@example.com", USER)
+    admin = await _member(system, boss, f"admin-{end}@example.com", TENANT_ADMIN)
+    issuer = "isthmus" if end != "limited" else "elsewhere"
+    who = Principal("user", admin.id if end != "limited" else "far", issuer, boss.tenant_id, frozenset({TENANT_ADMIN}))
+    own, email = replace(boss, principal=who), f"by-{end}@example.com"
+    invited, kept = await access.invite(own, email, [TENANT_ADMIN]), await access.invite(boss, f"k-{email}", [USER])
+    reset = await access.offer_reset(own, other.id)
+    match end:
+        case "removed":
+            await access.remove_member(boss, admin.id)
+        case "demoted":
+            await access.change_roles(boss, admin.id, [USER])
+        case _:
+            await access.limit_account(boss, issuer, "far", [USER])
+    with pytest.raises(access.InvitationUnknown):
+        await access.accept(system, HOME, invited.shown, OLD)
+    with pytest.raises(access.ResetUnknown):
+        await access.reset_password(system, HOME, reset.shown, NEW)
+    assert (await access.accept(system, HOME, kept.shown, OLD)).id == kept.user.id
+    assert (await _removed(boss, invited.user.id)) == {"email": email}
+    # the address is free again: who was to come is invited by somebody else
+    again = await access.invite(boss, email, [USER])
+    assert (await access.accept(system, HOME, again.shown, OLD)).id != invited.user.id
+
+
+async def test_who_was_removed_can_come_back_and_finds_nothing_of_before(system: System, boss: Scope) -> None:
+    email = "back@example.com"
+    before = await _member(system, boss, email, USER)
+    with pytest.raises(access.EmailTaken):
+        await access.invite(boss, email, [USER])
+    await access.remove_member(boss, before.id)
+    invited = await access.invite(boss, email, [USER])
+    with pytest.raises(access.SignInFailed):
+        await access.sign_in(system, HOME, SignIn(boss.tenant_id, email, OLD))
+    now = await access.accept(system, HOME, invited.shown, NEW)
+    assert now.id != before.id
+    assert (await access.sign_in(system, HOME, SignIn(boss.tenant_id, email, NEW))).user.id == now.id
+    listed = [one.id for one in (await access.members(boss, Ask(limit=100))).items if one.email == email]
+    assert listed == [now.id]
+
+
+async def _member(system: System, boss: Scope, email: str, role: str) -> access.User:
+    return await access.accept(system, HOME, (await access.invite(boss, email, [role])).shown, OLD)
+
+
+async def _removed(boss: Scope, user_id: str) -> Any:
+    async with boss.tx() as tx:
+        rows = await tx.fetch_sql(
+            "select before from events where tenant_id = $1 and type = 'member.removed' and subject = $2",
+            boss.tenant_id,
+            user_id,
+        )
+    (row,) = rows
+    return row["before"]

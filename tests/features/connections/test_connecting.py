@@ -198,3 +198,39 @@ async def test_a_try_that_is_cut_off_leaves_the_token_usable(here: World) -> Non
         await connecting.begin(scope, session, None, RETURN)
     seen = await connecting.session(scope, made["id"])
     assert (seen.state, seen.tries) == ("open", 1)
+
+
+@pytest.mark.parametrize("event", ["member.removed", "member.roles_changed", "api_key.revoked"])
+async def test_AK_04_whoever_is_gone_connects_nothing_by_what_they_began(here: World, event: str) -> None:
+    session, consent, front = await make(here), await make(here, "rotor", returnUrl=RETURN), page(here)
+    begun = (await front("POST", f"{CONNECT}/start", {"token": consent["token"]})).json()
+    assert (await front.go(begun["authorizationUrl"])).status_code == 303
+    wanted, listener = FEATURE.listens["connections.makers"]
+    assert event in wanted
+    async with here.system.tx() as tx:
+        await tx.execute_sql("update connect_sessions set created_by = $1", _named("gone", event))
+        await tx.execute_sql("update oauth_flows set principal_id = $1", _named("gone", event))
+        await listener(tx, {"type": event, "tenant_id": "ten_a", "subject": "another"})
+        await listener(tx, {"type": event, "tenant_id": "ten_b", "subject": "gone"})
+    assert (await front("POST", f"{CONNECT}/session", {"token": session["token"]})).status_code == 200
+    async with here.system.tx() as tx:
+        await listener(tx, {"type": event, "tenant_id": "ten_a", "subject": "gone"})
+    for token in (session["token"], consent["token"]):
+        assert reason(await front("POST", f"{CONNECT}/start", {"token": token, "apiKey": "good"})) == "revoked"
+    assert (await front.go(here.back("rotor", begun, "shop"))).status_code == 404
+    async with here.system.tx() as tx:
+        assert (await tx.fetch_sql("select count(*) from connections where status = 'connected'"))[0][0] == 0
+
+
+def _named(subject: str, event: str) -> str:
+    return f"{'key' if event.startswith('api_key') else 'user'}:isthmus:{subject}"
+
+
+async def test_AK_04_nobody_connects_in_the_name_of_a_person_who_was_removed(here: World) -> None:
+    made, front = await make(here), page(here)
+    _, listener = FEATURE.listens["connections.makers"]
+    async with here.system.tx() as tx:
+        told = {"kind": "user", "issuer": "isthmus", "subject": "ann", "roles": ["user"]}
+        await tx.execute_sql("update connect_sessions set principal = $1", told)
+        await listener(tx, {"type": "member.removed", "tenant_id": "ten_a", "subject": "ann"})
+    assert reason(await front("POST", f"{CONNECT}/session", {"token": made["token"]})) == "revoked"

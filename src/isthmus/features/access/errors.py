@@ -325,9 +325,10 @@ class IssuerAccountNotFound(NotFound):
 
 
 class EmailTaken(Conflict):
-    """Somebody in this tenant has, or had, this e-mail address.
+    """Somebody in this tenant has this e-mail address.
 
-    List the members; give the one who is there other roles.
+    List the members; give the one who is there other roles. An invitation that ran out is made anew once its member is
+    removed.
     """
 
     code = "MEMBER_EMAIL_TAKEN"

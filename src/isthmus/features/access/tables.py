@@ -67,7 +67,8 @@ USERS = tenant_table(
     Column("invitation", LargeBinary),
     Column("invited_until", _TIME),
     Column("created_at", _TIME, nullable=False),
-    UniqueConstraint("tenant_id", "email"),
+    Column("invited_by", Text),
+    Index("users_email_idx", "tenant_id", "email", unique=True, postgresql_where=text("status <> 'removed'")),
     UniqueConstraint("invitation"),
 )
 #: Sessions of members, and of people of another issuer, who have no `user_id` and bring their roles with them.
@@ -174,6 +175,7 @@ PASSWORD_RESETS = tenant_table(
     Column("user_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("until", _TIME, nullable=False),
+    Column("offered_by", Text),
     ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"),
     UniqueConstraint("digest"),
 )

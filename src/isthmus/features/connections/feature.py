@@ -25,6 +25,7 @@ FEATURE = Feature(
     },
     listens={
         "connections.member_removed": (("member.removed",), jobs.member_removed),
+        "connections.makers": (("member.removed", "member.roles_changed", "api_key.revoked"), jobs.maker_changed),
         "connections.connect_sessions": (("connection.connected",), jobs.connected),
         "connections.synced": (("sync.completed",), jobs.synced),
     },

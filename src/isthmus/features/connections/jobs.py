@@ -37,6 +37,12 @@ async def member_removed(tx: Tx, event: Mapping[str, Any]) -> None:
     await personal.departed(tx, event["tenant_id"], event["subject"])
 
 
+async def maker_changed(tx: Tx, event: Mapping[str, Any]) -> None:
+    """Somebody left, has other roles, or a key is gone: nobody connects by what they began."""
+    kind = "key" if event["type"] == "api_key.revoked" else "user"
+    await connecting.withdraw(tx, event["tenant_id"], kind, event["subject"])
+
+
 async def synced(tx: Tx, event: Mapping[str, Any]) -> None:
     """A run read everything: its integration was synced."""
     await integrations.synced(tx, event["tenant_id"], event["body"]["connectionId"], event["at"])

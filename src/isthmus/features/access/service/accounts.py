@@ -30,6 +30,7 @@ from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import accounts as store
 from isthmus.features.access.store import keys as keys_store
 from isthmus.features.access.store import logins as logins_store
+from isthmus.features.access.store import resets as resets_store
 from isthmus.features.access.store import sessions as sessions_store
 from isthmus.features.access.store import tenants as tenants_store
 from isthmus.http import RequestFacts
@@ -42,6 +43,8 @@ from isthmus.scope import Scope, System, Tx
 
 #: How long wrong tries are kept behind the end of their wait: guessers are strangers for a quiet day (SE-04).
 _QUIET = timedelta(days=1)
+#: Who handles members.
+_ADMINS = frozenset({TENANT_ADMIN, SUPER_ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ async def invite(scope: Scope, email: str, roles: Collection[str]) -> Shown:
     until = scope.now + scope.part(Settings).invitation_life
     async with scope.tx() as tx:
         await check_still(scope, tx)
-        if not await store.insert_user(tx, made, invitation=model.digest(shown), until=until):
+        by = scope.principal.id
+        if not await store.insert_user(tx, made, invitation=model.digest(shown), until=until, maker=by):
             raise EmailTaken
         tx.emit(MemberInvited(subject=made.id, after=_told(made)))
     return Shown(made, shown, until)
@@ -187,12 +191,14 @@ async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> Us
         await store.update_roles(tx, user_id, wanted)
         await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id, kind=Kind.COOKIE)
         await keys_store.update_roles(tx, sessions.member(scope.tenant_id, user_id).id, wanted)
+        if not _ADMINS & set(wanted):
+            await withdraw(tx, sessions.member(scope.tenant_id, user_id).id)
         tx.emit(MemberRolesChanged(subject=user_id, before=_told(found), after=_told(replace(found, roles=wanted))))
     return replace(found, roles=wanted)
 
 
 async def remove_member(scope: Scope, user_id: str) -> None:
-    """Somebody leaves: sessions end, and what API keys of theirs could do ends with them.
+    """Somebody leaves: sessions end, and with them what API keys, invitations and resets of theirs could do.
 
     Raises MemberNotFound, NotYourself, LastAdmin.
     """
@@ -204,7 +210,15 @@ async def remove_member(scope: Scope, user_id: str) -> None:
         await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id)
         await logins_store.delete_identities(tx, user_id)
         await keys_store.update_roles(tx, sessions.member(scope.tenant_id, user_id).id, ())
+        await withdraw(tx, sessions.member(scope.tenant_id, user_id).id)
         tx.emit(MemberRemoved(subject=user_id, before=_told(found)))
+
+
+async def withdraw(tx: Tx, maker: str) -> None:
+    """Somebody handles no members any more: nobody comes in by what they handed out, whoever has it in hand now."""
+    await resets_store.withdraw(tx, maker)
+    for user_id, email in await store.withdraw(tx, maker):
+        tx.emit(MemberRemoved(subject=user_id, before={"email": email}, body={"invitedBy": maker}))
 
 
 async def sweep(system: System) -> None:
@@ -228,7 +242,7 @@ async def check_still(scope: Scope, tx: Tx) -> None:
     found = await store.user(tx, scope.principal.subject, held=True)
     if found is None:
         return  # somebody of another issuer, who says what they are
-    if found.status is not UserStatus.ACTIVE or not {TENANT_ADMIN, SUPER_ADMIN} & set(found.roles):
+    if found.status is not UserStatus.ACTIVE or not _ADMINS & set(found.roles):
         raise PermissionDenied(details={"permission": MEMBERS})
 
 

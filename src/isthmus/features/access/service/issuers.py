@@ -8,7 +8,7 @@ from isthmus.features.access.errors import IssuerAccountNotFound, NotYourself
 from isthmus.features.access.events import IssuerAccountFreed, IssuerAccountLimited
 from isthmus.features.access.model import issuers as model
 from isthmus.features.access.model.issuers import Account
-from isthmus.features.access.service.accounts import check_still
+from isthmus.features.access.service.accounts import check_still, withdraw
 from isthmus.features.access.service.keys import regrade
 from isthmus.features.access.service.tenants import TenantGuard
 from isthmus.features.access.settings import Settings
@@ -17,7 +17,7 @@ from isthmus.features.access.store import issuers as store
 from isthmus.features.access.store import sessions as sessions_store
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
-from isthmus.kit.permissions import Principal
+from isthmus.kit.permissions import TENANT_ADMIN, Principal
 from isthmus.scope import Scope, System
 
 
@@ -45,6 +45,8 @@ async def limit_account(scope: Scope, issuer: str, subject: str, roles: Collecti
         kept = replace(wanted, id=await store.put_account(tx, wanted))
         await sessions_store.delete_sessions(tx, issuer, subject)
         await store.update_shrunk(tx, who.id, wanted.roles)
+        if TENANT_ADMIN not in wanted.roles:
+            await withdraw(tx, who.id)
         tx.emit(IssuerAccountLimited(subject=kept.id, before=_told(before) if before else None, after=_told(kept)))
     return kept
 

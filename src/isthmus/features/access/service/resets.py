@@ -26,7 +26,8 @@ async def offer_reset(scope: Scope, user_id: str) -> Shown:
             raise MemberNotFound
         if found.status is not UserStatus.ACTIVE:
             raise MemberNotActive
-        await resets.insert_reset(tx, scope.id("pwr"), user_id=user_id, digest=model.digest(shown), until=until)
+        offer = resets.Offer(user_id, scope.principal.id, until)
+        await resets.insert_reset(tx, scope.id("pwr"), model.digest(shown), offer)
         tx.emit(PasswordResetOffered(subject=user_id))
     return Shown(found, shown, until)
 

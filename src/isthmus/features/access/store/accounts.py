@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import Text, bindparam, delete, func, select, update
+from sqlalchemy import Text, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from isthmus.engine.db import Tx, statement
@@ -21,7 +21,7 @@ _MINE = U.c.tenant_id == bindparam("tenant_id")
 _ADD = statement(
     insert(U)
     .values({column.name: bindparam(column.name) for column in U.c if column.name != "password_hash"})
-    .on_conflict_do_nothing(index_elements=[U.c.tenant_id, U.c.email])
+    .on_conflict_do_nothing(index_elements=[U.c.tenant_id, U.c.email], index_where=text("status <> 'removed'"))
 )
 _ONE = statement(select(*_COLUMNS).where(_MINE, U.c.id == bindparam("id")))
 _STILL = statement(select(*_COLUMNS).where(_MINE, U.c.id == bindparam("id")).with_for_update(read=True))
@@ -32,7 +32,11 @@ _SOME = statement(
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
-_BY_EMAIL = statement(select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.email == bindparam("email")))
+_BY_EMAIL = statement(
+    select(*_COLUMNS, U.c.password_hash).where(
+        _MINE, U.c.email == bindparam("email"), U.c.status != bindparam("removed")
+    )
+)
 _BY_ID = statement(select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.id == bindparam("id")))
 _HELD = statement(
     select(*_COLUMNS, U.c.password_hash).where(_MINE, U.c.id == bindparam("id")).with_for_update(key_share=True)
@@ -60,6 +64,12 @@ _REMOVE = statement(
         status=bindparam("removed"), password_hash=None, invitation=None, invited_until=None, roles=bindparam("roles")
     )
     .where(_MINE, U.c.id == bindparam("id"), U.c.status != bindparam("removed"))
+)
+_WITHDRAW = statement(
+    update(U)
+    .values(status=bindparam("removed"), invitation=None, invited_until=None, roles=bindparam("roles"))
+    .where(_MINE, U.c.status == bindparam("invited"), U.c.invited_by == bindparam("maker"))
+    .returning(U.c.id, U.c.email)
 )
 _OTHERS = statement(select(U.c.id).where(_MINE, U.c.status == bindparam("active")).order_by(U.c.id).with_for_update())
 _KNOWN = statement(
@@ -118,10 +128,11 @@ class Invited:
     user: User
 
 
-async def insert_user(tx: Tx, user: User, *, invitation: bytes, until: datetime) -> bool:
-    """Add somebody invited; False when the address is taken."""
+async def insert_user(tx: Tx, user: User, *, invitation: bytes, until: datetime, maker: str) -> bool:
+    """Add somebody whom `maker` invites; False when the address is taken."""
     values = {column.name: getattr(user, column.name) for column in _COLUMNS} | {"roles": list(user.roles)}
-    done = await tx.execute(_ADD, tenant_id=tx.tenant_id, invitation=invitation, invited_until=until, **values)
+    given = {"invitation": invitation, "invited_until": until, "invited_by": maker}
+    done = await tx.execute(_ADD, tenant_id=tx.tenant_id, **given, **values)
     return bool(done)
 
 
@@ -142,7 +153,7 @@ async def users(tx: Tx, *, after: str, offset: int, limit: int) -> list[User]:
 async def known(tx: Tx, *, email: str | None = None, user_id: str | None = None) -> Known | None:
     """Somebody by the address or the id, with the hash."""
     row = (
-        await tx.fetchrow(_BY_EMAIL, tenant_id=tx.tenant_id, email=email)
+        await tx.fetchrow(_BY_EMAIL, tenant_id=tx.tenant_id, email=email, removed=UserStatus.REMOVED)
         if user_id is None
         else await tx.fetchrow(_BY_ID, tenant_id=tx.tenant_id, id=user_id)
     )
@@ -188,6 +199,13 @@ async def update_removed(tx: Tx, user_id: str) -> bool:
     """Remove somebody; False when that was done before."""
     removed = UserStatus.REMOVED
     return bool(await tx.execute(_REMOVE, tenant_id=tx.tenant_id, id=user_id, removed=removed, roles=[]))
+
+
+async def withdraw(tx: Tx, maker: str) -> list[tuple[str, str]]:
+    """Take back what this maker invited to and nobody has taken up; whom, and at which address."""
+    states = {"removed": UserStatus.REMOVED, "invited": UserStatus.INVITED}
+    rows = await tx.fetch(_WITHDRAW, tenant_id=tx.tenant_id, maker=maker, roles=[], **states)
+    return [(row["id"], row["email"]) for row in rows]
 
 
 async def others_active(tx: Tx, user_id: str) -> bool:

@@ -21,6 +21,7 @@ _FOUND = statement(
     .where(R.c.digest == bindparam("digest"))
 )
 _OF_USER = statement(delete(R).where(R.c.tenant_id == bindparam("tenant_id"), R.c.user_id == bindparam("user_id")))
+_BY = statement(delete(R).where(R.c.tenant_id == bindparam("tenant_id"), R.c.offered_by == bindparam("maker")))
 _TAKE = statement(delete(R).where(R.c.tenant_id == bindparam("tenant_id"), R.c.digest == bindparam("digest")))
 
 
@@ -36,10 +37,21 @@ class Reset:
     usable: bool
 
 
-async def insert_reset(tx: Tx, reset_id: str, *, user_id: str, digest: bytes, until: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Whom a reset is offered to, by which principal, and until when."""
+
+    user_id: str
+    maker: str
+    until: datetime
+
+
+async def insert_reset(tx: Tx, reset_id: str, digest: bytes, offer: Offer) -> None:
     """Keep a reset; earlier ones of the same member end."""
+    user_id, until = offer.user_id, offer.until
     await tx.execute(_OF_USER, tenant_id=tx.tenant_id, user_id=user_id)
-    await tx.execute(_ADD, tenant_id=tx.tenant_id, id=reset_id, user_id=user_id, digest=digest, until=until)
+    about = {"user_id": user_id, "until": until, "offered_by": offer.maker}
+    await tx.execute(_ADD, tenant_id=tx.tenant_id, id=reset_id, digest=digest, **about)
 
 
 async def reset(tx: Tx, digest: bytes) -> Reset | None:
@@ -54,3 +66,8 @@ async def reset(tx: Tx, digest: bytes) -> Reset | None:
 async def delete_reset(tx: Tx, digest: bytes) -> bool:
     """Use a reset up; False when it was."""
     return bool(await tx.execute(_TAKE, tenant_id=tx.tenant_id, digest=digest))
+
+
+async def withdraw(tx: Tx, maker: str) -> None:
+    """Resets that this principal offered serve nobody any more."""
+    await tx.execute(_BY, tenant_id=tx.tenant_id, maker=maker)

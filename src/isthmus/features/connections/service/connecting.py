@@ -24,6 +24,7 @@ from isthmus.features.connections.service import finishing, integrations, person
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connecting as store
+from isthmus.features.connections.store import flows
 from isthmus.features.connections.store import integrations as integration_store
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
@@ -308,6 +309,15 @@ async def check_usable(scope: Scope, found: ConnectSession) -> None:
     async with scope.tx() as tx:
         if await integration_store.one(tx, found.integration_id) is None:
             raise refused("revoked")
+
+
+async def withdraw(  # house: silent - the cause is an event itself
+    tx: SystemTx, tenant_id: str, kind: str, subject: str
+) -> None:
+    """Somebody left, or may do something else: what they began to connect ends, whoever has it in hand now."""
+    maker = Principal(kind, subject, _BUILT_IN, tenant_id).id
+    await store.withdraw(tx, tenant_id, maker)
+    await flows.withdraw(tx, tenant_id, maker)
 
 
 def refused(why: str) -> ConnectSessionInvalid:

@@ -63,6 +63,17 @@ _REVOKE_OF = statement(
     )
     .values(state=Stage.REVOKED.value)
 )
+#: Who connects in a session, as principals are named.
+_NAMED = func.concat_ws(":", *(s.c.principal[name].astext for name in ("kind", "issuer", "subject")))
+_WITHDRAW = statement(
+    update(s)
+    .where(
+        s.c.tenant_id == bindparam("tenant_id"),
+        or_(s.c.created_by == bindparam("maker"), bindparam("maker") == _NAMED),
+        s.c.state == func.any(bindparam("before", type_=ARRAY(Text))),
+    )
+    .values(state=Stage.REVOKED.value)
+)
 _SWEEP = statement(delete(s).where(s.c.expires_at < bindparam("before")))
 
 
@@ -139,3 +150,8 @@ async def revoke_of(system_tx: Tx, who: Principal) -> None:
 async def sweep(system_tx: Tx, before: datetime) -> int:
     """Forget sessions that ended long ago."""
     return await system_tx.execute(_SWEEP, before=before)
+
+
+async def withdraw(system_tx: Tx, tenant_id: str, maker: str) -> None:
+    """Revoke the sessions that somebody made, or that connect in their name, and that nobody has used up."""
+    await system_tx.execute(_WITHDRAW, tenant_id=tenant_id, maker=maker, before=[one.value for one in LIVE])

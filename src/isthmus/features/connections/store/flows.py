@@ -57,6 +57,7 @@ _REDEEM = statement(
 _FORGET_OF = statement(
     delete(f).where(f.c.tenant_id == bindparam("tenant_id"), f.c.principal_id == bindparam("principal_id"))
 )
+_WITHDRAW = statement(delete(f).where(f.c.tenant_id == bindparam("tenant_id"), f.c.principal_id == bindparam("maker")))
 _SWEEP = statement(delete(f).where(f.c.expires_at <= bindparam("now")))
 _ORIGINS = statement(select(origins.c.origin).where(origins.c.tenant_id == bindparam("tenant_id")))
 _ALLOW = statement(
@@ -160,3 +161,8 @@ async def update_origins(tx: Tx, wanted: Collection[str], now: datetime) -> None
 async def forget_of(system_tx: Tx, tenant_id: str, principal_id: str) -> None:
     """Nothing that somebody began can be finished any more."""
     await system_tx.execute(_FORGET_OF, tenant_id=tenant_id, principal_id=principal_id)
+
+
+async def withdraw(system_tx: Tx, tenant_id: str, maker: str) -> None:
+    """Forget the consents that somebody began."""
+    await system_tx.execute(_WITHDRAW, tenant_id=tenant_id, maker=maker)
