@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -138,6 +139,13 @@ class Reader(rotor.Rotor):
         return Record(row["id"], row["title"], body={name: row[name] for name in row if name not in {"id", "title"}})
 
 
+class _Row(msgspec.Struct):
+    id: str
+    title: str
+    entity: str = "products"
+    at: datetime | None = None
+
+
 class Finder(Reader):
     """The same, with a far side that can search."""
 
@@ -145,9 +153,11 @@ class Finder(Reader):
 
     async def search(self, session: Session, wanted: SearchFor) -> Sequence[FoundRecord]:
         """What is on the account's shelf."""
+        if session.account.id == "broken":
+            raise RuntimeError("a mistake of the connector's own")
         answer = await session.client.get("/search", query={"q": wanted.query, **wanted.filters})
-        rows = msgspec.json.decode(answer.content, type=list[dict[str, str]])
-        return [FoundRecord(row.get("entity", "products"), row["id"], row["title"]) for row in rows]
+        rows = msgspec.json.decode(answer.content, type=list[_Row])
+        return [FoundRecord(row.entity, row.id, row.title, updated_at=row.at) for row in rows]
 
 
 @asynccontextmanager

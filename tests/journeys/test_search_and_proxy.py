@@ -68,6 +68,18 @@ async def test_widgets_show_the_shop_live(running: Deployment) -> None:
             await asyncio.sleep(0.1)
 
 
+async def test_SC_04_a_widget_shows_nothing_personal_of_an_order_to_anybody(running: Deployment) -> None:
+    amy, _, integration = await _shop(running)
+    path = f"/api/tenant/integrations/{integration}/widgets/data?entity=orders&limit=3"
+    answer = await amy.call("GET", path)
+    assert answer.status == 200, answer.body
+    assert len(answer.body["data"]) == 3
+    personal = {"customer", "shippingAddress", "billingAddress", "buyerNote", "sellerNote"}
+    assert not [one for one in answer.body["data"] if one.keys() & personal]
+    for more in ("&fields=customer", '&filters={"buyerNote":{"contains":"a"}}'):
+        assert (await amy.call("GET", path + more)).body["error"]["code"] == "VALIDATION_ERROR"
+
+
 async def test_a_body_without_a_length_goes_through(running: Deployment) -> None:
     amy, connection, integration = await _shop(running)
     await amy.call("PATCH", f"/api/tenant/integrations/{integration}", {"proxyEnabled": True})

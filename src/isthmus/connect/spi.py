@@ -226,7 +226,10 @@ class SearchFor:
 
 @dataclass(frozen=True, slots=True)
 class FoundRecord:
-    """One record that the far side found; `entity` is a name of the manifest."""
+    """One record that the far side found; `entity` is a name of the manifest.
+
+    Without `updated_at` it is not shown where a range of dates was asked for.
+    """
 
     entity: str
     external_id: str

@@ -10,7 +10,7 @@ from tests.given import records as given
 from tests.given.passing import World
 
 from isthmus.engine.db import Database
-from isthmus.features import search
+from isthmus.features import connections, search
 from isthmus.features.search.service import indexing
 
 DEADLINE = timedelta(milliseconds=400)
@@ -77,6 +77,15 @@ async def test_a_slow_and_a_failing_one_cost_their_own_results_only_and_are_name
     assert missed[slow] == "TIMEOUT"
     assert missed.keys() == {slow, failing}
     assert found["took"] >= DEADLINE.total_seconds() * 1000 - 1
+
+
+async def test_a_connector_that_breaks_costs_its_own_results_only(world: World) -> None:
+    await world.connect("ten_a", "well", "finder")
+    world.far.shelf["well"] = [{"id": "1", "title": "Shirt"}]
+    broken, _ = await world.connect("ten_a", "broken", "finder")
+    found = await _search(world, "shirt")
+    assert [hit["source"] for hit in found["results"]] == ["live"]
+    assert [(one["integrationId"], one["code"]) for one in found["missed"]] == [(broken, "FAILED")]
 
 
 async def test_RL_08_so_many_far_sides_are_asked_at_a_time_and_the_others_come_after_them(database: Database) -> None:
@@ -176,14 +185,54 @@ async def test_filters_narrow_by_entity_type_date_provider_and_what_a_connector_
     world.far.shelf["two"] = [{"id": "1", "title": "Shirt"}]
     assert (await _search(world, "shirt", entities=["tickets"]))["total"] == 0
     assert (await _search(world, "shirt", filters={"entityTypes": ["product"]}))["total"] == 2
-    later = {"dateRange": {"start": "2999-01-01T00:00:00Z"}}
-    assert {hit["source"] for hit in (await _search(world, "shirt", filters=later))["results"]} == {"live"}
     by_provider = {"customFilters": {"provider": "keys"}}
     assert [hit["provider"] for hit in (await _search(world, "shirt", filters=by_provider))["results"]] == ["keys"]
     red = await _search(world, "shirt", filters={"customFilters": {"colour": "red"}})
     assert [hit["integrationId"] for hit in red["results"]] == [finder]
     assert [one["code"] for one in red["missed"]] == ["FILTER_UNKNOWN"]
     assert "colour=red" in world.far.seen[-1]["path"]
+
+
+async def test_what_a_far_side_finds_lies_in_the_date_range_or_is_not_shown(world: World) -> None:
+    _, connection = await world.connect("ten_a", "two", "finder")
+    await _synced(world, connection, "Shirt, synced")
+    days = {"1": "2026-01-01T00:00:00Z", "2": "2026-01-31T23:59:59Z", "3": "2026-02-01T00:00:00Z", "4": None}
+    world.far.shelf["two"] = [{"id": id_, "title": f"Shirt {id_}", "at": day} for id_, day in days.items()]
+    january = {"dateRange": {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"}}
+    assert {hit["externalId"] for hit in (await _search(world, "shirt", filters=january))["results"]} == {"1", "2"}
+    world.far.shelf["two"] = [{"id": "4", "title": "Shirt 4"}]
+    # what bears no date may lie anywhere; what was synced does
+    since = {"dateRange": {"start": "2000-01-01T00:00:00Z"}}
+    found = await _search(world, "shirt", filters=since)
+    assert [(hit["title"], hit["source"]) for hit in found["results"]] == [("Shirt, synced", "index")]
+    later = {"dateRange": {"start": "2999-01-01T00:00:00Z"}}
+    assert (await _search(world, "shirt", filters=later))["results"] == []
+
+
+async def test_what_a_far_side_does_not_search_itself_is_found_in_what_was_synced(world: World) -> None:
+    _, connection = await world.connect("ten_a", "two", "finder")
+    await _synced(world, connection, "Shirt")
+    world.far.shelf["two"] = [{"id": "1", "title": "Shirt torn", "entity": "tickets"}]
+    found = await _search(world, "shirt")
+    assert [(hit["entity"], hit["source"]) for hit in found["results"]] == [("products", "index"), ("tickets", "live")]
+    assert found["missed"] == []
+    # where it has found something, that counts
+    world.far.shelf["two"] = [{"id": "1", "title": "Shirt"}]
+    assert [hit["source"] for hit in (await _search(world, "shirt"))["results"]] == ["live"]
+
+
+async def test_SC_04_a_wall_and_an_end_count_for_later_pages_too(world: World) -> None:
+    walled, first = await world.connect("ten_a", "one")
+    ended, second = await world.connect("ten_a", "two")
+    for connection in (first, second):
+        await _synced(world, connection, *(f"Shirt {n} {connection}" for n in range(4)))
+    page = await _search(world, "shirt", limit=2)
+    side, body = world.side("ten_a"), {"limit": 2, "cursor": page["nextCursor"]}
+    assert {hit["integrationId"] for hit in (await _search(world, "shirt", **body))["results"]} == {walled, ended}
+    await side("PATCH", f"/api/tenant/integrations/{walled}", {"allowedShardTypes": ["ticket"]})
+    assert {hit["integrationId"] for hit in (await _search(world, "shirt", **body))["results"]} == {ended}
+    await connections.disconnect(world.scope("ten_a"), second)
+    assert (await _search(world, "shirt", **body))["total"] == 0
 
 
 async def test_a_persons_own_connection_is_searched_for_that_person_alone(world: World) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.given import orders as given_orders
 from tests.given import records
 
+from isthmus.features.orders.model import Personal
 from isthmus.features.widgets import model
 from isthmus.kit.errors import Invalid
 
@@ -105,3 +107,26 @@ def test_a_listing_is_shown_by_the_names_of_the_api() -> None:
     assert (shown["id"], shown["externalId"], shown["title"]) == ("a", "a", "Áo")
     assert shown["variants"][0]["price"]["currentPrice"] == "10.00"
     assert shown.keys() <= model.names_of("products", ())
+
+
+def test_SC_04_what_of_an_order_is_personal_is_neither_shown_nor_asked_for() -> None:
+    order = given_orders.order(
+        "7", buyer_note="ring twice", seller_note="a regular", billing_address=given_orders.address()
+    )
+    shown = model.shown(order)
+    assert (shown["id"], shown["currency"], shown["placedAt"]) == ("7", "VND", "2026-11-05T12:00:00Z")
+    told = json.dumps(shown)
+    for secret in ("Demo Nguyen", "0900000012", "1 Duong Demo", "ring twice", "a regular"):
+        assert secret not in told
+    personal = {"customer", "shippingAddress", "billingAddress", "buyerNote", "sellerNote"}
+    assert {name.title().replace("_", "").lower() for name in Personal.__struct_fields__} == {
+        name.lower() for name in personal
+    }
+    known = model.names_of("orders", ())
+    assert not known & personal
+    assert known >= shown.keys()
+    for name in sorted(personal):
+        with pytest.raises(Invalid):
+            model.read_fields([name], known)
+        with pytest.raises(Invalid):
+            model.read_filters(json.dumps({name: {"contains": "a"}}), known)

@@ -169,6 +169,14 @@ class Asked:
     until: datetime | None = None
     custom: Mapping[str, str] = field(default_factory=dict)
 
+    def covers(self, moment: datetime | None) -> bool:
+        """Whether a change at this moment is meant; one that nobody knows is not, where a range is given."""
+        if self.since is None and self.until is None:
+            return True
+        if moment is None:
+            return False
+        return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
+
     @property
     def phrase(self) -> str:
         """The folded query."""

@@ -150,7 +150,7 @@ async def search_all(scope: ScopeDep, cursors: CursorsDep, body: SearchIn) -> Re
     if body.cursor is None:
         results, place = await service.search(scope, asked, user_id=body.user_id), ("", body.offset)
     else:
-        results, place = await _again(scope, cursors, body.cursor, body.offset, binding)
+        results, place = await _again(scope, cursors, body.cursor, body.offset, binding, asked)
     fields = await _page(scope, cursors, results, place, binding, body.limit)
     shown: list[HitOut] = fields["results"]
     by_integration, by_entity = _grouped(shown)
@@ -205,7 +205,7 @@ async def search_one(
         results, place = await service.search_one(scope, id, asked, user_id=user_id), ("", offset)
     else:
         await connections.use(scope, id, user_id=user_id)
-        results, place = await _again(scope, cursors, cursor, offset, binding)
+        results, place = await _again(scope, cursors, cursor, offset, binding, asked)
     return document(ResultsOut(**await _page(scope, cursors, results, place, binding, limit)))
 
 
@@ -215,13 +215,13 @@ def _binding(scope: Scope, where: str, asked: Asked, limit: int) -> Sequence[str
 
 
 async def _again(
-    scope: Scope, cursors: Cursors, cursor: str, given: int, binding: Sequence[str]
+    scope: Scope, cursors: Cursors, cursor: str, given: int, binding: Sequence[str], asked: Asked
 ) -> tuple[Results, tuple[str, int]]:
     if given:
         raise Invalid.field("offset", "Give either a cursor or an offset.")
     began = scope.clock.monotonic()
     id_, _, offset = cursors.open(cursor, binding).partition("+")
-    hits = await paging.kept(scope, id_)
+    hits = await service.still(scope, asked, await paging.kept(scope, id_))
     return Results(hits, (), round((scope.clock.monotonic() - began) * 1000)), (id_, int(offset))
 
 

@@ -68,12 +68,14 @@ def activity(event: Json) -> Activity:
 
 
 def shown(record: object) -> dict[str, Any]:
-    """A canonical record as JSON, under the names that the API has."""
+    """A canonical record as JSON, under the names that the API has; of an order nothing personal (SC-04)."""
     if isinstance(record, Record):
         about = {"id": record.external_id, "title": record.title, "url": record.url, "updatedAt": record.updated_at}
         builtins: dict[str, Any] = msgspec.to_builtins({**about, **record.body})
         return builtins
-    made: dict[str, Any] = {_camel(name): _nested(value) for name, value in msgspec.to_builtins(record).items()}
+    told: dict[str, Any] = msgspec.to_builtins(record)
+    hidden = _PERSONAL if isinstance(record, Order) else frozenset()
+    made: dict[str, Any] = {_camel(name): _nested(value) for name, value in told.items() if name not in hidden}
     return {"id": made.get("externalId"), **made}
 
 
@@ -91,13 +93,16 @@ def _camel(name: str) -> str:
 
 
 _SHAPES: Mapping[str, type[msgspec.Struct]] = {"products": Listing, "orders": Order}
+#: What of an order names or describes a person. Lists of orders show it to nobody, and neither do widgets.
+_PERSONAL = frozenset(("customer", "shipping_address", "billing_address", "buyer_note", "seller_note"))
 
 
 def names_of(entity: str, described: Sequence[str]) -> frozenset[str]:
     """The fields that records of an entity have; none where only the records themselves tell."""
     shape = _SHAPES.get(entity)
     if shape is not None:
-        return frozenset({"id", *(_camel(one) for one in shape.__struct_fields__)})
+        hidden = _PERSONAL if shape is Order else frozenset()
+        return frozenset({"id", *(_camel(one) for one in shape.__struct_fields__ if one not in hidden)})
     return frozenset({"id", "title", "url", "updatedAt", *described}) if described else frozenset()
 
 

@@ -59,10 +59,23 @@ async def ask_all(
     }
     try:
         await asyncio.wait(tasks.values(), timeout=seconds)
-        return {id_: task.result() if task.done() else _LATE for id_, task in tasks.items()}
+        return {id_: _outcome(task) for id_, task in tasks.items()}
     finally:
         for task in tasks.values():
             task.cancel()
+
+
+def _outcome(task: asyncio.Task[Outcome]) -> Outcome:
+    """What a question came to; a connector that breaks costs its own results only, and is told to the operator."""
+    if not task.done():
+        return _LATE
+    if task.cancelled():
+        return _AWAY
+    failure = task.exception()
+    if failure is None:
+        return task.result()
+    _LOG.error("a connector broke over a live search", exc_info=failure)
+    return _AWAY
 
 
 async def _ask_in_turn(

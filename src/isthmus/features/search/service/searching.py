@@ -1,7 +1,8 @@
 """One search over everything that its caller may use: far sides at once with the index, ranked together.
 
 The index is asked about every connection in one statement while the far sides are: where one of them fails, what was
-synced of it stands in, marked as such (security.md PR-21).
+synced of it stands in, marked as such (security.md PR-21); where one answers, of those entities alone of which it found
+nothing, because it may not search them.
 """
 
 import asyncio
@@ -89,6 +90,16 @@ async def search_one(scope: Scope, integration_id: str, asked: Asked, *, user_id
     return await _search(scope, asked, chosen, alone, started)
 
 
+async def still(scope: Scope, asked: Asked, hits: Sequence[Hit]) -> list[Hit]:
+    """Those of kept results that this caller may see now: a wall, or an end, counts for later pages too (SC-04)."""
+    passing: set[tuple[str, str]] = set()
+    for reach in await connections.reach(scope):
+        place = await _place(scope, reach, asked) if reach.search_enabled else None
+        if place is not None:
+            passing |= {(reach.integration_id, entity) for entity in place.entities}
+    return [hit for hit in hits if (hit.integration_id, hit.entity) in passing]
+
+
 def _check(asked: Asked) -> None:
     if not asked.words:
         raise NothingAsked
@@ -109,20 +120,25 @@ async def _search(
         live.ask_all(scope, plan.live, left), _from_index(scope, asked, list(plan.indexed.values()), left)
     )
     hits: list[Hit] = []
+    #: Of which connection's entities the far side itself has found something.
+    shown: set[tuple[str, str]] = set()
     told = [*missed, *(_missed(one, _FILTER) for one in plan.left_out)]
     for id_, outcome in outcomes.items():
         place = plan.places[id_]
         if isinstance(outcome, Failed):
             told.append(_missed(place.reach, outcome))
         else:
-            hits += [_live_hit(place, one, asked) for one in outcome if _may_pass(place, one)]
-    answered = {id_ for id_, outcome in outcomes.items() if not isinstance(outcome, Failed)}
+            passing = [one for one in outcome if _may_pass(place, one) and asked.covers(one.updated_at)]
+            hits += [_live_hit(place, one, asked) for one in passing]
+            shown |= {(id_, one.entity) for one in passing}
     if isinstance(rows, Failed):
         silent = plan.indexed.keys() - plan.live.keys()
         told += [_missed(plan.places[id_].reach, rows) for id_ in sorted(silent)]
     else:
-        stale = plan.live.keys()
-        hits += [_index_hit(plan.places, row, stale) for row in rows if row["connection_id"] not in answered]
+        stale = {id_ for id_, outcome in outcomes.items() if isinstance(outcome, Failed)}
+        hits += [
+            _index_hit(plan.places, row, stale) for row in rows if (row["connection_id"], row["entity"]) not in shown
+        ]
     return Results(model.ranked(hits), told, round((scope.clock.monotonic() - started) * 1000))
 
 
