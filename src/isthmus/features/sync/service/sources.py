@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import isthmus
 from isthmus.client import listener
 from isthmus.connect.faults import in_form
 from isthmus.connect.spi import Connector, RawRecord, ReadsOne, RecordPage, Session, Window
@@ -15,6 +14,7 @@ from isthmus.features.sync.errors import NotReadable
 from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.entities import Entity
 from isthmus.features.sync.service.tally import Tally
+from isthmus.kit.version import VERSION
 from isthmus.scope import Scope, Tx
 
 
@@ -104,8 +104,7 @@ async def _shop(scope: Scope, connection_id: str, entity: str) -> Shop:
     described = found.manifest.entity(entity)
     if found.connector is None or described is None:
         raise NotReadable
-    if connection.owner_id is not None:
-        raise NotReadable("A person's own records are not kept for the tenant; ask for them live.")
+    _refuse_own(connection)
     if not connection.enabled:
         raise connections.IntegrationDisabled
     await catalog.admit_further(scope, connection.provider)
@@ -123,7 +122,7 @@ async def _open(scope: Scope, connection_id: str, entity: str, tally: Tally) -> 
         raise NotReadable
     shard_type = described.shard_type
     connections.check_type(connection.allowed_types, shard_type)
-    reading = records.revision(connection.provider, found.manifest.api_version, isthmus.__version__)
+    reading = records.revision(connection.provider, found.manifest.api_version, VERSION)
     async with connections.session(scope, connection_id) as session:
         before = listener.set(tally)
         try:
@@ -133,9 +132,15 @@ async def _open(scope: Scope, connection_id: str, entity: str, tally: Tally) -> 
             listener.reset(before)
 
 
+def _refuse_own(connection: connections.Connection) -> None:
+    if connection.owner_id is not None:
+        raise NotReadable("A person's own records are not kept for the tenant; ask for them live.")
+
+
 async def _offered(scope: Scope, connection_id: str) -> Sequence[str]:
-    """The entities of its provider that runs can read. Raises ConnectionNotFound."""
+    """The entities of its provider that runs can read. Raises ConnectionNotFound, NotReadable for one person's own."""
     connection = await connections.connection(scope, connection_id)
+    _refuse_own(connection)
     found = await catalog.found(scope, connection.provider)
     return entities.offered(found.connector, (one.name for one in found.manifest.entities))
 
