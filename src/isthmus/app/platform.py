@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 from isthmus.app import weakening
@@ -29,6 +30,7 @@ from isthmus.settings import Core, KeySettings, Settings
 _LOG = logging.getLogger("isthmus.app")
 #: From so many connections on, half of them is the most that one tenant has at a time (RL-12).
 _SHARED_FROM = 6
+_HEED = timedelta(milliseconds=250)
 
 
 class HomeUnusable(Problem):
@@ -116,13 +118,13 @@ async def open_platform(
     on_open: OnOpen | None = None,
     clock: Clock = SYSTEM,
     prove: bool = True,
-    nice: int = 0,
+    bulk: bool = False,
 ) -> AsyncIterator[Platform]:
     """Start or reach the database, prove the keys, and put the parts together.
 
     upgrade: run the migrations first. public_url: where browsers reach this process, once its socket is bound. on_open:
-    entered with every transaction; tests forbid outbound calls there. prove: refuse a wrong master key. nice: by how
-    much sessions in the embedded database step back for those of others.
+    entered with every transaction; tests forbid outbound calls there. prove: refuse a wrong master key. bulk: this
+    process does nothing but bulk work, and steps back for others wherever it can.
     Raises Problems that name what is missing; nothing stays behind then.
     """
     async with AsyncExitStack() as stack:
@@ -134,7 +136,7 @@ async def open_platform(
         await (migrate(places.owner) if upgrade else require(places.service))
         database = await _pool(settings.core, places, on_open)
         if places.embedded:
-            _have_some_step_back(database, settings.core, nice)
+            _have_some_step_back(database, settings.core, bulk=bulk)
         stack.push_async_callback(database.close)
         weak = weakening.weaknesses(settings)
         settings, known = await weakening.held(settings, weak, database, clock)
@@ -147,7 +149,7 @@ async def open_platform(
         engine = Engine(
             database,
             bus,
-            PgQueue(database, direct_url=places.direct, pace=Pace(log_kept=settings.core.keep_queue_log)),
+            PgQueue(database, direct_url=places.direct, pace=_pace(settings.core, bulk=bulk)),
             made,
         )
         stack.push_async_callback(engine.part(connections.Clients).aclose)
@@ -175,12 +177,17 @@ async def _pool(core: Core, places: Addresses, on_open: OnOpen | None) -> Databa
     )
 
 
-def _have_some_step_back(database: Database, core: Core, nice: int) -> None:
-    """In a process that steps back, all its sessions; in others those of heavy requests, as far as bulk work does."""
-    if nice:
-        database.step_back(nice)
+def _have_some_step_back(database: Database, core: Core, *, bulk: bool) -> None:
+    """In a process for bulk work all sessions; in others those of heavy requests, by as much."""
+    if bulk:
+        database.step_back(core.bulk_nice)
     elif core.bulk_nice:
         database.have_lower(max(1, core.database_connections // 2), core.bulk_nice)
+
+
+def _pace(core: Core, *, bulk: bool) -> Pace:
+    """What is short is told of many times a second; bulk work need not look for its own each time."""
+    return Pace(log_kept=core.keep_queue_log, heed=_HEED if bulk else timedelta(0))
 
 
 def _platform(settings: Settings, engine: Engine, held: MasterKeys, clock: Clock, *, embedded: bool) -> Platform:

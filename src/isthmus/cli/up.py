@@ -70,13 +70,14 @@ def migrate() -> None:
 
 async def _processes(overrides: Mapping[str, object], plan: _Plan) -> None:
     loaded = settings(overrides)
-    nice = loaded.core.bulk_nice if plan.work is Share.BULK else 0
-    step_back(os.getpid(), nice)
+    bulk = plan.work is Share.BULK
+    if bulk:
+        step_back(os.getpid(), loaded.core.bulk_nice)
     bound = bind(loaded.core.host, loaded.core.port) if plan.api else None
     address = address_of(bound) if bound else None
     if plan.beside:
         end_with_parent()
-    opening = open_platform(loaded, upgrade=plan.upgrade, public_url=address, nice=nice)
+    opening = open_platform(loaded, upgrade=plan.upgrade, public_url=address, bulk=bulk)
     with stopping() as stop:
         async with opening as platform, asyncio.TaskGroup() as group:
             share, beside = plan.work, None

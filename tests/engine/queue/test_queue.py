@@ -74,6 +74,25 @@ async def test_a_wake_up_comes_only_with_its_commit_and_tells_tenant_and_key(dat
         assert await queue.stats(tx) == []
 
 
+async def test_a_worker_that_heeds_late_is_still_told_long_before_it_would_look_by_itself(database: Database) -> None:
+    queue = PgQueue(database, pace=replace(QUICK, poll=timedelta(hours=1), heed=timedelta(milliseconds=20)))
+    got: list[str] = []
+    done = asyncio.Event()
+
+    @queue.handler("visit")
+    async def visit(wake: Wake) -> None:
+        got.append(wake.key)
+        if len(got) == 3:
+            done.set()
+
+    async with working(queue):
+        for key in ("obj_1", "obj_2", "obj_3"):
+            async with database.tenant("ten_q") as tx:
+                await queue.enqueue(tx, "visit", key, tenant_id="ten_q")
+        await until(done)
+    assert sorted(got) == ["obj_1", "obj_2", "obj_3"]
+
+
 async def test_a_tenant_cannot_look_into_the_queue_or_change_it(database: Database) -> None:
     for statement in (
         "select * from queue.pgqueuer",

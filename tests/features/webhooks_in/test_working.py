@@ -527,7 +527,7 @@ async def test_RL_08_a_replay_hands_out_a_second_s_worth_in_pieces_and_none_more
 
     clock, ids = _Paused(world.system.now, stop), list[str]()
     parts = {kind: one for kind, one in world.system.engine.parts.items() if kind is not Settings}
-    narrow = given.world(database, clock, parts, replays_per_second=20).scope("ten_one")
+    narrow = given.world(database, clock, parts, replays_per_second=10).scope("ten_one")
     await pushed(world, *(news(111, code=3, number=n) for n in range(12)))
     await world.work("ten_one")
     for handed_out, pauses in ((4, 2), (8, 4)):
@@ -535,7 +535,7 @@ async def test_RL_08_a_replay_hands_out_a_second_s_worth_in_pieces_and_none_more
         ids.append(str((await replaying.begin(narrow, every(world)))["id"]))
         await replaying.carry_on(narrow, ids[-1])
         assert (await replaying.replay(narrow, ids[-1]))["done"] == handed_out
-        assert clock.slept == [0.1] * pauses
+        assert clock.slept == [0.2] * pauses
 
 
 async def test_what_had_nowhere_to_go_is_counted_and_routed_anew_in_one_call_once_its_account_is_connected(

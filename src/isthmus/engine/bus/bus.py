@@ -263,6 +263,7 @@ class Bus:
 
     async def _listen(self, stop: asyncio.Event) -> None:
         connection = await db.connect(self._url)
+        self._database.align(connection)
         gone = asyncio.Event()
         connection.add_termination_listener(lambda _: gone.set())
         try:

@@ -275,6 +275,7 @@ class Database:
         self.pool = pool
         #: Connections of their own for what is heavy; None where it has the same as all else.
         self.lower: Pool | None = None
+        self._nice = 0
         self.acquire_timeout = acquire_timeout
         self.on_open = on_open
         #: Whether a transaction that only read may be gone on in.
@@ -358,7 +359,12 @@ class Database:
 
     def step_back(self, nice: int) -> None:
         """Have the server's processes behind this pool give way to those of others; only on the server's machine."""
-        self.pool.each(partial(connections.step_back, nice=nice))
+        self._nice = nice
+        self.pool.each(self.align)
+
+    def align(self, connection: asyncpg.Connection) -> None:
+        """Have a session beside the pool give way as those of the pool do."""
+        connections.step_back(connection, self._nice)
 
     def have_lower(self, size: int, nice: int) -> None:
         """Have connections beside the others, at most so many, for what is opened in a `lower_lane`.

@@ -16,7 +16,7 @@ import msgspec
 
 from isthmus.engine import db
 from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
-from isthmus.engine.queue import fair
+from isthmus.engine.queue import fair, hearing
 from isthmus.engine.queue.port import Depth, Handler, Parked, Postponed, Wake
 from isthmus.kit.clock import SYSTEM, Clock
 
@@ -103,6 +103,8 @@ class Pace:
     concurrency: int = 40
     bulk: int = 28
     poll: timedelta = timedelta(seconds=1)
+    #: How long after it has heard of new work, of whatever kind, a worker looks for its own.
+    heed: timedelta = _NOW
     heartbeat: timedelta = timedelta(seconds=15)
     first_retry: timedelta = timedelta(seconds=1)
     longest_retry: timedelta = timedelta(minutes=5)
@@ -216,6 +218,7 @@ class PgQueue:
 
     async def _work(self, stop: asyncio.Event) -> None:
         connection = await db.connect(self._url, role=SYSTEM_ROLE, json=False)
+        self._database.align(connection)
         gone = asyncio.Event()
         connection.add_termination_listener(lambda _: gone.set())
         manager = self._manager(connection)
@@ -243,14 +246,13 @@ class PgQueue:
 
     def _manager(self, connection: asyncpg.Connection) -> "QueueManager":
         # The library takes a fifth of a second to import, and only a process that works needs it.
-        from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver  # noqa: PLC0415 - see above
         from pgqueuer.adapters.persistence import qb, queries  # noqa: PLC0415 - see above
         from pgqueuer.core.qm import QueueManager  # noqa: PLC0415 - see above
 
         names = queue_objects.settings()
         manager = QueueManager(
             queries.Queries(
-                AsyncpgDriver(connection),
+                hearing.driver(connection, self._pace.heed.total_seconds()),
                 qbe=qb.QueryBuilderEnvironment(settings=names),
                 qbq=fair.builder(names, self._turn),
                 qbs=qb.QuerySchedulerBuilder(settings=names),

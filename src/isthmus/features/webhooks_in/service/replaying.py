@@ -24,7 +24,7 @@ from isthmus.scope import Scope, System
 REPLAY = "webhooks_in.replay"
 _PAUSE = timedelta(seconds=1)
 #: In how many parts a second's worth is handed out.
-_PIECES = 10
+_PIECES = 5
 _MOST = 100
 #: Behind all live traffic.
 _LANE = -1
