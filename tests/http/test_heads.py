@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from isthmus.http import heads
 
+ASKED = b"GET /api/things/a.b?limit=5&a=%20b HTTP/1.1\r\nHost: localhost\r\nX-Id: 7: 8\r\n\r\n"
 PLAIN = b"POST /hooks/abc?a=1 HTTP/1.1\r\nHost: localhost\r\nX-Id: 7: 8\r\nContent-Length: 2\r\n\r\nhi"
 
 
@@ -143,3 +144,70 @@ def test_HE_01_what_is_read_in_one_look_the_parser_reads_alike(pieces: list[byte
     assert (parsed.url.decode(), parsed.body) == (found[0], found[2])
     assert {name.decode(): value.decode() for name, value in parsed.headers} == found[1]
     assert len(parsed.headers) == len(found[1])
+
+
+def asked(data: bytes) -> heads.Asked | None:
+    return heads.asked(data, 16_384, 64)
+
+
+def test_a_plain_question_is_read_whole() -> None:
+    found = asked(ASKED)
+    assert found == heads.Asked(
+        "GET", b"/api/things/a.b", b"limit=5&a=%20b", [(b"host", b"localhost"), (b"x-id", b"7: 8")]
+    )
+    assert (found.version, found.keep_alive, found.expecting) == ("1.1", True, False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"GET", b"HEAD"),
+        (b"GET", b"get"),
+        (b"GET", b"POST"),
+        (b"GET /", b"GET  /"),
+        (b"GET /", b"GET http://localhost/"),
+        (b"/api/things", b"/api/th%69ngs"),
+        (b"/api/things", b"/api/th\\ings"),
+        (b"/api/things", b"/api;v=1/things"),
+        (b"?limit", b"#?limit"),
+        (b"limit=5", b"limit=5#part"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"Host: localhost\r\n", b""),
+        (b"Host: localhost", b"Host: localhost\r\nHost: localhost"),
+        (b"X-Id: 7: 8", b"Content-Length: 0"),
+        (b"X-Id: 7: 8", b"Content-Length: 2"),
+        (b"X-Id: 7: 8", b"Transfer-Encoding: chunked"),
+        (b"X-Id: 7: 8", b"Connection: close"),
+        (b"X-Id: 7: 8", b"Connection: Upgrade"),
+        (b"X-Id: 7: 8", b"Upgrade: h2c"),
+        (b"X-Id: 7: 8", b"Expect: 100-continue"),
+        (b"X-Id", b"X Id"),
+        (b"\r\n\r\n", b"\r\n\r\nhi"),
+        (b"\r\n\r\n", b"\r\n"),
+    ],
+)
+def test_HE_01_a_question_that_is_not_of_the_one_plain_form_is_left_to_the_parser(old: bytes, new: bytes) -> None:
+    assert old in ASKED
+    assert asked(ASKED.replace(old, new, 1)) is None
+
+
+_MORE = st.sampled_from(
+    [b"?", b"/", b"//", b"%", b"%2f", b"#", b"&", b"=", b"@", b":", b"..", b";", b"^", b"GET / HTTP/1.1"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PIECES | _MORE, max_size=6), st.integers(0, len(ASKED)), st.integers(0, 12))
+def test_HE_01_what_is_asked_in_one_look_the_parser_reads_alike(pieces: list[bytes], at: int, cut: int) -> None:
+    data = ASKED[:at] + b"".join(pieces) + ASKED[at + cut :]
+    found = asked(data)
+    if found is None:
+        return
+    parsed = Parsed(data)
+    assert (parsed.ended, parsed.body) == (1, b"")
+    assert parsed.parser.get_method().decode() == found.method
+    assert parsed.parser.get_http_version() == found.version
+    assert parsed.parser.should_keep_alive()
+    address = httptools.parse_url(parsed.url)
+    assert (address.path, address.query or b"") == (found.path, found.query)
+    assert parsed.headers == found.headers

@@ -12,8 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from isthmus.http import redact
 from isthmus.http.addresses import Callers, Hosts, is_plain, limit_key
-from isthmus.http.answers import enveloped
-from isthmus.http.asgi import KEY, LINK, REQUEST_ID, AsgiScope, Receive, Send
+from isthmus.http.answers import Document, enveloped
+from isthmus.http.asgi import KEY, LINK, REQUEST_ID, AsgiScope, Header, Receive, Send
 from isthmus.http.auth import Doorkeeper
 from isthmus.http.bodies import (
     CappedBody,
@@ -81,6 +81,10 @@ class Link(Protocol):
 
     def abort(self) -> None:
         """Break the connection off."""
+        ...
+
+    def answer(self, status: int, headers: list[Header], body: bytes) -> bool:
+        """Send a whole answer at once; False when it has to go by messages."""
         ...
 
 
@@ -168,7 +172,7 @@ class Edge:
             if response is not None:
                 if declaration.envelope:
                     response = enveloped(response, exchange.request_id, self._clock.now())
-                await response(scope, body, send)
+                await _leave(response, exchange, scope, body, send)
 
     async def _work(
         self, route: DeclaredRoute, scope: AsgiScope, body: CappedBody, send: Send, query: Mapping[str, list[str]]
@@ -336,6 +340,17 @@ async def _break_off(scope: AsgiScope, failure: Exception) -> None:
     if link is None:
         raise failure
     link.abort()
+
+
+async def _leave(response: Response, exchange: Exchange, scope: AsgiScope, receive: Receive, send: Send) -> None:
+    """Send the answer: at once where it is whole and its connection can, else by the framework's messages."""
+    link: Link | None = scope.get(LINK)
+    if link is not None and isinstance(response, Document):
+        headers = exchange.completed(response.raw_headers)
+        if link.answer(response.status_code, headers, bytes(response.body)):
+            exchange.status = response.status_code
+            return
+    await response(scope, receive, send)
 
 
 async def _empty(send: Send, status: int) -> None:

@@ -75,12 +75,13 @@ class Exchange:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
-                message["headers"] = self._completed(list(message.get("headers", ())))
+                message["headers"] = self.completed(list(message.get("headers", ())))
             await send(message)
 
         return send_with_headers
 
-    def _completed(self, headers: list[Header]) -> list[Header]:
+    def completed(self, headers: list[Header]) -> list[Header]:
+        """The headers of the answer, with those that the edge adds."""
         headers = guarded([*headers, (b"x-request-id", self.request_id.encode())])
         if self.standing is not None:
             headers += self.standing.headers()

@@ -1,16 +1,19 @@
-"""Reads a plain POST request that has come at once, in one look instead of a parser's dozen calls.
+"""Reads a plain request that has come at once, in one look instead of a parser's dozen calls.
 
 It knows less than the parser below, on purpose: what is not exactly of the one form that nearly every sender writes
-(no space, no control character, no line out of place, each field once, a length that is that of the bytes that came)
-is nothing here, and the parser judges it. So both never read the same bytes differently (security.md HE-01).
+(no space, no control character, no line out of place, each field once, a length that is that of the bytes that came;
+for a GET none, and no bytes) is nothing here, and the parser judges it. So both never read the same bytes differently
+(security.md HE-01).
 """
 
 import re
+from typing import NamedTuple
 
 #: Characters of a head, its line breaks among them.
 _PLAIN = bytes([0x0A, 0x0D, *range(0x20, 0x7F)])
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _BEGINS, _ENDS = "POST /", " HTTP/1.1"
+_ASKS = re.compile(r"GET (/[A-Za-z0-9._~/-]*)(?:\?([A-Za-z0-9._~%=&+:,@!$'()*;/?-]*))? HTTP/1\.1")
 _LONGEST_LENGTH = 9
 _MOST_NAMES = 1_024
 _KEPT_OPEN = "keep-alive"
@@ -21,11 +24,55 @@ _LEFT = frozenset({"transfer-encoding", "upgrade", "expect"})
 _names: dict[str, str] = {}
 
 
+class Asked(NamedTuple):
+    """The head of a request, as an application needs it."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    version: str = "1.1"
+    keep_alive: bool = True
+    #: Whether the caller waits for a word before it sends its body.
+    expecting: bool = False
+
+
 def whole(data: bytes, most_bytes: int, most_fields: int) -> tuple[str, dict[str, str], bytes] | None:
-    """The target, the fields by their names in small letters, and the body; None for what the parser has to read.
+    """The target, the fields by their names in small letters, and the body of a POST; None for what the parser has
+    to read.
 
     data: all that has come since the end of the request before.
     """
+    found = _parted(data, most_bytes, most_fields)
+    if found is None:
+        return None
+    line, headers, body = found
+    length = headers.get("content-length", "")
+    if not length.isdecimal() or len(length) > _LONGEST_LENGTH or int(length) != len(body):
+        return None
+    if not line.startswith(_BEGINS) or not line.endswith(_ENDS):
+        return None
+    target = line[5 : -len(_ENDS)]
+    return None if " " in target else (target, headers, body)
+
+
+def asked(data: bytes, most_bytes: int, most_fields: int) -> Asked | None:
+    """A GET of a plain address, without a body; None for what the parser has to read."""
+    found = _parted(data, most_bytes, most_fields)
+    if found is None:
+        return None
+    line, headers, body = found
+    target = _ASKS.fullmatch(line)
+    if target is None or body or "content-length" in headers or "host" not in headers:
+        return None
+    path, query = target.groups("")
+    return Asked(
+        "GET", path.encode(), query.encode(), [(name.encode(), text.encode()) for name, text in headers.items()]
+    )
+
+
+def _parted(data: bytes, most_bytes: int, most_fields: int) -> tuple[str, dict[str, str], bytes] | None:
+    """The first line, the fields, and what follows the head; None where anything is unusual."""
     end = data.find(b"\r\n\r\n", 0, most_bytes)
     head = data[:end]
     if end < 0 or head.translate(None, _PLAIN) or b":  " in head or data.find(b" \r\n", 0, end + 2) >= 0:
@@ -35,15 +82,9 @@ def whole(data: bytes, most_bytes: int, most_fields: int) -> tuple[str, dict[str
     broken = head.count(b"\r") != len(lines) or head.count(b"\n") != len(lines)
     if broken or len(headers) != len(lines) or len(lines) > most_fields:
         return None
-    length = headers.get("content-length", "")
-    if not length.isdecimal() or len(length) > _LONGEST_LENGTH or int(length) != len(data) - end - 4:
+    if not _LEFT.isdisjoint(headers) or headers.get("connection", _KEPT_OPEN).lower() != _KEPT_OPEN:
         return None
-    if not line.startswith(_BEGINS) or not line.endswith(_ENDS):
-        return None
-    target = line[5 : -len(_ENDS)]
-    if " " in target or not _LEFT.isdisjoint(headers) or headers.get("connection", _KEPT_OPEN).lower() != _KEPT_OPEN:
-        return None
-    return target, headers, data[end + 4 :]
+    return line, headers, data[end + 4 :]
 
 
 def _fields(lines: list[str]) -> dict[str, str]:

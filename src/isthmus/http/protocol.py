@@ -8,14 +8,16 @@ import asyncio
 import socket
 import struct
 from collections import Counter
-from typing import Any, cast
+from typing import Any
 
+import httptools
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from isthmus.http import heads
 from isthmus.http.addresses import Callers
-from isthmus.http.asgi import LINK
+from isthmus.http.cycle import Cycle
 from isthmus.http.direct import Direct, Passage
 from isthmus.http.errors import render
 from isthmus.http.gathering import Gathering
@@ -178,9 +180,20 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(HeadTooLarge())
 
     def _took(self, data: bytes) -> bool:
-        """Whether these bytes are one whole request on the short way."""
-        direct = self._guard.direct
-        if direct is None or self.flow.write_paused:
+        """Whether these bytes are one whole request that needs no parser: one on the short way, or a plain GET."""
+        direct, settings = self._guard.direct, self._guard.settings
+        if self.flow.write_paused:
+            return False
+        if data.startswith(b"GET "):
+            asked = heads.asked(data, settings.head_bytes, settings.head_fields)
+            if asked is None:
+                return False
+            self._idle_since = self._head_since = 0.0
+            self._begin(asked)
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+            return True
+        if direct is None:
             return False
         passage = direct.read(self, self.peer, data)
         if passage is None:
@@ -239,12 +252,22 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _go_the_long_way(self) -> None:
         """Hand the request, whose head is known, to the application."""
-        url, headers, expecting = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expecting
-        self.headers.extend(headers)
-        cast("dict[str, Any]", self.scope)[LINK] = self
-        super().on_headers_complete()
+        version, parsed = self.parser.get_http_version(), httptools.parse_url(self.url)
+        keep_alive = version != "1.0" and self.parser.should_keep_alive()
+        method, query = self.parser.get_method().decode("ascii"), parsed.query or b""
+        headers, expecting = self.headers, self.expect_100_continue
+        self._begin(heads.Asked(method, parsed.path, query, headers, version, keep_alive, expecting))
+
+    def _begin(self, asked: heads.Asked) -> None:
+        """Have the application answer, behind what is still to be answered on this connection."""
+        # the first request has no cycle before it
+        at_once = getattr(self.cycle, "response_complete", True)
+        self.cycle = Cycle(self, self._gathering, asked)
+        if at_once:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _turn(self, passage: Passage) -> None:
         """Take the long way after all, with what has come of the body."""
@@ -284,7 +307,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self.on_response_complete()
         else:
-            # in place of a timer for each answer: the sweep closes what has been idle for too long
             self.server_state.total_requests += 1
             self._idle_since = self._guard.clock.monotonic()
             self._rests = keep and not self._in_body and not self._head_since
@@ -304,7 +326,18 @@ class GuardedProtocol(HttpToolsProtocol):
         super().shutdown()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            # in place of a timer for each answer: the sweep closes what has been idle for too long
+            self._idle_since = self._guard.clock.monotonic()
+            under_way = self._in_body or self._head_since or self.parser.should_upgrade()
+            self._rests = self.cycle.keep_alive and not under_way
         if self._in_body and not self._drain_since:
             # the caller may still be sending what nobody will read: give it a moment to see the answer
             self._drain_since = self._guard.clock.monotonic()
