@@ -88,6 +88,16 @@ async def test_a_provider_is_made_changed_and_carried_as_the_guide_says(
     await execute(ROOT / "docs/guides/add-a-provider.md")
 
 
+async def test_the_guide_of_people_and_keys_runs_as_it_is_printed(
+    running: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amy = await running.merchant("Amy invites Bob")
+    monkeypatch.setenv("API", running.address)
+    monkeypatch.setenv("TOKEN", amy.token)
+    await execute(ROOT / "docs/guides/people-and-keys.md")
+    assert "Stock server" in capsys.readouterr().out
+
+
 async def test_the_guide_of_search_runs_as_it_is_printed(
     running: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,7 +83,10 @@ class SessionOut(Answer, frozen=True, kw_only=True):
 
 
 class PrincipalOut(Answer, frozen=True, kw_only=True):
-    """Who the credentials of this request stand for; `provedAt` is when the person behind a session last proved it."""
+    """Who the credentials of this request stand for; `provedAt` is when the person behind a session last proved it.
+
+    `permissions` are those of an API key; what people may do follows from their `roles`.
+    """
 
     id: str
     kind: str
