@@ -46,6 +46,7 @@ from isthmus.connect.spi import (
 )
 from isthmus.features.catalog.model import definitions, document
 from isthmus.kit.clock import SYSTEM
+from isthmus.kit.errors import Invalid
 from isthmus.kit.secret import Secret
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,6 +136,21 @@ async def test_each_way_of_signing_in_is_proven_by_the_verification_call(
     wrong = dict.fromkeys(credentials, "wrong")
     with pytest.raises(PlatformError):
         await Declared(made).test(session(made, **wrong))
+
+
+async def test_a_graphql_query_proves_credentials_and_its_errors_are_a_no(far: Crm) -> None:
+    verify = {"path": "/graphql", "graphql": "{ viewer { id } }", "account": "data.viewer.id"}
+    attach = [{"place": "header", "name": "Authorization", "value": "Bearer {api_key}"}]
+    service = {"attach": attach, "verify": verify, "failing": {"when": "errors", "message": "errors[0].message"}}
+    made = manifest(far, service=service)
+    assert await Declared(made).test(session(made, api_key=KEY)) == Account("7")
+    with pytest.raises(PlatformError, match="Who are you"):
+        await Declared(made).test(session(made, api_key="wrong"))
+    other = manifest(far, service=service | {"verify": verify | {"graphql": "query { nobody { id } }"}})
+    with pytest.raises(PlatformError, match="no such field"):
+        await Declared(other).test(session(other, api_key=KEY))
+    with pytest.raises(Invalid, match="go together"):
+        manifest(far, service=service | {"verify": verify | {"graphql": "mutation { drop }"}})
 
 
 async def test_pages_follow_the_cursor_and_the_same_cursor_may_be_asked_again(far: Crm) -> None:

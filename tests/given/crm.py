@@ -47,6 +47,13 @@ def _app(crm: Crm) -> web.Application:
             return web.json_response({"message": "Who are you?"}, status=401)
         return web.json_response({"account": {"id": 7, "name": "North office"}})
 
+    async def graphql(request: web.Request) -> web.Response:
+        if not crm.may(request):
+            return web.json_response({"errors": [{"message": "Who are you?"}]})
+        known = await request.json() == {"query": "{ viewer { id } }"}
+        told = {"data": {"viewer": {"id": 7}}} if known else {"errors": [{"message": "There is no such field."}]}
+        return web.json_response(told)
+
     async def people(request: web.Request) -> web.Response:
         if not crm.may(request):
             return web.json_response({"message": "Who are you?"}, status=401)
@@ -69,6 +76,7 @@ def _app(crm: Crm) -> web.Application:
     app.add_routes(
         [
             web.get("/me", me),
+            web.post("/graphql", graphql),
             web.get("/people", people),
             web.get("/people/search", search),
             web.get("/people/{id}", one),

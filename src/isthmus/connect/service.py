@@ -39,6 +39,8 @@ class Verify(Strict, frozen=True):
     host: str = "api"
     account: str = ""
     name: str = ""
+    #: For GraphQL: the query that is posted as JSON, whatever `method` says.
+    graphql: str = ""
 
 
 class Failing(Strict, frozen=True):

@@ -286,8 +286,13 @@ async def test_versions_are_listed_compared_and_gone_back_to(operator: Operator)
 
 
 async def test_a_folders_provider_goes_back_too(operator: Operator) -> None:
-    await operator("PATCH", "/marketplace/shopee", {"uptime": "99.9"})
+    await operator("PATCH", "/marketplace/shopee", {"uptime": "99.9", "description": "Ours."})
     number = (await operator("GET", "/marketplace/shopee")).json()["revision"]
+    step = (await operator("GET", f"/marketplace/shopee/versions/{number}/diff?against=0")).json()["items"]
+    assert step == [
+        {"path": "description", "before": "Listings and orders of shopee.", "after": "Ours."},
+        {"path": "uptime", "before": None, "after": "99.9"},
+    ], "against what the folder says"
     await operator("PATCH", "/marketplace/shopee", {"uptime": "98", "color": "#000000"})
     back = (await operator("POST", f"/marketplace/shopee/versions/{number}/rollback")).json()
     assert (back["uptime"], back["color"]) == ("99.9", "")

@@ -8,7 +8,17 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from isthmus.client import ApiClient, Failure, PlatformError, RefreshFailed, RefreshRefused, Request, Response, Tokens
+from isthmus.client import (
+    ApiClient,
+    CallOptions,
+    Failure,
+    PlatformError,
+    RefreshFailed,
+    RefreshRefused,
+    Request,
+    Response,
+    Tokens,
+)
 from isthmus.client.errors import MalformedBody, Missing
 from isthmus.client.url import Scalar
 from isthmus.connect import granting, judging, reading
@@ -180,7 +190,8 @@ class Declared:
         verify = self._service.verify
         if verify is None:
             return _known(session.account)
-        answer = await session.client.request(verify.method, _address(session.app_hosts, verify.host, verify.path))
+        method, asked = _asking(verify)
+        answer = await session.client.request(method, _address(session.app_hosts, verify.host, verify.path), **asked)
         return _account(verify, answer, session.account)
 
     async def _owner(self, app: App, tokens: Tokens, client: ApiClient, extra: Mapping[str, str]) -> Account:
@@ -189,7 +200,9 @@ class Declared:
         if verify is None or names_in(base):
             return _known(unknown)
         headers, query = self._credentials(app, tokens, unknown)
-        answer = await client.request(verify.method, base + verify.path, headers=headers, query=query)
+        method, asked = _asking(verify)
+        asked |= {"headers": headers, "query": query}
+        answer = await client.request(method, base + verify.path, **asked)
         return _account(verify, answer, unknown)
 
     def _place(self, app: App) -> str:
@@ -356,6 +369,10 @@ def _known(account: Account) -> Account:
     if account.id:
         return account
     return Account(OWN_NAME + ids.token(_NO_ACCOUNT_BITS), account.name, account.region, account.extra)
+
+
+def _asking(verify: Verify) -> tuple[str, CallOptions]:
+    return ("POST", {"json": {"query": verify.graphql}}) if verify.graphql else (verify.method, {})
 
 
 def _account(verify: Verify, answer: Response, known: Account) -> Account:

@@ -159,6 +159,7 @@ class VerifyPart(Part):
     host: Word = "api"
     account: Expression = ""
     name: Expression = ""
+    graphql: Prose = ""
 
 
 class FailingPart(Part):

@@ -151,6 +151,9 @@ def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fau
         for several in forms_of(document, document.model_dump(exclude_none=True)).values()
         for one in several or ()
     }
+    asked = service.verify.graphql.lstrip() if service.verify is not None else ""
+    if asked and not asked.startswith(("query", "{")):
+        yield _fault("service.verify.graphql", "A query begins with `query` or a brace, and changes nothing.")
     for at, one in enumerate(service.attach):
         if (one.place == "basic") == bool(one.name):
             yield _fault(f"service.attach.{at}.name", "A header or a parameter has a name, Basic has none.")

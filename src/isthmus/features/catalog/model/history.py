@@ -33,6 +33,14 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
     return [Difference(path, one.get(path), other.get(path)) for path in paths]
 
 
+def above(
+    own: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both states, with the folder's value where one of them alone overrides a field of it."""
+    named = {name: own[name] for name in before.keys() ^ after.keys() if name in own}
+    return {**named, **before}, {**named, **after}
+
+
 def _leaves(path: str, value: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - any JSON
     if isinstance(value, Mapping) and value:
         inner = value.items()

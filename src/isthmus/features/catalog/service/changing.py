@@ -246,13 +246,15 @@ async def differences(scope: Scope, slug: str, version: int, against: int | None
     Raises ProviderNotFound, VersionNotFound.
     """
     await provider(scope, slug, hidden=True)
+    shelf = scope.part(Providers)
+    own = document_of(shelf.shown(slug)) if shelf.is_own(slug) else {}
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         after = await _state(tx, slug, version)
         if against is None:
             earlier = await store.versions(tx, slug, version, 1)
             against = earlier[0].version if earlier else 0
         before = await _state(tx, slug, against)
-    return history.differences(model.told(before), model.told(after))
+    return history.differences(*history.above(own, model.told(before), model.told(after)))
 
 
 async def _state(tx: Tx, slug: str, version: int) -> Document:
