@@ -1,6 +1,7 @@
 """What failures of the driver mean to a caller, by the server's own refusals."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
 
 import asyncpg
 import pytest
@@ -70,3 +71,33 @@ async def test_a_role_that_may_not_be_entered_is_unsuitable(copied: Copy) -> Non
 )
 def test_a_failure_is_translated_only_when_it_is_the_databases(failure: Exception, meaning: type[Exception]) -> None:
     assert type(translate(failure)) is meaning
+
+
+_TIMES = [
+    datetime(2026, 11, 22, 5, 0, 0, 123456, tzinfo=UTC),
+    datetime(2026, 11, 22, 5, 0, tzinfo=timezone(timedelta(hours=8))),
+    datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+]
+
+
+async def test_times_come_back_as_they_were_aware_and_in_utc(copied: Copy) -> None:
+    connection = await connect(copied.url)
+    try:
+        for _ in range(2):  # made, then remembered
+            for time in _TIMES:
+                back = await connection.fetchval("select $1::timestamptz", time)
+                assert (back, back.tzinfo) == (time, UTC)
+            assert await connection.fetchval("select $1::timestamptz[]", [*_TIMES, None]) == [*_TIMES, None]
+        text = "select ($1::timestamptz at time zone 'utc')::text"
+        assert await connection.fetchval(text, _TIMES[0]) == "2026-11-22 05:00:00.123456"
+        assert await connection.fetchval("select null::timestamptz") is None
+        ends = await connection.fetchrow("select 'infinity'::timestamptz, '-infinity'::timestamptz")
+        assert ends is not None
+        assert (ends[0].isoformat()[:10], ends[1].isoformat()[:10]) == ("9999-12-31", "0001-01-01")
+        assert ends[1] < _TIMES[0] < ends[0]
+        with pytest.raises(asyncpg.DataError):
+            await connection.fetchval("select $1::timestamptz", "today")
+    finally:
+        await connection.close()

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import asyncpg
 import msgspec
@@ -21,6 +23,9 @@ from isthmus.kit.errors import Problem
 CONNECT_TIMEOUT = 5.0
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _DECODER = msgspec.json.Decoder()
+#: Where PostgreSQL counts its microseconds from.
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _LOST = re.compile("closed|closing|released back")
 _PASSWORD = re.compile(r"(?<=://).*@|(?<=password=)[^&]*")
@@ -54,8 +59,28 @@ def _decode(data: bytes) -> object:
     return found
 
 
+def _microseconds(moment: datetime) -> tuple[int]:
+    since = moment.astimezone(UTC) - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)
+
+
+@lru_cache(maxsize=4_096)
+def _moment(sent: tuple[int]) -> datetime:
+    """Rows that were written together share their times: one that is known costs a fifth of one that is made."""
+    try:
+        return _EPOCH + timedelta(0, 0, sent[0])
+    except OverflowError:  # infinity
+        return _LAST if sent[0] > 0 else _FIRST
+
+
 async def prepare(connection: asyncpg.Connection) -> None:
-    """JSON by msgspec: bytes are taken as ready JSON, everything else is encoded; U+0000 becomes U+FFFD (PA-03)."""
+    """JSON by msgspec: bytes are taken as ready JSON, everything else is encoded; U+0000 becomes U+FFFD (PA-03).
+
+    Times as the driver has them, aware and in UTC, each made once.
+    """
+    await connection.set_type_codec(
+        "timestamptz", schema="pg_catalog", encoder=_microseconds, decoder=_moment, format="tuple"
+    )
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encode, decoder=_decode, format="binary")
 
 
