@@ -157,6 +157,22 @@ async def test_SS_01_any_bad_answer_refuses_the_name(answer: tuple[str, ...]) ->
         await guarded(Names(answer), AddressGuard(), "http://shop.test")
 
 
+@pytest.mark.parametrize("kind", [AioTransport, LeanTransport], ids=["aio", "lean"])
+async def test_SS_01_each_bad_address_is_refused_as_an_answer_alone_and_among_good_ones(kind: Any) -> None:
+    async def resolve(_host: str, port: int) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (one, port)) for one in names.answers[0]]
+
+    names = Names(())
+    transport = kind(guard=AddressGuard(), resolver=names if kind is AioTransport else resolve)
+    async with ApiClient("http://shop.test", transport=transport, retry=NEVER, breaker=None, deadline=2) as api:
+        for address in BAD.split():
+            for answer in ((address,), ("1.1.1.1", address), (address, "2606:4700::1111")):
+                names.answers[:] = [answer]
+                with pytest.raises(AddressRefused):
+                    await api.get("/")
+    await transport.aclose()
+
+
 async def test_SS_01_SS_05_the_lean_transport_judges_every_answer_and_every_dial(
     far_side: Any, respond: Replies
 ) -> None:

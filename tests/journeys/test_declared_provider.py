@@ -4,15 +4,18 @@ import asyncio
 import hashlib
 import hmac
 import json
+import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from tests.given import catalog as given
-from tests.given.crm import KEY, Crm, crm, person
+from tests.given.crm import KEY, SITES, Crm, crm, person
 from tests.journeys.deployment import Deployment, Merchant, deployment
 
 from isthmus.connect import registry
@@ -211,6 +214,56 @@ async def test_a_scheme_that_cannot_be_meant_is_refused_when_the_provider_is_mad
         assert place in {one["path"] for one in answer.body["error"]["details"]["fields"]}, answer.body
 
 
+async def test_SS_05_a_name_that_changes_its_address_is_judged_at_every_dial(
+    operator: Merchant, amy: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, dialled = ["127.0.0.1"], Counter[str]()
+
+    async def resolve(_: object, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> object:
+        assert family in {socket.AF_INET, socket.AF_UNSPEC}
+        found = {"hostname": host, "port": port, "family": socket.AF_INET, "proto": 0, "flags": socket.AI_NUMERICHOST}
+        return [found | {"host": one} for one in answers]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dialled["far"] += 1
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"account": {"id": 8, "name": "Rebinding"}}'
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+        writer.close()
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        hosts = {"api": f"http://localhost:{server.sockets[0].getsockname()[1]}"}
+        assert (await operator.call("POST", AT, given.document("rebind") | {"hosts": hosts})).status == 201
+        made = (await amy.call("POST", "/api/connections", {"provider": "rebind", "apiKey": KEY})).body
+        await amy.call("PATCH", f"/api/tenant/integrations/{made['integrationId']}", {"proxyEnabled": True})
+        through = f"/api/proxy/{made['id']}/x"
+        assert (await amy.call("GET", through)).status == 200
+        before, told = dialled["far"], set()
+        for bad in (["10.255.255.1"], ["127.0.0.1", "169.254.169.254"], ["1.1.1.1", "::1"], []):
+            answers[:] = bad
+            for method in ("GET", "DELETE"):
+                refused = await amy.call(method, through)
+                told.add((refused.status, refused.body["error"]["code"], refused.body["error"]["message"]))
+            trial = await amy.call("POST", f"/api/connections/{made['id']}/test")
+            assert trial.body["success"] is False
+            found = await amy.call("POST", "/api/integrations/search", {"query": "ann"})
+            missed = {one["integrationId"]: one["code"] for one in found.body["missed"]}
+            assert missed[made["integrationId"]] == "CONNECT_FAILED"
+        # SS-09: refused, unresolvable and, at an allowed address, unreachable are one
+        answers[:] = ["127.0.0.2"]
+        refused = await amy.call("DELETE", through)
+        told.add((refused.status, refused.body["error"]["code"], refused.body["error"]["message"]))
+        assert [one[:2] for one in told] == [(502, "FAR_SIDE_UNREACHABLE")]
+        assert dialled["far"] == before
+        answers[:] = ["127.0.0.1"]
+        assert (await amy.call("GET", through)).status == 200
+    finally:
+        server.close()
+
+
 async def test_a_widget_shows_its_records_as_they_are_now(amy: Merchant) -> None:
     connection = await connected(amy)
     integration = (await amy.call("GET", f"/api/connections/{connection}")).body["integrationId"]
@@ -393,6 +446,37 @@ async def test_a_plan_that_ends_lets_nothing_begin_nor_pass_and_keeps_what_was_r
     await _plan(operator, amy, "free")
     ended = await amy.call("DELETE", f"/api/connections/{connection}")
     assert ended.status in {200, 204}, "what a plan does not include can still be ended"
+
+
+async def test_VA_01_an_address_that_moves_by_patch_import_or_rollback_takes_the_secret_of_no_live_connection_along(
+    operator: Merchant, amy: Merchant, far: Crm
+) -> None:
+    at, here, there = f"{AT}/crm/moves", {"api": far.url}, {"api": f"{far.url}/{SITES[0]}"}
+    assert (await operator.call("POST", AT, given.document("moves") | {"hosts": here})).status == 201
+    opened = await amy.call("POST", "/api/connections", {"provider": "moves", "apiKey": KEY})
+    connection = opened.body["id"]
+
+    async def refused() -> None:
+        asked = far.asked.copy()
+        trial = (await amy.call("POST", f"/api/connections/{connection}/test")).body
+        assert trial["success"] is False
+        begun = await amy.call("POST", "/api/sync", {"connectionId": connection})
+        assert (begun.status, begun.body["error"]["code"]) == (409, "CONNECTION_PENDING"), begun.body
+        found = (await amy.call("GET", f"/api/connections/{connection}")).body
+        assert (found["status"], "hosts" in found["statusReason"]) == ("pending", True)
+        assert far.asked == asked, "nothing was sent anywhere"
+        again = await amy.call("POST", f"/api/connections/{connection}/reconnect", {"apiKey": KEY})
+        assert again.body["status"] == "connected", again.body
+
+    exported = (await operator.call("GET", f"{at}/export")).body.decode()
+    assert (await operator.call("PATCH", at, {"hosts": there})).status == 200
+    await refused()
+    back = await operator.call("POST", f"{AT}/import", {"yaml": exported})
+    assert back.body["differences"] == [{"path": "hosts.api", "before": there["api"], "after": here["api"]}]
+    await refused()
+    assert (await operator.call("POST", f"{at}/versions/2/rollback")).status == 200
+    await refused()
+    assert (await amy.call("DELETE", f"/api/connections/{connection}")).status in {200, 204}
 
 
 async def test_a_provider_that_is_disabled_or_the_deployments_own_is_connected_for_the_first_time_by_nobody(

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from isthmus.client import ClientError, ReauthorizationRequired, TokenRejected
+from isthmus.client import AddressRefused, ClientError, ConnectFailed, ReauthorizationRequired, TokenRejected
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.spi import FoundRecord, Searcher, SearchFor, Unmappable
 from isthmus.features import catalog, connections
@@ -95,7 +95,9 @@ async def _ask(scope: Scope, connection_id: str, found: Searcher, wanted: Search
         return Failed(failure.code, failure.message)
     except ClientError as failure:
         _LOG.info("a live search failed: %s", failure.kind)
-        return Failed(failure.kind.upper(), _AWAY.message)
+        # a refused address reads as a closed port (SS-09)
+        kind = ConnectFailed.CODE if isinstance(failure, AddressRefused) else failure.kind
+        return Failed(kind.upper(), _AWAY.message)
     except (Unmappable, *DATA_FAULTS) as failure:
         _LOG.warning("a live search could not be read: %s", type(failure).__name__)
         return _AWAY
