@@ -360,3 +360,25 @@ def test_a_mark_never_passes_what_was_due_and_not_to_be_had(steps: list[tuple[in
             assert since is not None
             assert left is None or since <= left
         assert marks.since(("ten_one", "key"), number + 9.0) is None
+
+
+async def test_RL_08_what_is_replayed_is_worked_off_over_sessions_that_step_back(database_url: str) -> None:
+    made = await Database.connect(database_url, direct=True)
+    made.have_lower(2, 0)
+    used = made.lower
+    assert used is not None
+    try:
+        here = given.world(made, ManualClock(), {Handlers: Handlers(EVERY), Marks: Marks()})
+        await push(here, 1, 2, event="free")
+        await here.work(TEN)
+        assert CALLS.told == [1, 2]
+        assert used.use == (0, 0, 0)  # what is live goes with all others
+
+        now, day = here.system.now, timedelta(days=1)
+        begun = await replaying.begin(here.scope(TEN), Filters(since=now - day, until=now + day))
+        await replaying.carry_on(here.scope(TEN), begun["id"])
+        await here.work(TEN)
+        assert CALLS.told == [1, 2, 1, 2]
+        assert used.use[1] == 1
+    finally:
+        await made.close()

@@ -5,12 +5,13 @@ its worker is taken up again alone: it can harm nothing but itself, and becomes 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from isthmus.engine.db import Tx
+from isthmus.engine.db import Tx, lower_lane
 from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.events import DeliveryDied
 from isthmus.features.webhooks_in.model.deliveries import State, next_attempt
@@ -59,6 +60,11 @@ class _Known:
     @property
     def retries(self) -> tuple[float, ...] | None:
         return self.rule.retries if self.rule else None
+
+    @property
+    def replayed(self) -> bool:
+        """Whether all of them were worked off before, so that others go first (RL-08)."""
+        return bool(self.jobs) and all(job.told["replays"] for job in self.jobs)
 
 
 @dataclass(slots=True)
@@ -149,7 +155,8 @@ async def work(scope: Scope, key: str) -> None:
             # it came in at a source of the deployment's own
             known = replace(known, sources={**await planning.lent(scope), **known.sources})
         try:
-            await _attempt(scope, known, rows)
+            with lower_lane() if known.replayed else nullcontext():
+                await _attempt(scope, known, rows)
         except _Overtaken:
             return
         if scope.engine.queue.stopping.is_set():
