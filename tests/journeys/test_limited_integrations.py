@@ -6,6 +6,7 @@ from tests.journeys.deployment import Deployment, Merchant
 from tests.journeys.routes import SIGNED, Case, belongings
 
 from isthmus.kit.permissions import USER
+from isthmus.sandbox import walk
 
 #: What everybody of the tenant may ask of an integration or of its connection.
 NAMING = [
@@ -87,3 +88,36 @@ async def test_AK_08_a_key_for_pages_is_nobody_that_it_could_be_for(limited: Lim
     async with limited.amy.browser.get(url, headers=headers) as answer:
         assert answer.status == 200
     await limited.to(["ann"], [])
+
+
+async def test_what_a_person_connected_alone_is_no_place_for_the_tenants_work_though_they_are_an_admin(
+    running: Deployment,
+) -> None:
+    boss = await running.merchant("Boss of her own")
+    body = {"integrationId": "shopee", "name": "Each their own", "userScoped": True}
+    made = (await boss.call("POST", "/api/tenant/integrations", body)).body["id"]
+    at = f"/api/user/integrations/{made}"
+    begun = await boss.call("POST", f"{at}/connect/oauth", {"returnUrl": running.address + "/"})
+    async with boss.browser.get(begun.body["authorizationUrl"], allow_redirects=False) as answer:
+        consent = answer.headers["location"]
+    async with boss.browser.get(await walk(consent), allow_redirects=False) as answer:
+        assert answer.status == 302, await answer.text()
+    own = (await boss.call("GET", f"{at}/connection")).body["connectionId"]
+    feed = f"/api/merchants/{boss.tenant_id}/product-sync/config"
+    for method, path, given in (
+        ("POST", "/api/sync", {"connectionId": own}),
+        ("POST", "/api/sync/products", {"connectionId": own}),
+        ("POST", "/api/sync/refresh", {"connectionId": own, "entity": "products", "externalId": "1"}),
+        ("PUT", f"/api/config/{own}", {"schedules": [{"entity": "products", "everySeconds": 300}]}),
+        ("PUT", "/api/config", {"schedules": [{"connectionId": own, "entity": "products", "everySeconds": 300}]}),
+        ("POST", feed, {"source": "connection", "connectionId": own}),
+    ):
+        refused = await boss.call(method, path, given)
+        assert (refused.status, refused.body["error"]["code"]) == (409, "SYNC_NOT_SUPPORTED"), path
+    for path in ("/api/webhooks/sources", f"/api/config/{own}/webhook"):
+        given = {"provider": "shopee", "connectionId": own} if path.endswith("sources") else {}
+        refused = await boss.call("POST", path, given)
+        fields = refused.body["error"]["details"]["fields"]
+        assert (refused.status, [one["path"] for one in fields]) == (400, ["connectionId"]), path
+    assert (await boss.call("GET", "/api/config")).body["schedules"] == []
+    assert (await boss.call("GET", "/api/webhooks/sources")).body["items"] == []

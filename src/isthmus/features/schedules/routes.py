@@ -13,6 +13,7 @@ from isthmus.features.schedules import service
 from isthmus.features.schedules.errors import ScheduleNotFound, WrongSchedule
 from isthmus.features.schedules.model import Rest, Rule, Schedule
 from isthmus.features.schedules.service import Wish
+from isthmus.features.sync import NotReadable
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 
@@ -133,7 +134,7 @@ async def get_all(scope: ScopeDep) -> Response:
     limit="other",
     response_model=SchedulesOut,
     summary="Set the schedules of several connections",
-    errors=(ConnectionNotFound, WrongSchedule, PlanRequired),
+    errors=(ConnectionNotFound, NotReadable, WrongSchedule, PlanRequired),
 )
 async def put_all(scope: ScopeDep, body: AllConfigIn) -> Response:
     """Replaces those of each connection that is named, all or none; the others keep theirs. Answers all schedules."""
@@ -162,7 +163,7 @@ async def get_one(scope: ScopeDep, connection_id: str) -> Response:
     limit="other",
     response_model=SchedulesOut,
     summary="Set a connection's schedules",
-    errors=(ConnectionNotFound, WrongSchedule, PlanRequired),
+    errors=(ConnectionNotFound, NotReadable, WrongSchedule, PlanRequired),
 )
 async def put_one(scope: ScopeDep, connection_id: str, body: ConfigIn) -> Response:
     """Replaces them all; those that stay the same keep their times."""

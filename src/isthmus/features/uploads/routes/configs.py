@@ -116,7 +116,7 @@ class HistoryOut(Answer, frozen=True, kw_only=True):
     response_model=ShownConfig,
     summary="Configure product sync",
     status=201,
-    errors=(MerchantNotFound, WrongMapping, ConnectionNotFound),
+    errors=(MerchantNotFound, WrongMapping, ConnectionNotFound, sync.NotReadable),
     secret_fields=("webhookSecret",),
 )
 async def create_config(scope: ScopeDep, merchant_id: str, body: NewConfig) -> Response:
@@ -132,7 +132,7 @@ async def create_config(scope: ScopeDep, merchant_id: str, body: NewConfig) -> R
     limit="other",
     response_model=ShownConfig,
     summary="Replace the configuration of product sync",
-    errors=(MerchantNotFound, NotConfigured, WrongMapping, ConnectionNotFound),
+    errors=(MerchantNotFound, NotConfigured, WrongMapping, ConnectionNotFound, sync.NotReadable),
     secret_fields=("webhookSecret",),
 )
 async def replace_config(scope: ScopeDep, merchant_id: str, body: NewConfig) -> Response:
