@@ -81,7 +81,7 @@ async def configure(
 ) -> tuple[Config, Secret | None]:
     """Set the configuration; for `webhook` a secret is made when none is given, and shown this once.
 
-    `replaces` says that there must be one already. Raises NotConfigured, Invalid, and what connections raise.
+    `replaces` says that there must be one already. Raises NotConfigured, Invalid, and what `sync.offered` raises.
     """
     await _check(scope, wanted)
     made = None
@@ -138,6 +138,7 @@ async def _check(scope: Scope, wanted: Config) -> None:
         if wanted.connection_id is None:
             raise Invalid.field("connectionId", "Name the connection that products are read from.")
         await connections.connection(scope, wanted.connection_id)
+        await sync.offered(scope, wanted.connection_id)
     if wanted.schedule is not None:
         _check_cron(wanted.schedule, scope.now)
 
