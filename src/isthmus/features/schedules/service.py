@@ -72,7 +72,7 @@ async def schedules(scope: Scope, connection_id: str | None = None) -> Sequence[
 async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> Sequence[Schedule]:
     """Replace a connection's schedules; none at all stops it.
 
-    Raises WrongSchedule, ConnectionNotFound, PlanRequired.
+    Raises WrongSchedule, ConnectionNotFound, `sync.NotReadable` for one person's own, PlanRequired.
     """
     await _check(scope, connection_id, wishes)
     async with scope.tx() as tx:
@@ -83,7 +83,7 @@ async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]
 async def set_many(scope: Scope, wanted: Mapping[str, Sequence[Wish]]) -> Sequence[Schedule]:
     """Replace the schedules of these connections, all of them or none; others keep theirs.
 
-    Answers the tenant's schedules. Raises WrongSchedule, ConnectionNotFound, PlanRequired.
+    Answers the tenant's schedules. Raises what `set_schedules` raises.
     """
     for connection_id, wishes in wanted.items():
         await _check(scope, connection_id, wishes)
