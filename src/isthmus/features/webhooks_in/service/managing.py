@@ -81,6 +81,8 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         connection = await connections.connection(scope, wanted.connection_id)
         if connection.provider != wanted.provider:
             raise Invalid.field("connectionId", "This connection is one to another provider.")
+        if connection.owner_id is not None:
+            raise Invalid.field("connectionId", "One person connected it alone; what it pushes would be everybody's.")
     uses_app = wanted.secret is None and bool(manifest.webhooks.secret_field)
     held = bool(manifest.webhooks.connection_field) and wanted.connection_id is not None
     if wanted.secret is None and not (uses_app or wanted.pulled or held):
