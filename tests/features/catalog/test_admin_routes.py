@@ -159,6 +159,8 @@ async def test_texts_that_are_sent_along_and_are_no_credentials_are_taken(
         ({"service": SERVICE | {"headers": {"X-Api-Key": "canary"}}}, "service.headers"),
         ({"service": SERVICE | {"verify": {"path": "/me?a=1&access_token=canary"}}}, "service.verify.path"),
         ({"service": {"attach": [ATTACH | {"value": "Bearer canary"}]}}, "service.attach.0.value"),
+        ({"service": SERVICE | {"verify": {"path": ".evil.example/me"}}}, "service.verify.path"),
+        ({"service": SERVICE | {"verify": {"path": "/me", "host": "nowhere"}}}, "service.verify.host"),
         (
             {"availableEntities": [PEOPLE | {"endpoint": ENDPOINT | {"query": {"api_key": "canary"}}}]},
             f"{AN_ENTITY}.query",

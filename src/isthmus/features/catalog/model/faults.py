@@ -1,14 +1,14 @@
 """What does not go together in a provider's document, field by field (pure)."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from isthmus.connect.service import names_in
 from isthmus.features.catalog.model import expressed, pushes
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.derived import OAUTH, camelled, forms_of, hosts_of
-from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, ServicePart
+from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, ServicePart, VerifyPart
 from isthmus.kit import patterns
 
 Fault = dict[str, str]
@@ -141,6 +141,19 @@ def _auth_faults(document: NewProvider) -> Iterator[Fault]:
                 yield _fault(f"oauthConfig.{name}", "A provider that is called by its facts needs this address.")
     if document.service is not None:
         yield from _service_faults(document, document.service)
+        if document.service.verify is not None:
+            yield from _verify_faults(hosts_of(document), document.service.verify)
+
+
+def _verify_faults(hosts: Mapping[str, str], verify: VerifyPart) -> Iterator[Fault]:
+    if verify.host not in hosts:
+        yield _fault("service.verify.host", "There is no host of this name.")
+    elif verify.path and not verify.path.startswith("/") and "/" not in hosts[verify.host].partition("://")[2]:
+        # it would become a part of the host's name
+        yield _fault("service.verify.path", "A path begins with a slash.")
+    query = verify.graphql.lstrip()
+    if query and not query.startswith(("query", "{")):
+        yield _fault("service.verify.graphql", "A query begins with `query` or a brace, and changes nothing.")
 
 
 def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fault]:
@@ -151,9 +164,6 @@ def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fau
         for several in forms_of(document, document.model_dump(exclude_none=True)).values()
         for one in several or ()
     }
-    asked = service.verify.graphql.lstrip() if service.verify is not None else ""
-    if asked and not asked.startswith(("query", "{")):
-        yield _fault("service.verify.graphql", "A query begins with `query` or a brace, and changes nothing.")
     for at, one in enumerate(service.attach):
         if (one.place == "basic") == bool(one.name):
             yield _fault(f"service.attach.{at}.name", "A header or a parameter has a name, Basic has none.")
