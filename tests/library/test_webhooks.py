@@ -43,6 +43,10 @@ async def test_a_function_is_told_of_what_the_intake_took(copied: Copy, tmp_path
             await done.wait()
         (seen,) = await hooks.events(event="github.issues")
         assert (seen.provider, seen.event) == ("github", "github.issues")
+        whole = await hooks.event(seen.id)
+        assert (whole.id, whole.body, whole.headers["x-github-event"]) == (seen.id, body, "issues")
+        with pytest.raises(NotFound):
+            await hooks.event("inb_none")
         assert await hooks.events(event="github.push") == []
         with pytest.raises(NotFound):
             await hooks.retry("inb_none")

@@ -130,11 +130,16 @@ class Webhooks:
     ) -> Sequence[webhooks_in.Delivery]:
         """What came in during the time before now, the newest first; `done_at` says when it was worked off.
 
+        Headers and bodies are not read for a list; `event` has them.
         limit: at most 100 of them. event: its whole name, such as `order.updated`. Raises Invalid.
         """
         now = self._house.scope.now
         wanted = webhooks_in.Filters(since=now - over, until=now, event=event)
         return (await webhooks_in.deliveries(self._house.scope, wanted, Ask.of(limit))).items
+
+    async def event(self, delivery_id: str) -> webhooks_in.Delivery:
+        """One of them whole: with the headers, the query and the body that came. Raises DeliveryNotFound."""
+        return (await webhooks_in.delivery(self._house.scope, delivery_id)).delivery
 
     async def retry(self, delivery_id: str) -> None:
         """Work a delivery off once more. Raises DeliveryNotFound, NotRetryable."""

@@ -13,6 +13,7 @@ from isthmus.features.webhooks_in.service.handlers import Told as Told
 from isthmus.features.webhooks_in.service.intake import front as front
 from isthmus.features.webhooks_in.service.looking import Filters as Filters
 from isthmus.features.webhooks_in.service.looking import deliveries as deliveries
+from isthmus.features.webhooks_in.service.looking import delivery as delivery
 from isthmus.features.webhooks_in.service.looking import retry as retry
 from isthmus.features.webhooks_in.service.managing import Seen as Seen
 from isthmus.features.webhooks_in.service.managing import Wanted as Wanted
