@@ -118,8 +118,12 @@ async def _replace(scope: Scope, tx: Tx, connection_id: str, wishes: Sequence[Wi
             id_ = scope.id("sch")
             first = model.following(wish.rule, scope.now, connection_id)
             await store.put(tx, id_, (connection_id, wish.entity, wish.mode), wish.rule, first)
-    told = [{"entity": wish.entity, "mode": wish.mode, **model.written(wish.rule)} for wish in wishes]
-    tx.emit(ScheduleSet(subject=connection_id, body={"schedules": told}))
+    was, now = ({"schedules": _told(every)} for every in (list(before.values()), wishes))
+    tx.emit(ScheduleSet(subject=connection_id, body=now, before=was, after=now))
+
+
+def _told(every: Sequence[Schedule | Wish]) -> list[dict[str, Any]]:
+    return [{"entity": one.entity, "mode": one.mode, **model.written(one.rule)} for one in every]
 
 
 async def options(scope: Scope, connection_id: str) -> Options:
@@ -254,8 +258,7 @@ async def _settle(scope: Scope, expected: Schedule) -> None:
             first = model.following(wish.rule, scope.now, expected.connection_id)
             await store.put(tx, scope.id("sch"), (expected.connection_id, wish.entity, wish.mode), wish.rule, first)
         if wishes:
-            told = [{"entity": wish.entity, "mode": wish.mode, **model.written(wish.rule)} for wish in wishes]
-            tx.emit(ScheduleSet(subject=expected.connection_id, body={"schedules": told}))
+            tx.emit(ScheduleSet(subject=expected.connection_id, body={"schedules": _told(wishes)}))
 
 
 def usual(settings: Settings, offered: Sequence[str]) -> list[Wish]:

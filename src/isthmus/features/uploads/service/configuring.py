@@ -14,9 +14,10 @@ from isthmus.engine.db import is_tenant_id
 from isthmus.features import connections, sync, vault
 from isthmus.features.uploads import store
 from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
-from isthmus.features.uploads.events import MappingSaved, ProductSyncConfigured
+from isthmus.features.uploads.events import ProductSyncConfigured
 from isthmus.features.uploads.model.upload import Upload
 from isthmus.features.uploads.service import formats, receiving
+from isthmus.features.uploads.service.managing import replace_mapping
 from isthmus.features.uploads.service.receiving import Wish
 from isthmus.kit import webhooks
 from isthmus.kit.errors import Invalid, Problem, Unauthenticated
@@ -97,7 +98,9 @@ async def configure(
             sealed = await vault.seal(scope, tx, secret, owner=_OWNER, field=_FIELD)
         values = _columns(wanted) | {"webhook_secret": sealed, "next_at": _next(wanted.schedule, scope.now)}
         await store.save_config(tx, values, scope.now)
-        tx.emit(ProductSyncConfigured(subject=scope.tenant_id, body=_told(wanted)))
+        before = None if row is None else _told(_config(row))
+        told = _told(wanted)
+        tx.emit(ProductSyncConfigured(subject=scope.tenant_id, body=told, before=before, after=told))
     return await config(scope), made
 
 
@@ -107,9 +110,7 @@ async def _mapping(scope: Scope, tx: Tx, wanted: Config) -> str | None:
         if wanted.mapping_id is not None:
             raise WrongMapping.field("mapping", "Name a saved mapping or write one out, not both.")
         formats.read(wanted.mapping)
-        id_ = await store.save_mapping(tx, scope.id("map"), _OWN_MAPPING, wanted.mapping, scope.now)
-        tx.emit(MappingSaved(subject=id_, body={"name": _OWN_MAPPING}))
-        return id_
+        return await replace_mapping(scope, tx, _OWN_MAPPING, wanted.mapping)
     if wanted.mapping_id is not None and await store.mapping(tx, wanted.mapping_id) is None:
         raise WrongMapping.field("mappingId", "There is no such mapping; list the saved ones.")
     return wanted.mapping_id

@@ -132,11 +132,19 @@ async def save_mapping(scope: Scope, name: str, mapping: Mapping[str, Any]) -> M
     """Save which columns mean what, under a name; the same name replaces. Raises WrongMapping."""
     formats.read(mapping)
     async with scope.tx() as tx:
-        id_ = await store.save_mapping(tx, scope.id("map"), name, mapping, scope.now)
-        tx.emit(MappingSaved(subject=id_, body={"name": name}))
+        id_ = await replace_mapping(scope, tx, name, mapping)
         found = await store.mapping(tx, id_)
     assert found is not None  # noqa: S101 - it was written in this transaction
     return found
+
+
+async def replace_mapping(scope: Scope, tx: Tx, name: str, mapping: Mapping[str, Any]) -> str:
+    """Write a mapping in an open transaction; the id that it has."""
+    before = await store.mapping_named(tx, name)
+    id_ = await store.save_mapping(tx, scope.id("map"), name, mapping, scope.now)
+    was = None if before is None else {"format": before["format"]}
+    tx.emit(MappingSaved(subject=id_, body={"name": name}, before=was, after={"format": mapping}))
+    return id_
 
 
 async def remove_mapping(scope: Scope, id_: str) -> None:
@@ -145,9 +153,10 @@ async def remove_mapping(scope: Scope, id_: str) -> None:
         configured = await store.config(tx, lock=True)
         if configured is not None and configured["mapping_id"] == id_:
             raise MappingInUse
-        if not await store.drop_mapping(tx, id_):
+        found = await store.mapping(tx, id_)
+        if found is None or not await store.drop_mapping(tx, id_):
             raise NotFound("There is no such mapping.")
-        tx.emit(MappingRemoved(subject=id_))
+        tx.emit(MappingRemoved(subject=id_, before={name: found[name] for name in ("name", "format")}))
 
 
 async def missing(system: System, tx: SystemTx) -> Sequence[Wake]:

@@ -4,6 +4,7 @@ from isthmus.features.uploads.store.configs import config as config
 from isthmus.features.uploads.store.configs import drop_mapping as drop_mapping
 from isthmus.features.uploads.store.configs import due as due
 from isthmus.features.uploads.store.configs import mapping as mapping
+from isthmus.features.uploads.store.configs import mapping_named as mapping_named
 from isthmus.features.uploads.store.configs import mappings as mappings
 from isthmus.features.uploads.store.configs import move_on as move_on
 from isthmus.features.uploads.store.configs import reseal as reseal

@@ -41,6 +41,16 @@ async def mapping(tx: Tx, id_: str) -> Mapping[str, Any] | None:
     return rows[0] if rows else None
 
 
+async def mapping_named(tx: Tx, name: str) -> Mapping[str, Any] | None:
+    """The saved mapping with this name."""
+    rows = await tx.fetch_sql(
+        "select id, name, format, created_at from upload_mappings where tenant_id = $1 and name = $2",
+        tx.tenant_id,
+        name,
+    )
+    return rows[0] if rows else None
+
+
 async def save_mapping(tx: Tx, id_: str, name: str, form: Mapping[str, Any], now: datetime) -> str:
     """Write a mapping; one of the same name is replaced and keeps its id."""
     rows = await tx.fetch_sql(

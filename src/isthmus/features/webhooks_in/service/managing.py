@@ -281,10 +281,11 @@ async def rotate(scope: Scope, source_id: str, fresh: Fresh) -> Seen:
 async def remove(scope: Scope, source_id: str) -> None:
     """Remove a source; what it brought stays in the log. Raises SourceNotFound."""
     async with scope.tx() as tx:
-        if not await store.delete_source(tx, scope.tenant_id, source_id):
+        found = await store.source(tx, scope.tenant_id, source_id)
+        if found is None or not await store.delete_source(tx, scope.tenant_id, source_id):
             raise SourceNotFound
         await _tell(scope, tx, source_id)
-        tx.emit(SourceRemoved(subject=source_id))
+        tx.emit(SourceRemoved(subject=source_id, before={"provider": found.provider, "name": found.name}))
 
 
 async def _tell(scope: Scope, tx: SystemTx, source_id: str) -> None:

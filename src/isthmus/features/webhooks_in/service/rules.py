@@ -46,7 +46,7 @@ async def add(scope: Scope, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if await store.count(tx, scope.tenant_id) >= most:
             raise TooManyHandlers(details={"limit": most})
         await store.insert_handler(tx, scope.tenant_id, made)
-        tx.emit(HandlerAdded(subject=made["id"], after={name: made[name] for name in ("name", "pattern")}))
+        tx.emit(HandlerAdded(subject=made["id"], after={name: made[name] for name in _CHANGING}))
     return made
 
 
@@ -84,6 +84,7 @@ async def change(scope: Scope, id_: str, changes: Mapping[str, Any]) -> Mapping[
 async def remove(scope: Scope, id_: str) -> None:
     """Remove one; what it still had to do is dropped. Raises HandlerNotFound."""
     async with scope.tx() as tx:
-        if not await store.delete_handler(tx, scope.tenant_id, id_):
+        found = await store.handler(tx, scope.tenant_id, id_, locked=True)
+        if found is None or not await store.delete_handler(tx, scope.tenant_id, id_):
             raise HandlerNotFound
-        tx.emit(HandlerRemoved(subject=id_))
+        tx.emit(HandlerRemoved(subject=id_, before={name: found[name] for name in _CHANGING}))

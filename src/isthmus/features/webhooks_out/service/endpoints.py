@@ -84,7 +84,11 @@ async def create(
             "maker": _maker(scope),
         }
         await store.insert_endpoint(tx, values)
-        tx.emit(EndpointCreated(subject=endpoint_id, body={"url": draft.url, "overridden": not verify}))
+        body, after = (
+            {"url": draft.url, "overridden": not verify},
+            _told(draft, values["state"], values["header_names"]),
+        )
+        tx.emit(EndpointCreated(subject=endpoint_id, body=body, after=after))
     if verify:
         await test(scope, endpoint_id)
     return Made(await get(scope, endpoint_id), None if asymmetric else secret)
@@ -132,7 +136,11 @@ async def change(
         if values["state"] == "active":
             await planning.advance(tx, scope.tenant_id, endpoint_id, scope.now)
         changed = sorted({*wanted, *(["state"] if state else []), *(["headers"] if headers is not None else [])})
-        tx.emit(EndpointChanged(subject=endpoint_id, body={"changed": changed, "state": values["state"]}))
+        body = {"changed": changed, "state": values["state"]}
+        was, now = _told(before), _told(draft, values["state"], values["header_names"])
+        other = [name for name in now if was[name] != now[name]]
+        sides = {"before": {name: was[name] for name in other}, "after": {name: now[name] for name in other}}
+        tx.emit(EndpointChanged(subject=endpoint_id, body=body, **sides))
     if values["state"] == "unverified" and draft.url != before.url:
         await test(scope, endpoint_id)
     return await get(scope, endpoint_id)
@@ -190,9 +198,9 @@ def _state(before: Endpoint, state: str | None, *, moved: bool) -> dict[str, Any
 async def delete(scope: Scope, endpoint_id: str) -> None:
     """Remove an endpoint with its deliveries. Raises EndpointNotFound."""
     async with scope.tx() as tx:
-        if not await store.delete_endpoint(tx, endpoint_id):
-            raise EndpointNotFound
-        tx.emit(EndpointDeleted(subject=endpoint_id))
+        found = await _found(tx, endpoint_id, lock=True)
+        await store.delete_endpoint(tx, endpoint_id)
+        tx.emit(EndpointDeleted(subject=endpoint_id, before=_told(found)))
 
 
 async def rotate(scope: Scope, endpoint_id: str, overlap: timedelta | None = None) -> Made:
@@ -277,7 +285,14 @@ def _check_types(scope: Scope, types: Iterable[str]) -> None:
 _FIELDS: Sequence[str] = tuple(Draft.__dataclass_fields__)
 
 
-def _of_draft(draft: Draft) -> dict[str, Any]:
+def _told(one: Draft | Endpoint, state: str = "", headers: Iterable[str] = ()) -> dict[str, Any]:
+    """What the audit log says of an endpoint; of one that is wanted, the state and the names of its headers beside."""
+    if isinstance(one, Endpoint):
+        state, headers = one.state, one.header_names
+    return {**_of_draft(one), "state": state, "headers": sorted(headers)}
+
+
+def _of_draft(draft: Draft | Endpoint) -> dict[str, Any]:
     values = {name: getattr(draft, name) for name in _FIELDS}
     values["types"] = list(draft.types)
     values["conditions"] = [[one.field, one.operator, one.value] for one in draft.conditions]

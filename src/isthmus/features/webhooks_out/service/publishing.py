@@ -51,19 +51,22 @@ async def register(scope: Scope, name: str, description: str, schema: Mapping[st
         raise Invalid.field("type", "A name such as custom.order.paid: small letters, digits, _ and dots.")
     await asyncio.to_thread(check_schema, schema)
     async with scope.tx() as tx:
-        if await store.count_event_types(tx) >= _MOST_TYPES and await store.event_type(tx, name) is None:
+        before = await store.event_type(tx, name)
+        if before is None and await store.count_event_types(tx) >= _MOST_TYPES:
             raise TooManyTypes(details={"limit": _MOST_TYPES})
         version = await store.put_event_type(tx, name, description, schema, scope.now)
-        tx.emit(EventTypeRegistered(subject=name, body={"version": version}))
+        was = None if before is None else {"schema": before}
+        tx.emit(EventTypeRegistered(subject=name, body={"version": version}, before=was, after={"schema": schema}))
     return _own(name, version, description, schema)
 
 
 async def remove(scope: Scope, name: str) -> None:
     """Remove a type of the tenant's own. Raises EventTypeNotFound."""
     async with scope.tx() as tx:
+        before = await store.event_type(tx, name)
         if not await store.delete_event_type(tx, name):
             raise EventTypeNotFound
-        tx.emit(EventTypeRemoved(subject=name))
+        tx.emit(EventTypeRemoved(subject=name, before={"schema": before}))
 
 
 async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> str:

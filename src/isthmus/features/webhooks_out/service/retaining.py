@@ -52,9 +52,11 @@ async def keep(scope: Scope, days: int, event_days: int | None = None) -> Kept:
     if event_days is not None and not 1 <= event_days <= longest:
         raise WrongRetention.days("eventDays", longest)
     async with scope.tx() as tx:
+        was = {"days": await endpoints.retention(tx, scope.part(Settings).keep_days), "eventDays": await bus.kept(tx)}
         await endpoints.put_retention(tx, days, scope.now)
         await bus.keep(tx, event_days)
-        tx.emit(RetentionChanged(subject=scope.tenant_id, body={"days": days, "eventDays": event_days}))
+        now = {"days": days, "eventDays": event_days}
+        tx.emit(RetentionChanged(subject=scope.tenant_id, body=now, before=was, after=now))
     return Kept(days, event_days or _longest(scope))
 
 
