@@ -3,8 +3,10 @@
 One `isthmus up`, as it comes, and two tenants. A small one asks for a page of its products at a steady rate; rounds in
 which nothing else happens, in which the large one's file is imported, and in which the large one keeps fifty searches
 in flight take turns, so that the machine's moods meet them alike. Who searches does so from a process of its own that
-steps back for all others, as it would be another machine elsewhere. Each figure is the median of the rounds' 95th
-percentiles, counted from when a request was sent; how late it was sent is told beside it.
+steps back for all others, as it would be another machine elsewhere. A fourth kind of round shows what the machine
+itself costs: strangers count for nothing on every processor and step back as far as the system lets them. Each figure
+is the median of the rounds' 95th percentiles, counted from when a request was sent; how late it was sent is told beside
+it.
 `ISTHMUS_BENCH_ROUNDS` and `ISTHMUS_BENCH_ROWS` change the sizes.
 """
 
@@ -135,6 +137,20 @@ async def _searching(bulk: Asking, counted: list[int]) -> AsyncIterator[None]:
         await asyncio.sleep(_SETTLE)
 
 
+@contextlib.asynccontextmanager
+async def _counting() -> AsyncIterator[None]:
+    """While strangers count on every processor."""
+    command = [sys.executable, "-m", "bench.serving.counting"]
+    given: dict[str, Any] = {"cwd": Path(__file__).parents[1], "stdin": asyncio.subprocess.PIPE}
+    many = range(os.cpu_count() or 1)
+    strangers = [await asyncio.create_subprocess_exec(*command, start_new_session=True, **given) for _ in many]
+    try:
+        await asyncio.sleep(_BEGIN)
+        yield
+    finally:
+        await asyncio.gather(*(one.communicate(b"") for one in strangers))  # which closes their input
+
+
 async def _measured(address: str, key: SharedKey) -> list[Row]:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120)) as client:
@@ -150,7 +166,7 @@ async def _measured(address: str, key: SharedKey) -> list[Row]:
         await bulk.done(await bulk.send(ROWS // 4, 1000))
         sent, counted = list[float](), list[int]()
         await _lateness(live, sent)
-        alone, importing, searching = list[float](), list[float](), list[float]()
+        alone, importing, searching, counting = list[float](), list[float](), list[float](), list[float]()
         for number in range(ROUNDS):
             alone.append(await _lateness(live, sent))
             async with _importing(bulk, 2000 + number):
@@ -158,6 +174,9 @@ async def _measured(address: str, key: SharedKey) -> list[Row]:
             alone.append(await _lateness(live, sent))
             async with _searching(bulk, counted):
                 searching.append(await _lateness(live, sent))
+            alone.append(await _lateness(live, sent))
+            async with _counting():
+                counting.append(await _lateness(live, sent))
     quiet = statistics.median(alone)
     found = {
         "a file is imported": statistics.median(importing),
@@ -167,6 +186,7 @@ async def _measured(address: str, key: SharedKey) -> list[Row]:
         Row("live page of 50, nothing else: 95th percentile", quiet, "ms"),
         *(Row(f"while {what}", late, "ms") for what, late in found.items()),
         *(Row(f"while {what}, by nothing else", late / quiet, "times", _MOST) for what, late in found.items()),
+        Row("while strangers count, by nothing else", statistics.median(counting) / quiet, "times"),
         Row("searches answered meanwhile", sum(counted) / (ROUNDS * (_SECONDS + _BEGIN)), "a second"),
         Row(
             "how late the live requests were sent themselves: 95th percentile",
