@@ -1,5 +1,6 @@
 """One search over many integrations, some of which are ill."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -115,6 +116,21 @@ async def test_PR_21_what_was_synced_stands_in_for_a_far_side_that_fails_and_say
     found = await _search(world, "shirt")
     assert [(hit["source"], hit["integrationId"]) for hit in found["results"]] == [("cache", failing)]
     assert [one["integrationId"] for one in found["missed"]] == [failing]
+
+
+async def test_IN_02_a_search_of_the_index_ends_with_its_deadline_in_the_database_too(world: World) -> None:
+    integration, connection = await world.connect("ten_a", "one")
+    await _synced(world, connection, "Shirt")
+    async with world.system.tx() as tx:
+        await tx.execute_sql("lock table search_documents in access exclusive mode")
+        found = await _search(world, "shirt")
+        assert [(one["integrationId"], one["code"]) for one in found["missed"]] == [(integration, "TIMEOUT")]
+        waiting = "select count(*) as n from pg_locks where not granted and relation = 'search_documents'::regclass"
+        async with asyncio.timeout(10):
+            while True:
+                if not (await tx.fetch_sql(waiting))[0]["n"]:
+                    break
+                await asyncio.sleep(0.01)
 
 
 async def test_typing_errors_and_missing_accents_are_forgiven(world: World) -> None:
@@ -259,8 +275,10 @@ async def test_what_is_wrong_with_a_search_is_said(world: World) -> None:
     integration, _ = await world.connect("ten_a", "one", searchEnabled=False)
     side = world.side("ten_a")
     path = "/api/integrations/search"
-    assert _code(await side("POST", path, {"query": "%%%"})) == (400, "SEARCH_EMPTY")
-    assert _code(await side("POST", path, {"query": "x" * 201})) == (400, "VALIDATION_ERROR")
+    for empty in ("%" * 200, "_", "\\", ":*", "'", "& | !", "\u200b"):  # IN-02
+        assert _code(await side("POST", path, {"query": empty})) == (400, "SEARCH_EMPTY")
+    for long in ("x" * 201, "%" * 10_000):
+        assert _code(await side("POST", path, {"query": long})) == (400, "VALIDATION_ERROR")
     assert _code(await side("POST", path, {"query": "x", "limit": 101})) == (400, "VALIDATION_ERROR")
     backwards = {"dateRange": {"start": "2026-02-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}}
     assert _code(await side("POST", path, {"query": "x", "filters": backwards})) == (400, "VALIDATION_ERROR")

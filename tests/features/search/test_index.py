@@ -20,6 +20,7 @@ from isthmus.features.search import model
 from isthmus.features.search.model import Asked
 from isthmus.features.search.service import indexing
 from isthmus.features.search.store import find as store
+from isthmus.features.search.store import index
 from isthmus.features.search.store.find import Look
 from isthmus.scope import Engine, Scope, System
 
@@ -148,6 +149,36 @@ async def test_SC_03_answers_and_scores_are_equal_whatever_others_have(engine: E
     assert [tuple(row) for row in await _found(amy, "red shirt")] == before
     async with amy.tx() as tx:
         assert await store.near(tx, ["shrit"]) == near == {"shrit": ["shirt"]}
+
+
+@pytest.mark.proof
+async def test_SC_03_answers_and_scores_are_equal_beside_a_hundred_thousand_of_another_tenant(engine: Engine) -> None:
+    amy = given.scope(engine)
+    await given.write(amy, *(given.listing(str(n), title=f"Red shirt {n}") for n in range(30)))
+    await _index(engine)
+
+    async def asked() -> object:
+        async with amy.tx() as tx:
+            near = await store.near(tx, ["shrit", "rde", "shi"])
+        exact, loose = await _found(amy, "red shirt"), model.loosely(["shrit"], near)
+        async with amy.tx() as tx:
+            misspelt = await store.find(tx, Asked(query="shrit"), [Look("con_one", model.query_text(loose, "con_one"))])
+        return near, [tuple(row) for row in exact], [tuple(row) for row in misspelt]
+
+    before = await asked()
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    row = {"connection_id": "con_one", "provider": "shelf", "entity": "products", "shard_type": "product"}
+    row |= {"extra": "", "snippet": "", "url": None, "updated_at": at, "version": 1}
+    for start in range(0, 100_000, 2_000):
+        made = [
+            model.document(
+                {**row, "id": f"lst_{n:09}", "external_id": str(n), "title": f"Red shirt shrit red {n % 997}"}
+            )
+            for n in range(start, start + 2_000)
+        ]
+        async with System(engine).tx() as tx:
+            await index.write(tx, "ten_two", made)
+    assert await asked() == before
 
 
 async def test_SC_04_types_of_records_that_may_not_pass_are_not_found(engine: Engine) -> None:
