@@ -131,7 +131,7 @@ def _plain(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
     inner = {name: _plain(value) for name, value in body.items()}
-    return {name: value for name, value in inner.items() if name not in {"requestId", "timestamp"}}
+    return {name: value for name, value in inner.items() if name not in {"requestId", "timestamp", "took"}}
 
 
 def _heads(answer: Answer) -> Mapping[str, str]:
