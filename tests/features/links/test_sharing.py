@@ -135,6 +135,23 @@ async def test_what_several_connections_sell_under_one_sku_is_suggested_with_its
     assert [one.value for one in await linking.suggestions(shops.scope, "sku", "", 10)] == ["TWIN"]
 
 
+async def test_of_a_shop_whose_products_may_not_be_read_any_more_nothing_is_suggested_or_shown(shops: Shops) -> None:
+    product = await _linked(shops)
+    await shops.put("con_one", _tee("c", "CAP"), given_records.listing("d", given_records.variant("d1", barcode="893")))
+    await shops.put("con_two", _tee("e", "CAP"), given_records.listing("f", given_records.variant("f1", barcode="893")))
+    before = [len(await linking.suggestions(shops.scope, by, "", 10)) for by in ("sku", "barcode")]
+    assert before == [1, 1]
+    async with shops.scope.tx() as tx:
+        await records.set_hidden(tx, ["con_two"], ["product"])
+    assert [await linking.suggestions(shops.scope, by, "", 10) for by in ("sku", "barcode")] == [[], []]
+    [item] = await balancing.inventory(shops.scope, product)
+    assert {one["connection_id"] for one in item.links} == {"con_one"}
+    async with shops.scope.tx() as tx:
+        await records.set_hidden(tx, ["con_two"], [])
+    [item] = await balancing.inventory(shops.scope, product)
+    assert {one["connection_id"] for one in item.links} == {"con_one", "con_two"}
+
+
 async def test_listings_that_have_several_skus_in_common_are_linked_once(shops: Shops) -> None:
     await shops.put("con_one", _tee("a", "S", "M", "L"))
     await shops.put("con_two", _tee("b", "S", "M", "L"))

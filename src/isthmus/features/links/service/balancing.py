@@ -24,6 +24,7 @@ _MOST: Final = 500
 _MOST_STOCK: Final = 10**12
 _AGAIN: Final = timedelta(seconds=5)
 _STOCK: Final = EditField.STOCK
+_TYPE: Final = "product"
 #: How soon a shop is asked again to show what it has refused, where nothing has changed meanwhile.
 _REFUSED: Final = timedelta(minutes=15)
 #: What stays noted as wanted: it is still to go out, or is not to be asked for again yet.
@@ -48,12 +49,19 @@ class Given:
 
 
 async def inventory(scope: Scope, product_id: str) -> list[ItemDetail]:
-    """What a product's shops have in common; empty where nothing is linked. Raises NotFound."""
+    """What a product's shops have in common; empty where nothing is linked. Raises NotFound.
+
+    Without shops whose integration may not read products any more.
+    """
     await records.product(scope, product_id)
     async with scope.tx() as tx:
         rows = await store.items(tx, product_id)
         links = await store.links(tx, [row["id"] for row in rows])
-    return [ItemDetail(row, links.get(row["id"], ())) for row in rows]
+        walled = await records.walled(tx)
+    shown = {
+        id_: [one for one in several if (one["connection_id"], _TYPE) not in walled] for id_, several in links.items()
+    }
+    return [ItemDetail(row, shown.get(row["id"], ())) for row in rows]
 
 
 async def set_inventory(scope: Scope, product_id: str, given: Sequence[Given]) -> list[ItemDetail]:

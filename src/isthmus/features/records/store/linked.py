@@ -16,6 +16,8 @@ from variants v
 join listings l on l.tenant_id = v.tenant_id and l.id = v.listing_id and l.status <> 'deleted'
 where v.tenant_id = $1 and v.sku is not null and btrim(v.sku) > $2
   and ($4::text[] is null or btrim(v.sku) = any($4))
+  and not v.connection_id = any(array(
+    select h.connection_id from hidden_records h where h.tenant_id = $1 and h.shard_type = 'product'))
 group by btrim(v.sku)
 having count(distinct v.connection_id) > 1 and count(distinct l.product_id) > 1
 order by btrim(v.sku) limit $3
@@ -29,6 +31,8 @@ from variants v
 join listings l on l.tenant_id = v.tenant_id and l.id = v.listing_id and l.status <> 'deleted'
 where v.tenant_id = $1 and v.barcode is not null and v.barcode > $2
   and ($4::text[] is null or v.barcode = any($4))
+  and not v.connection_id = any(array(
+    select h.connection_id from hidden_records h where h.tenant_id = $1 and h.shard_type = 'product'))
 group by v.barcode
 having count(distinct v.connection_id) > 1 and count(distinct l.product_id) > 1
   and count(distinct btrim(v.sku)) <> 1
