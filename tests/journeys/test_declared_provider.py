@@ -400,6 +400,7 @@ async def test_a_plan_that_ends_lets_nothing_begin_nor_pass_and_keeps_what_was_r
     operator: Merchant, amy: Merchant, far: Crm
 ) -> None:
     premium = {"hosts": {"api": far.url}, "isPremium": True, "requiredPlan": "pro"}
+    premium |= {"webhooks": PUSHES, "supportsWebhooks": True}
     assert (await operator.call("POST", AT, given.document("dear") | premium)).status == 201
     await _plan(operator, amy, "pro")
     use = await amy.call("POST", "/api/tenant/integrations", {"integrationId": "dear", "name": "Dear"})
@@ -420,6 +421,7 @@ async def test_a_plan_that_ends_lets_nothing_begin_nor_pass_and_keeps_what_was_r
         ("POST", f"{at}/connect/api-key", {"apiKey": KEY}),
         ("POST", f"/api/connections/{connection}/reconnect", {"apiKey": KEY}),
         ("POST", "/api/sync", {"connectionId": connection, "mode": "full"}),
+        ("POST", "/api/webhooks/sources", {"provider": "dear", "secret": "canary-push-secret"}),
         ("GET", f"/api/proxy/{connection}/me", None),
         ("GET", f"{at}/widgets/data?entity=people&fields=title", None),
     ]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
-from isthmus.features.catalog import ProviderNotFound
+from isthmus.features.catalog import PlanRequired, ProviderNotFound
 from isthmus.features.connections import ConnectionNotFound
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
 from isthmus.features.webhooks_in.routes.shapes import (
@@ -36,7 +36,7 @@ routes: Routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
     response_model=SourceOut,
     status=201,
     summary="Make an address for a provider's pushes",
-    errors=(ProviderNotFound, PushesNothing, ConnectionNotFound),
+    errors=(ProviderNotFound, PlanRequired, PushesNothing, ConnectionNotFound),
     secret_fields=("url",),
 )
 async def add_source(scope: ScopeDep, body: AddSource) -> Response:

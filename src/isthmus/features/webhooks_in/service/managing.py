@@ -71,12 +71,13 @@ def check_expressions(given: Mapping[str, Any]) -> None:
 async def add(scope: Scope, wanted: Wanted) -> Seen:
     """Make a source. Without a secret the app registration's own counts, where the provider has one.
 
-    Raises ProviderNotFound, PushesNothing, Invalid, ConnectionNotFound.
+    Raises ProviderNotFound, PlanRequired, PushesNothing, Invalid, ConnectionNotFound.
     """
     check_expressions({"filter": wanted.filter, "transform": wanted.transform})
     manifest = (await catalog.found(scope, wanted.provider)).manifest
     if manifest.webhooks is None or not (manifest.webhooks.signatures or wanted.pulled):
         raise PushesNothing
+    await catalog.admit_further(scope, wanted.provider)
     if wanted.connection_id is not None:
         connection = await connections.connection(scope, wanted.connection_id)
         if connection.provider != wanted.provider:
