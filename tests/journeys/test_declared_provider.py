@@ -1,6 +1,7 @@
 """A provider that was made by API and by nothing else: connected, tested, read, changed and taken away again."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ import pytest
 import pytest_asyncio
 from tests.given import catalog as given
 from tests.given.crm import KEY, SITES, Crm, crm, person
+from tests.given.lines import line, who_it_is
 from tests.journeys.deployment import Deployment, Merchant, deployment
 
 from isthmus.connect import registry
@@ -227,19 +229,10 @@ async def test_SS_05_a_name_that_changes_its_address_is_judged_at_every_dial(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         dialled["far"] += 1
         await reader.readuntil(b"\r\n\r\n")
-        body = b'{"account": {"id": 8, "name": "Rebinding"}}'
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-        writer.write(head % len(body) + body)
-        writer.close()
+        who_it_is(writer)
 
     monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        hosts = {"api": f"http://localhost:{server.sockets[0].getsockname()[1]}"}
-        assert (await operator.call("POST", AT, given.document("rebind") | {"hosts": hosts})).status == 201
-        made = (await amy.call("POST", "/api/connections", {"provider": "rebind", "apiKey": KEY})).body
-        await amy.call("PATCH", f"/api/tenant/integrations/{made['integrationId']}", {"proxyEnabled": True})
-        through = f"/api/proxy/{made['id']}/x"
+    async with line(operator.call, amy.call, "rebind", serve) as (made, through):
         assert (await amy.call("GET", through)).status == 200
         before, told = dialled["far"], set()
         for bad in (["10.255.255.1"], ["127.0.0.1", "169.254.169.254"], ["1.1.1.1", "::1"], []):
@@ -260,8 +253,41 @@ async def test_SS_05_a_name_that_changes_its_address_is_judged_at_every_dial(
         assert dialled["far"] == before
         answers[:] = ["127.0.0.1"]
         assert (await amy.call("GET", through)).status == 200
-    finally:
-        server.close()
+
+
+async def test_bodies_stream_both_ways_and_a_caller_that_hangs_up_ends_the_far_call(
+    operator: Merchant, amy: Merchant
+) -> None:
+    half, heard, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /me"):
+            who_it_is(writer)
+            return
+        assert await reader.readuntil(b"\r\n") == b"5\r\n"
+        assert await reader.readexactly(7) == b"first\r\n"
+        half.set()
+        assert await reader.readexactly(16) == b"6\r\nsecond\r\n0\r\n\r\n"[:16]
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        await heard.wait()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        over.set()
+        writer.close()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"first"
+        await half.wait()
+        yield b"second"
+
+    async with asyncio.timeout(20), line(operator.call, amy.call, "streams", serve) as (_, through):
+        url, headers = amy.deployment.address + through, {"authorization": f"Bearer {amy.token}"}
+        async with aiohttp.ClientSession() as caller:
+            answer = await caller.post(url, data=pieces(), headers=headers)
+            assert await answer.content.readany() == b"first"  # while the far side has not ended
+            heard.set()
+            answer.close()
+        await over.wait()
 
 
 async def test_a_widget_shows_its_records_as_they_are_now(amy: Merchant) -> None:

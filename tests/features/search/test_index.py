@@ -167,7 +167,12 @@ async def test_SC_03_answers_and_scores_are_equal_beside_a_hundred_thousand_of_a
 
     before = await asked()
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    row = {"connection_id": "con_one", "provider": "shelf", "entity": "products", "shard_type": "product"}
+    row: dict[str, object] = {
+        "connection_id": "con_one",
+        "provider": "shelf",
+        "entity": "products",
+        "shard_type": "product",
+    }
     row |= {"extra": "", "snippet": "", "url": None, "updated_at": at, "version": 1}
     for start in range(0, 100_000, 2_000):
         made = [

@@ -40,6 +40,16 @@ class PathUnclear(Invalid):
     code = "PROXY_PATH_UNCLEAR"
 
 
+class TooManyCalls(Problem):
+    """Too many calls of this tenant through the proxy are under way; nothing was sent.
+
+    Make fewer of them at a time; `ISTHMUS_PROXY__AT_ONCE` says how many each process lets through.
+    """
+
+    code = "TOO_MANY_PROXY_CALLS"
+    status = 429
+
+
 class FarSideBusy(Unavailable):
     """The platform's budget is used up, or it does not answer well just now; nothing was sent.
 

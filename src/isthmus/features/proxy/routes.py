@@ -19,6 +19,7 @@ from isthmus.features.proxy.errors import (
     PathUnclear,
     ProxyDisabled,
     ProxyWalled,
+    TooManyCalls,
 )
 from isthmus.features.proxy.service import Call
 from isthmus.http import Routes, ScopeDep
@@ -53,6 +54,7 @@ _ERRORS: Final = (
     ProxyWalled,
     PathForbidden,
     PathUnclear,
+    TooManyCalls,
     GrantEnded,
     FarSideBusy,
     FarSideUnreachable,
@@ -79,13 +81,14 @@ class _Passage(Response):
             if reply.length is not None:
                 headers.append((b"content-length", b"%d" % reply.length))
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-            # One piece is held back, so that a small answer leaves in one write.
-            held = b""
+            # None is held back: who listens to a stream hears each piece when it comes.
+            left, ended = reply.length, False
             async for piece in reply.pieces:
-                if held:
-                    await send({"type": "http.response.body", "body": held, "more_body": True})
-                held = piece
-            await send({"type": "http.response.body", "body": held})
+                left = left - len(piece) if left is not None else None
+                ended = left == 0
+                await send({"type": "http.response.body", "body": piece, "more_body": not ended})
+            if not ended:
+                await send({"type": "http.response.body", "body": b""})
 
 
 async def _passed(request: Request, scope: Scope, right: Permission, connection_id: str) -> Response:

@@ -1,9 +1,9 @@
 """A caller's own call to a platform, with the connection's credentials, within its budget, and to its hosts alone."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from isthmus.client import (
@@ -35,6 +35,7 @@ from isthmus.features.proxy.errors import (
     PathUnclear,
     ProxyDisabled,
     ProxyWalled,
+    TooManyCalls,
 )
 from isthmus.features.proxy.settings import Settings
 from isthmus.kit.errors import Problem
@@ -108,6 +109,24 @@ class Lines:
         self._ear = ExitStack()
         self._bell: asyncio.Event | None = None
         self._heard = 0.0
+        self._busy: Counter[str] = Counter()
+
+    @contextmanager
+    def turn(self, tenant_id: str) -> Iterator[None]:
+        """One of the calls that a tenant may have under way here: what never answers holds connections that all share.
+
+        Raises TooManyCalls.
+        """
+        most = self._settings.at_once
+        if self._busy[tenant_id] >= most:
+            raise TooManyCalls(details={"limit": most}, retry_after=1)
+        self._busy[tenant_id] += 1
+        try:
+            yield
+        finally:
+            self._busy[tenant_id] -= 1
+            if not self._busy[tenant_id]:
+                del self._busy[tenant_id]
 
     @asynccontextmanager
     async def line(self, scope: Scope, connection_id: str) -> AsyncIterator[Session]:
@@ -200,33 +219,40 @@ async def forward(scope: Scope, connection_id: str, call: Call) -> AsyncIterator
 
     GET and what else is safe to repeat is repeated after failures that pass. Redirects are not followed: where they
     lead is another call, and for a key another path. Raises what `connections.session` raises,
-    ProxyDisabled, ProxyWalled, FarSideBusy, FarSideUnreachable, FarSideLate, GrantEnded, PathUnclear.
+    ProxyDisabled, ProxyWalled, TooManyCalls, FarSideBusy, FarSideUnreachable, FarSideLate, GrantEnded, PathUnclear.
     """
     settings = scope.part(Settings)
-    async with scope.part(Lines).line(scope, connection_id) as session:
-        options = CallOptions(
-            headers=model.asked_headers(call.headers),
-            content=call.body,
-            deadline=settings.deadline.total_seconds(),
-            max_body=settings.reply_bytes,
-            route=_ROUTE,
-            redirects=0,
-        )
-        try:
-            async with session.client.stream(call.method, call.target, **options) as streamed:
-                length = model.length_of(streamed.headers)
-                if length is not None and length > settings.reply_bytes:
-                    raise TooLarge("the reply is larger than what is passed on", sent=True)
-                headers = _back(streamed.headers.items())
-                if 300 <= streamed.status < 400 and streamed.url is not None:
-                    headers = led(headers, streamed.url, call.target, f"{_OWN}/{connection_id}")
-                yield Reply(streamed.status, headers, length, streamed)
-        except PlatformError as failure:
-            if not isinstance(failure.reply, Response):
-                raise problem_of(failure) from failure
-            yield _whole(failure.reply)
-        except ClientError as failure:
+    lines = scope.part(Lines)
+    with lines.turn(scope.tenant_id):
+        async with lines.line(scope, connection_id) as session, _sent(session, connection_id, call, settings) as reply:
+            yield reply
+
+
+@asynccontextmanager
+async def _sent(session: Session, connection_id: str, call: Call, settings: Settings) -> AsyncIterator[Reply]:
+    options = CallOptions(
+        headers=model.asked_headers(call.headers),
+        content=call.body,
+        deadline=settings.deadline.total_seconds(),
+        max_body=settings.reply_bytes,
+        route=_ROUTE,
+        redirects=0,
+    )
+    try:
+        async with session.client.stream(call.method, call.target, **options) as streamed:
+            length = model.length_of(streamed.headers)
+            if length is not None and length > settings.reply_bytes:
+                raise TooLarge("the reply is larger than what is passed on", sent=True)
+            headers = _back(streamed.headers.items())
+            if 300 <= streamed.status < 400 and streamed.url is not None:
+                headers = led(headers, streamed.url, call.target, f"{_OWN}/{connection_id}")
+            yield Reply(streamed.status, headers, length, streamed)
+    except PlatformError as failure:
+        if not isinstance(failure.reply, Response):
             raise problem_of(failure) from failure
+        yield _whole(failure.reply)
+    except ClientError as failure:
+        raise problem_of(failure) from failure
 
 
 def _whole(reply: Response) -> Reply:

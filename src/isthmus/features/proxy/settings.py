@@ -16,4 +16,7 @@ class Settings:
         default=timedelta(seconds=3),
         metadata={"help": "How long a process goes on with what it knows of a connection; a revocation counts then."},
     )
+    at_once: int = field(
+        default=64, metadata={"help": "Most calls of one tenant through the proxy that a process has under way."}
+    )
     kept: int = field(default=1_000, metadata={"help": "Most connections that a process keeps ready."})
