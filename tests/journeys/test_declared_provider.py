@@ -412,6 +412,7 @@ async def test_a_premium_provider_asks_for_the_plan_when_connected_and_shows_it_
     for path, body in (
         ("/api/connections", {"provider": "costly", "apiKey": KEY}),
         ("/api/tenant/integrations", {"integrationId": "costly", "name": "Costly"}),
+        ("/api/tenant/integrations/import", {"yaml": "provider: costly\nname: Costly", "dryRun": True}),
     ):
         refused = await amy.call("POST", path, body)
         assert (refused.status, refused.body["error"]["code"]) == (403, "PLAN_REQUIRED"), refused.body

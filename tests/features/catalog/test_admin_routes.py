@@ -154,6 +154,7 @@ async def test_texts_that_are_sent_along_and_are_no_credentials_are_taken(
         ({"credentialFields": [{"name": "api_key", "pattern": "a{0,99}a{0,99}b"}]}, "credentialFields.0.pattern"),
         ({"credentialFields": [{"name": "api_key", "pattern": "[z-a]"}]}, "credentialFields.0.pattern"),
         ({"credentialFields": [{"name": "api_key"}, {"name": "api_key"}]}, "credentialFields.1.name"),
+        ({"settingsFields": [{"name": "pin", "secret": True}]}, "settingsFields.0.secret"),
         ({"availableEntities": [], "searchableEntities": [], "supportsSearch": False}, "supportedSyncDirections"),
         ({"service": SERVICE | {"headers": {"Authorization": "Bearer canary"}}}, "service.headers"),
         ({"service": SERVICE | {"headers": {"X-Api-Key": "canary"}}}, "service.headers"),

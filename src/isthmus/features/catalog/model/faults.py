@@ -98,6 +98,8 @@ def _form_faults(document: NewProvider) -> Iterator[Fault]:
             place = f"{camelled(name)}.{at}"
             if field.name in {one.name for one in fields[:at]}:
                 yield _fault(f"{place}.name", "Two fields have this name.")
+            if field.secret and name == "settings_fields":
+                yield _fault(f"{place}.secret", "Settings are shown to people; make it a credential field.")
             # what merchants type is matched against it, so it must not be able to take long
             if field.pattern and (complaint := _wild(field.pattern)):
                 yield _fault(f"{place}.pattern", complaint)

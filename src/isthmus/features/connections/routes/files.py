@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-from isthmus.features.catalog import ProviderNotFound
+from isthmus.features.catalog import PlanRequired, ProviderNotFound
 from isthmus.features.connections.errors import IntegrationNotFound, NameTaken, ScopeFixed
 from isthmus.features.connections.routes.shapes import CONTROL, SEE
 from isthmus.features.connections.service import files
@@ -60,7 +60,7 @@ async def export_integration(scope: ScopeDep, id: str) -> Response:  # noqa: A00
     summary="Make or change an integration from YAML",
     description="The integration of the file's name is made like it, or made. With `dryRun` only what would differ is "
     "said. Connections stay as they are.",
-    errors=(ProviderNotFound, NameTaken, ScopeFixed),
+    errors=(ProviderNotFound, PlanRequired, NameTaken, ScopeFixed),
 )
 async def import_integration(scope: ScopeDep, body: ImportIntegration) -> Response:
     """Import one integration."""

@@ -72,15 +72,17 @@ async def import_one(  # house: silent - what it calls emits
 ) -> Imported:
     """Make the integration that the file describes, or make the one of its name like it; connections stay.
 
-    What it makes has ids of this tenant. With `dry_run` nothing is written. Raises Invalid, ProviderNotFound, and what
-    creating or changing raises.
+    What it makes has ids of this tenant. With `dry_run` nothing is written. Raises Invalid, ProviderNotFound,
+    `catalog.PlanRequired`, and what creating or changing raises.
     """
     wanted = read_file(given)
     known = await catalog.provider(scope, wanted.provider)
     facts = model.check(_facts(wanted), known.settings_fields, known.entities, integrations.ROLE_NAMES)
     await _check_people(scope, facts)
     found = await _named(scope, facts.name)
-    if found is not None and found.provider != wanted.provider:
+    if found is None:
+        await catalog.admit(scope, wanted.provider)
+    elif found.provider != wanted.provider:
         raise Invalid.field("yaml.provider", f"The integration of this name uses {found.provider}.")
     before = {} if found is None else _written(found)
     after = _written(facts, wanted.provider)
