@@ -1,5 +1,6 @@
 """`isthmus.Integrations` in a Python service of one's own: document 003's examples, written the Python way."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from isthmus.client import ClientError
 from isthmus.features import connections
 from isthmus.kit.errors import Invalid, Problem
 from isthmus.library import Given, House, Integrations, open_house
+from isthmus.library.opening import own_tenant
 
 MASTER = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -204,6 +206,13 @@ async def test_the_tenant_is_the_same_when_it_is_opened_again(
     with pytest.raises(RuntimeError, match="closed"):
         await again.list()
     assert [one.id for one in await isthmus.Integrations(house).list()] == [made.id]
+
+
+async def test_processes_of_one_service_that_begin_at_once_make_one_tenant(house: House) -> None:
+    ids = await asyncio.gather(*(own_tenant(house.platform, "crowd") for _ in range(3)))
+    assert len(set(ids)) == 1
+    with pytest.raises(Invalid, match="slug"):
+        await own_tenant(house.platform, "My Shop!")
 
 
 def test_the_faces_are_loaded_when_they_are_used() -> None:

@@ -68,7 +68,7 @@ async def open_house(given: Given = _NOTHING) -> AsyncIterator[House]:
     """
     environment = {**os.environ, **(given.settings or {})}
     async with open_platform(load(SECTIONS, environment, _overrides(given, environment)), upgrade=True) as platform:
-        house = House(platform, await _tenant(platform, given.tenant))
+        house = House(platform, await own_tenant(platform, given.tenant))
         try:
             async with _working(platform, wanted=given.work):
                 yield house
@@ -105,10 +105,15 @@ def _overrides(given: Given, environment: Mapping[str, str]) -> dict[str, object
     return made
 
 
-async def _tenant(platform: Platform, slug: str) -> str:
+async def own_tenant(platform: Platform, slug: str) -> str:
+    """The id of the tenant with this slug, made when there is none. Raises Invalid for what is no slug."""
     try:
         found = await access.find_tenant(platform.system, slug)
     except access.TenantNotFound:
         operator = platform.scope(PLATFORM_TENANT, system(PLATFORM_TENANT, _PART))
-        found = await access.create_tenant(operator, slug, slug)
+        try:
+            found = await access.create_tenant(operator, slug, slug)
+        except access.SlugTaken:
+            # another process of the same service has made it meanwhile
+            found = await access.find_tenant(platform.system, slug)
     return found.id
