@@ -413,6 +413,34 @@ async def test_a_far_side_that_never_answers_ends_with_the_deadline(world: World
         object.__setattr__(settings, "deadline", timedelta(seconds=5))
 
 
+async def test_RL_05_a_tenant_has_so_many_calls_under_way_and_the_next_is_refused_for_it_alone(world: World) -> None:
+    base = await _open(world)
+    _, others = await world.connect("ten_b", "other", proxyEnabled=True)
+    world.far.seen.clear()
+    settings, mine = world.system.engine.part(proxy.Settings), world.side("ten_a")
+    object.__setattr__(settings, "at_once", 2)
+    try:
+        hanging = [asyncio.create_task(mine("GET", f"{base}/hang")) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while True:
+                if len(world.far.seen) == 2:
+                    break
+                await asyncio.sleep(0.01)
+        refused = await mine("GET", f"{base}/x")
+        assert _code(refused) == (429, "TOO_MANY_PROXY_CALLS")
+        assert refused.json()["error"]["details"] == {"limit": 2}
+        assert refused.headers["retry-after"] == "1"
+        assert (await world.side("ten_b")("GET", f"/api/proxy/{others}/x")).status_code == 200
+        hanging[0].cancel()
+        await asyncio.wait(hanging[:1])
+        assert (await mine("GET", f"{base}/x")).status_code == 200
+        world.far.released.set()
+        assert (await hanging[1]).status_code == 200
+    finally:
+        object.__setattr__(settings, "at_once", 64)
+        world.far.released.clear()
+
+
 async def test_a_persons_own_connection_is_not_there_for_anybody_else(world: World) -> None:
     base = await _open(world)
     async with world.system.tx() as tx:
