@@ -2,16 +2,17 @@
 
 import json
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
 
 import pytest
 from fastapi import Query, UploadFile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 from tests.http.conftest import Lab, MakeLab
 
 from isthmus.http import Routes, Wire, document
-from isthmus.http.bodies import parse_json
+from isthmus.http.bodies import parse_json, parse_query
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import USER, permission
 
@@ -195,3 +196,23 @@ async def test_uploads_are_streamed_forms_with_a_cap(lab: MakeLab) -> None:
         files = {"file": ("a.csv", b"x" * size, "text/csv")}
         answer = await here.call("POST", "/api/bodies/upload", files=files, headers=here.signed())
         assert answer.status_code == status, answer.text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("ab=&?;/:@é", max_size=12).map(str.encode))
+def test_a_query_without_escapes_is_read_as_the_standard_reads_it(query: bytes) -> None:
+    try:
+        expected: list[tuple[str, str]] | None = parse_qsl(query.decode("ascii"), keep_blank_values=True)
+    except ValueError:
+        expected = None
+    try:
+        found: list[tuple[str, str]] | None = parse_query(query)
+    except Invalid:
+        found = None
+    assert found == expected
+
+
+def test_a_query_of_too_many_pairs_is_refused() -> None:
+    assert len(parse_query(b"&".join([b"a=1"] * 200))) == 200
+    with pytest.raises(Invalid):
+        parse_query(b"&".join([b"a=1"] * 201))

@@ -15,6 +15,7 @@ from isthmus.kit.errors import Invalid, Unauthenticated
 MAX_DEPTH = 64
 _LEAST_RATE = 1024.0
 _QUERY_BYTES = 16 * 1024
+_QUERY_PAIRS = 200
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _CREDENTIALS = frozenset({"access_token", "api_key", "apikey", "x-api-key", "authorization"})
 
@@ -122,7 +123,11 @@ def parse_query(query: bytes) -> list[tuple[str, str]]:
     if len(query) > _QUERY_BYTES or b"%00" in query:
         raise Invalid("The query is longer than 16 KiB or holds the character U+0000.")
     try:
-        return parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=200, errors="strict")
+        if b"%" not in query and b"+" not in query and query.count(b"&") < _QUERY_PAIRS:
+            # nothing in it stands for something else
+            parted = [part.partition("=") for part in query.decode("ascii").split("&") if part]
+            return [(name, value) for name, _, value in parted]
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_QUERY_PAIRS, errors="strict")
     except ValueError:
         raise Invalid("The query is not readable.") from None
 

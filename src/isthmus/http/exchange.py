@@ -18,13 +18,15 @@ from isthmus.kit.permissions import BREAK_GLASS, Principal
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
-_GUARD: list[Header] = [
+_GUARDS: list[Header] = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"vary", b"Authorization, Cookie, Origin"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
-_NO_STORE: Header = (b"cache-control", b"no-store")
-_SHUT: Header = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+#: Those of which an answer may have its own.
+_OWN = frozenset({b"cache-control", b"content-security-policy"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,10 @@ class Exchange:
 
 def guarded(headers: list[Header]) -> list[Header]:
     """The headers of an answer, and those that guard every answer (HE-09)."""
-    names = {name for name, _ in headers}
-    guards = list(_GUARD)
-    if b"cache-control" not in names:
-        guards.append(_NO_STORE)
-    if b"content-security-policy" not in names:
-        guards.append(_SHUT)
-    return headers + guards
+    names = dict(headers)
+    if _OWN.isdisjoint(names):
+        return headers + _GUARDS
+    return headers + [one for one in _GUARDS if one[0] not in _OWN or one[0] not in names]
 
 
 def given_id(headers: dict[bytes, bytes]) -> str | None:

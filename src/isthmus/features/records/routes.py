@@ -1,8 +1,10 @@
 """Lists and details of products and listings."""
 
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from itertools import starmap
+from operator import methodcaller
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -158,6 +160,9 @@ class RecordList(Answer, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+_VALUES = methodcaller("values")
+
+
 async def _bounds(
     min_stock: Annotated[int | None, Query(alias="minStock", ge=-(10**12), le=10**12)] = None,
     max_stock: Annotated[int | None, Query(alias="maxStock", ge=-(10**12), le=10**12)] = None,
@@ -176,14 +181,17 @@ async def _wanted(
     search: Annotated[str | None, Query(max_length=200, description="A part of the title.")] = None,
     updated_since: Annotated[AwareDatetime | None, Query(alias="updatedSince")] = None,
 ) -> ListingFilter:
-    return replace(
-        bounds,
+    return ListingFilter(
         connection_id=connection_id,
         provider=provider,
         status=status,
         sku=sku,
         search=search,
         updated_since=updated_since,
+        min_stock=bounds.min_stock,
+        max_stock=bounds.max_stock,
+        min_price=bounds.min_price,
+        max_price=bounds.max_price,
     )
 
 
@@ -209,7 +217,7 @@ async def get_product(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the
 async def list_listings(scope: ScopeDep, paging: PageDep, wanted: FilterDep) -> Response:
     """Newest first."""
     page = await service.listings(scope, wanted, paging.ask)
-    return paging.listing("items", _mapped(page, _listing))
+    return paging.listing("items", Page(_listings(page.items), page.next_after, page.total, page.has_more))
 
 
 @listings.get(
@@ -311,12 +319,12 @@ def _mapped(page: Page[Any], shape: Any) -> Page[Any]:  # noqa: ANN401 - any row
     return Page([shape(row) for row in page.items], page.next_after, page.total, page.has_more)
 
 
-def _listing(row: Row) -> ListingOut:
-    return ListingOut(*row.values())
+def _listings(rows: Iterable[Row]) -> list[ListingOut]:
+    return list(starmap(ListingOut, map(_VALUES, rows)))
 
 
 def _product(detail: ProductDetail) -> ProductOut:
-    return ProductOut(**detail.row, listings=[_listing(row) for row in detail.listings])
+    return ProductOut(**detail.row, listings=_listings(detail.listings))
 
 
 def _full(detail: ListingDetail) -> ListingFull:

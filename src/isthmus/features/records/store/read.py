@@ -162,8 +162,8 @@ _DUPLICATES = statement(
 
 
 def _given(wanted: ListingFilter, ask: Ask) -> dict[str, Any]:
-    given = {name: getattr(wanted, name) for name in ListingFilter.__slots__}
-    return {name: value for name, value in {**given, "after": ask.after}.items() if value is not None}
+    given = {name: value for name in ListingFilter.__slots__ if (value := getattr(wanted, name)) is not None}
+    return given if ask.after is None else {**given, "after": ask.after}
 
 
 async def _page(
