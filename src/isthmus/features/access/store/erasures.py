@@ -32,6 +32,10 @@ async def tables(tx: Tx) -> list[str]:
     return [KEYS, *(name for name in ordered if name in owned and name != KEYS)]
 
 
+class StillReferredTo(Exception):
+    """Rows have come in that hang on those which were about to go."""
+
+
 def _deleting(name: str) -> Statement:
     rows = table(name, column("tenant_id"))
     mine = rows.c.tenant_id == bindparam("tenant_id")
@@ -40,8 +44,13 @@ def _deleting(name: str) -> Statement:
 
 
 async def delete_rows(tx: Tx, name: str, tenant_id: str, batch: int) -> int:
-    """Delete some rows of one table, and those that hang on them; how many."""
-    return await tx.execute(_deleting(name), tenant_id=tenant_id, batch=batch)
+    """Delete some rows of one table, and those that hang on them; how many. Raises StillReferredTo, and the transaction
+    is over.
+    """
+    try:
+        return await tx.execute(_deleting(name), tenant_id=tenant_id, batch=batch)
+    except asyncpg.ForeignKeyViolationError as late:
+        raise StillReferredTo from late
 
 
 async def insert_erasure(tx: Tx, tenant_id: str, *, at: datetime) -> None:
