@@ -1,5 +1,6 @@
 """Providers over HTTP for the deployment's own people: 002's routes, their refusals, and the way back."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -265,6 +266,20 @@ async def test_a_change_of_what_was_read_too_early_is_a_conflict(operator: Opera
     late = await operator("PATCH", "/crm/raced", {"description": "Two.", "revision": 1})
     assert (late.status_code, late.json()["error"]["code"]) == (409, "PROVIDER_CHANGED")
     assert late.json()["error"]["details"]["revision"] == 2
+
+
+async def test_MA_04_of_changes_at_once_each_is_a_step_or_a_conflict_and_none_is_lost(operator: Operator) -> None:
+    await operator("POST", "", given.document("crowded"))
+    wishes: list[dict[str, Any]] = [{"description": "One."}, {"uptime": "99"}, {"color": "#010203"}, {"icon": "crowd"}]
+    answers = await asyncio.gather(*(operator("PATCH", "/crm/crowded", wish) for wish in wishes))
+    told = [(one.status_code, one.json().get("error", {}).get("code")) for one in answers]
+    assert set(told) <= {(200, None), (409, "PROVIDER_CHANGED")}
+    taken = [wish for wish, answer in zip(wishes, answers, strict=True) if answer.status_code == 200]
+    assert taken, "somebody is the first"
+    found = (await operator("GET", "/crm/crowded")).json()
+    assert found["revision"] == 1 + len(taken)
+    assert all(found[name] == value for wish in taken for name, value in wish.items())
+    assert len((await operator("GET", "/crm/crowded/versions")).json()["items"]) == 1 + len(taken)
 
 
 async def test_versions_are_listed_compared_and_gone_back_to(operator: Operator) -> None:
