@@ -228,6 +228,9 @@ class GuardedProtocol(HttpToolsProtocol):
             raise ValueError("the head is too large")
         if [name for name, _ in self.headers].count(b"host") != 1 or self.url[:1] not in {b"/", b"*"}:
             raise ValueError("not exactly one Host, or not an address of this server")
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and codings != [b"chunked"]:
+            raise ValueError("a transfer coding that nobody here undoes")
         self._head_since = 0.0
         self._head_bytes = 0
         self._in_body = True
