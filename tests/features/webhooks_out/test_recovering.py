@@ -98,6 +98,28 @@ async def test_a_recovery_whose_worker_dies_goes_on_from_its_place_and_brings_ea
     assert {head["isthmus-replay"] for head in sink.heads} == {"true"}
 
 
+async def test_RL_08_a_recovery_goes_no_further_in_a_process_that_stops_and_asks_to_be_taken_up_elsewhere(
+    system: System, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with given.sink() as sink:
+        endpoint = await _endpoint(scope, sink.url)
+        async with system.tx() as tx:
+            await tx.execute_sql("update webhook_endpoints set state = 'disabled'")
+        await given.emit(scope, *range(9))
+        await fanning.fan_out_once(system)
+        begun = await recovering.recover(scope, endpoint.id, scope.now - timedelta(hours=1), None)
+        monkeypatch.setattr(recovering, "_STEP", 4)
+        async with system.tx() as tx:
+            await tx.execute_sql("delete from queue.pgqueuer")
+        system.engine.queue.stopping.set()
+        await jobs.recover(scope, begun["id"])
+        half = await recovering.recovery(scope, begun["id"])
+        assert (half["state"], half["found"]) == ("running", 4)
+        async with system.tx() as tx:
+            waiting = await tx.fetch_sql("select entrypoint, convert_from(payload, 'UTF8') as told from queue.pgqueuer")
+        assert [(row["entrypoint"], begun["id"] in row["told"]) for row in waiting] == [(recovering.RECOVER, True)]
+
+
 async def test_a_recovery_takes_what_was_missed_in_its_window_and_nothing_else(system: System, scope: Scope) -> None:
     async with given.sink() as sink:
         endpoint = await _endpoint(scope, sink.url)

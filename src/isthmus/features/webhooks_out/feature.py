@@ -17,6 +17,7 @@ FEATURE = Feature(
     name="webhooks_out",
     routes=ROUTES,
     jobs={recovering.RECOVER: jobs.recover},
+    bulk=frozenset({recovering.RECOVER}),
     listens={
         "webhooks_out.members": (("member.removed", "member.roles_changed"), jobs.member_changed),
         "webhooks_out.keys": (("api_key.revoked",), jobs.key_revoked),

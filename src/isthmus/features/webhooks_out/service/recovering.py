@@ -90,6 +90,10 @@ async def carry_on(scope: Scope, recovery_id: str) -> None:  # house: silent - R
                 await planning.advance(tx, scope.tenant_id, row["endpoint_id"], scope.now)
         if done:
             return
+        if scope.engine.queue.stopping.is_set():
+            async with scope.tx() as tx:
+                await tx.enqueue(RECOVER, recovery_id)
+            return
 
 
 async def unfinished(tx: SystemTx) -> list[Wake]:
