@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isthmus.client import ApiClient, DeadlineExceeded, Disconnected, MalformedBody, Missing, Retry, TooLarge
+from isthmus.client import ApiClient, CallEnded, DeadlineExceeded, Disconnected, MalformedBody, Missing, Retry, TooLarge
 
 Replies = Callable[..., bytes]
 QUICK = Retry(initial_delay=0.001)
@@ -67,6 +67,31 @@ async def test_a_refusal_is_read_whole_up_to_a_cap_of_its_own(far_side: Any) -> 
         with pytest.raises(TooLarge, match="8388608"):
             async with api.stream("GET", "/x", max_body=1 << 30):
                 raise AssertionError
+
+
+async def test_hooks_hear_of_every_stream_how_it_ended_once(far_side: Any, respond: Replies) -> None:
+    far_side.answer("/missing", respond(404))
+    far_side.answer("/cut", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nabc")
+    heard: list[CallEnded] = []
+    hook = lambda event: heard.append(event) if isinstance(event, CallEnded) else None  # noqa: E731 - one of a test
+    async with ApiClient(far_side.url, hooks=[hook], retry=Retry(max_attempts=1)) as api:
+        async with api.stream("GET", "/x") as reply:
+            assert heard == []
+            await reply.read()
+        with pytest.raises(Missing):
+            async with api.stream("GET", "/missing"):
+                raise AssertionError
+        with pytest.raises(Disconnected):
+            async with api.stream("GET", "/cut") as reply:
+                far_side.drop()
+                await reply.read()
+        feed = await api.open_stream("GET", "/x")
+        feed.abort()
+        with pytest.raises(Missing):
+            await api.open_stream("GET", "/missing")
+    told = [(one.response.status if one.response else 0, type(one.error)) for one in heard]
+    nobody = type(None)
+    assert told == [(200, nobody), (0, Missing), (200, Disconnected), (200, nobody), (0, Missing)]
 
 
 async def test_a_stream_has_a_cap_and_a_deadline(far_side: Any, respond: Replies) -> None:

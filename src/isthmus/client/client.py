@@ -209,19 +209,28 @@ class ApiClient:
         forbid()
         deadline = options.get("deadline") or self._deadline
         call = self._streaming(method, url, options, deadline)
+        head: Response | None = None
+        error: ClientError | None = None
         timer = Deadline(deadline)
         try:
             with timer:
                 reply = await self._head(call)
+                head = reply.head
                 yield reply
                 await reply.release()
         except TimeoutError as cause:
             if not timer.expired:
                 raise
-            raise _late(call, deadline) from cause
+            error = _late(call, deadline)
+            raise error from cause
+        except ClientError as caught:
+            error = caught
+            raise
         finally:
             if call.exchange is not None:
                 call.exchange.abort()
+            if self.pipeline.hooks:
+                self._ended(call, head, error)
 
     async def open_stream(self, method: str, url: str, **options: Unpack[CallOptions]) -> Streamed:
         """A reply for as long as it lasts: `deadline` covers the head only, and the caller must end with `abort`.
@@ -234,13 +243,18 @@ class ApiClient:
         timer = Deadline(deadline)
         try:
             with timer:
-                return await self._head(call)
+                reply = await self._head(call)
         except TimeoutError as cause:
             if not timer.expired:
                 raise
             if call.exchange is not None:
                 call.exchange.abort()
-            raise _late(call, deadline) from cause
+            raise self._failed(call, _late(call, deadline)) from cause
+        except ClientError as caught:
+            raise self._failed(call, caught) from None
+        if self.pipeline.hooks:
+            self._ended(call, reply.head, None)
+        return reply
 
     def _streaming(self, method: str, url: str, options: CallOptions, deadline: float) -> Call:
         call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
@@ -299,6 +313,12 @@ class ApiClient:
         response.transformers = self._changes
         response.attempts, response.waited = call.attempts, call.waited
         return response
+
+    def _failed(self, call: Call, error: ClientError) -> ClientError:
+        """The error of a call whose head never came, once the hooks know of it."""
+        if self.pipeline.hooks:
+            self._ended(call, None, error)
+        return error
 
     def _ended(self, call: Call, response: Response | None, error: ClientError | None) -> None:
         took = self.clock.monotonic() - call.started

@@ -25,6 +25,8 @@ class Streamed:
         self.status = response.status
         self.headers: CIMultiDict[str] | CIMultiDictProxy[str] = response.headers
         self.attempts = response.attempts
+        #: What is known of the reply without its body.
+        self.head = response
         #: Where it came from.
         self.url = response.url
         self._exchange = exchange

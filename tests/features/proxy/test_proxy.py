@@ -450,6 +450,31 @@ async def test_a_persons_own_connection_is_not_there_for_anybody_else(world: Wor
     assert _code(await world.side("ten_a", "usr_2")("GET", f"{base}/x")) == (404, "CONNECTION_NOT_FOUND")
 
 
+async def test_every_call_is_counted_at_its_connection_and_logged_without_its_query(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = await _open(world)
+    connection, side = base.rpartition("/")[2], world.side("ten_a")
+    with caplog.at_level("INFO", "isthmus.proxy"):
+        assert (await side("GET", f"{base}/x?phone=0900")).status_code == 200
+        assert (await side("POST", f"{base}/status?code=404", {})).status_code == 404
+        await side("GET", f"{base}/packed?as=br")
+    told = [(one.connection, one.method, one.path, getattr(one, "status", None)) for one in _proxied(caplog)]
+    assert told == [
+        (connection, "GET", "/x", 200), (connection, "POST", "/status", 404), (connection, "GET", "/packed", None),
+    ]  # fmt: skip
+    assert "0900" not in str([vars(one) for one in _proxied(caplog)])
+    await world.system.engine.part(connections.Clients).recorder.flush()
+    (hour,) = (await side("GET", f"/api/connections/{connection}/metrics")).json()["items"]
+    assert hour["calls"] >= 3
+    logged = (await side("GET", f"/api/connections/{connection}/logs")).json()["items"]
+    assert {(one["method"], one["route"], one["status"]) for one in logged} >= {("POST", "proxy", 404)}
+
+
+def _proxied(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [one for one in caplog.records if one.name == "isthmus.proxy"]
+
+
 async def test_nothing_of_the_connections_credentials_comes_back(world: World) -> None:
     base = await _open(world)
     refused = await world.side("ten_a")("GET", f"{base}/status?code=401")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 Header = tuple[str, str]
@@ -111,6 +112,7 @@ def asked_headers(given: Iterable[Header]) -> dict[str, str]:
     return kept
 
 
+@lru_cache(maxsize=2048)
 def _goes_on(name: str) -> bool:
     """Servers behind CGI and WSGI take `a_b` for `a-b`."""
     meant = name.replace("_", "-").replace(".", "-")
