@@ -13,7 +13,7 @@ from tests.journeys.process import Up, home, up
 from isthmus.connect.abilities import ActionKind, EditField
 from isthmus.features import access, fulfilment, pushes
 from isthmus.features.access import TenantStatus
-from isthmus.kit.permissions import PLATFORM_TENANT, system
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, system
 from isthmus.sandbox import Shop, walk
 
 _QUICK: dict[str, Any] = {
@@ -398,6 +398,21 @@ async def test_the_echo_of_our_own_action_changes_nothing_more(running: Deployme
     # single records are read one after another
     await story.order()
     assert (await amy.call("GET", f"/api/orders/{order_id}")).body["version"] == version
+
+
+async def test_what_a_plan_does_not_include_is_neither_offered_nor_done(running: Deployment) -> None:
+    amy, connection = await running.owner("tiki")
+    story = Story(running, "tiki", amy, connection)
+    order_id, key = await story.order()
+    root, at = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root"), "/api/admin/integrations/marketplace/tiki"
+    assert (await root.call("PATCH", at, {"isPremium": True, "requiredPlan": "pro"})).status == 200
+    refused = await story.asked(order_id, details=story.details)
+    assert (refused.status, refused.body["code"]) == (403, "PLAN_REQUIRED")
+    offered = await amy.call("GET", f"/api/orders/{order_id}/actions")
+    assert (offered.status, offered.body["error"]["code"]) == (403, "PLAN_REQUIRED")
+    assert (await root.call("POST", f"{at}/reset")).status == 200
+    assert (await story.ended((await story.push(order_id))["id"]))["state"] == "done"
+    assert story.effects(key) == 1
 
 
 async def _killed(*kinds: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 from tests.journeys.deployment import Deployment, Merchant, deployment
 
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
+
 PLATFORMS = ("shopee", "lazada", "tiki")
 
 
@@ -167,3 +169,24 @@ async def test_a_conflict_is_shown_and_decided_over_http(running: Deployment) ->
     shown = (await amy.call("GET", f"/api/listings/{listing['id']}")).body
     places = [place for one in shown["record"]["variants"] for place in one["inventory"]]
     assert wanted["stock"] in [place["available"] for place in places]
+
+
+async def test_what_a_plan_does_not_include_is_not_sent_and_waits(running: Deployment) -> None:
+    amy, connection = await owned(running, "tiki")
+    root, at = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root"), "/api/admin/integrations/marketplace/tiki"
+    listing = await sold(amy, connection, place=3)
+    effects = running.sandbox.shops["tiki"].effects
+    dear = await root.call("PATCH", at, {"isPremium": True, "requiredPlan": "pro"})
+    assert dear.status == 200, dear.body
+    before = effects.last
+    answer = await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [values(running, listing)]})
+    assert answer.status == 202, answer.body
+    async with asyncio.timeout(60):
+        while True:
+            items = await amy.everything(f"/api/sync/pushes/{answer.body['id']}/items?", "items")
+            if {one["code"] for one in items} == {"PLAN_REQUIRED"}:
+                break
+            await asyncio.sleep(0.05)
+    assert {one["state"] for one in items} == {"waiting"}
+    assert not effects.of(after=before)
+    assert (await root.call("POST", f"{at}/reset")).body["isPremium"] is False
