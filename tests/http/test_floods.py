@@ -154,6 +154,7 @@ async def test_HE_11_readers_of_streams_who_take_nothing_hold_little_and_nobody_
     told = _Told()
     bounds: dict[str, Any] = {
         "streams_per_principal": many + 9,
+        "streams_per_tenant": many + 9,
         "connections_per_address": many + 9,
         "connections": many + 9,
     }

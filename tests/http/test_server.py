@@ -307,6 +307,27 @@ async def test_HE_11_streams_of_one_principal_are_capped(lab: MakeLab) -> None:
         writer.close()
 
 
+async def test_RL_05_streams_of_one_tenant_are_capped_whoever_opens_them(lab: MakeLab) -> None:
+    async with served(lab, streams_per_tenant=2) as (server, here, _):
+
+        def asked(subject: str, tenant: str = "ten_a") -> bytes:
+            head = "GET /api/stream HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+            return (head + here.token(tenant=tenant, subject=subject) + "\r\n\r\n").encode()
+
+        writers = []
+        for request in (asked("usr_1"), asked("usr_2"), asked("usr_1", "ten_b")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(request)
+            await read_events(reader, 1)
+            writers.append(writer)
+        answer = await exchange(server, asked("usr_3"))
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+        assert (error["code"], error["details"]) == ("TOO_MANY_STREAMS", {"limit": 2})
+        for writer in writers:
+            writer.close()
+
+
 async def test_SE_12_a_stream_ends_when_its_token_does(lab: MakeLab) -> None:
     async with served(lab, heartbeat_seconds=0.1) as (server, here, seen):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)

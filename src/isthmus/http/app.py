@@ -106,7 +106,7 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
     app.open_scope = wiring["open_scope"]
     app.system = wiring.get("system")
     app.cursors = Cursors(wiring["secret"], clock)
-    app.streams = Streams(settings.streams_per_principal, settings.heartbeat_seconds, settings.stalled_seconds)
+    app.streams = Streams(settings)
     app.doorkeeper = Doorkeeper(wiring["authenticators"], clock)
     table: RouteTable[DeclaredRoute] = RouteTable()
     for room in everything:

@@ -171,7 +171,8 @@ class BadCursor(Invalid):
 class TooManyStreams(Problem):
     """Too many event streams are open for you; close one first.
 
-    Close a stream, share one between views, or raise `ISTHMUS_HTTP__STREAMS_PER_PRINCIPAL`.
+    Close a stream, share one between views, or raise `ISTHMUS_HTTP__STREAMS_PER_PRINCIPAL`, or
+    `ISTHMUS_HTTP__STREAMS_PER_TENANT` where `details.limit` is the tenant's.
     """
 
     code = "TOO_MANY_STREAMS"

@@ -20,6 +20,7 @@ from isthmus.http.auth import Doorkeeper, shown_credentials
 from isthmus.http.errors import TooManyStreams
 from isthmus.http.exchange import Exchange
 from isthmus.http.routes import Public
+from isthmus.http.settings import HttpSettings
 from isthmus.kit.errors import Problem
 
 #: Together with what the doorkeeper and a tenant's guard remember, a stream ends within five seconds (JT-10).
@@ -51,27 +52,37 @@ Source = Callable[[str | None], AsyncIterator[Sent]]
 class Streams:
     """The open streams of one process."""
 
-    def __init__(self, per_principal: int, heartbeat: float, patience: float) -> None:
-        self._per_principal = per_principal
+    def __init__(self, settings: HttpSettings) -> None:
+        self._per_principal, self._per_tenant = settings.streams_per_principal, settings.streams_per_tenant
         self._open: Counter[str] = Counter()
-        self.heartbeat = heartbeat
-        self.patience = patience
+        self._of_tenants: Counter[str] = Counter()
+        self.heartbeat = settings.heartbeat_seconds
+        self.patience = settings.stalled_seconds
         self.closing = asyncio.Event()
 
-    def enter(self, who: str) -> None:
-        """Count a stream. Raises TooManyStreams."""
+    def enter(self, who: str, tenant_id: str) -> None:
+        """Count a stream, of nobody's tenant where that is empty. Raises TooManyStreams."""
         if self._open[who] >= self._per_principal:
             raise TooManyStreams(
                 f"You have {self._per_principal} event streams open, which is the most; close one first.",
+                details={"limit": self._per_principal},
+                retry_after=5,
+            )
+        if tenant_id and self._of_tenants[tenant_id] >= self._per_tenant:
+            raise TooManyStreams(
+                f"Your tenant has {self._per_tenant} event streams open, which is the most; close one first.",
+                details={"limit": self._per_tenant},
                 retry_after=5,
             )
         self._open[who] += 1
+        self._of_tenants[tenant_id] += 1
 
-    def leave(self, who: str) -> None:
+    def leave(self, who: str, tenant_id: str) -> None:
         """Forget a stream."""
-        self._open[who] -= 1
-        if self._open[who] <= 0:
-            del self._open[who]
+        for open_, key in ((self._open, who), (self._of_tenants, tenant_id)):
+            open_[key] -= 1
+            if open_[key] <= 0:
+                del open_[key]
 
     def close(self) -> None:
         """End all streams, now and from now on."""
@@ -94,7 +105,8 @@ class EventStream(Response):
     async def __call__(self, scope: AsgiScope, _receive: Receive, send: Send) -> None:
         exchange: Exchange = scope[KEY]
         who = exchange.principal.id if exchange.principal else exchange.address
-        self._streams.enter(who)
+        tenant_id = exchange.principal.tenant_id if exchange.principal else ""
+        self._streams.enter(who, tenant_id)
         events = self._source(self._last_event_id)
         first: asyncio.Future[Sent] = asyncio.ensure_future(anext(events))
         try:
@@ -104,7 +116,7 @@ class EventStream(Response):
             await self._pump(exchange, send, events, first)
             await send({"type": "http.response.body", "body": b""})
         finally:
-            self._streams.leave(who)
+            self._streams.leave(who, tenant_id)
             await _let_go(first)
             await _close(events)
 

@@ -104,6 +104,7 @@ class HttpSettings:
     connections: int = _knob(1000, "Most open connections.")
     connections_per_address: int = _knob(200, "Most open connections of one address.")
     streams_per_principal: int = _knob(5, "Most open event streams of one principal.")
+    streams_per_tenant: int = _knob(100, "Most open event streams of one tenant in a process.")
     heartbeat_seconds: float = _knob(15.0, "Pause after which an event stream sends a comment to stay open.")
     stalled_seconds: float = _knob(
         20.0, "How long a reader of an event stream may take none of it before it is dropped."
