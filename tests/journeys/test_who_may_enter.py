@@ -18,7 +18,7 @@ from isthmus.features import access
 from isthmus.features.access import TenantStatus
 from isthmus.http.server import bind
 from isthmus.kit.clock import SYSTEM
-from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, system
+from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN, USER, system
 from isthmus.sandbox.clock import ShiftedClock
 
 ISSUER = "https://sign-in.example.com"
@@ -70,6 +70,7 @@ async def entrance(database_url: str, tmp_path_factory: pytest.TempPathFactory) 
             yield Entrance(running, clock)
 
 
+_WORDS = "plenty of dew on the meadow"
 _TENANTS = "insert into tenants (id, name, slug, status, created_at) values ($1, $2, $2, 'active', now())"
 
 
@@ -91,6 +92,26 @@ async def test_JT_07_an_issuer_speaks_only_for_its_tenants(entrance: Entrance, t
 
 async def test_JT_07_a_foreign_issuer_names_no_super_admin(entrance: Entrance) -> None:
     assert (await entrance.shows("ten_listed", SUPER_ADMIN).call("GET", "/api/products")).status == 401
+
+
+async def test_JT_07_what_an_issuer_may_not_say_stands_in_the_deployments_audit_log(entrance: Entrance) -> None:
+    running = entrance.running
+    answers = [
+        await entrance.shows(*wrong, sub=f"mallory-{n}").call("DELETE", "/api/webhooks/endpoints/whe_x")
+        for n, wrong in enumerate([("ten_other", TENANT_ADMIN), ("ten_listed", SUPER_ADMIN)])
+    ]
+    forged = await entrance.shows("ten_other", TENANT_ADMIN, key=_STRANGER, sub="mallory-9").call(
+        "GET", "/api/products"
+    )
+    said = {(one.status, one.body["error"]["code"], one.body["error"]["message"]) for one in (*answers, forged)}
+    assert len(said) == 1, "all failures look alike"
+    await running.platform.refusals.flush()
+    operator = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
+    rows = (await operator.call("GET", "/api/audit?type=access.refused&search=mallory")).body["items"]
+    told = sorted((one["actor"].rpartition(":")[2], one["subject"], one["details"]["code"]) for one in rows)
+    asked = "DELETE /api/webhooks/endpoints/{id}"
+    assert told == [("mallory-0", asked, "UNAUTHORIZED"), ("mallory-1", asked, "UNAUTHORIZED")]
+    assert {one["address"] for one in rows} == {"127.0.0.1"}
 
 
 async def test_the_deployments_own_tenant_is_for_super_admins(entrance: Entrance) -> None:
@@ -254,3 +275,43 @@ async def test_OA_19_somebody_is_an_issuer_and_a_subject_and_never_an_address(en
     identity = entrance.shows("ten_listed", "user", sub="twin", nonce="of-a-sign-in").token
     refused = await forged.call("POST", "/api/auth/session/token", authorization=f"Bearer {identity}")
     assert (refused.status, forged.kept) == (401, "")
+
+
+async def _joined(entrance: Entrance, boss: Merchant, email: str) -> tuple[str, Merchant, str]:
+    """A member who is an admin: the id, a session, and a key of theirs."""
+    invited = (await boss.call("POST", "/api/tenant/members", {"email": email, "roles": [TENANT_ADMIN]})).body
+    taken = {"invitation": invited["invitation"], "password": _WORDS}
+    assert (await boss.call("POST", "/api/auth/accept", taken)).status == 200
+    body = {"tenant": boss.tenant_id, "email": email, "password": _WORDS}
+    token = (await boss.call("POST", "/api/auth/login", body)).body["token"]
+    member = Merchant(entrance.running, boss.tenant_id, token, boss.browser)
+    path = f"/api/merchants/{boss.tenant_id}/api-keys"
+    made = (await member.call("POST", path, {"name": "Till", "permissions": ["audit:read"]})).body["data"]
+    return invited["id"], member, made["key"]
+
+
+@pytest.mark.parametrize(("end", "refused"), [("removed", (401, 403)), ("demoted", (403, 403))])
+async def test_JT_10_AK_04_what_a_member_may_no_more_is_over_within_five_seconds_in_every_process(
+    entrance: Entrance, end: str, refused: tuple[int, int]
+) -> None:
+    boss = await entrance.running.merchant(f"Boss {end}")
+    member_id, member, key = await _joined(entrance, boss, f"{end}@example.com")
+    async with _another_process(entrance) as other:
+        doors = [(place, shown) for place in (entrance.running, other) for shown in (member.token, key)]
+
+        async def answers() -> list[int]:
+            found = []
+            for place, shown in doors:
+                name = {"x-api-key": shown} if shown == key else {"authorization": f"Bearer {shown}"}
+                async with boss.browser.get(place.address + "/api/audit?limit=1", headers=name) as answer:
+                    found.append(answer.status)
+            return found
+
+        assert await answers() == [200, 200, 200, 200]
+        path = f"/api/tenant/members/{member_id}"
+        ended = await (boss.call("DELETE", path) if end == "removed" else boss.call("PATCH", path, {"roles": [USER]}))
+        assert ended.status < 300, ended.body
+        for _ in range(3):  # whatever is remembered is remembered anew on the way
+            entrance.clock.advance(1.6)
+            await answers()
+        assert await answers() == [*refused, *refused]

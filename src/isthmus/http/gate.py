@@ -13,8 +13,9 @@ from isthmus.http.exchange import Exchange, RequestFacts
 from isthmus.http.limits import Limiter
 from isthmus.http.routes import Declaration, Public
 from isthmus.http.settings import HttpSettings
+from isthmus.http.tokens import Overclaimed
 from isthmus.kit.clock import Clock
-from isthmus.kit.errors import Forbidden, Unauthenticated
+from isthmus.kit.errors import Forbidden, Problem, Unauthenticated
 from isthmus.kit.permissions import Permission, Principal
 
 _security = logging.getLogger("isthmus.http.security")
@@ -79,8 +80,11 @@ class Gate:
     def _tell(self, exchange: Exchange, method: str, principal: Principal, refused: Forbidden) -> None:
         about = {**refused.details, "principal": principal.id, "tenant": principal.tenant_id, "code": refused.code}
         _security.warning("permission refused", extra=about)
+        self._note(exchange, method, principal, refused)
+
+    def _note(self, exchange: Exchange, method: str, who: Principal, refused: Problem) -> None:
         if self._refusals is not None and exchange.route is not None:
-            self._refusals.note(principal, exchange.facts, f"{method} {exchange.route.path}", refused.code)
+            self._refusals.note(who, exchange.facts, f"{method} {exchange.route.path}", refused.code)
 
     async def _principal(self, exchange: Exchange, method: str, declaration: Declaration) -> Principal:
         try:
@@ -89,19 +93,21 @@ class Gate:
         except (Unauthenticated, Forbidden):
             exchange.standing = self._limiter.failures(limit_key(exchange.address))
             raise
-        found = self._doorkeeper.remembered(credentials) or await self._verified(exchange, credentials)
+        found = self._doorkeeper.remembered(credentials) or await self._verified(exchange, credentials, method)
         if found.is_publishable:
             self._check_page(found, exchange, declaration)
         return found
 
-    async def _verified(self, exchange: Exchange, credentials: Credentials) -> Principal:
+    async def _verified(self, exchange: Exchange, credentials: Credentials, method: str) -> Principal:
         address = limit_key(exchange.address)
         if not self._doorkeeper.has_met(credentials):
             self._limiter.check_failures(address)
         try:
             return await self._doorkeeper.verify(credentials)
-        except Unauthenticated:
+        except Unauthenticated as refused:
             self._limiter.count_failure(address)
+            if isinstance(refused.__cause__, Overclaimed):
+                self._note(exchange, method, refused.__cause__.who, refused)
             _security.warning("sign-in refused", extra={"address": exchange.address, "shown": credentials.kind})
             raise
         finally:

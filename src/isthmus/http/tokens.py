@@ -18,7 +18,7 @@ from isthmus.http.errors import CannotStart
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Unauthenticated
-from isthmus.kit.permissions import ROLES, SUPER_ADMIN, Principal
+from isthmus.kit.permissions import PLATFORM_TENANT, ROLES, SUPER_ADMIN, Principal
 from isthmus.kit.secret import Secret
 
 Key = jwk.OctKey | jwk.RSAKey | jwk.ECKey | jwk.OKPKey
@@ -43,6 +43,14 @@ _ID_TOKEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
 _KEYCLOAK_KINDS = {"Bearer", "at+jwt"}
 
 _log = logging.getLogger("isthmus.http.auth")
+
+
+class Overclaimed(Exception):
+    """Why a token is refused whose issuer may not say what it says; `who` says it, to the deployment (JT-07)."""
+
+    def __init__(self, who: Principal) -> None:
+        super().__init__("a token claims more than its issuer may say")
+        self.who = who
 
 
 class KeySource(Protocol):
@@ -256,7 +264,7 @@ def _principal(claims: Mapping[str, Any], issuer: Issuer) -> Principal:
     foreign = issuer.tenants is not None and tenant not in issuer.tenants
     if foreign or (SUPER_ADMIN in roles and not issuer.may_name_super_admins):
         _log.warning("a token claims more than its issuer may say", extra={"issuer": issuer.name, "subject": subject})
-        raise Unauthenticated
+        raise Unauthenticated from Overclaimed(Principal("user", subject, issuer.name, PLATFORM_TENANT))
     proved_at = _number(claims["auth_time"]) if "auth_time" in claims else 0.0
     known = frozenset(roles) & frozenset(ROLES)
     return Principal("user", subject, issuer.name, tenant, known, proved_at=proved_at)
