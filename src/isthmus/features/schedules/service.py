@@ -210,7 +210,7 @@ async def start(scope: Scope, id_: str) -> None:
         async with scope.tx() as tx:
             await store.drop_one(tx, id_)
     except Problem as failure:
-        _log.warning("a scheduled run did not start", extra={"tenant": scope.tenant_id, "code": failure.code})
+        _log.warning("a scheduled run did not start", extra={"tenant": scope.tenant_id, "problem": failure.code})
         if failure.status < _OUTAGE and failure.retry_after is None:
             # it will be refused until somebody changes something; the next time tries again
             await _let_go(scope, id_)

@@ -258,7 +258,9 @@ async def _run_due(scope: Scope) -> None:  # house: silent - the run that it sta
     except Problem as failure:
         if _passes(failure, found.mode):
             return  # the next look tries again
-        _log.warning("a scheduled product sync did not start", extra={"tenant": scope.tenant_id, "code": failure.code})
+        _log.warning(
+            "a scheduled product sync did not start", extra={"tenant": scope.tenant_id, "problem": failure.code}
+        )
         async with scope.tx() as tx:
             await store.move_on(tx, found.next_at, _next(found.schedule, scope.now))
 
