@@ -11,7 +11,8 @@ from tests.given.webhooks_in import World
 
 from isthmus.engine.db import Database
 from isthmus.features.webhooks_in import jobs
-from isthmus.features.webhooks_in.service import routing
+from isthmus.features.webhooks_in.errors import DeliveryNotFound
+from isthmus.features.webhooks_in.service import following, looking, routing
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.secret import Secret
@@ -130,3 +131,24 @@ async def test_what_was_pushed_before_a_type_was_forbidden_goes_then(world: Worl
         await jobs.forbidden(tx, {"tenant_id": "ten_one", "at": world.system.now, "body": body})
     left = {row["id"]: _says(row) for row in await world.rows("select * from webhook_inbox")}
     assert left == {rows[_OPEN, _ORDER]["id"]: False, rows[_OPEN, _PRODUCT]["id"]: True}
+
+
+async def test_before_it_is_routed_a_delivery_is_shown_only_where_everything_may_be_read(world: World) -> None:
+    scope, everything = world.scope("ten_one"), (None, None)
+    seen, token = await world.source("ten_one", provider="shopee", secret=Secret("partner-key"))
+    for account, code in ((_LIMITED, _ORDER), (_OPEN, _PRODUCT)):
+        world.system.clock.advance(0.01)  # type: ignore[attr-defined] # the clock of this world is moved by hand
+        body = {"data": {"buyer": "canary@example.com"}, "shop_id": int(account), "code": code, "timestamp": 1767225600}
+        assert (await world.push("ten_one", seen, token, json.dumps(body).encode())).status == 200
+    ids = [row["id"] for row in await world.rows("select id from webhook_inbox order by id")]
+    assert not (await following.feed(scope, "", everything, 10)).items
+    for id_ in ids:
+        with pytest.raises(DeliveryNotFound):
+            await looking.delivery(scope, id_)
+    await routing.route(scope, seen.source.id)
+    told = {one.id: b"canary" in one.body for one in (await following.feed(scope, "", everything, 10)).items}
+    assert told == dict(zip(ids, (False, True), strict=True))
+    assert "canary" in str((await looking.delivery(scope, ids[1])).delivery)
+    other, theirs = await world.source("ten_two", provider="shopee", secret=Secret("partner-key"))
+    assert (await world.push("ten_two", other, theirs, b'{"shop_id": 1, "code": 3}')).status == 200
+    assert len((await following.feed(world.scope("ten_two"), "", everything, 10)).items) == 1

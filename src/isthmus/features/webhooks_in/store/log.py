@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import DateTime, Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy import DateTime, Text, and_, bindparam, cast, func, or_, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from isthmus.engine.db import Statement, Tx, statement
@@ -86,7 +86,12 @@ def _page(holds: ColumnElement[bool]) -> Statement:
 _MANY, _ALL = _page(_FILTER), _page(_PLACE)
 #: The last that a page looked at; nothing where it looked at all that there is.
 _REACHED = statement(select(_i.id).where(_PLACE).order_by(_i.id.desc()).limit(1).offset(bindparam("looked")))
-_ONE = statement(select(*(_i[name] for name in _WHOLE)).where(_TENANT, _i.id == bindparam("id")))
+# Before a delivery is routed nobody knows whether it is about something that may not be read, or about one person's own
+# account: until then its body is shown only where a tenant has neither.
+_MAY_BE_SHOWN = text("""(webhook_inbox.state <> 'received' or not exists (
+  select from integrations g
+  where g.tenant_id = :tenant_id and (g.user_scoped or cardinality(g.allowed_types) > 0)))""")
+_ONE = statement(select(*(_i[name] for name in _WHOLE)).where(_TENANT, _i.id == bindparam("id"), _MAY_BE_SHOWN))
 _STEPS = statement(
     select(_s.id, _s.at, _s.what, _s.outcome, _s.message, _s.run_id)
     .where(_s.tenant_id == bindparam("tenant_id"), _s.delivery_id == bindparam("id"))
@@ -194,6 +199,8 @@ from webhook_inbox
 where tenant_id = $1 and id > $2 and ($3::text is null or source_id = $3)
   and ($4::text is null or event = $4 or right($4, 2) = '.*' and starts_with(event, left($4, -1)))
   and id <> all($6::text[])
+  and (state <> 'received' or not exists (
+    select from integrations g where g.tenant_id = $1 and (g.user_scoped or cardinality(g.allowed_types) > 0)))
 order by id limit $5
 """
 
