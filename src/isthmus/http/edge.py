@@ -316,6 +316,7 @@ class Edge:
             "address": exchange.address,
             "tenant": principal.tenant_id if principal else "",
             "principal": principal.id if principal else "",
+            **exchange.told,
         }
         log_access(access, exchange.request_id, self._clock.now())
 

@@ -1,7 +1,7 @@
 """One request on its way through the edge: what is known of it, and the headers that its answer will bear."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,8 @@ class Exchange:
     taking: Taking | None = None
     #: The path as logs show it, where no route has one.
     shown: str = ""
+    #: What the log says of it beside the usual, with nothing to hide in it.
+    told: Mapping[str, object] = field(default_factory=dict)
     status: int = 0
 
     @property

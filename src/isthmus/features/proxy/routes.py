@@ -22,9 +22,10 @@ from isthmus.features.proxy.errors import (
     TooManyCalls,
 )
 from isthmus.features.proxy.service import Call
-from isthmus.http import Routes, ScopeDep
-from isthmus.http.asgi import AsgiScope, Receive, Send
+from isthmus.http import Routes, ScopeDep, redact
+from isthmus.http.asgi import KEY, AsgiScope, Receive, Send
 from isthmus.http.bodies import Gone
+from isthmus.http.exchange import Exchange
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, Permission, permission
 from isthmus.scope import Scope
@@ -75,6 +76,11 @@ class _Passage(Response):
         self._call = call
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's form
+        exchange: Exchange = scope[KEY]
+        exchange.told = {
+            "connection": self._connection_id,
+            "farPath": redact.text(self._call.target.partition("?")[0]),
+        }
         async with service.forward(self._opened, self._connection_id, self._call) as reply:
             # as the client read them, so that every byte is what the platform sent
             headers = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in reply.headers]

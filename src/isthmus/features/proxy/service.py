@@ -1,7 +1,6 @@
 """A caller's own call to a platform, with the connection's credentials, within its budget, and to its hosts alone."""
 
 import asyncio
-import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -43,7 +42,6 @@ from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import Permission
 from isthmus.scope import Scope
 
-_LOG = logging.getLogger("isthmus.proxy")
 _ROUTE = "proxy"
 _OWN = "/api/proxy"
 _RETRY_SECONDS = 5.0
@@ -225,19 +223,9 @@ async def forward(scope: Scope, connection_id: str, call: Call) -> AsyncIterator
     """
     settings = scope.part(Settings)
     lines = scope.part(Lines)
-    about: dict[str, object] = {"connection": connection_id, "method": call.method}
-    about["path"] = call.target.partition("?")[0]
     with lines.turn(scope.tenant_id):
-        async with lines.line(scope, connection_id) as session:
-            try:
-                async with _sent(session, connection_id, call, settings) as reply:
-                    about["status"] = reply.status
-                    yield reply
-            except Problem as failed:
-                about["code"] = failed.code
-                raise
-            finally:
-                _LOG.info("a call through the proxy", extra=about)
+        async with lines.line(scope, connection_id) as session, _sent(session, connection_id, call, settings) as reply:
+            yield reply
 
 
 @asynccontextmanager
