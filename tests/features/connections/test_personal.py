@@ -259,9 +259,10 @@ async def test_when_a_member_is_removed_their_connections_end(here: World) -> No
 
 async def _removed(here: World, name: str) -> None:
     """A member is removed, and the room has heard of it; its job has not run yet."""
-    _, listener = FEATURE.listens["connections.member_removed"]
     async with here.system.tx() as tx:
-        await listener(tx, {"tenant_id": "ten_a", "subject": name})
+        for kinds, listener in FEATURE.listens.values():
+            if "member.removed" in kinds:
+                await listener(tx, {"type": "member.removed", "tenant_id": "ten_a", "subject": name})
 
 
 async def test_what_somebody_began_before_they_were_removed_is_finished_by_nobody(here: World) -> None:

@@ -18,7 +18,7 @@ from isthmus.features.connections.model.connection import Connection
 from isthmus.features.connections.model.integration import Integration
 from isthmus.features.connections.service import integrations, managing, reaching, rotating, settling, starting
 from isthmus.features.connections.service.starting import Started
-from isthmus.features.connections.store import connecting, connections, flows, owning
+from isthmus.features.connections.store import connections, owning
 from isthmus.features.connections.store import integrations as store
 from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
@@ -154,13 +154,8 @@ async def depart(scope: Scope, user_id: str) -> None:
 
 
 async def departed(tx: SystemTx, tenant_id: str, user_id: str) -> None:  # house: silent - the job's ends are told
-    """A member was removed: from this commit on their connections open nothing; a job ends them at the far side.
-
-    Consents that they began, and connect sessions in their name, lead nowhere any more.
-    """
+    """A member was removed: from this commit on their connections open nothing; a job ends them at the far side."""
     gone = Principal("user", user_id, _BUILT_IN, tenant_id)
-    await connecting.revoke_of(tx, gone)
-    await flows.forget_of(tx, tenant_id, gone.id)
     await owning.update_departed(tx, tenant_id, gone.id)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import ARRAY, Text, and_, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import JSONB
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.connections.model.connecting import LIVE, ConnectSession, Stage
@@ -53,15 +52,6 @@ _CONNECTED = statement(
         s.c.state == Stage.STARTED.value,
     )
     .values(state=Stage.USED.value)
-)
-_REVOKE_OF = statement(
-    update(s)
-    .where(
-        s.c.tenant_id == bindparam("tenant_id"),
-        s.c.principal.contains(bindparam("who", type_=JSONB)),
-        s.c.state == func.any(bindparam("live", type_=ARRAY(Text))),
-    )
-    .values(state=Stage.REVOKED.value)
 )
 #: Who connects in a session, as principals are named.
 _NAMED = func.concat_ws(":", *(s.c.principal[name].astext for name in ("kind", "issuer", "subject")))
@@ -139,12 +129,6 @@ async def update_stage(
 async def update_connected(tx: Tx, tenant_id: str, connection_id: str) -> None:
     """What was begun for a connection has been finished."""
     await tx.execute(_CONNECTED, tenant_id=tenant_id, connection_id=connection_id)
-
-
-async def revoke_of(system_tx: Tx, who: Principal) -> None:
-    """End every session that acts in somebody's name."""
-    named = {"kind": who.kind, "subject": who.subject, "issuer": who.issuer}
-    await system_tx.execute(_REVOKE_OF, tenant_id=who.tenant_id, who=named, live=[stage.value for stage in LIVE])
 
 
 async def sweep(system_tx: Tx, before: datetime) -> int:

@@ -54,9 +54,6 @@ _REDEEM = statement(
     )
     .returning(*_SHOWN)
 )
-_FORGET_OF = statement(
-    delete(f).where(f.c.tenant_id == bindparam("tenant_id"), f.c.principal_id == bindparam("principal_id"))
-)
 _WITHDRAW = statement(delete(f).where(f.c.tenant_id == bindparam("tenant_id"), f.c.principal_id == bindparam("maker")))
 _SWEEP = statement(delete(f).where(f.c.expires_at <= bindparam("now")))
 _ORIGINS = statement(select(origins.c.origin).where(origins.c.tenant_id == bindparam("tenant_id")))
@@ -156,11 +153,6 @@ async def update_origins(tx: Tx, wanted: Collection[str], now: datetime) -> None
     rows = [{"tenant_id": tx.tenant_id, "origin": origin, "created_at": now} for origin in sorted(wanted)]
     if rows:
         await tx.execute_many(_ALLOW, rows)
-
-
-async def forget_of(system_tx: Tx, tenant_id: str, principal_id: str) -> None:
-    """Nothing that somebody began can be finished any more."""
-    await system_tx.execute(_FORGET_OF, tenant_id=tenant_id, principal_id=principal_id)
 
 
 async def withdraw(system_tx: Tx, tenant_id: str, maker: str) -> None:
