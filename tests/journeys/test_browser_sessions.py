@@ -326,8 +326,9 @@ async def test_SA_02_the_last_super_admin_stays(town: Town) -> None:
 
 
 async def test_OA_03_somebody_who_is_signed_in_to_our_console_finishes_nothing_that_a_stranger_began(
-    town: Town, seated: Browser
+    town: Town, admin: access.User
 ) -> None:
+    seated = await town.enter(admin.email)
     attacker = await town.running.merchant("Mallory")
     began = await attacker.call("POST", "/api/connections", {"provider": "tiki"})
     victim = aiohttp.ClientSession(
