@@ -82,6 +82,21 @@ def test_what_keepers_read_can_be_sent_back_and_changes_nothing(declared: bool) 
         assert changed == {}, provider.id
 
 
+def test_sixty_services_and_more_are_connected_by_facts_that_keep_the_rules_of_any_provider() -> None:
+    shelf = [one for one in Providers(shipped())._shown.values() if one.listed and one.manifest.service is not None]
+    assert len([one for one in shelf if one.category != "marketplace"]) >= 60
+    for provider in shelf:
+        facts, told = provider.manifest, definitions.document_of(provider.manifest, provider.status, provider.audience)
+        hosts = {"api", "consent", "token"} if facts.oauth is not None else {"api"}
+        assert provider.connectable, provider.id
+        assert facts.hosts.keys() >= hosts, f"{provider.id}: where it is called and signed in to"
+        assert facts.service is not None, provider.id
+        assert facts.service.verify is not None, f"{provider.id}: the call that proves credentials"
+        assert told.get("documentationUrl", "https://").startswith("https://"), provider.id
+        # a copy of it that is made at run time is no worse
+        assert made(told | {"provider": "copied"}).connectable, provider.id
+
+
 def test_cursor_field_is_another_word_for_how_an_endpoint_asks_for_changes() -> None:
     told = given.document("acme")
     entity = told["availableEntities"][0]
