@@ -1,5 +1,6 @@
 """Passwords set anew, and single sessions ended (security.md SE-05, SE-10)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from isthmus.features.access import SessionAuthenticator, SignIn
 from isthmus.http import Credentials, RequestFacts
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid, Unauthenticated
-from isthmus.kit.permissions import USER, Principal
+from isthmus.kit.permissions import TENANT_ADMIN, USER, Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
@@ -64,6 +65,27 @@ async def test_SE_10_a_reset_sets_the_password_once_and_ends_every_session(syste
     assert (await _who(system, await _enter(system, boss, "amy@example.com", NEW))).subject == amy.id
     with pytest.raises(access.ResetUnknown):
         await access.reset_password(system, HOME, second.shown, OLD)
+
+
+async def test_SE_10_a_reset_lists_the_keys_that_are_to_be_looked_through(system: System, boss: Scope) -> None:
+    eve = await _join(system, boss, "keys@example.com")
+    await access.change_roles(boss, eve.id, [TENANT_ADMIN])
+    own = replace(boss, principal=Principal("user", eve.id, "isthmus", boss.tenant_id, frozenset({TENANT_ADMIN})))
+    kept, gone = [
+        await access.create_key(own, access.Wanted(name=name, permissions=["products:read"]))
+        for name in ("Till", "Old")
+    ]
+    await access.create_key(boss, access.Wanted(name="Other", permissions=["products:read"]))
+    await access.revoke_key(own, gone.key.id)
+    offered = await access.offer_reset(boss, eve.id)
+    await access.reset_password(system, HOME, offered.shown, NEW)
+    async with boss.tx() as tx:
+        (row,) = await tx.fetch_sql(
+            "select body from events where tenant_id = $1 and type = 'member.password_reset' and subject = $2",
+            boss.tenant_id,
+            eve.id,
+        )
+    assert row["body"] == {"keys": [{"id": kept.key.id, "name": "Till", "last4": kept.key.last4}]}
 
 
 async def test_SE_10_a_reset_runs_out_and_is_for_members_of_the_tenant_only(

@@ -204,7 +204,9 @@ class PasswordResetOffered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordReset(Event):
-    """Somebody set another password with a reset; every session of theirs ended."""
+    """Somebody set another password with a reset; every session of theirs ended. The body lists the API keys of theirs
+    that still open something, to be looked through.
+    """
 
     type: ClassVar[str] = "member.password_reset"
 

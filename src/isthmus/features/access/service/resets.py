@@ -8,7 +8,7 @@ from isthmus.features.access.service.accounts import Shown, acting, check_still
 from isthmus.features.access.service.hashing import Hasher
 from isthmus.features.access.service.sessions import ISSUER
 from isthmus.features.access.settings import Settings
-from isthmus.features.access.store import accounts, resets, sessions
+from isthmus.features.access.store import accounts, keys, resets, sessions
 from isthmus.http import RequestFacts
 from isthmus.kit import ids
 from isthmus.kit.secret import Secret
@@ -42,9 +42,11 @@ async def reset_password(system: System, facts: RequestFacts, bearer: Secret, sa
     if found is None or not found.usable or found.until <= system.now:
         raise ResetUnknown
     hashed = await system.engine.part(Hasher).hash(model.read_password(said, model.near(found.email)))
-    async with acting(system, facts, found.tenant_id, found.user_id).tx() as tx:
+    scope = acting(system, facts, found.tenant_id, found.user_id)
+    async with scope.tx() as tx:
         if not await resets.delete_reset(tx, digest):
             raise ResetUnknown
         await accounts.update_hash(tx, found.user_id, hashed)
         await sessions.delete_sessions(tx, ISSUER, found.user_id)
-        tx.emit(PasswordReset(subject=found.user_id))
+        alive = await keys.alive_of(tx, scope.principal.id, scope.now)
+        tx.emit(PasswordReset(subject=found.user_id, body={"keys": alive}))

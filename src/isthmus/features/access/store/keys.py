@@ -37,6 +37,12 @@ _ALIVE = statement(
     .select_from(K)
     .where(_MINE, K.c.revoked_at.is_(None), K.c.expires_at.is_(None) | (K.c.expires_at > _NOW))
 )
+_ALIVE_OF = statement(
+    select(K.c.id, K.c.name, K.c.last4)
+    .where(_MINE, K.c.created_by == bindparam("creator"), K.c.revoked_at.is_(None))
+    .where(K.c.expires_at.is_(None) | (K.c.expires_at > _NOW))
+    .order_by(K.c.id)
+)
 _REVOKE = statement(update(K).values(revoked_at=_NOW).where(_THIS, K.c.revoked_at.is_(None)))
 _FOUND = statement(update(K).values(found_at=_NOW).where(_THIS, K.c.found_at.is_(None)))
 _REPLACE = statement(update(K).values(expires_at=bindparam("end"), replaced_by=bindparam("successor")).where(_THIS))
@@ -148,3 +154,8 @@ def _key(row: asyncpg.Record) -> ApiKey:
         found_at=row["found_at"],
         revoke_when_found=row["revoke_when_found"],
     )
+
+
+async def alive_of(tx: Tx, creator: str, now: datetime) -> list[dict[str, str]]:
+    """What somebody made that opens something still: id, name and last letters of each."""
+    return [dict(row) for row in await tx.fetch(_ALIVE_OF, tenant_id=tx.tenant_id, creator=creator, now=now)]
