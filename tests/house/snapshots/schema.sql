@@ -100,6 +100,7 @@ table break_glasses
   until timestamp with time zone not null
   ended_at timestamp with time zone
   ended_by text
+  session text
   constraint break_glasses_digest_key UNIQUE (digest)
   constraint break_glasses_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX break_glasses_digest_key ON break_glasses USING btree (digest)
@@ -618,6 +619,7 @@ table login_attempts
   member text
   session text
   constraint login_attempts_pkey PRIMARY KEY (id)
+  CREATE INDEX login_attempts_member_idx ON login_attempts USING btree (tenant, member) WHERE (member IS NOT NULL)
   CREATE INDEX login_attempts_until_idx ON login_attempts USING btree (until)
   CREATE UNIQUE INDEX login_attempts_pkey ON login_attempts USING btree (id)
   row security: none
@@ -829,6 +831,7 @@ table password_resets
   user_id text not null
   digest bytea not null
   until timestamp with time zone not null
+  offered_by text
   constraint password_resets_digest_key UNIQUE (digest)
   constraint password_resets_pkey PRIMARY KEY (tenant_id, id)
   constraint password_resets_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
@@ -1162,6 +1165,8 @@ table sessions
   constraint sessions_digest_key UNIQUE (digest)
   constraint sessions_pkey PRIMARY KEY (tenant_id, id)
   constraint sessions_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES users(tenant_id, id) ON DELETE CASCADE
+  CREATE INDEX sessions_ends_idx ON sessions USING btree (ends_at)
+  CREATE INDEX sessions_seen_idx ON sessions USING btree (seen_at)
   CREATE INDEX sessions_subject_idx ON sessions USING btree (tenant_id, issuer, subject)
   CREATE INDEX sessions_user_idx ON sessions USING btree (tenant_id, user_id)
   CREATE UNIQUE INDEX sessions_digest_key ON sessions USING btree (digest)
@@ -1229,6 +1234,7 @@ table sign_in_failures
   failures integer not null
   until timestamp with time zone not null
   constraint sign_in_failures_pkey PRIMARY KEY (tenant_id, id)
+  CREATE INDEX sign_in_failures_until_idx ON sign_in_failures USING btree (until)
   CREATE UNIQUE INDEX sign_in_failures_pkey ON sign_in_failures USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
@@ -1584,12 +1590,12 @@ table users
   invitation bytea
   invited_until timestamp with time zone
   created_at timestamp with time zone not null
+  invited_by text
   constraint users_invitation_key UNIQUE (invitation)
   constraint users_pkey PRIMARY KEY (tenant_id, id)
-  constraint users_tenant_id_email_key UNIQUE (tenant_id, email)
+  CREATE UNIQUE INDEX users_email_idx ON users USING btree (tenant_id, email) WHERE (status <> 'removed'::text)
   CREATE UNIQUE INDEX users_invitation_key ON users USING btree (invitation)
   CREATE UNIQUE INDEX users_pkey ON users USING btree (tenant_id, id)
-  CREATE UNIQUE INDEX users_tenant_id_email_key ON users USING btree (tenant_id, email)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
