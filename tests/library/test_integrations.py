@@ -89,7 +89,8 @@ async def test_an_integration_is_created_tested_activated_and_watched(integratio
     assert (trial.success, trial.details["accountId"]) == (True, "acct_1")
     assert (await integrations.deactivate(payments.id)).status == "inactive"
     assert (await integrations.activate(payments.id)).status == "active"
-    assert [one.name for one in await integrations.list(provider="stripe")] == ["Stripe Payment Gateway"]
+    [listed] = await integrations.list(provider="stripe")
+    assert (listed.name, listed.type) == ("Stripe Payment Gateway", "payment")
     await integrations.delete(payments.id)
     with pytest.raises(connections.IntegrationNotFound):
         await integrations.get(payments.id)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Self, TypeAlias, TypedDict, Unpack, get_args
 
 from isthmus.client import ApiClient
-from isthmus.features import connections
+from isthmus.features import catalog, connections
 from isthmus.features.connections import CallCounts, Imported, LogEntry, LogLevel, Trial
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import MAX_LIMIT, Ask
@@ -42,10 +42,15 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integration:
-    """A use of a provider. `status` is document 003's: configuring, testing, active, error or inactive."""
+    """A use of a provider. `type` and `status` are document 003's.
+
+    type: rest_api, graphql, webhook, database, storage, messaging, payment, email, sms, analytics, crm or custom.
+    status: configuring, testing, active, error or inactive.
+    """
 
     id: str
     name: str
+    type: str
     provider: str
     category: str
     description: str
@@ -124,7 +129,7 @@ class Integrations:
         facts = connections.Facts(name=name, description=description, settings=settings or {})
         made = await connections.create(self._scope, provider, facts)
         if credentials is None:
-            return self._shown(made)
+            return await self._shown(made)
         try:
             return await self.connect(made.id, credentials)
         except BaseException:
@@ -141,7 +146,7 @@ class Integrations:
 
     async def get(self, integration_id: str) -> Integration:
         """One integration. Raises IntegrationNotFound."""
-        return self._shown(await connections.integration(self._scope, integration_id))
+        return await self._shown(await connections.integration(self._scope, integration_id))
 
     async def list(
         self, *, provider: str | None = None, search: str | None = None, limit: int = MAX_LIMIT, offset: int = 0
@@ -152,7 +157,7 @@ class Integrations:
         """
         wanted = connections.Wanted(provider, None, search)
         page = await connections.integrations(self._scope, wanted=wanted, ask=Ask.of(limit, offset), descending=False)
-        return [self._shown(one) for one in page.items]
+        return await self._all(page.items)
 
     async def update(self, integration_id: str, **changes: Unpack[Changes]) -> Integration:
         """Change facts by their names in `Changes`.
@@ -161,7 +166,7 @@ class Integrations:
         """
         if unknown := sorted(changes.keys() - Changes.__annotations__.keys()):
             raise TypeError(f"This cannot be changed: {', '.join(unknown)}.")
-        return self._shown(await connections.change(self._scope, integration_id, dict(changes)))
+        return await self._shown(await connections.change(self._scope, integration_id, dict(changes)))
 
     async def delete(self, integration_id: str) -> None:
         """End its connection at the far side too, and remove it. Raises IntegrationNotFound."""
@@ -173,11 +178,11 @@ class Integrations:
 
     async def activate(self, integration_id: str) -> Integration:
         """Switch it on. Raises IntegrationNotFound, IntegrationNotConnected."""
-        return self._shown(await connections.activate(self._scope, integration_id))
+        return await self._shown(await connections.activate(self._scope, integration_id))
 
     async def deactivate(self, integration_id: str) -> Integration:
         """Switch it off: nothing goes through it; the credentials stay. Raises IntegrationNotFound."""
-        return self._shown(await connections.deactivate(self._scope, integration_id))
+        return await self._shown(await connections.deactivate(self._scope, integration_id))
 
     async def metrics(self, integration_id: str, *, over: timedelta = _MONTH) -> Metrics:
         """What became of its calls in the time before now, at most 31 days.
@@ -228,10 +233,20 @@ class Integrations:
         async with connections.session(self._scope, found.id) as session:
             yield session.client
 
-    def _shown(self, one: connections.Integration) -> Integration:
+    async def _shown(self, one: connections.Integration) -> Integration:
+        [shown] = await self._all([one])
+        return shown
+
+    async def _all(self, many: Sequence[connections.Integration]) -> Sequence[Integration]:
+        used = {one.provider for one in many}
+        types = {slug: (await catalog.known_provider(self._scope, slug)).integration_type for slug in used}
+        return [self._as_told(one, types[one.provider]) for one in many]
+
+    def _as_told(self, one: connections.Integration, kind: str) -> Integration:
         return Integration(
             id=one.id,
             name=one.name,
+            type=kind,
             provider=one.provider,
             category=one.category,
             description=one.description,
