@@ -365,3 +365,47 @@ async def test_RL_08_an_empty_file_is_empty() -> None:
     answer = StreamingResponse(nothing())
     await lanes().paced("export", "a", answer)
     assert [piece async for piece in answer.body_iterator] == []
+
+
+async def test_RL_12_what_is_heavy_lets_light_requests_by_midway_too() -> None:
+    made = lanes()
+    made.light = 1
+    going = [asyncio.create_task(made.stand_back()) for _ in range(3)]
+    await settled()
+    assert (made.waiting, [one.done() for one in going]) == (3, [False] * 3)
+    going[1].cancel()
+    await settled()
+    assert made.waiting == 2
+    made.light = 0
+    made.go_on()
+    await asyncio.gather(going[0], going[2])
+    assert made.waiting == 0
+    await made.stand_back()  # at once, where nobody is to be let by
+
+
+async def test_RL_12_what_stands_back_midway_goes_on_after_a_while_whoever_is_under_way() -> None:
+    made = Lanes(HttpSettings(heavy_patience=0.01))
+    made.light = 1
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(made.stand_back() for _ in range(3)))
+    assert (made.light, made.waiting) == (1, 0)
+
+
+async def test_RL_12_what_goes_on_midway_goes_before_what_has_not_begun() -> None:
+    made, order = lanes(), list[str]()
+    made.light = 1
+
+    async def begin() -> None:
+        async with made.turn("list", "a"):
+            order.append("begins")
+
+    async def go_on() -> None:
+        await made.stand_back()
+        order.append("goes on")
+
+    every = [asyncio.create_task(begin()), asyncio.create_task(go_on())]
+    await settled()
+    made.light = 0
+    made.go_on()
+    await asyncio.gather(*every)
+    assert order == ["goes on", "begins"]

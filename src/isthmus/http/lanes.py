@@ -74,8 +74,9 @@ class _Line:
 class Lanes:
     """Who may begin with what is heavy.
 
-    The edge counts the light requests that are under way in `light`; while there are any, a heavy one begins only
-    after it has stood back for `heavy_patience` seconds, one at a time, so that neither side waits for ever.
+    The edge counts the light requests that are under way in `light`; while there are any, a heavy one begins, and
+    goes on when its rows have come, only after it has stood back for `heavy_patience` seconds, one at a time, so that
+    neither side waits for ever.
     """
 
     def __init__(self, settings: HttpSettings) -> None:
@@ -92,8 +93,9 @@ class Lanes:
         self._patience = settings.heavy_patience
         #: How many light requests are under way.
         self.light = 0
-        #: How many heavy ones wait.
+        #: How many heavy ones wait, at their beginning or midway.
         self.waiting = 0
+        self._standing: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._called = False
 
@@ -135,6 +137,22 @@ class Lanes:
             if piece is None:
                 return
             yield piece
+
+    async def stand_back(self) -> None:
+        """Go on with a heavy request when no light one is under way any more, or after `heavy_patience`."""
+        if not self.light:
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._standing.append(turn)
+        self.waiting += 1
+        self._watch()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn in self._standing:
+                self._standing.remove(turn)
+                self.waiting -= 1
+            raise
 
     async def take(self, name: HeavyClass, tenant_id: str, *, patient: bool) -> None:
         """Wait for a turn."""
@@ -183,7 +201,13 @@ class Lanes:
             self.go_on()  # one after the other, so that no two begin at one go
 
     def _next(self) -> bool:
-        """Let one of each class in; whether anybody could be."""
+        """Let the next go on that stands back midway, else one of each class in; whether there was anybody."""
+        if self._standing:
+            turn = self._standing.popleft()
+            self.waiting -= 1
+            if not turn.done():
+                turn.set_result(None)
+            return True
         admitted = sum(line.admit() for line in self._lines.values() if line.waiting)
         self.waiting -= admitted
         return admitted > 0
@@ -211,7 +235,7 @@ class Turn:
         self._name = name
         self._tenant_id = tenant_id
         self._patient = patient
-        self._lower = lower_lane()
+        self._lower = lower_lane(lanes.stand_back)
 
     async def __aenter__(self) -> None:
         await self._lanes.take(self._name, self._tenant_id, patient=self._patient)

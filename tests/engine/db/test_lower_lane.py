@@ -59,3 +59,27 @@ async def test_the_lane_ends_with_its_block_and_goes_with_what_was_begun_in_it(t
     with lower_lane():
         begun = asyncio.create_task(_nice(two_lanes, heavy=False))
     assert await begun > await _nice(two_lanes, heavy=False)
+
+
+async def test_RL_12_rows_that_have_come_are_kept_until_others_have_gone_by(two_lanes: Database) -> None:
+    asked, came, open_ = list[str](), asyncio.Event(), asyncio.Event()
+
+    async def gate() -> None:
+        asked.append("gate")
+        came.set()
+        await open_.wait()
+
+    async def heavy() -> None:
+        with lower_lane(gate):
+            async with two_lanes.tenant("ten_heavy") as tx:
+                assert await tx.fetch_sql("select 1")
+        asked.append("heavy")
+
+    going = asyncio.create_task(heavy())
+    await came.wait()
+    async with two_lanes.tenant("ten_light") as tx:
+        assert await tx.fetch_sql("select 1")
+    assert asked == ["gate"]
+    open_.set()
+    await going
+    assert asked == ["gate", "heavy"]

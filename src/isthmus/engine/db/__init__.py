@@ -11,7 +11,6 @@ from isthmus.engine.db.database import OnOpen as OnOpen
 from isthmus.engine.db.database import Opening as Opening
 from isthmus.engine.db.database import Tx as Tx
 from isthmus.engine.db.database import is_tenant_id as is_tenant_id
-from isthmus.engine.db.database import lower_lane as lower_lane
 from isthmus.engine.db.embedded import EmbeddedPostgres as EmbeddedPostgres
 from isthmus.engine.db.errors import DatabaseCrossed as DatabaseCrossed
 from isthmus.engine.db.errors import DatabaseFull as DatabaseFull
@@ -23,6 +22,7 @@ from isthmus.engine.db.errors import DatabaseUnsuitable as DatabaseUnsuitable
 from isthmus.engine.db.errors import DataDirectoryTaken as DataDirectoryTaken
 from isthmus.engine.db.inspect import Inspection as Inspection
 from isthmus.engine.db.inspect import inspect as inspect
+from isthmus.engine.db.lower import lower_lane as lower_lane
 from isthmus.engine.db.migrate import latest as latest
 from isthmus.engine.db.migrate import migrate as migrate
 from isthmus.engine.db.migrate import require as require

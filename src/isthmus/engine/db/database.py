@@ -6,16 +6,15 @@ the connection and a transaction pooler in between does no harm (design/engine.m
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
 
-from isthmus.engine.db import connections
+from isthmus.engine.db import connections, lower
 from isthmus.engine.db.pool import Pool
 from isthmus.engine.db.statements import Statement
 from isthmus.engine.db.turns import Turns
@@ -24,17 +23,6 @@ TENANT_ROLE, SYSTEM_ROLE = "isthmus_tenant", "isthmus_system"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}", re.ASCII)
 _ROLLBACK_DEADLINE = 5.0
 OnOpen = Callable[[], AbstractContextManager[object]]
-_LOWER = ContextVar("lower", default=False)
-
-
-@contextmanager
-def lower_lane() -> Iterator[None]:
-    """What is opened within goes over the connections that step back for others, where there are such."""
-    before = _LOWER.set(True)
-    try:
-        yield
-    finally:
-        _LOWER.reset(before)
 
 
 def is_tenant_id(text: str) -> bool:
@@ -65,6 +53,8 @@ class Tx:
         reads, opening.only_reads = opening.only_reads, False
         rows: list[asyncpg.Record] = await connection.fetch(st.sql, *st.bind(parameters))
         opening.only_reads = reads  # not before it has come back: a failed statement spoils the transaction
+        if opening.gate is not None:
+            await opening.gate()
         return rows
 
     async def fetchrow(self, st: Statement, /, **parameters: object) -> asyncpg.Record | None:
@@ -96,6 +86,8 @@ class Tx:
     async def fetch_sql(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """A hand-written, set-based statement; `sql` is a literal constant."""
         rows: list[asyncpg.Record] = await (await self.connection()).fetch(sql, *arguments)
+        if self._opening.gate is not None:
+            await self._opening.gate()
         return rows
 
     async def execute_sql(self, sql: str, *arguments: object) -> int:
@@ -135,12 +127,15 @@ class Opening:
         "_pool",
         "_timeout",
         "_turns",
+        "gate",
         "only_reads",
         "tenant_id",
     )
 
     def __init__(self, database: "Database", begin: str, tenant_id: str | None) -> None:
-        self._pool = database.lower if database.lower is not None and _LOWER.get() else database.pool
+        #: Waits until others have gone by; None where nobody has to be.
+        self.gate = lower.gate()
+        self._pool = database.pool if self.gate is None or database.lower is None else database.lower
         self._begin = begin
         self.tenant_id = tenant_id
         self._timeout = database.acquire_timeout
