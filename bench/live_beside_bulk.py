@@ -4,9 +4,10 @@ One `isthmus up`, as it comes, and two tenants. A small one asks for a page of i
 which nothing else happens, in which the large one's file is imported, and in which the large one keeps fifty searches
 in flight, heavy ones or light ones, take turns, so that the machine's moods meet them alike. Who searches does so from
 a process of its own that steps back for all others, as it would be another machine elsewhere. One more kind of round
-shows what the machine itself costs: strangers count for nothing on every processor and step back as far as the system
-lets them. Each figure is the median of the rounds' 95th percentiles, counted from when a request was sent; how late it
-was sent is told beside it. No limit of requests holds here: by default one person's searches end at ten a second.
+shows what two processors are worth: the same heavy searches go to another deployment, which shares nothing with the
+measured one and steps back as a whole. Each figure is the median of the rounds' 95th percentiles, counted from when a
+request was sent; how late it was sent is told beside it. No limit of requests holds here: by default one person's
+searches end at ten a second.
 `ISTHMUS_BENCH_ROUNDS` and `ISTHMUS_BENCH_ROWS` change the sizes.
 """
 
@@ -19,7 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from bench.processes import free_port, isthmus_up, wait_ready
+from bench.processes import free_port, isthmus_up, tree, wait_ready
 from bench.report import Row, publish
 from bench.serving.searching import IN_FLIGHT
 from isthmus.http import SharedKey, mint
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN, TENANT_ADMIN
+from isthmus.kit.priority import NICEST, step_back
 from isthmus.kit.secret import Secret
 
 ROUNDS = int(os.environ.get("ISTHMUS_BENCH_ROUNDS", "4"))
@@ -140,56 +142,66 @@ async def _searching(bulk: Asking, kind: str, counted: list[int]) -> AsyncIterat
         await asyncio.sleep(_SETTLE)
 
 
-@contextlib.asynccontextmanager
-async def _counting() -> AsyncIterator[None]:
-    """While strangers count on every processor."""
-    command = [sys.executable, "-m", "bench.serving.counting"]
-    given: dict[str, Any] = {"cwd": Path(__file__).parents[1], "stdin": asyncio.subprocess.PIPE}
-    many = range(os.cpu_count() or 1)
-    strangers = [await asyncio.create_subprocess_exec(*command, start_new_session=True, **given) for _ in many]
-    try:
-        await asyncio.sleep(_BEGIN)
-        yield
-    finally:
-        await asyncio.gather(*(one.communicate(b"") for one in strangers))  # which closes their input
+@dataclass(frozen=True)
+class Place:
+    """A deployment, its address and key."""
+
+    pid: int
+    address: str
+    key: SharedKey
+
+    async def tenant(self, client: aiohttp.ClientSession, name: str) -> Asking:
+        """A new tenant of it."""
+        boss = mint(self.key, tenant_id=PLATFORM_TENANT, subject="b", roles=[SUPER_ADMIN], clock=SYSTEM).reveal()
+        made = await Asking(client, self.address, "", boss).call("POST", "/api/admin/tenants", json={"name": name})
+        token = mint(self.key, tenant_id=made["id"], subject="b", roles=[TENANT_ADMIN], clock=SYSTEM).reveal()
+        return Asking(client, self.address, made["id"], token)
+
+    def step_back(self) -> None:
+        """Have all that belongs to it step back for others."""
+        for one in tree(self.pid):
+            step_back(one.pid, NICEST)
 
 
-async def _measured(address: str, key: SharedKey) -> list[Row]:
+@dataclass(frozen=True)
+class Bulk:
+    """Whoever disturbs: at the measured deployment, and at another one."""
+
+    here: Asking
+    elsewhere: Asking
+    other: Place
+    counted: dict[str, list[int]]
+
+    def at_it(self, kind: str, number: int) -> contextlib.AbstractAsyncContextManager[None]:
+        """A round of this kind."""
+        if kind == "importing":
+            return _importing(self.here, 2000 + number)
+        if kind == "elsewhere":
+            self.other.step_back()
+            return _searching(self.elsewhere, "heavy", self.counted[kind])
+        return _searching(self.here, kind, self.counted[kind])
+
+
+async def _measured(place: Place, other: Place) -> list[Row]:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=120)) as client:
-
-        async def tenant(name: str) -> Asking:
-            boss = mint(key, tenant_id=PLATFORM_TENANT, subject="b", roles=[SUPER_ADMIN], clock=SYSTEM).reveal()
-            made = await Asking(client, address, "", boss).call("POST", "/api/admin/tenants", json={"name": name})
-            token = mint(key, tenant_id=made["id"], subject="b", roles=[TENANT_ADMIN], clock=SYSTEM).reveal()
-            return Asking(client, address, made["id"], token)
-
-        live, bulk = await tenant("Live"), await tenant("Bulk")
+        live, here = await place.tenant(client, "Live"), await place.tenant(client, "Bulk")
+        elsewhere = await other.tenant(client, "Bulk")
         await live.done(await live.send(_SMALL, 1000))
-        await bulk.done(await bulk.send(ROWS, 1000))
+        for one in (here, elsewhere):
+            await one.done(await one.send(ROWS, 1000))
         await asyncio.sleep(_AFTER)
+        kinds = ("heavy", "elsewhere", "light", "importing")
+        bulk = Bulk(here, elsewhere, other, {kind: [] for kind in kinds[:-1]})
+        late: dict[str, list[float]] = {kind: [] for kind in ("alone", *kinds)}
         sent = list[float]()
         await _lateness(live, sent)
-        late: dict[str, list[float]] = {kind: [] for kind in ("alone", "heavy", "light", "counting", "importing")}
-        counted: dict[str, list[int]] = {"heavy": [], "light": []}
-
-        async def beside(kind: str, number: int) -> None:
-            late["alone"].append(await _lateness(live, sent))
-            async with _besides(bulk, kind, number, counted):
-                late[kind].append(await _lateness(live, sent))
-
         for number in range(ROUNDS):
-            for kind in ("heavy", "light", "counting", "importing"):
-                await beside(kind, number)
-    return _rows({kind: statistics.median(found) for kind, found in late.items()}, counted, sent)
-
-
-def _besides(
-    bulk: Asking, kind: str, number: int, counted: dict[str, list[int]]
-) -> contextlib.AbstractAsyncContextManager[None]:
-    if kind == "importing":
-        return _importing(bulk, 2000 + number)
-    return _counting() if kind == "counting" else _searching(bulk, kind, counted[kind])
+            for kind in kinds:
+                late["alone"].append(await _lateness(live, sent))
+                async with bulk.at_it(kind, number):
+                    late[kind].append(await _lateness(live, sent))
+    return _rows({kind: statistics.median(found) for kind, found in late.items()}, bulk.counted, sent)
 
 
 def _rows(late: dict[str, float], counted: dict[str, list[int]], sent: list[float]) -> list[Row]:
@@ -199,12 +211,13 @@ def _rows(late: dict[str, float], counted: dict[str, list[int]], sent: list[floa
         "a file is imported": (late["importing"], None),
         f"{IN_FLIGHT} heavy searches are in flight": (late["heavy"], _MOST),
         f"{IN_FLIGHT} light searches are in flight": (late["light"], None),
-        "strangers count on every processor": (late["counting"], None),
+        "the heavy searches go to another deployment, which steps back": (late["elsewhere"], None),
     }
     return [
         Row("live page of 50, nothing else: 95th percentile", quiet, "ms"),
         *(Row(f"while {what}", slow, "ms") for what, (slow, _) in found.items()),
         *(Row(f"while {what}, by nothing else", slow / quiet, "times", most) for what, (slow, most) in found.items()),
+        Row("heavy searches here, by heavy searches elsewhere", late["heavy"] / late["elsewhere"], "times", _MOST),
         *(
             Row(f"{kind} searches answered meanwhile", sum(many) / seconds, "a second")
             for kind, many in counted.items()
@@ -217,15 +230,21 @@ def _rows(late: dict[str, float], counted: dict[str, list[int]], sent: list[floa
     ]
 
 
-def run() -> None:
-    """Start it, and let the rounds take turns."""
+@contextlib.contextmanager
+def _deployment(*, apart: bool = False) -> Iterator[Place]:
     home, port, secret = Path(tempfile.mkdtemp(prefix="isthmus-bench-")), free_port(), Secret(secrets.token_urlsafe(48))
     home.chmod(0o755)
     given = {"ISTHMUS_AUTH__HS256": secret.reveal(), "ISTHMUS_HTTP__LIMITS": _LIMITS}
     try:
-        with isthmus_up(home, port, given) as process:
+        with isthmus_up(home, port, given, apart=apart) as process:
             wait_ready(port, process)
-            rows = uvloop.run(_measured(f"http://127.0.0.1:{port}", SharedKey(secret)))
+            yield Place(process.pid, f"http://127.0.0.1:{port}", SharedKey(secret))
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def run() -> None:
+    """Start both, and let the rounds take turns."""
+    with _deployment() as place, _deployment(apart=True) as other:
+        rows = uvloop.run(_measured(place, other))
     publish("live_beside_bulk", rows)

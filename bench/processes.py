@@ -52,12 +52,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def isthmus_up(home: Path, port: int, extra: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """`isthmus up` on this home and port, ended by its own signal at the end."""
+def isthmus_up(
+    home: Path, port: int, extra: Mapping[str, str] | None = None, *, apart: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`isthmus up` on this home and port, ended by its own signal at the end; apart: in a session of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
     environment = {**kept, "ISTHMUS_HOME": str(home), "ISTHMUS_LOG": "json", **(extra or {})}
     command = [sys.executable, "-m", "isthmus", "up", "--port", str(port)]
-    with tempfile.TemporaryFile() as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=apart) as process,
+    ):
         try:
             yield process
         finally:
