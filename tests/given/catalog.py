@@ -55,7 +55,7 @@ def parts(shelf: catalog.Providers, environment: Mapping[str, str] | None = None
     return {
         catalog.Providers: shelf,
         catalog.GivenApps: catalog.read_apps(environment or {}),
-        catalog.Colleagues: catalog.Colleagues(access.other_super_admins),
+        catalog.Colleagues: catalog.Colleagues(access.other_super_admins, access.is_super_admin),
     }
 
 

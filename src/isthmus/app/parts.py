@@ -66,7 +66,7 @@ def parts(
         records.Follow(settings.core.keep_events),
         catalog.Plans(access.plan_of),
         connections.Members(access.known_members),
-        catalog.Colleagues(access.other_super_admins),
+        catalog.Colleagues(access.other_super_admins, access.is_super_admin),
         sync.Calendar(schedules.next_runs),
         sync.Besides(uploads.moved),
         uploads.Formats(registry.folders()),

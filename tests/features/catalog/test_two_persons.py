@@ -43,11 +43,13 @@ class Office:
 
     async def hire(self) -> None:
         """Bo gets an account."""
-        if not self.bo:
-            own = house.platform(self.system)
-            invited = await access.invite(own, "bo@example.com", [SUPER_ADMIN])
-            facts = RequestFacts("req_1", "127.0.0.1")
-            self.bo = (await access.accept(self.system, facts, invited.shown, Secret("plenty of dew here"))).id
+        self.bo = self.bo or await self.another("bo@example.com")
+
+    async def another(self, email: str) -> str:
+        """Somebody else gets one; their id."""
+        invited = await access.invite(house.platform(self.system), email, [SUPER_ADMIN])
+        facts = RequestFacts("req_1", "127.0.0.1")
+        return (await access.accept(self.system, facts, invited.shown, Secret("plenty of dew here"))).id
 
     async def told(self, subject: str) -> list[tuple[str, Any]]:
         """What the log has of a provider."""
@@ -247,6 +249,47 @@ async def test_a_proposal_that_would_do_something_else_by_now_does_nothing(offic
     answer = await office.call("POST", f"{CHANGES}/{held['id']}/approve", by=office.bo)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_STALE")
     assert (await office.call("GET", f"{AT}/crm/stale")).json()["audience"] == "system"
+
+
+@pytest.mark.parametrize("way", ["create", "change", "app", "already"])
+async def test_SA_03_what_somebody_wanted_who_was_removed_since_is_made_by_nobody(office: Office, way: str) -> None:
+    await office.hire()
+    slug, cy = f"orphan{way}", await office.another(f"cy-{way}@example.com")
+    if way != "create":
+        await office.call("POST", AT, given.document(slug) | {"audience": "system"})
+    asked: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "create": ("POST", AT, given.document(slug)),
+        "change": ("PATCH", f"{AT}/crm/{slug}/audience", {"audience": "tenant"}),
+        "app": ("PUT", f"{AT}/crm/{slug}/app", {"hosts": {"api": "https://b.acme.example"}}),
+        "already": ("PATCH", f"{AT}/crm/{slug}", {"requiresUserScoping": False, "audience": "tenant"}),
+    }
+    held = (await office.call(*asked[way], by=cy)).json()
+    assert held["state"] == "open", held
+    if way == "already":
+        twin = (await office.call(*asked[way])).json()
+        assert (await office.call("POST", f"{CHANGES}/{twin['id']}/approve", by=office.bo)).status_code == 200
+    await access.remove_member(house.platform(office.system), cy)
+    answer = await office.call("POST", f"{CHANGES}/{held['id']}/approve", by=office.bo)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_HAS_NO_PROPOSER")
+    assert (await office.call("GET", f"{CHANGES}/{held['id']}")).json()["state"] == "open"
+    assert (await office.told(slug))[-1][0] in {"provider.change_proposed", "provider.changed"}
+    turned = await office.call("POST", f"{CHANGES}/{held['id']}/reject", by=office.bo)
+    assert (turned.status_code, turned.json()["state"]) == (200, "rejected")
+
+
+async def test_SA_03_somebody_who_is_removed_while_agreeing_agrees_to_nothing(office: Office) -> None:
+    await office.hire()
+    di = await office.another("di@example.com")
+    await office.call("POST", AT, given.document("leaving") | {"audience": "system"})
+    held = (await office.call("PATCH", f"{AT}/crm/leaving/audience", {"audience": "tenant"})).json()
+    own = house.platform(office.system)
+    async with own.tx() as tx:
+        await tx.execute_sql("update users set status = 'removed', roles = '{}' where id = $1", di)
+        agreeing = asyncio.create_task(office.call("POST", f"{CHANGES}/{held['id']}/approve", by=di))
+        await until_somebody_waits(office, agreeing)
+    answer = await agreeing
+    assert answer.status_code == 403, answer.text
+    assert (await office.call("GET", f"{AT}/crm/leaving")).json()["audience"] == "system"
 
 
 async def until_somebody_waits(office: Office, call: "asyncio.Task[Any]") -> None:

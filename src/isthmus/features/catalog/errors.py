@@ -128,6 +128,15 @@ class ProposalStale(Conflict):
     code = "PROVIDER_CHANGE_STALE"
 
 
+class ProposerGone(Conflict):
+    """Whoever wants this change is no super admin any more, so only one person stands behind it.
+
+    Reject it; if you want the change yourself, make it again, and another super admin approves it.
+    """
+
+    code = "PROVIDER_CHANGE_HAS_NO_PROPOSER"
+
+
 class OwnProposal(Conflict):
     """Nobody approves their own proposal.
 

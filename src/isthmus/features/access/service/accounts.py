@@ -180,6 +180,16 @@ async def other_super_admins(scope: Scope) -> list[str]:
         return await store.other_super_admins(tx, scope.principal.subject)
 
 
+async def is_super_admin(tx: Tx, principal_id: str) -> bool:
+    """Whether a principal of the deployment is a super admin still, and stays one until this transaction ends.
+
+    Somebody of another issuer says what they are whenever they come, so that nothing here speaks against them.
+    """
+    head = sessions.member(PLATFORM_TENANT, "").id
+    found = await store.user(tx, principal_id.removeprefix(head), held=True) if principal_id.startswith(head) else None
+    return found is None or (found.status is UserStatus.ACTIVE and SUPER_ADMIN in found.roles)
+
+
 async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> User:
     """Give somebody these roles: tokens of sessions and API keys follow within five seconds, browsers sign in anew.
 

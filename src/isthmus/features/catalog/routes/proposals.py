@@ -11,6 +11,7 @@ from isthmus.features.catalog.errors import (
     ProposalClosed,
     ProposalNotFound,
     ProposalStale,
+    ProposerGone,
     ProviderChangedMeanwhile,
     ProviderExists,
     ProviderNotFound,
@@ -95,6 +96,7 @@ async def get_change(scope: ScopeDep, change_id: str) -> Response:
         ProposalNotFound,
         ProposalClosed,
         ProposalStale,
+        ProposerGone,
         OwnProposal,
         ProviderNotFound,
         ProviderExists,
@@ -106,7 +108,7 @@ async def get_change(scope: ScopeDep, change_id: str) -> Response:
 )
 async def approve_change(scope: ScopeDep, change_id: str) -> Response:
     """By another super admin than the one who wants it. What is made is what the change shows; where the provider has
-    changed since, nothing is made.
+    changed since, or whoever wants it is no super admin any more, nothing is made.
     """
     return document(_out(scope, await service.approve(scope, change_id)))
 

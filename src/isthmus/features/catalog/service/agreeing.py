@@ -6,19 +6,23 @@ from dataclasses import dataclass
 import msgspec
 
 from isthmus.features.catalog import store
-from isthmus.features.catalog.errors import ProposalClosed, ProposalStale, SecondPersonNeeded
+from isthmus.features.catalog.errors import ProposalClosed, ProposalStale, ProposerGone, SecondPersonNeeded
 from isthmus.features.catalog.events import ProviderChangeApproved
 from isthmus.features.catalog.model import proposals as model
 from isthmus.features.catalog.model.history import Difference, differences
 from isthmus.features.catalog.model.proposals import Agreed, Proposal, ProposalState
+from isthmus.kit.errors import Forbidden
 from isthmus.scope import Scope, Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Colleagues:
-    """A part: who could be the second person, super admins beside the caller. It is a part as `Plans` is one."""
+    """A part: who could be the second person, super admins beside the caller, and who stays one until a transaction
+    ends. It is a part as `Plans` is one.
+    """
 
     others: Callable[[Scope], Awaitable[Sequence[str]]]
+    stays: Callable[[Tx, str], Awaitable[bool]]
 
 
 async def agree(
@@ -54,11 +58,16 @@ async def settle(scope: Scope, tx: Tx, agreed: Agreed | None) -> None:
     """Decide the proposal in the transaction that makes its change: neither is without the other.
 
     Called before anything is written, so that whoever turns it down at this moment comes before or after all of it.
-    Raises ProposalClosed for one that has been decided.
+    Both persons have to be super admins still: what somebody wants who was removed since is nobody's wish any more.
+    Raises ProposalClosed for one that has been decided, ProposerGone, Forbidden.
     """
     if agreed is None:
         return
-    found = agreed.proposal
+    found, colleagues = agreed.proposal, scope.part(Colleagues)
+    if not await colleagues.stays(tx, scope.principal.id):
+        raise Forbidden("You are no super admin any more.")
+    if not await colleagues.stays(tx, found.proposed_by):
+        raise ProposerGone
     if not await store.update_decided(tx, found.id, ProposalState.APPROVED, scope.principal.id, scope.now):
         raise ProposalClosed
     tx.emit(ProviderChangeApproved(subject=found.provider, body=told(found), **sides(found)))

@@ -13,10 +13,10 @@ from isthmus.features.catalog.errors import (
     ProposalNotFound,
     SecondPersonNeeded,
 )
-from isthmus.features.catalog.events import ProviderChangeApproved, ProviderChangeProposed, ProviderChangeRejected
+from isthmus.features.catalog.events import ProviderChangeProposed, ProviderChangeRejected
 from isthmus.features.catalog.model.proposals import Agreed, Proposal, ProposalState
 from isthmus.features.catalog.service import changing, files, registrations
-from isthmus.features.catalog.service.agreeing import sides, told
+from isthmus.features.catalog.service.agreeing import settle, sides, told
 from isthmus.features.catalog.settings import Settings
 from isthmus.kit.errors import Forbidden
 from isthmus.kit.paging import Ask, Page
@@ -94,7 +94,7 @@ async def approve(scope: Scope, proposal_id: str) -> Proposal:
     """Agree to a change and make it, exactly as the proposal shows it, in one transaction with the decision.
 
     Raises ProposalNotFound, ProposalClosed, OwnProposal, ProposalStale where it would do something else by now,
-    Forbidden for whoever is no person, and what making the change raises.
+    ProposerGone, Forbidden for whoever is no person or no super admin any more, and what making the change raises.
     """
     found = await _open(scope, proposal_id)
     if scope.principal.kind != "user":
@@ -103,13 +103,22 @@ async def approve(scope: Scope, proposal_id: str) -> Proposal:
         raise OwnProposal
     await _MAKE[found.action](scope, found, Agreed(proposal=found))
     done = await proposal(scope, proposal_id)
-    # what is so already takes no transaction that could have decided it
-    return await _decide(scope, found, ProposalState.APPROVED) if done.state is ProposalState.OPEN else done
+    if done.state is not ProposalState.OPEN:
+        return done
+    async with scope.platform().tx() as tx:  # house: platform - proposals belong to the deployment
+        # what is so already takes no transaction that could have decided it
+        await settle(scope, tx, Agreed(proposal=found))
+    return await proposal(scope, proposal_id)
 
 
 async def reject(scope: Scope, proposal_id: str) -> Proposal:
     """Turn a change down, or take one's own back. Raises ProposalNotFound, ProposalClosed."""
-    return await _decide(scope, await _open(scope, proposal_id), ProposalState.REJECTED)
+    found = await _open(scope, proposal_id)
+    async with scope.platform().tx() as tx:  # house: platform - proposals belong to the deployment
+        if not await store.update_decided(tx, found.id, ProposalState.REJECTED, scope.principal.id, scope.now):
+            raise ProposalClosed
+        tx.emit(ProviderChangeRejected(subject=found.provider, body=told(found), **sides(found)))
+    return await proposal(scope, found.id)
 
 
 async def _open(scope: Scope, proposal_id: str) -> Proposal:
@@ -118,15 +127,6 @@ async def _open(scope: Scope, proposal_id: str) -> Proposal:
     if state is not ProposalState.OPEN:
         raise ProposalClosed(details={"state": state})
     return found
-
-
-async def _decide(scope: Scope, found: Proposal, state: ProposalState) -> Proposal:
-    kind = ProviderChangeApproved if state is ProposalState.APPROVED else ProviderChangeRejected
-    async with scope.platform().tx() as tx:  # house: platform - proposals belong to the deployment
-        if not await store.update_decided(tx, found.id, state, scope.principal.id, scope.now):
-            raise ProposalClosed
-        tx.emit(kind(subject=found.provider, body=told(found), **sides(found)))
-    return await proposal(scope, found.id)
 
 
 async def _create(scope: Scope, found: Proposal, agreed: Agreed) -> None:
