@@ -411,7 +411,16 @@ async def test_what_a_plan_does_not_include_is_neither_offered_nor_done(running:
     offered = await amy.call("GET", f"/api/orders/{order_id}/actions")
     assert (offered.status, offered.body["error"]["code"]) == (403, "PLAN_REQUIRED")
     assert (await root.call("POST", f"{at}/reset")).status == 200
-    assert (await story.ended((await story.push(order_id))["id"]))["state"] == "done"
+    story.shop.faults.add(story.route, "throttle")
+    waits = (await story.push(order_id))["id"]
+    await story.struck("throttle")
+    assert (await root.call("PATCH", at, {"isPremium": True, "requiredPlan": "pro"})).status == 200
+    ended = await story.ended(waits)
+    story.shop.faults.clear()
+    assert (ended["state"], ended["error"]["code"], story.effects(key)) == ("refused", "PLAN_REQUIRED", 0)
+    assert (await root.call("POST", f"{at}/reset")).status == 200
+    assert (await amy.call("POST", f"/api/orders/actions/{waits}/retry")).status == 202
+    assert (await story.ended(waits))["state"] == "done"
     assert story.effects(key) >= 1
 
 
