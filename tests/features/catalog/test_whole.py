@@ -1,5 +1,6 @@
 """What document 002 sends is answered field by field, and what was answered can be sent back and changes nothing."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -85,6 +86,9 @@ def test_what_keepers_read_can_be_sent_back_and_changes_nothing(declared: bool) 
 def test_sixty_services_and_more_are_connected_by_facts_that_keep_the_rules_of_any_provider() -> None:
     shelf = [one for one in Providers(shipped())._shown.values() if one.listed and one.manifest.service is not None]
     assert len([one for one in shelf if one.category != "marketplace"]) >= 60
+    kinds = Counter(kind for one in shelf for kind in (one.category, one.integration_type))
+    wanted = "crm communication payment storage data_source email sms analytics support accounting"
+    assert {name: kinds[name] for name in wanted.split() if kinds[name] < 3} == {}
     for provider in shelf:
         facts, told = provider.manifest, definitions.document_of(provider.manifest, provider.status, provider.audience)
         hosts = {"api", "consent", "token"} if facts.oauth is not None else {"api"}
