@@ -10,9 +10,10 @@ import asyncpg
 import msgspec
 import pytest
 from tests.journeys.deployment import Answer, Deployment, Merchant
-from tests.journeys.routes import BODIES, CASES, SIGNED, Asked, Case, unknown
+from tests.journeys.routes import BODIES, CASES, SIGNED, Asked, Case, application, unknown
 
 from isthmus.http import Answer as Shape
+from isthmus.http import openapi
 from isthmus.http.asgi import REQUEST_ID
 from isthmus.http.settings import LIMITS
 from isthmus.kit.permissions import PLATFORM_TENANT, ROLES, SUPER_ADMIN
@@ -213,3 +214,79 @@ async def test_MA_01_unknown_query_names_are_refused(running: Deployment, case: 
     assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
     assert answer.body["error"]["details"]["fields"][0]["path"] == "tenantId"
     assert "ten_other" not in str(answer.body)
+
+
+DOCUMENT = openapi.build(application().inventory, title="Isthmus", version="1")
+#: What only the server says of an object, whichever it is.
+SERVERS = ("tenantId", "createdBy", "createdAt", "updatedAt", "credentialSecretName", "roles")
+Inner = tuple[tuple[str | int, ...], dict[str, Any]]
+
+
+def _inner(schema: dict[str, Any], value: Any, place: tuple[str | int, ...] = ()) -> Iterator[Inner]:
+    """Every object of a body whose fields have names, at any depth, and where it stands."""
+    if name := schema.get("$ref", "").rpartition("/")[2]:
+        schema = DOCUMENT["components"]["schemas"][name]
+    for kind in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _inner(kind, value, place)
+    if isinstance(value, list) and "items" in schema:
+        for number, one in enumerate(value):
+            yield from _inner(schema["items"], one, (*place, number))
+    if isinstance(value, dict) and "properties" in schema:
+        yield place, value
+        for field, one in schema["properties"].items():
+            yield from _inner(one, value.get(field), (*place, field))
+
+
+def _example(case: Case) -> tuple[dict[str, Any], list[Inner]]:
+    """A body with all that a route takes, and the objects in it."""
+    content = DOCUMENT["paths"][case.route.path_format][case.method.lower()]["requestBody"]["content"]
+    body = json.loads(json.dumps(content["application/json"]["example"]))
+    return body, [one for one in _inner(content["application/json"]["schema"], body) if one[0]]
+
+
+NESTED = [case for case in JSON if _example(case)[1]]
+
+
+def test_MA_02_the_bodies_with_objects_in_them_are_found() -> None:
+    assert len(NESTED) >= 10
+    assert sum(len(_example(case)[1]) for case in NESTED) >= 50
+
+
+@pytest.mark.parametrize("case", NESTED, ids=str)
+async def test_MA_02_no_object_in_a_body_takes_a_field_that_belongs_to_the_server(
+    running: Deployment, case: Case
+) -> None:
+    admin = await _admin(running, case)
+    for name in SERVERS:
+        body, inner = _example(case)
+        for _, held in inner:
+            held.setdefault(name, "planted")
+        answer = await admin.call(case.method, case.call(unknown()).path, body)
+        assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+        named = {one["path"] for one in answer.body["error"]["details"]["fields"]}
+        assert {".".join(map(str, (*place, name))) for place, held in inner if held[name] == "planted"} - named == set()
+        assert "planted" not in str(answer.body)
+
+
+async def test_MA_02_a_name_that_a_provider_or_a_reader_does_not_list_is_refused_too(running: Deployment) -> None:
+    """Settings, options, mappings and a provider's document have names that no route's shape lists."""
+    amy, connection = await running.owner("tiki")
+    found = (await amy.call("GET", f"/api/connections/{connection}")).body["integrationId"]
+    planted = {"tenantId": "planted"}
+    files, product = f"/api/merchants/{amy.tenant_id}/product-sync", {"title": "a"}
+    said = {"key": "no", "product": product}
+    asked = (
+        Asked("POST", "/api/tenant/integrations", body={"integrationId": "tiki", "name": "x", "settings": planted}),
+        Asked("PATCH", f"/api/tenant/integrations/{found}", body={"settings": planted}),
+        Asked("PUT", f"/api/config/{connection}/options", body={"options": planted}),
+        Asked("POST", f"{files}/mappings", body={"name": "x", "mapping": {**said, "product": {**product, **planted}}}),
+        Asked("POST", f"{files}/mappings", body={"name": "x", "mapping": {**said, **planted}}),
+    )
+    for one in asked:
+        answer = await amy.call(one.method, one.path, one.body)
+        assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR"), (one, answer.body)
+        assert "tenantId" in str(answer.body["error"]["details"]), one
+        assert "planted" not in str(answer.body)
+    operator = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
+    whole = await operator.call("PATCH", "/api/admin/integrations/marketplace/tiki", {"document": planted})
+    assert (whole.status, whole.body["error"]["code"]) == (400, "VALIDATION_ERROR"), whole.body
