@@ -1,7 +1,9 @@
 """Who gets in: one kind of credentials, remembered for seconds only, and the same refusal for every fault (JT-10)."""
 
+import gc
 from typing import Any
 
+import psutil
 import pytest
 from tests.http.conftest import MakeLab
 
@@ -79,6 +81,23 @@ async def test_JT_10_memory_is_bounded_whatever_the_number_of_credentials() -> N
     for number in range(1000):
         await door.verify(Credentials("key", f"isk_live_{number}"))
     assert len(door._known) == 100
+
+
+@pytest.mark.proof
+async def test_JT_10_a_million_distinct_tokens_leave_the_memory_flat() -> None:
+    clock = ManualClock()
+    door = Doorkeeper([Keys(clock)], clock)
+    process = psutil.Process()
+
+    async def show(first: int, last: int) -> int:
+        for number in range(first, last):
+            await door.verify(Credentials("key", f"isk_live_{number:038}"))
+        gc.collect()
+        return int(process.memory_info().rss)
+
+    full = await show(0, 20_000)
+    assert await show(20_000, 1_000_000) - full < 4 * 1024 * 1024
+    assert len(door._known) == 10_000
 
 
 @pytest.mark.parametrize(

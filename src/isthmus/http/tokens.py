@@ -45,6 +45,12 @@ _KEYCLOAK_KINDS = {"Bearer", "at+jwt"}
 _log = logging.getLogger("isthmus.http.auth")
 
 
+class _Sizes(jws.JWSRegistry):
+    """Headers may hold the keys and chains that some issuers put there, which are ignored (JT-03)."""
+
+    max_header_length = MAX_TOKEN_BYTES
+
+
 class Overclaimed(Exception):
     """Why a token is refused whose issuer may not say what it says; `who` says it, to the deployment (JT-07)."""
 
@@ -141,7 +147,7 @@ async def _check_signature(text: str, header: Mapping[str, Any], algorithm: str,
     if key is None or not fits(key, algorithm):
         raise Unauthenticated
     try:
-        jws.deserialize_compact(text, key, algorithms=[algorithm])
+        jws.deserialize_compact(text, key, registry=_Sizes(algorithms=[algorithm]))
     except (JoseError, ValueError, TypeError):
         raise Unauthenticated from None
 
@@ -217,9 +223,9 @@ def _check_header(header: Mapping[str, Any], issuer: Issuer) -> None:
 
 
 def _kid(header: Mapping[str, Any]) -> str | None:
-    kid = header.get("kid")
-    if kid is None:
+    if "kid" not in header:
         return None
+    kid = header["kid"]
     if not isinstance(kid, str) or not 1 <= len(kid) <= 128 or not (kid.isascii() and kid.isprintable()):
         raise Unauthenticated
     return kid

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import statistics
 import time
 from datetime import timedelta
 
@@ -128,6 +129,38 @@ async def test_AK_03_a_refused_key_costs_the_same_work_whatever_is_wrong(
     assert asked[0]
     assert all(one == asked[0] for one in asked)
     assert compared == [(32, 32)] * 4
+
+
+@pytest.mark.proof
+async def test_AK_03_a_refused_key_takes_the_same_time_whatever_is_wrong(
+    system: System, amy: Scope, clock: ManualClock
+) -> None:
+    """Medians of 2,000 each, asked in turn; what two unknown keys differ by is the noise."""
+    revoked, expired = await _make(amy), await _make(amy, expires_at=clock.now() + timedelta(seconds=5))
+    await access.revoke_key(amy, revoked.key.id)
+    shut = await given.tenant(system, "Shut for the measure")
+    suspended = await _make(shut)
+    await access.set_status(house.platform(system), shut.tenant_id, status=TenantStatus.SUSPENDED)
+    clock.advance(5)
+    kinds = {
+        "unknown": model.form(Mode.LIVE, ids.base62(32)),
+        "another unknown": model.form(Mode.LIVE, ids.base62(32)),
+        "revoked": revoked.shown,
+        "expired": expired.shown,
+        "of another tenant": suspended.shown,
+    }
+    door, took = _door(system), {name: list[float]() for name in kinds}
+    for number in range(2_200):
+        for name, shown in kinds.items():
+            begun = time.perf_counter()
+            with pytest.raises(Unauthenticated):
+                await door.verify(_shown(shown))
+            if number >= 200:
+                took[name].append(time.perf_counter() - begun)
+    medians = {name: statistics.median(times) * 1e6 for name, times in took.items()}
+    noise = abs(medians["unknown"] - medians["another unknown"])
+    most = max(3 * noise, 0.05 * medians["unknown"])
+    assert max(medians.values()) - min(medians.values()) <= most, medians
 
 
 async def test_RL_02_a_key_without_the_checksum_costs_no_statement(closed: System) -> None:

@@ -7,7 +7,7 @@ import logging
 from datetime import datetime
 
 from isthmus.features.access.model import keys as model
-from isthmus.features.access.model.keys import KeyStatus, Mode
+from isthmus.features.access.model.keys import Mode
 from isthmus.features.access.service.keys import Rights
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import keys as store
@@ -73,11 +73,9 @@ class KeyAuthenticator:
             raise Unauthenticated
         digest = model.digest(credentials.text)
         async with self._system.tx() as tx:
-            found = await store.shown(tx, digest)
+            found = await store.opening(tx, digest, self._system.now)
         same = hmac.compare_digest(digest, found.digest if found else bytes(len(digest)))
-        if found is None or not same or not found.tenant_live:
-            raise Unauthenticated
-        if found.key.status(self._system.now) is not KeyStatus.ACTIVE:
+        if found is None or not same:
             raise Unauthenticated
         self._used.note(found.tenant_id, found.key.id)
         return Verified(self._principal(found), _end(found.key.expires_at))

@@ -51,10 +51,13 @@ _REGRADE = statement(
     .values(creator_roles=bindparam("roles"))
     .where(_MINE, K.c.created_by == bindparam("creator"), K.c.creator_roles != bindparam("roles"))
 )
-_SHOWN = statement(
-    select(K.c.tenant_id, K.c.digest, K.c.creator_roles, T.c.status, *_COLUMNS)
-    .join(T, T.c.id == K.c.tenant_id)
-    .where(K.c.digest == bindparam("digest"))
+_SHOWN = select(K.c.tenant_id, K.c.digest, K.c.creator_roles, *_COLUMNS).where(K.c.digest == bindparam("digest"))
+_WHOSE = statement(_SHOWN)
+# What opens nothing comes back as no row, as an unknown key does: reading a row would tell the two apart by their time.
+_OPENING = statement(
+    _SHOWN.join(T, T.c.id == K.c.tenant_id)
+    .where(K.c.revoked_at.is_(None), K.c.expires_at.is_(None) | (K.c.expires_at > _NOW))
+    .where(T.c.status == TenantStatus.ACTIVE.value)
 )
 _USED = """
 update api_keys set last_used_at = greatest(api_keys.last_used_at, seen.at)
@@ -68,7 +71,6 @@ class Found:
     """A key behind a digest, with what its reach depends on."""
 
     tenant_id: str
-    tenant_live: bool
     digest: bytes
     creator_roles: tuple[str, ...]
     key: ApiKey
@@ -121,12 +123,19 @@ async def update_roles(tx: Tx, creator: str, roles: Sequence[str]) -> int:
 
 
 async def shown(tx: Tx, digest: bytes) -> Found | None:
-    """The key behind a digest, whosever it is, with its tenant's status."""
-    row = await tx.fetchrow(_SHOWN, digest=digest)
+    """The key behind a digest, whosever it is and whatever has become of it."""
+    return _found(await tx.fetchrow(_WHOSE, digest=digest))
+
+
+async def opening(tx: Tx, digest: bytes, now: datetime) -> Found | None:
+    """The key behind a digest, if it opens something now: none that is over, and none of a tenant that is out."""
+    return _found(await tx.fetchrow(_OPENING, digest=digest, now=now))
+
+
+def _found(row: asyncpg.Record | None) -> Found | None:
     if row is None:
         return None
-    live = row["status"] == TenantStatus.ACTIVE
-    return Found(row["tenant_id"], live, row["digest"], tuple(row["creator_roles"]), _key(row))
+    return Found(row["tenant_id"], row["digest"], tuple(row["creator_roles"]), _key(row))
 
 
 async def update_used(tx: Tx, seen: Mapping[tuple[str, str], datetime]) -> None:
