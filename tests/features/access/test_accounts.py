@@ -1,7 +1,9 @@
 """Built-in accounts: passwords, invitations, sessions, wrong tries (security.md SE-*)."""
 
 import asyncio
+import statistics
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -188,6 +190,30 @@ async def test_SE_03_whoever_is_not_there_costs_as_much(
     assert asked[0]
     assert all(one == asked[0] for one in asked)
     assert hashed == [NOBODY.rpartition("$")[0].rpartition("$")[0]] * 4
+
+
+@pytest.mark.proof
+async def test_SE_03_whoever_is_not_there_takes_as_long_within_a_tenth(
+    system: System, boss: Scope, clock: ManualClock
+) -> None:
+    """Medians of real hashes, side by side: what one refusal takes, all threads together."""
+    await _join(system, boss, "timed@example.com")
+    await access.invite(boss, "timed-invited@example.com", [USER])
+    gone = await _join(system, boss, "timed-gone@example.com")
+    await access.remove_member(boss, gone.id)
+    names = ("timed", "nobody", "timed-invited", "timed-gone")
+    took = {name: list[float]() for name in names}
+    for _ in range(60):
+        for name in names:
+            clock.advance(1000)
+            begun = time.process_time()
+            with pytest.raises(access.SignInFailed):
+                await _enter(system, boss, f"{name}@example.com", Secret("some other words here"))
+            took[name].append(time.process_time() - begun)
+    medians = {name: statistics.median(times) for name, times in took.items()}
+    assert medians["timed"] > 0.005, "a hash was computed"
+    ratios = {name: median / medians["timed"] for name, median in medians.items()}
+    assert all(0.9 < ratio < 1.1 for ratio in ratios.values()), ratios
 
 
 async def test_every_refusal_of_a_sign_in_is_the_same(system: System, boss: Scope, clock: ManualClock) -> None:
