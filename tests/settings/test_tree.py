@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.features import connections, webhooks_out
-from isthmus.settings import Core, KeySettings, WrongSetting, load
+from isthmus.settings import Core, KeySettings, WrongSetting, load, parse, written
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,36 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("ISTHMUS_PORT", "many", "ISTHMUS_PORT (from environment)"),
         ("ISTHMUS_SYNC__SIZES", "1,x", "ISTHMUS_SYNC__SIZES"),
         ("ISTHMUS_CONFIG", "/nowhere/isthmus.toml", "cannot be read"),
+        ("ISTHMUS_PORT", "70000", "ISTHMUS_PORT is from 0 to 65535, not 70000"),
+        ("ISTHMUS_DATABASE_CONNECTIONS", "0", "ISTHMUS_DATABASE_CONNECTIONS is from 1"),
+        ("ISTHMUS_BULK_NICE", "20", "ISTHMUS_BULK_NICE is from 0 to 19"),
+        ("ISTHMUS_BULK_APART", "perhaps", "takes yes or no"),
+        ("ISTHMUS_LOG", "loud", "ISTHMUS_LOG is one of json, text"),
+        ("ISTHMUS_SYNC__EVERY", "6 hours", "a number of seconds, or ISO 8601 such as PT10M"),
+        ("ISTHMUS_SYNC__EVERY", "-5", "a duration is not below zero"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str, said: str) -> None:
     with pytest.raises(WrongSetting) as caught:
         load({"sync": Sync}, {name: value})
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("2", 2), ("0.5", 0.5), ("PT10M", 600), ("P1D", 86_400), (" 30 ", 30)])
+def test_a_duration_is_a_number_of_seconds_or_iso_8601(value: str, seconds: float) -> None:
+    assert load({"sync": Sync}, {"ISTHMUS_SYNC__EVERY": value}).part(Sync).every == timedelta(seconds=seconds)
+
+
+def test_a_port_of_the_command_line_that_is_none_is_named_as_well() -> None:
+    with pytest.raises(WrongSetting, match="ISTHMUS_PORT is from 0 to 65535"):
+        load({}, {}, {"ISTHMUS_PORT": 99_999})
+
+
+def test_every_value_is_shown_as_it_is_written() -> None:
+    settings = load({"sync": Sync}, {})
+    for knob, value, _ in settings.rows():
+        if (shown := written(value)) != "-":
+            assert parse(knob, shown, "test") == value, knob.variable
 
 
 @pytest.mark.parametrize("part", [connections.Settings, webhooks_out.Settings])

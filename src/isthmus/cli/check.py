@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from isthmus.app import Platform, offered_connectors, open_platform
+from isthmus.cli import drawn
 from isthmus.cli.running import run, settings
 from isthmus.engine.db import inspect
 from isthmus.kit import text
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
-from isthmus.settings import Settings
+from isthmus.settings import Settings, written
 
 Describe = Annotated[bool, typer.Option("--describe", help="Say what each setting is for.")]
 
@@ -24,12 +25,12 @@ def check(describe: Describe = False) -> None:
     """Show every setting with where it comes from, then try each part. Exit code 1 when a part is missing."""
     loaded = settings()
     console = Console(highlight=False)
-    console.print(_settings_table(loaded, describe=describe))
+    drawn.show(_settings_table(loaded, describe=describe), console)
     failures = run(_parts(loaded, console))
     table = Table("part", "state", title="Parts", title_justify="left")
     for name, failure in failures.items():
         table.add_row(name, "[green]there[/]" if failure is None else f"[red]{text.terminal(failure)}[/]")
-    console.print(table)
+    drawn.show(table, console)
     for label, allowed in offered_connectors(loaded):
         console.print(
             f"third-party connector {label}: {'allowed' if allowed else 'installed, not allowed'}", markup=False
@@ -44,7 +45,7 @@ def _settings_table(loaded: Settings, *, describe: bool) -> Table:
     table.add_column("value", overflow="fold")
     table.add_column("origin", no_wrap=True)
     for knob, value, origin in loaded.rows():
-        shown = "***" if isinstance(value, Secret) else text.terminal(str(value))
+        shown = "***" if isinstance(value, Secret) else text.terminal(written(value))
         table.add_row(knob.variable, shown, origin)
         if describe:
             table.add_row("", f"[dim]{knob.description}[/]", "")

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from isthmus.cli import drawn
 from isthmus.cli.running import settings
 from isthmus.connect import apart, registry, scaffold
 from isthmus.connect.conformance import Finding, Real, broken, check_folder, check_live, check_on
@@ -61,14 +62,14 @@ def list_() -> None:
     allowed = known.core.allowed_connectors
     with apart.Cells(known.part(apart.Settings)) as cells:
         connectors = registry.discover(allowed, cells)
-    table = Table("id", "name", "category", "auth", "API", "reads", "writes")
+    table = drawn.columns("id", "name", "category", "auth", "API", "reads", "writes")
     for found in connectors.values():
         facts = found.manifest
         reads = ", ".join(entity.name for entity in facts.entities) if found.connector else "-"
         writes = ", ".join(facts.writing.fields) if facts.writing is not None else "-"
         table.add_row(facts.id, facts.name, facts.category, facts.auth, facts.api_version, reads, writes)
     console = Console(highlight=False)
-    console.print(table)
+    drawn.show(table, console)
     for point in registry.offered():
         if not registry.allows(allowed, point):
             console.print(f"offered, not allowed: {registry.label(point)} ({point.name})", markup=False)

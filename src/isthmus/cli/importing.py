@@ -12,6 +12,7 @@ from rich.progress import Progress, TextColumn
 from rich.table import Table
 
 from isthmus.app import Platform
+from isthmus.cli import drawn
 from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
 from isthmus.features import access, uploads
@@ -92,7 +93,7 @@ def _show(upload: Upload, errors: list[Any]) -> None:
     counts = Table("file", "format", "rows", "created", "updated", "unchanged", "refused")
     numbers = (upload.rows, upload.created, upload.updated, upload.unchanged, upload.failed)
     counts.add_row(text.terminal(upload.name), upload.format or "", *(f"{number:,}" for number in numbers))
-    console.print(counts)
+    drawn.show(counts, console)
     if upload.error_message:
         console.print(text.terminal(f"{upload.error_code}: {upload.error_message}"))
     if errors:
@@ -100,6 +101,6 @@ def _show(upload: Upload, errors: list[Any]) -> None:
         for one in errors:
             cells = (one["column_name"], one["value"], one["reason"])
             wrong.add_row(str(one["line"]), *(text.terminal(cell) for cell in cells))
-        console.print(wrong)
+        drawn.show(wrong, console)
         if upload.errors > len(errors):
             console.print(f"... and {upload.errors - len(errors):,} more; see the upload {upload.id}")

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from isthmus.app import Platform
+from isthmus.cli import drawn
 from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
 from isthmus.connect.manifest import Field
@@ -35,13 +34,13 @@ def list_all() -> None:
     """List every provider with the state of the deployment's app."""
     providers, apps = with_platform(_list)
     states = {one.provider: one.status for one in apps}
-    table = Table("id", "name", "category", "status", "audience", "connector", "app")
+    table = drawn.columns("id", "name", "category", "status", "audience", "connector", "app")
     for one in providers:
         state = states.get(one.id, "missing" if any(field.required for field in one.app_fields) else "not needed")
         connector = "there" if one.connectable else "none"
         name = text.terminal(one.display_name)
         table.add_row(one.id, name, one.category, one.status, one.audience, connector, state)
-    Console(highlight=False).print(table)
+    drawn.show(table)
 
 
 async def _list(platform: Platform) -> tuple[list[catalog.Provider], list[catalog.AppState]]:

@@ -4,10 +4,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from isthmus.app import Platform
+from isthmus.cli import drawn
 from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
 from isthmus.features import webhooks_in
@@ -24,12 +23,12 @@ Tenant = Annotated[str, typer.Option(help="A tenant with an app of its own; the 
 @source.command("list")
 def list_all(tenant: Tenant = PLATFORM_TENANT) -> None:
     """List the sources with what came in there."""
-    table = Table("id", "provider", "name", "received", "first verified")
+    table = drawn.columns("id", "provider", "name", "received", "first verified")
     for one in with_platform(lambda platform: _list(platform, tenant)):
         first = one.source.first_verified_at
         name = text.terminal(one.source.name)
         table.add_row(one.source.id, one.source.provider, name, str(one.received), first.isoformat() if first else "-")
-    Console(highlight=False).print(table)
+    drawn.show(table)
 
 
 async def _list(platform: Platform, tenant: str) -> list[webhooks_in.Seen]:

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from isthmus.app import Platform
+from isthmus.cli import drawn
 from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
 from isthmus.features import access
@@ -35,15 +34,12 @@ def create(
 @tenant.command("list")
 def list_all() -> None:
     """List all tenants."""
-    table = Table()
-    table.add_column("id", no_wrap=True)
-    for heading in ("slug", "name", "plan", "status", "since"):
-        table.add_column(heading, overflow="fold")
+    table = drawn.columns("id", "slug", "name", "plan", "status", "since")
     for one in with_platform(_all):
         table.add_row(
             one.id, one.slug, text.terminal(one.name), one.plan or "", one.status, one.created_at.date().isoformat()
         )
-    Console(highlight=False).print(table)
+    drawn.show(table)
 
 
 @tenant.command()

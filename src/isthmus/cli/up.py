@@ -113,7 +113,7 @@ async def _announce(platform: Platform, address: str | None, stop: asyncio.Event
     """Say where, once the parts before it had their first turn and none refused to start."""
     if stop.is_set():
         return
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     if address is None:
         console.print("A worker is at work. Ctrl-C ends it.")
     else:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from isthmus.app import Platform, open_platform
+from isthmus.cli import drawn
 from isthmus.cli.operator import at_work
 from isthmus.cli.running import run, settings, with_platform
 from isthmus.engine import keys
@@ -40,13 +40,13 @@ async def _status(platform: Platform) -> room.Status:
 
 
 def _show(found: room.Status) -> None:
-    table = Table("master key", "state", "data keys", "held here")
+    table = drawn.columns("master key", "state", "data keys", "held here")
     every = dict.fromkeys((found.current_master or "", *found.former_masters, *found.held))
     for master in filter(None, every):
         held = "yes" if master in found.held else "NO"
         table.add_row(master, _state(found, master), str(found.wrapped_by.get(master, 0)), held)
     console = Console(highlight=False)
-    console.print(table)
+    drawn.show(table, console)
     console.print(f"data keys: {found.active} in use, {found.retired} retired; re-sealing open: {found.reseals_open}")
     if found.disposable:
         console.print("A key that wraps nothing is needed by older backups only; remove it when those are gone.")

@@ -1,6 +1,6 @@
 """One frozen tree of settings, assembled from each part's own; the only reader of the environment and of TOML."""
 
-from isthmus.settings.reading import Knob, Origin, WrongSetting, knobs, parse, read_toml
+from isthmus.settings.reading import Knob, Origin, WrongSetting, knobs, parse, read_toml, written
 from isthmus.settings.tree import SECTIONS, Core, KeySettings, Settings, Weakened, load
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "load",
     "parse",
     "read_toml",
+    "written",
 ]

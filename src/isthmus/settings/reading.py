@@ -5,6 +5,7 @@ knob `page_size` of the part `sync`; knobs without a part, such as `ISTHMUS_HOME
 """
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,16 @@ from pydantic import TypeAdapter, ValidationError
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
 from isthmus.kit.weakness import Judge
+
+_NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d{1,9})?")
+_DURATION = TypeAdapter(timedelta)
+#: What is said of a value that is none of its kind.
+_TAKES: Mapping[object, str] = {
+    bool: "yes or no",
+    int: "a whole number",
+    float: "a number",
+    timedelta: "a duration, which is a number of seconds, or ISO 8601 such as PT10M",
+}
 
 
 class WrongSetting(Problem):
@@ -88,16 +99,47 @@ def parse(knob: Knob, given: object, origin: str) -> Any:  # noqa: ANN401 - each
     """The value of a knob from text or TOML. Raises WrongSetting naming the knob and its origin, never a secret."""
     if Secret in (knob.kind, *get_args(knob.kind)):
         return Secret(str(given))
-    value = _taken_apart(given, get_origin(knob.kind)) if isinstance(given, str) else given
+    value = _taken_apart(given, knob.kind) if isinstance(given, str) else given
     try:
-        return TypeAdapter(knob.kind).validate_python(value)
+        found = TypeAdapter(knob.kind).validate_python(value)
     except ValidationError as error:
-        reason = error.errors(include_input=False, include_url=False)[0]["msg"]
+        takes = _TAKES.get(_plain(knob.kind))
+        reason = f"takes {takes}" if takes else error.errors(include_input=False, include_url=False)[0]["msg"]
         raise WrongSetting(f"{knob.variable} (from {origin}): {reason}. {knob.description}") from None
+    if isinstance(found, timedelta) and found < timedelta(0):
+        raise WrongSetting(f"{knob.variable} (from {origin}): a duration is not below zero. {knob.description}")
+    return found
 
 
-def _taken_apart(text: str, kind: object) -> object:
-    """`a,b` for a list, `a=1,b=2` for a table; anything else as it is."""
+def _plain(kind: object) -> object:
+    """The type itself, where a setting may also be left out."""
+    return next((part for part in get_args(kind) if part is not type(None)), kind) if _optional(kind) else kind
+
+
+def _optional(kind: object) -> bool:
+    return type(None) in get_args(kind)
+
+
+def written(value: object) -> str:
+    """A value as it is written in the environment; `-` for none."""
+    if value is None or value in ((), {}, ""):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return str(_DURATION.dump_python(value, mode="json"))
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={written(each)}" for name, each in value.items())
+    if isinstance(value, tuple | list | frozenset):
+        return ",".join(written(each) for each in value)
+    return str(value)
+
+
+def _taken_apart(text: str, whole: object) -> object:
+    """`a,b` for a list, `a=1,b=2` for a table, a number of seconds for a duration; anything else as it is."""
+    if _plain(whole) is timedelta and _NUMBER.fullmatch(text.strip()):
+        return float(text)
+    kind = get_origin(whole)
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if kind in (tuple, list, frozenset):
         return parts

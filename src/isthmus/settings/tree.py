@@ -12,6 +12,7 @@ from platformdirs import user_data_path
 
 from isthmus.connect import apart
 from isthmus.http import HttpSettings
+from isthmus.http import logging as edge_logging
 from isthmus.kit.secret import Secret
 from isthmus.settings.reading import Knob, WrongSetting, end_of, knobs, parse, read_end, read_toml
 
@@ -24,6 +25,15 @@ NOT_KNOBS = ("ISTHMUS_SHARED", "ISTHMUS_PROVIDERS__", "ISTHMUS_LOGINS__", "ISTHM
 
 def _home() -> Path:
     return Path("/var/lib/isthmus") if os.name == "posix" and os.geteuid() == 0 else user_data_path("isthmus")
+
+
+#: From where to where a number without a part of its own goes.
+_BOUNDS = (
+    ("database_connections", 1, 10_000),
+    ("database_statement_cache", 0, 100_000),
+    ("port", 0, 65_535),
+    ("bulk_nice", 0, 19),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +114,13 @@ class Core:
         default="auto",
         metadata={"description": "Log form: json, text, quiet (warnings only), or auto (text on a terminal)."},
     )
+
+    def __post_init__(self) -> None:
+        for name, lowest, highest in _BOUNDS:
+            if not lowest <= (value := getattr(self, name)) <= highest:
+                raise ValueError(f"{PREFIX}{name.upper()} is from {lowest} to {highest}, not {value}")
+        if self.log not in edge_logging.FORMS:
+            raise ValueError(f"{PREFIX}LOG is one of {', '.join(edge_logging.FORMS)}, not {self.log!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
