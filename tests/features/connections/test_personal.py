@@ -83,7 +83,7 @@ async def test_the_log_tells_that_there_is_one_and_never_whose_account_it_is(her
     assert "acc_ann" not in str([dict(row) for row in rows])
 
 
-async def test_nobody_else_can_use_it_neither_admins_nor_work_nor_keys(here: World) -> None:
+async def test_OA_17_nobody_else_can_use_it_neither_admins_nor_work_nor_keys(here: World) -> None:
     integration = await make(here)
     anns = await connect(here, integration, "ann")
     boss = person(here, "boss", "tenant_admin")

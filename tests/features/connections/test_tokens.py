@@ -322,3 +322,49 @@ async def test_OA_15_a_sender_stopped_or_killed_while_sending_causes_one_try_mor
     await well(sender)
     # A late answer of the paused sender is stored; if the platform has ended the grant, that shows at the next call.
     assert world.far.counts["refresh"] <= 3
+
+
+async def test_OA_15_a_sender_killed_between_the_answer_and_its_commit_ends_as_uncertain(
+    world: World, database_url: str
+) -> None:
+    """The pair that nobody stored is lost; its successor is tried once, told with the true cause, and never again."""
+    made = await world.rotor(TENANT, "unstored")
+    await expire(world, made)
+    (sender,) = await processes(world, database_url, 0, [made], 1)
+    begin(sender)
+    assert await sender.wait() == -signal.SIGKILL
+    assert world.far.counts["refresh"] == 1
+    assert (await row(world, made))["sending_since"] is not None
+    await end_lease(world, made)
+    (successor,) = await processes(world, database_url, 20, [made], 1)
+    begin(successor)
+    assert await well(successor) == 0
+    assert world.far.counts["refresh"] == 2
+    found = await row(world, made)
+    assert found["status"] == "expired"
+    assert "uncertain" in str(found["status_reason"])
+    for _ in range(3):
+        with pytest.raises(connections.ConnectionExpired):
+            await call(world, made)
+    assert world.far.counts["refresh"] == 2
+
+
+async def test_OA_15_a_token_endpoint_that_is_slow_is_given_up_on_before_the_lease_ends(world: World) -> None:
+    made = await world.rotor(TENANT, "slow")
+    await expire(world, made)
+    world.far.gate = asyncio.Event()
+    waiting = asyncio.create_task(call(world, made))
+    while not world.far.counts["refresh"]:
+        await SYSTEM.sleep(0.02)
+    async with world.system.tx() as tx:
+        (held,) = await tx.fetch_sql(
+            "select extract(epoch from lease_until - clock_timestamp()) as left from connections where id = $1", made
+        )
+    deadline = world.system.engine.part(connections.Settings).exchange_deadline.total_seconds()
+    assert held["left"] > deadline, "even now, when some of it is gone, the lease outlives the call"
+    assert await VaultTokenStore(world.scope(TENANT), made).lease(30) is None, "nobody else sends meanwhile"
+    with pytest.raises((RefreshUnavailable, ReauthorizationRequired)):
+        await waiting
+    world.far.gate.set()
+    world.far.gate = None
+    assert world.far.counts["refresh"] == 1
