@@ -12,6 +12,7 @@ from aiohttp import web
 from tests.given import vault as given_vault
 from tests.house_database import Copy
 
+from isthmus.engine.bus import Walls
 from isthmus.engine.db import Database
 from isthmus.features.webhooks_out import Catalogue, Sender, Settings, deliver, fan_out
 from isthmus.features.webhooks_out.events import EMITS
@@ -109,11 +110,15 @@ async def sink(**told: Any) -> AsyncIterator[Sink]:
 
 
 @asynccontextmanager
-async def process(database: Database, clock: Clock = SYSTEM, **knobs: Any) -> AsyncIterator[System]:
-    """One worker process with a vault and a sender of its own."""
+async def process(
+    database: Database, clock: Clock = SYSTEM, walls: Walls | None = None, **knobs: Any
+) -> AsyncIterator[System]:
+    """One worker process with a vault and a sender of its own, and the walls around what its events are about."""
     settings = Settings(**{**QUICK, **knobs})
     sender = Sender(settings)
-    parts = {Settings: settings, Sender: sender, Catalogue: Catalogue([*EMITS, Filled, Dusted])}
+    parts: dict[type, object] = {Settings: settings, Sender: sender, Catalogue: Catalogue([*EMITS, Filled, Dusted])}
+    if walls is not None:
+        parts[Walls] = walls
     try:
         yield given_vault.process(database, clock=clock, parts=parts)
     finally:

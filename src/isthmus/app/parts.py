@@ -73,7 +73,7 @@ def parts(
         webhooks_in.Handlers(),
         webhooks_in.Marks(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
-        Walls(records.hides),
+        Walls(records.hides_of),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
         pushes.Lines(),
         proxy.Lines(settings.part(proxy.Settings)),

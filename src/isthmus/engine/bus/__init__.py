@@ -16,5 +16,7 @@ from isthmus.engine.bus.log import Place as Place
 from isthmus.engine.bus.log import named as named
 from isthmus.engine.bus.pruning import drop_missing as drop_missing
 from isthmus.engine.bus.pruning import prune as prune
+from isthmus.engine.bus.walls import Hides as Hides
 from isthmus.engine.bus.walls import Walls as Walls
 from isthmus.engine.bus.walls import hides as hides
+from isthmus.engine.bus.walls import hides_of as hides_of

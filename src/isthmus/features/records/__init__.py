@@ -22,7 +22,7 @@ from isthmus.features.records.service import entries as entries
 from isthmus.features.records.service import entries_alive as entries_alive
 from isthmus.features.records.service import entry as entry
 from isthmus.features.records.service import entry_probes as entry_probes
-from isthmus.features.records.service import hides as hides
+from isthmus.features.records.service import hides_of as hides_of
 from isthmus.features.records.service import known_raw as known_raw
 from isthmus.features.records.service import listing as listing
 from isthmus.features.records.service import listings as listings

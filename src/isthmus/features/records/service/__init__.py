@@ -4,7 +4,7 @@ from isthmus.features.records.service.feed import Change as Change
 from isthmus.features.records.service.feed import Changes as Changes
 from isthmus.features.records.service.feed import Follow as Follow
 from isthmus.features.records.service.feed import changes as changes
-from isthmus.features.records.service.feed import hides as hides
+from isthmus.features.records.service.feed import hides_of as hides_of
 from isthmus.features.records.service.keeping import ListingDetail as ListingDetail
 from isthmus.features.records.service.keeping import ProductDetail as ProductDetail
 from isthmus.features.records.service.keeping import Row as Row

@@ -1,11 +1,11 @@
 """What changed in the canonical store, for systems that follow along: in commit order, never skipping a late commit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from isthmus.engine.bus import Place, kept, place_of
+from isthmus.engine.bus import Hides, Place, kept, place_of
 from isthmus.engine.db import Tx
 from isthmus.features.records import store
 from isthmus.features.records.errors import FeedTooOld
@@ -64,7 +64,7 @@ async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: 
         if since == "now":
             return Changes((), str(here), has_more=False)
         place = _place(scope, since, await kept(tx))
-        hidden = await hides(tx)
+        hidden = (await hides_of(tx, [scope.tenant_id])).get(scope.tenant_id, _shown)
         found: list[Change] = []
         for _ in range(_LOOKS):
             rows = await bus.read(tx, scope.tenant_id, place, limit)
@@ -80,10 +80,21 @@ async def changes(scope: Scope, since: str | None, kinds: Sequence[str], limit: 
     return Changes(found, str(place), has_more=True)
 
 
-async def hides(tx: Tx) -> Callable[[Mapping[str, Any]], bool]:
-    """Which events of the tenant's log tell of records that may not be shown any more, as things are now."""
-    walled = await store.hidden.walled(tx)
-    return lambda event: bool(walled) and _place_in_wall(event) in walled
+async def hides_of(tx: Tx, tenants: Collection[str]) -> Mapping[str, Hides]:
+    """Which events of the log tell of records that may not be shown any more, as things are now, by tenant.
+
+    Tenants that hide nothing are left out.
+    """
+    walled = await store.hidden.walled_of(tx, tenants)
+    return {tenant_id: _hiding(places) for tenant_id, places in walled.items()}
+
+
+def _hiding(places: frozenset[tuple[str, str]]) -> Hides:
+    return lambda event: _place_in_wall(event) in places
+
+
+def _shown(event: Mapping[str, Any]) -> bool:  # noqa: ARG001 - of a tenant that hides nothing
+    return False
 
 
 def _place_in_wall(event: Mapping[str, Any]) -> tuple[object, object]:

@@ -1,9 +1,10 @@
 """Which types of records of which connections are shown to nobody, and their removal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, bindparam, exists, func, literal_column, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import FromClause
 
 from isthmus.engine.db import Tx, statement
@@ -18,6 +19,11 @@ _ALL_OF = statement(
     select(_h.shard_type).where(_h.tenant_id == bindparam("tenant_id"), _h.connection_id == bindparam("connection_id"))
 )
 _ALL = statement(select(_h.connection_id, _h.shard_type).where(_h.tenant_id == bindparam("tenant_id")))
+_ALL_OF_SOME = statement(
+    select(_h.tenant_id, _h.connection_id, _h.shard_type).where(
+        _h.tenant_id == func.any(bindparam("tenants", type_=ARRAY(Text)))
+    )
+)
 _SET: Final = """
 with gone as (
   delete from hidden_records
@@ -79,6 +85,14 @@ async def walled(tx: Tx) -> frozenset[tuple[str, str]]:
     """Connection and type of everything that is hidden from the tenant's people."""
     rows = await tx.fetch(_ALL, tenant_id=tx.tenant_id)
     return frozenset((row["connection_id"], row["shard_type"]) for row in rows)
+
+
+async def walled_of(tx: Tx, tenants: Collection[str]) -> dict[str, frozenset[tuple[str, str]]]:
+    """The same for those of some tenants that hide anything; as the system, or for the transaction's own tenant."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for row in await tx.fetch(_ALL_OF_SOME, tenants=list(tenants)):
+        found.setdefault(row["tenant_id"], set()).add((row["connection_id"], row["shard_type"]))
+    return {tenant_id: frozenset(places) for tenant_id, places in found.items()}
 
 
 async def purge(tx: Tx, tenant_id: str, connection_id: str) -> int:

@@ -1,7 +1,7 @@
 """What waits in memory of one process, and what may be sent next: endpoints take turns, none may fill the slots."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -124,12 +124,27 @@ class Board(Generic[J]):
 
     def clear(self) -> list[J]:
         """Forget what waits; what runs goes on."""
-        dropped = [job for line in self._lines.values() for queue in line.waiting for job in queue]
+        dropped = list(self.waiting())
         for line in self._lines.values():
             for queue in line.waiting:
                 queue.clear()
         self.length = 0
         self.full.clear()
+        return dropped
+
+    def waiting(self) -> Iterator[J]:
+        """What waits, of all endpoints."""
+        return (job for line in self._lines.values() for queue in line.waiting for job in queue)
+
+    def drop(self, unwanted: Callable[[J], bool]) -> list[J]:
+        """Forget some of what waits; the others keep their places."""
+        dropped = [job for job in self.waiting() if unwanted(job)]
+        for line in self._lines.values() if dropped else ():
+            for queue in line.waiting:
+                kept = [job for job in queue if not unwanted(job)]
+                self.length -= len(queue) - len(kept)
+                queue.clear()
+                queue.extend(kept)
         return dropped
 
     def opened(self) -> bool:

@@ -138,6 +138,8 @@ class Dispatcher:
             if await self.leases.renew(self.picker.busy()):
                 self.picker.rescan()
                 self._sender.look_again()
+            with suppress(DatabaseUnavailable):
+                await self.picker.heed_walls()
             await asyncio.sleep(self._settings.heartbeat.total_seconds())
 
     def pump(self) -> None:

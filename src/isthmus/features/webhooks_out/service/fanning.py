@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from isthmus.engine.bus import hides_of
 from isthmus.engine.db import DatabaseUnavailable, Tx
 from isthmus.features.webhooks_out.model import Catalogue, matches, message_of, shard_of
 from isthmus.features.webhooks_out.service import planning
@@ -114,10 +115,12 @@ async def _write(system: System, tx: Tx, rows: Sequence[Mapping[str, Any]], hand
     wanting: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in await store.wants(tx, sorted({row["tenant_id"] for row in rows})):
         wanting[row["tenant_id"]].append({**row, "conditions": endpoints.conditions(row["conditions"])})
+    hidden = await hides_of(system.engine.parts, tx, wanting)
     new: list[_New] = []
     for row in rows:
-        if row["public"] and wanting[row["tenant_id"]]:
-            new += _deliveries(row, wanting[row["tenant_id"]])
+        tenant_id = row["tenant_id"]
+        if row["public"] and tenant_id in wanting and not hidden[tenant_id](row):
+            new += _deliveries(row, wanting[tenant_id])
     named = [f"dlv_{id_}" for id_ in sorted(ids.many(len(new), system.clock))]
     room, look = system.engine.part(Settings).waiting, False
     for start in range(0, len(new), _MOST_ROWS):
@@ -150,13 +153,14 @@ class _New:
     body: bytes
     born: datetime
     endpoint: Mapping[str, Any]
+    event: Mapping[str, Any]
 
     def handed(self, delivery_id: str, number: int, at: datetime, place: tuple[int, int]) -> Handed:
         """The same for the dispatcher."""
         row, endpoint = self.row, self.endpoint
         due = Due(row.shard, at, number, row.tenant_id, row.endpoint_id, delivery_id, 0, place)
         slow, doubtful = endpoint["health"] == "slow", endpoint["failures"] > 0
-        return Handed(due, row.event_id, self.body, self.born, endpoint["version"], slow, doubtful)
+        return Handed(due, row.event_id, self.body, self.born, endpoint["version"], slow, doubtful, self.event)
 
 
 def _deliveries(row: Mapping[str, Any], wanting: Sequence[Mapping[str, Any]]) -> list[_New]:
@@ -173,5 +177,5 @@ def _deliveries(row: Mapping[str, Any], wanting: Sequence[Mapping[str, Any]]) ->
         due = one["state"] == "active" and not one["ordered"] and one["health"] != "parked"
         body = body or message.encoded()
         new = NewDelivery(row["tenant_id"], one["id"], row["id"], message.type, state, due, shard_of(one["id"]))
-        made.append(_New(new, body, row["at"], one))
+        made.append(_New(new, body, row["at"], one, row))
     return made

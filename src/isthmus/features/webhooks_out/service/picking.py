@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, Final
 
+from isthmus.engine.bus import Hides, hides_of
 from isthmus.engine.db import DatabaseUnavailable
 from isthmus.features.webhooks_out.model import Board, message_of
 from isthmus.features.webhooks_out.service import planning
@@ -45,6 +46,7 @@ class Job:
     keys: Keys
     parked: bool
     doubtful: bool
+    event: Mapping[str, Any]
     trigger: str = "schedule"
 
     @property
@@ -126,7 +128,10 @@ class Picker:
         return min((max(_CROWDED, since + _STUCK - ticks) for since in self.board.full.values()), default=inf)
 
     def _handed(self, one: Handed, keys: Keys, epoch: int) -> Job:
-        return Job(one.due, epoch, one.message_id, one.body, one.born, keys, parked=False, doubtful=one.doubtful)
+        due, doubtful = one.due, one.doubtful
+        return Job(
+            due, epoch, one.message_id, one.body, one.born, keys, parked=False, doubtful=doubtful, event=one.event
+        )
 
     async def pick(self) -> float:
         """Take what is due into memory; how many seconds to wait before the next look."""
@@ -145,9 +150,11 @@ class Picker:
             rows = await store.due(tx, shards, window)
             loaded = await store.load(tx, rows) if rows else {}
             upcoming = await store.next_due(tx, shards, now) if len(rows) < window.limit else None
+            hidden = await hides_of(self._system.engine.parts, tx, {due.tenant_id for due in rows})
         self.found += len(rows)
         if rows:
-            await self._sort([due for due in rows if due.number not in self._seen], loaded, ticks)
+            fresh = [due for due in rows if due.number not in self._seen]
+            await self._sort(await self._allowed(fresh, loaded, hidden), loaded, ticks)
         if len(rows) == window.limit:
             return 0.0
         if not self.held and not full:
@@ -156,6 +163,39 @@ class Picker:
         if upcoming is not None:
             wait = min(wait, (upcoming - now).total_seconds())
         return min(longest, max(_SOONEST, wait))
+
+    async def heed_walls(self) -> None:
+        """Let go of what waits in memory about records that may not be read any more; the next look ends it."""
+        tenants = {job.due.tenant_id for job in self.board.waiting()}
+        if not tenants:
+            return
+        async with self._system.tx() as tx:
+            hidden = await hides_of(self._system.engine.parts, tx, tenants)
+
+        def is_walled(job: Job) -> bool:
+            hides = hidden.get(job.due.tenant_id)
+            return hides is not None and hides(job.event)
+
+        dropped = self.board.drop(is_walled)
+        if dropped:
+            self.let_go([job.due.number for job in dropped])
+            self.rescan()
+            self._sender.look_again()
+
+    async def _allowed(
+        self, rows: Sequence[Due], loaded: Mapping[int, Mapping[str, Any]], hidden: Mapping[str, Hides]
+    ) -> list[Due]:
+        """These without those about records that may not be read any more, which end here."""
+        walled = [due for due in rows if due.number in loaded and hidden[due.tenant_id](loaded[due.number])]
+        if not walled:
+            return list(rows)
+        async with self._system.tx() as tx:
+            await store.take_out(tx, walled)
+            await store.forbid(tx, walled, self._system.now)
+            for tenant_id, endpoint_id in sorted({(due.tenant_id, due.endpoint_id) for due in walled}):
+                await planning.advance(tx, tenant_id, endpoint_id, self._system.now)
+        ended = {due.number for due in walled}
+        return [due for due in rows if due.number not in ended]
 
     async def _sort(self, rows: Sequence[Due], loaded: Mapping[int, Mapping[str, Any]], ticks: float) -> None:
         """Queue what may be sent; take out or plan anew what may not."""
@@ -242,7 +282,7 @@ class Picker:
 def _loaded(due: Due, found: Mapping[str, Any], keys: Keys, epoch: int) -> Job:
     message = message_of(found)
     parked, doubtful = found["health"] == "parked", found["failures"] > 0
-    return Job(due, epoch, message.id, message.encoded(), found["at"], keys, parked, doubtful, found["trigger"])
+    return Job(due, epoch, message.id, message.encoded(), found["at"], keys, parked, doubtful, found, found["trigger"])
 
 
 def _slow(found: Mapping[str, Any]) -> bool:

@@ -124,6 +124,7 @@ class Handed:
     version: int
     slow: bool
     doubtful: bool
+    event: Mapping[str, Any]
 
 
 class Sender:

@@ -64,6 +64,11 @@ from unnest($1::text[], $2::text[]) as g (tenant_id, id)
 where d.tenant_id = g.tenant_id and d.id = g.id and d.state = 'pending'
   and not exists (select from events e where e.tenant_id = d.tenant_id and e.id = d.event_id)
 """
+_FORBID = """
+update webhook_deliveries d set state = 'dead', last_error = 'records_forbidden', next_at = null, done_at = $3
+from unnest($1::text[], $2::text[]) as g (tenant_id, id)
+where d.tenant_id = g.tenant_id and d.id = g.id and d.state = 'pending'
+"""
 _TAKE_OUT = "delete from webhook_due where ctid = any($1::tid[]) and number = any($2::bigint[])"
 _POSTPONE = """
 with given as (
@@ -153,6 +158,11 @@ async def take_out(tx: Tx, dues: Sequence[Due]) -> None:
 async def bury(tx: Tx, dues: Sequence[Due], at: datetime) -> None:
     """End deliveries whose events are no longer in the log: there is nothing left to send."""
     await tx.execute_sql(_BURY, [one.tenant_id for one in dues], [one.delivery_id for one in dues], at)
+
+
+async def forbid(tx: Tx, dues: Sequence[Due], at: datetime) -> None:
+    """End deliveries about records that their tenant may not read any more."""
+    await tx.execute_sql(_FORBID, [one.tenant_id for one in dues], [one.delivery_id for one in dues], at)
 
 
 async def keep_days(tx: Tx, first: date, last: date) -> int:
