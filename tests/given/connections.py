@@ -156,6 +156,7 @@ def process(database: Database, clock: Clock, far: rotor.Far, **knobs: Any) -> t
         "keys": rotor.found("keys", far.url, "api_key"),
         "desk": _desk(far),
         "either": _either(far),
+        "scoped": rotor.found("scoped", far.url, scopes=("orders.read", "stock<write>")),
         "fixed": rotor.found("fixed", far.url, single_redirect_uri=True, issuer="https://as.example"),
     }
     parts: dict[type, object] = {

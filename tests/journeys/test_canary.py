@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import asyncpg
 import pytest
 import pytest_asyncio
+from opentelemetry import metrics, trace
 from tests.house_database import Copy
 from tests.journeys.deployment import KEY, MASTER, Answer, Deployment, Merchant, deployment
 
@@ -25,11 +26,12 @@ _QUICK = {"SYNC__BACKOFF": "PT0.02S", "SYNC__MAX_ATTEMPTS": "1"}
 class Canaries:
     """Secrets by what they are, the answers that were given, and the lines that were logged."""
 
-    def __init__(self, running: Deployment, home: Path) -> None:
+    def __init__(self, running: Deployment, home: Path, spans: list[str]) -> None:
         self.running, self.home = running, home
         self.secrets: dict[str, str] = {KEY: "signing key", MASTER: "master key"}
         self.shown: list[str] = []
         self.lines: list[str] = []
+        self.spans = spans
 
     def keep(self, what: str, *values: str) -> None:
         """A secret that came up."""
@@ -60,6 +62,21 @@ class Canaries:
         }
 
 
+class _Traced(trace.NoOpTracerProvider):
+    """Everything of every span."""
+
+    def __init__(self, spans: list[str]) -> None:
+        self._spans = spans
+
+    def get_tracer(self, *_: Any, **__: Any) -> Any:
+        return self
+
+    def start_span(self, *told: Any, **more: Any) -> trace.Span:
+        """A span that began."""
+        self._spans.append(f"{told} {more}")
+        return trace.INVALID_SPAN
+
+
 class _Kept(logging.Handler):
     """Everything of every record, whatever a formatter would show of it."""
 
@@ -74,21 +91,25 @@ class _Kept(logging.Handler):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def canaries(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Canaries]:
-    home = tmp_path_factory.mktemp("home")
+    home, spans = tmp_path_factory.mktemp("home"), list[str]()
     root, level = logging.getLogger(), logging.getLogger().level
-    async with deployment(database_url, home, 12, **_QUICK) as running:  # type: ignore[arg-type] # settings are texts
-        made = Canaries(running, home)
-        handler = _Kept(made.lines)
-        root.addHandler(handler)
-        root.setLevel(logging.DEBUG)
-        try:
-            for provider in PLATFORMS:
-                await _live(made, provider)
-            made.issued()
-            yield made
-        finally:
-            root.removeHandler(handler)
-            root.setLevel(level)
+    with pytest.MonkeyPatch.context() as patch:
+        # what a program that configures tracing has done; it has imported both
+        assert metrics.get_meter_provider() is not None
+        patch.setattr("opentelemetry.trace._TRACER_PROVIDER", _Traced(spans))
+        async with deployment(database_url, home, 12, **_QUICK) as running:  # type: ignore[arg-type] # settings are texts
+            made = Canaries(running, home, spans)
+            handler = _Kept(made.lines)
+            root.addHandler(handler)
+            root.setLevel(logging.DEBUG)
+            try:
+                for provider in PLATFORMS:
+                    await _live(made, provider)
+                made.issued()
+                yield made
+            finally:
+                root.removeHandler(handler)
+                root.setLevel(level)
 
 
 async def _live(canaries: Canaries, provider: str) -> None:
@@ -149,6 +170,15 @@ def test_LO_03_there_is_something_to_find(canaries: Canaries) -> None:
     assert len(canaries.secrets) > 40
     assert len(canaries.lines) > 100
     assert canaries.found("x " + next(iter(canaries.secrets)) + " y")
+
+
+def test_OA_12_no_code_state_or_token_is_in_a_log_or_a_span(canaries: Canaries) -> None:
+    issued = {secret for secret, what in canaries.secrets.items() if what in {"code", "state", "token", "link"}}
+    assert len(issued) > 20
+    assert len(canaries.spans) > 40, "calls were traced"
+    told = [*canaries.lines, *canaries.spans]
+    assert [_named(text) for text in told if any(one in text for one in issued)] == []
+    assert [canaries.found(text) for text in canaries.spans if canaries.found(text)] == []
 
 
 def test_LO_03_no_secret_is_logged(canaries: Canaries) -> None:

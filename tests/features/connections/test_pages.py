@@ -163,6 +163,22 @@ async def test_OA_18_pages_cannot_be_framed_run_no_inline_script_and_load_nothin
     assert script.headers["content-type"].startswith("text/javascript")
 
 
+async def test_OA_18_the_page_names_the_tenant_the_shop_and_the_scopes(here: World) -> None:
+    async with here.system.tx() as tx:
+        row = "insert into tenants (id, name, slug, status, created_at) values ('ten_a', $1, 'amy', 'active', now())"
+        await tx.execute_sql(row, "Amy & <Sons>")
+    try:
+        browser, path = await enter(here, await make(here, "scoped", locale="en"))
+        page = await browser.go(path)
+    finally:
+        async with here.system.tx() as tx:
+            await tx.execute_sql("delete from tenants where id = 'ten_a'")
+    asked = f"<strong>Amy &amp; &lt;Sons&gt;</strong> ({ORIGIN}) asks to connect your account at Scoped as "
+    assert asked in page.text
+    assert "<strong>For &lt;scoped&gt;1</strong>" in page.text
+    assert "<li><code>orders.read</code></li><li><code>stock&lt;write&gt;</code></li>" in page.text
+
+
 async def test_every_field_has_a_label_and_every_page_a_language_a_title_and_a_heading(here: World) -> None:
     browser, path = await enter(here, await make(here))
     for page in (await browser.go(PAGE), await browser.go(path), await form(browser, path, api_key="bad")):
