@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from bench.serving.counted import Counted
 from bench.serving.place import TENANT, add_shops, add_tenants, place, token
 from isthmus.app import Platform, serve_api
 from isthmus.features import connections
@@ -23,24 +24,6 @@ from isthmus.kit.secret import Secret
 SIZES = (1, 100, 10_000)
 OTHERS = 5_000
 _LIMITS = "other=1000000000,integration=1000000000,connection=1000000000,widget=1000000000,provider=1000000000"
-
-
-class _Counted:
-    """How many statements the driver was given."""
-
-    total = 0
-
-    @classmethod
-    def count(cls) -> None:
-        """Count from now on."""
-        for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
-            sent = getattr(asyncpg.Connection, name)
-
-            async def told(self: asyncpg.Connection, *given: Any, _sent: Any = sent, **more: Any) -> Any:
-                cls.total += 1
-                return await _sent(self, *given, **more)
-
-            setattr(asyncpg.Connection, name, told)
 
 
 async def _fill(platform: Platform) -> dict[str, Any]:
@@ -75,7 +58,7 @@ async def _fill(platform: Platform) -> dict[str, Any]:
 
 
 async def _main(home: Path, port: int, far_url: str) -> None:
-    _Counted.count()
+    Counted.begin()
     async with place(home, far_url, HTTP__LIMITS=_LIMITS) as platform:
         asked = await _fill(platform)
         owner = await asyncpg.connect(platform.engine.database.url.replace("isthmus_service", "postgres"))
@@ -85,7 +68,7 @@ async def _main(home: Path, port: int, far_url: str) -> None:
         serving = asyncio.create_task(serve_api(platform, bind("127.0.0.1", port), stop))
         print(json.dumps({"asked": asked, "database": platform.engine.database.url}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
-            print(_Counted.total, flush=True)
+            print(Counted.total, flush=True)
         stop.set()
         await serving
 

@@ -93,6 +93,20 @@ async def test_RL_12_a_tenant_has_few_heavy_requests_at_once_and_the_others_wait
     assert desk.begun == ["a1", "a2", "b1", "a3", "a4"]
 
 
+@pytest.mark.parametrize(("processors", "at_once"), [(1, 1), (2, 1), (3, 1), (4, 2), (64, 2)])
+async def test_RL_12_what_the_database_works_for_takes_half_of_the_processors_of_one_tenant(
+    processors: int, at_once: int
+) -> None:
+    desk = Desk(Lanes(HttpSettings(**_NEVER), processors))
+    await desk.ask("a1", "a2", "a3", "b1")
+    assert desk.begun == ["a1", "a2"][:at_once] + ["b1"]
+    await desk.finish()
+    own = Desk(Lanes(HttpSettings(**_NEVER, heavy={"list": 3}), processors))
+    await own.ask("a1", "a2", "a3", "a4")
+    assert own.begun == ["a1", "a2", "a3"], "what an operator says holds"
+    await own.finish()
+
+
 async def test_RL_12_tenants_have_their_turns_however_long_the_line_of_one_is() -> None:
     desk = Desk(lanes(heavy={"list": 1}, heavy_factor=1))
     await desk.ask("a1", "a2", "a3", "a4", "b1", "c1", "b2")

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from tests.http.conftest import MakeLab
 
 from isthmus.http import PUBLIC, HttpSettings, Routes, document
+from isthmus.http.auth import Credentials, Verified
 from isthmus.http.errors import CannotStart
 from isthmus.http.limits import Limiter, Refused
 from isthmus.kit.clock import ManualClock
-from isthmus.kit.permissions import USER, permission
+from isthmus.kit.permissions import USER, Principal, permission
 
 USE = permission("limits:use", "use it", USER)
 
@@ -95,6 +96,37 @@ async def test_RL_02_guessing_credentials_is_limited_by_address_and_spares_the_k
         here.clock.advance(5)
     elsewhere = await here.call("GET", "/api/search", headers=here.signed(subject="other"), peer="203.0.113.10")
     assert elsewhere.status_code == 200
+
+
+class _Keys:
+    """Knows whoever shows one of two keys, which begin alike."""
+
+    async def verify(self, credentials: Credentials) -> Verified | None:
+        if credentials.text not in {_OWN, _OTHER}:
+            return None
+        return Verified(Principal("key", "key_1", tenant_id="ten_a", issuer="keys", roles=frozenset({"user"})), 1e12)
+
+
+_OWN, _OTHER = "isk_live_abcdefgOWN", "isk_live_abcdefgOTHER"
+
+
+async def test_RL_02_guessing_the_rest_of_a_key_is_limited_however_many_addresses_guess(lab: MakeLab) -> None:
+    here = lab(routes(), settings={"failures_per_minute": 2}, authenticators=[_Keys()])
+
+    async def show(text: str, peer: int) -> int:
+        answer = await here.call("GET", "/api/search", headers={"x-api-key": text}, peer=f"203.0.113.{peer}")
+        return answer.status_code
+
+    assert await show(_OWN, 200) == 200
+    guessed = [await show(f"isk_live_abcdefg{number}", number // 2) for number in range(24)]
+    assert guessed == [401] * 20 + [429] * 4
+    assert await show(_OTHER, 201) == 429, "nobody here has met it, and it may be a guess"
+    assert await show(_OWN, 200) == 200, "who was met before is not guessing"
+    assert await show("isk_live_hijklmn1", 202) == 401, "other keys are not meant"
+    signed = [await show(f"x.y.{number}", 100 + number) for number in range(24)]
+    assert signed == [401] * 24, "tokens all begin alike"
+    here.clock.advance(61)
+    assert await show(_OTHER, 201) == 200
 
 
 async def test_RL_11_open_routes_count_by_address_and_v6_by_network(lab: MakeLab) -> None:

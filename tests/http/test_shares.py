@@ -8,7 +8,8 @@ from isthmus.client import BudgetRule, Grant
 from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.db import Database
 from isthmus.http import HttpSettings
-from isthmus.http.limits import Limiter, Refused
+from isthmus.http.limits import Limiter, Refused, Windows
+from isthmus.http.settings import LimitClass
 from isthmus.http.shares import Shares
 from isthmus.kit.clock import SYSTEM, ManualClock
 
@@ -97,6 +98,53 @@ async def test_RL_03_what_is_left_counts_the_calls_of_all_processes_but_for_a_le
     for number in range(18):
         await one.admit("widget", "ten_left", f"usr_{number % 2}")
     assert (await other.admit("widget", "ten_left", "usr_third")).remaining <= 1
+
+
+async def test_RL_03_a_restart_of_the_only_process_gives_nobody_more(database: Database) -> None:
+    settings = HttpSettings(limits={"search": 100, "widget": 50})
+
+    async def until_refused(name: LimitClass, most: int = 200) -> int:
+        limiter = Limiter(settings, SYSTEM, PostgresBudget(database), alone=True)
+        for number in range(most):
+            try:
+                await limiter.admit(name, "ten_alone", "me")
+            except Refused:
+                return number
+        return most
+
+    assert await until_refused("search") == 100
+    assert [await until_refused("search") for _ in range(5)] == [0] * 5
+    # a process that is killed has told of all but what it had in hand, less than a tenth
+    before = await until_refused("widget", 33)
+    after = await until_refused("widget")
+    assert 50 - 2 * 5 <= before + after <= 50 + 5
+    assert await until_refused("widget") == 0
+
+
+async def test_who_comes_now_and_then_costs_the_only_process_no_statement() -> None:
+    clock, budget = ManualClock(), Counted(1000)
+    shares, windows = Shares(budget, clock, alone=True), Windows()
+    for _ in range(100):
+        window = windows.get("k", int(clock.monotonic()))
+        assert await shares.take("k", 100, window.used) is None
+        window.add(int(clock.monotonic()))
+        clock.advance(10)
+    assert budget.asked == [1]
+    for _ in range(30):
+        window = windows.get("k", int(clock.monotonic()))
+        assert await shares.take("k", 100, window.used) is None
+        window.add(int(clock.monotonic()))
+    # six of the last minute and four of now, which had not been told, with the first of what comes
+    assert (budget.asked[1], sum(budget.asked) >= 36) == (10 + 1, True)
+
+
+async def test_the_only_process_tells_what_is_left_by_what_it_counted_itself_once_the_last_lease_is_old() -> None:
+    clock = ManualClock()
+    limiter = Limiter(HttpSettings(limits={"search": 100}), clock, Counted(100_000), alone=True)
+    for number in range(95):
+        assert (await limiter.admit("search", "ten_a", "me")).remaining <= 99 - number
+    clock.advance(62)
+    assert (await limiter.admit("search", "ten_a", "me")).remaining == 99
 
 
 async def test_open_routes_need_no_database() -> None:

@@ -10,6 +10,7 @@ from isthmus.app.features import FEATURES
 from isthmus.app.figures import figures
 from isthmus.app.lapsing import lapse
 from isthmus.app.platform import Platform
+from isthmus.client import Budget
 from isthmus.engine.budget import PostgresBudget
 from isthmus.http import App, Front, RequestFacts, Server, create_app
 from isthmus.http.errors import CannotStart
@@ -20,9 +21,14 @@ from isthmus.scope import Scope
 _LAST_PORT = 65_535
 
 
-def api(platform: Platform, *, shared: bool = False, fronts: Mapping[str, Front] | None = None) -> App:
-    """The ASGI application. shared: there may be other API processes, and the limits hold for all of them together."""
-    alone = platform.http_settings.metrics_address
+def api(
+    platform: Platform, *, budget: Budget | None = None, alone: bool = False, fronts: Mapping[str, Front] | None = None
+) -> App:
+    """The ASGI application.
+
+    budget: what limits are kept in, beside this process; alone: no other process keeps the same ones.
+    """
+    elsewhere = platform.http_settings.metrics_address
 
     def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
         return Scope(principal.tenant_id, principal, platform.engine, platform.clock, facts.request_id, facts.address)
@@ -36,8 +42,9 @@ def api(platform: Platform, *, shared: bool = False, fronts: Mapping[str, Front]
         checks=platform.checks,
         system=platform.system,
         clock=platform.clock,
-        budget=PostgresBudget(platform.engine.database, clock=platform.clock) if shared else None,
-        figures=None if alone else partial(figures, platform),
+        budget=budget,
+        alone=alone,
+        figures=None if elsewhere else partial(figures, platform),
         traffic=platform.traffic,
         refusals=platform.refusals,
         fronts=_fronts(platform) if fronts is None else fronts,
@@ -55,7 +62,8 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
     process that also works hears events already.
     """
     fronts = _fronts(platform)
-    app = api(platform, shared=hear, fronts=fronts)
+    budget = PostgresBudget(platform.engine.database, clock=platform.clock)
+    app = api(platform, budget=budget, alone=not hear, fronts=fronts)
     server = Server(app, sock=bound, settings=platform.http_settings, clock=platform.clock)
     for front in fronts.values():
         if front.prepare is not None:

@@ -84,6 +84,8 @@ class Wiring(TypedDict, total=False):
     clock: Clock
     #: Shares the limits with other processes; without one each process counts for itself.
     budget: Budget | None
+    #: Whether no other process keeps the same limits.
+    alone: bool
     #: Path prefix -> what answers there in front of all routes, such as `/hooks/`.
     fronts: Mapping[str, Front]
     #: What the rooms tell for `/metrics`; without it, or where the settings switch it off, there is no such page.
@@ -116,7 +118,7 @@ def create_app(routes: Sequence[Routes], **wiring: Unpack[Wiring]) -> App:
         settings=settings,
         table=table,
         doorkeeper=app.doorkeeper,
-        limiter=Limiter(settings, clock, wiring.get("budget")),
+        limiter=Limiter(settings, clock, wiring.get("budget"), alone=wiring.get("alone", False)),
         clock=clock,
         fronts=wiring.get("fronts") or {},
         traffic=traffic,

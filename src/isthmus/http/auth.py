@@ -12,6 +12,7 @@ from isthmus.kit.permissions import Principal
 
 _MAX_CREDENTIAL = 8 * 1024
 _CACHE_SECONDS = 3.0
+_PREFIX = 16
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -20,6 +21,11 @@ class Credentials:
 
     kind: Literal["bearer", "key", "cookie"]
     text: str
+
+    @property
+    def prefix(self) -> str:
+        """How keys and sessions begin, which tells one from another; nothing for tokens, which all begin alike."""
+        return "" if "." in self.text else self.text[:_PREFIX]
 
     def __repr__(self) -> str:
         return f"Credentials({self.kind}, ***)"

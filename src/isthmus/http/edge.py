@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ class Edge:
         self._clock = parts.clock
         self._traffic = parts.traffic
         self._holding = Holding(parts.settings.held_bytes)
-        self._lanes = Lanes(parts.settings)
+        self._lanes = Lanes(parts.settings, os.cpu_count() or 1)
         self._fronts = tuple(parts.fronts.items())
         self._hosts = Hosts(parts.settings.hosts)
         self._callers = Callers(parts.settings.trusted_proxies)

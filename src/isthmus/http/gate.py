@@ -101,11 +101,11 @@ class Gate:
     async def _verified(self, exchange: Exchange, credentials: Credentials, method: str) -> Principal:
         address = limit_key(exchange.address)
         if not self._doorkeeper.has_met(credentials):
-            self._limiter.check_failures(address)
+            self._limiter.check_failures(address, credentials.prefix)
         try:
             return await self._doorkeeper.verify(credentials)
         except Unauthenticated as refused:
-            self._limiter.count_failure(address)
+            self._limiter.count_failure(address, credentials.prefix)
             if isinstance(refused.__cause__, Overclaimed):
                 self._note(exchange, method, refused.__cause__.who, refused)
             _security.warning("sign-in refused", extra={"address": exchange.address, "shown": credentials.kind})

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from isthmus.engine.db import lower_lane
 from isthmus.http.errors import CannotStart, HeavyRequestsWait
-from isthmus.http.settings import HEAVY, HeavyClass, HttpSettings
+from isthmus.http.settings import FOR_HALF, HEAVY, HeavyClass, HttpSettings
 
 _RETRY_SECONDS = 1.0
 Piece = str | bytes | memoryview
@@ -77,9 +77,11 @@ class Lanes:
     The edge counts the light requests that are under way in `light`; while there are any, a heavy one begins, and
     goes on when its rows have come, only after it has stood back for `heavy_patience` seconds, one at a time, so that
     neither side waits for ever.
+
+    processors: of this machine. Where PostgreSQL works for one tenant on all of them, nobody else is served in time.
     """
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, processors: int = 4) -> None:
         wrong = [name for name, most in settings.heavy.items() if name not in HEAVY or most < 1]
         if wrong:
             raise CannotStart(
@@ -87,7 +89,9 @@ class Lanes:
                 f"the classes are {', '.join(HEAVY)}."
             )
         factor = max(1, settings.heavy_factor)
-        self._lines = {name: _Line(settings.heavy.get(name, most), factor) for name, most in HEAVY.items()}
+        half = max(1, processors // 2)
+        own = {name: min(most, half) if name in FOR_HALF else most for name, most in HEAVY.items()}
+        self._lines = {name: _Line(settings.heavy.get(name, most), factor) for name, most in own.items()}
         self._longest = settings.heavy_waiting
         self._seconds = settings.heavy_seconds
         self._patience = settings.heavy_patience

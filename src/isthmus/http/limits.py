@@ -13,6 +13,8 @@ from isthmus.kit.clock import Clock
 
 WINDOW_SECONDS = 60
 _KEYS = 20_000
+#: How many addresses' worth of failures a key's or session's first letters are good for.
+_ADDRESSES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,15 @@ class _Bound(NamedTuple):
 
 
 class Limiter:
-    """Admits requests by class, for one process alone or, with a budget, together with others."""
+    """Admits requests by class.
 
-    def __init__(self, settings: HttpSettings, clock: Clock, budget: Budget | None = None) -> None:
+    budget: what outlives the process and is kept together with others; without it all is counted here. alone: there are
+    no others.
+    """
+
+    def __init__(
+        self, settings: HttpSettings, clock: Clock, budget: Budget | None = None, *, alone: bool = False
+    ) -> None:
         wrong = [name for name, most in settings.limits.items() if name not in LIMITS or most < 1]
         if wrong:
             raise CannotStart(
@@ -144,9 +152,10 @@ class Limiter:
             )
         self._settings = settings
         self._clock = clock
-        self._shares = Shares(budget, clock) if budget is not None else None
+        self._shares = Shares(budget, clock, alone=alone) if budget is not None else None
         self._windows = Windows()
         self._failures = Windows(4096)
+        self._guessed = Windows(4096)
 
     async def admit(self, name: LimitClass, tenant_id: str, who: str, *, most: int | None = None) -> Standing:
         """Count one request of `who` in `tenant_id`. Raises Refused, and then counts nothing here.
@@ -170,7 +179,7 @@ class Limiter:
         shares = None if name in BY_ADDRESS else self._shares
         if shares is not None:
             for bound in bounds:
-                wait = await shares.take(f"http {bound.key}", bound.most)
+                wait = await shares.take(f"http {bound.key}", bound.most, bound.window.used)
                 if wait is not None:
                     raise self._refused(name, limit, wait)
         left, tight = limit, bounds[0]
@@ -187,12 +196,19 @@ class Limiter:
     def _refused(self, name: str, limit: int, wait: float) -> Refused:
         return Refused(Standing(limit, 0, self._reset(wait)), wait, name)
 
-    def check_failures(self, address: str) -> None:
-        """Refuse an address that failed to sign in too often of late. Raises Refused (RL-02)."""
-        now = self._clock.monotonic()
+    def check_failures(self, address: str, prefix: str = "") -> None:
+        """Refuse an address that failed to sign in too often of late. Raises Refused (RL-02).
+
+        prefix: how the credentials begin that are shown, where that tells them from others: it is refused after as
+        many failures as several addresses make, so that one alone shuts nobody out.
+        """
+        now, most = self._clock.monotonic(), self._settings.failures_per_minute
         window = self._failures.get(address, int(now))
-        if window.used >= self._settings.failures_per_minute:
-            raise self._refused("sign-in", self._settings.failures_per_minute, window.wait(now))
+        if window.used >= most:
+            raise self._refused("sign-in", most, window.wait(now))
+        guessed = self._guessed.known(prefix, int(now)) if prefix else None
+        if guessed is not None and guessed.used >= most * _ADDRESSES:
+            raise self._refused("sign-in", most, guessed.wait(now))
 
     def has_failed_often(self, address: str) -> bool:
         """Whether `check_failures` would refuse this address."""
@@ -206,7 +222,9 @@ class Limiter:
         limit = self._settings.failures_per_minute
         return Standing(limit, max(0, limit - window.used), self._reset(window.wait(now)))
 
-    def count_failure(self, address: str) -> None:
+    def count_failure(self, address: str, prefix: str = "") -> None:
         """Note a refused sign-in."""
         second = int(self._clock.monotonic())
         self._failures.get(address, second).add(second)
+        if prefix:
+            self._guessed.get(prefix, second).add(second)

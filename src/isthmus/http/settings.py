@@ -36,6 +36,8 @@ GUARDING: tuple[LimitClass, ...] = ("callback", "login")
 #: planned over much that is stored.
 HeavyClass = Literal["list", "export", "search", "plan"]
 HEAVY: Mapping[HeavyClass, int] = {"list": 2, "export": 2, "search": 8, "plan": 1}
+#: What the database works for all the while: it takes half of the processors at most.
+FOR_HALF: frozenset[HeavyClass] = frozenset({"list", "export"})
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -74,7 +76,8 @@ class HttpSettings:
     heavy: Mapping[str, int] = _knob(
         {},
         "Heavy requests of one tenant that a process answers at once, by class (list, export, search, plan), where "
-        "it differs from the default; the others wait in the tenant's own line.",
+        "it differs from the default, which for list and export is half of the processors, 1 or 2; the others wait in "
+        "the tenant's own line.",
     )
     heavy_factor: int = _knob(2, "All tenants' heavy requests at once as a multiple of one tenant's.")
     heavy_waiting: int = _knob(100, "Most heavy requests of one tenant and class that wait; others get 429.")

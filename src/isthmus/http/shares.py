@@ -12,12 +12,20 @@ from isthmus.kit.clock import Clock
 
 _WINDOW_SECONDS = 60.0
 _KEYS = 20_000
+#: What part of a limit is leased at a time, at most.
+_PART = 10
+#: For whom there was something, but not enough for what had been used before.
+_AGAIN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class _Share:
     """What is left of a key's last lease, and what all processes together had left just then."""
 
+    #: When the budget was asked last, by this process's own clock.
+    asked: float | None = None
+    #: Uses that the budget has not been told of.
+    untold: int = 0
     permits: int = 0
     granted: int = 0
     until: float = 0.0
@@ -26,15 +34,24 @@ class _Share:
 
 
 class Shares:
-    """Leases by key."""
+    """Leases by key.
 
-    def __init__(self, budget: Budget, clock: Clock) -> None:
+    alone: no other process keeps these limits. The budget is then asked at a key's first use, for what was used before
+    a restart, and again once a tenth of its limit is used, so that whoever comes now and then costs nothing. A restart
+    forgets less than that tenth.
+    """
+
+    def __init__(self, budget: Budget, clock: Clock, *, alone: bool = False) -> None:
+        self._alone = alone
         self._budget = budget
         self._clock = clock
         self._shares: dict[str, _Share] = {}
 
-    async def take(self, key: str, limit: int) -> float | None:
-        """Take one permit: None when there is one, else the seconds to wait. Raises what the budget raises."""
+    async def take(self, key: str, limit: int, used: int = 0) -> float | None:
+        """Take one permit: None when there is one, else the seconds to wait. Raises what the budget raises.
+
+        used: how many this process has admitted within the last minute.
+        """
         share = self._shares.get(key)
         if share is None:
             if len(self._shares) >= _KEYS:
@@ -42,15 +59,21 @@ class Shares:
             share = self._shares[key] = _Share()
         if self._spend(share):
             return None
+        if self._alone and share.asked is not None and used < limit // _PART:
+            share.untold += 1
+            return None
         async with share.asking:
             if self._spend(share):
                 return None
+            share.untold = min(share.untold, used)
             return await self._lease(key, share, limit)
 
     def left(self, key: str) -> int | None:
-        """How many more all processes together admit, as of the last lease of this one; None where nobody said."""
-        share = self._shares.get(key)
-        return None if share is None or share.left is None else share.left + share.permits
+        """How many more all processes together admit, as of this one's last lease; None where nobody said of late."""
+        share, now = self._shares.get(key), self._clock.monotonic()
+        if share is None or share.left is None or share.asked is None or now - share.asked > _WINDOW_SECONDS:
+            return None
+        return max(0, share.left + share.permits - share.untold)
 
     def _spend(self, share: _Share) -> bool:
         if share.permits < 1 or self._clock.monotonic() >= share.until:
@@ -59,14 +82,15 @@ class Shares:
         return True
 
     async def _lease(self, key: str, share: _Share, limit: int) -> float | None:
-        block = max(1, limit // 10)
+        block, untold = max(1, limit // _PART), share.untold
         used_up = share.granted > 0 and share.permits == 0 and self._clock.monotonic() < share.until
         wanted = min(block, share.granted * 2) if used_up else max(1, min(block, share.granted - share.permits))
-        grant = await self._budget.lease(key, wanted, BudgetRule(limit, _WINDOW_SECONDS, "sliding", block))
-        share.left = grant.left
-        if grant.permits < 1:
+        grant = await self._budget.lease(key, untold + wanted, BudgetRule(limit, _WINDOW_SECONDS, "sliding", block))
+        share.asked, share.left, share.untold = self._clock.monotonic(), grant.left, max(0, untold - grant.permits)
+        permits = max(0, grant.permits - untold)
+        if permits < 1:
             share.permits = share.granted = 0
-            return grant.wait_seconds
+            return grant.wait_seconds or _AGAIN_SECONDS
         lives = grant.expires_in if grant.expires_in is not None else _WINDOW_SECONDS
-        share.permits, share.granted, share.until = grant.permits - 1, grant.permits, self._clock.monotonic() + lives
+        share.permits, share.granted, share.until = permits - 1, permits, self._clock.monotonic() + lives
         return None
