@@ -59,6 +59,8 @@ class Feature:
     runs: Mapping[str, Engagement] = field(default_factory=dict)
     #: those of them that take long stretches behind bulk jobs: the process for bulk work has them while there is one
     bulk_runs: frozenset[str] = frozenset()
+    #: jobs, and what goes on all the time, of a process that does nothing but call the functions it registered
+    calls: frozenset[str] = frozenset()
     #: what `/metrics` shows of the room: counts over all tenants, whose labels name none of them
     measures: Sequence[Measure] = ()
     #: kind of sealed column, such as `connections.tokens` -> function

@@ -78,7 +78,7 @@ class World:
         for _ in range(20):
             async with self.system.tx() as tx:
                 _, due = await tasks.due(tx, self.system.now, self.system.now, 100)
-            keys = [key for tenant, key in due if tenant == tenant_id]
+            keys = [key for tenant, key, _ in due if tenant == tenant_id]
             if not keys:
                 return
             for key in keys:

@@ -35,7 +35,9 @@ async def _called(_: Scope, told: Told) -> None:
 
 
 #: Each may be taken up again as often as workers die here.
-HANDLER = Handler("killed", "github.push", _called, ordered_by=OrderedBy.SOURCE, retries=(1.0,) * 500)
+HANDLER = Handler(
+    "killed", "github.push", _called, ordered_by=OrderedBy.SOURCE, retries=(1.0,) * 500, tenant_id="ten_one"
+)
 
 
 async def work(order: Order) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.given import orders as made
@@ -11,7 +11,7 @@ from tests.journeys.deployment import Deployment, Form, Merchant
 from isthmus.app import FEATURES
 from isthmus.connect.edits import EditField
 from isthmus.connect.record import Record
-from isthmus.features import access, fulfilment, orders, records
+from isthmus.features import access, fulfilment, orders, records, webhooks_in
 from isthmus.features.fulfilment.store import ActionFilter, Opening, open_action
 from isthmus.features.pushes.model.edits import LiveEdit, Place, Winner
 from isthmus.features.pushes.model.edits import State as EditState
@@ -27,6 +27,7 @@ from isthmus.kit.paging import Ask
 from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, Permission, system
 from isthmus.kit.secret import Secret
 from isthmus.sandbox import walk
+from isthmus.scope import Scope, System
 
 #: Place of a path parameter -> the noun whose id stands there; None where it is no tenant's.
 PATHS: Mapping[str, str | None] = {
@@ -70,6 +71,7 @@ PATHS: Mapping[str, str | None] = {
     "/api/webhooks/sources/{source_id}": "src",
     "/api/admin/webhooks/sources/{app_source_id}": None,
     "/api/webhooks/handlers/{handler_id}": "hdl",
+    "/api/webhooks/functions/{function_id}": "fun",
     "/api/webhooks/replay/{replay_id}": "rpl",
     "/api/webhooks/{delivery_id}": "inb",
     "/api/admin/integrations/{category}": None,
@@ -415,7 +417,7 @@ SIGNED = [case for case in CASES if case.permission is not None]
 
 def unknown() -> dict[str, str]:
     """Ids that never existed."""
-    hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "inb", "rpl", "upl", "map", "act", "psh", "cnf")
+    hooks = ("cns", "whe", "dlv", "rcv", "src", "hdl", "fun", "inb", "rpl", "upl", "map", "act", "psh", "cnf")
     people = ("ten", "key", "usr", "bgl", "acc", "evt")
     nouns = (*hooks, *people, "con", "cns", "int", "run", "prd", "lst", "rec", "ord", "cus")
     made = {noun: ids.new(noun, SYSTEM) for noun in nouns}
@@ -439,6 +441,7 @@ async def belongings(running: Deployment, amy: Merchant, connection: str, run: s
         "act": await action_of(running, amy, order["ord"]),
         **await hooks_of(amy),
         **await inbound_of(amy),
+        "fun": await function_of(running, amy),
         **await files_of(amy),
         "ten": amy.tenant_id,
         "key": await key_of(amy),
@@ -546,6 +549,20 @@ async def inbound_of(amy: Merchant) -> dict[str, str]:
     replay = await amy.call("POST", "/api/webhooks/replay", {"since": "2026-01-01T00:00:00Z"})
     handler = (await amy.call("POST", "/api/webhooks/handlers", {"pattern": "none.*"})).body["id"]
     return {"src": source, "hdl": handler, "inb": taken.body["id"], "rpl": replay.body["id"]}
+
+
+async def function_of(running: Deployment, merchant: Merchant) -> str:
+    """A function of a service of theirs that wants nothing; the same one whenever it is asked for."""
+
+    async def nothing(_scope: Scope, _told: webhooks_in.Told) -> None:
+        return None
+
+    own = webhooks_in.Handlers([webhooks_in.Handler("of_this_wall", "none.*", nothing, tenant_id=merchant.tenant_id)])
+    engine = running.platform.engine
+    parts = {**engine.parts, webhooks_in.Handlers: own}
+    await webhooks_in.settle(System(replace(engine, parts=parts), running.platform.clock))
+    scope = running.platform.system.scope(merchant.tenant_id, "webhooks_in")
+    return str((await webhooks_in.functions(scope, Ask(limit=1))).items[0]["id"])
 
 
 async def endpoint_of(merchant: Merchant) -> str:

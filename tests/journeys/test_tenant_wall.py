@@ -31,6 +31,7 @@ from tests.journeys.routes import (
     connect_session_of,
     endpoint_of,
     files_of,
+    function_of,
     glass_of,
     inbound_of,
     key_of,
@@ -55,6 +56,8 @@ ASKED_ABOUT = [case for case in SIGNED if case.nouns() and not case.streams]
 PAGED = [case for case in OURS if "cursor" in case.route.known_query]
 #: How the ids begin of requests whose statements are looked at.
 _ASKED = "wall-"
+#: What is read of the caller before the route: the tenant's standing, and now and then the state of its limits.
+_BEFORE = (" tenants", "budget_windows")
 _VARYING = {"x-request-id", "date", "x-ratelimit-remaining", "x-ratelimit-reset", "set-cookie", "content-length"}
 
 
@@ -110,7 +113,7 @@ def _listen(wall: Wall, patch: pytest.MonkeyPatch) -> None:
         async def tell(self: asyncpg.Connection, query: str, *rest: Any, **more: Any) -> Any:
             if (asked := REQUEST_ID.get()).startswith(_ASKED):
                 text = " ".join(query.split())
-                if not text.startswith(("begin", "commit", "rollback")) and " tenants" not in text:
+                if not text.startswith(("begin", "commit", "rollback")) and not any(one in text for one in _BEFORE):
                     wall.statements.setdefault(asked, []).append(text)
             return await sent(self, query, *rest, **more)
 
@@ -454,7 +457,8 @@ async def test_TN_01_a_token_that_names_another_tenants_object_by_its_tenant_get
 async def test_TN_01_after_all_that_the_owner_has_everything_and_every_call_works(wall: Wall) -> None:
     assert (await wall.amy.call("GET", f"/api/connections/{wall.hers['con']}")).body["status"] == "connected"
     his = await _his(wall)
-    his |= {**await inbound_of(wall.bob), "cns": await connect_session_of(wall.bob, his["int"])}
+    his |= {**await inbound_of(wall.bob), "fun": await function_of(wall.running, wall.bob)}
+    his |= {"cns": await connect_session_of(wall.bob, his["int"])}
     for case in sorted(
         (one for one in OURS if one.nouns() and not one.passes_on and not one.streams),
         key=lambda one: one.route.path.endswith(_ENDS),

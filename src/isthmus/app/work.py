@@ -31,6 +31,7 @@ _BATCH, _BATCHES = 5_000, 100
 #: The jobs that may take hours.
 BULK: frozenset[str] = frozenset(job for feature in FEATURES for job in feature.bulk)
 _BULK_RUNS = {name: feature.runs[name] for feature in FEATURES for name in feature.bulk_runs}
+_CALL_RUNS = {name: run for feature in FEATURES for name, run in feature.runs.items() if name in feature.calls}
 
 
 class Share(StrEnum):
@@ -41,6 +42,12 @@ class Share(StrEnum):
     BULK = "bulk"
     #: Everything else.
     SHORT = "short"
+    #: The functions that this process registered alone, and nothing that recurs or listens.
+    CALLS = "calls"
+
+
+#: What goes on all the time in a process that does one thing alone.
+_ALONE = {Share.BULK: _BULK_RUNS, Share.CALLS: _CALL_RUNS}
 
 
 class Beside:
@@ -66,12 +73,12 @@ async def work_queue(
     """
     queue, system = platform.engine.queue, platform.system
     _register(platform, share)
-    if share is Share.BULK:
+    if share in _ALONE:
         async with asyncio.TaskGroup() as group:
             group.create_task(queue.run(stop), name="queue")
             group.create_task(lapse(platform, stop), name="weak settings")
             group.create_task(platform.engine.bus.run(stop, {}), name="bus")
-            for name, engagement in _BULK_RUNS.items():
+            for name, engagement in _ALONE[share].items():
                 group.create_task(_engage(platform, name, engagement, stop), name=name)
         return
     looks = [_look(platform, look) for feature in FEATURES for look in feature.reconcile]
@@ -103,7 +110,7 @@ def _register(platform: Platform, share: Share) -> None:
     for feature in FEATURES:
         for job, function in feature.jobs.items():
             bulk = job in feature.bulk
-            if share is Share.ALL or bulk == (share is Share.BULK):
+            if job in feature.calls if share is Share.CALLS else share is Share.ALL or bulk == (share is Share.BULK):
                 platform.engine.queue.handler(job, counts_deaths=job in feature.counts_deaths, bulk=bulk)(
                     _handler(platform, guard, feature.name, function)
                 )

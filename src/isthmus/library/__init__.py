@@ -3,7 +3,7 @@
 from isthmus.features.webhooks_in import Delivery, Told
 from isthmus.library.integrations import Changes, Integration, Integrations, Metrics
 from isthmus.library.opening import Given, House, open_house
-from isthmus.library.webhooks import Answered, Webhooks, When
+from isthmus.library.webhooks import Answered, Offered, Webhooks, When
 
 __all__ = [
     "Answered",
@@ -14,6 +14,7 @@ __all__ = [
     "Integration",
     "Integrations",
     "Metrics",
+    "Offered",
     "Told",
     "Webhooks",
     "When",

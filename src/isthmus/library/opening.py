@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isthmus.app import SECTIONS, Platform, open_platform, work_queue
-from isthmus.features import access
+from isthmus.app import SECTIONS, Platform, Share, first_of, open_platform, work_queue
+from isthmus.features import access, webhooks_in
 from isthmus.kit import ids
 from isthmus.kit.permissions import PLATFORM_TENANT, system
 from isthmus.kit.secret import Secret
@@ -45,7 +45,7 @@ class Given:
     and as long as it is open. tenant: the slug of the tenant to work for, made when there is none. master_key: 64
     hexadecimal digits that seal all credentials; with a database of your own it is needed, here or as
     `ISTHMUS_MASTER_KEY`. work: also do what is due in the background, such as scheduled tests; one of several
-    processes is enough. settings: further settings by variable name.
+    processes is enough, and functions for webhooks are called either way. settings: further settings by variable name.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -78,17 +78,25 @@ async def open_house(given: Given = _NOTHING) -> AsyncIterator[House]:
 
 @asynccontextmanager
 async def _working(platform: Platform, *, wanted: bool) -> AsyncIterator[None]:
-    """Do what is due beside the service; what is in flight at the end finishes or is handed back."""
-    if not wanted:
-        yield
-        return
+    """Do what is due beside the service; what is in flight at the end finishes or is handed back.
+
+    Functions that the service registers are called here in any case.
+    """
     stop = asyncio.Event()
-    worker = asyncio.create_task(work_queue(platform, stop), name="isthmus library")
+    work = work_queue(platform, stop) if wanted else _calling(platform, stop)
+    worker = asyncio.create_task(work, name="isthmus library")
     try:
         yield
     finally:
         stop.set()
         await worker
+
+
+async def _calling(platform: Platform, stop: asyncio.Event) -> None:
+    """Call functions, from the first one on that is registered."""
+    await first_of(stop, platform.engine.part(webhooks_in.Handlers).any)
+    if not stop.is_set():
+        await work_queue(platform, stop, Share.CALLS)
 
 
 def _overrides(given: Given, environment: Mapping[str, str]) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from isthmus.features import webhooks_in, webhooks_out
 from isthmus.features.webhooks_in import OrderedBy, Told
 from isthmus.http import Arrival
 from isthmus.kit import ids
-from isthmus.kit.paging import Ask
+from isthmus.kit.paging import MAX_LIMIT, Ask
 from isthmus.kit.secret import Secret
 from isthmus.library.integrations import Json
 from isthmus.library.opening import House
@@ -41,6 +41,21 @@ class When:
     timeout: timedelta = timedelta(seconds=30)
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A function that a service registered.
+
+    offered: whether a running process has it; offered_at: when one said so last, which each does every half minute.
+    waiting: what is to be done by it, a thousand at most.
+    """
+
+    name: str
+    pattern: str
+    offered: bool
+    offered_at: datetime
+    waiting: int
+
+
 _ORDINARY = When()
 _DAY = timedelta(days=1)
 
@@ -49,8 +64,8 @@ class Webhooks:
     """Webhooks of the service's own tenant, over an open house.
 
     Functions are called at least once for each delivery; each has its own schedule and dead letters, seen in the log of
-    `GET /api/webhooks`. Every process that works the queue of the database registers the same ones at its start: one
-    that knows none, such as `isthmus work`, routes what it takes to nobody.
+    `GET /api/webhooks`. Every process of the deployment plans for them, and only those that registered them call them.
+    When none does any more, what comes in for them waits, until one does again or `retire` ends it.
     """
 
     def __init__(self, house: House) -> None:
@@ -58,13 +73,48 @@ class Webhooks:
         self._intake = webhooks_in.front(System(house.scope.engine, house.scope.clock))
 
     def off(self, name: str) -> bool:
-        """Call the function of this name no more, from the next delivery on; whether there was one."""
+        """Call the function of this name here no more, from the next delivery on; whether there was one.
+
+        Other processes go on, and where there is none what comes in for it waits: `retire` ends it for good.
+        """
         return self._handlers.remove(self._house.tenant_id, name)
+
+    async def retire(self, name: str) -> None:
+        """Plan for the function of this name no more, in no process, and drop what waits for it.
+
+        Other processes that have it stop within half a minute. Registering it anew brings it back. Raises
+        FunctionNotFound.
+        """
+        await self._settled()
+        self.off(name)
+        await webhooks_in.retire_named(self._house.scope, name)
+
+    async def functions(self) -> Sequence[Offered]:
+        """The functions of all services of the tenant, oldest first; those that were retired are left out."""
+        await self._settled()
+        found: list[Offered] = []
+        ask = Ask(MAX_LIMIT)
+        while True:
+            page = await webhooks_in.functions(self._house.scope, ask)
+            found += [
+                Offered(one["name"], one["pattern"], one["offered"], one["offered_at"], one["waiting"])
+                for one in page.items
+                if one["retired_at"] is None
+            ]
+            if page.next_after is None:
+                return found
+            ask = Ask(MAX_LIMIT, after=page.next_after)
+
+    async def _settled(self) -> None:
+        """What was registered so far is known to every process from here on."""
+        scope = self._house.scope
+        await webhooks_in.settle(System(scope.engine, scope.clock))
 
     def on(self, pattern: str, *, name: str = "", when: When = _ORDINARY) -> Callable[[Function], Function]:
         """Call the function for events whose name fits `pattern`, such as `order.*`; a decorator.
 
-        `name` keeps its place over restarts and is the function's own by default. Raises ValueError for a taken one.
+        `name` keeps its place over restarts and is the function's own by default: functions of different services have
+        different names. Raises ValueError for a taken one.
         """
 
         def register(function: Function) -> Function:
@@ -81,7 +131,7 @@ class Webhooks:
                     retries,
                     when.ordered_by,
                     when.timeout.total_seconds(),
-                    self._house.tenant_id,
+                    tenant_id=self._house.tenant_id,
                 )
             )
             return function
@@ -100,6 +150,7 @@ class Webhooks:
         verify_token: what the platform shows to prove the address, where that is not the secret that it signs with.
         Raises ProviderNotFound, PushesNothing, Invalid.
         """
+        await self._settled()
         given, shown = (None if one is None else Secret(one) for one in (secret, verify_token))
         wanted = webhooks_in.Wanted(provider, name, secret=given, verify_token=shown)
         made = await webhooks_in.add(self._house.scope, wanted)
@@ -110,6 +161,7 @@ class Webhooks:
         self, token: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST", query: str = ""
     ) -> Answered:
         """Take a request in: verified on its raw bytes, de-duplicated, committed, and only then answered."""
+        await self._settled()
         sent = {key.lower(): value.encode("latin-1", "replace").decode("latin-1") for key, value in headers.items()}
         arrival = Arrival(
             method=method,

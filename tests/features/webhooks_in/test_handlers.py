@@ -62,9 +62,9 @@ class Calls:
 
 CALLS = Calls()
 EVERY = [
-    Handler("second", "github.push", CALLS.named("second"), priority=20, retries=(1.0,)),
-    Handler("first", "github.push", CALLS.named("first"), priority=10, seconds=0.05),
-    Handler("ordered", "github.ordered", CALLS.named("ordered"), ordered_by=OrderedBy.SOURCE),
+    Handler("second", "github.push", CALLS.named("second"), priority=20, retries=(1.0,), tenant_id="ten_one"),
+    Handler("first", "github.push", CALLS.named("first"), priority=10, seconds=0.05, tenant_id="ten_one"),
+    Handler("ordered", "github.ordered", CALLS.named("ordered"), ordered_by=OrderedBy.SOURCE, tenant_id="ten_one"),
 ]
 
 

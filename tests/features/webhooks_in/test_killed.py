@@ -198,7 +198,9 @@ async def test_a_clock_that_is_stepped_loses_and_doubles_nothing(database: Datab
         told.append(one.id)
 
     clock = ManualClock()
-    world = given.world(database, clock, {Handlers: Handlers([Handler("count", "github.*", handler)])})
+    world = given.world(
+        database, clock, {Handlers: Handlers([Handler("count", "github.*", handler, tenant_id="ten_one")])}
+    )
     seen, token = await world.source()
     for number in range(6):
         answer = await world.push("ten_one", seen, token, b"%d" % number, x_github_delivery=f"{step}-{number}")
@@ -222,16 +224,16 @@ async def test_a_clock_that_is_stepped_loses_and_doubles_nothing(database: Datab
 
 
 async def test_a_snapshot_that_is_held_for_long_holds_nothing_up(world: World, copied: Copy) -> None:
-    seen, token = await world.source()
+    seen, token = await world.source("ten_two")
     holder = await connect(copied.admin_url)
     try:
         async with holder.transaction(isolation="repeatable_read"):
             await holder.fetchval("select count(*) from webhook_inbox")
             for number in range(40):
-                sent = world.push("ten_one", seen, token, b"%d" % number, x_github_delivery=f"held-{number}")
+                sent = world.push("ten_two", seen, token, b"%d" % number, x_github_delivery=f"held-{number}")
                 assert (await sent).status == 200
-            await routing.route(world.scope("ten_one"), seen.source.id)
-            await world.work("ten_one")
+            await routing.route(world.scope("ten_two"), seen.source.id)
+            await world.work("ten_two")
     finally:
         await holder.close()
     rows = await world.rows("select state, source_id from webhook_inbox")

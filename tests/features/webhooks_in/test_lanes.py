@@ -20,7 +20,7 @@ from isthmus.features.webhooks_in.service import replaying, routing, working
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.features.webhooks_in.service.managing import Seen
 from isthmus.features.webhooks_in.service.marks import Marks
-from isthmus.features.webhooks_in.service.routing import HANDLE
+from isthmus.features.webhooks_in.service.waking import job
 from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store import working as store
 from isthmus.features.webhooks_in.store.log import Filters
@@ -61,9 +61,9 @@ class Calls:
 
 CALLS = Calls()
 EVERY = [
-    Handler("ordered", "github.ordered", CALLS, ordered_by=OrderedBy.SOURCE, retries=(5.0, 5.0)),
-    Handler("free", "github.free", CALLS, retries=(20.0,)),
-    Handler("slow", "github.slow", CALLS, ordered_by=OrderedBy.SOURCE, seconds=120.0),
+    Handler("ordered", "github.ordered", CALLS, ordered_by=OrderedBy.SOURCE, retries=(5.0, 5.0), tenant_id="ten_one"),
+    Handler("free", "github.free", CALLS, retries=(20.0,), tenant_id="ten_one"),
+    Handler("slow", "github.slow", CALLS, ordered_by=OrderedBy.SOURCE, seconds=120.0, tenant_id="ten_one"),
 ]
 
 
@@ -114,7 +114,7 @@ async def wakes(world: World, key: str) -> int:
         taken = await tx.fetch_sql(
             "delete from queue.pgqueuer where entrypoint = $1 and convert_from(payload, 'UTF8')::jsonb ->> 1 = $2 "
             "returning id",
-            HANDLE,
+            job(TEN, key),
             key,
         )
     return len(taken)

@@ -34,7 +34,9 @@ async def _hold(_: Scope, __: Told) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(database: Database) -> World:
-    return given.world(database, ManualClock(), {Handlers: Handlers([Handler("holds", "github.held", _hold)])})
+    return given.world(
+        database, ManualClock(), {Handlers: Handlers([Handler("holds", "github.held", _hold, tenant_id="ten_one")])}
+    )
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")

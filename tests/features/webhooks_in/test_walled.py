@@ -51,7 +51,7 @@ CALLS = Calls()
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(database: Database) -> AsyncIterator[World]:
-    made = given.world(database, ManualClock(), {Handlers: Handlers([Handler("own", "*", CALLS)])})
+    made = given.world(database, ManualClock(), {Handlers: Handlers([Handler("own", "*", CALLS, tenant_id="ten_one")])})
     shops: tuple[tuple[str, str, list[str], str | None], ...] = (
         ("open", _OPEN, [], None),
         ("limited", _LIMITED, ["product"], None),

@@ -36,8 +36,8 @@ from isthmus.features.webhooks_in.service import (
 from isthmus.features.webhooks_in.service.handlers import Handler, Handlers, Told
 from isthmus.features.webhooks_in.service.intake import ROUTE
 from isthmus.features.webhooks_in.service.looking import Filters
-from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.service.simulating import Wish
+from isthmus.features.webhooks_in.service.waking import HANDLE, job
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import NotFound
@@ -46,6 +46,7 @@ from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
 KEY = Secret("partner-key")
+OWN = job("ten_one", "any/own")
 _CONNECTION = """
 insert into connections (tenant_id, id, integration_id, provider, auth, registration_id, external_account_id, status,
                          created_at, updated_at)
@@ -88,7 +89,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     parts: dict[type, object] = {
         sync.Sources: sync.Sources(shop, _never),
         SyncSettings: shops.QUICK,
-        Handlers: Handlers([Handler("own", "order.*", CALLS)]),
+        Handlers: Handlers([Handler("own", "order.*", CALLS, tenant_id="ten_one")]),
     }
     made = given.world(database, ManualClock(), parts)
     async with made.system.tx() as tx:
@@ -324,7 +325,7 @@ async def test_what_fails_wakes_its_worker_in_time_and_what_has_long_to_wait_doe
         pauses.append([(row["entrypoint"], round(row["pause"].total_seconds())) for row in await world.rows(later)])
         world.system.clock.advance(6)  # type: ignore[attr-defined] # as above
     # five seconds, then thirty: those the reconciler finds
-    assert pauses == [[(HANDLE, 5)], []]
+    assert pauses == [[(OWN, 5)], []]
 
 
 async def test_what_ends_its_worker_again_and_again_becomes_a_dead_letter(world: World) -> None:
@@ -477,7 +478,7 @@ async def test_RL_08_a_replay_goes_behind_live_traffic_and_hands_out_no_more_tha
     lanes = await world.rows(
         "select distinct priority, entrypoint from queue.pgqueuer where priority <> 0 order by entrypoint"
     )
-    assert [(row["priority"], row["entrypoint"]) for row in lanes] == [(-1, HANDLE), (-1, replaying.REPLAY)]
+    assert [(row["priority"], row["entrypoint"]) for row in lanes] == [(-1, OWN), (-1, HANDLE), (-1, replaying.REPLAY)]
     assert (await replaying.cancel(narrow, id_))["state"] == "cancelled"
     await replaying.carry_on(narrow, id_)
     assert (await replaying.replay(narrow, id_))["done"] == 10

@@ -8,5 +8,6 @@ from isthmus.engine.queue.port import Parked as Parked
 from isthmus.engine.queue.port import Postponed as Postponed
 from isthmus.engine.queue.port import Queue as Queue
 from isthmus.engine.queue.port import Wake as Wake
+from isthmus.engine.queue.port import addressed as addressed
 from isthmus.engine.queue.reconciler import Look as Look
 from isthmus.engine.queue.reconciler import Reconciler as Reconciler

@@ -118,13 +118,15 @@ from claimed order by bulk, priority desc, nth, place
 
 
 class Turn:
-    """Who was served last by this worker, the jobs whose deaths the queue does not count, and those that are bulk."""
+    """Who was served last by this worker, and which jobs are its own, are bulk, or count their deaths themselves."""
 
     def __init__(self, bulk_places: int) -> None:
         self.after = ""
         self.uncounted: set[str] = set()
         self.bulk: set[str] = set()
         self.bulk_places = bulk_places
+        #: Addresses whose wake-ups were taken here, and are for others now.
+        self.silent: set[str] = set()
 
 
 def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
@@ -145,7 +147,8 @@ def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
             global_concurrency_limit: int | None,
             heartbeat_timeout: timedelta,
         ) -> "ComposedQuery":
-            given = (batch_size, list(entrypoints), queue_manager_id, heartbeat_timeout, global_concurrency_limit)
+            jobs = [job for job in entrypoints if job not in turn.silent]
+            given = (batch_size, jobs, queue_manager_id, heartbeat_timeout, global_concurrency_limit)
             ours = (turn.after, sorted(turn.uncounted), sorted(turn.bulk), turn.bulk_places)
             return composer.ComposedQuery(sql=_TAKE, args=(*given, *ours))
 

@@ -17,7 +17,7 @@ import msgspec
 from isthmus.engine import db
 from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
 from isthmus.engine.queue import fair, hearing
-from isthmus.engine.queue.port import Depth, Handler, Parked, Postponed, Wake
+from isthmus.engine.queue.port import Depth, Handler, Parked, Postponed, Wake, addressed, plain
 from isthmus.kit.clock import SYSTEM, Clock
 
 if TYPE_CHECKING:
@@ -49,13 +49,14 @@ where not exists (
       or q.status = 'failed' and (q.held_until is null or q.held_until > now()))
 )
 """
+# What is addressed counts as its job: addresses are as many as tenants like.
 _STATS: Final = """
-select entrypoint,
+select split_part(entrypoint, '/', 1) as entrypoint,
        count(*) filter (where status = 'queued') as queued,
        count(*) filter (where status = 'picked') as running,
        count(*) filter (where status = 'failed') as parked,
        coalesce(extract(epoch from now() - min(execute_after) filter (where status = 'queued')), 0)::float8 as oldest
-from queue.pgqueuer group by entrypoint order by entrypoint
+from queue.pgqueuer group by 1 order by 1
 """
 _DUE: Final = """
 select exists (select from queue.pgqueuer
@@ -65,6 +66,7 @@ _CANCEL: Final = """
 delete from queue.pgqueuer
 where status = 'queued' and convert_from(payload, 'UTF8')::jsonb ->> 1 = $1
 """
+_FORGET: Final = "delete from queue.pgqueuer where status = 'queued' and entrypoint = $1"
 _PARK: Final = """
 insert into queue.pgqueuer (priority, entrypoint, payload, tenant_id, status, attempts, reason, held_until)
 values ($1, $2, $3, $4, 'failed', $5, $6, now() + $7)
@@ -127,6 +129,9 @@ class PgQueue:
         self._clock = clock
         self._handlers: dict[str, Handler] = {}
         self._turn = fair.Turn(pace.bulk)
+        #: Addresses whose wake-ups are taken here, as whole names of jobs.
+        self._own: set[str] = set()
+        self._manager: QueueManager | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._giving_back = False
         self._bulk = 0
@@ -167,6 +172,23 @@ class PgQueue:
             return function
 
         return register
+
+    def take(self, job: str, address: str, *, wanted: bool = True) -> None:
+        """Take the wake-ups of an address too, or no more, from the next look on."""
+        name = addressed(job, address)
+        if not wanted:
+            # what was fetched already still finds its function
+            self._turn.silent.add(name)
+            return
+        self._turn.silent.discard(name)
+        if name not in self._own:
+            self._own.add(name)
+            if self._manager is not None:
+                self._manager.entrypoint(name, accepts_context=False)(self._woken)
+
+    async def forget(self, tx: Tx, job: str) -> int:
+        """Forget the waiting wake-ups of an addressed job."""
+        return await tx.execute_sql(_FORGET, job)
 
     async def cancel(self, tx: Tx, key: str) -> int:
         """Forget the waiting wake-ups of one object."""
@@ -221,7 +243,7 @@ class PgQueue:
         self._database.align(connection)
         gone = asyncio.Event()
         connection.add_termination_listener(lambda _: gone.set())
-        manager = self._manager(connection)
+        manager = self._manager = self._made(connection)
         self._giving_back = False
         helpers = [
             asyncio.create_task(self._watch(stop, gone, manager), name="queue-stop"),
@@ -239,12 +261,13 @@ class PgQueue:
             if not stop.is_set():
                 raise ConnectionResetError("the session was cut")
         finally:
+            self._manager = None
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             await db.close_quietly(connection)
 
-    def _manager(self, connection: asyncpg.Connection) -> "QueueManager":
+    def _made(self, connection: asyncpg.Connection) -> "QueueManager":
         # The library takes a fifth of a second to import, and only a process that works needs it.
         from pgqueuer.adapters.persistence import qb, queries  # noqa: PLC0415 - see above
         from pgqueuer.core.qm import QueueManager  # noqa: PLC0415 - see above
@@ -259,7 +282,7 @@ class PgQueue:
             ),
             channel=names.channel,
         )
-        for job in self._handlers:
+        for job in (*self._handlers, *self._own):
             manager.entrypoint(job, accepts_context=False)(self._woken)
         return manager
 
@@ -290,7 +313,7 @@ class PgQueue:
         self._turn.after = tenant_id
         wake = Wake(job.entrypoint, key, tenant_id, lane=job.priority, attempt=job.attempts)
         try:
-            await self._handlers[job.entrypoint](wake)
+            await self._handlers[plain(job.entrypoint)](wake)
         except Postponed as wish:
             return await self._postpone(wake, wish.delay)
         except DatabaseUnavailable:

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from isthmus.engine.db import Tx
 
+_ADDRESS = "/"
+
 
 @dataclass(frozen=True, slots=True)
 class Wake:
@@ -50,6 +52,16 @@ class Parked:
     reason: str
     since: datetime
     until: datetime | None
+
+
+def addressed(job: str, address: str) -> str:
+    """The job of a wake-up that only processes take which have this address (see `Queue.take`)."""
+    return f"{job}{_ADDRESS}{address}"
+
+
+def plain(job: str) -> str:
+    """The job without the address of those whom it wakes."""
+    return job.partition(_ADDRESS)[0]
 
 
 class Postponed(Exception):
@@ -100,6 +112,17 @@ class Queue(Protocol):
         between: a long run that outlives many restarts is no poison (RL-06). `bulk`: it may take hours; bulk jobs go
         behind all others and never take every place of a process, so that what is short is not kept waiting.
         """
+        ...
+
+    def take(self, job: str, address: str, *, wanted: bool = True) -> None:
+        """Take the wake-ups of `addressed(job, address)` too, or no more; those that nobody takes wait.
+
+        The function of `job` is called for them. It may be said at any time, also while the queue runs.
+        """
+        ...
+
+    async def forget(self, tx: Tx, job: str) -> int:
+        """Forget the wake-ups of an addressed job that wait, as the system: nobody is to take them any more."""
         ...
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -21,3 +21,7 @@ from isthmus.features.webhooks_in.service.managing import add as add
 from isthmus.features.webhooks_in.service.managing import remove as remove
 from isthmus.features.webhooks_in.service.managing import sources as sources
 from isthmus.features.webhooks_in.service.marks import Marks as Marks
+from isthmus.features.webhooks_in.service.offering import functions as functions
+from isthmus.features.webhooks_in.service.offering import retire_named as retire_named
+from isthmus.features.webhooks_in.service.offering import settle as settle
+from isthmus.features.webhooks_in.service.waking import CALL as CALL

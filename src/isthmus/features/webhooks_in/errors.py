@@ -75,6 +75,15 @@ class HandlerNotFound(NotFound):
     code = "WEBHOOK_HANDLER_NOT_FOUND"
 
 
+class FunctionNotFound(NotFound):
+    """There is no such function of a service, or it is retired already.
+
+    List the functions with `GET /api/webhooks/functions`.
+    """
+
+    code = "WEBHOOK_FUNCTION_NOT_FOUND"
+
+
 class TooManyReplays(Problem):
     """Too many replays of this tenant run already.
 

@@ -87,6 +87,47 @@ class HandlerRemoved(Event):
     type: ClassVar[str] = "webhook_handler.removed"
 
 
+_FUNCTION: Mapping[str, Any] = {"name": _TEXT, "functionId": _TEXT}
+
+
+class FunctionAdded(Event):
+    """A service registered a function for what is pushed, for the first time or once more after it was retired."""
+
+    type: ClassVar[str] = "webhook_function.added"
+
+
+class FunctionMissed(Event):
+    """No running process has a function that a service registered: what comes in for it waits.
+
+    Start the service, or retire the function.
+    """
+
+    type: ClassVar[str] = "webhook_function.missed"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = _FUNCTION
+
+
+class FunctionBack(Event):
+    """A running process has the function again that nobody had."""
+
+    type: ClassVar[str] = "webhook_function.back"
+    public: ClassVar[bool] = True
+    audited: ClassVar[bool] = False
+    data: ClassVar[Mapping[str, Any]] = {"name": _TEXT}
+
+
+class FunctionRetired(Event):
+    """A function is planned for no more, and what waited for it is dropped.
+
+    Somebody retired it, or nobody had it for as long as deliveries are kept.
+    """
+
+    type: ClassVar[str] = "webhook_function.retired"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = _FUNCTION
+
+
 class SubscriptionMade(Event):
     """A platform was asked to push to us, or asked again because it had stopped; `repaired` says which."""
 
@@ -166,6 +207,10 @@ EMITS: tuple[type[Event], ...] = (
     HandlerAdded,
     HandlerChanged,
     HandlerRemoved,
+    FunctionAdded,
+    FunctionMissed,
+    FunctionBack,
+    FunctionRetired,
     SubscriptionMade,
     SubscriptionFailed,
     SubscriptionRemoved,

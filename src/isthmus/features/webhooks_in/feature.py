@@ -4,8 +4,10 @@ from isthmus.feature import Feature
 from isthmus.features.webhooks_in import jobs
 from isthmus.features.webhooks_in.events import EMITS
 from isthmus.features.webhooks_in.routes import MANAGE, OPERATE, READ, ROUTES
-from isthmus.features.webhooks_in.service import intake, managing, replaying, routing, subscribing
+from isthmus.features.webhooks_in.service import intake, managing, offering, replaying, subscribing, waking
 from isthmus.features.webhooks_in.settings import Settings
+
+_OFFER = "webhooks_in.offer"
 
 FEATURE = Feature(
     name="webhooks_in",
@@ -13,7 +15,8 @@ FEATURE = Feature(
     fronts={intake.PREFIX: intake.front},
     jobs={
         intake.ROUTE: jobs.route,
-        routing.HANDLE: jobs.handle,
+        waking.HANDLE: jobs.handle,
+        waking.CALL: jobs.handle,
         replaying.REPLAY: jobs.replay,
         subscribing.ENROL: jobs.enrol,
         subscribing.COMPARE: jobs.compare,
@@ -30,8 +33,10 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(READ, MANAGE, OPERATE),
     reconcile=(jobs.missing,),
-    periodic={"webhooks_in.sweep": (600.0, jobs.sweep)},
-    runs={"webhooks_in.ask": subscribing.keep_asking},
+    periodic={"webhooks_in.sweep": (600.0, jobs.sweep), "webhooks_in.functions": (30.0, jobs.look)},
+    runs={"webhooks_in.ask": subscribing.keep_asking, _OFFER: offering.keep_offering},
+    calls=frozenset({waking.CALL, _OFFER}),
+    measures=(offering.measure,),
     reseals={"webhooks_in.secrets": managing.reseal, "webhooks_in.addresses": subscribing.reseal},
     settings=Settings,
 )

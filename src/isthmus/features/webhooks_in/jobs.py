@@ -5,7 +5,16 @@ from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
-from isthmus.features.webhooks_in.service import obeying, pulling, replaying, retaining, routing, subscribing, working
+from isthmus.features.webhooks_in.service import (
+    obeying,
+    offering,
+    pulling,
+    replaying,
+    retaining,
+    routing,
+    subscribing,
+    working,
+)
 from isthmus.scope import Scope, System
 
 
@@ -17,6 +26,11 @@ async def route(scope: Scope, source_id: str) -> None:
 async def handle(scope: Scope, key: str) -> None:
     """Work off what is due for a connection."""
     await working.work(scope, key)
+
+
+async def look(system: System) -> None:
+    """Tell of functions that no running process has."""
+    await offering.look(system)
 
 
 async def connected(tx: Tx, event: Mapping[str, Any]) -> None:

@@ -3,7 +3,18 @@
 A delivery belongs to its source's tenant until it is routed; then to the tenant of the connection that it is about.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, ForeignKeyConstraint, Index, Integer, LargeBinary, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -144,6 +155,23 @@ HANDLERS = tenant_table(
     Column("updated_at", _TIME, nullable=False),
     _of_source("webhook_handlers"),
     Index("webhook_handlers_of_source", "tenant_id", "source_id"),
+)
+
+#: Functions that services register, by the name that keeps their place: planned for by every process, called by those
+#: that have them, of which one says so every half minute (`offered_at`). `missed_at`: it was told that none does.
+FUNCTIONS = tenant_table(
+    "webhook_functions",
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("pattern", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("retries", JSONB),
+    Column("ordered_by", Text),
+    Column("created_at", _TIME, nullable=False),
+    Column("offered_at", _TIME, nullable=False),
+    Column("missed_at", _TIME),
+    Column("retired_at", _TIME),
+    UniqueConstraint("tenant_id", "name", name="webhook_functions_of"),
 )
 
 #: What one handler has to do with one delivery, and how far it is. `key` is what wakes its worker; tasks of one lane

@@ -60,6 +60,7 @@ WRITTEN: Mapping[str, Rule] = {
     "webhook_deliveries": _PLAIN,
     "webhook_endpoints": _PLAIN,
     "webhook_event_types": _PLAIN,
+    "webhook_functions": _PLAIN,
     "webhook_handlers": _PLAIN,
     "webhook_inbox": Rule(texts=frozenset({"body"}), without=frozenset({"headers", "query"})),
     "webhook_recoveries": _PLAIN,

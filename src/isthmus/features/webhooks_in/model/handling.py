@@ -52,6 +52,8 @@ class Rule:
     transform: str | None = None
     retries: tuple[float, ...] | None = None
     ordered_by: OrderedBy | None = None
+    #: No process has said for a while that it has this function.
+    missed: bool = False
 
 
 #: Reads the object that a delivery is about; there without being asked for.
@@ -102,11 +104,13 @@ class Task:
     priority: int
     lane: str | None
     gated: bool
+    #: Why nobody takes it up yet; it holds no other handler back then.
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The tasks of one delivery; without any, the reason why nothing is to be done."""
+    """The tasks of one delivery; the reason why nothing is to be done, or why some of it waits."""
 
     tasks: Sequence[Task]
     reason: str | None = None
@@ -148,7 +152,8 @@ def plan(rules: Sequence[Rule], source_filter: str | None, one: Subject) -> Plan
     if not fine:
         return Planned((), "The handlers' filters leave it out.")
     first = fine[0].priority
-    return Planned([_task(rule, one, gated=rule.priority > first) for rule in fine])
+    made = [_task(rule, one, gated=rule.priority > first) for rule in fine]
+    return Planned(made, next((task.reason for task in made if task.reason is not None), None))
 
 
 def _lets_through(expression: str, one: Subject) -> bool:
@@ -166,6 +171,7 @@ def _task(rule: Rule, one: Subject, *, gated: bool) -> Task:
         priority=rule.priority,
         lane=_lane(rule, one),
         gated=gated,
+        reason=nobody_has(rule.name) if rule.missed else None,
     )
 
 
@@ -192,6 +198,17 @@ def in_front(lane: str) -> str | None:
 def worker_key(place: str, handler: str) -> str:
     """What wakes the worker of a handler: handlers do not wait for each other."""
     return f"{place}/{handler}"
+
+
+def function_of(key: str) -> str | None:
+    """The name of the function that a worker's key is about; None for what every process can do."""
+    name = key.partition("/")[2]
+    return None if name in BUILT_IN or name.startswith(RESERVED) else name
+
+
+def nobody_has(name: str) -> str:
+    """Why what is to be done by a function waits."""
+    return f"No running process has the function {name}. Start the service that registers it, or retire it."
 
 
 def hops_of(document: Json) -> int:

@@ -8,16 +8,15 @@ from isthmus.features import sync
 from isthmus.features.webhooks_in.errors import DeliveryNotFound, NotRetryable
 from isthmus.features.webhooks_in.events import DeliveryRetried
 from isthmus.features.webhooks_in.model.deliveries import Delivery, State
-from isthmus.features.webhooks_in.service import managing, planning
+from isthmus.features.webhooks_in.service import managing, offering, planning, waking
 from isthmus.features.webhooks_in.service.intake import ROUTE
-from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.store import log as store
 from isthmus.features.webhooks_in.store import planning as plans
 from isthmus.features.webhooks_in.store import tasks
 from isthmus.features.webhooks_in.store.log import Filters as Filters
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask, Page
-from isthmus.scope import Scope, Tx
+from isthmus.scope import Scope, System, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,7 @@ async def retry(scope: Scope, id_: str, handler: str | None = None) -> Whole:
 
     What had nowhere to go is routed anew. Raises DeliveryNotFound, NotRetryable.
     """
+    await offering.settle(System(scope.engine, scope.clock))
     found = (await delivery(scope, id_)).delivery
     lent = await planning.lent(scope)
     async with scope.tx() as tx:
@@ -79,7 +79,7 @@ async def retry(scope: Scope, id_: str, handler: str | None = None) -> Whole:
             await tx.enqueue(ROUTE, source_ids[0])
         else:
             for key in await _keys(scope, tx, found, handler, lent):
-                await tx.enqueue(HANDLE, key)
+                await tx.enqueue(waking.job(scope.tenant_id, key), key)
         tx.emit(DeliveryRetried(subject=id_, after={"handler": handler}))
     return await delivery(scope, id_)
 

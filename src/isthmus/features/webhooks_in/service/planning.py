@@ -16,7 +16,6 @@ from isthmus.features.webhooks_in.model.handling import (
     matching,
     plan,
 )
-from isthmus.features.webhooks_in.service.handlers import handlers
 from isthmus.features.webhooks_in.store import handlers as keeping
 from isthmus.features.webhooks_in.store import planning as store
 from isthmus.features.webhooks_in.store import tasks
@@ -33,23 +32,18 @@ class Expressions:
 
 
 async def rules(scope: Scope, tx: Tx) -> list[Rule]:
-    """What is built in, what this process registers, and what the tenant has set up."""
-    return [*_common(scope, scope.tenant_id), *map(rule_of, await keeping.live(tx, scope.tenant_id))]
+    """What is built in, what the tenant has set up, and the functions of its services."""
+    return [*BUILT_IN.values(), *map(rule_of, await keeping.live(tx, scope.tenant_id))]
 
 
-async def rules_of(scope: Scope, tx: Tx, tenant_ids: Sequence[str]) -> dict[str, list[Rule]]:
+async def rules_of(tx: Tx, tenant_ids: Sequence[str]) -> dict[str, list[Rule]]:
     """The same for several tenants, by the tenant, in one statement; as the system."""
     found = await keeping.live_of(tx, tenant_ids)
-    return {tenant_id: [*_common(scope, tenant_id), *map(rule_of, rows)] for tenant_id, rows in found.items()}
-
-
-def _common(scope: Scope, tenant_id: str) -> list[Rule]:
-    """What every tenant has, and the functions for this one's deliveries."""
-    return [*BUILT_IN.values(), *(one.rule for one in handlers(scope, tenant_id))]
+    return {tenant_id: [*BUILT_IN.values(), *map(rule_of, rows)] for tenant_id, rows in found.items()}
 
 
 def rule_of(row: Mapping[str, Any]) -> Rule:
-    """A row of a tenant's handler as the planner sees it."""
+    """A row of a tenant's handler, or of a function, as the planner sees it."""
     return Rule(
         name=row["id"],
         action=Action(row["action"]),
@@ -60,6 +54,7 @@ def rule_of(row: Mapping[str, Any]) -> Rule:
         transform=row["transform"],
         retries=None if row["retries"] is None else tuple(row["retries"]),
         ordered_by=None if row["ordered_by"] is None else OrderedBy(row["ordered_by"]),
+        missed=row.get("missed_at") is not None,
     )
 
 

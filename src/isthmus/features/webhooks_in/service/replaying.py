@@ -10,9 +10,8 @@ from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.errors import ReplayNotFound, TooManyReplays
 from isthmus.features.webhooks_in.events import ReplayCancelled, ReplayRequested
 from isthmus.features.webhooks_in.model.deliveries import State
-from isthmus.features.webhooks_in.service import planning
+from isthmus.features.webhooks_in.service import planning, waking
 from isthmus.features.webhooks_in.service.intake import ROUTE
-from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import log as store
 from isthmus.features.webhooks_in.store import planning as plans
@@ -185,7 +184,8 @@ async def _begun(
         if row["state"] != State.UNROUTED
     ]
     if found:
-        wakes += [(HANDLE, key) for key in await planning.again(scope, tx, found, lent, replayed=True)]
+        keys = await planning.again(scope, tx, found, lent, replayed=True)
+        wakes += [(waking.job(scope.tenant_id, key), key) for key in keys]
     return wakes
 
 

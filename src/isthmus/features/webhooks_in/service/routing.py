@@ -11,11 +11,10 @@ from typing import Any
 
 from isthmus.connect.manifest import Manifest
 from isthmus.engine.db import Tx
-from isthmus.engine.queue import Wake
 from isthmus.features import catalog, connections
 from isthmus.features.webhooks_in.model.deliveries import Source, State
 from isthmus.features.webhooks_in.model.handling import Planned, Subject, Task
-from isthmus.features.webhooks_in.service import planning
+from isthmus.features.webhooks_in.service import offering, planning, waking
 from isthmus.features.webhooks_in.service.planning import Expressions
 from isthmus.features.webhooks_in.store import days, tasks
 from isthmus.features.webhooks_in.store import sources as holding
@@ -24,7 +23,6 @@ from isthmus.features.webhooks_in.store.working import Routed
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope, System
 
-HANDLE = "webhooks_in.handle"
 PART = "webhooks_in"
 _AT_ONCE = 200
 #: Where there is no app, or no connection any more.
@@ -51,6 +49,7 @@ class _Target:
 async def route(scope: Scope, source_id: str) -> None:
     """Route everything that has come in at a source, until nothing more comes."""
     system = System(scope.engine, scope.clock)
+    await offering.settle(system)
     while True:
         async with system.tx() as tx:
             mail = await store.mail(tx, scope.tenant_id, source_id)
@@ -98,7 +97,7 @@ async def _send(scope: Scope, tx: Tx, source: Source, rows: Sequence[tuple[Mappi
             routed.append(Routed(row["id"], target.tenant_id, target.connection_id, State.IGNORED, _FORBIDDEN))
         elif target.reason is None:
             mine[target.tenant_id][row["id"]] = (row, target)
-    known = await planning.rules_of(scope, tx, sorted(mine)) if mine else {}
+    known = await planning.rules_of(tx, sorted(mine)) if mine else {}
     every: list[tuple[str, Task]] = []
     own = {source.id: Expressions(source.filter, source.transform)}
     for owner, those in sorted(mine.items()):
@@ -110,7 +109,7 @@ async def _send(scope: Scope, tx: Tx, source: Source, rows: Sequence[tuple[Mappi
         await tasks.add(tx, every, scope.now)
     await store.route(tx, scope.tenant_id, routed, scope.now)
     wakes = sorted({(owner, task.key) for owner, task in every})
-    await scope.engine.queue.enqueue_all(tx, [Wake(HANDLE, key, owner) for owner, key in wakes])
+    await scope.engine.queue.enqueue_all(tx, [waking.wake(owner, key) for owner, key in wakes])
 
 
 async def _close(tx: Tx, tenant_id: str, rows: Sequence[tuple[Mapping[str, Any], _Target]]) -> None:

@@ -15,15 +15,14 @@ from isthmus.engine.db import Tx, lower_lane
 from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_in.events import DeliveryDied
 from isthmus.features.webhooks_in.model.deliveries import State, next_attempt
-from isthmus.features.webhooks_in.model.handling import BUILT_IN, RESERVED, Action, Rule, Subject, in_front
-from isthmus.features.webhooks_in.service import acting, calling, obeying, planning
+from isthmus.features.webhooks_in.model.handling import BUILT_IN, Action, Rule, Subject, function_of, in_front
+from isthmus.features.webhooks_in.service import acting, calling, obeying, offering, planning, waking
 from isthmus.features.webhooks_in.service.acting import Job, Outcome
 from isthmus.features.webhooks_in.service.calling import LATER, Lane
 from isthmus.features.webhooks_in.service.handlers import Handler, handlers
 from isthmus.features.webhooks_in.service.intake import ROUTE
 from isthmus.features.webhooks_in.service.marks import Marks
 from isthmus.features.webhooks_in.service.planning import Expressions
-from isthmus.features.webhooks_in.service.routing import HANDLE
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import handlers as keeping
 from isthmus.features.webhooks_in.store import planning as plans
@@ -38,7 +37,6 @@ _AT_ONCE = 100
 _MOST = 500
 _QUIET = timedelta(seconds=3)
 _AGAIN = timedelta(seconds=2)
-_ELSEWHERE = timedelta(seconds=60)
 #: As long as the reconciler may take to find what is due.
 _MOMENT = timedelta(seconds=8)
 _ORDINARY = ("id", "source_id", "connection_id", "provider", "event", "topic", "entity", "object", "account")
@@ -140,7 +138,14 @@ def _lease(scope: Scope, name: str) -> timedelta:
 
 
 async def work(scope: Scope, key: str) -> None:
-    """Work off what is due for a handler at a connection, or at a source without one."""
+    """Work off what is due for a handler at a connection, or at a source without one.
+
+    What is for a function that this process does not have is left to those that have it, unless it was retired.
+    """
+    name = function_of(key)
+    if name is not None and _function(scope, name) is None and not await offering.is_retired(scope, name):
+        await _wake(scope, key, _AGAIN)
+        return
     marks = scope.engine.parts.get(Marks)
     look = _Look(scope, key, marks if isinstance(marks, Marks) else Marks(every=0.0))
     while True:
@@ -166,7 +171,7 @@ async def work(scope: Scope, key: str) -> None:
 
 async def _wake(scope: Scope, key: str, after: timedelta | None = None) -> None:
     async with scope.tx() as tx:
-        await tx.enqueue(HANDLE, key, after=after)
+        await tx.enqueue(waking.job(scope.tenant_id, key), key, after=after)
 
 
 async def _known(scope: Scope, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> _Known:
@@ -198,7 +203,8 @@ async def _attempt(scope: Scope, known: _Known, rows: Sequence[Mapping[str, Any]
         await _call(scope, known, rows, fine, outcomes)
         return
     if known.rule is None:
-        outcomes |= {job.subject.id: _orphan(str(rows[0]["handler"])) for job in fine}
+        orphan = await _orphan(scope, str(rows[0]["key"]))
+        outcomes |= {job.subject.id: orphan for job in fine}
     elif known.rule.action == Action.SYNC:
         outcomes |= await acting.read(scope, fine)
     elif known.rule.action == Action.OBEY:
@@ -208,10 +214,13 @@ async def _attempt(scope: Scope, known: _Known, rows: Sequence[Mapping[str, Any]
     await _write(scope, known, rows, outcomes, publishing)
 
 
-def _orphan(name: str) -> Outcome:
-    if name.startswith(RESERVED):
+async def _orphan(scope: Scope, key: str) -> Outcome:
+    name = function_of(key)
+    if name is None:
         return Outcome("ignored", "The handler was removed.")
-    return Outcome("again", "No process that knows this handler has come by.")
+    if await offering.is_retired(scope, name):
+        return Outcome("ignored", "The function was retired.")
+    return Outcome("again", "The process that took it up has the function no more.")
 
 
 async def _call(
@@ -268,7 +277,7 @@ async def _write(
             # somebody else took them up meanwhile: nothing of this attempt may count
             raise _Overtaken
         await _note(scope, tx, [one for one in ended if (one.delivery_id, one.handler) in theirs], outcomes)
-        await scope.engine.queue.enqueue_all(tx, [Wake(HANDLE, key, scope.tenant_id) for key in opened])
+        await scope.engine.queue.enqueue_all(tx, [waking.wake(scope.tenant_id, key) for key in opened])
         tried = [one for one in ended if outcomes.get(one.delivery_id) is not LATER]
         await _come_back(scope, tx, str(rows[0]["key"]), tried)
 
@@ -294,7 +303,7 @@ async def _come_back(scope: Scope, tx: ScopeTx, key: str, ended: Sequence[Ended]
     """Wake this worker for what is to be tried again in a moment; the reconciler finds what comes due later."""
     pauses = [one.next_at - scope.now for one in ended if one.next_at is not None]
     if pauses and min(pauses) <= _MOMENT:
-        await tx.enqueue(HANDLE, key, after=max(min(pauses), timedelta(0)))
+        await tx.enqueue(waking.job(scope.tenant_id, key), key, after=max(min(pauses), timedelta(0)))
 
 
 async def _note(scope: Scope, tx: ScopeTx, ended: Sequence[Ended], outcomes: Mapping[str, Outcome]) -> None:
@@ -323,8 +332,7 @@ def _ended(scope: Scope, known: _Known, row: Mapping[str, Any], outcome: Outcome
     if outcome is LATER:
         return make(State.WAITING, 1, scope.now, row["reason"], None, None, None)
     if outcome.kind == "again":
-        pause = _AGAIN if known.rule is not None else _ELSEWHERE
-        return make(State.WAITING, 1, scope.now + pause, outcome.message, None, None, None)
+        return make(State.WAITING, 1, scope.now + _AGAIN, outcome.message, None, None, None)
     if outcome.kind == "failed":
         at = next_attempt(row["attempts"], _retries(scope, known), scope.now)
         if at is not None:
@@ -339,7 +347,7 @@ async def missing(system: System, tx: Tx) -> Sequence[Wake]:
     forgotten, due = await tasks.due(tx, system.now - _QUIET, system.now, _MOST)
     return [
         *(Wake(ROUTE, source, tenant) for tenant, source in forgotten),
-        *(Wake(HANDLE, key, tenant) for tenant, key in due),
+        *(Wake(waking.HANDLE, key, tenant) if gone else waking.wake(tenant, key) for tenant, key, gone in due),
     ]
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import Text, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from isthmus.engine.db import Tx, statement
 from isthmus.features.webhooks_in.tables import HANDLERS
@@ -26,12 +25,15 @@ _MANY = statement(
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
-_LIVE = statement(select(*_COLUMNS).where(_TENANT, ~_h.paused).order_by(_h.priority, _h.id).limit(200))
-_LIVE_OF = statement(
-    select(_h.tenant_id, *_COLUMNS)
-    .where(_h.tenant_id == func.any(bindparam("tenant_ids", type_=ARRAY(Text))), ~_h.paused)
-    .order_by(_h.tenant_id, _h.priority, _h.id)
-)
+# What is to be planned for: what tenants have set up, and the functions of their services under their names.
+_LIVE_OF = """
+select tenant_id, id, action, pattern, priority, source_id, filter, transform, retries, ordered_by,
+  null::timestamptz as missed_at
+from webhook_handlers where tenant_id = any($1::text[]) and not paused
+union all
+select tenant_id, name, 'call', pattern, priority, null, null, null, retries, ordered_by, missed_at
+from webhook_functions where tenant_id = any($1::text[]) and retired_at is null
+"""
 _COUNT = statement(select(func.count(_h.id)).where(_TENANT))
 _ADD = statement(insert(HANDLERS).values({name: bindparam(name) for name in ("tenant_id", *_NAMES)}))
 _CHANGE = statement(
@@ -57,14 +59,14 @@ async def handlers(tx: Tx, tenant_id: str, ask: Ask) -> Page[Mapping[str, Any]]:
 
 
 async def live(tx: Tx, tenant_id: str) -> list[asyncpg.Record]:
-    """Those that are not paused."""
-    return await tx.fetch(_LIVE, tenant_id=tenant_id)
+    """Those that are not paused, and the functions that are not retired."""
+    return (await live_of(tx, [tenant_id]))[tenant_id]
 
 
 async def live_of(tx: Tx, tenant_ids: Sequence[str]) -> dict[str, list[asyncpg.Record]]:
-    """Those of several tenants that are not paused, by the tenant; as the system."""
+    """The same of several tenants, by the tenant, in one statement; as the system."""
     found: dict[str, list[asyncpg.Record]] = {tenant_id: [] for tenant_id in tenant_ids}
-    for row in await tx.fetch(_LIVE_OF, tenant_ids=list(tenant_ids)):
+    for row in await tx.fetch_sql(_LIVE_OF, list(tenant_ids)):
         found[row["tenant_id"]].append(row)
     return found
 

@@ -11,13 +11,13 @@ from isthmus.engine.db import Tx
 from isthmus.features.webhooks_in.model.handling import Task
 
 _ADD = """
-insert into webhook_tasks (tenant_id, delivery_id, handler, key, priority, lane, gated, state, next_at)
-select g.tenant_id, g.delivery_id, g.handler, g.key, g.priority, g.lane, g.gated, 'waiting', $8
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::boolean[])
-  as g (tenant_id, delivery_id, handler, key, priority, lane, gated)
+insert into webhook_tasks (tenant_id, delivery_id, handler, key, priority, lane, gated, state, next_at, reason)
+select g.tenant_id, g.delivery_id, g.handler, g.key, g.priority, g.lane, g.gated, 'waiting', $9, g.reason
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::boolean[], $8::text[])
+  as g (tenant_id, delivery_id, handler, key, priority, lane, gated, reason)
 on conflict (tenant_id, delivery_id, handler) do update
   set key = excluded.key, priority = excluded.priority, lane = excluded.lane, gated = excluded.gated,
-      state = 'waiting', next_at = excluded.next_at, attempts = 0, reason = null, done_at = null
+      state = 'waiting', next_at = excluded.next_at, attempts = 0, reason = excluded.reason, done_at = null
   where webhook_tasks.state <> 'handling'
 """
 # Of a lane as many are taken as stand at its front without a gap: what is handled, waits for its time or cannot be had
@@ -43,7 +43,7 @@ with near as materialized (
     and (not w.gated or not exists (
       select from webhook_tasks s
       where s.tenant_id = $1 and s.delivery_id = w.delivery_id and s.priority < w.priority
-        and (s.state = 'waiting' and s.attempts = 0 and s.reason is null or s.state = 'handling' and s.attempts = 1)))
+        and s.reason is null and (s.state = 'waiting' and s.attempts = 0 or s.state = 'handling' and s.attempts = 1)))
   order by w.delivery_id limit $5 for update skip locked
 ), due as materialized (
   select n.place, n.delivery_id from near n
@@ -127,18 +127,38 @@ update webhook_tasks set state = 'waiting', attempts = 0, next_at = $3, reason =
 where tenant_id = $1 and delivery_id = $2 and state in ('dead', 'waiting') and ($4::text is null or handler = $4)
 returning key
 """
-# Sources whose router was never woken, or died, and workers with something to do: one look for both.
+# Sources whose router was never woken, or died, and workers with something to do: one look for both. What waits for a
+# function that nobody has is no worker's; it has a wake-up in the queue, or gets one when somebody has the function.
 _DUE = """
-select true as routes, tenant_id, source_id as key from (
+select true as routes, tenant_id, source_id as key, false as retired from (
   select tenant_id, source_id from webhook_mail
   where (wanted > seen or since is not null) and last_at < $1 limit $3
 ) forgotten
 union all
-select false, tenant_id, key from (
-  select tenant_id, key from webhook_tasks
-  where state in ('waiting', 'handling') and next_at <= $2 and tenant_id not in (select tenant_id from webhook_halts)
-  group by 1, 2 limit $3
+select false, tenant_id, key, retired from (
+  select t.tenant_id, t.key, f.retired_at is not null as retired
+  from webhook_tasks t left join webhook_functions f on f.tenant_id = t.tenant_id and f.name = t.handler
+  where t.state in ('waiting', 'handling') and t.next_at <= $2
+    and t.tenant_id not in (select tenant_id from webhook_halts) and (f.missed_at is null or f.retired_at is not null)
+  group by 1, 2, 3 limit $3
 ) due
+"""
+_LEFT = """
+select delivery_id from webhook_tasks
+where tenant_id = $1 and handler = $2 and state in ('waiting', 'handling') and reason is null
+  and (state = 'waiting' and attempts = 0 or state = 'handling' and next_at <= $3)
+order by delivery_id limit $4
+"""
+_LEAVE = """
+with held as materialized (
+  select id from webhook_inbox where tenant_id = $1 and id = any($2::text[]) order by id for update
+)
+update webhook_tasks set reason = $4
+where (select count(*) from held) >= 0 and tenant_id = $1 and delivery_id = any($2::text[]) and handler = $3
+  and reason is null and (state = 'waiting' and attempts = 0 or state = 'handling' and next_at <= $5)
+"""
+_KEYS_OF = """
+select distinct key from webhook_tasks where tenant_id = $1 and handler = $2 and state in ('waiting', 'handling')
 """
 _HALT = "insert into webhook_halts (tenant_id, since) values ($1, $2) on conflict do nothing"
 _LET_GO = "delete from webhook_halts where tenant_id = $1"
@@ -162,7 +182,7 @@ class Ended:
 
 async def add(tx: Tx, owned: Sequence[tuple[str, Task]], now: datetime) -> None:
     """Write tasks of tenants down; one that is there already begins anew, unless it is being handled."""
-    names = ("delivery_id", "handler", "key", "priority", "lane", "gated")
+    names = ("delivery_id", "handler", "key", "priority", "lane", "gated", "reason")
     columns = ([getattr(one, name) for _, one in owned] for name in names)
     await tx.execute_sql(_ADD, [tenant_id for tenant_id, _ in owned], *columns, now)
 
@@ -229,11 +249,29 @@ async def let_go(tx: Tx, tenant_id: str) -> None:
 
 async def due(
     tx: Tx, quiet_since: datetime, now: datetime, limit: int
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Sources that were forgotten, as (tenant, source), and workers with something to do, as (tenant, key).
+) -> tuple[list[tuple[str, str]], list[tuple[str, str, bool]]]:
+    """Sources that were forgotten, as (tenant, source); workers with something to do, as (tenant, key, for nobody).
 
-    Those of halted tenants are left out; as the system.
+    The last says that it is a function's that was retired. Those of halted tenants are left out; as the system.
     """
     rows = await tx.fetch_sql(_DUE, quiet_since, now, limit)
     forgotten = [(row["tenant_id"], row["key"]) for row in rows if row["routes"]]
-    return forgotten, [(row["tenant_id"], row["key"]) for row in rows if not row["routes"]]
+    return forgotten, [(row["tenant_id"], row["key"], row["retired"]) for row in rows if not row["routes"]]
+
+
+async def leave(tx: Tx, tenant_id: str, handler: str, reason: str, span: tuple[datetime, int]) -> tuple[int, list[str]]:
+    """Say of some tasks that nobody takes up why that is, so that they hold no other handler back.
+
+    span: now, and how many at most. Answers how many there were, and the keys of the workers whose turn may have come.
+    """
+    now, limit = span
+    ids = [row["delivery_id"] for row in await tx.fetch_sql(_LEFT, tenant_id, handler, now, limit)]
+    if not ids:
+        return 0, []
+    await tx.execute_sql(_LEAVE, tenant_id, ids, handler, reason, now)
+    return len(ids), [row["key"] for row in await tx.fetch_sql(_SETTLE_AND_OPEN, tenant_id, ids, now)]
+
+
+async def keys_of(tx: Tx, tenant_id: str, handler: str) -> list[str]:
+    """The keys of the workers that have something of a handler's to do."""
+    return [row["key"] for row in await tx.fetch_sql(_KEYS_OF, tenant_id, handler)]
