@@ -6,6 +6,9 @@ one of those who may call it; whole sweeps, those of wide bodies among them, and
 """
 
 import asyncio
+import json
+from typing import Any
+from urllib.parse import urlencode
 from zlib import crc32
 
 import aiohttp
@@ -55,9 +58,9 @@ def _mine(case: Case, role: str) -> bool:
     return (USER if role == "key" else role) in case.permission.roles
 
 
-async def _document(running: Deployment) -> dict[str, object]:
+async def _document(running: Deployment) -> dict[str, Any]:
     async with aiohttp.ClientSession() as client, client.get(running.address + "/api/openapi.json") as answer:
-        found: dict[str, object] = await answer.json()
+        found: dict[str, Any] = await answer.json()
         return found
 
 
@@ -114,6 +117,45 @@ async def test_nothing_that_is_sent_in_any_role_is_answered_as_undocumented(
     running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str
 ) -> None:
     await _any_input(running, shown, known, role, examples=1)
+
+
+#: What some languages write for no limit at all, and what is none in UTC.
+ENDS = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00")
+#: Times of bodies, with what else their requests need.
+TIMED = {
+    ("POST /api/integrations/search", "start"): {"filters": {"dateRange": {"start": "{end}"}}},
+    ("POST /api/integrations/search", "end"): {"filters": {"dateRange": {"end": "{end}"}}},
+    ("POST /api/webhooks/replay", "since"): {"since": "{end}"},
+    ("POST /api/webhooks/replay", "until"): {"until": "{end}"},
+    ("POST /api/sync", "since"): {"since": "{end}", "dryRun": True},
+    ("POST /api/merchants/{merchant_id}/api-keys", "expiresAt"): {"expiresAt": "{end}"},
+    ("POST /api/webhooks/endpoints/{id}/recover", "since"): {"since": "{end}"},
+    ("POST /api/webhooks/endpoints/{id}/recover", "until"): {"until": "{end}"},
+    ("PATCH /api/tenant/integrations/{id}", "updatedAt"): {"updatedAt": "{end}"},
+}
+
+
+async def test_a_time_at_the_ends_of_the_calendar_fails_nowhere(running: Deployment, known: dict[str, str]) -> None:
+    amy, _ = await running.owner("tiki")
+    document = await _document(running)
+    asked = 0
+    for case in CASES:
+        told = document["paths"].get(case.route.path_format, {}).get(case.method.lower(), {})
+        for name in (one["name"] for one in told.get("parameters", ()) if "date-time" in str(one["schema"])):
+            call = case.call(known)
+            for end in ENDS:
+                query = urlencode({**call.query, name: end})
+                answer = await amy.call(case.method, f"{call.path}?{query}")
+                assert answer.status in {200, 400}, (case, name, end, answer.body)
+                asked += 1
+    for (text, _), fields in TIMED.items():
+        call = next(case for case in CASES if str(case) == text).call(known)
+        for end in ENDS:
+            body = {**(call.body or {}), **json.loads(json.dumps(fields).replace("{end}", end))}
+            answer = await amy.call(call.method, call.path, body)
+            assert answer.status < 500, (text, fields, end, answer.body)
+            asked += 1
+    assert asked > 100
 
 
 @pytest.mark.proof

@@ -1,6 +1,6 @@
 """The whole product's description of its API: valid to a validator that is not ours, and complete."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.journeys.routes import CASES, application
 
 from isthmus.http import openapi
+from isthmus.http.moments import EXAMPLE
 
 SHOWN = [case for case in CASES if case.route.include_in_schema]
 
@@ -66,3 +67,47 @@ def test_every_json_body_has_an_example_that_its_schema_takes() -> None:
 def test_the_one_shape_of_failures_has_an_example() -> None:
     shape = _document()["components"]["schemas"]["Error"]
     assert list(Draft202012Validator(shape).iter_errors(shape["examples"][0])) == []
+
+
+def _parts(schemas: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Every schema within these, those that they refer to among them, each once."""
+    waiting, seen = list(schemas), set[str]()
+    while waiting:
+        schema = waiting.pop()
+        name = schema.get("$ref", "").rpartition("/")[2]
+        if name and name not in seen:
+            seen.add(name)
+            waiting.append(_document()["components"]["schemas"][name])
+        yield schema
+        inner = [*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")]
+        inner += [*schema.get("anyOf", ()), *schema.get("allOf", ())]
+        waiting += [one for one in inner if isinstance(one, dict)]
+
+
+def test_every_time_that_comes_in_is_one_that_can_be_reckoned_with() -> None:
+    """A bare `datetime` takes the ends of the calendar, where any arithmetic fails: take `isthmus.http.Moment`."""
+    bodies = [one.get("requestBody", {}).get("content", {}).values() for _, one in _operations()]
+    parameters = [one.get("parameters", ()) for _, one in _operations()]
+    given = _parts(one["schema"] for several in (*bodies, *parameters) for one in several)
+    found = [one for one in given if one.get("format") == "date-time"]
+    assert [one for one in found if one.get("examples") != [EXAMPLE]] == []
+    assert len(found) > 20
+
+
+def test_every_time_of_an_answer_is_described_as_one() -> None:
+    answers = [one["responses"][status] for _, one in _operations() for status in one["responses"] if status < "300"]
+    given = _parts(told["schema"] for one in answers for told in one.get("content", {}).values())
+    fields = [pair for one in given for pair in one.get("properties", {}).items() if pair[0].endswith("At")]
+    told = [(name, one) for name, inner in fields for one in inner.get("anyOf", [inner]) if one["type"] == "string"]
+    assert [name for name, one in told if one.get("format") != "date-time"] == []
+    assert len(told) > 100
+
+
+def test_every_parameter_says_what_it_is_for() -> None:
+    silent = [
+        (name, one["name"])
+        for name, operation in _operations()
+        for one in operation.get("parameters", ())
+        if not one.get("description")
+    ]
+    assert silent == []

@@ -24,6 +24,7 @@ from isthmus.http.fronts import Arrival, Departure, Front, Outcome
 from isthmus.http.health import Check
 from isthmus.http.jwks import JwksKeys
 from isthmus.http.live import Live, LiveDep, Sent
+from isthmus.http.moments import Moment
 from isthmus.http.paging import Cursors, CursorsDep, PageDep, Paging, listing
 from isthmus.http.routes import PUBLIC, Declaration, Routes
 from isthmus.http.server import Server
@@ -57,6 +58,7 @@ __all__ = [
     "LimitClass",
     "Live",
     "LiveDep",
+    "Moment",
     "Outcome",
     "PageDep",
     "Paging",

@@ -22,6 +22,7 @@ _ECHOING = {
     "uuid_parsing": "This is not a UUID.",
     "url_parsing": "This is not a URL.",
     "datetime_parsing": "This is not an RFC 3339 time.",
+    "timezone_aware": "Give the time with its zone, such as 2026-01-31T12:00:00Z.",
     "datetime_from_date_parsing": "This is not an RFC 3339 time.",
     "date_parsing": "This is not a date.",
     "date_from_datetime_parsing": "This is not a date.",
@@ -267,7 +268,7 @@ def invalid(errors: Iterable[Mapping[str, Any]]) -> Invalid:
     found = [(_path(error["loc"]), error) for error in errors]
     fields = [{"path": path, "message": _said(error) if path else _of_body(error)} for path, error in found]
     return Invalid(
-        "The request is not valid; details.fields names each field and what is wrong with it.",
+        "The request is not valid; `details.fields` names each field and what is wrong with it.",
         details={"fields": fields[:FIELDS_SHOWN]},
     )
 

@@ -12,10 +12,11 @@ from pydantic.alias_generators import to_camel
 
 from isthmus.http.browsers import SESSION_COOKIE
 from isthmus.http.examples import example
+from isthmus.http.parameters import described
 from isthmus.http.routes import Declaration, DeclaredRoute, Public
+from isthmus.http.schemas import answer_schemas
 from isthmus.http.settings import BY_ADDRESS, LIMITS
 
-_REFERENCE = "#/components/schemas/{name}"
 _BODILESS = {"204", "302", "303", "304"}
 _ABOUT = (
     "Connects shops and other systems and keeps their records in sync. Every failure has the shape of `Error`. "
@@ -143,7 +144,7 @@ def _answer_schemas(routes: Sequence[DeclaredRoute], schemas: dict[str, Any]) ->
     declared = [route.declaration for route in routes if route.declaration]
     kinds = [kind for one in declared for kind in (one.answer, *one.also.values()) if kind]
     unique = list(dict.fromkeys(kinds))
-    described, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
+    described, components = answer_schemas(unique)
     schemas.update(components)
     return dict(zip(unique, described, strict=True))
 
@@ -165,8 +166,9 @@ def _complete(
         "perMinute": LIMITS[declaration.limit],
         "countedBy": "address" if declaration.limit in BY_ADDRESS else "principal",
     }
-    if "POST" in (route.methods or ()) and not public and not declaration.passes_on:
-        operation.setdefault("parameters", []).append(_IDEMPOTENCY)
+    once = "POST" in (route.methods or ()) and not public and not declaration.passes_on
+    parameters = [described(one, route.path_format) for one in operation.get("parameters", ())]
+    operation |= {"parameters": [*parameters, _IDEMPOTENCY] if once else parameters} if once or parameters else {}
     if declaration.deprecated is not None:
         told = declaration.deprecated.told
         operation["description"] = "\n\n".join(filter(None, (operation.get("description"), told)))

@@ -13,7 +13,7 @@ from isthmus.features.audit.model.exports import Form
 from isthmus.features.audit.service import reading as service
 from isthmus.features.audit.service.proving import prove
 from isthmus.features.audit.service.weakening import weakened
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, attachment, document
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, attachment, document
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, permission
 
@@ -26,6 +26,9 @@ setting_routes = Routes(prefix="/api/admin/weak-settings", tag="Audit")
 
 _EXPORT_SECONDS = 600.0
 Text = Annotated[str | None, Query(min_length=1, max_length=200)]
+Words = Annotated[
+    str | None, Query(min_length=1, max_length=200, description="Part of the type, actor, subject or name.")
+]
 
 
 class EntryOut(Answer, frozen=True):
@@ -119,11 +122,9 @@ async def list_entries(
     type: Text = None,  # noqa: A002 - the filter's name on the wire
     actor: Text = None,
     subject: Text = None,
-    starts: Annotated[datetime | None, Query(alias="from", description="Included.")] = None,
-    ends: Annotated[datetime | None, Query(alias="to", description="Not included.")] = None,
-    search: Annotated[
-        str | None, Query(min_length=1, max_length=200, description="Part of the type, actor, subject or name.")
-    ] = None,
+    starts: Annotated[Moment | None, Query(alias="from", description="Included.")] = None,
+    ends: Annotated[Moment | None, Query(alias="to", description="Not included.")] = None,
+    search: Words = None,
 ) -> Response:
     """Changes made by people, keys and operators of this tenant."""
     filters = Filters(type=type, actor=actor, subject=subject, starts=starts, ends=ends, text=search)
@@ -149,9 +150,9 @@ async def export_entries(
     type: Text = None,  # noqa: A002 - as above
     actor: Text = None,
     subject: Text = None,
-    starts: Annotated[datetime | None, Query(alias="from", description="Included.")] = None,
-    ends: Annotated[datetime | None, Query(alias="to", description="Not included.")] = None,
-    search: Text = None,
+    starts: Annotated[Moment | None, Query(alias="from", description="Included.")] = None,
+    ends: Annotated[Moment | None, Query(alias="to", description="Not included.")] = None,
+    search: Words = None,
 ) -> Response:
     """Every change that the filters leave, the newest first, as it is read: a long log never stands in memory.
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 import nh3
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from isthmus.connect.shapes import ListingStatus
@@ -18,7 +17,7 @@ from isthmus.features.records import service
 from isthmus.features.records.errors import FeedTooOld
 from isthmus.features.records.model import ListingFilter, RecordFilter
 from isthmus.features.records.service import ListingDetail, ProductDetail, Row
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, document
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
@@ -179,7 +178,7 @@ async def _wanted(
     status: Annotated[ListingStatus | None, Query()] = None,
     sku: Annotated[str | None, Query(max_length=200)] = None,
     search: Annotated[str | None, Query(max_length=200, description="A part of the title.")] = None,
-    updated_since: Annotated[AwareDatetime | None, Query(alias="updatedSince")] = None,
+    updated_since: Annotated[Moment | None, Query(alias="updatedSince")] = None,
 ) -> ListingFilter:
     return ListingFilter(
         connection_id=connection_id,
@@ -253,7 +252,7 @@ async def _records_wanted(
     entity: Annotated[str | None, Query(max_length=100)] = None,
     shard_type: Annotated[str | None, Query(alias="shardType", max_length=100)] = None,
     search: Annotated[str | None, Query(max_length=200, description="A part of the title.")] = None,
-    updated_since: Annotated[AwareDatetime | None, Query(alias="updatedSince")] = None,
+    updated_since: Annotated[Moment | None, Query(alias="updatedSince")] = None,
 ) -> RecordFilter:
     return RecordFilter(connection_id, provider, entity, shard_type, None, search, updated_since)
 

@@ -15,7 +15,7 @@ from isthmus.features.search.model import Asked, Hit, Origin, part
 from isthmus.features.search.service import paging
 from isthmus.features.search.service import searching as service
 from isthmus.features.search.service.searching import Missed, Results
-from isthmus.http import Answer, BadCursor, Cursors, CursorsDep, Routes, ScopeDep, Wire, document
+from isthmus.http import Answer, BadCursor, Cursors, CursorsDep, Moment, Routes, ScopeDep, Wire, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
 from isthmus.scope import Scope
@@ -35,8 +35,8 @@ _LIMIT = 10
 class DateRange(Wire):
     """When a record was changed, by the far side's clock; `end` is not in it."""
 
-    start: datetime | None = None
-    end: datetime | None = None
+    start: Moment | None = None
+    end: Moment | None = None
 
 
 class Narrowed(Wire):
@@ -63,7 +63,7 @@ class SearchIn(Wire):
     def asked(self) -> Asked:
         """What is looked for."""
         window = self.filters.date_range
-        since, until = _aware(window.start, "start"), _aware(window.end, "end")
+        since, until = window.start, window.end
         if since is not None and until is not None and since >= until:
             raise Invalid.field(
                 "filters.dateRange.end", "The end comes after the start; it is not in the range itself."
@@ -76,12 +76,6 @@ class SearchIn(Wire):
             until=until,
             custom={name: str(value) for name, value in self.filters.custom_filters.items()},
         )
-
-
-def _aware(given: datetime | None, name: str) -> datetime | None:
-    if given is not None and given.tzinfo is None:
-        raise Invalid.field(f"filters.dateRange.{name}", "Give the time with its zone, such as 2026-01-31T00:00:00Z.")
-    return given
 
 
 class HitOut(Answer, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import Field, SecretStr
 from starlette.responses import Response
 
 from isthmus.features.access.errors import (
@@ -21,6 +21,7 @@ from isthmus.http import (
     PUBLIC,
     Answer,
     FactsDep,
+    Moment,
     PageDep,
     Routes,
     ScopeDep,
@@ -49,7 +50,7 @@ class NewKey(Wire):
     name: str
     permissions: Annotated[list[str], Field(max_length=100)]
     mode: Mode = Mode.LIVE
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     origins: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=50)] | None = None
     per_minute: int | None = None
     revoke_when_found: bool = False

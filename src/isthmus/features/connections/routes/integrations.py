@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from isthmus.features.catalog import PlanRequired, ProviderNotFound
@@ -22,7 +22,7 @@ from isthmus.features.connections.model.integration import Facts, Integration, S
 from isthmus.features.connections.routes.shapes import CONTROL, SEE, Name, Slug
 from isthmus.features.connections.service import integrations as service
 from isthmus.features.connections.service import personal
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, created, document, no_content
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, Wire, created, document, no_content
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 from isthmus.scope import Scope
@@ -81,7 +81,7 @@ class Change(Said):
     last_sync_at: ReadOnly = None
     created_at: ReadOnly = None
     updated_at: Annotated[
-        AwareDatetime | None,
+        Moment | None,
         Field(description="As it was read: then nothing is changed where somebody else changed something meanwhile."),
     ] = None
 

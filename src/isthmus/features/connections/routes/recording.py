@@ -10,7 +10,7 @@ from isthmus.features.connections.errors import ConnectionNotFound
 from isthmus.features.connections.model.recording import Entry, Hour, Level
 from isthmus.features.connections.routes.shapes import READ
 from isthmus.features.connections.service import recording
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, document
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, document
 from isthmus.kit.paging import Page
 
 routes = Routes(prefix="/api/connections", tag="Connections")
@@ -73,8 +73,8 @@ class CallList(Answer, frozen=True):
 async def list_hours(
     scope: ScopeDep,
     id: str,  # noqa: A002 - the name of the path parameter
-    starts: Annotated[datetime | None, Query(alias="from", description="Included.")] = None,
-    ends: Annotated[datetime | None, Query(alias="to", description="Not included.")] = None,
+    starts: Annotated[Moment | None, Query(alias="from", description="Included.")] = None,
+    ends: Annotated[Moment | None, Query(alias="to", description="Not included.")] = None,
 ) -> Response:
     """How many calls there were and how they went."""
     return document(HourList([_hour(one) for one in await recording.hours(scope, id, starts, ends)]))

@@ -8,14 +8,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
 from isthmus.connect.shapes import Address, Order, OrderLine, OrderStatus, PaymentStatus, Return, Shipment
 from isthmus.features.orders import service
 from isthmus.features.orders.model import PERSONAL, READ, OrderFilter, Personal
 from isthmus.features.orders.service import OrderDetail
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, attachment, document
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, attachment, document
 from isthmus.kit.errors import Forbidden, NotFound
 from isthmus.kit.paging import Page
 
@@ -210,9 +209,9 @@ class OrderDetailOut(OrderOut, frozen=True, kw_only=True):
 
 
 async def _placed(
-    placed_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    placed_to: Annotated[AwareDatetime | None, Query(alias="to")] = None,
-    updated_since: Annotated[AwareDatetime | None, Query(alias="updatedSince")] = None,
+    placed_from: Annotated[Moment | None, Query(alias="from")] = None,
+    placed_to: Annotated[Moment | None, Query(alias="to")] = None,
+    updated_since: Annotated[Moment | None, Query(alias="updatedSince")] = None,
     sku: Annotated[str | None, Query(max_length=200)] = None,
     money_off: Annotated[bool | None, Query(alias="moneyOff", description="Whether the parts miss the total.")] = None,
 ) -> OrderFilter:

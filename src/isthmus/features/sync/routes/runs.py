@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from isthmus.features.catalog import PlanRequired
@@ -23,7 +23,7 @@ from isthmus.features.sync.errors import (
 )
 from isthmus.features.sync.model import Mode, Run, State, pace
 from isthmus.features.sync.service import Extent, RunFilter, Status
-from isthmus.http import Answer, LiveDep, PageDep, Routes, ScopeDep, Sent, Wire, accepted, document
+from isthmus.http import Answer, LiveDep, Moment, PageDep, Routes, ScopeDep, Sent, Wire, accepted, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER, permission
@@ -41,7 +41,7 @@ class StartEntity(Wire):
 
     connection_id: str
     mode: Literal["full", "incremental"] = "incremental"
-    since: Annotated[AwareDatetime | None, Field(description="Read what changed from then on.")] = None
+    since: Annotated[Moment | None, Field(description="Read what changed from then on.")] = None
     dry_run: Annotated[bool, Field(description="Write nothing; list what would be written.")] = False
 
 
@@ -51,7 +51,7 @@ class StartSync(Wire):
     connection_id: str
     mode: Literal["full", "incremental"] = "incremental"
     entities: Annotated[list[str], Field(max_length=20)] | None = None
-    since: Annotated[AwareDatetime | None, Field(description="Read what changed from then on.")] = None
+    since: Annotated[Moment | None, Field(description="Read what changed from then on.")] = None
     dry_run: Annotated[bool, Field(description="Write nothing; list what would be written.")] = False
 
 
@@ -266,8 +266,8 @@ async def list_runs(
     connection_id: Annotated[str | None, Query(alias="connectionId", max_length=64)] = None,
     state: Annotated[State | None, Query()] = None,
     entity: Annotated[str | None, Query(max_length=64)] = None,
-    asked_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    asked_to: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    asked_from: Annotated[Moment | None, Query(alias="from")] = None,
+    asked_to: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> Response:
     """All runs, or those of one connection, state, entity, or time of asking."""
     page = await service.runs(scope, RunFilter(connection_id, state, entity, asked_from, asked_to), paging.ask)

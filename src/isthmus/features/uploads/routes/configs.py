@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from pydantic import AwareDatetime, Field, SecretStr
+from pydantic import Field, SecretStr
 from starlette.responses import Response
 
 from isthmus.features import access, sync
@@ -16,7 +16,7 @@ from isthmus.features.uploads.service import configuring as service
 from isthmus.features.uploads.service import history
 from isthmus.features.uploads.service.configuring import Config
 from isthmus.features.uploads.service.history import Turn, TurnFilter
-from isthmus.http import PUBLIC, Answer, PageDep, Routes, ScopeDep, SystemDep, Wire, accepted, created, document
+from isthmus.http import PUBLIC, Answer, Moment, PageDep, Routes, ScopeDep, SystemDep, Wire, accepted, created, document
 from isthmus.kit.errors import Unauthenticated
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.secret import Secret
@@ -223,8 +223,8 @@ async def get_history(
     paging: PageDep,
     kind: Annotated[Literal["run", "upload"] | None, Query()] = None,
     state: Annotated[_State | None, Query()] = None,
-    asked_from: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    asked_to: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    asked_from: Annotated[Moment | None, Query(alias="from")] = None,
+    asked_to: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> Response:
     """Runs of the connection and files, newest first; `from` and `to` are about the time they were asked for."""
     access.check_merchant(scope, merchant_id)

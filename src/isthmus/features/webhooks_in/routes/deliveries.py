@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import Query
@@ -18,7 +18,6 @@ from isthmus.features.webhooks_in.routes.shapes import (
     FeedOut,
     InboundList,
     WholeOut,
-    aware,
     check_body,
     delivery_out,
     feed_item,
@@ -27,7 +26,7 @@ from isthmus.features.webhooks_in.routes.shapes import (
 )
 from isthmus.features.webhooks_in.service import following, looking
 from isthmus.features.webhooks_in.service.looking import Filters
-from isthmus.http import LiveDep, PageDep, Routes, ScopeDep, Sent, accepted, document
+from isthmus.http import LiveDep, Moment, PageDep, Routes, ScopeDep, Sent, accepted, document
 from isthmus.kit.paging import Page
 
 routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks in")
@@ -47,19 +46,19 @@ async def list_deliveries(  # noqa: PLR0913 - a query parameter each
     provider: Annotated[str | None, Query()] = None,
     event: Annotated[str | None, Query()] = None,
     state: Annotated[_STATES | None, Query()] = None,
-    since: Annotated[datetime | None, Query(alias="from")] = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
     topic: Annotated[str | None, Query()] = None,
     object_: Annotated[str | None, Query(alias="object")] = None,
     account: Annotated[str | None, Query()] = None,
     body_path: Annotated[str | None, Query(alias="bodyPath", max_length=200)] = None,
     body_value: Annotated[str | None, Query(alias="bodyValue", max_length=500)] = None,
-    until: Annotated[datetime | None, Query(alias="to")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> Response:
     """Newest first. `event=order.*` is a group; `bodyPath=data.item_id&bodyValue=100` looks into the JSON of bodies."""
     check_body(body_path, body_value)
     filters = Filters(
-        since=aware("from", since) or scope.now - _LONG_AGO,
-        until=aware("to", until) or scope.now + _LONG_AGO,
+        since=since or scope.now - _LONG_AGO,
+        until=until or scope.now + _LONG_AGO,
         source_id=source_id,
         connection_id=connection_id,
         provider=provider,

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from isthmus.features.webhooks_in.errors import ReplayNotFound, TooManyReplays
-from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ, aware, check_body
+from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ, check_body
 from isthmus.features.webhooks_in.service import replaying
 from isthmus.features.webhooks_in.service.looking import Filters
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, document
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, Wire, accepted, document
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Page
 
@@ -23,8 +23,8 @@ class Replay(Wire):
     Those that had nowhere to go, of the state `unrouted`, are taken only where they are asked for, and routed anew.
     """
 
-    since: datetime
-    until: datetime | None = None
+    since: Moment
+    until: Moment | None = None
     source_id: str | None = None
     connection_id: str | None = None
     provider: str | None = None
@@ -101,11 +101,11 @@ async def begin_replay(scope: ScopeDep, body: Replay) -> Response:
     Counting ends after two seconds: where `exact` is false, there are at least `total`.
     """
     check_body(body.body_path, body.body_value)
-    since, until = aware("since", body.since) or scope.now, aware("until", body.until) or scope.now
-    if until < since:
+    until = body.until or scope.now
+    if until < body.since:
         raise Invalid.field("until", "The end lies before the beginning.")
     filters = Filters(
-        since=since,
+        since=body.since,
         until=until,
         source_id=body.source_id,
         connection_id=body.connection_id,

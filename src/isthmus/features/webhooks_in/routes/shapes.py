@@ -279,13 +279,6 @@ def check_body(path: str | None, value: str | None) -> None:
         raise Invalid.field("bodyPath", "Give bodyPath and bodyValue together.")
 
 
-def aware(name: str, given: datetime | None) -> datetime | None:
-    """The same time. Raises Invalid for one without its zone."""
-    if given is not None and given.tzinfo is None:
-        raise Invalid.field(name, "A time with its zone, such as 2026-01-31T12:00:00Z.")
-    return given
-
-
 def secret_of(given: SecretStr | None) -> Secret | None:
     """A secret of a request, where there is one."""
     return Secret(given.get_secret_value()) if given else None

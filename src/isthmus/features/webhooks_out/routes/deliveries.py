@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from isthmus.features.webhooks_out.errors import (
@@ -16,7 +15,7 @@ from isthmus.features.webhooks_out.errors import (
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import deliveries as service
 from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, accepted, document
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, accepted, document
 from isthmus.kit.paging import Page
 
 routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks")
@@ -83,8 +82,8 @@ async def list_deliveries(
     state: Annotated[Literal["pending", "delivered", "dead", "missed"] | None, Query()] = None,
     type: Annotated[str | None, Query(max_length=100)] = None,  # noqa: A002 - the filter's name on the wire
     event_id: Annotated[str | None, Query(alias="eventId", max_length=64)] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Included.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Left out.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Included.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="Left out.")] = None,
 ) -> Response:
     """The newest first; `from` and `to` are about when they were made."""
     filters = DeliveryFilters(

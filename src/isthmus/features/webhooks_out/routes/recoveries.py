@@ -10,7 +10,7 @@ from starlette.responses import Response
 from isthmus.features.webhooks_out.errors import EndpointNotFound, RecoveryNotFound, TooManyRecoveries, WrongEndpoint
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import recovering as service
-from isthmus.http import Answer, PageDep, Routes, ScopeDep, Wire, accepted, document
+from isthmus.http import Answer, Moment, PageDep, Routes, ScopeDep, Wire, accepted, document
 from isthmus.kit.paging import Page
 
 routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks")
@@ -19,8 +19,8 @@ routes: Routes = Routes(prefix="/api/webhooks", tag="Webhooks")
 class Recover(Wire):
     """From when to when the endpoint missed messages; `until` is now where it is left out."""
 
-    since: datetime
-    until: datetime | None = None
+    since: Moment
+    until: Moment | None = None
 
 
 class RecoveryOut(Answer, frozen=True, kw_only=True):
