@@ -205,6 +205,18 @@ async def test_IN_02_signs_of_the_query_language_are_words_or_nothing(engine: En
         assert await _titles(scope, query) == expected, asked.words
 
 
+@pytest.mark.parametrize("sign", ["%", "_", "\\", ":*", "&", "|", "!", "'", "<->", "%%%%", "$$", "--", "/*"])
+async def test_IN_02_signs_alone_ask_for_nothing_however_many_they_are(engine: Engine, sign: str) -> None:
+    scope = given.scope(engine)
+    await given.write(scope, given.listing("a", title="100% cotton_shirt"))
+    await _index(engine)
+    for query in (sign, sign * (200 // len(sign)), (f"{sign} " * 100)[:200], sign * (10_240 // len(sign))):
+        assert await _titles(scope, query) == []
+        async with scope.tx() as tx:
+            assert await store.near(tx, Asked(query=query).words) == {}
+        assert await _titles(scope, f"cotton{sign}") == ["100% cotton_shirt"]
+
+
 async def test_a_misspelt_word_is_known_by_its_neighbours(engine: Engine) -> None:
     scope = given.scope(engine)
     await given.write(scope, given.listing("a", title="Samsung Galaxy phone"))
