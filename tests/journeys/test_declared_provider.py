@@ -382,9 +382,18 @@ async def test_the_deployment_has_a_connection_of_its_own_and_tests_with_it(oper
     tested = (await operator.call("POST", f"{AT}/crm/twin/test")).body
     assert (tested["success"], tested["message"]) == (True, "The connection works.")
     assert (await amy.call("GET", "/api/integrations/twin")).status == 404
+    used = await operator.call("DELETE", f"{AT}/crm/twin")
+    assert (used.status, used.body["error"]["code"]) == (409, "PROVIDER_IN_USE")
+    assert [one["tenantId"] for one in used.body["error"]["details"]["integrations"]] == [PLATFORM_TENANT]
     ended = await operator.call("DELETE", f"{AT}/crm/twin/connection")
     assert ended.body["success"] is True
     assert (await operator.call("DELETE", f"{AT}/crm/twin/connection")).status == 404
+    assert (await operator.call("GET", "/api/tenant/integrations")).body["integrations"] == []
+    # what the deployment began and no connection came of holds nobody either
+    assert (await operator.call("PATCH", f"{AT}/crm/twin/audience", {"audience": "tenant"})).status == 200
+    begun = await operator.call("POST", "/api/tenant/integrations", {"integrationId": "twin", "name": "Begun"})
+    assert begun.status == 201, begun.body
+    assert (await operator.call("DELETE", f"{AT}/crm/twin")).status == 204
 
 
 async def given_twin(operator: Merchant) -> dict[str, object]:

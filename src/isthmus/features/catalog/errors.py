@@ -63,7 +63,8 @@ class ProviderChangedMeanwhile(Conflict):
 class ProviderInUse(Conflict):
     """Integrations use this provider; `details.integrations` lists them.
 
-    Set its status to `deprecated` first: it can then be deleted, and connections that use it go on.
+    Set its status to `deprecated` first: it can then be deleted, and connections that use it go on. The deployment's
+    own connection, of the tenant `ten_platform`, ends with `DELETE /api/admin/integrations/{category}/{id}/connection`.
     """
 
     code = "PROVIDER_IN_USE"

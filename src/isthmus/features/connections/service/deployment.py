@@ -1,14 +1,15 @@
 """The deployment's own use of a provider: one connection for calls of the app itself, its test, and who uses it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from isthmus.client import ClientError, PlatformError
 from isthmus.features import catalog
-from isthmus.features.connections.errors import ConnectionNotFound
+from isthmus.features.connections.errors import ConnectionNotFound, IntegrationNotFound
 from isthmus.features.connections.model.connection import Connection
-from isthmus.features.connections.service import managing, settling, starting
+from isthmus.features.connections.service import integrations, managing, settling, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.store import deployment as store
@@ -44,12 +45,23 @@ async def connect(scope: Scope, slug: str, *, keys: Mapping[str, Secret] | None,
 
 
 async def disconnect(scope: Scope, slug: str) -> str:
-    """End it. Raises ConnectionNotFound."""
+    """End it, and with it the deployment's use of the provider. Raises ConnectionNotFound."""
     own = scope.platform()  # house: platform - the deployment's own connection
     found = await _own(own, slug)
     if found is None:
         raise ConnectionNotFound
-    return await managing.disconnect(own, found.id)
+    revoked = await managing.disconnect(own, found.id)
+    await _forget_uses(own, slug)
+    return revoked
+
+
+async def _forget_uses(own: Scope, slug: str) -> None:
+    """Remove the deployment's integrations that no connection is left of: they stand for nothing, and hold nobody."""
+    async with own.tx() as tx:
+        idle = await store.idle(tx, slug)
+    for integration_id in idle:
+        with suppress(IntegrationNotFound):
+            await integrations.remove(own, integration_id)
 
 
 async def test(scope: Scope, slug: str) -> SystemTrial:
@@ -90,11 +102,18 @@ async def _own(own: Scope, slug: str) -> Connection | None:
 
 
 async def remove_provider(scope: Scope, slug: str, category: str) -> None:  # house: silent - the catalog emits
-    """Take a provider out of the catalog. Raises ProviderNotFound, and ProviderInUse unless it was deprecated first."""
+    """Take a provider out of the catalog. Raises ProviderNotFound, and ProviderInUse unless it was deprecated first.
+
+    What the deployment itself began and no connection is left of is no use of it, and goes with it.
+    """
     shown = catalog.checked(await catalog.provider(scope, slug, hidden=True), category)
+    own = scope.platform()  # house: platform - the deployment's own use
     if shown.status != "deprecated":
-        async with System(scope.engine, scope.clock).tx() as tx:
-            total, uses = await store.uses(tx, slug, _MOST_SHOWN)
+        async with own.tx() as tx:
+            idle = await store.idle(tx, slug)
+        async with System(scope.engine, scope.clock).tx() as look:
+            total, uses = await store.uses(look, slug, idle, _MOST_SHOWN)
         if total:
             raise catalog.ProviderInUse(details={"total": total, "integrations": uses})
+    await _forget_uses(own, slug)
     await catalog.remove_provider(scope, slug)
