@@ -18,7 +18,7 @@ from aiohttp import web
 
 from isthmus.client import ApiClient, Failure, PlatformError, RefreshFailed, RefreshRefused, Request, Response, Tokens
 from isthmus.client.judge import by_status
-from isthmus.connect import granting
+from isthmus.connect import granting, reading
 from isthmus.connect.manifest import Limit, Manifest
 from isthmus.connect.registry import Found
 from isthmus.connect.shapes import Listing
@@ -172,7 +172,7 @@ class Rotor:
     async def test(self, session: Session) -> Account:
         answer = await session.client.get("/me")
         known = msgspec.json.decode(answer.content, type=dict[str, str])
-        return Account(known["id"])
+        return Account(reading.ident(known["id"], "account"))
 
     async def pull_listings(self, session: Session, window: Window, cursor: str | None) -> RecordPage:
         return RecordPage([], None)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,3 +170,39 @@ def test_the_times_of_tests_spread(chance: float) -> None:
     now, every = SYSTEM.now(), timedelta(hours=6)
     assert timedelta(hours=5.3) < model.next_at(now, every, chance) - now < timedelta(hours=6.7)
     assert timedelta(hours=3) <= model.first_at(now, every, chance) - now <= timedelta(hours=6)
+
+
+async def test_a_far_side_that_names_no_account_is_told_so_and_is_no_failure_of_ours(here: World) -> None:
+    here.far.keys["key-0"] = ""
+    refused = await here.side("ten_a")("POST", "/api/connections", {"provider": "keys", "apiKey": "key-0"})
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (502, "CONNECTION_FAILED"), refused.text
+    assert (error["details"]["reason"], "whose account" in error["message"]) == ("account_unnamed", True)
+    here.far.keys["key-0"] = "acc_0"
+    connection = await connect(here)
+    here.far.keys["key-0"] = "a\nb"
+    asked = (await here.side("ten_a")("POST", f"/api/connections/{connection}/test")).json()
+    assert (asked["success"], asked["error"]) == (False, "account_unnamed")
+    here.clock.advance(timedelta(hours=7).total_seconds())
+    await trying.try_when_due(here.system.scope("ten_a", "connections"), connection)
+    assert (await state(here, connection))["status"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "said"), [(429, "throttled", "slow down"), (500, "transient", "it failed itself")]
+)
+async def test_whoever_connects_is_told_why_there_was_no_usable_answer(
+    here: World, status: int, reason: str, said: str
+) -> None:
+    here.far.statuses = [status] * 12
+    refused = await here.side("ten_a")("POST", "/api/connections", {"provider": "keys", "apiKey": "key-0"})
+    here.far.statuses = []
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"], error["details"]["reason"]) == (502, "CONNECTION_FAILED", reason)
+    assert said in error["message"]
+
+
+async def test_a_key_that_no_call_can_carry_is_refused_in_plain_words(here: World) -> None:
+    refused = await here.side("ten_a")("POST", "/api/connections", {"provider": "keys", "apiKey": "a\nb"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_CREDENTIALS")
+    assert "line break" in refused.json()["error"]["message"]

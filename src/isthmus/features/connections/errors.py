@@ -60,7 +60,8 @@ class CredentialsRefused(Invalid):
 class PlatformUnreachable(Problem):
     """The platform gave no usable answer; nothing was changed, try again shortly.
 
-    Try again shortly; if it stays, look at the platform's status and at the hosts that are set.
+    `details.reason` says what it was. Try again shortly; if it stays, look at the platform's status and at the hosts
+    that are set.
     """
 
     code = "CONNECTION_FAILED"

@@ -8,6 +8,7 @@ from datetime import datetime
 from isthmus.client import ClientError, PlatformError
 from isthmus.features import catalog
 from isthmus.features.connections.errors import ConnectionNotFound, IntegrationNotFound
+from isthmus.features.connections.model import unusable
 from isthmus.features.connections.model.connection import Connection
 from isthmus.features.connections.service import integrations, managing, settling, starting
 from isthmus.features.connections.service.clients import Clients
@@ -90,7 +91,7 @@ async def _reached(own: Scope, slug: str) -> tuple[str, str | None]:
     except PlatformError:
         pass  # any answer is one: nobody is signed in here
     except ClientError as failed:
-        return "The provider cannot be reached.", failed.kind
+        return unusable.told(failed.kind) or "The provider cannot be reached.", failed.kind
     except Problem as failed:
         return failed.message, failed.code.lower()
     return "The provider answers. The deployment has no connection of its own, so no credentials were tried.", None

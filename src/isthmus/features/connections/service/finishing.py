@@ -11,7 +11,7 @@ from typing import Literal
 
 from isthmus.client import ApiClient, ClientError
 from isthmus.connect.declarative import OWN_NAME
-from isthmus.connect.spi import Callback, ConsentDenied, Granted, SignsCallbacks
+from isthmus.connect.spi import Callback, ConsentDenied, Granted, SignsCallbacks, Unmappable
 from isthmus.connect.spi import Consent as Asked
 from isthmus.features import catalog, vault
 from isthmus.features.catalog import Registration
@@ -294,6 +294,8 @@ async def _exchange(scope: Scope, flow: Flow, registration: Registration, answer
             found = await _granted(registration, answer, client, scope.clock, flow.account)
     except (ClientError, TimeoutError) as error:
         raise _Ended(Outcome.EXCHANGE, getattr(error, "code", "timeout")) from error
+    except Unmappable as error:
+        raise _Ended(Outcome.EXCHANGE, "account_unnamed") from error
     if not found:
         raise _Ended(Outcome.EXCHANGE, "no account")
     grants = await _under_known_name(scope, flow, found)

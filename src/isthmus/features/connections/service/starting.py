@@ -1,5 +1,6 @@
 """Beginning: a consent at the platform, or keys that are tried before they are stored."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from typing import Any, TypedDict
 
 from isthmus.client import AuthError, ClientError, InvalidRequest, PlatformError, PlatformFailed, Throttled
 from isthmus.connect.manifest import Field
-from isthmus.connect.spi import Account
+from isthmus.connect.spi import Account, Unmappable
 from isthmus.features import catalog, vault
 from isthmus.features.catalog import Registration
 from isthmus.features.connections.errors import (
@@ -25,7 +26,7 @@ from isthmus.features.connections.errors import (
 from isthmus.features.connections.events import ConsentStarted
 from isthmus.features.connections.model import connection as model
 from isthmus.features.connections.model import flow as rules
-from isthmus.features.connections.model import returns
+from isthmus.features.connections.model import returns, unusable
 from isthmus.features.connections.model.connection import Connection, Owner, reachable
 from isthmus.features.connections.model.flow import Flow
 from isthmus.features.connections.model.integration import chosen, setting_faults
@@ -36,7 +37,7 @@ from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import flows, integrations
 from isthmus.kit import ids
-from isthmus.kit.errors import Invalid, Problem
+from isthmus.kit.errors import Invalid
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, Tx
 
@@ -48,6 +49,7 @@ _KEYED = "Keys are given or in use, so there is no consent to return from; leave
 _HELD = "Somebody else's connection holds this account; an account has one owner in a deployment. Nothing was stored."
 #: What is shown of the platform's words, and what is none: our own name for a status without words.
 _SAID, _BARE = 500, re.compile(r"HTTP \d+")
+_UNSENDABLE = "These credentials cannot be sent: a line break or the like has no place in a call. Nothing was stored."
 
 
 _ALONE = "Each person connects this provider alone: make an integration of it first, then connect under `/api/user`."
@@ -291,19 +293,31 @@ async def _try(
 ) -> Account:
     """Ask the platform who these keys are. Raises CredentialsRefused or PlatformUnreachable."""
     binding = Binding(scope.tenant_id, connection_id or "trial", registration, known, 0, keys)
+    waited = scope.part(Settings).exchange_deadline.total_seconds()
     try:
-        async with scope.part(Clients).passing(binding, scope.clock) as session:
+        async with asyncio.timeout(waited), scope.part(Clients).passing(binding, scope.clock) as session:
             return await registration.connector.test(session)
     except (PlatformFailed, Throttled) as error:
-        raise PlatformUnreachable(**_answered(PlatformUnreachable, error, keys)) from error
+        said = _answered(unusable.told(error.kind) or PlatformUnreachable().message, error, keys)
+        raise _unusable(error.kind, said, error.retry_after) from error
     except PlatformError as error:
-        raise CredentialsRefused(**_answered(CredentialsRefused, error, keys)) from error
+        raise CredentialsRefused(**_answered(CredentialsRefused().message, error, keys)) from error
     except InvalidRequest as error:
-        raise CredentialsRefused(f"These credentials cannot be sent: {error.message}. Nothing was stored.") from error
+        raise CredentialsRefused(_UNSENDABLE) from error
     except AuthError as error:
         raise CredentialsRefused from error
     except ClientError as error:
-        raise PlatformUnreachable from error
+        raise _unusable(error.kind) from error
+    except Unmappable as error:
+        raise _unusable("account_unnamed") from error
+    except TimeoutError as error:
+        raise _unusable("deadline_exceeded") from error
+
+
+def _unusable(kind: str, said: "_Told | None" = None, retry_after: float | None = None) -> PlatformUnreachable:
+    told = said or {}
+    message = told.get("message") or unusable.told(kind)
+    return PlatformUnreachable(message, details={**told.get("details", {}), "reason": kind}, retry_after=retry_after)
 
 
 class _Told(TypedDict, total=False):
@@ -311,14 +325,14 @@ class _Told(TypedDict, total=False):
     details: Mapping[str, str]
 
 
-def _answered(kind: type[Problem], error: PlatformError, keys: Mapping[str, Secret]) -> _Told:
+def _answered(ours: str, error: PlatformError, keys: Mapping[str, Secret]) -> _Told:
     """What the platform said, if it said anything; never the credentials, should it repeat them."""
     said = error.message.strip()[:_SAID]
     for secret in keys.values():
         said = said.replace(secret.reveal(), "***")
     if not said or _BARE.fullmatch(said) or said == type(error)().message:
         return {}
-    return {"message": f"{kind().message} The platform answered: {said}", "details": {"platformMessage": said}}
+    return {"message": f"{ours} The platform answered: {said}", "details": {"platformMessage": said}}
 
 
 @asynccontextmanager

@@ -1,10 +1,12 @@
 """Trying the credentials of a connection: when somebody asks, and a few times a day by itself."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from isthmus.client import AuthError, ClientError, PlatformError, RateLimited, Throttled, TokenRejected
+from isthmus.connect.spi import Unmappable
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
 from isthmus.features import catalog
@@ -23,6 +25,8 @@ from isthmus.scope import Scope, System, Tx
 
 JOB = "connections.test"
 _SHOWN = 500
+#: For how many seconds somebody who asks is kept waiting: less than a request may take.
+_PATIENCE = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,11 @@ async def test(scope: Scope, connection_id: str) -> Trial:
     connection = await starting.get(scope, connection_id)
     await _forgive(scope, connection)
     began = scope.clock.monotonic()
-    found = await _tried(scope, connection)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            found = await _tried(scope, connection)
+    except TimeoutError:
+        found = _Found(False, "deadline_exceeded")
     seconds = scope.clock.monotonic() - began
     await _settle(scope, connection_id, found, asked=True)
     message = "The connection works." if found.error is None else "The connection does not work just now."
@@ -123,6 +131,8 @@ async def _tried(scope: Scope, connection: Connection) -> _Found:
             account = await registration.connector.test(session)
     except (ConnectionExpired, ConnectionPending, catalog.AppMissing) as unusable:
         return _Found(False, unusable.code.lower(), {"reason": unusable.message})
+    except Unmappable as unreadable:
+        return _Found(False, "account_unnamed", {"reason": unreadable.reason})
     except ClientError as failed:
         asked = not isinstance(failed, RateLimited | Throttled)
         details = _told(failed) if isinstance(failed, PlatformError) else {}
