@@ -1,15 +1,19 @@
 """What changes something leaves its row in the audit log, whichever route it is (AU-01, AU-06; generated)."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from tests.given.crm import crm
 from tests.journeys.deployment import deployment
 from tests.journeys.once import NO_EFFECT, Story, begin, caller, prepared
 from tests.journeys.routes import SIGNED, Asked, Case, belongings
+
+from isthmus.http.asgi import REQUEST_ID
 
 #: Calls that are refused in this story, and why; nothing is told of what was not done.
 HELD_UP = {
@@ -99,6 +103,41 @@ async def _ready(story: Story, case: Case) -> Asked:
     return Asked(asked.method, asked.path, asked.query, _OTHERWISE.get(str(case), asked.body))
 
 
+_CHANGES = re.compile(r"\b(?:insert into|update|delete from)\s+(?!of\b|set\b|skip\b)([a-z_]+)", re.IGNORECASE)
+#: What requests write without a row in the audit log, and why.
+SILENT = {
+    "GET /api/tenant/integrations/{id}/widgets/activity": {"budget_windows"},  # calls to the platform are counted
+    "POST /api/events": {"events"},  # data of the tenant's own
+    "POST /api/integrations/search": {"budget_windows"},  # as above
+    "POST /api/merchants/{merchant_id}/product-sync/uploads": {"uploads"},  # a place for a file; its start is told
+    "POST /api/sync/refresh": {"sync_refreshes", "queue"},  # a wish for one reading, whose changes are told
+}
+#: What is told although it only looks: a copy that leaves the house.
+TOLD = {"GET /api/tenant/export": {"events"}}
+
+
+@pytest.fixture
+def changed(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """The tables that each request's statements change, by the request's id."""
+    told: dict[str, set[str]] = {}
+
+    def telling(name: str) -> None:
+        real = getattr(asyncpg.Connection, name)
+
+        async def tell(self: asyncpg.Connection, query: str, *rest: Any, **more: Any) -> Any:
+            done = await real(self, query, *rest, **more)
+            # a status such as "UPDATE 0", no row, or nothing returned: nothing was changed
+            if done and not (isinstance(done, str) and done.endswith(" 0")):
+                told.setdefault(REQUEST_ID.get(), set()).update(_CHANGES.findall(query))
+            return done
+
+        monkeypatch.setattr(asyncpg.Connection, name, tell)
+
+    for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
+        telling(name)
+    return told
+
+
 async def _rows(story: Story, request_id: str) -> list[dict[str, Any]]:
     """What one request left in the audit log, whoever's it is."""
     async with story.running.platform.system.tx() as tx:
@@ -123,21 +162,39 @@ def _wrong(case: Case, status: int, rows: list[dict[str, Any]], who: str) -> str
 
 
 async def test_AU_01_AU_06_whatever_is_changed_leaves_one_row_with_who_and_from_where_and_both_sides(
-    story: Story,
+    story: Story, changed: dict[str, set[str]]
 ) -> None:
-    wrong, seen = {}, set[str]()
+    wrong, seen, silent = {}, set[str](), {}
     names = {id(one): (await one.call("GET", "/api/auth/me")).body["id"] for one in (story.amy, story.operator)}
     for case in CHANGING:
         asked, who = await _ready(story, case), caller(story, case)
         answer = await who.call(case.method, asked.address, asked.body)
         rows = await _rows(story, answer.headers["x-request-id"])
         seen |= {row["type"] for row in rows}
+        tables = changed.get(answer.headers["x-request-id"], set())
+        if not rows and tables - SILENT.get(str(case), set()):
+            silent[str(case)] = (answer.status, tables)
         if found := _wrong(case, answer.status, rows, names[id(who)]):
             wrong[str(case)] = f"{answer.status}: {found} {answer.body if answer.status >= 300 else ''}"
+    assert silent == {}, "changed, and nobody can read that it was"
     assert wrong == {}
     assert seen >= FACTS, "it stands in the table, and no route of this story leaves it"
 
 
+async def test_SE_07_AU_01_what_is_looked_at_is_not_changed(story: Story, changed: dict[str, set[str]]) -> None:
+    found: dict[str, Any] = {}
+    for case in (one for one in SIGNED if one.method == "GET" and not one.streams):
+        asked, who = case.call(story.known), caller(story, case)
+        for method, body in (("GET", None), ("HEAD", None), ("GET", {"name": "changed", "_method": "DELETE"})):
+            answer = await who.call(method, asked.address, body)
+            assert answer.status < 500, case
+            tables = changed.get(answer.headers["x-request-id"], set())
+            if tables - SILENT.get(str(case), set()) - TOLD.get(str(case), set()):
+                found.setdefault(str(case), []).append((method, answer.status, tables))
+    assert found == {}
+
+
 def test_AU_01_every_exception_is_one_of_a_route() -> None:
     assert {*HELD_UP, *UNCHANGED, *SEVERAL, *_DATA, *_OTHERWISE} <= {str(case) for case in CHANGING}
+    assert {*SILENT, *TOLD} <= {str(case) for case in SIGNED}
     assert len(CHANGING) > 140

@@ -24,6 +24,14 @@ PASSWORD = "plenty of dew on the meadow"
 HERE = RequestFacts("req_1", "127.0.0.1")
 UNSAFE = [case for case in SIGNED if case.method != "GET"]
 DANGEROUS = [case for case in SIGNED if case.route.declaration and case.route.declaration.step_up]
+#: Ways to say that it is not a page of this server that asks; the last says nothing of it.
+STRANGE = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "", "origin": "null"},
+    {"sec-fetch-site": "", "origin": "http://127.0.0.1:1"},
+    {"sec-fetch-site": "", "origin": "http://shop.localhost"},
+    {"sec-fetch-site": "", "x-http-method-override": "GET"},
+]
 #: What SE-09 names, by the routes that do it.
 NAMED = {
     "POST /api/merchants/{merchant_id}/api-keys",
@@ -128,12 +136,43 @@ async def test_SE_07_no_other_page_changes_anything_with_the_cookie(seated: Brow
     asked = case.call(unknown())
     passed = case.route.declaration is not None and case.route.declaration.passes_on
     refused = (401, "UNAUTHORIZED") if passed else (403, "CROSS_SITE_REFUSED")
-    # what else a browser may say stands in tests/http/test_browsers.py
-    for said in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "", "x-http-method-override": "GET"}):
+    # more of what a browser may say stands in tests/http/test_browsers.py
+    for said in STRANGE:
         answer = await seated.call(case.method, asked.address, asked.body, **said)
         assert (answer.status, answer.body["error"]["code"]) == refused, said
         assert refused[1] in case.codes
         assert "set-cookie" not in answer.headers
+
+
+async def test_SE_07_a_form_of_another_type_is_no_json_at_any_route(seated: Browser) -> None:
+    cookie = {"sec-fetch-site": "same-origin", "cookie": f"{SESSION_COOKIE}={seated.kept}"}
+    taking = [one for one in UNSAFE if one.route.takes_json and one.for_tenants]
+    assert len(taking) > 50
+    async with aiohttp.ClientSession(headers=cookie) as client:
+        for case in taking:
+            url = seated.server.address + case.call(unknown()).address
+            for kind in ("text/plain", "application/x-www-form-urlencoded"):
+                said = {"content-type": kind}
+                async with client.request(case.method, url, data='{"_method": "GET"}', headers=said) as one:
+                    told = (one.status, (await one.json())["error"]["code"])
+                    assert told == (415, "UNSUPPORTED_MEDIA_TYPE"), case
+
+
+LOOKED_AT = [case for case in SIGNED if case.method == "GET"]
+
+
+async def test_SE_06_at_no_route_is_there_anybody_for_a_page_of_another_site(seated: Browser) -> None:
+    """Widgets' routes among them: a page that embeds one is never its reader's session."""
+    assert [case for case in LOOKED_AT if case.route.declaration and case.route.declaration.embed]
+    cookie = {"cookie": f"{SESSION_COOKIE}={seated.kept}"}
+    async with aiohttp.ClientSession(headers=cookie) as client:
+        for case in LOOKED_AT:
+            url = seated.server.address + case.call(unknown()).address
+            for said in ({"sec-fetch-site": "cross-site"}, {"origin": "https://shop.example.com"}):
+                async with client.get(url, headers=said) as answer:
+                    told = (answer.status, (await answer.json())["error"]["code"])
+                    assert told == (401, "UNAUTHORIZED"), (case, said)
+                    assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -200,6 +239,22 @@ async def test_SE_12_a_stream_ends_with_the_session_whose_cookie_opened_it(town:
         assert await stream.read() is not None
 
 
+async def test_SE_12_a_stream_ends_with_the_role_that_opened_it(town: Town) -> None:
+    eve = await town.member("eve@example.com", TENANT_ADMIN)
+    browser = await town.enter(eve.email)
+    headers = {"cookie": f"{SESSION_COOKIE}={browser.kept}", "sec-fetch-site": "same-origin"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(town.address + "/api/sync/stream", headers=headers) as stream,
+        client.get(town.address + f"/api/sync/stream?token={browser.kept}") as shown,
+        asyncio.timeout(60),
+    ):
+        assert (stream.status, shown.status) == (200, 401)
+        assert (await town.amy.call("PATCH", f"/api/tenant/members/{eve.id}", {"roles": ["user"]})).status == 200
+        town.clock.advance(4.9)
+        assert await stream.read() is not None
+
+
 async def test_SE_05_another_role_ends_the_sessions_in_browsers(town: Town) -> None:
     cai = await town.member("cai@example.com", TENANT_ADMIN)
     browser = await town.enter(cai.email)
@@ -244,6 +299,50 @@ async def test_SE_09_without_a_fresh_proof_nothing_dangerous_is_done(town: Town)
     assert (await browser.call("POST", keys, body)).status == 201
     town.clock.advance(4.9)
     assert (await Browser(town, before).call("GET", "/api/auth/me")).status == 401
+
+
+async def test_SE_09_an_operator_proves_who_they_are_for_providers_tenants_and_breaking_glass(town: Town) -> None:
+    stale = await town.member("stale-operator@example.com", SUPER_ADMIN, tenant=PLATFORM_TENANT)
+    browser = await town.enter(stale.email, PLATFORM_TENANT)
+    secret = Secret((await browser.call("POST", "/api/auth/second-factor", {})).body["secret"])
+    code = {"code": factors.code(secret, town.clock.now())}
+    assert (await browser.call("POST", "/api/auth/second-factor/confirm", code)).status == 200
+    theirs = [one for one in DANGEROUS if one.permission and SUPER_ADMIN in one.permission.roles]
+    names = {str(one) for one in theirs}
+    assert names >= {
+        "DELETE /api/admin/tenants/{id}", "POST /api/admin/tenants/{id}/break-glass",
+        "PATCH /api/admin/integrations/{category}/{id}",
+    }  # fmt: skip
+    town.clock.advance(600)
+    for case in theirs:
+        asked = case.call({**unknown(), "ten": town.amy.tenant_id})
+        answer = await browser.call(case.method, asked.address, asked.body)
+        assert (answer.status, answer.body["error"]["code"]) == (403, "STEP_UP_REQUIRED"), case
+    assert (await browser.call("GET", "/api/admin/tenants")).status == 200
+
+
+async def test_SE_10_what_is_handed_out_names_no_server_and_is_for_one_address_and_tenant(town: Town) -> None:
+    poisoned = {"x-forwarded-host": "evil.example", "forwarded": "host=evil.example", "x-host": "evil.example"}
+    body = {"email": "handed@example.com", "roles": ["user"]}
+    wrong = await town.amy.call("POST", "/api/tenant/members", body, host="evil.example")
+    assert (wrong.status, wrong.body["error"]["code"]) == (421, "MISDIRECTED_REQUEST")
+    invited = await town.amy.call("POST", "/api/tenant/members", body, **poisoned)
+    assert (invited.status, "://" in str(invited.body), "evil" in str(invited.body)) == (201, False, False)
+    taken = {"invitation": invited.body["invitation"], "password": PASSWORD}
+    for more in ({"email": "other@example.com"}, {"tenant": "ten_other"}, {"tenantId": "ten_other"}):
+        assert (await Browser(town).call("POST", "/api/auth/accept", {**taken, **more})).status == 400
+    accepted = await Browser(town).call("POST", "/api/auth/accept", taken)
+    assert (accepted.status, (await Browser(town).call("POST", "/api/auth/accept", taken)).status) == (200, 404)
+    assert (await town.enter("handed@example.com")).kept
+    other = await town.running.merchant("Else")
+    elsewhere = {"tenant": other.tenant_id, "email": "handed@example.com"}
+    for who in (elsewhere, {"tenant": town.amy.tenant_id, "email": "other@example.com"}):
+        refused = await Browser(town).call("POST", "/api/auth/session", {**who, "password": PASSWORD})
+        assert (refused.status, refused.body["error"]["code"]) == (401, "SIGN_IN_FAILED")
+    reset = await town.amy.call("POST", f"/api/tenant/members/{invited.body['id']}/password-reset", **poisoned)
+    assert (reset.status, "://" in str(reset.body), "evil" in str(reset.body)) == (201, False, False)
+    link = await other.call("POST", "/api/connections", {"provider": "tiki"}, **poisoned)
+    assert link.body["authorizationUrl"].startswith(f"{town.address}/api/integrations/oauth/start?link=")
 
 
 async def test_SE_09_keys_and_tokens_of_an_issuer_have_no_session_to_prove(town: Town) -> None:
@@ -305,6 +404,9 @@ async def test_SE_11_a_super_admin_is_nobody_without_a_second_factor(town: Town)
             answer = await browser.call(case.method, case.call(unknown()).address, case.call(unknown()).body)
             refused = 401 if case.passes_on else 403
             assert answer.status == refused, case
+    told = (await browser.call("GET", "/api/admin/tenants")).body["error"]
+    assert (told["code"], told["details"]["secondFactor"]) == ("PERMISSION_DENIED", "missing")
+    assert all(one in told["message"] for one in ("super admin", "/api/auth/second-factor", "/confirm")), told
     offered = (await browser.call("POST", "/api/auth/second-factor", {})).body
     code = factors.code(Secret(offered["secret"]), town.clock.now())
     assert (await browser.call("POST", "/api/auth/second-factor/confirm", {"code": code})).status == 200
