@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ import pytest
 from tests.house_database import Copy
 
 from isthmus.engine.db import Database, Tx
-from isthmus.engine.queue import Pace, PgQueue, Postponed, Reconciler, Wake
+from isthmus.engine.queue import Pace, PgQueue, Postponed, Reconciler, Wake, addressed
 
 QUICK = Pace(
     batch=10,
@@ -339,3 +339,41 @@ async def test_whether_some_jobs_are_due_is_seen_without_taking_them(database: D
     async with database.system() as tx:
         await queue.enqueue(tx, "import", "three", tenant_id="ten_a")
     assert await is_due("import")
+
+
+async def test_a_wake_up_with_an_address_waits_for_a_process_that_takes_it_from_any_time_on(database: Database) -> None:
+    here, there = PgQueue(database, pace=QUICK), PgQueue(database, pace=QUICK)
+    got: list[tuple[str, str]] = []
+    plain, mine, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def handle(name: str, *events: asyncio.Event) -> Callable[[Wake], Awaitable[None]]:
+        async def call(wake: Wake) -> None:
+            got.append((name, wake.key))
+            next(event for event in events if not event.is_set()).set()
+
+        return call
+
+    here.handler("call")(handle("here", mine, again))
+    there.handler("call")(handle("there", plain))
+    there.take("call", "another")
+    job = addressed("call", "ten_q/mine")
+    async with database.system() as tx:
+        await here.enqueue(tx, job, "a", tenant_id="ten_q")
+        await here.enqueue(tx, "call", "b", tenant_id="ten_q", after=timedelta(milliseconds=1))
+    async with working(there):
+        await until(plain)
+        async with working(here):
+            here.take("call", "ten_q/mine")
+            await until(mine)
+            here.take("call", "ten_q/mine", wanted=False)
+            async with database.system() as tx:
+                await here.enqueue(tx, job, "c", tenant_id="ten_q")
+                (depth,) = [one for one in await here.stats(tx) if one.job == "call"]
+                assert depth.queued == 1
+            here.take("call", "ten_q/mine")
+            await until(again)
+    assert got == [("there", "b"), ("here", "a"), ("here", "c")]
+    async with database.system() as tx:
+        await here.enqueue(tx, job, "d", tenant_id="ten_q")
+        assert await here.forget(tx, addressed("call", "ten_q/other")) == 0
+        assert await here.forget(tx, job) == 1

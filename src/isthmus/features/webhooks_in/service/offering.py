@@ -149,7 +149,7 @@ async def look(system: System) -> None:
     kept = Kept(settings.log_for, {tenant_id: timedelta(days=days) for tenant_id, days in own.items()})
     for row in rows:
         scope = system.scope(row["tenant_id"], PART)
-        if row["offered_at"] < scope.now - kept.of(scope.tenant_id):
+        if row["silence"] > kept.of(scope.tenant_id):
             with contextlib.suppress(FunctionNotFound):
                 await retire(scope, row["id"])
         else:

@@ -35,7 +35,7 @@ where f.tenant_id = o.tenant_id and f.id = o.id
 returning f.id, f.name, o.missed_at
 """
 _MISSED = """
-select tenant_id, id, name, missed_at is null as fresh, offered_at from webhook_functions
+select tenant_id, id, name, missed_at is null as fresh, now() - offered_at as silence from webhook_functions
 where retired_at is null and offered_at < now() - $1::interval order by tenant_id, id
 """
 _MISS = """
