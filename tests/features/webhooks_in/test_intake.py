@@ -15,11 +15,12 @@ from tests.given.webhooks_in import World
 
 from isthmus.engine.db import Database
 from isthmus.features import connections, vault
-from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound, TooManySources
 from isthmus.features.webhooks_in.model.deliveries import LiveSource
 from isthmus.features.webhooks_in.service import finding, looking, managing, simulating
 from isthmus.features.webhooks_in.service.managing import Fresh, Wanted
 from isthmus.features.webhooks_in.service.simulating import Wish
+from isthmus.features.webhooks_in.settings import Settings
 from isthmus.http import Arrival, Departure, Outcome
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid
@@ -270,6 +271,23 @@ async def test_what_cannot_be_verified_gets_no_source(world: World) -> None:
         await managing.add(scope, Wanted("github"))
     with pytest.raises(connections.ConnectionNotFound):
         await managing.add(scope, Wanted("github", connection_id="con_0", secret=Secret("x")))
+
+
+async def test_RL_05_a_tenant_has_so_many_sources_and_no_more_also_when_they_are_made_at_once(
+    world: World, database: Database
+) -> None:
+    parts = {kind: one for kind, one in world.system.engine.parts.items() if kind is not Settings}
+    few = given.world(database, world.system.clock, parts, sources=3)
+    made = await asyncio.gather(*(few.source("ten_few") for _ in range(8)), return_exceptions=True)
+    refused = [one for one in made if isinstance(one, TooManySources)]
+    assert [(one.status, one.details) for one in refused] == [(409, {"limit": 3})] * 5
+    mine = (await managing.sources(few.scope("ten_few"), Ask())).items
+    assert len(mine) == 3
+    await few.source("ten_another")
+    await managing.remove(few.scope("ten_few"), mine[0].source.id)
+    await few.source("ten_few")
+    with pytest.raises(TooManySources):
+        await few.source("ten_few")
 
 
 async def test_a_paused_source_asks_the_platform_to_come_again(world: World) -> None:

@@ -95,6 +95,15 @@ class TooManyReplays(Problem):
     status = 429
 
 
+class TooManySources(Conflict):
+    """A tenant may have only so many sources.
+
+    Remove those that nothing comes in at; `ISTHMUS_WEBHOOKS_IN__SOURCES` sets the limit.
+    """
+
+    code = "TOO_MANY_WEBHOOK_SOURCES"
+
+
 class TooManyHandlers(Conflict):
     """A tenant may set up only so many handlers.
 

@@ -41,6 +41,7 @@ class Settings:
         default=timedelta(seconds=30), metadata={"help": "How often an empty queue of a platform is looked at."}
     )
     calls_at_once: int = field(default=16, metadata={"help": "Most calls of one registered function at a time."})
+    sources: int = field(default=10_000, metadata={"help": "Most sources that one tenant may have."})
     handlers: int = field(default=50, metadata={"help": "Most handlers that one tenant may set up."})
     lease: timedelta = field(
         default=timedelta(seconds=60), metadata={"help": "After this a delivery whose worker died is taken up again."}

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from isthmus.features.catalog import ProviderNotFound
-from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound, TooManySources
 from isthmus.features.webhooks_in.routes.shapes import AddSource, SourceList, SourceOut, source_out, wanted_source
 from isthmus.features.webhooks_in.routes.subscriptions import SubscriptionList, subscription_out
 from isthmus.features.webhooks_in.service import managing, subscribing
@@ -30,7 +30,7 @@ async def list_app_sources(scope: ScopeDep, paging: PageDep) -> Response:
     response_model=SourceOut,
     status=201,
     summary="Make an address for an app's pushes",
-    errors=(ProviderNotFound, PushesNothing),
+    errors=(ProviderNotFound, PushesNothing, TooManySources),
     secret_fields=("url",),
 )
 async def add_app_source(scope: ScopeDep, body: AddSource) -> Response:

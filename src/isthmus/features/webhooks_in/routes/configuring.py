@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from isthmus.features import connections
 from isthmus.features.connections import ConnectionNotFound
-from isthmus.features.webhooks_in.errors import PushesNothing
+from isthmus.features.webhooks_in.errors import PushesNothing, TooManySources
 from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ, SourceOut, source_out
 from isthmus.features.webhooks_in.service import managing
 from isthmus.features.webhooks_in.service.managing import Wanted
@@ -50,7 +50,7 @@ async def get_webhook(scope: ScopeDep, connection_id: str) -> Response:
     response_model=SourceOut,
     status=201,
     summary="Make a connection's address for pushes",
-    errors=(ConnectionNotFound, PushesNothing),
+    errors=(ConnectionNotFound, PushesNothing, TooManySources),
     secret_fields=("url",),
 )
 async def make_webhook(scope: ScopeDep, connection_id: str, body: WebhookIn) -> Response:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from isthmus.features.catalog import PlanRequired, ProviderNotFound
 from isthmus.features.connections import ConnectionNotFound
-from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound, TooManySources
 from isthmus.features.webhooks_in.routes.shapes import (
     MANAGE,
     READ,
@@ -36,7 +36,7 @@ routes: Routes = Routes(prefix="/api/webhooks/sources", tag="Webhooks in")
     response_model=SourceOut,
     status=201,
     summary="Make an address for a provider's pushes",
-    errors=(ProviderNotFound, PlanRequired, PushesNothing, ConnectionNotFound),
+    errors=(ProviderNotFound, PlanRequired, PushesNothing, ConnectionNotFound, TooManySources),
     secret_fields=("url",),
 )
 async def add_source(scope: ScopeDep, body: AddSource) -> Response:

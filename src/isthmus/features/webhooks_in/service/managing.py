@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.connect.webhooks import Webhooks
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import catalog, connections, vault
-from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound, TooManySources
 from isthmus.features.webhooks_in.events import SourceAdded, SourceChanged, SourceRemoved, SourceRotated
 from isthmus.features.webhooks_in.model import deliveries, expressions
 from isthmus.features.webhooks_in.model.deliveries import Purpose, Source
@@ -71,7 +71,7 @@ def check_expressions(given: Mapping[str, Any]) -> None:
 async def add(scope: Scope, wanted: Wanted) -> Seen:
     """Make a source. Without a secret the app registration's own counts, where the provider has one.
 
-    Raises ProviderNotFound, PlanRequired, PushesNothing, Invalid, ConnectionNotFound.
+    Raises ProviderNotFound, PlanRequired, PushesNothing, Invalid, ConnectionNotFound, TooManySources.
     """
     check_expressions({"filter": wanted.filter, "transform": wanted.transform})
     manifest = (await catalog.found(scope, wanted.provider)).manifest
@@ -99,6 +99,9 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
     )  # fmt: skip
     token = ids.token(deliveries.TOKEN_BITS)
     async with scope.tx() as tx:
+        most = scope.part(Settings).sources
+        if await store.count(tx, scope.tenant_id) >= most:
+            raise TooManySources(details={"limit": most})
         await store.insert_source(tx, scope.tenant_id, made)
         if wanted.secret is not None:
             await _put_secret(scope, tx, made.id, wanted.secret, Purpose.SIGNATURE)

@@ -28,6 +28,7 @@ _MANY = statement(
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
+_COUNT = statement(select(func.count(_s.id)).where(_TENANT))
 _OF = statement(select(*_COLUMNS).where(_TENANT, _s.connection_id == bindparam("connection_id")).order_by(_s.id))
 _ADD = statement(insert(SOURCES).values({name: bindparam(name) for name in ("tenant_id", *_NAMES)}))
 _CHANGE = statement(
@@ -145,6 +146,12 @@ async def update_source(tx: Tx, tenant_id: str, id_: str, now: datetime, changes
     """Give one this name, filter, transformation and pause; None without such a source."""
     values = {**{f"new_{name}": value for name, value in changes.items()}, "now": now}
     return _source(await tx.fetchrow(_CHANGE, tenant_id=tenant_id, id=id_, **values))
+
+
+async def count(tx: Tx, tenant_id: str) -> int:
+    """How many a tenant has; the lock keeps that true until the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 73))", tenant_id)
+    return int(await tx.fetchval(_COUNT, tenant_id=tenant_id))
 
 
 async def delete_source(tx: Tx, tenant_id: str, id_: str) -> bool:
