@@ -227,7 +227,11 @@ async def test_SE_11_who_has_a_second_factor_here_shows_it_after_a_login_that_te
         asked = await again.start("one", tenant=hall.tenant)
         hall.issuers["one"].claims = {"sub": "factor", "amr": methods}
         assert (await again.back("one", asked)).status == 303
-        assert (await again.call("GET", "/api/products")).status == status
+        answer = await again.call("GET", "/api/products")
+        assert answer.status == status
+        if status == 403:
+            assert answer.body["error"]["details"]["secondFactor"] == "not_shown"
+            assert "/api/auth/step-up" in answer.body["error"]["message"]
         assert (await again.call("GET", "/api/auth/me")).status == 200
     weak = Person(hall)
     asked = await weak.start("one", tenant=hall.tenant)

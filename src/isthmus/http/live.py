@@ -160,10 +160,10 @@ class EventStream(Response):
         try:
             credentials = shown_credentials(exchange.headers)
             now = self._doorkeeper.remembered(credentials) or await self._doorkeeper.verify(credentials)
+            same = exchange.principal is not None and now.tenant_id == exchange.principal.tenant_id
+            return same and now.may(route.declaration.permission)
         except Problem:
             return False
-        same = exchange.principal is not None and now.tenant_id == exchange.principal.tenant_id
-        return same and now.may(route.declaration.permission)
 
 
 async def _begin(first: "asyncio.Future[Sent]") -> None:
