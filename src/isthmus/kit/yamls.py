@@ -83,6 +83,8 @@ def _look(given: str) -> None:
             raise ValueError(f"the file has more than {_PARTS} parts")
         if isinstance(token, yaml.AliasToken | yaml.TagToken):
             raise ValueError("aliases and tags are not taken")
+        if isinstance(token, yaml.ScalarToken) and "\x00" in token.value:
+            raise ValueError("texts must not hold the character U+0000")
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
         if depth > _DEPTH:
             raise ValueError(f"the file is nested deeper than {_DEPTH} levels")

@@ -246,9 +246,12 @@ async def test_what_a_providers_code_lives_by_cannot_be_overridden(operator: Ope
 
 
 async def test_an_override_is_held_to_the_same_rules(operator: Operator) -> None:
-    for wrong in ({"documentationUrl": "javascript:alert(1)"}, {"isPremium": True}, {"color": "red"}):
-        answer = await operator("PATCH", "/marketplace/shopee", wrong)
+    told = {"documentationUrl": "javascript:alert(1)", "isPremium": True, "color": "red"}
+    named = {"documentationUrl": "documentationUrl", "isPremium": "requiredPlan", "color": "color"}
+    for name, value in told.items():
+        answer = await operator("PATCH", "/marketplace/shopee", {name: value})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "VALIDATION_ERROR")
+        assert [one["path"] for one in answer.json()["error"]["details"]["fields"]] == [named[name]]
 
 
 async def test_read_only_fields_that_say_what_is_stored_are_ignored(operator: Operator) -> None:
@@ -414,6 +417,14 @@ async def test_a_folders_provider_exports_and_imports_its_overrides(operator: Op
     assert "error" not in said, said["error"]["details"]
     assert [one["path"] for one in said["differences"]] == ["featured"]
     assert (await operator("GET", "/marketplace/shopee")).json()["featured"] is True
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_dry_run_refuses_what_the_import_would(operator: Operator, dry_run: bool) -> None:
+    text = (await operator("GET", "/crm/hubspot/export")).text.replace("authType: oauth2", "authType: basic")
+    answer = await operator("POST", "/import", {"yaml": text, "dryRun": dry_run})
+    assert answer.status_code == 400
+    assert [one["path"] for one in answer.json()["error"]["details"]["fields"]] == ["authType"]
 
 
 async def test_AU_01_every_step_is_told_with_before_and_after(system: System, operator: Operator) -> None:

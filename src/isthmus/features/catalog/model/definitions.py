@@ -67,7 +67,8 @@ def _plain(document: NewProvider) -> dict[str, Any]:
 
 def _capabilities(document: NewProvider) -> list[str]:
     given = list(document.capabilities or ())
-    return [*given, _WEBHOOK] if document.supports_webhooks and _WEBHOOK not in given else given
+    pushes = document.supports_webhooks or document.integration_type == "webhook"
+    return [*given, _WEBHOOK] if pushes and _WEBHOOK not in given else given
 
 
 def _entity(given: dict[str, Any], searched: set[str], targets: Mapping[str, list[str]]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from isthmus.connect.service import names_in
-from isthmus.features.catalog.model import expressed, pushes
+from isthmus.features.catalog.model import calling, expressed, pushes
 from isthmus.features.catalog.model import hosts as rules
-from isthmus.features.catalog.model.derived import OAUTH, camelled, forms_of, hosts_of
+from isthmus.features.catalog.model.derived import OAUTH, OAUTH_HOSTS, camelled, forms_of, hosts_of
 from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, ServicePart, VerifyPart
+from isthmus.features.catalog.model.words import is_link
 from isthmus.kit import patterns
 
 Fault = dict[str, str]
@@ -46,7 +47,10 @@ def faults_of(document: NewProvider) -> Iterator[Fault]:
     yield from _entity_faults(document)
     yield from _mapping_faults(document)
     yield from _host_faults(document)
-    yield from (_fault(path, message) for path, message in expressed.complaints(document))
+    yield from _variable_faults(document)
+    yield from _kind_faults(document)
+    told = (*calling.complaints(document), *expressed.complaints(document))
+    yield from (_fault(path, message) for path, message in told)
     yield from _push_faults(document)
     yield from (_fault(place, _SPOKEN) for place, name in _texts(document) if _CREDENTIAL.fullmatch(name))
 
@@ -84,11 +88,6 @@ def _push_faults(document: NewProvider) -> Iterator[Fault]:
     entities = {one.name for one in document.available_entities or ()}
     for place, message in pushes.complaints(document.webhooks, entities, {one["name"] for one in forms["app_fields"]}):
         yield _fault(f"webhooks.{place}".rstrip("."), message)
-
-
-def is_link(address: str | None) -> bool:
-    """Whether a person may be sent there; an empty one is none."""
-    return not address or address.startswith(("https://", "http://"))
 
 
 def _form_faults(document: NewProvider) -> Iterator[Fault]:
@@ -166,6 +165,9 @@ def _service_faults(document: NewProvider, service: ServicePart) -> Iterator[Fau
         for several in forms_of(document, document.model_dump(exclude_none=True)).values()
         for one in several or ()
     }
+    secret = {one.name for one in document.credential_fields or () if one.secret}
+    if document.auth_type == "none" and any(secret.intersection(names_in(one.value)) for one in service.attach):
+        yield _fault("authType", "Calls are signed with a secret of credentialFields, so it is not `none`.")
     for at, one in enumerate(service.attach):
         if (one.place == "basic") == bool(one.name):
             yield _fault(f"service.attach.{at}.name", "A header or a parameter has a name, Basic has none.")
@@ -202,8 +204,9 @@ def _endpoint_faults(document: NewProvider, place: str, endpoint: EndpointPart) 
     elif endpoint.host not in hosts_of(document):
         yield _fault(f"{place}.host", "There is no host of this name.")
     search = endpoint.search.path if endpoint.search else ""
+    needed = ("path", "search.path") if endpoint.search else ("path",)
     for name, path in (("path", endpoint.path), ("one", endpoint.one), ("search.path", search)):
-        if not path.startswith("/") and (path or name == "path"):
+        if not path.startswith("/") and (path or name in needed):
             yield _fault(f"{place}.{name}", "A path begins with a slash.")
     if endpoint.one and names_in(endpoint.one) != ("id",):
         yield _fault(f"{place}.one", "The path of one record has {id} in it, and no other part.")
@@ -230,14 +233,41 @@ def _host_faults(document: NewProvider) -> Iterator[Fault]:
     hosts = hosts_of(document)
     if document.service is not None and "api" not in hosts:
         yield _fault("hosts.api", "A provider that is called by its facts needs this address.")
-    variables = {one.name: one for one in document.variables or ()}
+    variables = {one.name for one in document.variables or ()}
+    consent = {host: name for host, name in OAUTH_HOSTS if getattr(document.oauth_config, name, "")}
     for name, address in sorted(hosts.items()):
+        place = f"oauthConfig.{camelled(consent[name])}" if name in consent else f"hosts.{name}"
         plain = address
         for part in names_in(address):
             if part not in variables:
-                yield _fault(f"hosts.{name}", f"{part[:50]} is not among the variables.")
+                yield _fault(place, f"{part[:50]} is not among the variables.")
             whole = address.startswith(f"{{{part}}}")
             plain = plain.replace(f"{{{part}}}", "https://part.example" if whole else "part")
         complaint = rules.complaint(plain)
         if complaint:
-            yield _fault(f"hosts.{name}", complaint)
+            yield _fault(place, complaint)
+
+
+def _variable_faults(document: NewProvider) -> Iterator[Fault]:
+    given = document.variables or ()
+    asked = {one["name"] for one in forms_of(document, document.model_dump(exclude_none=True))["credential_fields"]}
+    for at, one in enumerate(given):
+        if one.name in {other.name for other in given[:at]}:
+            yield _fault(f"variables.{at}.name", "Two variables have this name.")
+        if one.source == "credential" and one.name not in asked:
+            yield _fault(
+                f"variables.{at}.name", "No field of credentialFields has this name, so nobody is asked for it."
+            )
+        if one.source == "token" and document.oauth_config is None:
+            yield _fault(f"variables.{at}.source", "A token's answer comes from a consent, and this provider has none.")
+
+
+def _kind_faults(document: NewProvider) -> Iterator[Fault]:
+    """What the kind of integration says of its test and its abilities (design/api.md, Shapes)."""
+    verify = document.service.verify if document.service is not None else None
+    if document.integration_type == "graphql" and verify is not None and not verify.graphql:
+        yield _fault(
+            "service.verify.graphql", "A GraphQL service is tested by a query, such as `query { viewer { id } }`."
+        )
+    if document.integration_type == "webhook" and document.supports_webhooks is False:
+        yield _fault("supportsWebhooks", "An integration of the type webhook has them, so this is true.")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from isthmus.connect.manifest import Entity, Field, Limit, Manifest, OAuth
+from isthmus.features.catalog.model.words import is_link
 from isthmus.kit import text
 from isthmus.kit.errors import Invalid
 
@@ -198,23 +199,28 @@ def told(state: Mapping[str, object]) -> dict[str, object]:
 def read_override(given: Mapping[str, object]) -> dict[str, object]:
     """Check the free fields of an override. Raises Invalid naming each wrong one."""
     wrong = [
-        {"path": name, "message": "This cannot be overridden, or not with this kind of value."}
+        {"path": _TOLD.get(name, name), "message": said}
         for name, value in given.items()
-        if name not in _KINDS
-        or not isinstance(value, _KINDS[name])
-        or len(str(value)) > _TEXT_LIMIT
-        or _misleads(name, value)
+        if (said := _complaint(name, value)) is not None
     ]
     if wrong:
         raise Invalid("An override is not valid.", details={"fields": wrong})
     return {name: text.shown(value) if isinstance(value, str) else value for name, value in given.items()}
 
 
-def _misleads(name: str, value: object) -> bool:
-    """A link that a person is shown leads to a page, and a category is one of the known."""
-    if name == "documentation_url":
-        return bool(value) and not str(value).startswith(("https://", "http://"))
-    return name == "category" and value not in CATEGORIES
+def _complaint(name: str, value: object) -> str | None:
+    """What is wrong with a value that is laid over a fact; None if nothing is."""
+    if name not in _KINDS:
+        return "This cannot be overridden."
+    if not isinstance(value, _KINDS[name]):
+        return f"{'true or false' if _KINDS[name] is bool else 'A text'} is needed."
+    if len(str(value)) > _TEXT_LIMIT:
+        return f"At most {_TEXT_LIMIT} characters are taken."
+    if name == "documentation_url" and not is_link(str(value)):
+        return "A link begins with https:// or http://."
+    if name == "category" and value not in CATEGORIES:
+        return f"One of {', '.join(CATEGORIES)}."
+    return None
 
 
 def overlay(provider: Provider, row: Override | None) -> Provider:

@@ -1,13 +1,14 @@
 """How a provider signs what it pushes, as a part of its document; `connect.webhooks` tells what fields mean (pure)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from pydantic import BaseModel, Field, StringConstraints
 
+from isthmus.connect.service import names_in
 from isthmus.connect.webhooks import Webhooks, check
-from isthmus.features.catalog.model.words import CONFIG, Expression, Line, Prose, Texts, Word, Words
+from isthmus.features.catalog.model.words import CONFIG, Expression, HeaderValue, Line, Prose, Texts, Word, Words
 from isthmus.kit import patterns as rules
 
 Body = Annotated[str, StringConstraints(max_length=20_000)]
@@ -57,7 +58,7 @@ class ChallengePart(PushPart):
     pattern: Expression = r"[A-Za-z0-9._~+/=-]{1,400}"
     sign: bool = False
     reply: Template = "{echo}"
-    content_type: Line = "text/plain; charset=utf-8"
+    content_type: HeaderValue = "text/plain; charset=utf-8"
 
 
 class ReplyPart(PushPart):
@@ -65,7 +66,7 @@ class ReplyPart(PushPart):
 
     status: Annotated[int, Field(ge=200, le=299)] = 200
     body: Prose = ""
-    content_type: Line = "text/plain; charset=utf-8"
+    content_type: HeaderValue = "text/plain; charset=utf-8"
 
 
 class HintPart(PushPart):
@@ -84,7 +85,7 @@ class SamplePart(PushPart):
     topic: Word
     body: Body
     headers: Texts = {}
-    content_type: Line = "application/json"
+    content_type: HeaderValue = "application/json"
 
 
 class WebhooksPart(PushPart):
@@ -122,12 +123,22 @@ def complaints(given: WebhooksPart, entities: set[str], app_fields: set[str]) ->
             check(msgspec.convert(given.model_dump(exclude_none=True), Webhooks))
         except ValueError as error:
             yield "", f"{str(error).removeprefix('webhooks: ').capitalize()}."
+    yield from _unsigned(given.signatures)
     for at, hint in enumerate(given.hints):
         if hint.entity and hint.entity not in entities:
             yield f"hints.{at}.entity", "There is no such entity in availableEntities."
     for name in filter(None, (given.secret_field, *given.app_fields)):
         if name not in app_fields:
             yield "secretField" if name == given.secret_field else "appFields", f"There is no app field {name}."
+
+
+def _unsigned(signatures: Sequence[SignaturePart]) -> Iterator[tuple[str, str]]:
+    """A signature of a text that is always the same proves nothing about what came."""
+    for at, one in enumerate(signatures):
+        if one.kind != "token" and not names_in(one.template):
+            yield f"signatures.{at}.template", "It names what is signed, such as {body}."
+        if "value" not in names_in(one.form):
+            yield f"signatures.{at}.form", "It has {value} where the signature stands."
 
 
 def _wild(pattern: str) -> Iterator[str]:

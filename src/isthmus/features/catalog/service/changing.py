@@ -134,6 +134,12 @@ def _writable(shown: Provider, changes: Document) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if name not in seen}
 
 
+def check_changes(shown: Provider, changes: Document) -> None:
+    """Raise what `patch_provider` would for these fields of a provider that came as a folder; nothing is written."""
+    before = document_of(shown)
+    _overridden(shown, before, {name: value for name, value in changes.items() if before.get(name) != value})
+
+
 async def _changed(scope: Scope, shown: Provider, changes: Document, action: str, agreed: Agreed | None) -> Provider:
     before = document_of(shown)
     news = {name: value for name, value in changes.items() if before.get(name) != value}

@@ -51,7 +51,8 @@ async def import_provider(  # house: silent - what it calls emits
 ) -> Imported:
     """Make the provider that the file describes, or make the one of its id like it.
 
-    With `dry_run` nothing is written. Raises Invalid, and what creating or changing raises.
+    With `dry_run` nothing is written, and what could not be taken is refused all the same. Raises Invalid, and what
+    creating or changing raises.
     """
     read = read_file(given)
     wanted = document.new_provider(read)
@@ -62,6 +63,7 @@ async def import_provider(  # house: silent - what it calls emits
         after = definitions.document_of(manifest, wanted.status, wanted.audience)
     else:
         after = {**before, **read}
+        changing.check_changes(shown, after)
     found = history.differences(before, after)
     outcome = "created" if shown is None else "changed" if found else "unchanged"
     if not dry_run and shown is None:
