@@ -4,18 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from isthmus.http.errors import PermissionDenied
-from isthmus.kit.permissions import SUPER_ADMIN, Permission, Principal
+from isthmus.kit.permissions import SUPER_ADMIN, Principal
 
 #: All that a super admin may do before a second factor was shown: get one, see who they are, sign out.
 OWN = "account:own"
-_MISSING = (
-    "A super admin is let in with a second factor, and this account has none yet: get one with "
-    "POST /api/auth/second-factor, and confirm it with a code of it at POST /api/auth/second-factor/confirm."
-)
-_NOT_SHOWN = (
-    "This account has a second factor, and this session has not shown it: send a code of it to POST /api/auth/step-up."
-)
 
 
 class Kind(StrEnum):
@@ -25,18 +17,11 @@ class Kind(StrEnum):
     COOKIE = "cookie"
 
 
-@dataclass(frozen=True, slots=True)
-class Unproven(Principal):
-    """Somebody who is nobody before a second factor was shown: each refusal says so, and what to do."""
+class Lack(StrEnum):
+    """Why somebody is nobody yet: there is no second factor, or the session has not shown it."""
 
-    has_factor: bool = False
-
-    def may(self, wanted: Permission) -> bool:
-        """As for everybody. Raises PermissionDenied, with the reason, instead of saying no."""
-        if wanted.name in self.permissions:
-            return True
-        about = {"permission": wanted.name, "secondFactor": "not_shown" if self.has_factor else "missing"}
-        raise PermissionDenied(_NOT_SHOWN if self.has_factor else _MISSING, details=about)
+    MISSING = "missing"
+    NOT_SHOWN = "not_shown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +51,27 @@ class Session:
         return self.tenant_live and self.let_in and now < self.ends_at and now < self.seen_at + idle
 
     @property
+    def lack(self) -> Lack | None:
+        """What is missing before this person is anybody: a super admin, and who has one, shows a second factor."""
+        if self.strong:
+            return None
+        if self.has_factor:
+            return Lack.NOT_SHOWN
+        return Lack.MISSING if SUPER_ADMIN in self.roles else None
+
+    @property
     def principal(self) -> Principal:
         """Who shows it. Without the second factor a super admin, or who has one, is nobody yet (SE-11).
 
         For who has one, no other proof counts: else whoever came in by an issuer alone could take the factor away.
         """
-        lacking = self.has_factor and not self.strong
-        proved_at = 0.0 if lacking else self.proved_at.timestamp()
-        who = ("user", self.subject, self.issuer, self.tenant_id)
-        if lacking or (SUPER_ADMIN in self.roles and not self.strong):
-            own = frozenset({OWN})
-            return Unproven(*who, permissions=own, session=self.id, proved_at=proved_at, has_factor=self.has_factor)
-        return Principal(*who, frozenset(self.roles), session=self.id, proved_at=proved_at)
+        return Principal(
+            "user",
+            self.subject,
+            self.issuer,
+            self.tenant_id,
+            frozenset() if self.lack else frozenset(self.roles),
+            frozenset({OWN}) if self.lack else frozenset(),
+            session=self.id,
+            proved_at=0.0 if self.lack is Lack.NOT_SHOWN else self.proved_at.timestamp(),
+        )
