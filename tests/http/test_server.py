@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import json
 import socket
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -189,6 +191,46 @@ async def test_HE_01_connections_of_one_address_are_capped(lab: MakeLab) -> None
             await writer.wait_closed()
         await asyncio.sleep(0.05)
         assert (await exchange(server, get("/api/ping", here))).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_HE_01_connections_in_all_are_capped_and_idle_ones_are_closed(lab: MakeLab) -> None:
+    async with served(lab, connections=2) as (server, here, _):
+        held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(get("/api/ping", here))
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        assert (await exchange(server, get("/api/ping", here))).startswith(b"HTTP/1.1 503 ")
+        for _, writer in held:
+            writer.close()
+    async with served(lab, keep_alive_seconds=0.1) as (server, here, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(get("/api/ping", here))
+        async with asyncio.timeout(5):
+            assert (await reader.read(-1)).startswith(b"HTTP/1.1 200 "), "after its answer it is closed"
+        writer.close()
+    known = HttpSettings()
+    assert (known.head_bytes, known.head_fields, known.head_seconds) == (64 * 1024, 100, 5.0)
+    assert (known.body_bytes, known.body_seconds, known.keep_alive_seconds) == (1024 * 1024, 10.0, 15.0)
+
+
+async def test_HE_03_a_bomb_of_three_hundred_mebibytes_is_not_unpacked(lab: MakeLab) -> None:
+    pack = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(pack.compress(bytes(1024 * 1024)) for _ in range(300)) + pack.flush()
+    assert len(bomb) < 320_000
+    async with served(lab) as (server, here, _):
+        for more in ("gzip", "GZIP", "br, gzip", "identity, gzip", "x-gzip"):
+            request = post(here, bomb, f"Content-Length: {len(bomb)}", f"Content-Encoding: {more}")
+            small = post(here, b"{}", "Content-Length: 2", f"Content-Encoding: {more}")
+            assert (await exchange(server, small)).startswith(b"HTTP/1.1 415 ")
+            tracemalloc.start()
+            try:
+                held, _ = tracemalloc.get_traced_memory()
+                answer = await exchange(server, request)
+                _, most = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert answer.startswith((b"HTTP/1.1 415 ", b"HTTP/1.1 413 "))
+            assert most - held < 2 * 1024 * 1024
 
 
 async def test_a_proxy_may_bring_everybodys_connections(lab: MakeLab) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tests.journeys.deployment import Answer, Deployment, Merchant
 from tests.journeys.routes import BODIES, CASES, SIGNED, Asked, Case, application, unknown
+from yarl import URL
 
 from isthmus.http import Answer as Shape
 from isthmus.http import openapi
@@ -69,6 +70,63 @@ async def _admin(running: Deployment, case: Case | None = None) -> Merchant:
     if found is None:
         found = running.owners["nobody"] = (await running.merchant("Admin"), "")
     return found[0]
+
+
+_PROBE = "probe-"
+
+
+@pytest.fixture
+def touched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements of requests with such an id."""
+    told: list[str] = []
+
+    def telling(name: str) -> None:
+        real = getattr(asyncpg.Connection, name)
+
+        async def tell(self: asyncpg.Connection, query: str, *rest: Any, **more: Any) -> Any:
+            if REQUEST_ID.get().startswith(_PROBE):
+                told.append(query)
+            return await real(self, query, *rest, **more)
+
+        monkeypatch.setattr(asyncpg.Connection, name, tell)
+
+    for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
+        telling(name)
+    return told
+
+
+async def test_HE_05_a_name_that_is_not_ours_is_answered_nowhere(running: Deployment, touched: list[str]) -> None:
+    """A page of another site whose name has been bound to this machine."""
+    files = ("/", "/metrics", "/hooks/x", "/docs/script.js", "/connect/script.js", "/api/nowhere")
+    asked = [case.call(unknown()) for case in CASES] + [Asked("GET", path) for path in files]
+    admin = await _admin(running)
+    assert (await admin.call("GET", "/api/products", **{"x-request-id": f"{_PROBE}0"})).status == 200
+    assert touched, "statements are seen"
+    touched.clear()
+    for number, one in enumerate(asked):
+        said = {"host": "rebind.test", "x-request-id": f"{_PROBE}{number}"}
+        answer = await admin.call(one.method, one.address, one.body, **said)
+        assert (answer.status, answer.body["error"]["code"]) == (421, "MISDIRECTED_REQUEST"), one
+    assert touched == [], "before any work"
+
+
+#: What stands in place of a parameter, and is another path for whoever decodes it twice or not at all.
+AMBIGUOUS = ("a%2fb", "a%2F..%2Fb", "%2e%2e", "..%2f..%2fetc%2fpasswd", "a%00b", "a;b", "%5c..%5c", "a%252fb%2f")
+
+
+async def test_HE_07_no_parameter_of_a_path_is_two_paths(running: Deployment, touched: list[str]) -> None:
+    named = [case for case in CASES if "{" in case.route.path and "{path:path}" not in case.route.path]
+    assert len(named) > 80
+    asked = [(case.method, re.sub(r"\{\w+\}", bad, case.route.path), case) for case in named for bad in AMBIGUOUS] + [
+        ("GET", f"/docs/{bad}", None) for bad in (*AMBIGUOUS, "....//", "style.css%00.js", "style.css/..")
+    ]
+    said = {"x-request-id": f"{_PROBE}path", "authorization": f"Bearer {(await _admin(running)).token}"}
+    async with aiohttp.ClientSession(headers=said) as client:
+        for method, path, case in asked:
+            async with client.request(method, URL(running.address + path, encoded=True)) as answer:
+                told = (answer.status, (await answer.json())["error"]["code"])
+            assert told == (404, "NOT_FOUND"), (case, path)
+    assert touched == []
 
 
 @pytest.mark.parametrize("path", PATHS)
