@@ -96,6 +96,7 @@ _SUBJECTS: Final = {
     "inventory": "itm",
     "schedule": "con",
     "privacy": "inb",
+    "webhook_function": "fun",
     "webhook.received": "inb",
     "webhook.dead": "inb",
     "webhook.loop_stopped": "inb",

@@ -49,7 +49,7 @@ class WebhookReceived(Event):
     audited: ClassVar[bool] = False
     data: ClassVar[Mapping[str, Any]] = {
         **dict.fromkeys(("provider", "sourceId", "event", "topic", "object"), _TEXT),
-        "connectionId": {"type": ["string", "null"]},
+        **dict.fromkeys(("connectionId", "shardType"), {"type": ["string", "null"]}),
         "hops": {"type": "integer", "description": "How often it has passed through a forwarder like this one."},
         "simulated": {"type": "boolean", "description": "Sent by the simulator and not by the platform."},
         "replayed": {"type": "boolean", "description": "Worked off once more because somebody asked for it."},
@@ -87,7 +87,9 @@ class HandlerRemoved(Event):
     type: ClassVar[str] = "webhook_handler.removed"
 
 
-_FUNCTION: Mapping[str, Any] = {"name": _TEXT, "functionId": _TEXT}
+_FUNCTION: Mapping[str, Any] = {
+    "name": {"type": "string", "description": "What the service has named it.", "examples": ["on_order"]}
+}
 
 
 class FunctionAdded(Event):
@@ -114,7 +116,7 @@ class FunctionBack(Event):
     type: ClassVar[str] = "webhook_function.back"
     public: ClassVar[bool] = True
     audited: ClassVar[bool] = False
-    data: ClassVar[Mapping[str, Any]] = {"name": _TEXT}
+    data: ClassVar[Mapping[str, Any]] = _FUNCTION
 
 
 class FunctionRetired(Event):

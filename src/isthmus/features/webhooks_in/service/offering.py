@@ -72,10 +72,12 @@ async def _offer(scope: Scope, several: Sequence[Handler]) -> None:
         known = {row["name"]: row for row in await store.before(tx, scope.tenant_id, sorted(patterns), QUIET)}
         await store.offer(tx, scope.tenant_id, made, scope.now)
         for one in made:
-            if one["name"] not in known or not known[one["name"]]["live"]:
-                tx.emit(FunctionAdded(subject=one["name"], after={"pattern": one["pattern"]}))
-            elif known[one["name"]]["missed_at"] is not None:
-                tx.emit(FunctionBack(subject=one["name"], body={"name": one["name"]}))
+            before = known.get(one["name"])
+            if before is None or not before["live"]:
+                subject = one["id"] if before is None else before["id"]
+                tx.emit(FunctionAdded(subject=subject, after={"name": one["name"], "pattern": one["pattern"]}))
+            elif before["missed_at"] is not None:
+                tx.emit(FunctionBack(subject=before["id"], body={"name": one["name"]}))
     for name, row in known.items():
         if row["live"] and row["offered"] and row["pattern"] != patterns[name]:
             _LOG.warning(
@@ -105,7 +107,7 @@ async def _say_again(scope: Scope, given: Handlers, several: Sequence[Handler]) 
         rows = await store.still(tx, scope.tenant_id, [one.name for one in several])
         for row in rows:
             if row["missed_at"] is not None:
-                tx.emit(FunctionBack(subject=row["name"], body={"name": row["name"]}))
+                tx.emit(FunctionBack(subject=row["id"], body={"name": row["name"]}))
     left = {row["name"] for row in rows}
     gone = [one for one in several if one.name not in left]
     given.note(gone, retired=True)
@@ -161,7 +163,7 @@ async def _tell(scope: Scope, row: Mapping[str, Any]) -> None:
         async with scope.tx() as tx:
             if not await store.miss(tx, scope.tenant_id, row["id"], scope.now, QUIET):
                 return
-            tx.emit(FunctionMissed(subject=row["name"], body={"name": row["name"], "functionId": row["id"]}))
+            tx.emit(FunctionMissed(subject=row["id"], body={"name": row["name"]}))
         _LOG.warning(
             "no running process has the webhook function %s of %s: what comes in for it waits", row["name"],
             scope.tenant_id,
@@ -206,7 +208,7 @@ async def retire(scope: Scope, id_: str) -> None:
         for key in await tasks.keys_of(tx, scope.tenant_id, name):
             # whoever takes this up finds that nobody is to be called any more
             await tx.enqueue(waking.HANDLE, key)
-        tx.emit(FunctionRetired(subject=name, body={"name": name, "functionId": id_}))
+        tx.emit(FunctionRetired(subject=id_, body={"name": name}))
 
 
 async def retire_named(scope: Scope, name: str) -> None:

@@ -13,7 +13,7 @@ from isthmus.engine.db import Tx
 from isthmus.kit.paging import Ask, Page
 
 _BEFORE = """
-select name, pattern, offered_at > now() - $3::interval as offered, retired_at is null as live, missed_at
+select id, name, pattern, offered_at > now() - $3::interval as offered, retired_at is null as live, missed_at
 from webhook_functions where tenant_id = $1 and name = any($2::text[]) order by name for update
 """
 _OFFER = """
