@@ -99,7 +99,7 @@ async def test_RL_12_what_the_database_works_for_takes_half_of_the_processors_of
 ) -> None:
     desk = Desk(Lanes(HttpSettings(**_NEVER), processors))
     await desk.ask("a1", "a2", "a3", "b1")
-    assert desk.begun == ["a1", "a2"][:at_once] + ["b1"]
+    assert desk.begun == [*["a1", "a2"][:at_once], "b1"]
     await desk.finish()
     own = Desk(Lanes(HttpSettings(**_NEVER, heavy={"list": 3}), processors))
     await own.ask("a1", "a2", "a3", "a4")
