@@ -21,8 +21,8 @@ USE = permission("lanes:use", "use it", USER)
 _NEVER = {"heavy_patience": 3600.0, "heavy_seconds": 3600.0}
 
 
-def lanes(**settings: Any) -> Lanes:
-    return Lanes(HttpSettings(**(_NEVER | settings)))
+def lanes(processors: int = 4, **settings: Any) -> Lanes:
+    return Lanes(HttpSettings(**(_NEVER | settings)), processors)
 
 
 class Desk:
@@ -97,11 +97,11 @@ async def test_RL_12_a_tenant_has_few_heavy_requests_at_once_and_the_others_wait
 async def test_RL_12_what_the_database_works_for_takes_half_of_the_processors_of_one_tenant(
     processors: int, at_once: int
 ) -> None:
-    desk = Desk(Lanes(HttpSettings(**_NEVER), processors))
+    desk = Desk(lanes(processors))
     await desk.ask("a1", "a2", "a3", "b1")
     assert desk.begun == [*["a1", "a2"][:at_once], "b1"]
     await desk.finish()
-    own = Desk(Lanes(HttpSettings(**_NEVER, heavy={"list": 3}), processors))
+    own = Desk(lanes(processors, heavy={"list": 3}))
     await own.ask("a1", "a2", "a3", "a4")
     assert own.begun == ["a1", "a2", "a3"], "what an operator says holds"
     await own.finish()
