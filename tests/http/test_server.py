@@ -339,14 +339,18 @@ async def test_a_stream_beats_while_nothing_happens(lab: MakeLab) -> None:
 
 
 async def test_HE_11_streams_of_one_principal_are_capped(lab: MakeLab) -> None:
-    async with served(lab, streams_per_principal=1) as (server, here, _):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(get("/api/stream", here))
-        await read_events(reader, 1)
+    async with served(lab) as (server, here, _):
+        writers = []
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(get("/api/stream", here))
+            await read_events(reader, 1)
+            writers.append(writer)
         answer = await exchange(server, get("/api/stream", here))
         assert answer.startswith(b"HTTP/1.1 429 ")
         assert b"TOO_MANY_STREAMS" in answer
-        writer.close()
+        for writer in writers:
+            writer.close()
 
 
 async def test_RL_05_streams_of_one_tenant_are_capped_whoever_opens_them(lab: MakeLab) -> None:

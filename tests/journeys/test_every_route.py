@@ -154,7 +154,12 @@ def _pattern(path: str) -> str:
 async def test_HE_13_what_is_open_names_no_tenant_no_version_and_no_address(running: Deployment) -> None:
     made = [await running.merchant(f"Canary Shop {number}") for number in range(3)]
     database = running.platform.engine.database.url
+    for one in made:
+        assert (await one.call("GET", "/api/products?search=Canary")).status == 200
+        assert (await one.call("GET", f"/api/merchants/{one.tenant_id}/api-keys")).status == 200
+    assert "request_seconds_count" in (await _asked(running, Asked("GET", "/metrics"))).body
     for path in (
+        "/metrics",
         "/health/live",
         "/health/ready",
         "/docs",
