@@ -93,5 +93,11 @@ async def test_what_may_not_be_read_any_more_is_passed_over_and_told_again_when_
     assert sorted(await _told(scope)) == ["a-ticket", "mine"]
     assert [one.kind for one in (await changes(scope, None, (), 1)).items] == ["product"]
     async with scope.tx() as tx:
+        hides = (await records.hides_of(tx, [scope.tenant_id, "ten_open"]))[scope.tenant_id]
+    pushed = {"connectionId": "con_two", "shardType": "product", "payload": {"name": "walled"}}
+    told = {"webhook.received": pushed, "webhook.event_published": {"type": "custom.a", "data": pushed}}
+    assert [hides({"type": kind, "body": body}) for kind, body in told.items()] == [True, False]
+    assert not hides({"type": "webhook.received", "body": pushed | {"shardType": "order"}})
+    async with scope.tx() as tx:
         await records.set_hidden(tx, ["con_two", given.Origin().id], [])
     assert len(await _told(scope)) == 4

@@ -15,9 +15,8 @@ from isthmus.scope import Scope
 
 #: Types of events that tell of records, by the kind that they are of.
 KINDS: Final = {"listing": "product", "order": "order", "record": "record"}
-#: What other events are about, by the group of their types; those of records say it themselves.
+#: What other events are about, by the group of their types; those of records and of what was pushed say it themselves.
 _ABOUT: Final = {"listing": "product", "conflict": "product", "order": "order", "customer": "order"}
-_RECORD: Final = "record"
 #: Looks into the log for one answer: a stretch without records ends a page early and costs no more.
 _LOOKS: Final = 20
 #: How far the clocks of the processes that made ids may be ahead of this one's.
@@ -100,7 +99,7 @@ def _shown(event: Mapping[str, Any]) -> bool:  # noqa: ARG001 - of a tenant that
 def _place_in_wall(event: Mapping[str, Any]) -> tuple[object, object]:
     """Connection and type of the record that an event is about; no records' where it is about none."""
     body, group = event["body"], event["type"].partition(".")[0]
-    return body.get("connectionId"), body.get("shardType") if group == _RECORD else _ABOUT.get(group)
+    return body.get("connectionId"), _ABOUT.get(group, body.get("shardType"))
 
 
 def _place(scope: Scope, since: str | None, days: int | None) -> Place:

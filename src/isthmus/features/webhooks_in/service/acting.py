@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,11 +38,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One delivery at one handler. `told` is the delivery's row, whole."""
+    """One delivery at one handler. `told` is the delivery's row, whole; `shard_type` what it is about, if known."""
 
     subject: Subject
     attempt: int
     told: Mapping[str, Any]
+    shard_type: str | None = None
 
 
 async def read(scope: Scope, jobs: Sequence[Job]) -> dict[str, Outcome]:
@@ -111,6 +112,24 @@ async def _run(scope: Scope, connection_id: str, entity: str) -> Outcome:
     return Outcome("done", None, run.id)
 
 
+async def typed(scope: Scope, jobs: Sequence[Job]) -> list[Job]:
+    """The same with the type of record that each is about, by which what was published is hidden later."""
+    found: dict[tuple[str, str], str | None] = {}
+    for subject in (job.subject for job in jobs):
+        place = subject.provider, subject.entity
+        if place not in found:
+            found[place] = await _shard_type(scope, *place)
+    return [replace(job, shard_type=found[job.subject.provider, job.subject.entity]) for job in jobs]
+
+
+async def _shard_type(scope: Scope, provider: str, entity: str) -> str | None:
+    try:
+        described = (await catalog.found(scope, provider)).manifest.entity(entity)
+    except catalog.ProviderNotFound:
+        return None
+    return None if described is None else described.shard_type
+
+
 def forward(tx: Tx, rule: Rule, source: Expressions | None, job: Job) -> Outcome:
     """Publish a delivery to the tenant's own endpoints, in the transaction that ends the attempt."""
     subject = job.subject
@@ -122,7 +141,7 @@ def forward(tx: Tx, rule: Rule, source: Expressions | None, job: Job) -> Outcome
     except ExpressionFailed as failure:
         return Outcome("failed", str(failure)[:_TEXT])
     times = {name: job.told[name] for name in ("received_at", "occurred_at")}
-    body["replayed"] = job.told["replays"] > 0
+    body |= {"replayed": job.told["replays"] > 0, "shardType": job.shard_type}
     body |= {"receivedAt": _iso(times["received_at"]), "occurredAt": _iso(times["occurred_at"])}
     tx.emit(WebhookReceived(subject=subject.id, body=body))
     return Outcome("done", None, None, {"published": RECEIVED})

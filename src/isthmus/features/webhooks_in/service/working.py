@@ -210,7 +210,7 @@ async def _attempt(scope: Scope, known: _Known, rows: Sequence[Mapping[str, Any]
     elif known.rule.action == Action.OBEY:
         outcomes |= await obeying.obey(scope, fine)
     else:
-        publishing = fine
+        publishing = await acting.typed(scope, fine)
     await _write(scope, known, rows, outcomes, publishing)
 
 

@@ -99,6 +99,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "webhook.endpoint_disabled.reason": "`gone` after a 410, or `failing`.",
     "webhook.endpoint_failing.reason": "`failing`.",
     "webhook.endpoint_paused.reason": "Who made it has left or lost the right, or the tenant is suspended.",
+    "webhook.received.shardType": "The type of record that it is about, as `allowedShardTypes` names it.",
 }
 
 
