@@ -111,3 +111,14 @@ def test_every_parameter_says_what_it_is_for() -> None:
         if not one.get("description")
     ]
     assert silent == []
+
+
+def test_a_body_that_is_no_json_is_described_as_it_is_taken() -> None:
+    """Files come as multipart forms, parts and signed events as they are: clients that are generated send them so."""
+    given = {name: set(one.get("requestBody", {}).get("content", {})) for name, one in _operations()}
+    at = "/api/merchants/{merchant_id}/product-sync"
+    assert given[f"POST {at}/upload"] == given[f"POST {at}/preview"] == {"multipart/form-data"}
+    assert given[f"PUT {at}/uploads/{{upload_id}}/parts/{{start}}"] == {"application/octet-stream"}
+    assert given[f"POST {at}/webhook"] == {"application/json"}
+    assert given["POST /api/proxy/{connection_id}/{path:path}"] == {"*/*"}
+    assert given["GET /api/proxy/{connection_id}/{path:path}"] == set()

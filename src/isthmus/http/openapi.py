@@ -166,9 +166,7 @@ def _complete(
         "perMinute": LIMITS[declaration.limit],
         "countedBy": "address" if declaration.limit in BY_ADDRESS else "principal",
     }
-    once = "POST" in (route.methods or ()) and not public and not declaration.passes_on
-    parameters = [described(one, route.path_format) for one in operation.get("parameters", ())]
-    operation |= {"parameters": [*parameters, _IDEMPOTENCY] if once else parameters} if once or parameters else {}
+    _describe_request(operation, route, declaration)
     if declaration.deprecated is not None:
         told = declaration.deprecated.told
         operation["description"] = "\n\n".join(filter(None, (operation.get("description"), told)))
@@ -189,6 +187,18 @@ def _complete(
             response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
         if declaration.deprecated is not None:
             response["headers"] |= _ON_DEPRECATED
+
+
+def _describe_request(operation: dict[str, Any], route: DeclaredRoute, declaration: Declaration) -> None:
+    """What every parameter is for, and the body that the endpoint reads by itself."""
+    if declaration.raw_body:
+        content = {media: {"schema": schema} for media, schema in declaration.raw_body.items()}
+        operation["requestBody"] = {"required": not declaration.passes_on, "content": content}
+    parameters = [described(one, route.path_format) for one in operation.get("parameters", ())]
+    if "POST" in (route.methods or ()) and not (isinstance(declaration.permission, Public) or declaration.passes_on):
+        parameters.append(_IDEMPOTENCY)
+    if parameters:
+        operation["parameters"] = parameters
 
 
 def _also(

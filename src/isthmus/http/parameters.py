@@ -4,36 +4,31 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-#: Of the path, by name; `id` is the id of what the part of the path before it names.
+#: Of the path, by name; any other `..._id` is the id of what its name says, and `id` of what the path says before it.
 _PATH: Final[Mapping[str, str]] = {
-    "account_id": "The account's id.",
-    "action_id": "The order action's id.",
     "app_source_id": "The source's id.",
     "category": "The provider's category.",
     "change_id": "The id of the change that waits.",
-    "connection_id": "The connection's id.",
     "delivery_id": "The id of what was delivered.",
-    "entry_id": "The entry's id.",
     "glass_id": "The id of this entry into a tenant.",
-    "handler_id": "The handler's id.",
     "identity_id": "The id of the login at an issuer.",
     "issuer": "The issuer's name in this deployment.",
-    "mapping_id": "The mapping's id.",
     "merchant_id": "The merchant's id, which is the tenant's.",
     "path": "The path at the platform, as it is written there.",
     "provider": "The provider's id.",
     "registration": "The id of the app's registration.",
-    "replay_id": "The replay's id.",
-    "run_id": "The run's id.",
-    "source_id": "The source's id.",
     "start": "The byte at which this part begins, counted from 0.",
     "type": "The type of the events.",
-    "upload_id": "The upload's id.",
     "user_id": "The person's id, as it stands in their tokens.",
     "version": "The number of the version.",
 }
-#: Nouns whose id is not told by the path's own word for many of them.
-_NOUNS: Final[Mapping[str, str]] = {"api-keys": "API key", "{category}": "provider"}
+#: What the path calls otherwise than people do.
+_NOUNS: Final[Mapping[str, str]] = {
+    "api-keys": "API key",
+    "connect": "connect session",
+    "pushes": "push",
+    "{category}": "provider",
+}
 _QUERY: Final[Mapping[str, str]] = {
     "account": "Those of this account at the platform.",
     "action": "Actions of this kind.",
@@ -100,9 +95,10 @@ def described(parameter: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _of_id(name: str, path: str) -> str | None:
-    before = re.search(rf"([^/]+)/\{{{re.escape(name)}\}}", path)
-    if name != "id" or before is None:
+    if name != "id":
+        return f"The {name.removesuffix('_id').replace('_', ' ')}'s id." if name.endswith("_id") else None
+    before = re.search(r"([^/]+)/\{id\}", path)
+    if before is None:
         return None
-    plural = before[1]
-    noun = _NOUNS.get(plural) or re.sub("s$", "", plural.replace("-", " ").replace("ies", "y"))
+    noun = _NOUNS.get(before[1]) or re.sub("s$", "", before[1].replace("-", " ").replace("ies", "y"))
     return f"The {noun}'s id."

@@ -67,6 +67,7 @@ class Declaration:
     secret_fields: tuple[str, ...] = ()
     answer: type[msgspec.Struct] | None = None
     also: Mapping[int, type[msgspec.Struct]] = field(default_factory=dict)
+    raw_body: Mapping[str, Any] = field(default_factory=dict)
     deprecated: Deprecated | None = None
     failure_page: FailurePage | None = None
 
@@ -91,6 +92,8 @@ class Declared(TypedDict, total=False):
     status: int
     #: Other answers of success, by their status, such as 202 for what waits for somebody else.
     also: Mapping[int, type[msgspec.Struct]]
+    #: A body that the endpoint reads by itself: the JSON schema of each content type that it may have.
+    raw_body: Mapping[str, Any]
     #: The failures it adds to those that every route has, documented by their classes.
     errors: Sequence[type[Problem]]
     #: Largest body in bytes; `http.body_bytes` if not given.
@@ -223,6 +226,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         deprecated=declared.get("deprecated"),
         answer=model if isinstance(model, type) and issubclass(model, msgspec.Struct) else None,
         also=declared.get("also", {}),
+        raw_body=declared.get("raw_body", {}),
         failure_page=declared.get("failure_page"),
     )
 

@@ -155,6 +155,7 @@ def _declare(method: str, right: Permission) -> None:
         deadline=_DEADLINE,
         open_query=True,
         passes_on=True,
+        raw_body={} if method in _BODILESS else {"*/*": {"type": "string", "format": "binary"}},
         media_type="application/octet-stream",
         errors=_ERRORS,
     )(passed)

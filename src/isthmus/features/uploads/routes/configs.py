@@ -22,6 +22,13 @@ from isthmus.kit.paging import Ask, Page
 from isthmus.kit.secret import Secret
 
 _EVENTS = 4_194_304
+_PRODUCT = {"id": "p1", "title": "Tea", "variants": [{"sku": "TEA-250", "price": "5.00", "currency": "USD"}]}
+#: As Standard Webhooks writes an event; `data` holds a product, or a list of them.
+_EVENT = {
+    "type": ["object", "array"],
+    "description": "An event, or a list of them; `data` is a product, or a list of them.",
+    "examples": [{"type": "product.upserted", "timestamp": "2026-01-31T12:00:00Z", "data": _PRODUCT}],
+}
 _State = Literal["receiving", "queued", "running", "cancelling", "succeeded", "failed", "cancelled", "parked"]
 
 routes = Routes(prefix="/api/merchants/{merchant_id}/product-sync", tag="Product sync", envelope=True)
@@ -253,13 +260,16 @@ def _turn(turn: Turn) -> TurnOut:
     limit="hook",
     response_model=UploadOut,
     summary="Take product events",
+    raw_body={"application/json": _EVENT},
     status=202,
     open_query=True,
     body_cap=_EVENTS,
     errors=(Unauthenticated,),
 )
 async def take_events(system: SystemDep, merchant_id: str, request: Request) -> Response:
-    """`product.upserted` and `product.deleted`, one or a list, signed by Standard Webhooks with the config's secret."""
+    """`product.upserted` and `product.deleted`, one or a list, signed by Standard Webhooks with the config's secret: in
+    the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+    """
     scope = system.scope(merchant_id, "product_sync")
     headers = {name: value for name, value in request.headers.items() if name.startswith("webhook-")}
     return accepted(upload_out(await service.take_events(scope, headers, await request.body()), scope.now))

@@ -41,6 +41,7 @@ _WHOLE = 1_100_000_000
 _PART = 17_000_000
 _SECONDS = 3_600.0
 _PIECE = 262_144
+_FORM = "multipart/form-data"
 
 routes = Routes(prefix="/api/merchants/{merchant_id}/product-sync", tag="Product sync", envelope=True)
 
@@ -127,7 +128,7 @@ def _mapping(text: str | None) -> dict[str, Any] | None:
     deadline=_SECONDS,
     errors=(MerchantNotFound, WrongMapping, UploadQuota, BlobTooLarge),
 )
-async def upload_file(scope: ScopeDep, merchant_id: str, sent: Annotated[SentFile, Form()]) -> Response:
+async def upload_file(scope: ScopeDep, merchant_id: str, sent: Annotated[SentFile, Form(media_type=_FORM)]) -> Response:
     """The file is stored, then worked off; the answer names the upload, whose state tells how it goes on."""
     access.check_merchant(scope, merchant_id)
     return accepted(upload_out(await receiving.send(scope, sent.wish(), _pieces(sent.file)), scope.now))
@@ -143,7 +144,9 @@ async def upload_file(scope: ScopeDep, merchant_id: str, sent: Annotated[SentFil
     deadline=_SECONDS,
     errors=(MerchantNotFound, MappingNeeded, UnreadableFile, WrongMapping, BlobTooLarge),
 )
-async def preview_file(scope: ScopeDep, merchant_id: str, sent: Annotated[SentFile, Form()]) -> Response:
+async def preview_file(
+    scope: ScopeDep, merchant_id: str, sent: Annotated[SentFile, Form(media_type=_FORM)]
+) -> Response:
     """The first products as they would be stored; nothing is kept. Columns that no format knows come with a guess."""
     access.check_merchant(scope, merchant_id)
     wish = sent.wish()
@@ -187,6 +190,7 @@ async def begin_upload(scope: ScopeDep, merchant_id: str, body: NewUpload) -> Re
     limit="other",
     response_model=UploadOut,
     summary="Send a part of an upload",
+    raw_body={"application/octet-stream": {"type": "string", "format": "binary"}},
     body_cap=_PART,
     deadline=_SECONDS,
     errors=(MerchantNotFound, UploadNotFound, UploadBusy, WrongPart, BlobTooLarge),
