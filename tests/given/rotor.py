@@ -97,7 +97,7 @@ class Far:
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
         account = self._access.get(sent) or self.keys.get(sent)
         if account is None:
-            return web.json_response({"error": "unauthorized"}, status=401)
+            return web.json_response({"error": f"unauthorized: {sent}"}, status=401)
         return web.json_response({"id": account})
 
     async def revoke(self, request: web.Request) -> web.StreamResponse:
@@ -167,6 +167,8 @@ class Rotor:
     def classify(self, response: Response) -> Failure | None:
         if response.status == 400:
             return Failure(kind="caller", code=msgspec.json.decode(response.content).get("error"))
+        if response.status == 401:
+            return Failure(kind="token", message=str(msgspec.json.decode(response.content)["error"]))
         return by_status(response)
 
     async def test(self, session: Session) -> Account:

@@ -206,3 +206,11 @@ async def test_a_key_that_no_call_can_carry_is_refused_in_plain_words(here: Worl
     refused = await here.side("ten_a")("POST", "/api/connections", {"provider": "keys", "apiKey": "a\nb"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_CREDENTIALS")
     assert "line break" in refused.json()["error"]["message"]
+
+
+async def test_LO_03_a_far_side_that_repeats_a_refused_key_does_not_make_us_show_it(here: World) -> None:
+    connection = await connect(here)
+    here.far.keys.clear()
+    asked = await here.side("ten_a")("POST", f"/api/connections/{connection}/test")
+    assert asked.json()["details"]["platformMessage"] == "unauthorized: ***"
+    assert "key-0" not in asked.text

@@ -25,6 +25,7 @@ from isthmus.connect.spi import Account, App, Session
 from isthmus.features.catalog import Registration
 from isthmus.features.connections.service.bearing import Grant, Keys, Plain, Refresh
 from isthmus.features.connections.service.counting import Calls
+from isthmus.features.connections.service.masking import masked
 from isthmus.features.connections.service.recording import Recorder
 from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.features.connections.settings import Settings
@@ -197,6 +198,7 @@ class Clients:
             deadline = self._settings.exchange_deadline.total_seconds()
             refresh = Refresh(known.connector, app, binding.account, tokens, store, clock, deadline)
             auth = Grant(store, refresh, identity)
+        secrets = [*app.credentials.values(), *binding.previous_keys.values()]
         client = ApiClient(
             _base(hosts),
             auth=auth,
@@ -204,7 +206,7 @@ class Clients:
             rate_limit=self._gates(binding, clock),
             deadline=self._settings.call_deadline.total_seconds(),
             guard=self._guard(known),
-            classify=known.connector.classify,
+            classify=masked(known.connector.classify, secrets),
             hosts=hosts.values(),
             idempotency_header=None,
             hooks=self._hooks(binding),
@@ -228,7 +230,7 @@ class Clients:
             deadline=self._settings.exchange_deadline.total_seconds(),
             max_body=_TOKEN_REPLY,
             guard=self._guard(known),
-            classify=known.connector.classify,
+            classify=masked(known.connector.classify, known.app.credentials.values()),
             hosts=hosts.values(),
             redirects=0,
             clock=clock,
