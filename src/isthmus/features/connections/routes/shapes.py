@@ -39,8 +39,9 @@ class Given(Wire):
     def keys(self) -> dict[str, Secret] | None:
         """What was given, by the names of the provider's fields; None where nothing was."""
         single = {"api_key": self.api_key, "username": self.username, "password": self.password}
-        given = {**(self.credentials or {}), **single}
-        return {name: Secret(value.get_secret_value()) for name, value in given.items() if value is not None} or None
+        named = {name: value for name, value in single.items() if value is not None}
+        given = {**(self.credentials or {}), **named}
+        return {name: Secret(value.get_secret_value()) for name, value in given.items()} or None
 
 
 class OpenConnection(Given):
