@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from isthmus.app import Platform
+from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
-from isthmus.features import access
+from isthmus.features import access, audit
 from isthmus.kit.permissions import ROLES, TENANT_ADMIN
 
 
@@ -23,6 +24,8 @@ def token(
 
     async def mint(platform: Platform) -> str:
         found = await access.find_tenant(platform.system, tenant)
+        told = {"tenant": found.id, "subject": subject, "roles": ", ".join(role or [TENANT_ADMIN])}
+        await audit.note_command(at_work(platform), "token", **told)
         minted = platform.development_token(found.id, subject=subject, roles=role or [TENANT_ADMIN], hours=hours)
         return minted.reveal()
 
