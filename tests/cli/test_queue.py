@@ -7,9 +7,11 @@ from tests.given import vault as house
 
 from isthmus.app import Platform
 from isthmus.cli import queue
+from isthmus.cli.operator import operator
 from isthmus.engine.db import Database
 from isthmus.engine.queue import PgQueue
-from isthmus.scope import System
+from isthmus.kit.permissions import PLATFORM_TENANT, Principal
+from isthmus.scope import Scope, System
 
 
 class Open:
@@ -18,10 +20,22 @@ class Open:
     def __init__(self, system: System) -> None:
         self.system, self.engine = system, system.engine
 
+    def scope(self, tenant_id: str, principal: Principal) -> Scope:
+        return Scope(tenant_id, principal, self.engine, self.system.clock)
+
 
 @pytest.fixture(scope="module")
 def platform(database: Database) -> Platform:
     return cast("Platform", Open(house.process(database)))
+
+
+async def test_SA_05_what_is_sent_again_stands_in_the_log_under_the_operators_name(platform: Platform) -> None:
+    await queue._resent(platform, "read", "ten_b", "obj_9")
+    async with platform.system.tx() as tx:
+        rows = await tx.fetch_sql("select tenant_id, subject, body, audited, actor from events where body ? 'job'")
+    assert [(row["tenant_id"], row["subject"], row["body"], row["audited"], row["actor"]) for row in rows] == [
+        (PLATFORM_TENANT, "queue resend", {"job": "read", "tenant": "ten_b", "key": "obj_9"}, True, operator().id)
+    ]
 
 
 async def test_RL_06_what_is_parked_is_shown_and_sent_again_once(platform: Platform) -> None:

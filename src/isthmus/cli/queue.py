@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from isthmus.app import Platform
+from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
 from isthmus.engine.queue import Depth, Parked
+from isthmus.features import audit
 
 queue = typer.Typer(help="See what waits for work, and send again what was set aside.", no_args_is_help=True)
 
@@ -48,5 +50,6 @@ async def _looked(platform: Platform) -> tuple[list[Depth], list[Parked]]:
 
 
 async def _resent(platform: Platform, job: str, tenant: str, key: str) -> bool:
+    await audit.note_command(at_work(platform), "queue resend", job=job, tenant=tenant, key=key)
     async with platform.system.tx() as tx:
         return await platform.engine.queue.resend(tx, job, key, tenant_id=tenant)

@@ -3,7 +3,9 @@
 import typer
 
 from isthmus.app import Platform
+from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
+from isthmus.features import audit
 from isthmus.features import search as room
 
 search = typer.Typer(help="Look after the index of what was synced.", no_args_is_help=True)
@@ -22,4 +24,5 @@ def rebuild() -> None:
 
 
 async def _rebuild(platform: Platform) -> None:
+    await audit.note_command(at_work(platform), "search rebuild")
     await room.rebuild(platform.system)

@@ -6,6 +6,7 @@ from isthmus.features.audit.model.entries import Entry, Filters
 from isthmus.features.audit.model.exports import Form
 from isthmus.features.audit.model.proofs import Proof, fault_of, read_proof, told
 from isthmus.features.audit.model.weaknesses import Standing, Weakness, Weaknesses, standing
+from isthmus.features.audit.service.commanding import note_command
 from isthmus.features.audit.service.proving import prove, public_keys
 from isthmus.features.audit.service.reading import entries, export
 from isthmus.features.audit.service.refusing import Refusals
@@ -40,6 +41,7 @@ __all__ = [
     "fault_of",
     "head",
     "lag",
+    "note_command",
     "note_weaknesses",
     "prove",
     "public_keys",

@@ -34,4 +34,11 @@ class SettingSafe(Event):
     type: ClassVar[str] = "setting.safe"
 
 
-EMITS = (SigningKeyMade, AccessRefused, SettingWeakened, SettingSafe)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRun(Event):
+    """An operator ran a command on the machine that changes what is at work there: which, and on what."""
+
+    type: ClassVar[str] = "operator.command_run"
+
+
+EMITS = (SigningKeyMade, AccessRefused, SettingWeakened, SettingSafe, CommandRun)
