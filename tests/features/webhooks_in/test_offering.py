@@ -262,6 +262,18 @@ async def test_a_retry_and_a_replay_reach_functions_of_other_processes_too(plain
     assert TOLD == [1, 1, 1]
 
 
+async def test_a_function_that_several_processes_register_at_once_is_added_once(
+    plain: World, database: Database
+) -> None:
+    same = [given.world(database, plain.system.clock, {Handlers: Handlers([handler("at_once")])}) for _ in range(4)]
+    before = await told_of(plain)
+    await asyncio.gather(*(offering.settle(one.system) for one in same for _ in range(2)))
+    assert await told_of(plain) - before == Counter(["added"])
+    (event,) = await plain.rows("select subject from events where after ->> 'name' = 'at_once'")
+    (row,) = await plain.rows("select id from webhook_functions where name = 'at_once'")
+    assert event["subject"] == row["id"]
+
+
 async def test_TN_01_a_tenant_sees_and_retires_its_own_functions_alone(plain: World) -> None:
     (one,) = (await offering.functions(plain.scope(TEN), Ask())).items
     other = plain.scope("ten_two")

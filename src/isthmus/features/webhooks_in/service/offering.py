@@ -70,14 +70,12 @@ async def _offer(scope: Scope, several: Sequence[Handler]) -> None:
     patterns = {one.name: one.pattern for one in several}
     async with scope.tx() as tx:
         known = {row["name"]: row for row in await store.before(tx, scope.tenant_id, sorted(patterns), QUIET)}
-        await store.offer(tx, scope.tenant_id, made, scope.now)
-        for one in made:
+        for one in await store.offer(tx, scope.tenant_id, made, scope.now):
             before = known.get(one["name"])
-            if before is None or not before["live"]:
-                subject = one["id"] if before is None else before["id"]
-                tx.emit(FunctionAdded(subject=subject, after={"name": one["name"], "pattern": one["pattern"]}))
-            elif before["missed_at"] is not None:
-                tx.emit(FunctionBack(subject=before["id"], body={"name": one["name"]}))
+            if one["fresh"] or (before is not None and not before["live"]):
+                tx.emit(FunctionAdded(subject=one["id"], after={"name": one["name"], "pattern": one["pattern"]}))
+            elif before is not None and before["missed_at"] is not None:
+                tx.emit(FunctionBack(subject=one["id"], body={"name": one["name"]}))
     for name, row in known.items():
         if row["live"] and row["offered"] and row["pattern"] != patterns[name]:
             _LOG.warning(

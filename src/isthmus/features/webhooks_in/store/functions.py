@@ -13,7 +13,7 @@ from isthmus.engine.db import Tx
 from isthmus.kit.paging import Ask, Page
 
 _BEFORE = """
-select id, name, pattern, offered_at > now() - $3::interval as offered, retired_at is null as live, missed_at
+select name, pattern, offered_at > now() - $3::interval as offered, retired_at is null as live, missed_at
 from webhook_functions where tenant_id = $1 and name = any($2::text[]) order by name for update
 """
 _OFFER = """
@@ -24,6 +24,7 @@ from unnest($2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::t
 on conflict (tenant_id, name) do update
   set pattern = excluded.pattern, priority = excluded.priority, retries = excluded.retries,
     ordered_by = excluded.ordered_by, offered_at = now(), missed_at = null, retired_at = null
+returning id, name, pattern, xmax = 0 as fresh
 """
 _STILL = """
 update webhook_functions f set offered_at = now(), missed_at = null
@@ -71,10 +72,13 @@ async def before(tx: Tx, tenant_id: str, names: Sequence[str], quiet: timedelta)
     return await tx.fetch_sql(_BEFORE, tenant_id, list(names), quiet)
 
 
-async def offer(tx: Tx, tenant_id: str, made: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    """Write that a process has these; one that was retired is there again. Their `retries` are JSON."""
+async def offer(tx: Tx, tenant_id: str, made: Sequence[Mapping[str, Any]], now: datetime) -> list[asyncpg.Record]:
+    """Write that a process has these; one that was retired is there again. Their `retries` are JSON.
+
+    Answers them as they stand, and which of them nobody knew.
+    """
     names = ("id", "name", "pattern", "priority", "retries", "ordered_by")
-    await tx.execute_sql(_OFFER, tenant_id, *([one[name] for one in made] for name in names), now)
+    return await tx.fetch_sql(_OFFER, tenant_id, *([one[name] for one in made] for name in names), now)
 
 
 async def still(tx: Tx, tenant_id: str, names: Sequence[str]) -> list[asyncpg.Record]:
