@@ -1,5 +1,6 @@
 """`isthmus token`: a development token for the embedded start (security.md JT-11)."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -8,7 +9,8 @@ from isthmus.app import Platform
 from isthmus.cli.operator import at_work
 from isthmus.cli.running import with_platform
 from isthmus.features import access, audit
-from isthmus.kit.permissions import ROLES, TENANT_ADMIN
+from isthmus.kit.errors import Invalid
+from isthmus.kit.permissions import PLATFORM_TENANT, ROLES, SUPER_ADMIN, TENANT_ADMIN
 
 
 def token(
@@ -24,9 +26,19 @@ def token(
 
     async def mint(platform: Platform) -> str:
         found = await access.find_tenant(platform.system, tenant)
+        check_place(found.id, role or ())
         told = {"tenant": found.id, "subject": subject, "roles": ", ".join(role or [TENANT_ADMIN])}
         await audit.note_command(at_work(platform), "token", **told)
         minted = platform.development_token(found.id, subject=subject, roles=role or [TENANT_ADMIN], hours=hours)
         return minted.reveal()
 
     typer.echo(with_platform(mint))
+
+
+def check_place(tenant_id: str, roles: Collection[str]) -> None:
+    """A token that no server would take is not minted. Raises Invalid."""
+    if SUPER_ADMIN in roles and tenant_id != PLATFORM_TENANT:
+        raise Invalid(
+            f"The role {SUPER_ADMIN} is the deployment's own, no tenant has it: "
+            f"`isthmus token {PLATFORM_TENANT} --role {SUPER_ADMIN}`."
+        )
