@@ -15,14 +15,13 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from isthmus.http import heads
+from isthmus.http import heads, refusals
 from isthmus.http.addresses import Callers
 from isthmus.http.cycle import Cycle
 from isthmus.http.direct import Direct, Passage
-from isthmus.http.errors import render
 from isthmus.http.gathering import Gathering
+from isthmus.http.refusals import BadRequest, Busy, HeadTooLarge
 from isthmus.http.settings import HttpSettings
-from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem, Unavailable
 
@@ -31,36 +30,6 @@ _BODY_SECONDS = 1.0
 _DRAIN_BYTES = 4 * 1024 * 1024
 #: SO_LINGER, on and for no time: closing throws away what was not sent yet.
 _NO_LINGERING = struct.pack("ii", 1, 0)
-
-
-class BadRequest(Problem):
-    """This is not a well-formed HTTP/1.1 request.
-
-    Look for a client or proxy that sends broken framing, doubled headers or raw control characters.
-    """
-
-    code = "BAD_REQUEST"
-    status = 400
-
-
-class HeadTooLarge(Problem):
-    """The head of the request is too large or has too many fields.
-
-    Send fewer or shorter header fields, often cookies; `ISTHMUS_HTTP__HEAD_BYTES` is the limit.
-    """
-
-    code = "HEADERS_TOO_LARGE"
-    status = 431
-
-
-class Busy(Problem):
-    """Too many connections are open; try again shortly.
-
-    Close idle connections or start another API process; `ISTHMUS_HTTP__CONNECTIONS` is the limit.
-    """
-
-    code = "SERVICE_UNAVAILABLE"
-    status = 503
 
 
 class Guard:
@@ -383,19 +352,5 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         if self.transport.is_closing():
             return
-        clock = self._guard.clock
-        request_id = ids.new("req", clock)
-        body = render(problem, request_id, clock.now())
-        phrase = {400: "Bad Request", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
-        head = [
-            f"HTTP/1.1 {problem.status} {phrase[problem.status]}",
-            "content-type: application/json",
-            f"content-length: {len(body)}",
-            f"x-request-id: {request_id}",
-            "x-content-type-options: nosniff",
-            "cache-control: no-store",
-            *(["retry-after: 1"] if problem.retry_after else []),
-            "connection: close",
-        ]
-        self.transport.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+        self.transport.write(refusals.written(problem, self._guard.clock))
         self.transport.close()
