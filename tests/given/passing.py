@@ -65,13 +65,18 @@ class Far:
         }
         self.seen.append(told)
         if self.statuses:
-            return web.json_response({"error": "bad day"}, status=self.statuses.pop(0), headers={"retry-after": "0"})
+            return self._bad()
         account = self.keys.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if account is None:
             return web.json_response({"error": "unauthorized"}, status=401)
         if request.path == "/hang" or account.startswith("hang"):
             await self.released.wait()
+            if self.statuses:
+                return self._bad()
         return self._said(request, account) or _odd(request) or web.json_response(told, headers=_BAGGAGE)
+
+    def _bad(self) -> web.Response:
+        return web.json_response({"error": "bad day"}, status=self.statuses.pop(0), headers={"retry-after": "0"})
 
     def _said(self, request: web.Request, account: str) -> web.Response | None:
         """What some paths answer instead."""

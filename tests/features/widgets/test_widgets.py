@@ -1,5 +1,6 @@
 """Widgets over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -108,7 +109,7 @@ async def test_what_was_read_a_moment_ago_is_not_read_again(world: World) -> Non
     path = f"{integration}/widgets/data?entity=tickets"
     for _ in range(3):
         assert (await _ask(world, path)).json()["total"] == 2
-    assert [one["path"] for one in world.far.seen].count("/tickets") == 1
+    assert _asked(world) == 1
     world.clock.advance(FRESH.total_seconds())
     _tickets(world, "shop", 1)
     assert (await _ask(world, path)).json()["total"] == 1
@@ -129,6 +130,36 @@ async def test_PR_21_a_silent_platform_leaves_what_it_said_before_marked_as_stal
     world.clock.advance(STALE.total_seconds())
     world.far.statuses[:] = [500] * 9
     assert _code(await _ask(world, path)) == (502, "PLATFORM_SILENT")
+
+
+async def test_PR_21_whoever_waits_for_a_silent_platform_waits_for_it_once(world: World) -> None:
+    integration, _ = await world.connect("ten_a", "shop")
+    path = f"{integration}/widgets/data?entity=tickets"
+    _tickets(world, "shop", 2)
+    fresh = (await _ask(world, path)).json()
+    world.clock.advance(FRESH.total_seconds())
+    world.far.keys["canary-key-shop"] = "hang"
+    asking = [asyncio.create_task(_ask(world, path)) for _ in range(4)]
+    turns = world.system.engine.part(widgets.Shelf)._turns
+    async with asyncio.timeout(60):
+        while True:
+            if sum(turn.users for turn in turns.values()) == 4 and _asked(world) == 2:
+                break
+            await asyncio.sleep(0.01)
+    world.far.statuses[:] = [400] * 4
+    world.far.released.set()
+    found = [(await one).json() for one in asking]
+    world.far.released.clear()
+    assert [(one["data"], one["stale"]) for one in found] == [(fresh["data"], True)] * 4
+    assert _asked(world) == 2
+    world.far.keys["canary-key-shop"] = "shop"
+    world.far.statuses.clear()
+    assert (await _ask(world, path)).json()["stale"] is False
+    assert turns == {}
+
+
+def _asked(world: World) -> int:
+    return [one["path"] for one in world.far.seen].count("/tickets")
 
 
 async def test_what_cannot_be_shown_is_said(world: World) -> None:

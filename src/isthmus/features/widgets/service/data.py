@@ -100,21 +100,28 @@ async def _held(reading: _Reading) -> tuple[Held, bool]:
     held = shelf.find(reading.key)
     if held is not None and scope.now - held.fetched_at < settings.fresh and _enough(reading, held):
         return held, False
-    async with shelf.alone(reading.key):
+    async with shelf.alone(reading.key) as turn:
         held = shelf.find(reading.key)
         fresh = held is not None and scope.now - held.fetched_at < settings.fresh
         if held is not None and fresh and _enough(reading, held):
             return held, False
-        try:
-            async with asyncio.timeout(settings.deadline.total_seconds()):
-                return await _read(reading, held if fresh else None), False
-        except (ClientError, TimeoutError, connections.ConnectionExpired, Unmappable, *DATA_FAULTS) as failure:
-            _LOG.info("a widget's records could not be read: %s", type(failure).__name__)
-            if held is not None and scope.now - held.fetched_at < settings.stale:
-                return held, True
-            if isinstance(failure, connections.ConnectionExpired):
-                raise
-            raise PlatformSilent from failure
+        if turn.failure is None:
+            try:
+                async with asyncio.timeout(settings.deadline.total_seconds()):
+                    return await _read(reading, held if fresh else None), False
+            except (ClientError, TimeoutError, connections.ConnectionExpired, Unmappable, *DATA_FAULTS) as failure:
+                _LOG.info("a widget's records could not be read: %s", type(failure).__name__)
+                turn.failure = failure
+        return _stale(reading, held, turn.failure), True
+
+
+def _stale(reading: _Reading, held: Held | None, failure: Exception) -> Held:
+    """What is kept in place of what could not be read. Raises ConnectionExpired, PlatformSilent."""
+    if held is not None and reading.scope.now - held.fetched_at < reading.scope.part(Settings).stale:
+        return held
+    if isinstance(failure, connections.ConnectionExpired):
+        raise failure
+    raise PlatformSilent from failure
 
 
 def _enough(reading: _Reading, held: Held) -> bool:

@@ -30,11 +30,12 @@ class Held:
 
 
 @dataclass(slots=True)
-class _Turn:
-    """Whose turn it is for a key, and how many wait or have it."""
+class Turn:
+    """Whose turn it is for a key, how many wait or have it, and how the last one of them failed."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
+    failure: Exception | None = None
 
 
 class Shelf:
@@ -43,7 +44,7 @@ class Shelf:
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._held: OrderedDict[Key, Held] = OrderedDict()
-        self._turns: dict[Key, _Turn] = {}
+        self._turns: dict[Key, Turn] = {}
         self.size = 0
 
     def find(self, key: Key) -> Held | None:
@@ -62,13 +63,17 @@ class Shelf:
             self.size -= self._held.popitem(last=False)[1].size
 
     @asynccontextmanager
-    async def alone(self, key: Key) -> AsyncIterator[None]:
-        """One caller at a time for each key."""
-        turn = self._turns.setdefault(key, _Turn())
+    async def alone(self, key: Key) -> AsyncIterator[Turn]:
+        """One caller at a time for each key.
+
+        A failure that the caller leaves there is that of all who wait meanwhile: a platform that hangs is waited for
+        once, and not by each of them in turn.
+        """
+        turn = self._turns.setdefault(key, Turn())
         turn.users += 1
         try:
             async with turn.lock:
-                yield
+                yield turn
         finally:
             turn.users -= 1
             if not turn.users:
