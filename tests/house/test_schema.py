@@ -296,7 +296,44 @@ async def test_AU_02_the_event_log_is_append_only(admin: asyncpg.Connection) -> 
     # the system deletes behind a restrictive policy only: rows of a tenant that is being deleted
     policies = "select permissive, roles::text[], cmd from pg_policies where tablename = 'events' and policyname = $1"
     assert tuple(await admin.fetchrow(policies, "erasure")) == ("RESTRICTIVE", ["isthmus_system"], "DELETE")
+    for role in ("isthmus_tenant", "isthmus_system"):
+        for right in ("INSERT", "SELECT"):
+            assert await admin.fetchval(query, role, right) is True
     checkpoints = "select has_table_privilege($1, 'audit_checkpoints', $2)"
     for role in ("isthmus_tenant", "isthmus_system"):
         for right in ("UPDATE", "DELETE", "TRUNCATE"):
             assert await admin.fetchval(checkpoints, role, right) is False
+
+
+_PARTS = """
+select r.rolname, c.relname, array_agg(p.name order by p.name) filter (where has_table_privilege(r.oid, c.oid, p.name))
+  as rights, pg_has_role(r.oid, c.relowner, 'MEMBER') as owner
+from pg_class c, pg_roles r, unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) as p (name)
+where c.relnamespace = 'event_days'::regnamespace and c.relkind = 'r' and r.rolname like 'isthmus\\_%'
+  and r.rolname not in ('isthmus_owner', 'isthmus_backup')
+group by r.oid, r.rolname, c.oid, c.relname, c.relowner
+"""
+
+
+async def test_AU_02_no_part_of_the_log_is_written_past_it_or_dropped_but_by_retention(
+    admin: asyncpg.Connection,
+) -> None:
+    rows = await admin.fetch(_PARTS)
+    assert {row["relname"] for row in rows} > {"kept", "rest"}
+    assert [dict(row) for row in rows if row["rights"] or row["owner"]] == []
+    calls = "select rolname from pg_roles where has_function_privilege(oid, 'event_days.keep(date, date)', 'EXECUTE')"
+    may = {row["rolname"] for row in await admin.fetch(f"{calls} and not rolsuper and rolname like 'isthmus%'")}
+    assert may - {"isthmus_owner"} == {"isthmus_system"}
+    whole = admin.transaction()
+    await whole.start()
+    try:
+        await admin.execute("set local role isthmus_system")
+        for statement in ("drop table event_days.kept", "alter table events detach partition event_days.kept"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with admin.transaction():
+                    await admin.execute(statement)
+        await admin.execute("select event_days.keep(current_date, current_date + 1)")
+        kept = "select to_regclass('event_days.kept') is not null"
+        assert await admin.fetchval(kept), "what is audited is of no day, so that no day's end takes it away"
+    finally:
+        await whole.rollback()

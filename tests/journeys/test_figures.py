@@ -29,6 +29,7 @@ async def test_a_synced_shop_shows_in_every_figure_and_is_named_in_none(running:
         'isthmus_database_connections{state="lent"}',
         'isthmus_queue_wakes{job="',
         "isthmus_queue_oldest_seconds",
+        "isthmus_audit_unsealed_seconds",
         "isthmus_webhook_deliveries_planned",
         'isthmus_platform_calls_total{provider="tiki",outcome="ok"}',
         "isthmus_rooms_answer 1",

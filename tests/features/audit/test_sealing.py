@@ -1,5 +1,6 @@
 """Whatever is done to the log behind the house's back is found, and the first place is named (AU-03, AU-04)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -190,6 +191,22 @@ async def test_AU_04_a_tail_cut_off_with_its_checkpoints_is_found_by_the_head_ke
         audit.read_head("12:zz")
 
 
+async def test_AU_04_a_database_as_of_yesterday_is_found_by_the_head_kept_outside(
+    system: System, owner: asyncpg.Connection
+) -> None:
+    """All that was sealed since is gone, as a restore of an old copy leaves it: the log agrees with itself."""
+    kept = await audit.head(system)
+    async with _undone(
+        owner,
+        "delete from events where (xid, id) > (select last_xid, last_id from audit_checkpoints where number = 1)",
+        "delete from audit_checkpoints where number > 1",
+    ):
+        alone = await audit.verify(system)
+        assert (alone.faults, alone.checkpoints) == ((), 1)
+        found = await audit.verify(system, outside=kept)
+    assert [(one.kind, one.checkpoint) for one in found.faults] == [(audit.Kind.CUT_OFF, kept.number)]
+
+
 async def test_AU_05_a_long_transaction_holds_sealing_back_and_the_lag_shows(
     system: System, owner: asyncpg.Connection
 ) -> None:
@@ -200,10 +217,39 @@ async def test_AU_05_a_long_transaction_holds_sealing_back_and_the_lag_shows(
     CLOCK.advance(61)
     assert await audit.seal(system) == []
     assert await audit.lag(system) >= timedelta(seconds=61)
+    async with system.tx() as tx:
+        (shown,) = await sealing.measure(system, tx)
+    assert (shown.name, shown.value >= 61, shown.labels) == ("isthmus_audit_unsealed_seconds", True, {})
     assert (await audit.verify(system)).unsealed == 1
     await transaction.rollback()
     (one,) = await audit.seal(system)
     assert len(one.leaves) == 1
+    assert await audit.lag(system) == timedelta()
+
+
+async def test_AU_05_whoever_runs_it_is_alarmed_after_a_minute_and_once(
+    system: System, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    turns, told, stop = [59, 2, 30], list[int](), asyncio.Event()
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("select pg_current_xact_id()")
+    await _write(system, "thg_late")
+    assert system.engine.part(audit.Settings).late == timedelta(seconds=60)
+
+    async def next_turn(*_: object) -> None:
+        told.append(sum("is unsealed since" in one.message for one in caplog.records))
+        if len(told) == 3:
+            await transaction.rollback()
+        if len(told) > 3:
+            stop.set()
+        CLOCK.advance(turns.pop(0) if turns else 0)
+
+    monkeypatch.setattr(sealing, "_either", next_turn)
+    async with asyncio.timeout(30):
+        await sealing.seal_on(system, stop)
+    assert told[:3] == [0, 0, 1], "at once, after 59 seconds, after 61"
+    assert set(told[3:]) == {1}, "once, and not of what was sealed then"
     assert await audit.lag(system) == timedelta()
 
 

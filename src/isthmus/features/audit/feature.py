@@ -4,6 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.audit.events import EMITS
 from isthmus.features.audit.jobs import RUNS
 from isthmus.features.audit.routes import READ, SEE_SETTINGS, routes, setting_routes
+from isthmus.features.audit.service.sealing import measure
 from isthmus.features.audit.service.signing import reseal
 from isthmus.features.audit.settings import Settings
 
@@ -13,6 +14,7 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=[READ, SEE_SETTINGS],
     runs=RUNS,
+    measures=(measure,),
     reseals={"audit.signing_keys": reseal},
     settings=Settings,
 )

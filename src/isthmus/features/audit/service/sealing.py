@@ -3,19 +3,23 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from isthmus.engine.db import Tx
 from isthmus.features.audit.model import checkpoints as model
 from isthmus.features.audit.model.checkpoints import Checkpoint, Head
 from isthmus.features.audit.service import signing
 from isthmus.features.audit.settings import Settings
 from isthmus.features.audit.store import checkpoints as store
+from isthmus.kit.figures import Figure
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import System
 
 _LOG = logging.getLogger("isthmus.audit")
 _LOOK_SECONDS = 30.0
+_UNSEALED = "isthmus_audit_unsealed_seconds", "For how long the oldest entry of the audit log has not been sealed."
 
 
 class Teller:
@@ -87,8 +91,17 @@ async def seal(system: System) -> list[Checkpoint]:  # house: silent - a checkpo
 async def lag(system: System) -> timedelta:
     """How long the oldest entry that is not sealed has waited; zero when all are."""
     async with system.tx() as tx:
-        stretch = await store.next_stretch(tx, await store.newest(tx))
-        found = await store.unsealed(tx, stretch)
+        return await _lag(system, tx)
+
+
+async def measure(system: System, tx: Tx) -> Sequence[Figure]:
+    """How far sealing is behind: it stays near nothing unless a transaction is left open, or no worker runs."""
+    return [Figure(*_UNSEALED, (await _lag(system, tx)).total_seconds())]
+
+
+async def _lag(system: System, tx: Tx) -> timedelta:
+    stretch = await store.next_stretch(tx, await store.newest(tx))
+    found = await store.unsealed(tx, stretch)
     if not found["count"]:
         return timedelta()
     oldest: datetime = found["oldest"]
