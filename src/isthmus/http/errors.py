@@ -11,43 +11,11 @@ from starlette.exceptions import HTTPException
 
 from isthmus.engine import ledger
 from isthmus.kit.errors import Forbidden, Invalid, NotFound, Problem, Unauthenticated, Unavailable
+from isthmus.kit.wording import said
 
 FIELDS_SHOWN = 50
 _NAME_SHOWN = 64
 _RETRY_SECONDS = 5.0
-#: Texts of these kinds repeat what was sent (LO-02); they are said in our own words.
-_ECHOING = {
-    "union_tag_invalid": "This kind is not known.",
-    "json_invalid": "This is not valid JSON.",
-    "uuid_parsing": "This is not a UUID.",
-    "url_parsing": "This is not a URL.",
-    "datetime_parsing": "This is not an RFC 3339 time.",
-    "timezone_aware": "Give the time with its zone, such as 2026-01-31T12:00:00Z.",
-    "datetime_from_date_parsing": "This is not an RFC 3339 time.",
-    "date_parsing": "This is not a date.",
-    "date_from_datetime_parsing": "This is not a date.",
-    "time_parsing": "This is not a time.",
-    "time_delta_parsing": "This is not a duration.",
-    "int_parsing": "A whole number is needed.",
-    "int_type": "A whole number is needed.",
-    "int_from_float": "A whole number is needed.",
-    "float_parsing": "A number is needed.",
-    "float_type": "A number is needed.",
-    "bool_parsing": "true or false is needed.",
-    "bool_type": "true or false is needed.",
-    "string_type": "A text is needed.",
-    "missing": "This field is required.",
-    "extra_forbidden": "There is no such field.",
-}
-
-#: Kinds of wrong lengths, with the name of the limit that they tell.
-_LENGTHS = {
-    "string_too_short": "min_length",
-    "string_too_long": "max_length",
-    "too_short": "min_length",
-    "too_long": "max_length",
-}
-_WITH_ENTRIES = frozenset({"Dictionary", "List", "Set", "Frozenset", "Tuple"})
 _NO_BODY = "This request needs a body: a JSON object, which may be empty where no field of it is required."
 _NO_OBJECT = "The body has to be a JSON object."
 
@@ -266,7 +234,7 @@ def _of_status(status: int) -> Problem:
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Invalid:
     """Every wrong field at once, none with what was sent in it."""
     found = [(_path(error["loc"]), error) for error in errors]
-    fields = [{"path": path, "message": _said(error) if path else _of_body(error)} for path, error in found]
+    fields = [{"path": path, "message": said(error) if path else _of_body(error)} for path, error in found]
     return Invalid(
         "The request is not valid; `details.fields` names each field and what is wrong with it.",
         details={"fields": fields[:FIELDS_SHOWN]},
@@ -283,24 +251,7 @@ def _of_body(error: Mapping[str, Any]) -> str:
     kind = str(error.get("type", ""))
     if kind == "missing":
         return _NO_BODY
-    return _NO_OBJECT if kind.endswith("_type") else _said(error)
-
-
-def _said(error: Mapping[str, Any]) -> str:
-    kind, known = str(error.get("type", "")), error.get("ctx") or {}
-    if kind in _ECHOING:
-        return _ECHOING[kind]
-    if kind in _LENGTHS and _LENGTHS[kind] in known:
-        return _of_length(known, _LENGTHS[kind])
-    return str(error.get("msg", "This is not valid.")).removeprefix("Value error, ")
-
-
-def _of_length(known: Mapping[str, Any], limit: str) -> str:
-    """Lists and objects have entries; texts have characters, secret ones too."""
-    count, what = known[limit], "entries" if known.get("field_type") in _WITH_ENTRIES else "characters"
-    if limit == "min_length":
-        return "This may not be empty." if count == 1 else f"At least {count} {what} are needed."
-    return f"At most {count} {what} are taken."
+    return _NO_OBJECT if kind.endswith("_type") else said(error)
 
 
 def render(problem: Problem, request_id: str, at: datetime) -> bytes:

@@ -26,6 +26,7 @@ from isthmus.features.catalog.model.words import (
     Words,
 )
 from isthmus.kit.errors import Invalid
+from isthmus.kit.wording import said
 
 Status = Literal["active", "beta", "deprecated", "disabled"]
 Audience = Literal["system", "tenant"]
@@ -273,5 +274,5 @@ def new_provider(data: Mapping[str, Any]) -> NewProvider:
     try:
         return NewProvider.model_validate(data)
     except ValidationError as error:
-        fields = [{"path": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+        fields = [{"path": ".".join(map(str, one["loc"])), "message": said(one)} for one in error.errors()]
         raise Invalid("The provider is not valid.", details={"fields": fields}) from None
