@@ -214,7 +214,10 @@ class ReadsOrders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SearchFor:
-    """What is looked for at the far side; empty collections mean any. `filters` holds only names that it can judge."""
+    """What is looked for at the far side; empty collections mean any. `filters` holds only names that it can judge.
+
+    `since` is in the range of changes that are meant, `until` is not.
+    """
 
     query: str
     entities: tuple[str, ...]

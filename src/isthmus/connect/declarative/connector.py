@@ -331,7 +331,7 @@ def _within(record: Record, wanted: SearchFor) -> bool:
     moment = record.updated_at
     if moment is None:
         return wanted.since is None and wanted.until is None
-    return (wanted.since is None or moment >= wanted.since) and (wanted.until is None or moment <= wanted.until)
+    return (wanted.since is None or moment >= wanted.since) and (wanted.until is None or moment < wanted.until)
 
 
 def _snippet(record: Record) -> str:

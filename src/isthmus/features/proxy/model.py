@@ -84,6 +84,7 @@ _OWN_ANSWERED_BEGINS = (
     # what a server or cache in front of us does by: send a file of its own, or keep what is one tenant's
     *("x-accel-", "x-sendfile", "x-lighttpd-", "x-litespeed-", "x-reproxy-", "surrogate-"),
 )
+#: The end of the names by which single caches are told what to keep.
 _CACHES = "cdn-cache-control"
 #: Says what the packed bytes come to, which are not those that we pass on.
 _OF_PACKED = frozenset(("content-md5", "digest", "content-digest"))
@@ -188,7 +189,7 @@ def _name_of(part: str) -> str:
 
 
 def may_pass(path: str, paths: Sequence[str]) -> bool:
-    """Whether a path is one of those; `*` at the end of one is for all that follows. None means all."""
+    """Whether a path is one of those; `*` at the end of one is for all that follows. Without any, all may pass."""
     return not paths or any(_fits(path, one) for one in paths)
 
 

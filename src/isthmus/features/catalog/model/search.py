@@ -1,4 +1,4 @@
-"""Search over a few dozen providers that forgives accents and typing errors (pure, bounded)."""
+"""Search over some hundred providers that forgives accents and typing errors (pure, bounded)."""
 
 import re
 import unicodedata
@@ -11,6 +11,9 @@ _WORD = re.compile(r"[^\W_]+")
 _WORDS_READ = 8
 _WORD_LIMIT = 40
 _QUERY_LIMIT = 200
+#: What a word counts that says something of a provider's kind, or of its description, beside one of its name; and what
+#: all the words count that make a name once they are written as one.
+_KIND, _STORY, _AS_ONE = 0.8, 0.5, 0.9
 
 
 def find(providers: Iterable[Provider], query: str) -> list[Provider]:
@@ -18,14 +21,17 @@ def find(providers: Iterable[Provider], query: str) -> list[Provider]:
     wanted = words(query[:_QUERY_LIMIT])[:_WORDS_READ]
     if not wanted:
         return list(providers) if not query.strip() else []
-    # people write a name in two words that is one, and one that is two in one
-    joined = ["".join(wanted)[:_WORD_LIMIT]]
-    rated = (
-        (max(rate(provider, wanted), 0.9 * rate(provider, joined) if len(wanted) > 1 else 0.0), provider)
-        for provider in providers
-    )
+    rated = ((_rated(provider, wanted), provider) for provider in providers)
     found = [(rating, provider) for rating, provider in rated if rating > 0]
     return [provider for _, provider in sorted(found, key=lambda pair: (-pair[0], pair[1].id))]
+
+
+def _rated(provider: Provider, wanted: Sequence[str]) -> float:
+    """Also as one word: people write a name in two words that is one, and one that is two in one."""
+    apart = rate(provider, wanted)
+    if len(wanted) == 1:
+        return apart
+    return max(apart, _AS_ONE * rate(provider, ["".join(wanted)[:_WORD_LIMIT]]))
 
 
 def words(phrase: str) -> list[str]:
@@ -47,7 +53,11 @@ def rate(provider: Provider, wanted: Sequence[str]) -> float:
     kinds = [word for name in (provider.category, provider.integration_type, *provider.regions) for word in words(name)]
     story = words(provider.description)
     ratings = [
-        max(_best(word, names, loose=True), 0.8 * _best(word, kinds, loose=True), 0.5 * _best(word, story, loose=False))
+        max(
+            _best(word, names, loose=True),
+            _KIND * _best(word, kinds, loose=True),
+            _STORY * _best(word, story, loose=False),
+        )
         for word in wanted
     ]
     return sum(ratings) / len(ratings) if all(ratings) else 0.0

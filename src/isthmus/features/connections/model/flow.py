@@ -42,6 +42,7 @@ class Flow:
     provider: str
     registration_id: str
     registration_version: int
+    #: What `frozen` made of the hosts and of how the provider's consent works.
     hosts_digest: str
     redirect_uri: str
     return_url: str | None

@@ -314,15 +314,18 @@ async def _try(
         raise _unusable("deadline_exceeded") from error
 
 
-def _unusable(kind: str, said: "_Told | None" = None, retry_after: float | None = None) -> PlatformUnreachable:
+class _Told(TypedDict, total=False):
+    """What a failure is told with, where the far side's own words are among it."""
+
+    message: str
+    details: Mapping[str, str]
+
+
+def _unusable(kind: str, said: _Told | None = None, retry_after: float | None = None) -> PlatformUnreachable:
+    """That there was no usable answer: the far side's words, else ours for the kind of failure. Seconds to wait."""
     told = said or {}
     message = told.get("message") or unusable.told(kind)
     return PlatformUnreachable(message, details={**told.get("details", {}), "reason": kind}, retry_after=retry_after)
-
-
-class _Told(TypedDict, total=False):
-    message: str
-    details: Mapping[str, str]
 
 
 def _answered(ours: str, error: PlatformError, keys: Mapping[str, Secret]) -> _Told:
