@@ -6,6 +6,9 @@ import pytest
 from tools.house import paths, rules
 from tools.house.tree import Source, sources
 
+from isthmus.features.access.model.keys import Mode, form
+from isthmus.kit import ids
+
 PLANTED = {
     "clock": ("features/sync/model.py", "import time\nNOW = time.time()\n"),
     "marketplace": ("features/sync/service.py", "NAME = 'shopee'\n"),
@@ -129,8 +132,20 @@ def test_a_waiver_needs_a_reason(tmp_path: Path) -> None:
 
 def test_AK_09_a_live_looking_key_and_a_machine_path_are_found(tmp_path: Path) -> None:
     file = tmp_path / "notes.md"
-    file.write_text("key " + "isk_" + "live_" + "a" * 38 + "\nsee /" + "work" + "/main\n", "utf-8")
+    file.write_text(f"key {form(Mode.LIVE, 'a' * 32).reveal()}\nsee /" + "work" + "/main\n", "utf-8")
     assert {finding.rule for finding in paths.findings([file], tmp_path)} == {"key", "path"}
+
+
+def test_AK_09_a_key_planted_in_the_tree_is_found_and_a_sample_of_a_wrong_checksum_is_none(tmp_path: Path) -> None:
+    for mode in Mode:
+        real = form(mode, ids.base62(32)).reveal()
+        sample = real[:-1] + ("a" if real[-1] != "a" else "b")
+        planted = {}
+        for name, text in (("real.md", real), ("sample.md", sample), ("code.py", f'KEY = "{real}"')):
+            file = tmp_path / name
+            file.write_text(f"Call it with `{text}`.\n" if name.endswith(".md") else f"{text}\n", "utf-8")
+            planted[name] = {finding.rule for finding in paths.findings([file], tmp_path)}
+        assert planted == {"real.md": {"key"}, "sample.md": set(), "code.py": {"key"}}, mode
 
 
 def test_the_house_keeps_its_rules() -> None:
