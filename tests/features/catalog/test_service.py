@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from tests.given import catalog as given
 from tests.given import vault as house
+from tests.given.statements import written_down
 
 from isthmus.engine.db import Database
 from isthmus.features import catalog, vault
+from isthmus.features.catalog.model import providers as model
 from isthmus.features.catalog.service.registrations import reseal
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask
@@ -82,6 +84,25 @@ async def test_a_filter_that_does_not_exist_is_refused(scope: Scope, wrong: dict
 async def test_a_hidden_provider_is_as_unknown_as_one_that_does_not_exist(scope: Scope, slug: str) -> None:
     with pytest.raises(catalog.ProviderNotFound):
         await catalog.provider(scope, slug)
+
+
+async def test_SC_05_one_that_is_hidden_takes_no_more_work_than_one_that_never_was(
+    database: Database, shelf: catalog.Providers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process that has not met it: nothing of it is read, and none of its facts are laid over each other."""
+    operator = house.platform(system_of(database, shelf))
+    await catalog.create_provider(operator, given.document("kept_back") | {"audience": "system"})
+    await catalog.create_provider(operator, given.document("switched_off") | {"status": "disabled"})
+    there = house.scope(system_of(database, given.providers(tmp_path, given.manifest("shopee"))), "ten_b")
+    monkeypatch.setattr(model, "overlay", None)
+    asked = []
+    for slug in ("never", "kept_back", "switched_off"):
+        for look in (catalog.provider, catalog.opened_provider, catalog.admit):
+            with written_down() as statements, pytest.raises(catalog.ProviderNotFound):
+                await look(there, slug)
+            asked.append(statements)
+    assert asked[0]
+    assert asked == [asked[0]] * 9
 
 
 async def test_an_override_row_changes_what_every_tenant_sees_and_is_logged(system: System, scope: Scope) -> None:

@@ -10,11 +10,13 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 from nacl.signing import SigningKey
+from tests.given import catalog as catalog_given
+from tests.given import vault as vault_given
 from tests.given import webhooks_in as given
-from tests.given.webhooks_in import World
+from tests.given.webhooks_in import GITHUB, World
 
 from isthmus.engine.db import Database
-from isthmus.features import connections, vault
+from isthmus.features import catalog, connections, vault
 from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound, TooManySources
 from isthmus.features.webhooks_in.model.deliveries import LiveSource
 from isthmus.features.webhooks_in.service import finding, looking, managing, simulating
@@ -271,6 +273,19 @@ async def test_what_cannot_be_verified_gets_no_source(world: World) -> None:
         await managing.add(scope, Wanted("github"))
     with pytest.raises(connections.ConnectionNotFound):
         await managing.add(scope, Wanted("github", connection_id="con_0", secret=Secret("x")))
+
+
+async def test_TN_01_a_provider_that_the_deployment_keeps_to_itself_answers_as_one_that_never_was(world: World) -> None:
+    operator, scope = vault_given.platform(world.system), world.scope("ten_one")
+    await catalog.create_provider(operator, catalog_given.document("kept_back") | {"audience": "system"})
+    for slug in ("kept_back", "never"):
+        for secret in (None, GITHUB):
+            with pytest.raises(catalog.ProviderNotFound):
+                await managing.add(scope, Wanted(slug, secret=secret))
+        with pytest.raises(catalog.ProviderNotFound):
+            await simulating.of_provider(scope, slug, GITHUB, {})
+    with pytest.raises(PushesNothing):
+        await managing.add(operator, Wanted("kept_back"))
 
 
 async def test_RL_05_a_tenant_has_so_many_sources_and_no_more_also_when_they_are_made_at_once(

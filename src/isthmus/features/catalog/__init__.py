@@ -20,8 +20,10 @@ from isthmus.features.catalog.service.providers import (
     all_providers,
     found,
     known_provider,
+    opened_provider,
     provider,
     providers,
+    told_provider,
 )
 from isthmus.features.catalog.service.registrations import (
     CALLBACK_PATH,
@@ -66,10 +68,12 @@ __all__ = [
     "found",
     "import_provider",
     "known_provider",
+    "opened_provider",
     "provider",
     "providers",
     "read_apps",
     "registration",
     "remove_provider",
     "set_app",
+    "told_provider",
 ]

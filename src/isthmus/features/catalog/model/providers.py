@@ -223,6 +223,27 @@ def _complaint(name: str, value: object) -> str | None:
     return None
 
 
+def listed(folder: Provider | None, row: Override | None) -> bool:
+    """Whether merchants see a provider, by its folder and its row alone: one made at run time has all of it there."""
+    return _states(folder, row) == ("tenant", "active") and not (row and row.removed)
+
+
+def opened(folder: Provider | None, row: Override | None) -> bool:
+    """Whether a merchant may begin to use a provider, one that is deprecated or not ready yet included."""
+    audience, status = _states(folder, row)
+    return audience == "tenant" and status != "disabled" and not (row and row.removed)
+
+
+def public(folder: Provider | None, row: Override | None) -> bool:
+    """Whether a merchant may know that there is such a provider: what comes with the product is no secret."""
+    return folder is not None or opened(folder, row)
+
+
+def _states(folder: Provider | None, row: Override | None) -> tuple[str, str]:
+    status = (row and row.status) or (folder.status if folder else "")
+    return (row and row.audience) or (folder.audience if folder else ""), status
+
+
 def overlay(provider: Provider, row: Override | None) -> Provider:
     """Lay an override row over the manifest's facts; fields that a later release no longer knows are ignored."""
     if row is None:

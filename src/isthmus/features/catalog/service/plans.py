@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from isthmus.features.catalog.errors import PlanRequired, ProviderNotFound
+from isthmus.features.catalog.errors import PlanRequired
 from isthmus.features.catalog.model import plans as model
 from isthmus.features.catalog.model.providers import Provider
-from isthmus.features.catalog.service.providers import known_provider, provider
+from isthmus.features.catalog.service.providers import known_provider, opened_provider
 from isthmus.features.catalog.settings import Settings
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope
@@ -41,10 +41,7 @@ async def admit(scope: Scope, slug: str) -> None:
     One that is deprecated can still be connected where a tenant uses it. Raises PlanRequired, and ProviderNotFound for
     one that was taken out of the catalog, is disabled, or is the deployment's own.
     """
-    shown = await provider(scope, slug, hidden=True)
-    if scope.tenant_id != PLATFORM_TENANT and (shown.status == "disabled" or shown.audience != "tenant"):
-        raise ProviderNotFound
-    await _check(scope, shown)
+    await _check(scope, await opened_provider(scope, slug))
 
 
 async def admit_further(scope: Scope, slug: str) -> None:

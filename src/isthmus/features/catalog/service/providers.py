@@ -1,6 +1,6 @@
 """Looking providers up, and changing single facts of one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from isthmus.features.catalog.model import search
 from isthmus.features.catalog.model.providers import Override, Provider
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
+from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope, Tx
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -166,18 +167,45 @@ async def all_providers(scope: Scope) -> list[Provider]:
 
 async def provider(scope: Scope, slug: str, *, hidden: bool = False) -> Provider:
     """One provider. Raises ProviderNotFound, also for one that merchants do not see unless `hidden` is asked for."""
-    shown = await known_provider(scope, slug)
-    if shown.removed or not (shown.listed or hidden):
+    shown = await _known(scope, slug, _any if hidden else model.listed)
+    if shown.removed:
         raise ProviderNotFound
     return shown
 
 
+async def opened_provider(scope: Scope, slug: str) -> Provider:
+    """One that the tenant may begin to use, whatever its plan; the deployment itself may use hidden ones.
+
+    Raises ProviderNotFound for one that was taken out of the catalog, is disabled, or is the deployment's own.
+    """
+    if scope.tenant_id == PLATFORM_TENANT:
+        return await provider(scope, slug, hidden=True)
+    return await _known(scope, slug, model.opened)
+
+
+async def told_provider(scope: Scope, slug: str) -> Provider:
+    """One that the tenant may know of, also where its catalog does not list it. Raises ProviderNotFound."""
+    return await _known(scope, slug, _any if scope.tenant_id == PLATFORM_TENANT else model.public)
+
+
 async def known_provider(scope: Scope, slug: str) -> Provider:
     """One provider, also one that was taken out of the catalog: for what uses it already. Raises ProviderNotFound."""
+    return await _known(scope, slug, _any)
+
+
+def _any(*_: object) -> bool:
+    return True
+
+
+async def _known(scope: Scope, slug: str, seen: Callable[[Provider | None, Override | None], bool]) -> Provider:
+    """What is not theirs to see is refused before more of it is read than of what never was (SC-05)."""
     shelf = scope.part(Providers)
+    folder = shelf.shown(slug) if shelf.is_own(slug) else None
     async with scope.tx() as tx:
         row = await store.override(tx, slug)
-        await shelf.load(tx, [row] if row else [])
-    if row is None and not shelf.is_own(slug):
+        there = (row is not None or folder is not None) and seen(folder, row)
+        if there and row is not None:
+            await shelf.load(tx, [row])
+    if not there:
         raise ProviderNotFound
     return model.overlay(shelf.shown(slug), row)

@@ -74,16 +74,10 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
     Raises ProviderNotFound, PlanRequired, PushesNothing, Invalid, ConnectionNotFound, TooManySources.
     """
     check_expressions({"filter": wanted.filter, "transform": wanted.transform})
+    await _admit(scope, wanted)
     manifest = (await catalog.found(scope, wanted.provider)).manifest
     if manifest.webhooks is None or not (manifest.webhooks.signatures or wanted.pulled):
         raise PushesNothing
-    await catalog.admit_further(scope, wanted.provider)
-    if wanted.connection_id is not None:
-        connection = await connections.connection(scope, wanted.connection_id)
-        if connection.provider != wanted.provider:
-            raise Invalid.field("connectionId", "This connection is one to another provider.")
-        if connection.owner_id is not None:
-            raise Invalid.field("connectionId", "One person connected it alone; what it pushes would be everybody's.")
     uses_app = wanted.secret is None and bool(manifest.webhooks.secret_field)
     held = bool(manifest.webhooks.connection_field) and wanted.connection_id is not None
     if wanted.secret is None and not (uses_app or wanted.pulled or held):
@@ -110,6 +104,20 @@ async def add(scope: Scope, wanted: Wanted) -> Seen:
         tx.emit(SourceAdded(subject=made.id, after={"provider": made.provider, "name": made.name}))
     await _put_token(scope, made.id, token, until=None)
     return await _seen(scope, made, Secret(finding.address(System(scope.engine, scope.clock), token)))
+
+
+async def _admit(scope: Scope, wanted: Wanted) -> None:
+    """Whether the provider, and the connection that it is for, are there for the tenant to use."""
+    if wanted.connection_id is None:
+        await catalog.told_provider(scope, wanted.provider)
+        await catalog.admit_further(scope, wanted.provider)
+        return
+    connection = await connections.connection(scope, wanted.connection_id)
+    if connection.provider != wanted.provider:
+        raise Invalid.field("connectionId", "This connection is one to another provider.")
+    if connection.owner_id is not None:
+        raise Invalid.field("connectionId", "One person connected it alone; what it pushes would be everybody's.")
+    await catalog.admit_further(scope, wanted.provider)
 
 
 async def _app(scope: Scope, scheme: Webhooks, wanted: Wanted) -> dict[str, str]:

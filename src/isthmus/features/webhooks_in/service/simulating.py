@@ -62,6 +62,7 @@ def _signer(source: LiveSource) -> Signer:
 
 async def of_provider(scope: Scope, provider: str, secret: Secret, app: Mapping[str, str]) -> Signer:
     """Any provider that pushes, with a secret that the caller gives. Raises ProviderNotFound, PushesNothing."""
+    await catalog.told_provider(scope, provider)
     scheme = (await catalog.found(scope, provider)).manifest.webhooks
     if scheme is None or not scheme.signatures:
         raise PushesNothing
