@@ -6,7 +6,7 @@ nothing, because it may not search them.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,26 +119,24 @@ async def _search(
     outcomes, rows = await asyncio.gather(
         live.ask_all(scope, plan.live, left), _from_index(scope, asked, list(plan.indexed.values()), left)
     )
-    hits: list[Hit] = []
-    #: Of which connection's entities the far side itself has found something.
-    shown: set[tuple[str, str]] = set()
+    failed = {id_: outcome for id_, outcome in outcomes.items() if isinstance(outcome, Failed)}
+    found = [
+        (id_, one)
+        for id_, outcome in outcomes.items()
+        if not isinstance(outcome, Failed)
+        for one in outcome
+        if _may_pass(plan.places[id_], one) and asked.covers(one.updated_at)
+    ]
+    hits = [_live_hit(plan.places[id_], one, asked) for id_, one in found]
     told = [*missed, *(_missed(one, _FILTER) for one in plan.left_out)]
-    for id_, outcome in outcomes.items():
-        place = plan.places[id_]
-        if isinstance(outcome, Failed):
-            told.append(_missed(place.reach, outcome))
-        else:
-            passing = [one for one in outcome if _may_pass(place, one) and asked.covers(one.updated_at)]
-            hits += [_live_hit(place, one, asked) for one in passing]
-            shown |= {(id_, one.entity) for one in passing}
+    told += [_missed(plan.places[id_].reach, outcome) for id_, outcome in failed.items()]
     if isinstance(rows, Failed):
         silent = plan.indexed.keys() - plan.live.keys()
         told += [_missed(plan.places[id_].reach, rows) for id_ in sorted(silent)]
     else:
-        stale = {id_ for id_, outcome in outcomes.items() if isinstance(outcome, Failed)}
-        hits += [
-            _index_hit(plan.places, row, stale) for row in rows if (row["connection_id"], row["entity"]) not in shown
-        ]
+        by_far_side = {(id_, one.entity) for id_, one in found}
+        kept = [row for row in rows if (row["connection_id"], row["entity"]) not in by_far_side]
+        hits += [_index_hit(plan.places, row, failed) for row in kept]
     return Results(model.ranked(hits), told, round((scope.clock.monotonic() - started) * 1000))
 
 
@@ -241,9 +239,10 @@ def _live_hit(place: _Place, found: FoundRecord, asked: Asked) -> Hit:
     )
 
 
-def _index_hit(places: Mapping[str, _Place], row: Any, stale: Any) -> Hit:  # noqa: ANN401 - the driver's record
+def _index_hit(places: Mapping[str, _Place], row: Any, failed: Container[str]) -> Hit:  # noqa: ANN401 - the driver's record
+    """What was synced; it stands in for the far side where that `failed`."""
     reach = places[row["connection_id"]].reach
-    source: Origin = "cache" if row["connection_id"] in stale else "index"
+    source: Origin = "cache" if row["connection_id"] in failed else "index"
     return Hit(
         id=row["id"],
         integration_id=reach.integration_id,
