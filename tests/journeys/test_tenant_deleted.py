@@ -76,6 +76,8 @@ async def test_ER_01_a_deleted_tenant_leaves_nothing_and_nothing_of_another_is_t
     for verb in ("suspend", "activate"):
         refused = await operator.call("POST", f"/api/admin/tenants/{amy.tenant_id}/{verb}")
         assert refused.status in (404, 409), refused.body
+    renamed = await operator.call("PATCH", f"/api/admin/tenants/{amy.tenant_id}", {"name": "Too late", "plan": "pro"})
+    assert renamed.status in (404, 409), renamed.body
 
     proof = await _proof(operator, amy.tenant_id)
     # connections were ended before, at the far side too, and their records with them

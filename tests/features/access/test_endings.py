@@ -1,5 +1,7 @@
 """What ends somebody's session ends what they opened in it, and what is over is found without looking at all."""
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,6 +10,7 @@ import pytest
 from tests.given import access as given
 from tests.given import vault as house
 from tests.given.statements import written_down
+from tests.given.waiting import waiting
 
 from isthmus.engine.db import Database, Statement, Tx
 from isthmus.features import access
@@ -16,6 +19,7 @@ from isthmus.features.access.service.glasses import GlassAuthenticator, send_out
 from isthmus.features.access.store import accounts as accounts_store
 from isthmus.features.access.store import logins as logins_store
 from isthmus.http import Credentials, RequestFacts
+from isthmus.http.errors import PermissionDenied
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Unauthenticated
 from isthmus.kit.paging import Ask
@@ -248,3 +252,47 @@ async def _removed(boss: Scope, user_id: str) -> Any:
         )
     (row,) = rows
     return row["before"]
+
+
+@pytest.mark.parametrize("how", ["removed", "roles changed", "of the deployment"])
+async def test_MA_05_of_two_admins_who_end_each_other_at_once_one_does(
+    database: Database, system: System, boss: Scope, how: str
+) -> None:
+    home, role = (house.platform(system), SUPER_ADMIN) if "deployment" in how else (boss, TENANT_ADMIN)
+    names = [f"{how.replace(' ', '-')}-{number}@example.com" for number in range(2)]
+    one, two = [await _seated(system, home, name, role) for name in names]
+
+    def end(actor: Scope, other: Scope) -> Awaitable[object]:
+        if how == "roles changed":
+            return access.change_roles(actor, other.principal.subject, [USER])
+        return access.remove_member(actor, other.principal.subject)
+
+    async with home.tx() as tx:
+        await tx.execute_sql("select 1 from users where tenant_id = $1 for update", home.tenant_id)
+        ends = [asyncio.ensure_future(end(*pair)) for pair in ((one, two), (two, one))]
+        await waiting(database, 2, ends)
+    found = await asyncio.gather(*ends, return_exceptions=True)
+    refused = [each for each in found if isinstance(each, BaseException)]
+    assert [type(each) for each in refused] == [PermissionDenied], refused
+
+
+async def _seated(system: System, home: Scope, email: str, role: str) -> Scope:
+    """A member in a session of their own."""
+    await access.accept(system, HOME, (await access.invite(home, email, [role])).shown, OLD)
+    shown = (await access.sign_in(system, HOME, SignIn(home.tenant_id, email, OLD))).shown
+    found = await SessionAuthenticator(system, access.Settings()).verify(Credentials("bearer", shown.reveal()))
+    assert found is not None
+    return replace(home, principal=found.principal)
+
+
+async def test_who_was_removed_is_not_there_for_anything_that_is_done_with_members(system: System, boss: Scope) -> None:
+    gone = (await _seated(system, boss, "gone@example.com", USER)).principal.subject
+    await access.remove_member(boss, gone)
+    for act in (
+        access.remove_member(boss, gone),
+        access.change_roles(boss, gone, [USER]),
+        access.offer_reset(boss, gone),
+        access.remove_factor(boss, gone),
+    ):
+        with pytest.raises(access.MemberNotFound):
+            await act

@@ -22,7 +22,7 @@ class SlugTaken(Conflict):
 
 
 class DeploymentTenant(Conflict):
-    """The deployment's own tenant is never suspended, and has no built-in accounts.
+    """The deployment's own tenant is never renamed, suspended, deleted or looked into.
 
     Name a merchant's tenant; to stop everybody, stop the service.
     """

@@ -91,7 +91,7 @@ async def get_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the 
     limit="other",
     response_model=TenantOut,
     summary="Change a tenant's name or plan",
-    errors=(TenantNotFound, DeploymentTenant),
+    errors=(TenantNotFound, DeploymentTenant, TenantLeaving),
 )
 async def change_tenant(scope: ScopeDep, id: str, body: ChangedTenant) -> Response:  # noqa: A002 - as above
     """The plan decides which providers the tenant may connect; it counts at once."""

@@ -213,8 +213,9 @@ async def remove_member(scope: Scope, user_id: str) -> None:
     Raises MemberNotFound, NotYourself, LastAdmin.
     """
     async with scope.tx() as tx:
+        last = scope.tenant_id == PLATFORM_TENANT and not await store.others_active(tx, user_id)
         found = await other(scope, tx, user_id)
-        if scope.tenant_id == PLATFORM_TENANT and not await store.others_active(tx, user_id):
+        if last:
             raise LastAdmin
         await store.update_removed(tx, user_id)
         await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id)
@@ -247,22 +248,26 @@ def _roles(scope: Scope, roles: Collection[str]) -> tuple[str, ...]:
 
 async def check_still(scope: Scope, tx: Tx) -> None:
     """Raise PermissionDenied for an admin who is none any more since the request came in (MA-05)."""
-    if not scope.principal.session:
-        return
-    found = await store.user(tx, scope.principal.subject, held=True)
-    if found is None:
-        return  # somebody of another issuer, who says what they are
-    if found.status is not UserStatus.ACTIVE or not _ADMINS & set(found.roles):
-        raise PermissionDenied(details={"permission": MEMBERS})
+    if scope.principal.session:
+        _check_admin(await store.user(tx, scope.principal.subject, held=True))
+
+
+def _check_admin(found: User | None) -> None:
+    """Somebody of another issuer, who is none of ours, says what they are."""
+    if found is not None and (found.status is not UserStatus.ACTIVE or not _ADMINS & set(found.roles)):
+        raise PermissionDenied("You are no admin any more.", details={"permission": MEMBERS})
 
 
 async def other(scope: Scope, tx: Tx, user_id: str) -> User:
     """A member whom the caller is about to change. Raises MemberNotFound, NotYourself, PermissionDenied."""
-    await check_still(scope, tx)
-    found = await store.user(tx, user_id)
+    own = scope.principal.subject
+    both = await store.held_users(tx, {own, user_id})
+    if scope.principal.session:
+        _check_admin(both.get(own))
+    found = both.get(user_id)
     if found is None or found.status is UserStatus.REMOVED:
         raise MemberNotFound
-    if user_id == scope.principal.subject:
+    if user_id == own:
         raise NotYourself
     return found
 

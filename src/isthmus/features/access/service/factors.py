@@ -14,6 +14,7 @@ from isthmus.features.access.errors import (
 )
 from isthmus.features.access.events import SecondFactorAdded, SecondFactorRemoved
 from isthmus.features.access.model import factors as model
+from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.service import proving, sessions
 from isthmus.features.access.service.accounts import check_still
 from isthmus.features.access.store import accounts as accounts_store
@@ -86,7 +87,7 @@ async def remove_factor(scope: Scope, user_id: str) -> None:
         if user_id != scope.principal.subject:
             await check_still(scope, tx)
         found = await accounts_store.user(tx, user_id)
-        if found is None:
+        if found is None or found.status is UserStatus.REMOVED:
             raise MemberNotFound
         if SUPER_ADMIN in found.roles and scope.principal.kind != "operator":
             raise FactorNeeded

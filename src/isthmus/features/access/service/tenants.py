@@ -65,7 +65,7 @@ async def tenants(scope: Scope, *, ask: Ask = Ask()) -> Page[Tenant]:  # noqa: B
 async def change_tenant(scope: Scope, tenant_id: str, *, changes: Mapping[str, str | None]) -> Tenant:
     """Give a tenant another `name` or `plan`; what `changes` leaves out stays.
 
-    Raises TenantNotFound, DeploymentTenant, Invalid.
+    Raises TenantNotFound, DeploymentTenant, TenantLeaving, Invalid.
     """
     if tenant_id == PLATFORM_TENANT:
         raise DeploymentTenant
@@ -74,6 +74,8 @@ async def change_tenant(scope: Scope, tenant_id: str, *, changes: Mapping[str, s
         found = await store.tenant(tx, tenant_id, locked=True)
         if found is None:
             raise TenantNotFound
+        if found.status is TenantStatus.DELETING:
+            raise TenantLeaving
         name = model.read_name(changes["name"] or "") if "name" in changes else found.name
         plan = model.read_plan(changes["plan"]) if "plan" in changes else found.plan
         changed = replace(found, name=name, plan=plan)

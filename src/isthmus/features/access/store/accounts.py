@@ -25,6 +25,12 @@ _ADD = statement(
 )
 _ONE = statement(select(*_COLUMNS).where(_MINE, U.c.id == bindparam("id")))
 _STILL = statement(select(*_COLUMNS).where(_MINE, U.c.id == bindparam("id")).with_for_update(read=True))
+_BOTH = statement(
+    select(*_COLUMNS)
+    .where(_MINE, U.c.id == func.any(bindparam("ids", type_=ARRAY(Text))))
+    .order_by(U.c.id)
+    .with_for_update(key_share=True)
+)
 _SOME = statement(
     select(*_COLUMNS)
     .where(_MINE, U.c.status != bindparam("removed"), U.c.id > bindparam("after"))
@@ -140,6 +146,14 @@ async def user(tx: Tx, user_id: str, *, held: bool = False) -> User | None:
     """Somebody of the tenant; held, who stays what they are until the transaction ends."""
     row = await tx.fetchrow(_STILL if held else _ONE, tenant_id=tx.tenant_id, id=user_id)
     return _user(row) if row else None
+
+
+async def held_users(tx: Tx, user_ids: Collection[str]) -> dict[str, User]:
+    """Some people whom nobody else changes until the transaction ends; always in one order, so that no two who change
+    each other wait for one another.
+    """
+    rows = await tx.fetch(_BOTH, tenant_id=tx.tenant_id, ids=list(user_ids))
+    return {row["id"]: _user(row) for row in rows}
 
 
 async def users(tx: Tx, *, after: str, offset: int, limit: int) -> list[User]:

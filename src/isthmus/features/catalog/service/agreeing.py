@@ -64,9 +64,11 @@ async def settle(scope: Scope, tx: Tx, agreed: Agreed | None) -> None:
     if agreed is None:
         return
     found, colleagues = agreed.proposal, scope.part(Colleagues)
-    if not await colleagues.stays(tx, scope.principal.id):
+    # always in one order, so that no two wait for one another
+    left = [who for who in sorted({scope.principal.id, found.proposed_by}) if not await colleagues.stays(tx, who)]
+    if scope.principal.id in left:
         raise Forbidden("You are no super admin any more.")
-    if not await colleagues.stays(tx, found.proposed_by):
+    if left:
         raise ProposerGone
     if not await store.update_decided(tx, found.id, ProposalState.APPROVED, scope.principal.id, scope.now):
         raise ProposalClosed
