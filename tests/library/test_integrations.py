@@ -1,6 +1,8 @@
 """`isthmus.Integrations` in a Python service of one's own: document 003's examples, written the Python way."""
 
 import asyncio
+import hmac
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +18,8 @@ import isthmus
 from isthmus import library
 from isthmus.client import ClientError
 from isthmus.features import connections
-from isthmus.kit.errors import Invalid, Problem
+from isthmus.features.webhooks_in.service import routing
+from isthmus.kit.errors import Invalid, NotFound, Problem
 from isthmus.library import Given, House, Integrations, open_house
 from isthmus.library.opening import own_tenant
 
@@ -230,3 +233,40 @@ def test_the_package_tells_type_checkers_what_it_holds() -> None:
     named = {name for name in isthmus.__all__ if name != "__version__"}
     assert named <= set(library.__all__)
     assert all(getattr(isthmus, name) is getattr(library, name) for name in named)
+
+
+async def test_what_came_in_is_found_by_its_integration_and_ends_with_its_address(
+    house: House, integrations: Integrations
+) -> None:
+    payments = await integrations.create("Pushes", "stripe", credentials={"api_key": "sk_test_ok"})
+    hooks = isthmus.Webhooks(house)
+    token = (await hooks.add_source("stripe", secret="whsec_own", integration_id=payments.id)).rpartition("/")[2]
+    await hooks.add_source("github", secret="hush")
+    own, other = await hooks.sources()
+    body = b'{"id": "evt_1", "object": "event", "type": "charge.failed", "data": {"object": {"id": "ch_1"}}}'
+    at = str(int(house.scope.now.timestamp()))
+    mark = hmac.digest(b"whsec_own", at.encode() + b"." + body, "sha256").hex()
+    headers = {"Stripe-Signature": f"t={at},v1={mark}"}
+    assert (await hooks.receive(token, body, headers)).status == 200
+    await routing.route(house.scope, own.id)
+    (one,) = await hooks.events(integration_id=payments.id, state="ignored", event="stripe.charge.*")
+    assert (one.source_id, one.event) == (own.id, "stripe.charge.failed")
+    assert await hooks.events(state="dead") == await hooks.events(provider="github") == []
+    with pytest.raises(NotFound):
+        await hooks.events(integration_id="int_none")
+    with pytest.raises(Invalid, match="received"):
+        await hooks.events(state="lost")  # type: ignore[arg-type] # a slip
+    with pytest.raises(TypeError, match="kind"):
+        await hooks.events(kind="x")  # type: ignore[call-arg] # a slip
+    for source in (own, other):
+        await hooks.remove_source(source.id)
+    assert await hooks.sources() == []
+    with pytest.raises(NotFound):
+        await hooks.remove_source(own.id)
+    await integrations.delete(payments.id)
+
+
+async def test_a_traceback_names_the_fields_that_are_wrong(integrations: Integrations) -> None:
+    with pytest.raises(Invalid) as caught:
+        await integrations.create("Payments", "stripe", settings={"region": "eu"})
+    assert "settings.region: " in "".join(traceback.format_exception(caught.value))

@@ -155,3 +155,18 @@ async def test_what_comes_in_while_no_process_has_the_function_waits_for_one_tha
                 await done.wait()
             await _until(front, "done", 5)
     assert sorted(told) == list(range(5))
+
+
+async def test_addresses_that_events_are_delivered_to_are_listed_and_ended(copied: Copy, tmp_path: Path) -> None:
+    settings = {"ISTHMUS_DATABASE_DIRECT_URL": copied.owner_url}
+    given = Given(database_url=copied.url, home=tmp_path, master_key=MASTER, settings=settings, work=False)
+    async with open_house(given) as house:
+        hooks = Webhooks(house)
+        url = "https://localhost/hook"
+        assert (await hooks.subscribe(url, ["sync.completed"])).startswith("whsec_")
+        (one,) = await hooks.subscriptions()
+        assert (one.url, one.types, one.state) == (url, ("sync.completed",), "unverified")
+        await hooks.unsubscribe(one.id)
+        assert await hooks.subscriptions() == []
+        with pytest.raises(NotFound):
+            await hooks.unsubscribe(one.id)

@@ -24,6 +24,10 @@ class Problem(Exception):
         self.details = dict(details or {})
         self.retry_after = retry_after
         super().__init__(self.message)
+        for one in self.details.get("fields", ()):
+            # a traceback shows it: whoever uses the product as a library sees no answer with details
+            if isinstance(one, Mapping) and {"path", "message"} <= one.keys():
+                self.add_note(f"{one['path']}: {one['message']}")
 
 
 class NotFound(Problem):

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, TypedDict, Unpack, get_args
 
-from isthmus.features import webhooks_in, webhooks_out
+from isthmus.features import connections, webhooks_in, webhooks_out
 from isthmus.features.webhooks_in import OrderedBy, Told
 from isthmus.http import Arrival
 from isthmus.kit import ids
+from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import MAX_LIMIT, Ask
 from isthmus.kit.secret import Secret
 from isthmus.library.integrations import Json
@@ -54,6 +56,44 @@ class Offered:
     offered: bool
     offered_at: datetime
     waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An address at which a provider pushes; the address itself is shown once, by `add_source`."""
+
+    id: str
+    provider: str
+    name: str
+    received: int
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """An address of yours that events are delivered to; `types` empty: all of them.
+
+    state: unverified until it has answered a signed ping, then active; the product pauses what fails for days.
+    """
+
+    id: str
+    url: str
+    types: tuple[str, ...]
+    state: str
+
+
+#: Where a delivery stands: `dead` is what failed for good, `unrouted` news of an account that nobody holds.
+DeliveryState = Literal["received", "unrouted", "waiting", "done", "ignored", "dead"]
+
+
+class Which(TypedDict, total=False):
+    """Which events are meant; what is left out chooses none away."""
+
+    #: Its name, such as `order.updated`, or a group of them: `order.*`.
+    event: str
+    state: DeliveryState
+    provider: str
+    integration_id: str
 
 
 _ORDINARY = When()
@@ -143,19 +183,53 @@ class Webhooks:
         return self._house.scope.part(webhooks_in.Handlers)
 
     async def add_source(
-        self, provider: str, *, secret: str | None = None, verify_token: str | None = None, name: str = ""
+        self,
+        provider: str,
+        *,
+        secret: str | None = None,
+        verify_token: str | None = None,
+        name: str = "",
+        integration_id: str | None = None,
     ) -> str:
         """Make an address for a provider's pushes; its last part is the token that `receive` wants. Shown once.
 
         verify_token: what the platform shows to prove the address, where that is not the secret that it signs with.
-        Raises ProviderNotFound, PushesNothing, Invalid.
+        integration_id: whose news come in there; it has to be connected. Raises ProviderNotFound, PushesNothing,
+        Invalid, IntegrationNotFound, ConnectionNotFound.
         """
         await self._settled()
         given, shown = (None if one is None else Secret(one) for one in (secret, verify_token))
-        wanted = webhooks_in.Wanted(provider, name, secret=given, verify_token=shown)
+        place = await self._place(integration_id)
+        wanted = webhooks_in.Wanted(provider, name, place, secret=given, verify_token=shown)
         made = await webhooks_in.add(self._house.scope, wanted)
         assert made.url is not None  # noqa: S101 - a source that was just made
         return made.url.reveal()
+
+    async def _place(self, integration_id: str | None) -> str | None:
+        """The connection of an integration."""
+        if integration_id is None:
+            return None
+        return (await connections.of_integration(self._house.scope, integration_id)).id
+
+    async def sources(self) -> Sequence[Source]:
+        """The addresses that were made, oldest first."""
+        found: list[Source] = []
+        page = await webhooks_in.sources(self._house.scope, Ask(MAX_LIMIT))
+        while True:
+            found += [
+                Source(one.source.id, one.source.provider, one.source.name, one.received, one.last_at)
+                for one in page.items
+            ]
+            if page.next_after is None:
+                return found
+            page = await webhooks_in.sources(self._house.scope, Ask(MAX_LIMIT, after=page.next_after))
+
+    async def remove_source(self, source_id: str) -> None:
+        """Believe nothing at this address any more, in all processes within seconds; the log keeps what came in there.
+
+        Raises SourceNotFound.
+        """
+        await webhooks_in.remove(self._house.scope, source_id)
 
     async def receive(
         self, token: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST", query: str = ""
@@ -178,16 +252,33 @@ class Webhooks:
         return Answered(reply.status, reply.body, reply.content_type)
 
     async def events(
-        self, limit: int = 50, *, event: str | None = None, over: timedelta = _DAY
+        self, limit: int = 50, *, over: timedelta = _DAY, **which: Unpack[Which]
     ) -> Sequence[webhooks_in.Delivery]:
         """What came in during the time before now, the newest first; `done_at` says when it was worked off.
 
         Headers and bodies are not read for a list; `event` has them.
-        limit: at most 100 of them. event: its whole name, such as `order.updated`. Raises Invalid.
+        limit: at most 100 of them. which: as `Which` names it. Raises Invalid, IntegrationNotFound, ConnectionNotFound,
+        and TypeError for what `Which` does not name.
         """
-        now = self._house.scope.now
-        wanted = webhooks_in.Filters(since=now - over, until=now, event=event)
-        return (await webhooks_in.deliveries(self._house.scope, wanted, Ask.of(limit))).items
+        if unknown := sorted(which.keys() - Which.__annotations__.keys()):
+            raise TypeError(f"Events are not chosen by this: {', '.join(unknown)}.")
+        if which.get("state") not in (None, *get_args(DeliveryState)):
+            raise Invalid.field("state", f"One of {', '.join(get_args(DeliveryState))} is needed.")
+        scope, ask = self._house.scope, Ask.of(limit)
+        wanted = webhooks_in.Filters(
+            since=scope.now - over,
+            until=scope.now,
+            event=which.get("event"),
+            state=which.get("state"),
+            provider=which.get("provider"),
+            connection_id=await self._place(which.get("integration_id")),
+        )
+        page = await webhooks_in.deliveries(scope, wanted, ask)
+        found = list(page.items)
+        while page.next_after is not None and len(found) < limit:
+            page = await webhooks_in.deliveries(scope, wanted, Ask(limit - len(found), after=page.next_after))
+            found += page.items
+        return found
 
     async def event(self, delivery_id: str) -> webhooks_in.Delivery:
         """One of them whole: with the headers, the query and the body that came. Raises DeliveryNotFound."""
@@ -204,3 +295,17 @@ class Webhooks:
         """
         made = await webhooks_out.create(self._house.scope, webhooks_out.Draft(url=url, types=tuple(types)))
         return made.secret.reveal() if made.secret else ""
+
+    async def subscriptions(self) -> Sequence[Subscription]:
+        """The addresses that events are delivered to, in the order of their making."""
+        found: list[Subscription] = []
+        page = await webhooks_out.listing(self._house.scope, Ask(MAX_LIMIT))
+        while True:
+            found += [Subscription(one.id, one.url, tuple(one.types), one.state) for one in page.items]
+            if page.next_after is None:
+                return found
+            page = await webhooks_out.listing(self._house.scope, Ask(MAX_LIMIT, after=page.next_after))
+
+    async def unsubscribe(self, subscription_id: str) -> None:
+        """Deliver nothing more to this address. Raises EndpointNotFound."""
+        await webhooks_out.delete(self._house.scope, subscription_id)
