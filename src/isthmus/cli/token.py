@@ -27,9 +27,9 @@ def token(
     async def mint(platform: Platform) -> str:
         found = await access.find_tenant(platform.system, tenant)
         check_place(found.id, role or ())
+        minted = platform.development_token(found.id, subject=subject, roles=role or [TENANT_ADMIN], hours=hours)
         told = {"tenant": found.id, "subject": subject, "roles": ", ".join(role or [TENANT_ADMIN])}
         await audit.note_command(at_work(platform), "token", **told)
-        minted = platform.development_token(found.id, subject=subject, roles=role or [TENANT_ADMIN], hours=hours)
         return minted.reveal()
 
     typer.echo(with_platform(mint))

@@ -1,7 +1,9 @@
 """The form of an API key, and what it may do (security.md AK-01, AK-02, AK-04, AK-06)."""
 
+import re
 import string
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +55,13 @@ def test_AK_01_a_key_has_the_published_form() -> None:
     key = model.form(Mode.TEST, "A" * 32).reveal()
     assert (len(key), key[:9]) == (47, "isk_test_")
     assert model.checksum("isk_test_" + "A" * 32) == key[-6:]
+
+
+def test_AK_09_the_guide_publishes_the_pattern_of_keys() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "people-and-keys.md"
+    (pattern,) = re.findall(r"the form `([^`]+)`", guide.read_text("utf-8"))
+    assert all(re.fullmatch(pattern, model.form(mode, ids.base62(32)).reveal()) for mode in Mode)
+    assert string.digits + string.ascii_uppercase + string.ascii_lowercase == ids.BASE62
 
 
 def test_AK_02_people_tell_keys_apart_by_their_ends() -> None:
