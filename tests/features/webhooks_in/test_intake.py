@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from nacl.signing import SigningKey
@@ -14,6 +15,7 @@ from tests.given import catalog as catalog_given
 from tests.given import vault as vault_given
 from tests.given import webhooks_in as given
 from tests.given.webhooks_in import GITHUB, World
+from tests.house_database import Copy
 
 from isthmus.engine.db import Database
 from isthmus.features import catalog, connections, vault
@@ -396,6 +398,26 @@ async def test_what_was_removed_or_ended_is_believed_in_no_process_once_that_is_
             assert (await world.send(kept, b"Hello, World!", known)).status == 401
             stop.set()
     await world.intake.settle()
+
+
+async def test_TN_10_who_listens_learns_of_no_tenant_and_no_source(world: World, copied: Copy) -> None:
+    """Every role hears what is told on every channel."""
+    seen, _ = await world.source()
+    ear, heard, told = await asyncpg.connect(copied.url), list[str](), asyncio.Event()
+
+    def hear(*said: object) -> None:
+        heard.append(str(said[3]))
+        told.set()
+
+    for channel in ("isthmus_told", "isthmus_events", "isthmus_queue"):
+        await ear.add_listener(channel, hear)
+    await managing.change(world.scope("ten_one"), seen.source.id, {"paused": True})
+    async with asyncio.timeout(30):
+        while not any(finding.CHANGED in one for one in heard):
+            told.clear()
+            await told.wait()
+    await ear.close()
+    assert [one for one in heard if "ten_one" in one or seen.source.id in one] == []
 
 
 async def test_what_is_read_while_it_is_changed_is_not_remembered(

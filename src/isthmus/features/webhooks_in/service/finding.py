@@ -1,6 +1,7 @@
 """Finds the source behind a token, and remembers it for a few seconds; what is unknown is remembered too (WH-08)."""
 
 import asyncio
+import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ class _Known:
     source: LiveSource | None
     seen: float
     until: float
+    #: By what it is told of.
+    name: str = ""
 
 
 class Finder:
@@ -97,7 +100,7 @@ class Finder:
         if words != self._words:
             # what was read may be what was just changed
             until = begun
-        known = _Known(found, begun, until)
+        known = _Known(found, begun, until, named(found.tenant_id, found.id) if found is not None else "")
         self._known[key] = known
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
@@ -128,11 +131,11 @@ class Finder:
             await self.expected.follow(stop)
 
     def _forget(self, changed: str | None) -> None:
-        """Look anew before this source is believed again, named by its tenant and id; None: any."""
+        """Look anew before this source is believed again; None: any."""
         self._words += 1
         now = self._system.clock.monotonic()
         for key, known in self._known.items():
-            if known.source is not None and changed in (None, named(known.source.tenant_id, known.source.id)):
+            if known.source is not None and changed in (None, known.name):
                 self._known[key] = replace(known, until=min(known.until, now))
 
     def _counting(self, known: _Known) -> LiveSource | None:
@@ -153,8 +156,8 @@ class Finder:
 
 
 def named(tenant_id: str, source_id: str) -> str:
-    """What is told of a source that is no longer what it was."""
-    return f"{tenant_id}/{source_id}"
+    """What is told of a source that is no longer what it was; every session may listen, and learns no id (TN-10)."""
+    return hashlib.sha256(f"{tenant_id}/{source_id}".encode()).hexdigest()
 
 
 def address(system: System, token: str) -> str:
