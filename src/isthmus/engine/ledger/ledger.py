@@ -130,7 +130,7 @@ class Answer:
 def claim(tenant_id: str, principal: str, route: str, key: str, request: Sequence[bytes]) -> Claim:
     """A claim for a request; `request` is its method, path, canonical query and body. Raises Invalid for a bad key."""
     if not (0 < len(key) <= 255 and key.isascii() and key.isprintable() and " " not in key):
-        raise Invalid.field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+        raise Invalid.field("Idempotency-Key", "An Idempotency-Key has 1 to 255 visible ASCII characters.")
     digest = hashlib.sha256()
     for part in request:
         digest.update(len(part).to_bytes(8, "big") + part)
