@@ -29,7 +29,8 @@ class Settings:
         default=timedelta(seconds=30), metadata={"help": "Total time of one call to a platform, waits included."}
     )
     exchange_deadline: timedelta = field(
-        default=timedelta(seconds=12), metadata={"help": "Total time of one exchange of a code or a refresh token."}
+        default=timedelta(seconds=12),
+        metadata={"help": "Total time of one exchange of a code or a refresh token, and of one trial of new keys."},
     )
     revoke_deadline: timedelta = field(
         default=timedelta(seconds=5), metadata={"help": "How long a disconnection waits for the platform's revocation."}
@@ -43,8 +44,8 @@ class Settings:
     allow_networks: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "Networks or names where tenants' own apps, and issuers that were added by API, may be, "
-            "beside the public Internet.",
+            "help": "Networks or names where addresses that were given by API (of providers, of tenants' own apps, of "
+            "issuers) may lead, beside the public Internet.",
             "weak": weakness.opened("tenants can have this server call machines of its own network"),
         },
     )
