@@ -62,7 +62,7 @@ def written(world: World, source_id: str, delivery_id: str) -> dict[str, tuple[s
     ended = ([delivery_id], ["hdl_x"], [1], ["done"], [0], none, none, none, none, [now], [delivery_id])
     return {
         "what is kept": (intake._KEEP, ([fresh.encode()[-16:]], [now], [b"{}"], none, *texts, "", [0], now)),
-        "what is to be done": (tasks._ADD, (*task, now)),
+        "what is to be done": (tasks._ADD, (*task, none, now)),
         "where it goes": (working._ROUTE, ([delivery_id], [TEN], none, ["waiting"], none, TEN, now)),
         "what is taken": (tasks._CLAIM, (TEN, "key", now, now + timedelta(minutes=1), 100, "waiting", "")),
         "how it ended": (tasks._FINISH, (TEN, *ended)),
