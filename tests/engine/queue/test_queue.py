@@ -377,3 +377,23 @@ async def test_a_wake_up_with_an_address_waits_for_a_process_that_takes_it_from_
         await here.enqueue(tx, job, "d", tenant_id="ten_q")
         assert await here.forget(tx, addressed("call", "ten_q/other")) == 0
         assert await here.forget(tx, job) == 1
+
+
+async def test_RL_06_what_counts_its_deaths_itself_does_so_at_an_address_too(database: Database) -> None:
+    queue, done = PgQueue(database, pace=QUICK), asyncio.Event()
+
+    @queue.handler("call", counts_deaths=True)
+    async def call(_: Wake) -> None:
+        done.set()
+
+    queue.take("call", "ten_q/mine")
+    async with database.system() as tx:
+        await queue.enqueue(tx, addressed("call", "ten_q/mine"), "a", tenant_id="ten_q")
+        await tx.execute_sql(
+            "update queue.pgqueuer set status = 'picked', deaths = 2, heartbeat = now() - interval '1 hour', "
+            "queue_manager_id = gen_random_uuid()"
+        )
+    async with working(queue):
+        await until(done)
+    async with database.system() as tx:
+        assert await queue.parked(tx) == []

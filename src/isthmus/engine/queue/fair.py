@@ -11,6 +11,8 @@ wakes the same object, until somebody sends it again.
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from isthmus.engine.queue.port import plain
+
 if TYPE_CHECKING:
     from pgqueuer.adapters.persistence.composer import ComposedQuery
     from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
@@ -149,7 +151,8 @@ def builder(names: "DBSettings", turn: Turn) -> "QueryQueueBuilder":
         ) -> "ComposedQuery":
             jobs = [job for job in entrypoints if job not in turn.silent]
             given = (batch_size, jobs, queue_manager_id, heartbeat_timeout, global_concurrency_limit)
-            ours = (turn.after, sorted(turn.uncounted), sorted(turn.bulk), turn.bulk_places)
+            uncounted = [job for job in jobs if plain(job) in turn.uncounted]
+            ours = (turn.after, uncounted, sorted(turn.bulk), turn.bulk_places)
             return composer.ComposedQuery(sql=_TAKE, args=(*given, *ours))
 
     return Fair(settings=names)

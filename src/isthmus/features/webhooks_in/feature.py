@@ -22,6 +22,7 @@ FEATURE = Feature(
         subscribing.COMPARE: jobs.compare,
         subscribing.PULL: jobs.pull,
     },
+    counts_deaths=frozenset({waking.CALL}),
     bulk=frozenset({replaying.REPLAY}),
     listens={
         "webhooks_in.connected": (("connection.connected",), jobs.connected),
