@@ -86,3 +86,23 @@ async def refused(amy: Merchant, provider: str, credentials: dict[str, Any]) -> 
     }
     answer = await amy.call("POST", "/api/connections", {"provider": provider, **wrong})
     assert (answer.status, answer.body["error"]["code"]) == (400, "INVALID_CREDENTIALS"), answer.body
+
+
+async def test_a_part_of_an_address_that_cannot_be_one_is_named(running: Deployment) -> None:
+    operator, amy = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root"), await running.merchant("Amy of a site")
+    document = given.document("sited") | {
+        "hosts": {"api": "https://{site}.crm.example"},
+        "variables": [{"name": "site"}],
+    }
+    assert (await operator.call("POST", "/api/admin/integrations", document)).status == 201
+    for site in ("north/..", "north.evil.example/", "a b", "https://evil.example"):
+        told = {"provider": "sited", "apiKey": KEY, "credentials": {"site": site}}
+        answer = await amy.call("POST", "/api/connections", told)
+        assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+        assert answer.body["error"]["details"]["fields"] == [
+            {
+                "path": "site",
+                "message": "site becomes a part of an address: only letters, digits, dots and hyphens can be taken.",
+            }
+        ]
+        assert site not in str(answer.body)

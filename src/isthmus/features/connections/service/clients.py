@@ -294,8 +294,8 @@ def located(registration: Registration, values: Mapping[str, str]) -> App:
         return app
     try:
         return App(app.credentials, declarative.fill(app.hosts, values))
-    except ValueError as error:
-        raise Invalid.field("credentials", f"{error}.") from None
+    except declarative.Misfit as error:
+        raise Invalid.field(error.part, f"{error}.") from None
 
 
 def _base(hosts: Mapping[str, str]) -> str:
