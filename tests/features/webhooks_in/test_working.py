@@ -179,7 +179,12 @@ async def test_what_comes_in_for_a_suspended_tenant_is_kept_and_worked_off_when_
 ) -> None:
     async def status(name: str) -> None:
         async with world.system.tx() as tx:
-            told = {"subject": "ten_one", "at": world.system.now, "after": {"status": name}}
+            told = {
+                "tenant_id": "ten_platform",
+                "subject": "ten_one",
+                "at": world.system.now,
+                "after": {"status": name},
+            }
             await jobs.tenant_changed(tx, told)
 
     await status("suspended")

@@ -31,10 +31,13 @@ from isthmus.features.webhooks_out.service.leasing import Leases
 from isthmus.kit import webhooks
 from isthmus.kit.clock import SYSTEM
 from isthmus.kit.paging import Ask
+from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
 TENANT = "ten_a"
+#: What the deployment says of it.
+_SAID = {"tenant_id": PLATFORM_TENANT, "subject": TENANT}
 
 
 @pytest_asyncio.fixture
@@ -350,7 +353,7 @@ async def test_what_waits_while_paused_is_sent_after_it(database: Database) -> N
 async def test_the_deliveries_of_a_suspended_tenant_wait_until_it_is_let_in_again(database: Database) -> None:
     async def told(system: System, status: str) -> None:
         async with system.tx() as tx:
-            await jobs.tenant_changed(tx, {"subject": TENANT, "after": {"status": status}})
+            await jobs.tenant_changed(tx, {**_SAID, "after": {"status": status}})
 
     async with given.sink() as sink, given.process(database) as system, working(system):
         scope = given_vault.scope(system, TENANT)

@@ -20,9 +20,12 @@ from isthmus.features.webhooks_out.model import Draft, Endpoint
 from isthmus.features.webhooks_out.service import deliveries, endpoints, fanning, planning
 from isthmus.features.webhooks_out.service.deliveries import DeliveryFilters
 from isthmus.kit.paging import Ask
+from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope, System
 
 TENANT = "ten_a"
+#: What the deployment says of it.
+_SAID = {"tenant_id": PLATFORM_TENANT, "subject": TENANT}
 _QUICK: dict[str, Any] = {"slow_after": 2, "park_after": 4}
 
 
@@ -189,7 +192,7 @@ async def test_of_a_suspended_tenants_endpoints_is_told_unless_they_go_on(databa
         await _endpoint(scope, "http://127.0.0.1:9/x")
         for status in ("suspended", *(["active"] if back else [])):
             async with system.tx() as tx:
-                await jobs.tenant_changed(tx, {"subject": TENANT, "after": {"status": status}})
+                await jobs.tenant_changed(tx, {**_SAID, "after": {"status": status}})
         await jobs.catch_up(system)
         told = [("webhook.endpoint_paused", {"url": "http://127.0.0.1:9/x", "reason": "tenant_suspended"})]
         assert await _notices(scope) == ([] if back else told)

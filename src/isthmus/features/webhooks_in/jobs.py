@@ -15,6 +15,7 @@ from isthmus.features.webhooks_in.service import (
     subscribing,
     working,
 )
+from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope, System
 
 
@@ -54,8 +55,9 @@ async def forbidden(tx: Tx, event: Mapping[str, Any]) -> None:
 
 
 async def tenant_changed(tx: Tx, event: Mapping[str, Any]) -> None:
-    """A tenant was suspended, or let in again."""
-    await working.heard(tx, event)
+    """A tenant was suspended, or let in again, which only the deployment says of one (TN-02)."""
+    if event["tenant_id"] == PLATFORM_TENANT:
+        await working.heard(tx, event)
 
 
 async def enrol(scope: Scope, connection_id: str) -> None:

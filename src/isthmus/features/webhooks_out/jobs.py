@@ -6,6 +6,7 @@ from typing import Any
 from isthmus.engine.db import Tx
 from isthmus.engine.queue import Wake
 from isthmus.features.webhooks_out.service import deliveries, endpoints, recovering
+from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import Scope, System
 
 
@@ -39,5 +40,6 @@ async def key_revoked(tx: Tx, event: Mapping[str, Any]) -> None:
 
 
 async def tenant_changed(tx: Tx, event: Mapping[str, Any]) -> None:
-    """A tenant was suspended: its deliveries wait until it is let in again."""
-    await endpoints.heard(tx, event["subject"], event["after"]["status"])
+    """A tenant was suspended: its deliveries wait until it is let in again. Only the deployment says so (TN-02)."""
+    if event["tenant_id"] == PLATFORM_TENANT:
+        await endpoints.heard(tx, event["subject"], event["after"]["status"])
