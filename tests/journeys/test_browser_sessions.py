@@ -291,7 +291,10 @@ async def test_SE_09_without_a_fresh_proof_nothing_dangerous_is_done(town: Town)
         assert "STEP_UP_REQUIRED" in case.codes
     assert (await browser.call("GET", "/api/products")).status == 200
     before = browser.kept
+    empty = await browser.call("POST", "/api/auth/step-up", {})
+    assert (empty.status, empty.body["error"]["code"]) == (400, "VALIDATION_ERROR")
     wrong = await browser.call("POST", "/api/auth/step-up", {"password": "not these words"})
+    assert "e-mail" not in wrong.body["error"]["message"], "who is signed in said neither tenant nor address"
     assert (wrong.status, wrong.body["error"]["code"]) == (401, "SIGN_IN_FAILED")
     proved = await browser.call("POST", "/api/auth/step-up", {"password": PASSWORD})
     assert (proved.status, proved.body) == (200, {"token": None})

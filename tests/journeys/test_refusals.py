@@ -1,6 +1,6 @@
 """Each refusal of 002's table of errors, produced over HTTP: its status, its code, its shape, and what to do."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.journeys.routes import unknown
 from isthmus.connect import registry
 from isthmus.features import catalog
 from isthmus.http.settings import LIMITS
+from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import USER
 
 _MANIFEST = """
@@ -206,3 +207,15 @@ async def test_the_same_far_side_takes_what_is_right(place: Place) -> None:
 
 def test_the_classes_of_limits_are_those_of_the_table() -> None:
     assert {name: LIMITS[name] for name in LIMITS if name in PER_MINUTE} == PER_MINUTE
+
+
+def _failures(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _failures(child)
+
+
+def test_each_failure_says_what_happened_in_one_line_and_then_what_to_do() -> None:
+    told = {kind: (kind.__doc__ or "").strip() for kind in _failures() if kind.__module__.startswith("isthmus.")}
+    assert len(told) > 100
+    assert [kind for kind, text in told.items() if "\n" in text.split("\n\n")[0]] == []

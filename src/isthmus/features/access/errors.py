@@ -58,10 +58,10 @@ class LoginNotFound(NotFound):
 
 
 class LoginRefused(Unauthenticated):
-    """This login came to nothing: it was not begun in this browser, is over, or the issuer did not vouch for anybody;
-    `details.reason` says which: `elsewhere`, `declined` or `unconfirmed`.
+    """This login came to nothing: it is over, was begun elsewhere, or the issuer did not vouch for anybody.
 
-    Begin anew at `GET /api/auth/oidc/{issuer}/start` in the browser that is to be signed in.
+    `details.reason` says which: `elsewhere`, `declined` or `unconfirmed`. Begin anew at
+    `GET /api/auth/oidc/{issuer}/start` in the browser that is to be signed in.
     """
 
     code = "LOGIN_REFUSED"

@@ -149,7 +149,7 @@ async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None
     tries.check(scope.now)
     if not await proving.fits(scope, current, found):
         await proving.count_failure(scope, tries)
-        raise SignInFailed
+        raise SignInFailed("This is not your password as it is now.")
     hashed = await scope.part(Hasher).hash(model.read_password(wanted, model.near(found.user.email)))
     async with scope.tx() as tx:
         held = await store.held(tx, found.user.id)

@@ -70,7 +70,7 @@ async def confirm_factor(scope: Scope, shown: Secret, code: Secret) -> Secret:
     tries.check(scope.now)
     if not await proving.use_code(scope, who.subject, code):
         await proving.count_failure(scope, tries)
-        raise SignInFailed
+        raise SignInFailed("This is no code that counts now: take the one that the authenticator app shows.")
     async with scope.tx() as tx:
         if await store.update_confirmed(tx, who.subject, scope.now):
             tx.emit(SecondFactorAdded(subject=who.subject))

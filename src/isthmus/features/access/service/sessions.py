@@ -16,7 +16,7 @@ from isthmus.features.access.store import sessions as store
 from isthmus.http import Credentials, Verified
 from isthmus.http.errors import PermissionDenied
 from isthmus.kit import ids
-from isthmus.kit.errors import Unauthenticated
+from isthmus.kit.errors import Invalid, Unauthenticated
 from isthmus.kit.permissions import Permission, Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
@@ -151,11 +151,14 @@ async def begin_with_token(scope: Scope, before: Secret | None = None) -> Begun:
 async def prove(scope: Scope, shown: Secret, proof: Proof) -> Secret:
     """A fresh proof: the session goes on under another token, and the one that was shown is void.
 
-    Raises NoSession, ProofElsewhere for people of another issuer, SignInFailed, SignInTooSoon, Unavailable.
+    Raises NoSession, Invalid without either, ProofElsewhere for people of another issuer, SignInFailed, SignInTooSoon,
+    Unavailable.
     """
     who = scope.principal
     if not who.session:
         raise NoSession
+    if proof.said is None and proof.code is None:
+        raise Invalid.field("password", "Say your password, or a code of your second factor.")
     async with scope.tx() as tx:
         found = await accounts_store.known(tx, user_id=who.subject)
         tries = await proving.tries_inside(scope, tx, found)
@@ -165,7 +168,7 @@ async def prove(scope: Scope, shown: Secret, proof: Proof) -> Secret:
     strong = proof.code is not None and await proving.check_factor(scope, tries, who.subject, proof.code)
     if not strong and not await proving.fits(scope, proof.said or Secret(""), found):
         await proving.count_failure(scope, tries)
-        raise SignInFailed
+        raise SignInFailed("This is not the password of your account.")
     return await renew(scope, shown, strong=strong)
 
 
