@@ -3,6 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from isthmus.http.addresses import is_loopback
+from isthmus.kit.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,13 @@ class Settings:
         default=None,
         metadata={"help": "A file outside the database that each new checkpoint's number and hash are added to."},
     )
+    head_url: Secret | None = field(
+        default=None,
+        metadata={
+            "help": "An https address outside that the newest checkpoint's number and hash are posted to as JSON; it "
+            "may hold a secret."
+        },
+    )
     head_log: timedelta = field(
         default=timedelta(hours=1), metadata={"help": "How often the newest checkpoint's hash goes to the log at most."}
     )
@@ -28,3 +39,13 @@ class Settings:
         default=timedelta(seconds=5),
         metadata={"help": "How long refusals of a kind are counted before they are kept."},
     )
+
+    def __post_init__(self) -> None:
+        """Refuse an address that anybody on the way could read."""
+        if self.head_url is None:
+            return
+        parts = urlsplit(self.head_url.reveal())
+        if not parts.hostname or not (
+            parts.scheme == "https" or (parts.scheme, is_loopback(parts.hostname)) == ("http", True)
+        ):
+            raise ValueError("head_url is not https, nor http on this machine")

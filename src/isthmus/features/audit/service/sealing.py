@@ -11,8 +11,10 @@ from isthmus.engine.db import Tx
 from isthmus.features.audit.model import checkpoints as model
 from isthmus.features.audit.model.checkpoints import Checkpoint, Head
 from isthmus.features.audit.service import signing
+from isthmus.features.audit.service.posting import Poster
 from isthmus.features.audit.settings import Settings
 from isthmus.features.audit.store import checkpoints as store
+from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.figures import Figure
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.scope import System
@@ -23,9 +25,13 @@ _UNSEALED = "isthmus_audit_unsealed_seconds", "For how long the oldest entry of 
 
 
 class Teller:
-    """Takes the newest checkpoint out of the database: to a file for each one, to the log now and then (AU-04)."""
+    """Takes the newest checkpoint out of the database (AU-04).
 
-    def __init__(self, settings: Settings) -> None:
+    To a file for each one, to an address as fast as it takes them, to the log now and then.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM) -> None:
+        self._poster = Poster(settings.head_url, clock) if settings.head_url is not None else None
         self._file = settings.head_file
         self._pause = settings.head_log
         self._told: datetime | None = None
@@ -38,29 +44,39 @@ class Teller:
                 await asyncio.to_thread(_append, self._file, f"{head} {one.made_at.isoformat()}\n")
             except OSError as failure:
                 _LOG.error("the head of the audit log could not be written to %s: %s", self._file, failure.strerror)
+        if self._poster is not None:
+            self._poster.tell(head, one.made_at)
         if self._told is None or one.made_at - self._told >= self._pause:
             self._told = one.made_at
             _LOG.info("audit log sealed up to checkpoint %s", head)
+
+    async def close(self) -> None:
+        """Have the address told of the last one, if it can be."""
+        if self._poster is not None:
+            await self._poster.close()
 
 
 async def seal_on(system: System, stop: asyncio.Event) -> None:
     """Seal what is new until `stop` is set; of several processes one does it at a time."""
     settings = system.engine.part(Settings)
-    teller = Teller(settings)
+    teller = Teller(settings, system.clock)
     warned = False
-    with system.engine.bus.heard() as bell:
-        while not stop.is_set():
-            bell.clear()
-            for one in await seal(system):
-                await teller.tell(one)
-            held_back = await lag(system)
-            if held_back > settings.late and not warned:
-                _LOG.warning("the audit log is unsealed since %d seconds: a transaction is open", held_back.seconds)
-            warned = held_back > settings.late
-            wait = settings.gather.total_seconds() if held_back else _LOOK_SECONDS
-            await _either(stop, bell, wait)
-            if not held_back:
-                await _either(stop, None, settings.gather.total_seconds())
+    try:
+        with system.engine.bus.heard() as bell:
+            while not stop.is_set():
+                bell.clear()
+                for one in await seal(system):
+                    await teller.tell(one)
+                held_back = await lag(system)
+                if held_back > settings.late and not warned:
+                    _LOG.warning("the audit log is unsealed since %d seconds: a transaction is open", held_back.seconds)
+                warned = held_back > settings.late
+                wait = settings.gather.total_seconds() if held_back else _LOOK_SECONDS
+                await _either(stop, bell, wait)
+                if not held_back:
+                    await _either(stop, None, settings.gather.total_seconds())
+    finally:
+        await teller.close()
 
 
 async def seal(system: System) -> list[Checkpoint]:  # house: silent - a checkpoint speaks of the log's facts
