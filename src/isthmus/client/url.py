@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -215,8 +215,3 @@ def text_of(value: Scalar) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return str(value)
-
-
-def without_secrets(url: Url) -> Url:
-    """The URL without its query: what may be shown when names of parameters are not known to be harmless."""
-    return replace(url, query="")

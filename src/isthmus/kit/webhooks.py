@@ -48,11 +48,6 @@ def new_key_pair() -> tuple[Secret, str]:
     return Secret(PRIVATE + base64.b64encode(seed + public).decode()), PUBLIC + base64.b64encode(public).decode()
 
 
-def can_sign_asymmetrically() -> bool:
-    """Whether `v1a` works in this install."""
-    return importlib.util.find_spec("cryptography") is not None
-
-
 def sign(key: Secret, message_id: str, timestamp: int, body: bytes) -> str:
     """One signature, `v1,...` for a `whsec_` secret and `v1a,...` for a `whsk_` key. Raises ValueError for others."""
     return Signer([key]).sign(message_id, timestamp, body)
