@@ -9,7 +9,6 @@ import binascii
 import hashlib
 import hmac
 import importlib
-import importlib.util
 import re
 import secrets
 from collections.abc import Iterable, Mapping
