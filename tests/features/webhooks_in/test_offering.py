@@ -294,14 +294,19 @@ async def test_TN_01_a_tenant_sees_and_retires_its_own_functions_alone(plain: Wo
             )
 
 
-async def test_another_pattern_under_a_name_that_a_running_process_has_is_warned_of(
-    plain: World, database: Database, caplog: pytest.LogCaptureFixture
+async def test_another_pattern_under_a_name_that_a_running_process_has_is_warned_of_in_both(
+    plain: World, service: World, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = given.world(database, plain.system.clock, {Handlers: Handlers([handler(pattern="shopee.*")])})
     with caplog.at_level(logging.WARNING):
         await offering.settle(other.system)
-    assert "shopee.*" in caplog.text
-    assert "github.issues" in caplog.text
+    assert f"{NAME} wants shopee.* from now on, and a running process has it for github.issues" in caplog.text
+    stop = asyncio.Event()
+    with caplog.at_level(logging.WARNING):
+        keeping = asyncio.create_task(offering.keep_offering(service.system, stop))
+        await _until(lambda: "what fits github.issues comes to it no more" in caplog.text)
+    stop.set()
+    await keeping
 
 
 @pytest.mark.parametrize("name", ["", "sync", "privacy", "hdl_1", "a\x00b", "x" * 201])

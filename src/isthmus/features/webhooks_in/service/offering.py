@@ -106,11 +106,17 @@ async def _say_again(scope: Scope, given: Handlers, several: Sequence[Handler]) 
         for row in rows:
             if row["missed_at"] is not None:
                 tx.emit(FunctionBack(subject=row["id"], body={"name": row["name"]}))
-    left = {row["name"] for row in rows}
+    left = {row["name"]: row["pattern"] for row in rows}
     gone = [one for one in several if one.name not in left]
     given.note(gone, retired=True)
     for one in gone:
         _LOG.warning("the webhook function %s was retired; it is called again once it is registered anew", one.name)
+    for one in several:
+        if left.get(one.name, one.pattern) != one.pattern:
+            _LOG.warning(
+                "another process has the webhook function %s for %s: what fits %s comes to it no more",
+                one.name, left[one.name], one.pattern,
+            )  # fmt: skip
 
 
 def _listen(system: System, given: Handlers) -> None:

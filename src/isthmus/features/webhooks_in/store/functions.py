@@ -33,7 +33,7 @@ from (
   where tenant_id = $1 and name = any($2::text[]) and retired_at is null order by name for update
 ) o
 where f.tenant_id = o.tenant_id and f.id = o.id
-returning f.id, f.name, o.missed_at
+returning f.id, f.name, f.pattern, o.missed_at
 """
 _MISSED = """
 select tenant_id, id, name, missed_at is null as fresh, now() - offered_at as silence from webhook_functions
