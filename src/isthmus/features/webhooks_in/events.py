@@ -49,7 +49,7 @@ class WebhookReceived(Event):
     audited: ClassVar[bool] = False
     data: ClassVar[Mapping[str, Any]] = {
         **dict.fromkeys(("provider", "sourceId", "event", "topic", "object"), _TEXT),
-        **dict.fromkeys(("connectionId", "shardType"), {"type": ["string", "null"]}),
+        **{key: {"type": ["string", "null"]} for key in ("connectionId", "shardType")},
         "hops": {"type": "integer", "description": "How often it has passed through a forwarder like this one."},
         "simulated": {"type": "boolean", "description": "Sent by the simulator and not by the platform."},
         "replayed": {"type": "boolean", "description": "Worked off once more because somebody asked for it."},
