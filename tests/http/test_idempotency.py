@@ -114,6 +114,7 @@ async def test_a_repeated_request_takes_effect_once_and_is_answered_alike(shop: 
 async def test_ID_03_twenty_at_once_have_one_effect(shop: Shop, copied: Any) -> None:
     answers = await asyncio.gather(*(shop.post("k-2", "crowd") for _ in range(20)))
     assert {answer.status_code for answer in answers} <= {201, 409}
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers if answer.status_code == 409)
     assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
     assert await events(copied.admin_url, "crowd") == 1
 
@@ -136,6 +137,15 @@ async def test_ID_02_another_request_with_the_same_key_is_refused(shop: Shop) ->
     answer = await shop.post("k-4", "second")
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
     assert shop.effects["second"] == 0
+
+
+async def test_ID_02_the_same_members_in_another_order_are_another_body(shop: Shop) -> None:
+    headers = shop.lab.signed("tenant_admin") | {"idempotency-key": "k-9", "content-type": "application/json"}
+    bodies = (b'{"name":"order","fail":""}', b'{"fail":"","name":"order"}', b'{"name": "order","fail":""}')
+    told = [(await shop.lab.call("POST", "/api/orders", content=text, headers=headers)).status_code for text in bodies]
+    again = await shop.lab.call("POST", "/api/orders", content=b'{"name":"order","fail":""}', headers=headers)
+    assert (told, again.status_code, again.headers["idempotency-replayed"]) == ([201, 409, 409], 201, "true")
+    assert shop.effects["order"] == 1
 
 
 async def test_ID_03_work_that_was_undone_frees_its_key(shop: Shop) -> None:

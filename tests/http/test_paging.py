@@ -1,5 +1,6 @@
 """Pages: bounds, and cursors that count only for the list, the filters and the caller they were made for (SC-02)."""
 
+import base64
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -108,6 +109,19 @@ def test_a_cursor_gives_its_place_back(place: str, binding: list[str]) -> None:
     assert cursors.open(cursors.seal(place, binding), binding) == place
     with pytest.raises(BadCursor):
         cursors.open(cursors.seal(place, binding), [*binding, "more"])
+
+
+def test_SC_02_a_cursor_with_one_bit_changed_is_none() -> None:
+    cursors = Cursors(Secret("k" * 32), ManualClock())
+    cursor = cursors.seal("lst_01k00000000000000000000000", ["ten_a", "/api/listings", "status=open"])
+    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    for bit in range(len(raw) * 8):
+        changed = bytearray(raw)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BadCursor):
+            cursors.open(
+                base64.urlsafe_b64encode(changed).decode().rstrip("="), ["ten_a", "/api/listings", "status=open"]
+            )
 
 
 @given(st.text(max_size=100))
