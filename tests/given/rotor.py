@@ -43,6 +43,8 @@ class Far:
     statuses: list[int] = field(default_factory=list)
     #: While there is one, answers of the token endpoint wait for it.
     gate: asyncio.Event | None = None
+    #: While there is one, nobody is told who they are.
+    silence: asyncio.Event | None = None
     keys: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     refreshes: Counter[str] = field(default_factory=Counter)
@@ -92,6 +94,8 @@ class Far:
 
     async def me(self, request: web.Request) -> web.StreamResponse:
         self.counts["me"] += 1
+        if self.silence is not None:
+            await self.silence.wait()
         if self.statuses:
             return web.json_response({}, status=self.statuses.pop(0), headers={"Retry-After": "0"})
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")

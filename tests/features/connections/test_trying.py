@@ -1,6 +1,8 @@
 """Scheduled tests of connections: when they are due, what two failures do, and how they heal."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +18,7 @@ from isthmus.features.connections.feature import FEATURE
 from isthmus.features.connections.model import trying as model
 from isthmus.features.connections.model.connection import Status
 from isthmus.features.connections.service import trying
+from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections
 from isthmus.features.connections.store import tests as store
 from isthmus.kit.clock import SYSTEM
@@ -148,6 +151,24 @@ async def test_what_is_switched_off_is_not_tried(here: World) -> None:
     counted = here.far.counts["me"]
     await trying.try_when_due(here.system.scope("ten_a", "connections"), connection)
     assert (here.far.counts["me"], await due(here)) == (counted, [])
+
+
+async def test_a_far_side_that_hangs_is_told_as_such_before_the_request_of_whoever_asks_ends(here: World) -> None:
+    connection = await connect(here)
+    parts, settings = here.system.engine.parts, here.system.engine.part(Settings)
+    here.far.silence = asyncio.Event()
+    try:
+        parts[Settings] = replace(settings, exchange_deadline=timedelta(milliseconds=20))
+        asked = (await here.side("ten_a")("POST", f"/api/connections/{connection}/test")).json()
+        here.clock.advance(timedelta(hours=7).total_seconds())
+        await trying.try_when_due(here.system.scope("ten_a", "connections"), connection)
+    finally:
+        parts[Settings] = settings
+        here.far.silence.set()
+        here.far.silence = None
+    assert (asked["success"], asked["error"]) == (False, "deadline_exceeded")
+    assert [one["body"]["error"] for one in await here.events("ten_a", "connection.tested")] == ["deadline_exceeded"]
+    assert (await state(here, connection))["status"] == "error"
 
 
 @given(st.lists(st.sampled_from([True, False, None])), st.sampled_from([Status.CONNECTED, Status.ERROR]))

@@ -13,6 +13,7 @@ from isthmus.features.connections.model.connection import Connection
 from isthmus.features.connections.service import integrations, managing, settling, starting
 from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.starting import Started
+from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import deployment as store
 from isthmus.kit.errors import Problem
 from isthmus.kit.secret import Secret
@@ -85,9 +86,10 @@ async def _reached(own: Scope, slug: str) -> tuple[str, str | None]:
         registration = await catalog.registration(own, slug)
     except (catalog.AppMissing, catalog.ProviderNotConnectable) as missing:
         return missing.message, missing.code.lower()
+    waited = own.part(Settings).exchange_deadline.total_seconds()
     try:
         async with own.part(Clients).plain(registration, own.clock) as client:
-            await client.get("/")
+            await client.get("/", deadline=waited)
     except PlatformError:
         pass  # any answer is one: nobody is signed in here
     except ClientError as failed:

@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from isthmus.client import AuthError, ClientError, PlatformError, RateLimited, Throttled, TokenRejected
+from isthmus.client import (
+    AuthError,
+    ClientError,
+    DeadlineExceeded,
+    PlatformError,
+    RateLimited,
+    Throttled,
+    TokenRejected,
+)
 from isthmus.connect.spi import Unmappable
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
@@ -125,9 +133,11 @@ async def _keep(tx: Tx, held: Connection, found: _Found) -> None:
 
 
 async def _tried(scope: Scope, connection: Connection) -> _Found:
+    # tokens may have to be exchanged first; whoever asks is answered before the deadline of their own request
+    waited = 2 * scope.part(Settings).exchange_deadline.total_seconds()
     try:
         registration = await catalog.registration(scope, connection.provider, connection.registration_id)
-        async with sessions.trusted(scope, connection.id) as session:
+        async with asyncio.timeout(waited), sessions.trusted(scope, connection.id) as session:
             account = await registration.connector.test(session)
     except (ConnectionExpired, ConnectionPending, catalog.AppMissing) as unusable:
         return _Found(False, unusable.code.lower(), {"reason": unusable.message})
@@ -137,6 +147,8 @@ async def _tried(scope: Scope, connection: Connection) -> _Found:
         asked = not isinstance(failed, RateLimited | Throttled)
         details = _told(failed) if isinstance(failed, PlatformError) else {}
         return _Found(False if asked else None, _said(failed), details)
+    except TimeoutError:
+        return _Found(False, DeadlineExceeded.CODE)
     told = {"accountId": account.id, "accountName": account.name, "region": account.region}
     same = account.id == connection.account_id
     return _Found(same, None if same else "wrong_account", told, account.extra)
