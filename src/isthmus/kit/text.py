@@ -22,6 +22,12 @@ def shown(text: str) -> str:
     return text if text.isascii() and "\x00" not in text else unicodedata.normalize("NFC", storable(text))
 
 
+def camelled(name: str) -> str:
+    """A name as JSON has it: `shop_id` is `shopId`."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
 def from_html(markup: str) -> str:
     """A readable plain text of some HTML, for search and previews; never used to sanitise."""
     if "<" not in markup and "&" not in markup:

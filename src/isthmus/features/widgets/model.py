@@ -12,6 +12,7 @@ import msgspec
 from isthmus.connect.record import Record
 from isthmus.connect.shapes import Listing, Order
 from isthmus.kit.errors import Invalid
+from isthmus.kit.text import camelled
 
 Json = Mapping[str, Any]
 ActivityType = Literal["sync", "test", "connect", "disconnect"]
@@ -75,7 +76,7 @@ def shown(record: object) -> dict[str, Any]:
         return builtins
     told: dict[str, Any] = msgspec.to_builtins(record)
     hidden = _PERSONAL if isinstance(record, Order) else frozenset()
-    made: dict[str, Any] = {_camel(name): _nested(value) for name, value in told.items() if name not in hidden}
+    made: dict[str, Any] = {camelled(name): _nested(value) for name, value in told.items() if name not in hidden}
     return {"id": made.get("externalId"), **made}
 
 
@@ -83,13 +84,8 @@ def _nested(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, list | tuple):
         return [_nested(one) for one in value]
     if isinstance(value, dict):
-        return {_camel(name): _nested(one) for name, one in value.items()}
+        return {camelled(name): _nested(one) for name, one in value.items()}
     return value
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)
 
 
 _SHAPES: Mapping[str, type[msgspec.Struct]] = {"products": Listing, "orders": Order}
@@ -102,7 +98,7 @@ def names_of(entity: str, described: Sequence[str]) -> frozenset[str]:
     shape = _SHAPES.get(entity)
     if shape is not None:
         hidden = _PERSONAL if shape is Order else frozenset()
-        return frozenset({"id", *(_camel(one) for one in shape.__struct_fields__ if one not in hidden)})
+        return frozenset({"id", *(camelled(one) for one in shape.__struct_fields__ if one not in hidden)})
     return frozenset({"id", "title", "url", "updatedAt", *described}) if described else frozenset()
 
 

@@ -7,10 +7,11 @@ import msgspec
 
 from isthmus.connect.manifest import Manifest
 from isthmus.connect.service import COLUMNS, Endpoint
-from isthmus.features.catalog.model.derived import OAUTH_HOSTS, camelled, forms_of, hosts_of
+from isthmus.features.catalog.model.derived import OAUTH_HOSTS, forms_of, hosts_of
 from isthmus.features.catalog.model.document import NewProvider, OAuthPart
 from isthmus.features.catalog.model.faults import faults_of
 from isthmus.kit.errors import Invalid
+from isthmus.kit.text import camelled
 
 _WEBHOOK = "webhook"
 

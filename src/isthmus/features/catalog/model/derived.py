@@ -57,8 +57,3 @@ def _app_fields(document: NewProvider) -> Sequence[Field]:
         return ()
     several = _APP if document.auth_type == OAUTH else _APP_ALSO
     return [one for one in several if one.name != "client_id" or not document.oauth_config.client_id]
-
-
-def camelled(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

@@ -7,10 +7,11 @@ from urllib.parse import parse_qsl
 from isthmus.connect.service import names_in
 from isthmus.features.catalog.model import calling, expressed, pushes
 from isthmus.features.catalog.model import hosts as rules
-from isthmus.features.catalog.model.derived import OAUTH, OAUTH_HOSTS, camelled, forms_of, hosts_of
+from isthmus.features.catalog.model.derived import OAUTH, OAUTH_HOSTS, forms_of, hosts_of
 from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, ServicePart, VerifyPart
 from isthmus.features.catalog.model.words import is_link
 from isthmus.kit import patterns
+from isthmus.kit.text import camelled
 
 Fault = dict[str, str]
 #: Words that stand in an address of the catalog and so are no provider's.
