@@ -1,6 +1,7 @@
 """What holds for every route: its declaration, its headers, its methods, its fields (HE-09 to HE-14, MA-01)."""
 
 import json
+import pkgutil
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -225,6 +226,58 @@ async def test_HE_10_whatever_fails_below_a_route_no_answer_says_how(running: De
             assert error["code"] in {"INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"}, (case, error)
             assert error["requestId"] == f"{_BROKEN}{number}"
     assert len(set(broken)) > len(asked) // 2
+
+
+#: Where a request passes, from the credentials to the answer's bytes.
+LAYERS = {
+    "door": "isthmus.http.auth.Doorkeeper.verify",
+    "authenticator": "isthmus.http.tokens.TokenAuthenticator.verify",
+    "parsing": "isthmus.http.routes.parse_json",
+    "transaction": "isthmus.scope.Scope.tx",
+    "events": "isthmus.scope.Tx.emit",
+    "encoding": "isthmus.http.answers.Document.__init__",
+}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+async def test_HE_10_whatever_fails_in_a_layer_no_answer_says_how(
+    running: Deployment, layer: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin = await running.merchant(f"Broken {layer}")
+    place, _, name = LAYERS[layer].rpartition(".")
+    holder = pkgutil.resolve_name(place)
+    sound = getattr(holder, name)
+
+    def fails(*given: Any, **more: Any) -> Any:
+        if REQUEST_ID.get().startswith(_BROKEN):
+            raise RuntimeError("canary-value in select canary from /canary/of/the/disk")
+        return sound(*given, **more)
+
+    monkeypatch.setattr(holder, name, fails)
+    body = BODIES["POST /api/webhooks/endpoints"]
+    statuses = set()
+    for number, asked in enumerate((Asked("GET", "/api/products"), Asked("POST", "/api/webhooks/endpoints", {}, body))):
+        said = {"authorization": f"Bearer {admin.token}", "x-request-id": f"{_BROKEN}{layer}-{number}"}
+        answer = await _asked(running, asked, **said)
+        told = answer.body + str(dict(answer.headers))
+        assert not re.search(r"canary|Traceback|RuntimeError|site-packages|\.py", told), told
+        statuses.add(answer.status)
+        if answer.status == 500:
+            error = json.loads(answer.body)["error"]
+            assert (error["code"], error["requestId"]) == ("INTERNAL_ERROR", f"{_BROKEN}{layer}-{number}")
+    assert 500 in statuses
+    assert "canary-value" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("case", [one for one in SIGNED if "limit" in one.route.known_query], ids=str)
+async def test_HE_04_what_is_asked_for_once_is_said_once(running: Deployment, case: Case) -> None:
+    asked = case.call(unknown())
+    admin = await _admin(running, case)
+    path = f"{asked.address}{'&' if '?' in asked.address else '?'}limit=1&limit=2"
+    answer = await admin.call(case.method, path, asked.body)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "VALIDATION_ERROR")
+    assert "limit" in [one["path"] for one in answer.body["error"]["details"]["fields"]]
 
 
 def _answers(kind: type[msgspec.Struct] = Shape) -> Iterator[type[msgspec.Struct]]:
