@@ -213,7 +213,10 @@ async def test_every_wrong_field_is_named_at_once(here: World) -> None:
         "searchableEntities": ["Contact", "Nothing"],
         "allowedRoles": ["super_admin"],
     }
-    paths = wrong(await side("POST", HOME, body))
+    answer = await side("POST", HOME, body)
+    said = {one["path"]: one["message"] for one in answer.json()["error"]["details"]["fields"]}
+    assert said["allowedRoles.0"].startswith("There is no such role; there is: tenant_admin")
+    paths = wrong(answer)
     assert paths == {
         "icon", "settings.site", "settings.colour", "settings.locale", "settings.pin", "allowedShardTypes.0",
         "searchableEntities.1", "allowedRoles.0",

@@ -87,7 +87,7 @@ def read_password(password: Secret, near: Iterable[str] = ()) -> Secret:
     kept = normal(password)
     text = kept.reveal()
     if not _SHORTEST <= len(text) <= _LONGEST:
-        raise Invalid.field("password", f"Between {_SHORTEST} and {_LONGEST} characters.")
+        raise Invalid.field("password", f"A password has between {_SHORTEST} and {_LONGEST} characters.")
     folded = text.casefold()
     if folded in _COMMON or len(set(folded)) < _FEWEST_DIFFERENT:
         raise Invalid.field("password", "This is one of the passwords that are guessed first.")

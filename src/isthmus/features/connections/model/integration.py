@@ -179,7 +179,7 @@ def _texts(facts: Facts) -> list[tuple[str, str]]:
     if not 1 <= len(facts.name) <= NAME_LIMIT:
         wrong.append(("name", f"A name has between 1 and {NAME_LIMIT} characters."))
     if len(facts.description) > TEXT_LIMIT:
-        wrong.append(("description", f"At most {TEXT_LIMIT} characters."))
+        wrong.append(("description", f"A description has at most {TEXT_LIMIT} characters."))
     if facts.icon is not None and not _WORD.fullmatch(facts.icon):
         wrong.append(("icon", "The name of an icon: letters, digits, and . _ : - between them."))
     return wrong
@@ -189,9 +189,9 @@ def _words(facts: Facts, entities: Sequence[Entity], roles: Collection[str]) -> 
     types = {entity.shard_type for entity in entities}
     names = {entity.name for entity in entities}
     return [
-        *_unknown("allowedShardTypes", facts.allowed_types, types, "type of record"),
-        *_unknown("searchableEntities", facts.searchable, names, "entity"),
-        *_unknown("allowedRoles", facts.allowed_roles, roles, "role"),
+        *_unknown("allowedShardTypes", facts.allowed_types, types, "The provider has no such type of record"),
+        *_unknown("searchableEntities", facts.searchable, names, "The provider has no such entity"),
+        *_unknown("allowedRoles", facts.allowed_roles, roles, "There is no such role"),
         *(
             (f"allowedUsers.{place}", "Not the id of a user.")
             for place, one in enumerate(facts.allowed_users)
@@ -200,13 +200,9 @@ def _words(facts: Facts, entities: Sequence[Entity], roles: Collection[str]) -> 
     ]
 
 
-def _unknown(path: str, given: Sequence[str], known: Collection[str], kind: str) -> list[tuple[str, str]]:
+def _unknown(path: str, given: Sequence[str], known: Collection[str], said: str) -> list[tuple[str, str]]:
     choice = ", ".join(sorted(known)) or "none"
-    return [
-        (f"{path}.{place}", f"The provider has no such {kind}; there is: {choice}.")
-        for place, one in enumerate(given)
-        if one not in known
-    ]
+    return [(f"{path}.{place}", f"{said}; there is: {choice}.") for place, one in enumerate(given) if one not in known]
 
 
 def chosen(settings: Mapping[str, Any]) -> dict[str, str]:

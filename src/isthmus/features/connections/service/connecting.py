@@ -101,7 +101,7 @@ async def create(scope: Scope, wanted: Wanted) -> Made:
     who = _principal(scope, found, wanted.user_id)
     origin = await _origin(scope, wanted.origin)
     if wanted.return_url is not None and returns.origin_of_or_none(wanted.return_url) != origin:
-        raise Invalid.field("returnUrl", "It belongs to the session's own origin.")
+        raise Invalid.field("returnUrl", "The return address is of the session's own origin.")
     await starting.check_return(scope, wanted.return_url)
     token = Secret(model.PREFIX + ids.token(model.TOKEN_BITS))
     made = ConnectSession(
@@ -142,7 +142,7 @@ def _principal(scope: Scope, found: Integration, user_id: str | None) -> Princip
 async def _origin(scope: Scope, given: str) -> str:
     origin = returns.origin_of_or_none(given)
     if origin is None or origin not in await starting.allowed_origins(scope):
-        raise Invalid.field("origin", "Not a web origin on the list of return origins.")
+        raise Invalid.field("origin", "This is not a web origin on the list of return origins.")
     return origin
 
 
@@ -150,7 +150,10 @@ def _life(scope: Scope, seconds: int | None) -> timedelta:
     longest = scope.part(Settings).connect_session_life
     wanted = longest if seconds is None else timedelta(seconds=seconds)
     if not _SHORTEST <= wanted <= longest:
-        raise Invalid.field("expiresIn", f"Between {_SHORTEST.seconds} and {int(longest.total_seconds())} seconds.")
+        raise Invalid.field(
+            "expiresIn",
+            f"A connect session lives between {_SHORTEST.seconds} and {int(longest.total_seconds())} seconds.",
+        )
     return wanted
 
 
