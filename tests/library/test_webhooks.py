@@ -170,3 +170,21 @@ async def test_addresses_that_events_are_delivered_to_are_listed_and_ended(copie
         assert await hooks.subscriptions() == []
         with pytest.raises(NotFound):
             await hooks.unsubscribe(one.id)
+
+
+async def test_what_comes_in_before_its_function_can_be_written_down_is_to_come_again(
+    copied: Copy, tmp_path: Path
+) -> None:
+    settings = {"ISTHMUS_DATABASE_DIRECT_URL": copied.owner_url}
+    given = Given(database_url=copied.url, home=tmp_path, master_key=MASTER, settings=settings, work=False)
+    async with open_house(given) as house:
+        hooks = Webhooks(house)
+        token = (await hooks.add_source("github", secret=SECRET)).rpartition("/")[2]
+        ((body, headers),) = _pushes(1)
+
+        @hooks.on("github.issues")
+        async def late(_: Told) -> None:
+            """Nobody knows it yet."""
+
+        await house.platform.engine.database.close()
+        assert (await hooks.receive(token, body, headers)).status == 503

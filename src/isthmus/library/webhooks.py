@@ -9,7 +9,7 @@ from isthmus.features import connections, webhooks_in, webhooks_out
 from isthmus.features.webhooks_in import OrderedBy, Told
 from isthmus.http import Arrival
 from isthmus.kit import ids
-from isthmus.kit.errors import Invalid
+from isthmus.kit.errors import Invalid, Unavailable
 from isthmus.kit.paging import MAX_LIMIT, Ask
 from isthmus.kit.secret import Secret
 from isthmus.library.integrations import Json
@@ -234,8 +234,14 @@ class Webhooks:
     async def receive(
         self, token: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST", query: str = ""
     ) -> Answered:
-        """Take a request in: verified on its raw bytes, de-duplicated, committed, and only then answered."""
-        await self._settled()
+        """Take a request in: verified on its raw bytes, de-duplicated, committed, and only then answered.
+
+        Where the database is away it is answered with 503, so that it comes again.
+        """
+        try:
+            await self._settled()
+        except Unavailable as away:
+            return Answered(away.status, b"", "")
         sent = {key.lower(): value.encode("latin-1", "replace").decode("latin-1") for key, value in headers.items()}
         arrival = Arrival(
             method=method,
