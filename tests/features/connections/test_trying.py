@@ -155,7 +155,8 @@ async def test_what_is_switched_off_is_not_tried(here: World) -> None:
 
 async def test_a_far_side_that_hangs_is_told_as_such_before_the_request_of_whoever_asks_ends(here: World) -> None:
     connection = await connect(here)
-    parts, settings = here.system.engine.parts, here.system.engine.part(Settings)
+    parts: Any = here.system.engine.parts
+    settings = here.system.engine.part(Settings)
     here.far.silence = asyncio.Event()
     try:
         parts[Settings] = replace(settings, exchange_deadline=timedelta(milliseconds=20))
