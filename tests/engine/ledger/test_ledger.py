@@ -1,6 +1,8 @@
 """Idempotency keys: one effect per key, whatever repeats, races or dies."""
 
 import asyncio
+import signal
+import sys
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -75,6 +77,51 @@ async def test_ID_03_a_session_that_dies_in_between_frees_the_key(copied: Copy, 
     async with asyncio.timeout(30):
         assert await _act(effects, claim("died")) is None
     assert await _count(effects, "died") == 1
+
+
+_KILLED = """
+import asyncio, sys
+from datetime import UTC, datetime
+from isthmus.engine import ledger
+from isthmus.engine.db import Database
+
+async def main():
+    database = await Database.connect(sys.argv[1], size=1)
+    wanted = ledger.claim("ten_a", "user:x", "POST /a", sys.argv[2], [b"POST", b"/a", b"", b"{}"])
+    async with database.tenant("ten_a") as tx:
+        assert await ledger.reserve(tx, wanted, datetime(2026, 3, 1, tzinfo=UTC)) is None
+        await tx.execute_sql("insert into effects (name) values ($1)", sys.argv[2])
+        if sys.argv[3] == "before":
+            print("now", flush=True)
+            await asyncio.sleep(600)
+    print("now", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_ID_03_a_process_that_is_killed_frees_the_key_unless_its_effect_is_there(
+    copied: Copy, effects: Database, moment: str
+) -> None:
+    """kill -9 before the commit: the retry works. Behind it: the retry hears that it took effect, and repeats none."""
+    key = f"killed-{moment}"
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _KILLED, copied.url, key, moment, stdout=asyncio.subprocess.PIPE
+    )
+    assert worker.stdout is not None
+    async with asyncio.timeout(60):
+        assert await worker.stdout.readline() == b"now\n"
+    worker.kill()
+    assert await worker.wait() == -signal.SIGKILL
+    async with asyncio.timeout(30):
+        if moment == "before":
+            assert await _act(effects, claim(key)) is None
+        else:
+            with pytest.raises(AnswerLost):
+                await _act(effects, claim(key))
+    assert await _count(effects, key) == 1
 
 
 async def test_a_duplicate_of_a_request_that_takes_long_is_told_to_come_back(effects: Database) -> None:
@@ -167,3 +214,34 @@ async def test_ID_06_a_tenant_has_so_many_keys_a_day_and_no_more_whatever_it_sen
     async with effects.system() as tx:
         assert await ledger.sweep(tx, later) >= 100
     assert await take(1001, later) is None
+
+
+@pytest.mark.proof
+async def test_ID_06_a_million_keys_are_swept_bit_by_bit_and_nobody_waits_meanwhile(
+    copied: Copy, effects: Database
+) -> None:
+    admin = await asyncpg.connect(copied.admin_url)
+    await admin.execute(
+        "insert into idempotency_keys (tenant_id, principal, route, key, fingerprint, created_at, status, headers, "
+        "body) select 'ten_' || n % 20, 'user:x', 'POST /a', 'key-' || n, sha256(n::text::bytea), $1, 201, '{}', '1' "
+        "from generate_series(1, 1000000) n",
+        NOW,
+    )
+    await admin.execute("analyze idempotency_keys")
+    assert await _act(effects, claim("beside-a-million")) is None
+    assert await _act(effects, claim("beside-a-million")) is not None
+    rows = await admin.fetch("explain " + ledger.ledger._SWEEP.replace("$1", "now()").replace("$2", "5000"))
+    assert "Index" in " ".join(row[0] for row in rows)
+    later, swept, rounds = NOW + timedelta(hours=24, seconds=1), 0, 0
+    while True:
+        async with effects.system() as tx:
+            gone = await ledger.sweep(tx, later)
+        if not gone:
+            break
+        swept, rounds = swept + gone, rounds + 1
+        assert gone <= 5_000
+        if rounds % 50 == 0:
+            assert await _act(effects, claim(f"meanwhile-{rounds}"), now=later) is None
+    assert swept >= 1_000_000
+    assert await admin.fetchval("select count(*) from idempotency_keys where created_at <= $1", NOW) == 0
+    await admin.close()
