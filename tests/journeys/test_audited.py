@@ -13,6 +13,7 @@ from tests.journeys.deployment import deployment
 from tests.journeys.once import NO_EFFECT, Story, begin, caller, prepared
 from tests.journeys.routes import SIGNED, Asked, Case, belongings
 
+from isthmus.features.audit.model.entries import masked
 from isthmus.http.asgi import REQUEST_ID
 
 #: Calls that are refused in this story, and why; nothing is told of what was not done.
@@ -64,6 +65,8 @@ FACTS = {
     "push.cancelled", "push.requested", "schedule.paused", "schedule.resumed", "sync.requested", "upload.cancelled",
     "upload.started", "webhook.delivery_retried", "webhook.recovery_started", "webhook.secret_rotated",
 }  # fmt: skip
+#: They tell a `tokenUrl`, which is an address and is masked for its name.
+_ADDRESSES = {"provider.removed"}
 #: A message to the tenant's own endpoints is data, and stands in the feed of events.
 _DATA = {"POST /api/events"}
 _LAST = ("disconnect", "logout", "revoke", "cancel", "deactivate")
@@ -142,7 +145,8 @@ async def _rows(story: Story, request_id: str) -> list[dict[str, Any]]:
     """What one request left in the audit log, whoever's it is."""
     async with story.running.platform.system.tx() as tx:
         rows = await tx.fetch_sql(
-            "select type, actor, address, before, after from events where request_id = $1 and audited order by id",
+            "select type, actor, address, before, after, body from events"
+            " where request_id = $1 and audited order by id",
             request_id,
         )
     return [dict(row) for row in rows]
@@ -156,6 +160,10 @@ def _wrong(case: Case, status: int, rows: list[dict[str, Any]], who: str) -> str
         return "" if known and not rows else f"{status}, {types}"
     if types != SEVERAL.get(name, types[:1]) or not types:
         return f"rows {types}"
+    sides = [(row["type"], row[side]) for row in rows for side in ("before", "after", "body")]
+    bare = [kind for kind, told in sides if masked(told) != told and kind not in _ADDRESSES]
+    if bare:
+        return f"a secret is shown: {bare}"
     silent = [row["type"] for row in rows if not row["before"] and not row["after"] and row["type"] not in FACTS]
     strange = [row for row in rows if row["actor"] != who or row["address"] != "127.0.0.1"]
     return f"no before and after: {silent}" if silent else f"{strange}" if strange else ""
