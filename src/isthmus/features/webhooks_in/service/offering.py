@@ -212,7 +212,7 @@ async def retire(scope: Scope, id_: str) -> None:
         for key in await tasks.keys_of(tx, scope.tenant_id, name):
             # whoever takes this up finds that nobody is to be called any more
             await tx.enqueue(waking.HANDLE, key)
-        tx.emit(FunctionRetired(subject=id_, body={"name": name}))
+        tx.emit(FunctionRetired(subject=id_, before={"name": name}, body={"name": name}))
 
 
 async def retire_named(scope: Scope, name: str) -> None:
