@@ -116,6 +116,9 @@ async def test_calls_through_its_client_are_counted_and_failures_logged(
     assert metrics.last_activity is not None
     logs = await integrations.logs(made.id, 50)
     assert [(one.level, one.method, one.status) for one in logs] == [("warning", "GET", 500)]
+    for text in ("ACCOUNT", "get", logs[0].code, logs[0].message):
+        assert await integrations.logs(made.id, 1, search=text) == logs
+    assert await integrations.logs(made.id, search="nothing of it") == []
     await integrations.delete(made.id)
 
 

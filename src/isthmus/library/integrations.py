@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self, TypeAlias, TypedDict, Unpack, get_args
 
@@ -198,10 +198,13 @@ class Integrations:
         now = scope.now
         return _summed(await connections.call_hours(scope, found.id, now - over, now))
 
-    async def logs(self, integration_id: str, limit: int = 50, *, level: LogLevel | None = None) -> Sequence[LogEntry]:
+    async def logs(
+        self, integration_id: str, limit: int = 50, *, level: LogLevel | None = None, search: str = ""
+    ) -> Sequence[LogEntry]:
         """Its calls that are worth a look, the newest first: `info`, `warning` or `error`; 200 are kept.
 
-        limit: at most 100 of them. Raises IntegrationNotFound, Invalid.
+        limit: at most 100 of them. search: a part of the message, the code, the method or the route, in upper or lower
+        case. Raises IntegrationNotFound, Invalid.
         """
         ask = Ask.of(limit)
         if level not in (None, *get_args(LogLevel)):
@@ -210,7 +213,12 @@ class Integrations:
         if found is None:
             return []
         await scope.part(connections.Clients).recorder.flush()
-        return (await connections.call_log(scope, found.id, level, ask)).items
+        page = await connections.call_log(scope, found.id, level, replace(ask, limit=MAX_LIMIT) if search else ask)
+        fitting = [one for one in page.items if _holds(one, search)]
+        while page.next_after is not None and len(fitting) < limit:
+            page = await connections.call_log(scope, found.id, level, Ask(MAX_LIMIT, after=page.next_after))
+            fitting += [one for one in page.items if _holds(one, search)]
+        return fitting[:limit]
 
     async def export(self, integration_id: str) -> str:
         """The integration as YAML, without credentials. Raises IntegrationNotFound."""
@@ -274,6 +282,11 @@ def _sealed(credentials: Mapping[str, str]) -> dict[str, Secret]:
         if not isinstance(value, str):
             raise Invalid.field(f"credentials.{name}", f"A text is needed, and this is {type(value).__name__}.")
     return {name: Secret(value) for name, value in credentials.items()}
+
+
+def _holds(one: LogEntry, search: str) -> bool:
+    texts = (one.message, one.code, one.method, one.route)
+    return not search or any(search.casefold() in text.casefold() for text in texts)
 
 
 def _summed(hours: Sequence[CallCounts]) -> Metrics:
