@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
+import psutil
 import pytest
 import pytest_asyncio
 from tests.given import records as given
@@ -264,6 +265,46 @@ async def test_TN_14_the_plan_of_a_search_goes_through_its_own_index_without_any
     await owner.close()
     assert "Bitmap Index Scan on search_documents_lexemes" in plan
     assert "search_documents_pkey" not in plan
+
+
+@pytest.mark.proof
+async def test_TN_14_a_search_among_a_hundred_thousand_of_ones_own_costs_under_a_millisecond(
+    engine: Engine, copied: Copy
+) -> None:
+    """Processor time of PostgreSQL, beside as many rows of another tenant that hold the same words."""
+    amy, bob = given.scope(engine), given.scope(engine, "ten_two")
+    for tenant in ("ten_one", "ten_two"):
+        for start in range(0, 100_000, 2_000):
+            rows = [_document(f"lst_{tenant[-3:]}{n:06}", f"Shirt {n} of linen") for n in range(start, start + 2_000)]
+            async with System(engine).tx() as tx:
+                await index.write(tx, tenant, rows)
+    admin = await asyncpg.connect(copied.admin_url)
+    await admin.execute("vacuum analyze search_documents")
+    sessions = "select pid from pg_stat_activity where usename = 'isthmus_service' and datname = current_database()"
+
+    async def spent() -> float:
+        """Seconds of processor time of our sessions so far."""
+        times = [psutil.Process(row[0]).cpu_times() for row in await admin.fetch(sessions)]
+        return float(sum(one.user + one.system for one in times))
+
+    for number in range(20):
+        assert await _titles(amy, f"shirt {number}") == [f"Shirt {number} of linen"]
+    before = await spent()
+    for number in range(1_000):
+        assert await _titles(amy, f"linen {number * 97}") == [f"Shirt {number * 97} of linen"]
+    each = (await spent() - before) / 1_000
+    found = await _found(bob, "linen 97")
+    assert [row["id"] for row in found] == ["lst_two000097"], "of the other's not one"
+    await admin.close()
+    assert 0 < each < 0.001
+
+
+def _document(id_: str, title: str) -> model.Document:
+    row: dict[str, object] = {"connection_id": "con_one", "provider": "shelf", "entity": "products"}
+    row |= {"shard_type": "product", "extra": "", "snippet": "", "url": None, "version": 1}
+    return model.document(
+        {**row, "id": id_, "external_id": id_, "title": title, "updated_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    )
 
 
 async def test_dates_bound_what_is_found(engine: Engine) -> None:
