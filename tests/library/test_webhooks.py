@@ -182,6 +182,11 @@ async def test_what_comes_in_before_its_function_can_be_written_down_is_to_come_
         token = (await hooks.add_source("github", secret=SECRET)).rpartition("/")[2]
         ((body, headers),) = _pushes(1)
 
+        with pytest.raises(TypeError, match="pattern"):
+            hooks.on(_pushes)  # type: ignore[arg-type] # the parentheses were forgotten
+        with pytest.raises(TypeError, match="async def _pushes"):
+            hooks.on("github.issues")(_pushes)  # type: ignore[arg-type] # a slip
+
         @hooks.on("github.issues")
         async def late(_: Told) -> None:
             """Nobody knows it yet."""

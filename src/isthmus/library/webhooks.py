@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from inspect import iscoroutinefunction, isfunction, unwrap
 from typing import Literal, TypedDict, Unpack, get_args
 
 from isthmus.features import connections, webhooks_in, webhooks_out
@@ -154,10 +155,15 @@ class Webhooks:
         """Call the function for events whose name fits `pattern`, such as `order.*`; a decorator.
 
         `name` keeps its place over restarts and is the function's own by default: functions of different services have
-        different names. Raises ValueError for a taken one.
+        different names. Raises ValueError for a taken one, and TypeError for what is no `async def`.
         """
+        if not isinstance(pattern, str):
+            raise TypeError('A pattern is needed: @hooks.on("order.*").')
 
         def register(function: Function) -> Function:
+            if isfunction(function) and not iscoroutinefunction(unwrap(function)):
+                raise TypeError(f"{function.__name__} is called with `await`: write `async def {function.__name__}`.")
+
             async def call(_: Scope, told: Told) -> Mapping[str, Json] | None:
                 return await function(told)
 
