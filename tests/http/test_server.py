@@ -215,10 +215,13 @@ async def test_HE_01_connections_in_all_are_capped_and_idle_ones_are_closed(lab:
 
 async def test_HE_03_a_bomb_of_three_hundred_mebibytes_is_not_unpacked(lab: MakeLab) -> None:
     pack = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(pack.compress(bytes(1024 * 1024)) for _ in range(300)) + pack.flush()
+    bomb = pack.compress(bytes(1024 * 1024)) + pack.flush(zlib.Z_FULL_FLUSH)
+    again = pack.compress(bytes(1024 * 1024)) + pack.flush(zlib.Z_FULL_FLUSH)
+    bomb += again * 299  # a member without its end, which whoever unpacks as it comes does not know before
+    assert len(zlib.decompressobj(31).decompress(bomb, 3 * 1024 * 1024)) == 3 * 1024 * 1024
     assert len(bomb) < 320_000
     async with served(lab) as (server, here, _):
-        for more in ("gzip", "GZIP", "br, gzip", "identity, gzip", "x-gzip"):
+        for more in ("gzip", "identity, GZIP"):
             request = post(here, bomb, f"Content-Length: {len(bomb)}", f"Content-Encoding: {more}")
             small = post(here, b"{}", "Content-Length: 2", f"Content-Encoding: {more}")
             assert (await exchange(server, small)).startswith(b"HTTP/1.1 415 ")

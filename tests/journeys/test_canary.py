@@ -105,6 +105,7 @@ async def canaries(database_url: str, tmp_path_factory: pytest.TempPathFactory) 
             try:
                 for provider in PLATFORMS:
                     await _live(made, provider)
+                await _people(made)
                 made.issued()
                 yield made
             finally:
@@ -146,6 +147,34 @@ async def _live(canaries: Canaries, provider: str) -> None:
     await amy.call("DELETE", f"/api/connections/{connection}")
 
 
+async def _people(canaries: Canaries) -> None:
+    """What is shown once to whoever is to have it: keys, invitations, sessions, resets; and a password."""
+    amy = await canaries.running.merchant("People")
+    keys = f"/api/merchants/{amy.tenant_id}/api-keys"
+    made = (await amy.call("POST", keys, {"name": "Till", "permissions": ["products:read"]})).body["data"]
+    rotated = (await amy.call("POST", f"{keys}/{made['id']}/rotate", {})).body["data"]
+    canaries.keep("api key", made["key"], rotated["key"])
+    for key in (made["key"], rotated["key"]):
+        async with amy.browser.get(f"{canaries.running.address}/api/products", headers={"x-api-key": key}) as shown:
+            assert shown.status == 200
+            canaries.shown.append(f"{await shown.text()} {shown.headers}")
+    email = "canary@example.com"
+    invited = (await amy.call("POST", "/api/tenant/members", {"email": email, "roles": ["user"]})).body
+    word = {"password": "plenty of dew by the quiet bay"}
+    canaries.keep("password", word["password"])
+    canaries.keep("invitation", invited["invitation"])
+    canaries.answered(await amy.call("POST", "/api/auth/accept", {"invitation": invited["invitation"], **word}))
+    said = {"tenant": amy.tenant_id, "email": email, **word}
+    canaries.keep("session", (await amy.call("POST", "/api/auth/login", said)).body["token"])
+    wrong = {**said, "password": "plenty of kites by the quiet bay"}
+    canaries.keep("password", wrong["password"])
+    canaries.answered(await amy.call("POST", "/api/auth/login", wrong))
+    reset = (await amy.call("POST", f"/api/tenant/members/{invited['id']}/password-reset")).body
+    canaries.keep("reset", reset["reset"])
+    for path in (keys, "/api/tenant/members", "/api/audit"):
+        canaries.answered(await amy.call("GET", path))
+
+
 async def _consent(canaries: Canaries, amy: Merchant, provider: str, *, approve: bool = True) -> str:
     opened = await amy.call("POST", "/api/connections", {"provider": provider})
     canaries.answered(opened, "authorizationUrl", "state")
@@ -166,6 +195,7 @@ async def _consent(canaries: Canaries, amy: Merchant, provider: str, *, approve:
 
 def test_LO_03_there_is_something_to_find(canaries: Canaries) -> None:
     kinds = set(canaries.secrets.values())
+    assert kinds >= {"api key", "invitation", "session", "reset", "password"}
     assert kinds >= {"token", "code", "app secret", "bearer token", "state", "link", "cookie", "key given"}
     assert len(canaries.secrets) > 40
     assert len(canaries.lines) > 100
@@ -194,7 +224,7 @@ def test_LO_03_no_secret_is_answered(canaries: Canaries) -> None:
     assert [canaries.found(text) for text in canaries.shown if canaries.found(text)] == []
 
 
-async def test_LO_03_no_secret_is_in_the_database(canaries: Canaries, copied: Copy) -> None:
+async def test_LO_03_AK_02_SE_05_no_secret_is_in_the_database(canaries: Canaries, copied: Copy) -> None:
     admin = await asyncpg.connect(copied.admin_url)
     sql = "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
     rows = 0
