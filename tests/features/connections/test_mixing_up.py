@@ -1,6 +1,7 @@
 """Consents that a far side, or whoever stands between, leads astray: each ends where it began (security.md OA)."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -12,6 +13,7 @@ from tests.given.connectors import found as shipped
 from isthmus.connect.conformance import play, signing_in
 from isthmus.connectors.tiki.sandbox import oauth
 from isthmus.engine.db import Database
+from isthmus.features import connections
 from isthmus.sandbox import App, Ask, Call, Reply, Shop, walk
 from isthmus.sandbox.stage import SandboxStage
 
@@ -32,6 +34,29 @@ def tokens_asked(world: World) -> int:
     """How often any token endpoint was asked for tokens."""
     honest = sum(record.path == "/sc/oauth2/token" for record in world.sandbox.shops["tiki"].recording.requests)
     return honest + world.far.counts["token"]
+
+
+async def test_OA_02_over_tls_the_cookie_of_a_flow_is_this_hosts_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, settings = world.system.engine.parts, world.system.engine.part(connections.Settings)
+    assert isinstance(parts, dict)
+    monkeypatch.setitem(parts, connections.Settings, replace(settings, public_url="https://localhost"))
+    side, other = world.side("ten_tls"), world.side()
+    for browser, ends in ((side, "connected"), (other, "pending")):
+        began = await world.start(side, "rotor")
+        assert began["authorizationUrl"].startswith("https://localhost/")
+        opened = await browser.go(began["authorizationUrl"])
+        assert opened.status_code == 303
+        assert (await browser.go(began["authorizationUrl"])).status_code == 404, "it serves once"
+        cookies = [cookie for cookie in browser.http.cookies.jar if cookie.name.startswith("__Host-isthmus_flow_")]
+        assert cookies
+        assert {(cookie.secure, cookie.path, cookie.domain_specified) for cookie in cookies} == {(True, "/", False)}
+        back = world.back("rotor", began, ends).replace("http://", "https://")
+        elsewhere = await world.side().go(back)
+        assert (elsewhere.status_code, "Finish in the browser where you began" in elsewhere.text) == (403, True)
+        assert query(await browser.go(back))["status"] == ends
+    assert tokens_asked(world) == 1
 
 
 async def test_OA_04_a_page_that_forwards_to_an_honest_platform_learns_no_code(world: World) -> None:
