@@ -120,6 +120,27 @@ async def test_the_deployments_own_tenant_is_for_super_admins(entrance: Entrance
     assert (await entrance.running.person(PLATFORM_TENANT, [SUPER_ADMIN]).call("GET", "/api/audit")).status == 200
 
 
+async def test_SA_01_whom_the_deployment_limits_is_no_super_admin_of_it(entrance: Entrance) -> None:
+    root, gone = [entrance.running.person(PLATFORM_TENANT, [SUPER_ADMIN], name) for name in ("root", "gone")]
+    assert (await gone.call("GET", "/api/admin/tenants")).status == 200
+    bob = await entrance.running.merchant("Bob is looked after")
+    why = {"reason": "Orders stand still since noon", "ticket": "SUP-12"}
+    inside = entrance.running.person(bob.tenant_id, [], "gone")
+    entered = await gone.call("POST", f"/api/admin/tenants/{bob.tenant_id}/break-glass", why)
+    inside.token = entered.body["token"]
+    assert (await inside.call("GET", "/api/products")).status == 200
+    subject = {"issuer": "isthmus", "subject": "gone"}
+    limited = await root.call("PUT", ACCOUNTS, {**subject, "roles": []})
+    assert limited.status == 200, limited.body
+    entrance.clock.advance(4.9)
+    assert (await gone.call("GET", "/api/admin/tenants")).status == 401
+    assert (await inside.call("GET", "/api/products")).status == 401
+    assert (await root.call("GET", "/api/admin/tenants")).status == 200
+    assert (await root.call("DELETE", f"{ACCOUNTS}/{limited.body['id']}")).status == 204
+    entrance.clock.advance(4.9)
+    assert (await gone.call("GET", "/api/admin/tenants")).status == 200
+
+
 async def test_SA_01_a_super_admin_opens_no_merchants_data(entrance: Entrance) -> None:
     bob = await entrance.running.merchant("Bobs own")
     for roles in ([SUPER_ADMIN], [SUPER_ADMIN, TENANT_ADMIN]):

@@ -77,7 +77,7 @@ class _LiveTenants:
     """Lets in only tokens of tenants that exist and are not suspended, with the roles that the tenant leaves.
 
     The deployment's own tenant is for super admins, and super admins are for it alone: a token of theirs opens no
-    merchant's data (security.md SA-01).
+    merchant's data (security.md SA-01). Whomever the deployment limits is none.
     """
 
     def __init__(self, inner: Authenticator, guard: access.TenantGuard, accounts: access.IssuerAccounts) -> None:
@@ -94,11 +94,12 @@ class _LiveTenants:
         of_deployment = who.tenant_id == PLATFORM_TENANT
         if of_deployment != (SUPER_ADMIN in who.roles):
             raise Unauthenticated
-        if of_deployment:
-            return found
-        if not await self._guard.is_live(who.tenant_id):
+        if not (of_deployment or await self._guard.is_live(who.tenant_id)):
             raise Unauthenticated
-        return replace(found, principal=await self._accounts.admitted(who))
+        admitted = await self._accounts.admitted(who)
+        if of_deployment and SUPER_ADMIN not in admitted.roles:
+            raise Unauthenticated
+        return replace(found, principal=admitted)
 
 
 def master_keys(core: Core, *, embedded: bool) -> MasterKeys:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import Text, bindparam, false, func, select, true, update
+from sqlalchemy import Text, bindparam, exists, false, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
@@ -12,6 +12,7 @@ from isthmus.features.access.model.accounts import UserStatus
 from isthmus.features.access.model.glasses import Glass
 from isthmus.features.access.model.tenants import TenantStatus
 from isthmus.features.access.tables import BREAK_GLASSES as G
+from isthmus.features.access.tables import ISSUER_ACCOUNTS as A
 from isthmus.features.access.tables import SESSIONS as S
 from isthmus.features.access.tables import TENANTS as T
 from isthmus.features.access.tables import USERS as U
@@ -38,8 +39,19 @@ _END = statement(
 )
 _OPERATOR = (U.c.tenant_id == bindparam("deployment")) & (G.c.operator == bindparam("account", type_=Text) + U.c.id)
 _SESSION = (S.c.tenant_id == bindparam("deployment")) & (S.c.id == G.c.session) & (S.c.ends_at > bindparam("now"))
-#: Operators who were removed, or whose session has ended; those who came by an issuer's token are known to nobody here.
-_GONE = func.coalesce(U.c.status == bindparam("removed"), false()) | (G.c.session.is_not(None) & S.c.id.is_(None))
+#: Those who came by an issuer's token are known to nobody here, unless the deployment limits them.
+_LIMITED = exists(
+    select(A.c.id).where(
+        A.c.tenant_id == bindparam("deployment"),
+        func.concat("user:", A.c.issuer, ":", A.c.subject) == G.c.operator,
+    )
+)
+#: Operators who were removed or are limited, or whose session has ended.
+_GONE = (
+    func.coalesce(U.c.status == bindparam("removed"), false())
+    | (G.c.session.is_not(None) & S.c.id.is_(None))
+    | _LIMITED
+)
 _SHOWN = statement(
     select(G.c.tenant_id, G.c.digest, T.c.status.label("tenant_status"), _GONE.label("gone"), *_COLUMNS)
     .join(T, T.c.id == G.c.tenant_id)
@@ -63,7 +75,7 @@ class Shown:
 
     tenant_id: str
     tenant_live: bool
-    #: Whether the operator has been removed, or the session has ended that it was begun in.
+    #: Whether the operator has been removed or limited, or the session has ended that it was begun in.
     operator_gone: bool
     digest: bytes
     glass: Glass
