@@ -98,3 +98,26 @@ async def test_IN_01_a_name_that_is_no_parameter_is_refused_too(app: App) -> Non
         if case.method == "GET" and not case.passes_on:
             for name in ("orderBy", "sort_by", "sortBy;--", "\uff53ortBy"):
                 assert (await _refused(app, case, {name: "name"})).status_code == 400, (str(case), name)
+
+
+#: What is personal of an order or a customer, and is shown to those alone who may read it.
+PERSONAL = (
+    "phone",
+    "email",
+    "customer",
+    "customerName",
+    "shippingAddress",
+    "billingAddress",
+    "buyerNote",
+    "sellerNote",
+)
+
+
+async def test_SC_04_nothing_is_sorted_or_narrowed_by_what_is_personal(app: App) -> None:
+    """To sort by a hidden field, or to ask for the beginning of one, is to read it."""
+    for case, name in CLOSED:
+        if name == "sortBy":
+            for value in PERSONAL:
+                assert (await _refused(app, case, {name: value})).status_code == 400, (str(case), value)
+    known = {name for case in SIGNED for name in case.route.known_query}
+    assert known & set(PERSONAL) == set(), "and what is no parameter is refused, as the other tests show"

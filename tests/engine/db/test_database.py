@@ -316,8 +316,18 @@ async def test_works_as_a_transaction_pooler_needs_it(copied: Copy, notes: Datab
         await pool.close()
 
 
-async def test_TN_10_nobody_sees_what_other_sessions_do(notes: Database) -> None:
+async def test_TN_10_nobody_sees_what_other_sessions_do(copied: Copy, notes: Database) -> None:
     for look in ("select query from pg_stat_activity", "select query from pg_stat_statements"):
-        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)):
-            async with notes.tenant("ten_a") as tx:
-                await tx.execute_sql(look)
+        for opened in (notes.tenant("ten_a"), notes.system()):
+            with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)):
+                async with opened as tx:
+                    await tx.execute_sql(look)
+    # nor by the function behind the view: of every other session it tells that there is one
+    other = await asyncpg.connect(copied.url)
+    await other.execute("set role isthmus_tenant; select 'of another tenant'")
+    told = "select query from pg_stat_get_activity(null) where pid <> pg_backend_pid()"
+    for opened in (notes.tenant("ten_a"), notes.system()):
+        async with opened as tx:
+            seen = {row["query"] for row in await tx.fetch_sql(told)}
+        assert seen == {"<insufficient privilege>"}
+    await other.close()

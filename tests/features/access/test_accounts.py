@@ -187,9 +187,13 @@ async def test_SE_03_whoever_is_not_there_costs_as_much(
         with written_down() as statements, pytest.raises(access.SignInFailed):
             await _enter(system, boss, email, Secret("some other words here"))
         asked.append(statements)
+    clock.advance(1000)
+    with written_down() as statements, pytest.raises(access.SignInFailed):
+        await access.sign_in(system, HOME, SignIn("ten_nowhere", "there@example.com", Secret("some other words here")))
+    asked.append([one.replace(PLATFORM_TENANT, boss.tenant_id) for one in statements])
     assert asked[0]
     assert all(one == asked[0] for one in asked)
-    assert hashed == [NOBODY.rpartition("$")[0].rpartition("$")[0]] * 4
+    assert hashed == [NOBODY.rpartition("$")[0].rpartition("$")[0]] * 5
 
 
 @pytest.mark.proof
@@ -201,19 +205,44 @@ async def test_SE_03_whoever_is_not_there_takes_as_long_within_a_tenth(
     await access.invite(boss, "timed-invited@example.com", [USER])
     gone = await _join(system, boss, "timed-gone@example.com")
     await access.remove_member(boss, gone.id)
-    names = ("timed", "nobody", "timed-invited", "timed-gone")
+    names = {
+        **dict.fromkeys(("timed", "nobody", "timed-invited", "timed-gone"), boss.tenant_id),
+        "of no tenant": "ten_nowhere",
+    }
     took = {name: list[float]() for name in names}
     for _ in range(60):
-        for name in names:
+        for name, place in names.items():
             clock.advance(1000)
             begun = time.process_time()
             with pytest.raises(access.SignInFailed):
-                await _enter(system, boss, f"{name}@example.com", Secret("some other words here"))
+                asked = SignIn(place, f"{name}@example.com", Secret("some other words here"))
+                await access.sign_in(system, HOME, asked)
             took[name].append(time.process_time() - begun)
     medians = {name: statistics.median(times) for name, times in took.items()}
     assert medians["timed"] > 0.005, "a hash was computed"
     ratios = {name: median / medians["timed"] for name, median in medians.items()}
     assert all(0.9 < ratio < 1.1 for ratio in ratios.values()), ratios
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+async def test_SC_05_a_known_and_an_unknown_address_take_the_same_time_within_a_twentieth(
+    system: System, boss: Scope
+) -> None:
+    """Two thousand wrong tries at each, from ever other networks; neighbours in time are compared."""
+    await _join(system, boss, "weighed@example.com")
+    longer, both = [], []
+    for number in range(2_000):
+        took = {}
+        for name in ("weighed", "never-was") if number % 2 else ("never-was", "weighed"):
+            there = RequestFacts("req_1", f"198.{18 + number // 65_536}.{number // 256 % 256}.{number % 256}")
+            begun = time.perf_counter()
+            with pytest.raises(access.SignInFailed):
+                await _enter(system, boss, f"{name}@example.com", Secret("some other words here"), there)
+            took[name] = time.perf_counter() - begun
+        longer.append(took["weighed"] - took["never-was"])
+        both += took.values()
+    assert abs(statistics.median(longer)) / statistics.median(both) < 0.05
 
 
 async def test_every_refusal_of_a_sign_in_is_the_same(system: System, boss: Scope, clock: ManualClock) -> None:
