@@ -231,9 +231,9 @@ async def test_SC_05_a_known_and_an_unknown_address_take_the_same_time_within_a_
 ) -> None:
     """Two thousand wrong tries at each, from ever other networks; neighbours in time are compared."""
     await _join(system, boss, "weighed@example.com")
-    longer, both = [], []
+    longer, both = list[float](), list[float]()
     for number in range(2_000):
-        took = {}
+        took: dict[str, float] = {}
         for name in ("weighed", "never-was") if number % 2 else ("never-was", "weighed"):
             there = RequestFacts("req_1", f"198.{18 + number // 65_536}.{number // 256 % 256}.{number % 256}")
             begun = time.perf_counter()
