@@ -375,3 +375,23 @@ def test_each_way_of_paging_goes_on_and_its_place_is_a_text(
 def test_a_record_that_is_no_json_is_unmappable() -> None:
     with pytest.raises(Unmappable):
         Declared(manifest()).map("people", RawRecord("1", b"<html>"), Account("7"))
+
+
+def test_too_many_calls_are_told_from_a_refusal_whatever_the_status() -> None:
+    plain = given.document("x")["service"]
+    told = Declared(manifest(service=plain | {"throttled": "[0].errorCode == 'REQUEST_LIMIT_EXCEEDED'"}))
+    day = b'[{"message": "Over the limit of a day.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]'
+    found = [
+        (told, Response(403, {}, day)),
+        (told, Response(403, {}, b'[{"message": "No.", "errorCode": "INSUFFICIENT_ACCESS"}]')),
+        (told, Response(403, {"X-RateLimit-Remaining": "0"}, b"{}")),
+        (told, Response(403, {"X-RateLimit-Remaining": "7"}, b"{}")),
+        (told, Response(403, {"Retry-After": "60"}, b"{}")),
+        (Declared(manifest(service=plain)), Response(403, {}, day)),
+    ]
+    verdicts = [connector.classify(answer) for connector, answer in found]
+    assert [one.kind for one in verdicts if one] == [
+        "throttled", "refused", "throttled", "refused", "throttled", "refused",
+    ]  # fmt: skip
+    assert verdicts[0] is not None
+    assert (verdicts[0].code, verdicts[0].message) == ("REQUEST_LIMIT_EXCEEDED", "Over the limit of a day.")

@@ -68,6 +68,8 @@ class Service(Strict, frozen=True):
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     verify: Verify | None = None
     failing: Failing | None = None
+    #: True for a refusal that means too many calls, where that is not told by status 429.
+    throttled: str = ""
 
 
 class Paging(Strict, frozen=True):

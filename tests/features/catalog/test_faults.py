@@ -56,6 +56,7 @@ def test_the_document_that_is_changed_here_is_sound() -> None:
         ({"service.headers": {"Content-Length": "0"}}, "service.headers.Content-Length"),
         ({"service.attach.0.name": "Api Key"}, "service.attach.0.name"),
         ({"service.failing": {"when": ""}}, "service.failing.when"),
+        ({"service.throttled": "a["}, "service.throttled"),
         ({"service.verify.path": "/users/{user}"}, "service.verify.path"),
         ({f"{PEOPLE}.path": "/{tenant}/people"}, f"{PEOPLE}.path"),
         ({f"{PEOPLE}.search.path": ""}, f"{PEOPLE}.search.path"),

@@ -21,8 +21,8 @@ from isthmus.client import (
 )
 from isthmus.client.errors import MalformedBody, Missing
 from isthmus.client.url import Scalar
-from isthmus.connect import granting, judging, reading
-from isthmus.connect.declarative import fields, pages
+from isthmus.connect import granting, reading
+from isthmus.connect.declarative import fields, pages, verdicts
 from isthmus.connect.declarative.fields import Mapper
 from isthmus.connect.expressions import find, items
 from isthmus.connect.manifest import Entity, Manifest, OAuth
@@ -46,11 +46,6 @@ from isthmus.connect.spi import (
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 
-#: OAuth codes that end a grant, and those that say the app itself is wrong (RFC 6749 section 5.2).
-_DEAD = frozenset({"invalid_grant"})
-_APP_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
-_CODE = "error.code || error || code || errors[0].code"
-_MESSAGE = "error_description || error.message || message || errors[0].message || errors[0].detail || detail || error"
 _NO_ACCOUNT_BITS = 96
 _SNIPPET = 200
 #: How the names of our own begin.
@@ -113,7 +108,7 @@ class Declared:
         try:
             answer = await self._token(app, form, client, app.hosts.get("refresh") or app.hosts["token"])
         except PlatformError as error:
-            if error.code in _DEAD:
+            if error.code in verdicts.DEAD:
                 raise RefreshRefused(f"{error.message} ({error.code})") from error
             raise RefreshFailed(str(error)) from error
         fresh = granting.tokens(answer, clock.now())
@@ -170,20 +165,8 @@ class Declared:
         return headers, query
 
     def classify(self, response: Response) -> Failure | None:
-        """By HTTP status and OAuth's codes, and by what the facts call a failure with status 200."""
-        body = _body(response)
-        failing = self._service.failing
-        if response.ok:
-            if failing is None or not find(failing.when, body):
-                return None
-            code, message = _line(find(failing.code, body)), _line(find(failing.message, body))
-            return Failure(kind="refused", code=code or "failed", message=message or "The platform said no.")
-        code, message = _line(find(_CODE, body)), _line(find(_MESSAGE, body))
-        if code in _APP_FAULTS:
-            return Failure(kind="configuration", code=code, message=message)
-        if code in _DEAD:
-            return Failure(kind="token", code=code, message=message)
-        return judging.by_status(response, message, code)
+        """By what the facts say of failures, and else by HTTP status and OAuth's codes."""
+        return verdicts.verdict(self._service, response)
 
     async def test(self, session: Session) -> Account:
         """The verification call, and whose account it shows; an account that was known stays the same."""
@@ -214,7 +197,7 @@ class Declared:
 
     def _variables(self, answer: Response) -> dict[str, str]:
         wanted = [one.name for one in self.manifest.variables if one.source == "token"]
-        body = _body(answer)
+        body = verdicts.body(answer)
         found = {name: find(name, body) for name in wanted}
         return {name: str(value) for name, value in found.items() if isinstance(value, str | int)}
 
@@ -348,20 +331,9 @@ def _address(hosts: Mapping[str, str], host: str, path: str) -> str:
     return hosts.get(host, "") + path
 
 
-def _body(response: Response) -> object:
-    try:
-        return response.json()
-    except MalformedBody:
-        return None
-
-
 def _required(response: Response) -> object:
     """The body. Raises MalformedBody."""
     return response.json()
-
-
-def _line(value: object) -> str:
-    return reading.line(value)[:500] if isinstance(value, str) else str(value) if isinstance(value, int) else ""
 
 
 def _known(account: Account) -> Account:
@@ -376,8 +348,8 @@ def _asking(verify: Verify) -> tuple[str, CallOptions]:
 
 
 def _account(verify: Verify, answer: Response, known: Account) -> Account:
-    body = _body(answer)
-    shown = _line(find(verify.name, body)) if verify.name else ""
+    body = verdicts.body(answer)
+    shown = verdicts.line(find(verify.name, body)) if verify.name else ""
     if not verify.account or known.id.startswith(OWN_NAME):
         kept = _known(known)
         return Account(kept.id, shown or kept.name, kept.region, kept.extra)

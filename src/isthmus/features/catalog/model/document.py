@@ -178,6 +178,7 @@ class ServicePart(Part):
     headers: Texts = {}
     verify: VerifyPart | None = None
     failing: FailingPart | None = None
+    throttled: Expression = ""
 
 
 class VariablePart(Part):

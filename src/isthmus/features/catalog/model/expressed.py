@@ -20,6 +20,8 @@ def _expressions(document: NewProvider) -> Iterator[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if service is not None and service.verify is not None:
         found += [("service.verify.account", service.verify.account), ("service.verify.name", service.verify.name)]
+    if service is not None:
+        found.append(("service.throttled", service.throttled))
     if service is not None and service.failing is not None:
         failing = service.failing
         found += [("service.failing.when", failing.when), ("service.failing.code", failing.code)]
