@@ -277,6 +277,18 @@ async def test_SA_03_what_somebody_wanted_who_was_removed_since_is_made_by_nobod
     assert (turned.status_code, turned.json()["state"]) == (200, "rejected")
 
 
+async def test_SA_03_nobody_agrees_to_what_somebody_wanted_who_is_limited_since(office: Office) -> None:
+    await office.hire()
+    await office.call("POST", AT, given.document("limited") | {"audience": "system"})
+    held = (await office.call("PATCH", f"{AT}/crm/limited/audience", {"audience": "tenant"}, by="usr_far")).json()
+    own, approve = house.platform(office.system), f"{CHANGES}/{held['id']}/approve"
+    limit = await access.limit_account(own, "isthmus", "usr_far", [])
+    answer = await office.call("POST", approve, by=office.bo)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "PROVIDER_CHANGE_HAS_NO_PROPOSER")
+    await access.free_account(own, limit.id)
+    assert (await office.call("POST", approve, by=office.bo)).status_code == 200
+
+
 async def test_SA_03_somebody_who_is_removed_while_agreeing_agrees_to_nothing(office: Office) -> None:
     await office.hire()
     di = await office.another("di@example.com")

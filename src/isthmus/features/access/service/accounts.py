@@ -28,6 +28,7 @@ from isthmus.features.access.service import proving, sessions
 from isthmus.features.access.service.hashing import Hasher, is_old
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import accounts as store
+from isthmus.features.access.store import issuers as issuers_store
 from isthmus.features.access.store import keys as keys_store
 from isthmus.features.access.store import logins as logins_store
 from isthmus.features.access.store import resets as resets_store
@@ -183,11 +184,13 @@ async def other_super_admins(scope: Scope) -> list[str]:
 async def is_super_admin(tx: Tx, principal_id: str) -> bool:
     """Whether a principal of the deployment is a super admin still, and stays one until this transaction ends.
 
-    Somebody of another issuer says what they are whenever they come, so that nothing here speaks against them.
+    Somebody of another issuer says what they are whenever they come, so that only a limit speaks against them.
     """
     head = sessions.member(PLATFORM_TENANT, "").id
     found = await store.user(tx, principal_id.removeprefix(head), held=True) if principal_id.startswith(head) else None
-    return found is None or (found.status is UserStatus.ACTIVE and SUPER_ADMIN in found.roles)
+    if found is None:
+        return not await issuers_store.is_limited(tx, principal_id)
+    return found.status is UserStatus.ACTIVE and SUPER_ADMIN in found.roles
 
 
 async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> User:

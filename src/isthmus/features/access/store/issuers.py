@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Text, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from isthmus.engine.db import Tx, statement
@@ -28,6 +28,9 @@ _PUT = statement(
 )
 _ONE = statement(select(*_COLUMNS).where(_MINE, A.c.id == bindparam("id")))
 _OF = statement(select(*_COLUMNS).where(_MINE, A.c.issuer == bindparam("issuer"), A.c.subject == bindparam("subject")))
+_LIMITED = statement(
+    select(A.c.id).where(_MINE, func.concat("user:", A.c.issuer, ":", A.c.subject) == bindparam("who", type_=Text))
+)
 _SOME = statement(
     select(*_COLUMNS)
     .where(_MINE, A.c.id > bindparam("after"))
@@ -63,6 +66,11 @@ async def standing(tx: Tx, tenant_id: str) -> Standing:
     live = bool(rows) and rows[0]["status"] == TenantStatus.ACTIVE
     limits = {(row["issuer"], row["subject"]): frozenset(row["roles"]) for row in rows if row["issuer"] is not None}
     return Standing(live, limits)
+
+
+async def is_limited(tx: Tx, who: str) -> bool:
+    """Whether the tenant limits this principal."""
+    return await tx.fetchval(_LIMITED, tenant_id=tx.tenant_id, who=who) is not None
 
 
 async def put_account(tx: Tx, account: Account) -> str:
