@@ -76,6 +76,15 @@ async def test_RL_05_a_tenant_has_so_many_endpoints_and_no_more_also_when_they_a
     await given.clear(copied)
 
 
+async def test_MA_04_of_changes_at_once_to_an_endpoint_none_is_lost(scope: Scope) -> None:
+    made = await endpoints.create(scope, Draft(url="https://hooks.example.com/in"), verify=False)
+    for number in range(5):
+        wishes = ({"description": f"text {number}"}, {"types": [f"custom.kind_{number}"]}, {"rate": number + 1})
+        await asyncio.gather(*(endpoints.change(scope, made.endpoint.id, wish) for wish in wishes))
+        kept = await endpoints.get(scope, made.endpoint.id)
+        assert {name: getattr(kept, name) for wish in wishes for name in wish} == wishes[0] | wishes[1] | wishes[2]
+
+
 async def test_RL_05_recoveries_and_event_types_of_a_tenant_keep_to_their_bounds_also_at_once(
     database: Database, copied: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
