@@ -109,16 +109,6 @@ def _tells(case: Case) -> bool:
     return case.route.include_in_schema and declared is not None and not declared.streamed
 
 
-# the server runs in this process, and draws its own random numbers meanwhile
-@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("role", ROLES)
-async def test_nothing_that_is_sent_in_any_role_is_answered_as_undocumented(
-    running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str
-) -> None:
-    await _any_input(running, shown, known, role, examples=1)
-
-
 #: What some languages write for no limit at all, and what is none in UTC.
 ENDS = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00")
 #: Times of bodies, with what else their requests need.
@@ -146,7 +136,7 @@ async def test_a_time_at_the_ends_of_the_calendar_fails_nowhere(running: Deploym
             for end in ENDS:
                 query = urlencode({**call.query, name: end})
                 answer = await amy.call(case.method, f"{call.path}?{query}")
-                assert answer.status in {200, 400}, (case, name, end, answer.body)
+                assert answer.status < 500, (case, name, end, answer.body)
                 asked += 1
     for (text, _), fields in TIMED.items():
         call = next(case for case in CASES if str(case) == text).call(known)
@@ -156,6 +146,16 @@ async def test_a_time_at_the_ends_of_the_calendar_fails_nowhere(running: Deploym
             assert answer.status < 500, (text, fields, end, answer.body)
             asked += 1
     assert asked > 100
+
+
+# the server runs in this process, and draws its own random numbers meanwhile
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", ROLES)
+async def test_nothing_that_is_sent_in_any_role_is_answered_as_undocumented(
+    running: Deployment, shown: dict[str, dict[str, str]], known: dict[str, str], role: str
+) -> None:
+    await _any_input(running, shown, known, role, examples=1)
 
 
 @pytest.mark.proof
