@@ -12,6 +12,7 @@ from hypothesis import given as each
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from tests.given import catalog as given
+from tests.given.connectors import shipped
 from tests.given.crm import KEY, Crm, crm
 
 from isthmus.client import (
@@ -375,6 +376,23 @@ def test_each_way_of_paging_goes_on_and_its_place_is_a_text(
 def test_a_record_that_is_no_json_is_unmappable() -> None:
     with pytest.raises(Unmappable):
         Declared(manifest()).map("people", RawRecord("1", b"<html>"), Account("7"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "no", "yes"),
+    [
+        ("slack", {"ok": False, "error": "invalid_auth"}, {"ok": True, "team_id": "T1"}),
+        ("ghn", {"code": 401, "message": "Token is not valid!", "data": None}, {"code": 200, "data": {"shops": []}}),
+        ("linear", {"errors": [{"message": "Authentication required"}]}, {"data": {"viewer": {"id": "u1"}}}),
+        ("monday", {"errors": [{"message": "Not Authenticated"}]}, {"data": {"me": {"id": "7"}}}),
+    ],
+)
+def test_platforms_that_say_no_with_200_are_understood(provider: str, no: dict[str, Any], yes: dict[str, Any]) -> None:
+    connector = Declared(shipped()[provider].manifest)
+    failed = connector.classify(Response(200, {}, msgspec.json.encode(no)))
+    assert failed is not None
+    assert failed.kind == "refused"
+    assert connector.classify(Response(200, {}, msgspec.json.encode(yes))) is None
 
 
 def test_too_many_calls_are_told_from_a_refusal_whatever_the_status() -> None:
