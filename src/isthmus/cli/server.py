@@ -8,6 +8,7 @@ from isthmus.cli import (
     check,
     connector,
     demo,
+    function,
     importing,
     listen,
     provider,
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command()(listen.listen)
     schemes.add(webhook)
     app.add_typer(source.source, name="source")
+    app.add_typer(function.function, name="function")
     app.add_typer(tenant.tenant, name="tenant")
     app.add_typer(admin.admin, name="admin")
     app.add_typer(provider.provider, name="provider")
