@@ -15,15 +15,15 @@ from isthmus.kit.permissions import PLATFORM_TENANT
 LOOKS = {
     "probe", "demo", "up", "serve", "work", "migrate", "check", "sandbox", "listen", "webhook sign", "webhook verify",
     "webhook sign-as", "webhook verify-as", "source list", "function list", "tenant list", "provider list",
-    "provider show", "provider export", "queue list", "audit verify", "audit prove", "audit keys", "audit head", "vault status",
-    "connector new", "connector list", "connector verify",
+    "provider show", "provider export", "queue list", "audit verify", "audit prove", "audit keys", "audit head",
+    "vault status", "connector new", "connector list", "connector verify",
 }  # fmt: skip
 #: Seals what others did; its checkpoints are the log's own.
 SEALS = {"audit seal"}
 CHANGES = {
     "token", "import", "source add", "source remove", "function retire", "tenant create", "tenant plan",
-    "tenant suspend", "tenant activate", "tenant invite", "tenant delete", "admin invite", "admin reset-factor", "provider set",
-    "provider import", "queue resend", "audit rotate-key", "search rebuild", "vault rotate", "vault export-key",
+    "tenant suspend", "tenant activate", "tenant invite", "tenant delete", "admin invite", "admin reset-factor",
+    "provider set", "provider import", "queue resend", "audit rotate-key", "search rebuild", "vault rotate", "vault export-key",
     "vault start-over",
 }  # fmt: skip
 
