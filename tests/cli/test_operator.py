@@ -23,8 +23,8 @@ SEALS = {"audit seal"}
 CHANGES = {
     "token", "import", "source add", "source remove", "function retire", "tenant create", "tenant plan",
     "tenant suspend", "tenant activate", "tenant invite", "tenant delete", "admin invite", "admin reset-factor",
-    "provider set", "provider import", "queue resend", "audit rotate-key", "search rebuild", "vault rotate", "vault export-key",
-    "vault start-over",
+    "provider set", "provider import", "queue resend", "audit rotate-key", "search rebuild", "vault rotate",
+    "vault export-key", "vault start-over",
 }  # fmt: skip
 
 
