@@ -64,6 +64,19 @@ def test_every_json_body_has_an_example_that_its_schema_takes() -> None:
     assert checked > 100
 
 
+def test_an_example_that_is_sent_as_it_stands_says_what_goes_together() -> None:
+    bodies = {
+        name: one.get("requestBody", {}).get("content", {}).get("application/json") for name, one in _operations()
+    }
+    sent = {name: told["example"] for name, told in bodies.items() if told}
+    search = next(one for name, one in sent.items() if "/integrations/search" in name)
+    window = search["filters"]["dateRange"]
+    assert (window["start"] < window["end"], search["cursor"], search["userId"]) == (True, None, None)
+    assert all(one["roles"] == ["user"] for one in sent.values() if isinstance(one, dict) and "roles" in one)
+    made = [one for name, one in sent.items() if "POST" in name and "allowedShardTypes" in one]
+    assert [one["integrationId"] for one in made] == ["acme_desk"]
+
+
 def test_the_one_shape_of_failures_has_an_example() -> None:
     shape = _document()["components"]["schemas"]["Error"]
     assert list(Draft202012Validator(shape).iter_errors(shape["examples"][0])) == []

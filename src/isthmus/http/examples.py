@@ -16,10 +16,25 @@ _TEXTS = (
     ("integrationid", "int_01kdvmhfwrnrv49qcw9sam0d92"),
     ("userid", "usr_01kdvmhfwrnrv49qcw9sam0d92"),
     ("url", "https://app.example.com/done"),
+    ("origin", "https://app.example.com"),
+    ("origins", "https://app.example.com"),
+    ("issuer", "https://sign-in.example.com"),
+    ("algorithms", "RS256"),
+    ("roles", "user"),
+    ("users", "usr_01kdvmhfwrnrv49qcw9sam0d92"),
+    ("integrations", "int_01kdvmhfwrnrv49qcw9sam0d92"),
+    ("shardtypes", "product"),
+    ("entitytypes", "product"),
+    ("entities", "products"),
+    ("entity", "products"),
+    ("types", "order.updated"),
+    ("phone", "+84 90 123 45 67"),
+    ("query", "tea"),
+    ("icon", "bell"),
     ("cursor", "eyJhIjoi"),
     ("currency", "VND"),
     ("sku", "TEA-250"),
-    ("provider", "shop-platform"),
+    ("provider", "acme_desk"),
     ("category", "marketplace"),
     ("colour", "#1A94FF"),
     ("color", "#1A94FF"),
@@ -43,8 +58,9 @@ _PATTERNED = (
     "#1A94FF",
     "order.updated",
 )
+#: Names of moments that lie behind another one, or ahead of now.
+_LATER = (("expiresat", "2099-01-01T00:00:00Z"), ("end", "2026-02-28T12:00:00Z"), ("until", "2026-02-28T12:00:00Z"))
 _FORMATS = {
-    "date-time": _TIME,
     "date": "2026-01-01",
     "decimal": "129000.00",
     "uri": "https://app.example.com/done",
@@ -64,6 +80,8 @@ def _of(schemas: Mapping[str, Any], schema: Mapping[str, Any], name: str, depth:
     for key in ("const", "default"):
         if schema.get(key) not in (None, "", {}, []):
             return schema[key]
+    if schema.get("format") == "date-time":
+        return _time(schema, name)
     for key in ("enum", "examples"):
         if schema.get(key):
             return schema[key][0]
@@ -117,6 +135,12 @@ def _of_type(schemas: Mapping[str, Any], schema: Mapping[str, Any], name: str, d
     if kind == "boolean":
         return True
     return _text(schema, name) if kind == "string" else None
+
+
+def _time(schema: Mapping[str, Any], name: str) -> str:
+    plain = name.lower().replace("_", "")
+    usual = (schema.get("examples") or [_TIME])[0]
+    return next((at for end, at in _LATER if plain.endswith(end)), str(usual))
 
 
 def _text(schema: Mapping[str, Any], name: str) -> str:

@@ -57,8 +57,8 @@ class SearchIn(Wire):
     filters: Narrowed = Narrowed()
     limit: Limit = _LIMIT
     offset: Offset = 0
-    user_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
+    user_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(None, examples=[None])
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = Field(None, examples=[None])
 
     def asked(self) -> Asked:
         """What is looked for."""

@@ -57,7 +57,7 @@ class Said(Wire):
 class Create(Said):
     """002's create body; `integrationId` is the provider's id."""
 
-    integration_id: Slug
+    integration_id: Annotated[Slug, Field(examples=["acme_desk"])]
     name: Name
 
 
