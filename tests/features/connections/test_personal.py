@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -12,7 +14,8 @@ from tests.given.connections import RETURN, Side, World, query, world
 from isthmus.engine.db import Database
 from isthmus.features import connections
 from isthmus.features.connections.feature import FEATURE
-from isthmus.features.connections.service import connecting, personal
+from isthmus.features.connections.service import connecting, personal, revoking
+from isthmus.features.connections.settings import Settings
 from isthmus.kit.permissions import Principal
 from isthmus.scope import Scope
 
@@ -169,6 +172,37 @@ async def test_a_consent_of_ones_own_ends_in_ones_own_connection(here: World) ->
     own = [(await side("GET", f"{OWN}/{integration}/connection")).json() for side in (ann, bob)]
     assert [one["status"] for one in own] == ["active", "active"]
     assert own[0]["connectionId"] != own[1]["connectionId"]
+
+
+async def test_OA_16_a_platform_that_hangs_is_waited_for_once_when_everybodys_connections_are_removed(
+    here: World,
+) -> None:
+    integration = await make(here, "rotor")
+    for name in ("ann", "bob", "cy"):
+        side = person(here, name)
+        started = (await side("POST", f"{OWN}/{integration}/connect/oauth", {"returnUrl": RETURN})).json()
+        await side.go(started["authorizationUrl"])
+        assert query(await side.go(here.back("rotor", started, name)))["status"] == "connected"
+    parts: Any = here.system.engine.parts
+    settings, told = here.system.engine.part(Settings), here.far.counts["revoke"]
+    here.far.revoke_mode = "hang"
+    try:
+        parts[Settings] = replace(settings, revoke_deadline=timedelta(milliseconds=20))
+        removed = await person(here, "boss", "tenant_admin")("DELETE", f"{HOME}/{integration}?permanent=true")
+    finally:
+        parts[Settings] = settings
+        here.far.revoke_mode = "ok"
+    asked = here.far.counts["revoke"] - told
+    assert removed.status_code == 204
+    assert asked <= 1
+    async with here.system.tx() as tx:
+        waiting = [
+            row["id"] for row in await tx.fetch_sql("select id from token_revocations where tenant_id = 'ten_a'")
+        ]
+    assert len(waiting) == 3
+    for one in waiting:
+        await revoking.try_again(here.system.scope("ten_a", "connections"), one)
+    assert here.far.counts["revoke"] - told == asked + 3
 
 
 async def test_a_consent_given_in_another_browser_is_finished_by_its_own_person_alone(here: World) -> None:

@@ -29,6 +29,7 @@ from isthmus.features.connections.model.connection import Status
 from isthmus.features.connections.model.integration import Facts, Integration, Wanted
 from isthmus.features.connections.service import managing
 from isthmus.features.connections.service.clients import Clients
+from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections, owning
 from isthmus.features.connections.store import integrations as store
 from isthmus.kit.errors import Invalid
@@ -232,25 +233,32 @@ async def deactivate(scope: Scope, integration_id: str) -> Integration:
 
 
 async def remove(scope: Scope, integration_id: str) -> None:
-    """End every connection of it, those of people too, and remove it. Raises IntegrationNotFound."""
+    """End every connection of it, those of people too, and remove it. Raises IntegrationNotFound.
+
+    Whoever asks waits for one silent platform once, and not for each person's connection: the rest is told by a job.
+    """
     async with scope.tx() as tx:
         found = await _one(tx, integration_id)
         ids = [one for one, _, _ in await store.connections_of(tx, integration_id)]
+    until = scope.clock.monotonic() + scope.part(Settings).revoke_deadline.total_seconds()
     for connection_id in ids:
-        await end(scope, connection_id)
+        await end(scope, connection_id, tell=scope.clock.monotonic() < until)
     async with scope.tx() as tx:
         if await store.delete_one(tx, integration_id):
             tx.emit(IntegrationDeleted(subject=integration_id, before=_told(found)))
 
 
-async def end(scope: Scope, connection_id: str) -> str | None:
-    """End a connection, whosever it is; None when it is gone already. Only for callers who may end it."""
+async def end(scope: Scope, connection_id: str, *, tell: bool = True) -> str | None:
+    """End a connection, whosever it is; None when it is gone already. Only for callers who may end it.
+
+    tell: as `managing.end` has it.
+    """
     async with scope.tx() as tx:
         connection = await connections.by_id(tx, connection_id)
     if connection is None:
         return None
     try:
-        return await managing.end(scope, connection)
+        return await managing.end(scope, connection, tell=tell)
     except ConnectionNotFound:
         return None
 

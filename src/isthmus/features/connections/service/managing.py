@@ -52,12 +52,18 @@ async def end_all(scope: Scope) -> None:  # house: silent - each end is told
             return
 
 
-async def end(scope: Scope, connection: Connection) -> str:
-    """The same for a connection that was looked up, whosever it is."""
+async def end(scope: Scope, connection: Connection, *, tell: bool = True) -> str:
+    """The same for a connection that was looked up, whosever it is.
+
+    tell: whether the far side is told now; otherwise a job revokes what there is to revoke.
+    """
     connection_id = connection.id
-    await leaving.leave(scope, connection)
+    if tell:
+        await leaving.leave(scope, connection)
     found = await _tokens(scope, connection)
-    revoked = "nothing_to_revoke" if found is None else await revoking.revoke(scope, connection, found)
+    revoked = "nothing_to_revoke"
+    if found is not None:
+        revoked = await revoking.revoke(scope, connection, found) if tell else "failed"
     async with scope.tx() as tx:
         integration_id = await store.delete_connection(tx, connection_id)
         if integration_id is None:
