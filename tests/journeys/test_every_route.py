@@ -1,5 +1,6 @@
 """What holds for every route: its declaration, its headers, its methods, its fields (HE-09 to HE-14, MA-01)."""
 
+import gzip
 import json
 import pkgutil
 import re
@@ -268,6 +269,23 @@ async def test_HE_10_whatever_fails_in_a_layer_no_answer_says_how(
     assert 500 in statuses
     assert "canary-value" in caplog.text
     assert "Traceback" in caplog.text
+
+
+async def test_HE_03_no_route_unpacks_what_it_is_sent(running: Deployment) -> None:
+    wrong, taking = {}, [case for case in CASES if case.method != "GET" and not case.passes_on]
+    async with aiohttp.ClientSession() as client:
+        for case in taking:
+            said = {
+                "authorization": f"Bearer {(await _admin(running, case)).token}",
+                "content-type": "application/json",
+                "content-encoding": "gzip",
+            }
+            url = running.address + case.call(unknown()).address
+            async with client.request(case.method, url, data=gzip.compress(b"{}"), headers=said) as answer:
+                if (answer.status, (await answer.json())["error"]["code"]) != (415, "UNSUPPORTED_MEDIA_TYPE"):
+                    wrong[str(case)] = answer.status
+    assert wrong == {}
+    assert len(taking) > 100
 
 
 @pytest.mark.parametrize("case", [one for one in SIGNED if "limit" in one.route.known_query], ids=str)
