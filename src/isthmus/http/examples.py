@@ -23,6 +23,8 @@ _TEXTS = (
     ("roles", "user"),
     ("users", "usr_01kdvmhfwrnrv49qcw9sam0d92"),
     ("integrations", "int_01kdvmhfwrnrv49qcw9sam0d92"),
+    ("allowedshardtypes", "ticket"),
+    ("searchableentities", "tickets"),
     ("shardtypes", "product"),
     ("entitytypes", "product"),
     ("entities", "products"),

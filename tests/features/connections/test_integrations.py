@@ -468,6 +468,7 @@ async def test_what_is_no_file_of_an_integration_is_refused(here: World, text: s
     answer = await here.side("ten_a")("POST", f"{HOME}/import", {"yaml": text})
     assert wrong(answer) == {"yaml"}
     assert "canary" not in answer.text
+    assert "Expected `object`" not in answer.text
 
 
 async def test_of_two_that_come_at_once_with_one_name_one_is_made(here: World) -> None:

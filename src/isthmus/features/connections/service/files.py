@@ -111,7 +111,10 @@ async def _check_people(scope: Scope, facts: Facts) -> None:
 def read_file(given: str) -> Document:
     """A document of a YAML text, without aliases or tags. Raises Invalid."""
     try:
-        return msgspec.convert(yamls.read(given, _LIMIT), Document)
+        found = yamls.read(given, _LIMIT)
+        if not isinstance(found, dict):
+            raise Invalid.field("yaml", "This is not an integration: a mapping by field is expected.")
+        return msgspec.convert(found, Document)
     except msgspec.ValidationError as error:
         raise Invalid.field("yaml", f"This is not an integration: {error}.") from None
     except ValueError as error:
