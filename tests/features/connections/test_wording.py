@@ -74,6 +74,11 @@ def test_failures_are_told_in_words_for_whoever_sits_there() -> None:
     assert said.startswith("Acme không chấp nhận")
     assert quoted == "key <revoked>", "the far side's own words help"
     assert wording("en").problem(errors.AlreadyConnected(details={"connectionId": "con_1"}), "Acme")[1] == ""
+    passing = errors.PlatformUnreachable(details={"reason": "transient"})
+    assert wording("en").problem(passing, "Acme")[0].endswith("Try again in a moment.")
+    lasting = errors.PlatformUnreachable(details={"reason": "address_refused"})
+    assert wording("en").problem(lasting, "Acme")[0].endswith("Tell whoever sent you here.")
+    assert wording("vi").problem(lasting, "Acme")[0].startswith("Không thể liên hệ Acme")
     unknown, more = wording("vi").problem(Problem("Something new."), "Acme")
     assert (unknown.startswith("Không thực hiện được"), more) == (True, "Something new.")
 

@@ -25,6 +25,12 @@ _WHY: Mapping[str, tuple[str, str]] = {
 }
 
 
+def lasting(kind: object) -> bool:
+    """Whether trying again does not help: an address, or what is known of a provider, is wrong."""
+    why = _WHY.get(kind) if isinstance(kind, str) else None
+    return why is not None and not why[1].startswith("try again")
+
+
 def told(kind: str) -> str | None:
     """The sentence of a kind of failure; None where there is nothing to say beyond that it failed."""
     why = _WHY.get(kind)

@@ -5,11 +5,14 @@ from html import escape
 from pathlib import Path
 
 from isthmus.connect.manifest import Field
+from isthmus.features.connections.model import unusable
 from isthmus.http import Words, read_texts
 from isthmus.kit.errors import Problem
 from isthmus.kit.languages import LANGUAGES, Language, preferred
 
 _TEXTS = Path(__file__).with_name("texts.toml")
+#: For a platform that gave no usable answer and will give none when it is asked again.
+_LASTING = "CONNECTION_LASTING"
 
 
 class Wording(Words):
@@ -19,8 +22,9 @@ class Wording(Words):
 
     def problem(self, problem: Problem, provider: str) -> tuple[str, str]:
         """What a failure means for whoever sits there, and the far side's own words where they help."""
-        said = self.of_table("problems", problem.code, provider=provider)
-        known = f"problems.{problem.code}" in self.texts
+        code = _LASTING if unusable.lasting(problem.details.get("reason")) else problem.code
+        said = self.of_table("problems", code, provider=provider)
+        known = f"problems.{code}" in self.texts
         return said, str(problem.details.get("platformMessage", "")) if known else problem.message
 
     def label(self, field: Field) -> str:
