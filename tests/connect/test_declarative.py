@@ -337,6 +337,41 @@ def test_no_text_breaks_the_expressions(source: str) -> None:
     find(source, {"a": [1, {"b": None}]})
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "[@, @] | " * 40 + "@",
+        "[@, @] | " * 40 + "to_string(@)",
+        "map(&[@, @], " * 20 + "@" + ")" * 20,
+        "[?" + "[@,@]|" * 60 + "to_string(@) == 'a']",
+        "a" + ".{a: [@, @]}.a" * 30,
+        "values(@)" + " | {a: @, b: @}" * 30,
+        "join(between, names)",
+    ],
+)
+def test_IN_04_what_doubles_a_record_again_and_again_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="times as much"):
+        expression(source)
+    assert find(source, {"a": 1}) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "made"),
+    [
+        ("join(' ', [first, last]) || email", {"first": "Ann", "last": "Lee"}, "Ann Lee"),
+        (
+            "items[?count > `0`].{sku: sku, name: name} | sort_by(@, &sku)[*].sku",
+            {"items": [{"sku": "b", "count": 1}, {"sku": "a", "count": 2}, {"sku": "c", "count": 0}]},
+            ["a", "b"],
+        ),
+        ("places[*].[street, city][] | [1]", {"places": [{"street": "High", "city": "Hue"}]}, "Hue"),
+        ("{" + ", ".join(f"f{n}: a.b{n}" for n in range(30)) + "}.f7", {"a": {"b7": 1}}, 1),
+    ],
+)
+def test_what_reads_a_record_part_by_part_is_taken(source: str, value: Any, made: Any) -> None:
+    assert find(source, value) == made
+
+
 def test_parts_of_addresses_stay_parts() -> None:
     hosts = {"api": "https://{site}.example.com/{path}", "own": "{base}/v1", "fixed": "https://example.org"}
     values = {"site": "north", "path": "a-b", "base": "https://eu.example.com/"}

@@ -57,6 +57,12 @@ def test_the_document_that_is_changed_here_is_sound() -> None:
         ({"service.attach.0.name": "Api Key"}, "service.attach.0.name"),
         ({"service.failing": {"when": ""}}, "service.failing.when"),
         ({"service.throttled": "a["}, "service.throttled"),
+        ({"service.verify.account": "(" * 499}, "service.verify.account"),
+        ({f"{PEOPLE}.items": "!" * 499 + "a"}, f"{PEOPLE}.items"),
+        (
+            {"entityMappings.0.fieldMappings.4.from": "[@, @] | " * 30 + "to_string(@)"},
+            "entityMappings.0.fieldMappings.4.from",
+        ),
         ({"service.verify.path": "/users/{user}"}, "service.verify.path"),
         ({f"{PEOPLE}.path": "/{tenant}/people"}, f"{PEOPLE}.path"),
         ({f"{PEOPLE}.search.path": ""}, f"{PEOPLE}.search.path"),
