@@ -74,6 +74,7 @@ def parts(
         webhooks_in.Marks(),
         webhooks_out.Catalogue(kind for feature in FEATURES for kind in feature.emits),
         Walls(records.hides_of),
+        webhooks_out.Daily(settings.part(webhooks_out.Settings).events_per_day, budget),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
         pushes.Lines(),
         proxy.Lines(settings.part(proxy.Settings)),

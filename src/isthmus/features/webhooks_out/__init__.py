@@ -4,6 +4,7 @@ from isthmus.features.webhooks_out.errors import EndpointIdle as EndpointIdle
 from isthmus.features.webhooks_out.errors import EndpointNotFound as EndpointNotFound
 from isthmus.features.webhooks_out.model import Catalogue as Catalogue
 from isthmus.features.webhooks_out.model import Draft as Draft
+from isthmus.features.webhooks_out.service.daily import Daily as Daily
 from isthmus.features.webhooks_out.service.dispatching import run as deliver
 from isthmus.features.webhooks_out.service.endpoints import create as create
 from isthmus.features.webhooks_out.service.endpoints import delete as delete

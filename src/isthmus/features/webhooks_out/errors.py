@@ -135,6 +135,16 @@ class TooManyRecoveries(Problem):
     status = 429
 
 
+class TooManyEvents(Problem):
+    """This tenant has published as many events of its own as it may within a day.
+
+    Wait as long as `Retry-After` says; `ISTHMUS_WEBHOOKS_OUT__EVENTS_PER_DAY` sets the limit.
+    """
+
+    code = "TOO_MANY_EVENTS"
+    status = 429
+
+
 class TooManyTypes(Problem):
     """This tenant has as many event types of its own as it may have.
 

@@ -43,6 +43,9 @@ class Settings:
         default=timedelta(hours=24), metadata={"help": "How long a replaced secret still signs beside the new one."}
     )
     max_endpoints: int = field(default=10_000, metadata={"help": "Most endpoints of one tenant."})
+    events_per_day: int = field(
+        default=1_000_000, metadata={"help": "Most events of its own that one tenant may publish within a day."}
+    )
     recoveries: int = field(default=100, metadata={"help": "Most recoveries of one tenant that may run at once."})
     slow_after: int = field(default=5, metadata={"help": "Failures in a row after which an endpoint is slowed."})
     park_after: int = field(

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import Field, JsonValue
 from starlette.responses import Response
 
-from isthmus.features.webhooks_out.errors import EventsForgotten, EventTypeNotFound, WrongEvent
+from isthmus.features.webhooks_out.errors import EventsForgotten, EventTypeNotFound, TooManyEvents, WrongEvent
 from isthmus.features.webhooks_out.routes.access import EVENTS, PUBLISH
 from isthmus.features.webhooks_out.service import publishing as service
 from isthmus.http import Answer, LiveDep, Routes, ScopeDep, Sent, Wire, accepted, document
@@ -60,7 +60,7 @@ class MessagePage(Answer, frozen=True, kw_only=True):
     response_model=Published,
     summary="Publish an event of a registered type",
     status=202,
-    errors=(EventTypeNotFound, WrongEvent),
+    errors=(EventTypeNotFound, WrongEvent, TooManyEvents),
 )
 async def publish_event(scope: ScopeDep, body: PublishEvent) -> Response:
     """Send an `Idempotency-Key`, so that a repeated request publishes once."""

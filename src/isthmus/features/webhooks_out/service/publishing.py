@@ -20,6 +20,7 @@ from isthmus.features.webhooks_out.model import (
     weight,
 )
 from isthmus.features.webhooks_out.model.message import schema_of
+from isthmus.features.webhooks_out.service.daily import Daily
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
 from isthmus.scope import Scope, Tx
@@ -72,8 +73,12 @@ async def remove(scope: Scope, name: str) -> None:
 async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> str:
     """Publish an event of a registered type, and answer its id, which receivers see as `webhook-id`.
 
-    Raises EventTypeNotFound; WrongEvent for data that breaks its schema; WrongSchema for one that counts no more.
+    Raises EventTypeNotFound; WrongEvent for data that breaks its schema; WrongSchema for one that counts no more;
+    TooManyEvents.
     """
+    daily = scope.engine.parts.get(Daily)
+    if isinstance(daily, Daily):
+        await daily.take(scope.tenant_id)
     async with scope.tx() as tx:
         schema = await _schema(tx, type_)
         if weight(data) <= _AT_ONCE:
