@@ -121,6 +121,11 @@ class Head:
     def __str__(self) -> str:
         return f"{self.number}:{self.digest.hex()}"
 
+    @property
+    def parted(self) -> str:
+        """The same for logs, where one long word of hexadecimal digits is hidden as a key may be."""
+        return f"{self.number}:{self.digest.hex('.', 8)}"
+
 
 class Kind(StrEnum):
     """What was done to the log."""
@@ -176,11 +181,11 @@ def stretch_of(one: Checkpoint, before: Checkpoint | None) -> Stretch:
 
 
 def read_head(text: str) -> Head:
-    """A head as `str()` wrote it, or a line that begins with one. Raises Invalid."""
+    """A head as `str()` or `parted` wrote it, or a line that begins with one. Raises Invalid."""
     word = text.strip().split(" ")[0]
     number, _, digest = word.partition(":")
     try:
-        head = Head(int(number), bytes.fromhex(digest))
+        head = Head(int(number), bytes.fromhex(digest.replace(".", "")))
     except ValueError:
         head = Head(0, b"")
     if head.number < 1 or len(head.digest) != merkle.SIZE:

@@ -48,7 +48,7 @@ class Teller:
             self._poster.tell(head, one.made_at)
         if self._told is None or one.made_at - self._told >= self._pause:
             self._told = one.made_at
-            _LOG.info("audit log sealed up to checkpoint %s", head)
+            _LOG.info("audit log sealed up to checkpoint %s", head.parted)
 
     async def close(self) -> None:
         """Have the address told of the last one, if it can be."""
