@@ -92,6 +92,18 @@ async def test_PR_11_after_a_call_without_an_answer_the_far_side_is_looked_at_an
     assert (await at.edits(), await _states(at, push)) == ([], [("done", None)])
 
 
+async def test_ID_07_a_value_that_is_pushed_again_after_a_crash_bears_its_key(at: Given) -> None:
+    ids = await at.stock(given_records.listing("p1"))
+    at.far.days = ["unreachable", "died", "died"]
+    await at.want(ids["p1"], STOCK, 9)
+    for _ in range(4):
+        await at.work()
+        at.clock.advance(60)
+    assert len(at.far.keys) >= 2, "it was sent again"
+    assert len({tuple(one) for one in at.far.keys}) == 1
+    assert [effect[1:] for effect in at.far.effects] == [(STOCK, 9)]
+
+
 async def test_ID_07_a_value_that_is_sent_again_bears_its_key_and_no_other_value_or_tenant_has_it(
     at: Given, database: Database
 ) -> None:
