@@ -106,6 +106,7 @@ class Scope:
     clock: Clock = SYSTEM
     request_id: str = ""
     address: str = ""
+    route: str = ""
 
     @property
     def now(self) -> datetime:
@@ -115,7 +116,8 @@ class Scope:
     @property
     def envelope(self) -> Envelope:
         """Who and where from, as the audit log keeps it."""
-        return Envelope(actor=self.principal.id, address=self.address, request_id=self.request_id)
+        who = self.principal
+        return Envelope(who.id, self.address, self.request_id, self.route, who.on_behalf_of)
 
     def part(self, kind: type[T]) -> T:
         """A part that the composition root provides: settings, registry, key ring."""

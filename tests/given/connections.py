@@ -214,9 +214,7 @@ def api(system: System, **limits: int) -> App:
     """The API over one process; `limits` per minute, by class."""
     return create_app(
         list(FEATURE.routes),
-        open_scope=lambda who, facts: Scope(
-            who.tenant_id, who, system.engine, system.clock, facts.request_id, facts.address
-        ),
+        open_scope=lambda who, facts: Scope(who.tenant_id, who, system.engine, system.clock, *facts),
         authenticators=[TokenAuthenticator([own_issuer(SharedKey(_KEY))], system.clock)],
         secret=_KEY,
         settings=HttpSettings(limits={"callback": 100_000, "connection": 100_000, "integration": 100_000, **limits}),

@@ -31,7 +31,7 @@ class Edge:
 
         def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
             engine, clock = system.engine, system.clock
-            return Scope(principal.tenant_id, principal, engine, clock, facts.request_id, facts.address)
+            return Scope(principal.tenant_id, principal, engine, clock, *facts)
 
         authenticators = [TokenAuthenticator([own_issuer(self._key)], system.clock)]
         self._app = create_app(

@@ -266,9 +266,7 @@ async def world(
 def _api(system: System, features: Sequence[Feature], authenticators: Sequence[Authenticator]) -> App:
     return create_app(
         [routes for one in features for routes in one.routes],
-        open_scope=lambda who, facts: Scope(
-            who.tenant_id, who, system.engine, system.clock, facts.request_id, facts.address
-        ),
+        open_scope=lambda who, facts: Scope(who.tenant_id, who, system.engine, system.clock, *facts),
         authenticators=[*authenticators, TokenAuthenticator([own_issuer(SharedKey(_KEY))], system.clock)],
         secret=_KEY,
         settings=HttpSettings(

@@ -38,7 +38,8 @@ def process(
 def scope(system: System, tenant_id: str, *, subject: str = "usr_1") -> Scope:
     """A person of the tenant at work."""
     principal = Principal("user", subject, "test", tenant_id, frozenset({TENANT_ADMIN}))
-    return Scope(tenant_id, principal, system.engine, system.clock, request_id="req_1", address="203.0.113.9")
+    asked = ("req_1", "203.0.113.9", "POST /api/things/{id}")
+    return Scope(tenant_id, principal, system.engine, system.clock, *asked)
 
 
 def platform(system: System) -> Scope:

@@ -82,6 +82,15 @@ async def test_AK_10_a_key_in_the_body_signs_nobody_in(story: Story) -> None:
     assert (await _call(story.running.address, key, "POST", "/api/sync/products", body)).status == 400
 
 
+async def test_AU_06_what_a_key_does_is_told_of_whoever_made_it_too(story: Story) -> None:
+    made = await story.make("connections:manage")
+    path = "/api/connections/return-origins"
+    body = {"origins": ["https://by-a-key.example.com"]}
+    assert (await _call(story.running.address, made["key"], "PUT", path, body)).status == 200
+    told = (await story.amy.call("GET", f"/api/audit?actor=key:isthmus:{made['id']}")).body["items"]
+    assert [(one["onBehalfOf"], one["route"]) for one in told] == [("user:isthmus:amy", f"PUT {path}")]
+
+
 async def test_AK_07_JT_10_a_revoked_key_is_out_within_five_seconds_everywhere(story: Story) -> None:
     made = await story.make()
     async with _another_process(story) as second, _another_process(story) as third:

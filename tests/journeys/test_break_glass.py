@@ -75,7 +75,8 @@ async def test_SA_01_inside_an_operator_sees_what_is_there_and_every_answer_says
     assert (me["kind"], me["id"], me["roles"]) == ("break_glass", f"break_glass:isthmus:{glass}", [])
     await inside.call("PUT", "/api/connections/return-origins", {"origins": ["https://inside.example.com"]})
     log = (await house.amy.call("GET", f"/api/audit?actor=break_glass:isthmus:{glass}")).body["items"]
-    assert log
+    said = {(one["onBehalfOf"], one["route"]) for one in log}
+    assert said == {("user:isthmus:operator", "PUT /api/connections/return-origins")}
     assert "x-break-glass" not in (await house.amy.call("GET", "/api/products")).headers
 
 

@@ -31,7 +31,7 @@ def api(
     elsewhere = platform.http_settings.metrics_address
 
     def open_scope(principal: Principal, facts: RequestFacts) -> Scope:
-        return Scope(principal.tenant_id, principal, platform.engine, platform.clock, facts.request_id, facts.address)
+        return Scope(principal.tenant_id, principal, platform.engine, platform.clock, *facts)
 
     return create_app(
         [routes for feature in FEATURES for routes in feature.routes],

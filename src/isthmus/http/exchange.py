@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,12 +29,13 @@ _GUARDS: list[Header] = [
 _OWN = frozenset({b"cache-control", b"content-security-policy"})
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
-    """What a scope needs to know of the request behind it."""
+class RequestFacts(NamedTuple):
+    """What a scope needs to know of the request behind it, in the order of a scope's fields."""
 
     request_id: str
     address: str
+    #: Its method and the template of its path, such as `GET /api/providers/{id}`.
+    route: str = ""
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Exchange:
     @property
     def facts(self) -> RequestFacts:
         """The facts for a scope."""
-        return RequestFacts(self.request_id, self.address)
+        return RequestFacts(self.request_id, self.address, "" if self.route is None else self.route.label)
 
     def page_of(self, problem: Problem, request: Request) -> Response | None:
         """A failure as a page, where the route draws one and a person sits at a browser."""

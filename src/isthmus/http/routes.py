@@ -178,6 +178,11 @@ class DeclaredRoute(APIRoute):
         return response
 
     @property
+    def label(self) -> str:
+        """Its method and the template of its path."""
+        return f"{' '.join(self.methods or ())} {self.path}"
+
+    @property
     def may_be_heavy(self) -> bool:
         """Whether it takes the lower lane, always or where it is searched."""
         return self.declaration is not None and (self.declaration.heavy is not None or "search" in self.known_query)

@@ -61,6 +61,8 @@ class Principal:
     #: For a publishable key: the pages that may show it, and its own budget (AK-08).
     origins: frozenset[str] = frozenset()
     per_minute: int | None = None
+    #: Whose rights these are, where another one acts by them: the maker of a key, the operator inside a tenant.
+    on_behalf_of: str = ""
 
     @property
     def is_publishable(self) -> bool:

@@ -22,8 +22,10 @@ def _entry(text: str) -> Entry:
         type="thing.renamed",
         at=datetime(2026, 1, 1, tzinfo=UTC),
         actor=text,
+        on_behalf_of=text,
         address="",
         request_id="",
+        route="POST /api/things/{id}",
         subject=text,
         body={"text": text},
         before=None,
@@ -46,7 +48,8 @@ def test_no_cell_is_a_formula_and_every_value_can_be_had_back(text: str) -> None
     assert len(rows) == 2
     for row in rows:
         assert not [cell for cell in row.values() if cell.startswith(_FIRST)]
-        assert (_plain(row["actor"]), _plain(row["subject"])) == (text, text)
+        assert (_plain(row["actor"]), _plain(row["subject"]), _plain(row["onBehalfOf"])) == (text, text, text)
+        assert row["route"] == "POST /api/things/{id}"
         assert json.loads(row["details"]) == {"text": text}
         assert json.loads(row["after"]) == {"name": text, "token": "***"}
 

@@ -44,8 +44,10 @@ async def test_AU_06_an_entry_on_the_wire_holds_who_where_what_and_no_secret(edg
     assert {name: shown[name] for name in shown if name not in {"id", "at"}} == {
         "type": "tenant.status_changed",
         "actor": "user:test:usr_1",
+        "onBehalfOf": "",
         "address": "203.0.113.9",
         "requestId": "req_1",
+        "route": "POST /api/things/{id}",
         "subject": "ten_4",
         "details": {},
         "before": {"status": "active"},

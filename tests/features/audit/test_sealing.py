@@ -90,6 +90,11 @@ async def test_AU_03_a_log_that_nobody_touched_is_what_was_sealed(system: System
 _THE = "select id from events where subject = 'thg_1_2' and tenant_id = 'ten_a'"
 TAMPERED = {
     "an entry is changed": ("update events set actor = 'nobody' where id = <the>", "changed"),
+    "whose rights were used is changed": (
+        "update events set on_behalf_of = 'user:test:boss' where id = <the>",
+        "changed",
+    ),
+    "the route that it came by is changed": ("update events set route = 'GET /' where id = <the>", "changed"),
     "what it held before is changed": ("update events set before = '{}' where id = <the>", "changed"),
     "it is given to another tenant": ("update events set tenant_id = 'ten_b' where id = <the>", "changed"),
     "it is dated back": ("update events set at = at - interval '1 day' where id = <the>", "changed"),
@@ -98,7 +103,7 @@ TAMPERED = {
     "another is put beside it": (
         (
             "insert into events select tenant_id, 'evt_planted', xid, type, 'thg_x', at, public, audited, "
-            "body, actor, address, request_id, before, after from events where id = <the>"
+            "body, actor, address, request_id, before, after, day, route, on_behalf_of from events where id = <the>"
         ),
         "inserted",
     ),

@@ -57,6 +57,7 @@ async def test_AU_06_an_entry_says_who_from_where_what_and_the_change(system: Sy
     entry = (await found(system))[-1]
     assert (entry.type, entry.actor, entry.subject) == ("thing.renamed", "user:test:usr_0", "thg_0")
     assert (entry.address, entry.request_id, entry.at) == ("203.0.113.9", "req_1", START)
+    assert (entry.route, entry.on_behalf_of) == ("POST /api/things/{id}", "")
     assert (entry.before, entry.after) == ({"name": "a"}, {"name": "b", "api_key": "k"})
 
 

@@ -48,6 +48,8 @@ EVENTS = tenant_table(
     Column("actor", Text, nullable=False),
     Column("address", Text),
     Column("request_id", Text),
+    Column("route", Text),
+    Column("on_behalf_of", Text),
     Column("before", JSONB),
     Column("after", JSONB),
     Column("day", Date, primary_key=True, server_default=sql("'infinity'")),
@@ -78,9 +80,10 @@ _APART: Final = timedelta(days=1)
 _APPEND: Final = """
 with stored as (
   insert into events
-    (tenant_id, id, type, subject, at, public, audited, body, actor, address, request_id, before, after, day)
+    (tenant_id, id, type, subject, at, public, audited, body, actor, address, request_id, route, on_behalf_of, before,
+     after, day)
   select $1, e.doc ->> 0, e.doc ->> 1, e.doc ->> 2, $2, (e.doc ->> 3)::boolean, (e.doc ->> 4)::boolean, e.doc -> 5,
-    $3, $4, $5, nullif(e.doc -> 6, 'null'), nullif(e.doc -> 7, 'null'),
+    $3, $4, $5, $7, $8, nullif(e.doc -> 6, 'null'), nullif(e.doc -> 7, 'null'),
     case when (e.doc ->> 4)::boolean then 'infinity' else (now() at time zone 'utc')::date end
   from jsonb_array_elements($6::jsonb) as e(doc)
 )
@@ -145,6 +148,10 @@ class Envelope:
     actor: str
     address: str = ""
     request_id: str = ""
+    #: The method and template of the route, where a request was the cause.
+    route: str = ""
+    #: Whose rights the actor uses: the maker of a key, the operator inside a tenant.
+    on_behalf_of: str = ""
 
 
 async def append(tx: Tx, events: Sequence[Event], envelope: Envelope, clock: Clock) -> list[str]:
@@ -169,6 +176,8 @@ async def append(tx: Tx, events: Sequence[Event], envelope: Envelope, clock: Clo
             (name, one.type, one.subject, one.public, one.audited, dict(one.body), one.before, one.after)
             for name, one in zip(names, events, strict=True)
         ],
+        envelope.route or None,
+        envelope.on_behalf_of or None,
     )
     return names
 

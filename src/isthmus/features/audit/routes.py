@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
+from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
 from isthmus.features.audit.errors import EntryNotFound, NotAsSealed, NotSealed
@@ -38,8 +39,14 @@ class EntryOut(Answer, frozen=True):
     type: str
     at: datetime
     actor: str
+    on_behalf_of: Annotated[
+        str, Field(description="Whose rights the actor used: the maker of a key, the operator inside a tenant.")
+    ]
     address: str
     request_id: str
+    route: Annotated[
+        str, Field(description="The request that was the cause, by its template; empty for jobs and commands.")
+    ]
     subject: str
     details: dict[str, Any]
     before: dict[str, Any] | None
@@ -200,8 +207,10 @@ def _shown(entry: Entry) -> EntryOut:
         type=entry.type,
         at=entry.at,
         actor=entry.actor,
+        on_behalf_of=entry.on_behalf_of,
         address=entry.address,
         request_id=entry.request_id,
+        route=entry.route,
         subject=entry.subject,
         details=masked(entry.body),
         before=masked(entry.before),

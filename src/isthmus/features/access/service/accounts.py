@@ -305,7 +305,7 @@ async def _signed_in(scope: Scope, found: store.Known, said: Secret, entry: _Ent
 def acting(system: System, facts: RequestFacts, tenant_id: str, user_id: str) -> Scope:
     """The scope of somebody who is not signed in, but known by what they brought."""
     who = sessions.member(tenant_id, user_id)
-    return Scope(tenant_id, who, system.engine, system.clock, facts.request_id, facts.address)
+    return Scope(tenant_id, who, system.engine, system.clock, *facts)
 
 
 def _told(user: User) -> dict[str, object]:

@@ -84,7 +84,14 @@ class KeyAuthenticator:
         known = self._system.engine.part(Rights).known
         reach = model.reach(found.key.permissions, found.creator_roles, known)
         if found.key.mode is not Mode.PUBLISHABLE:
-            return Principal("key", found.key.id, ISSUER, found.tenant_id, permissions=reach)
+            return Principal(
+                "key",
+                found.key.id,
+                ISSUER,
+                found.tenant_id,
+                permissions=reach,
+                on_behalf_of=found.key.created_by,
+            )
         return Principal(
             PUBLISHABLE,
             found.key.id,
@@ -93,6 +100,7 @@ class KeyAuthenticator:
             permissions=reach,
             origins=frozenset(found.key.origins),
             per_minute=found.key.per_minute,
+            on_behalf_of=found.key.created_by,
         )
 
 

@@ -133,7 +133,15 @@ class GlassAuthenticator:
         known = self._system.engine.part(Rights).known.values()
         held = frozenset(one.name for one in known if TENANT_ADMIN in one.roles)
         # the session is never proved: what takes a proof stays closed to operators
-        who = Principal(BREAK_GLASS, found.glass.id, ISSUER, found.tenant_id, permissions=held, session=found.glass.id)
+        who = Principal(
+            BREAK_GLASS,
+            found.glass.id,
+            ISSUER,
+            found.tenant_id,
+            permissions=held,
+            session=found.glass.id,
+            on_behalf_of=found.glass.operator,
+        )
         return Verified(who, found.glass.until.timestamp())
 
 

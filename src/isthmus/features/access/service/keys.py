@@ -141,7 +141,7 @@ async def report_found(system: System, facts: RequestFacts, shown: Secret) -> No
     if found is None or found.key.status(system.now) is not KeyStatus.ACTIVE:
         return
     finder = Principal("finder", "anybody", "isthmus", found.tenant_id)
-    scope = Scope(found.tenant_id, finder, system.engine, system.clock, facts.request_id, facts.address)
+    scope = Scope(found.tenant_id, finder, system.engine, system.clock, *facts)
     async with scope.tx() as tx:
         if not await store.update_found(tx, found.key.id, scope.now):
             return

@@ -22,8 +22,12 @@ class Entry:
     type: str
     at: datetime
     actor: str
+    #: Whose rights the actor used: the maker of a key, the operator inside a tenant.
+    on_behalf_of: str
     address: str
     request_id: str
+    #: The method and template of the route, where a request was the cause.
+    route: str
     subject: str
     body: Mapping[str, Any]
     before: Mapping[str, Any] | None

@@ -9,7 +9,10 @@ from typing import Any
 
 from isthmus.features.audit.model.entries import Entry, masked
 
-COLUMNS = ("id", "type", "at", "actor", "address", "requestId", "subject", "details", "before", "after")
+COLUMNS = (
+    *("id", "type", "at", "actor", "onBehalfOf", "address", "requestId", "route", "subject"),
+    *("details", "before", "after"),
+)
 #: What spreadsheets begin a formula with (OWASP, CSV Injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - the full-width ones count too
 
@@ -37,8 +40,9 @@ def lines(form: Form, entries: Iterable[Entry]) -> str:
 
 
 def _fields(one: Entry) -> dict[str, Any]:
-    values = (one.id, one.type, one.at.isoformat().replace("+00:00", "Z"), one.actor, one.address, one.request_id)
-    shown = (*values, one.subject, masked(one.body), masked(one.before), masked(one.after))
+    when = one.at.isoformat().replace("+00:00", "Z")
+    who = (one.actor, one.on_behalf_of, one.address, one.request_id, one.route)
+    shown = (one.id, one.type, when, *who, one.subject, masked(one.body), masked(one.before), masked(one.after))
     return dict(zip(COLUMNS, shown, strict=True))
 
 

@@ -59,7 +59,7 @@ class Refusals:
 
     async def _write(self, one: _Refused) -> None:
         who, facts = one.principal, one.facts
-        scope = Scope(who.tenant_id, who, self._system.engine, self._system.clock, facts.request_id, facts.address)
+        scope = Scope(who.tenant_id, who, self._system.engine, self._system.clock, *facts)
         async with scope.tx() as tx:
             tx.emit(AccessRefused(subject=one.asked, body={"code": one.code, "times": one.times}))
 

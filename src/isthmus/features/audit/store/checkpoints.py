@@ -25,11 +25,14 @@ insert into audit_checkpoints
    epoch, floor_id)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
-#: Every column in the database's own words, so that an entry has the same bytes whoever reads it.
+#: Every column in the database's own words, so that an entry has the same bytes whoever reads it. The last two stand in
+#: it where there is one of them: entries of before there were such columns keep the bytes that were sealed.
 _ROWS = """
-select xid, id, tenant_id, convert_to(jsonb_build_array(
+select xid, id, tenant_id, convert_to((jsonb_build_array(
     tenant_id, id, xid::text, type, subject, floor(extract(epoch from at) * 1000000)::bigint::text, public, audited,
-    body, actor, address, request_id, before, after)::text, 'UTF8') as entry
+    body, actor, address, request_id, before, after)
+    || case when route is null and on_behalf_of is null then '[]' else jsonb_build_array(route, on_behalf_of) end
+  )::text, 'UTF8') as entry
 from events
 where audited and day = 'infinity' and (xid, id) > ($1, $2) and id > $3
 """

@@ -13,7 +13,7 @@ async def entries(tx: Tx, filters: Filters, *, before: str | None, offset: int, 
     """The newest first, below the place `before`; the partial index on audited rows carries both order and place."""
     rows = await tx.fetch_sql(
         """
-        select id, type, at, actor, address, request_id, subject, body, before, after
+        select id, type, at, actor, on_behalf_of, address, request_id, route, subject, body, before, after
         from events
         where tenant_id = $1 and audited and day = 'infinity'
           and ($2::text is null or id < $2)
@@ -22,8 +22,8 @@ async def entries(tx: Tx, filters: Filters, *, before: str | None, offset: int, 
           and ($5::text is null or subject = $5)
           and ($6::timestamptz is null or at >= $6)
           and ($7::timestamptz is null or at < $7)
-          and ($8::text is null or strpos(lower(concat_ws(' ', type, actor, subject, address, request_id,
-            before ->> 'name', after ->> 'name', body ->> 'name')), $8) > 0)
+          and ($8::text is null or strpos(lower(concat_ws(' ', type, actor, on_behalf_of, subject, address, request_id,
+            route, before ->> 'name', after ->> 'name', body ->> 'name')), $8) > 0)
         order by id desc limit $9 offset $10
         """,
         tx.tenant_id,
@@ -47,8 +47,10 @@ def _entry(row: asyncpg.Record) -> Entry:
         type=row["type"],
         at=row["at"],
         actor=row["actor"],
+        on_behalf_of=row["on_behalf_of"] or "",
         address=row["address"] or "",
         request_id=row["request_id"] or "",
+        route=row["route"] or "",
         subject=row["subject"],
         body=body,
         before=row["before"],

@@ -87,7 +87,7 @@ async def _callback(request: Request, system: System, facts: RequestFacts, regis
 
 
 def _asker(request: Request, facts: RequestFacts) -> Asker:
-    return Asker(facts.request_id, facts.address, request.cookies)
+    return Asker(facts, request.cookies)
 
 
 def _answer(request: Request, system: System, ending: Ending, status: int) -> Response:

@@ -292,7 +292,7 @@ async def finish(request: Request, system: SystemDep, facts: FactsDep, body: Fin
 
 
 def _caller(request: Request, facts: RequestFacts) -> Caller:
-    return Caller(facts.request_id, facts.address, request.headers.get("origin", ""))
+    return Caller(facts, request.headers.get("origin", ""))
 
 
 def _shown(scope: Scope, one: ConnectSession) -> ConnectSessionOut:

@@ -176,4 +176,4 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _caller(request: Request, facts: RequestFacts) -> Caller:
-    return Caller(facts.request_id, facts.address, request.headers.get("origin", ""))
+    return Caller(facts, request.headers.get("origin", ""))

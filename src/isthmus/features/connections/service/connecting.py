@@ -26,6 +26,7 @@ from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connecting as store
 from isthmus.features.connections.store import flows
 from isthmus.features.connections.store import integrations as integration_store
+from isthmus.http import RequestFacts
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
 from isthmus.kit.languages import Language
@@ -86,8 +87,7 @@ class Wanted:
 class Caller:
     """Where a call with a connect token comes from."""
 
-    request_id: str
-    address: str
+    facts: RequestFacts
     origin: str
 
 
@@ -330,4 +330,4 @@ def refused(why: str) -> ConnectSessionInvalid:
 
 def scope_of(system: System, caller: Caller, found: ConnectSession) -> Scope:
     """In whose name a session's page acts."""
-    return Scope(found.tenant_id, found.principal, system.engine, system.clock, caller.request_id, caller.address)
+    return Scope(found.tenant_id, found.principal, system.engine, system.clock, *caller.facts)

@@ -27,6 +27,7 @@ from isthmus.features.connections.service.clients import Clients, located
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections, flows, owning, recording, tokens
+from isthmus.http import RequestFacts
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem
@@ -42,8 +43,7 @@ Said = Literal["unknown", "elsewhere", "done", "held", "failed"]
 class Asker:
     """What a public request brings: where it is from, and its cookies."""
 
-    request_id: str
-    address: str
+    facts: RequestFacts
     cookies: Mapping[str, str]
 
 
@@ -166,7 +166,7 @@ async def sweep(system: System) -> None:
 
 
 def _scope(system: System, asker: Asker, flow: Flow) -> Scope:
-    return Scope(flow.tenant_id, flow.principal, system.engine, system.clock, asker.request_id, asker.address)
+    return Scope(flow.tenant_id, flow.principal, system.engine, system.clock, *asker.facts)
 
 
 async def _take(system: System, asker: Asker, key: bytes, cookie: str | None) -> flows.Row | Ending:
