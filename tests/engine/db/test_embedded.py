@@ -30,6 +30,7 @@ from isthmus.engine.db import (
 )
 from isthmus.engine.db import binaries as programs
 from isthmus.engine.db.binaries import Account
+from isthmus.engine.db.embedded import given_to_root
 from isthmus.engine.queue import Pace, PgQueue, Wake
 from isthmus.kit.events import Event
 
@@ -406,3 +407,15 @@ async def test_programs_that_only_root_can_read_are_shelved(place: Path, mode: i
     assert f"(PostgreSQL) {found.major}" in said
     again, _ = programs.readable([copied], [nobody], shelf)
     assert again == ready
+
+
+async def test_a_copy_that_lost_its_owners_is_refused_with_what_gives_them_back(place: Path) -> None:
+    home = place / "copied" / "postgres"
+    cluster = home / "cluster"
+    cluster.mkdir(parents=True)
+    assert given_to_root(cluster).endswith(f"`chown -R postgres: {home}`")
+    if os.geteuid() == 0:
+        major = programs.find(None)[0].major
+        (cluster / "PG_VERSION").write_text(f"{major}\n")
+        with pytest.raises(DatabaseStartFailed, match="belongs to root"):
+            await EmbeddedPostgres(home, test_mode=True).start()

@@ -161,6 +161,8 @@ class EmbeddedPostgres:
         if owner is not None and os.geteuid() not in {0, owner}:
             raise DatabaseStartFailed(f"the database in {cluster} belongs to another user (id {owner})")
         found = binaries.find(self._programs, major=made)
+        if owner == 0:
+            raise DatabaseStartFailed(given_to_root(cluster))
         return binaries.readable(found, binaries.choose_account(owner), self._room.data.parent)
 
     def _make_cluster(self, found: Binaries, account: Account) -> None:
@@ -280,3 +282,11 @@ async def _greets(socket: Path) -> bool:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+def given_to_root(cluster: Path) -> str:
+    """What is said of a database that root owns, as whom PostgreSQL does not run."""
+    return (
+        f"the database in {cluster} belongs to root, as a copy does that was made without its owners, and PostgreSQL "
+        f"does not run as root: give it to the user that it runs as, `chown -R postgres: {cluster.parent}`"
+    )
