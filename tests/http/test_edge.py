@@ -161,7 +161,7 @@ async def test_HE_12_unknown_methods_are_refused_and_known_ones_named(lab: MakeL
     for method in ("PATCH", "TRACE", "PROPFIND", "X"):
         answer = await here.call(method, "/api/things/thing", headers=here.signed())
         assert answer.status_code == 405
-        assert answer.headers["allow"] == "DELETE, GET"
+        assert answer.headers["allow"] == "DELETE, GET, HEAD"
 
 
 async def test_head_answers_as_get_does(lab: MakeLab) -> None:

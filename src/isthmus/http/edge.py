@@ -215,10 +215,16 @@ class Edge:
         found = self._table.find("GET" if method == "HEAD" else method, path)
         if found is not None and not (method == "HEAD" and declaration_of(found[0]).stream):
             return found
-        allowed = self._table.allowed(path)
+        allowed = self._allowed(path)
         if not allowed:
             raise NotFound("There is nothing at this address.")
         raise MethodNotAllowed(details={"allow": sorted(allowed)})
+
+    def _allowed(self, path: str) -> set[str]:
+        """The methods at this path; HEAD goes with GET, but where a stream would begin."""
+        got = self._table.find("GET", path)
+        head = set() if got is None or declaration_of(got[0]).stream else {"HEAD"}
+        return self._table.allowed(path) | head
 
     async def _passed(self, exchange: Exchange, scope: AsgiScope, receive: Receive, send: Send) -> bool:
         """Whether something in front of the routes has answered."""
