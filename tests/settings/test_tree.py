@@ -74,6 +74,14 @@ def test_networks_that_could_not_be_heeded_are_refused_by_name(part: type) -> No
     assert settings.part(part).allow_networks == ("10.0.0.0/8", "::1", "shop.internal")
 
 
+@pytest.mark.parametrize(
+    "address", ["isthmus.example.com", "https://", "ftp://isthmus.example.com", "https://a.example/?x=1"]
+)
+def test_a_public_address_that_no_consent_could_come_back_to_is_refused(address: str) -> None:
+    with pytest.raises(WrongSetting, match="public_url: a whole address such as https://"):
+        load({"connections": connections.Settings}, {"ISTHMUS_CONNECTIONS__PUBLIC_URL": address})
+
+
 def test_LO_01_a_secret_setting_is_never_shown(tmp_path: Path) -> None:
     settings = load({}, {"ISTHMUS_AUTH__HS256": "canary-key-0123456789", "ISTHMUS_HOME": str(tmp_path)})
     assert settings.part(KeySettings).hs256

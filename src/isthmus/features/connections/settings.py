@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from isthmus.client.guard import check_allowed
 from isthmus.kit import weakness
@@ -74,6 +75,11 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what could not be heeded, before anything is started with it."""
         check_allowed(self.allow_networks)
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in {"https", "http"} or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError(
+                f"public_url: a whole address such as https://isthmus.example.com, not {self.public_url!r}"
+            )
 
     @property
     def secure(self) -> bool:
