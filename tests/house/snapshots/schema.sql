@@ -413,6 +413,8 @@ table events
   before jsonb
   after jsonb
   day date not null default 'infinity'::date
+  route text
+  on_behalf_of text
   constraint events_pkey PRIMARY KEY (tenant_id, id, day)
   CREATE INDEX events_audited_idx ON ONLY public.events USING btree (tenant_id, id) WHERE audited
   CREATE INDEX events_sealing_idx ON ONLY public.events USING btree (xid, id) WHERE audited
@@ -1794,6 +1796,28 @@ table webhook_event_types
   version integer not null default 1
   constraint webhook_event_types_pkey PRIMARY KEY (tenant_id, id)
   CREATE UNIQUE INDEX webhook_event_types_pkey ON webhook_event_types USING btree (tenant_id, id)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
+table webhook_functions
+  tenant_id text not null
+  id text not null
+  name text not null
+  pattern text not null
+  priority integer not null
+  retries jsonb
+  ordered_by text
+  created_at timestamp with time zone not null
+  offered_at timestamp with time zone not null
+  missed_at timestamp with time zone
+  retired_at timestamp with time zone
+  constraint webhook_functions_of UNIQUE (tenant_id, name)
+  constraint webhook_functions_pkey PRIMARY KEY (tenant_id, id)
+  CREATE UNIQUE INDEX webhook_functions_of ON webhook_functions USING btree (tenant_id, name)
+  CREATE UNIQUE INDEX webhook_functions_pkey ON webhook_functions USING btree (tenant_id, id)
   row security: forced
   policy system for isthmus_system: using true check true
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
