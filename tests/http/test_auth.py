@@ -130,5 +130,7 @@ async def test_every_fault_is_answered_alike(lab: MakeLab) -> None:
     assert {answer.json()["error"]["message"] for answer in answers} == {Unauthenticated().message}
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
+    both = await here.call("GET", "/api/me", headers={"authorization": f"Bearer {good}", "x-api-key": "isk_x"})
+    assert (both.status_code, "not both" in both.json()["error"]["message"]) == (401, True)
     doubled = await here.call("GET", "/api/me", headers=[("authorization", f"Bearer {good}")] * 2)
     assert doubled.status_code == 400

@@ -43,6 +43,8 @@ def things() -> Routes:
     async def one(scope: ScopeDep, thing_id: str) -> Any:
         if thing_id == "boom":
             raise RuntimeError("select secret from vault")
+        if thing_id == "away":
+            raise Unavailable("The shop is away.") from RuntimeError("connection reset")
         if thing_id != "thing":
             raise NotFound
         return document({"id": thing_id, "tenant": scope.principal.tenant_id, "who": scope.principal.id})
@@ -144,6 +146,14 @@ async def test_HE_10_a_failure_nobody_named_says_nothing_and_is_logged_in_full(
     assert "RuntimeError" not in answer.text
     assert "vault" not in answer.text
     assert "RuntimeError: select secret from vault" in caplog.text
+
+
+async def test_a_failure_with_a_name_is_one_line_of_the_log(lab: MakeLab, caplog: pytest.LogCaptureFixture) -> None:
+    here = lab(things())
+    assert (await here.call("GET", "/api/things/away", headers=here.signed())).status_code == 503
+    (told,) = [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]
+    assert (told.levelname, told.exc_info) == ("WARNING", None)
+    assert told.getMessage() == "GET /api/things/{thing_id} failed: SERVICE_UNAVAILABLE The shop is away."
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from isthmus.kit.permissions import Principal
 _MAX_CREDENTIAL = 8 * 1024
 _CACHE_SECONDS = 3.0
 _PREFIX = 16
+_BOTH = "The request names its caller twice: send `Authorization` or `X-API-Key`, not both."
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,7 +55,7 @@ def shown_credentials(headers: Mapping[bytes, bytes]) -> Credentials:
     """
     authorization, key = headers.get(b"authorization"), headers.get(b"x-api-key")
     if authorization is not None and key is not None:
-        raise Unauthenticated
+        raise Unauthenticated(_BOTH)
     if key is not None:
         return Credentials("key", _text(key))
     if authorization is not None:

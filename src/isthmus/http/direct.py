@@ -21,7 +21,7 @@ from isthmus.http.exchange import given_id, guarded
 from isthmus.http.fronts import Arrival, Departure, Front, Outcome
 from isthmus.http.limits import Refused
 from isthmus.http.logging import access as log_access
-from isthmus.http.logging import is_listening
+from isthmus.http.logging import failed, is_listening
 from isthmus.kit import ids
 
 _log = logging.getLogger("isthmus.http")
@@ -174,7 +174,7 @@ class Direct:
             self._traffic.refused(outcome.limit)
             more = outcome.standing.headers()
         if problem.status >= 500:
-            _log.error("POST %s failed", passage.front.shown, exc_info=outcome)
+            failed(_log, f"POST {passage.front.shown}", outcome)
         passage.status = problem.status
         headers, body = problem_answer(problem, passage.request_id, self._clock.now())
         return _lines(problem.status, [*guarded(headers), *more]), body

@@ -41,6 +41,7 @@ from isthmus.http.holding import RETRY_SECONDS, Holding, NoRoom, weight
 from isthmus.http.lanes import Lanes
 from isthmus.http.limits import Limiter, Refused
 from isthmus.http.logging import access as log_access
+from isthmus.http.logging import failed
 from isthmus.http.metrics import Traffic
 from isthmus.http.routes import WRAPPED, DeclaredRoute
 from isthmus.http.running import declaration_of, run, searched, tenant_of
@@ -293,7 +294,7 @@ class Edge:
             self._traffic.refused("room")
             problem = Unavailable(str(failure), retry_after=RETRY_SECONDS)
         elif problem.status >= 500:
-            _log.error("%s %s failed", scope["method"], _shown_path(exchange, scope), exc_info=failure)
+            failed(_log, f"{scope['method']} {_shown_path(exchange, scope)}", failure)
         if exchange.status:
             await _break_off(scope, failure)
             return

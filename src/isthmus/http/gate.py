@@ -1,6 +1,7 @@
 """Who is let through to a route: credentials, limits, permission, fresh proof, in this order."""
 
 import logging
+from collections.abc import Mapping
 from typing import Protocol
 
 from isthmus.http.addresses import limit_key
@@ -16,8 +17,19 @@ from isthmus.http.settings import HttpSettings
 from isthmus.http.tokens import Overclaimed
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Forbidden, Problem, Unauthenticated
-from isthmus.kit.permissions import Permission, Principal
+from isthmus.kit.permissions import BREAK_GLASS, Permission, Principal, SecondFactor
 
+_SECOND_FACTOR: Mapping[SecondFactor, str] = {
+    "missing": (
+        "A super admin is let in with a second factor, and this account has none yet: get one with "
+        "POST /api/auth/second-factor, and confirm it with a code of it at POST /api/auth/second-factor/confirm."
+    ),
+    "not_shown": (
+        "This account has a second factor, and this session has not shown it: "
+        "send a code of it to POST /api/auth/step-up."
+    ),
+}
+_INSIDE = "This takes a fresh proof, which an operator inside a tenant cannot give: the tenant's own admins do it."
 _security = logging.getLogger("isthmus.http.security")
 
 
@@ -68,10 +80,9 @@ class Gate:
 
     def _check(self, principal: Principal, permission: Permission, declaration: Declaration) -> None:
         if not principal.may(permission):
-            raise PermissionDenied(
-                f"You lack the permission {permission.name} ({permission.description}).",
-                details={"permission": permission.name},
-            )
+            raise _denied(principal, permission)
+        if declaration.step_up and principal.kind == BREAK_GLASS:
+            raise PermissionDenied(_INSIDE, details={"permission": permission.name})
         if declaration.step_up and principal.session:
             age = self._clock.now().timestamp() - principal.proved_at
             if age >= self._fresh_for:
@@ -120,6 +131,14 @@ class Gate:
             exchange.standing = self._limiter.failures(limit_key(exchange.address))
             raise Unauthenticated
         exchange.cors = for_page(origin.encode("latin-1"))
+
+
+def _denied(principal: Principal, permission: Permission) -> PermissionDenied:
+    about = {"permission": permission.name}
+    if principal.second_factor is not None:
+        about["secondFactor"] = principal.second_factor
+        return PermissionDenied(_SECOND_FACTOR[principal.second_factor], details=about)
+    return PermissionDenied(f"You lack the permission {permission.name} ({permission.description}).", details=about)
 
 
 def _check_way(credentials: Credentials, exchange: Exchange, method: str, declaration: Declaration) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from isthmus.http import redact
 from isthmus.http.asgi import REQUEST_ID
+from isthmus.kit.errors import Problem
 from isthmus.kit.text import terminal
 
 FORMS = ("json", "text", "auto", "quiet")
@@ -156,3 +157,11 @@ def configure(form: str = "auto", *, level: str = "INFO", stream: IO[str] | None
     _Direct.stream = out if plain else None
     for chatty in ("asyncio", "uvicorn", "httpx2", "httpcore2", "alembic.runtime.plugins"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+def failed(log: logging.Logger, asked: str, failure: BaseException) -> None:
+    """Log why a request ends with 500 or more. What is named, such as a far side that is away, needs no traceback."""
+    if isinstance(failure, Problem) and failure.status > 500:
+        log.warning("%s failed: %s %s", asked, failure.code, failure.message)
+    else:
+        log.error("%s failed", asked, exc_info=failure)

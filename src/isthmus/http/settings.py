@@ -1,7 +1,7 @@
 """The knobs of the HTTP edge, and the classes of rate limits (design/api.md, Rate limits; security.md RL-11)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from isthmus.kit import weakness
@@ -118,6 +118,12 @@ class HttpSettings:
         "", "Serve the figures, and the health of the process, at this host:port alone, workers included."
     )
     development_key: bool = _knob(False, "The signing key is the development key: only loopback binds are allowed.")
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            least = {int: 1, float: 0}.get(one.type) if isinstance(one.type, type) else None
+            if least is not None and (value := getattr(self, one.name)) < least:
+                raise ValueError(f"ISTHMUS_HTTP__{one.name.upper()} is {least} or more, not {value}")
 
     def limit(self, name: LimitClass) -> int:
         """Requests per minute of this class."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 SUPER_ADMIN = "super_admin"
 TENANT_ADMIN = "tenant_admin"
@@ -11,7 +12,8 @@ PLATFORM_TENANT = "ten_platform"
 ROLES = (SUPER_ADMIN, TENANT_ADMIN, USER)
 #: Kinds of principals that the edge treats in their own way.
 PUBLISHABLE, BREAK_GLASS = "publishable", "break_glass"
-
+#: What a session lacks: its person has no second factor yet, or has not shown it here.
+SecondFactor = Literal["missing", "not_shown"]
 
 _PATH = ":/"
 
@@ -58,6 +60,8 @@ class Principal:
     #: are: what is dangerous asks for a fresh proof (SE-09). Keys, and tokens of an issuer, have no session here.
     session: str = ""
     proved_at: float = 0.0
+    #: What is wanted before anything else, where the session lacks it (SE-11).
+    second_factor: SecondFactor | None = None
     #: For a publishable key: the pages that may show it, and its own budget (AK-08).
     origins: frozenset[str] = frozenset()
     per_minute: int | None = None

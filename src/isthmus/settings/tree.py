@@ -29,7 +29,7 @@ def _home() -> Path:
 
 #: From where to where a number without a part of its own goes.
 _BOUNDS = (
-    ("database_connections", 1, 10_000),
+    ("database_connections", 2, 10_000),
     ("database_statement_cache", 0, 100_000),
     ("port", 0, 65_535),
     ("bulk_nice", 0, 19),

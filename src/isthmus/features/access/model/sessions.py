@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from isthmus.kit.permissions import SUPER_ADMIN, Principal
+from isthmus.kit.permissions import SUPER_ADMIN, Principal, SecondFactor
 
 #: All that a super admin may do before a second factor was shown: get one, see who they are, sign out.
 OWN = "account:own"
@@ -15,13 +15,6 @@ class Kind(StrEnum):
 
     TOKEN = "token"  # noqa: S105 - the name of a way, no secret
     COOKIE = "cookie"
-
-
-class Lack(StrEnum):
-    """Why somebody is nobody yet: there is no second factor, or the session has not shown it."""
-
-    MISSING = "missing"
-    NOT_SHOWN = "not_shown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +44,13 @@ class Session:
         return self.tenant_live and self.let_in and now < self.ends_at and now < self.seen_at + idle
 
     @property
-    def lack(self) -> Lack | None:
+    def second_factor(self) -> SecondFactor | None:
         """What is missing before this person is anybody: a super admin, and who has one, shows a second factor."""
         if self.strong:
             return None
         if self.has_factor:
-            return Lack.NOT_SHOWN
-        return Lack.MISSING if SUPER_ADMIN in self.roles else None
+            return "not_shown"
+        return "missing" if SUPER_ADMIN in self.roles else None
 
     @property
     def principal(self) -> Principal:
@@ -65,13 +58,15 @@ class Session:
 
         For who has one, no other proof counts: else whoever came in by an issuer alone could take the factor away.
         """
+        wanted = self.second_factor
         return Principal(
             "user",
             self.subject,
             self.issuer,
             self.tenant_id,
-            frozenset() if self.lack else frozenset(self.roles),
-            frozenset({OWN}) if self.lack else frozenset(),
+            frozenset() if wanted else frozenset(self.roles),
+            frozenset({OWN}) if wanted else frozenset(),
             session=self.id,
-            proved_at=0.0 if self.lack is Lack.NOT_SHOWN else self.proved_at.timestamp(),
+            proved_at=0.0 if wanted == "not_shown" else self.proved_at.timestamp(),
+            second_factor=wanted,
         )

@@ -1,38 +1,26 @@
 """Sessions: begun, shown, renewed by a fresh proof, ended (security.md SE-05, SE-06, SE-09, JT-10)."""
 
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 from isthmus.features.access.errors import NoPerson, NoSession, ProofElsewhere, SignInFailed
 from isthmus.features.access.events import SessionBegun, SessionProved, SignedOut
 from isthmus.features.access.model import accounts as model
-from isthmus.features.access.model.sessions import Kind, Lack, Session
+from isthmus.features.access.model.sessions import Kind, Session
 from isthmus.features.access.service import proving
 from isthmus.features.access.settings import Settings
 from isthmus.features.access.store import accounts as accounts_store
 from isthmus.features.access.store import sessions as store
 from isthmus.http import Credentials, Verified
-from isthmus.http.errors import PermissionDenied
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid, Unauthenticated
-from isthmus.kit.permissions import Permission, Principal
+from isthmus.kit.permissions import Principal
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
 
 ISSUER = "isthmus"
 _NOTED_SECONDS = 60
-_WHY: Mapping[Lack, str] = {
-    Lack.MISSING: (
-        "A super admin is let in with a second factor, and this account has none yet: get one with "
-        "POST /api/auth/second-factor, and confirm it with a code of it at POST /api/auth/second-factor/confirm."
-    ),
-    Lack.NOT_SHOWN: (
-        "This account has a second factor, and this session has not shown it: "
-        "send a code of it to POST /api/auth/step-up."
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +37,6 @@ class Proof:
 
     said: Secret | None = None
     code: Secret | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unproven(Principal):
-    """Somebody who is nobody before a second factor was shown: each refusal says so, and what to do."""
-
-    lack: Lack = Lack.MISSING
-
-    def may(self, wanted: Permission) -> bool:
-        """As for everybody. Raises PermissionDenied, with the reason, instead of saying no."""
-        if wanted.name in self.permissions:
-            return True
-        raise PermissionDenied(_WHY[self.lack], details={"permission": wanted.name, "secondFactor": self.lack})
 
 
 class SessionAuthenticator:
@@ -86,14 +61,7 @@ class SessionAuthenticator:
                 raise Unauthenticated
             if (now - found.seen_at).total_seconds() >= _NOTED_SECONDS:
                 await store.update_seen(tx, found.tenant_id, found.id, now)
-        return Verified(_told(found), min(found.ends_at, now + idle).timestamp())
-
-
-def _told(found: Session) -> Principal:
-    who, lack = found.principal, found.lack
-    if lack is None:
-        return who
-    return Unproven(**{one.name: getattr(who, one.name) for one in fields(who)}, lack=lack)
+        return Verified(found.principal, min(found.ends_at, now + idle).timestamp())
 
 
 @dataclass(frozen=True, slots=True)
