@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from isthmus.http.idempotency import Taking
 from isthmus.http.limits import Standing
 from isthmus.http.routes import DeclaredRoute
 from isthmus.kit.errors import Problem
+from isthmus.kit.facts import RequestFacts as RequestFacts
 from isthmus.kit.permissions import BREAK_GLASS, Principal
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -27,15 +28,6 @@ _GUARDS: list[Header] = [
 ]
 #: Those of which an answer may have its own.
 _OWN = frozenset({b"cache-control", b"content-security-policy"})
-
-
-class RequestFacts(NamedTuple):
-    """What a scope needs to know of the request behind it, in the order of a scope's fields."""
-
-    request_id: str
-    address: str
-    #: Its method and the template of its path, such as `GET /api/providers/{id}`.
-    route: str = ""
 
 
 @dataclass(slots=True)

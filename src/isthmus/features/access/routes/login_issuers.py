@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
+from fastapi import Path
 from pydantic import Field, SecretStr
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ MANAGE = permission(
 
 routes = Routes(prefix="/api/admin/login-issuers", tag="Accounts")
 
+IssuerName = Annotated[str, Path(examples=["company"])]
 ClientId = Annotated[str, Field(min_length=1, max_length=500)]
 ClientSecret = Annotated[SecretStr, Field(min_length=1, max_length=2000)]
 Label = Annotated[str, Field(max_length=100)]
@@ -130,7 +132,7 @@ async def add_issuer(scope: ScopeDep, body: NewLoginIssuer) -> Response:
     summary="An issuer that people sign in at",
     errors=(LoginNotFound,),
 )
-async def get_issuer(scope: ScopeDep, issuer: str) -> Response:
+async def get_issuer(scope: ScopeDep, issuer: IssuerName) -> Response:
     """By its name."""
     return document(_out(scope, await service.login_issuer(scope, issuer)))
 
@@ -144,7 +146,7 @@ async def get_issuer(scope: ScopeDep, issuer: str) -> Response:
     errors=(LoginNotFound, IssuerGiven),
     step_up=True,
 )
-async def change_issuer(scope: ScopeDep, issuer: str, body: ChangedLoginIssuer) -> Response:
+async def change_issuer(scope: ScopeDep, issuer: IssuerName, body: ChangedLoginIssuer) -> Response:
     """Its label, and what it knows us by; a login that is under way ends with what it was begun with or fails."""
     return document(_out(scope, await service.change_issuer(scope, issuer, _changes(body))))
 
@@ -159,7 +161,7 @@ async def change_issuer(scope: ScopeDep, issuer: str, body: ChangedLoginIssuer) 
     errors=(LoginNotFound, IssuerGiven),
     step_up=True,
 )
-async def remove_issuer(scope: ScopeDep, issuer: str) -> Response:
+async def remove_issuer(scope: ScopeDep, issuer: IssuerName) -> Response:
     """Nobody signs in there from now on; sessions go on. Logins stay with their members, and open again where the same
     issuer is added again.
     """
@@ -175,7 +177,7 @@ async def remove_issuer(scope: ScopeDep, issuer: str) -> Response:
     summary="Try an issuer that people sign in at",
     errors=(LoginNotFound,),
 )
-async def try_issuer(scope: ScopeDep, issuer: str) -> Response:
+async def try_issuer(scope: ScopeDep, issuer: IssuerName) -> Response:
     """Fetches its discovery document now; nobody is signed in, and client id and secret are not tried by it."""
     tried = await service.try_issuer(scope, issuer)
     found = tried.endpoints

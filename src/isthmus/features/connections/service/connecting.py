@@ -26,9 +26,9 @@ from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connecting as store
 from isthmus.features.connections.store import flows
 from isthmus.features.connections.store import integrations as integration_store
-from isthmus.http import RequestFacts
 from isthmus.kit import ids
 from isthmus.kit.errors import Invalid
+from isthmus.kit.facts import RequestFacts
 from isthmus.kit.languages import Language
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import USER, Principal

@@ -27,10 +27,10 @@ from isthmus.features.connections.service.clients import Clients, located
 from isthmus.features.connections.service.settling import Settled
 from isthmus.features.connections.settings import Settings
 from isthmus.features.connections.store import connections, flows, owning, recording, tokens
-from isthmus.http import RequestFacts
 from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem
+from isthmus.kit.facts import RequestFacts
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
