@@ -86,7 +86,9 @@ async def test_SA_01_keys_members_exports_and_one_time_secrets_stay_closed(house
         asked = case.call({**house.hers, "key": unknown()["key"], "usr": unknown()["usr"]})
         answer = await inside.call(case.method, asked.address, asked.body)
         assert answer.status == 403, (case, answer.body)
-        assert answer.body["error"]["code"] == "PERMISSION_DENIED", "a fresh proof is nothing that an operator could give"
+        assert answer.body["error"]["code"] == "PERMISSION_DENIED", (
+            "a fresh proof is nothing that an operator could give"
+        )
     proof = await inside.call("POST", "/api/auth/step-up", {"password": "x"})
     assert proof.status == 409
 
