@@ -21,7 +21,7 @@ from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
 #: POSTs that have no effect to have once, in this story or ever, and why.
 NO_EFFECT: Mapping[str, str] = {
     "POST /api/admin/integrations/{category}/{id}/test": "a test of a provider writes nothing",
-    "POST /api/admin/login-issuers/{issuer}/test": "a test of an issuer writes nothing",
+    "POST /api/admin/login-issuers/{name}/test": "a test of an issuer writes nothing",
     "POST /api/auth/oidc/{issuer}/link": "a foreign token is no session of ours",
     "POST /api/auth/password": "somebody signed in by a foreign token has no password",
     "POST /api/auth/logout": "a foreign token ends by itself",

@@ -14,6 +14,7 @@ _PATH: Final[Mapping[str, str]] = {
     "identity_id": "The id of the login at an issuer.",
     "issuer": "The issuer's name in this deployment.",
     "merchant_id": "The merchant's id, which is the tenant's.",
+    "name": "Its name in this deployment.",
     "path": "The path at the platform, as it is written there.",
     "provider": "The provider's id.",
     "registration": "The id of the app's registration.",

@@ -50,7 +50,7 @@ class Outside:
 async def _outside(*statuses: int) -> AsyncIterator[Outside]:
     made, site = Outside(*statuses), web.Application()
     site.router.add_post("/heads/{secret}", made.take)
-    runner = web.AppRunner(site, shutdown_timeout=0.1)
+    runner = web.AppRunner(site, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.url = Secret(f"http://127.0.0.1:{runner.addresses[0][1]}/heads/{_HIDDEN}")

@@ -125,20 +125,20 @@ async def add_issuer(scope: ScopeDep, body: NewLoginIssuer) -> Response:
 
 
 @routes.get(
-    "/{issuer}",
+    "/{name}",
     permission=MANAGE,
     limit="other",
     response_model=LoginIssuerOut,
     summary="An issuer that people sign in at",
     errors=(LoginNotFound,),
 )
-async def get_issuer(scope: ScopeDep, issuer: IssuerName) -> Response:
+async def get_issuer(scope: ScopeDep, name: IssuerName) -> Response:
     """By its name."""
-    return document(_out(scope, await service.login_issuer(scope, issuer)))
+    return document(_out(scope, await service.login_issuer(scope, name)))
 
 
 @routes.patch(
-    "/{issuer}",
+    "/{name}",
     permission=MANAGE,
     limit="other",
     response_model=LoginIssuerOut,
@@ -146,13 +146,13 @@ async def get_issuer(scope: ScopeDep, issuer: IssuerName) -> Response:
     errors=(LoginNotFound, IssuerGiven),
     step_up=True,
 )
-async def change_issuer(scope: ScopeDep, issuer: IssuerName, body: ChangedLoginIssuer) -> Response:
+async def change_issuer(scope: ScopeDep, name: IssuerName, body: ChangedLoginIssuer) -> Response:
     """Its label, and what it knows us by; a login that is under way ends with what it was begun with or fails."""
-    return document(_out(scope, await service.change_issuer(scope, issuer, _changes(body))))
+    return document(_out(scope, await service.change_issuer(scope, name, _changes(body))))
 
 
 @routes.delete(
-    "/{issuer}",
+    "/{name}",
     permission=MANAGE,
     limit="other",
     response_model=None,
@@ -161,25 +161,25 @@ async def change_issuer(scope: ScopeDep, issuer: IssuerName, body: ChangedLoginI
     errors=(LoginNotFound, IssuerGiven),
     step_up=True,
 )
-async def remove_issuer(scope: ScopeDep, issuer: IssuerName) -> Response:
+async def remove_issuer(scope: ScopeDep, name: IssuerName) -> Response:
     """Nobody signs in there from now on; sessions go on. Logins stay with their members, and open again where the same
     issuer is added again.
     """
-    await service.remove_issuer(scope, issuer)
+    await service.remove_issuer(scope, name)
     return no_content()
 
 
 @routes.post(
-    "/{issuer}/test",
+    "/{name}/test",
     permission=MANAGE,
     limit="other",
     response_model=TriedIssuerOut,
     summary="Try an issuer that people sign in at",
     errors=(LoginNotFound,),
 )
-async def try_issuer(scope: ScopeDep, issuer: IssuerName) -> Response:
+async def try_issuer(scope: ScopeDep, name: IssuerName) -> Response:
     """Fetches its discovery document now; nobody is signed in, and client id and secret are not tried by it."""
-    tried = await service.try_issuer(scope, issuer)
+    tried = await service.try_issuer(scope, name)
     found = tried.endpoints
     return document(
         TriedIssuerOut(
