@@ -455,6 +455,7 @@ async def test_every_call_is_counted_at_its_connection_and_logged_without_its_qu
 ) -> None:
     base = await _open(world)
     connection, side = base.rpartition("/")[2], world.side("ten_a")
+    caplog.clear()  # what led here
     with caplog.at_level("INFO", "isthmus.http.access"):
         assert (await side("GET", f"{base}/x?phone=0900")).status_code == 200
         assert (await side("POST", f"{base}/status?code=404", {})).status_code == 404
