@@ -4,7 +4,7 @@ from isthmus.app.beside import bulk_beside
 from isthmus.app.features import FEATURES, SECTIONS
 from isthmus.app.platform import Platform, offered_connectors, open_platform, upgrade_database
 from isthmus.app.serve import address_of, api, serve_api, serve_metrics
-from isthmus.app.work import Beside, Share, first_of, work_queue
+from isthmus.app.work import Beside, Share, work_queue
 
 __all__ = [
     "FEATURES",
@@ -15,7 +15,6 @@ __all__ = [
     "address_of",
     "api",
     "bulk_beside",
-    "first_of",
     "offered_connectors",
     "open_platform",
     "serve_api",

@@ -11,8 +11,9 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from isthmus.app.work import BULK, Beside, first_of
+from isthmus.app.work import BULK, Beside
 from isthmus.kit.errors import Problem
+from isthmus.kit.waiting import first_of
 from isthmus.scope import System
 
 _LOG = logging.getLogger("isthmus.app.beside")

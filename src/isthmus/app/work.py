@@ -19,6 +19,7 @@ from isthmus.engine.queue import Look, Reconciler, Wake
 from isthmus.feature import Engagement, Job, Periodic, Reconcile
 from isthmus.features import access
 from isthmus.kit.errors import Problem
+from isthmus.kit.waiting import first_of
 from isthmus.scope import System
 
 _LOG = logging.getLogger("isthmus.app.work")
@@ -180,16 +181,6 @@ async def _engage_alone(
         finally:
             leave.set()
             await engaged
-
-
-async def first_of(*events: asyncio.Event, seconds: float | None = None) -> None:
-    """Wait until one of these is set, or for so many seconds."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 async def _recur(

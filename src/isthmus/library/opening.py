@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isthmus.app import SECTIONS, Platform, Share, first_of, open_platform, work_queue
+from isthmus.app import SECTIONS, Platform, Share, open_platform, work_queue
 from isthmus.features import access, webhooks_in
 from isthmus.kit import ids
 from isthmus.kit.permissions import PLATFORM_TENANT, system
 from isthmus.kit.secret import Secret
+from isthmus.kit.waiting import first_of
 from isthmus.scope import Scope
 from isthmus.settings import load
 

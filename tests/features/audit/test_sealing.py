@@ -243,7 +243,7 @@ async def test_AU_05_whoever_runs_it_is_alarmed_after_a_minute_and_once(
     await _write(system, "thg_late")
     assert system.engine.part(audit.Settings).late == timedelta(seconds=60)
 
-    async def next_turn(*_: object) -> None:
+    async def next_turn(*_: object, **__: object) -> None:
         told.append(sum("is unsealed since" in one.message for one in caplog.records))
         if len(told) == 3:
             await transaction.rollback()
@@ -251,7 +251,7 @@ async def test_AU_05_whoever_runs_it_is_alarmed_after_a_minute_and_once(
             stop.set()
         CLOCK.advance(turns.pop(0) if turns else 0)
 
-    monkeypatch.setattr(sealing, "_either", next_turn)
+    monkeypatch.setattr(sealing, "first_of", next_turn)
     async with asyncio.timeout(30):
         await sealing.seal_on(system, stop)
     assert told[:3] == [0, 0, 1], "at once, after 59 seconds, after 61"

@@ -14,6 +14,7 @@ from isthmus.engine.bus.log import Envelope, Place
 from isthmus.engine.db import Database, DatabaseUnavailable, Tx, close_quietly
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.events import Event
+from isthmus.kit.waiting import first_of
 
 _LOG = logging.getLogger("isthmus.engine.bus")
 
@@ -271,7 +272,7 @@ class Bus:
             await connection.add_listener(told.CHANNEL, lambda *said: self._told.hear(str(said[-1])))
             self._ring()  # whatever was said while nobody listened
             self._told.missed()
-            await _first(stop, gone)
+            await first_of(stop, gone)
             if not stop.is_set():
                 raise ConnectionResetError("the session was cut")
         finally:
@@ -294,7 +295,7 @@ class Bus:
             except Exception:  # noqa: BLE001 - the listeners outlive whatever this look dies of
                 seen = None
                 _LOG.exception("the bus cannot look for events")
-            await _first(stop, timeout=_POLL)
+            await first_of(stop, seconds=_POLL)
 
     def _ring(self) -> None:
         for bell in self._bells:
@@ -313,7 +314,7 @@ class Bus:
                 for called, wanted in self._called.items():
                     if types is None or not types.isdisjoint(wanted):
                         called.set()
-                await _first(stop, timeout=_TOGETHER)
+                await first_of(stop, seconds=_TOGETHER)
                 await _rung(bell, _UNCALLED)
         for called in self._called:
             called.set()
@@ -346,12 +347,12 @@ class Bus:
                 try:
                     count = await self.deliver_many(name, types, function, limit=1 if failures else _BATCH)
                 except DatabaseUnavailable:
-                    await _first(stop, timeout=1.0)
+                    await first_of(stop, seconds=1.0)
                     continue
                 except Exception:  # noqa: BLE001 - a listener is foreign code; its failure is logged and tried again
                     failures += 1
                     _LOG.exception("listener %s failed, attempt %d", name, failures)
-                    await _first(stop, timeout=min(_LONGEST_PAUSE, 0.1 * 2**failures))
+                    await first_of(stop, seconds=min(_LONGEST_PAUSE, 0.1 * 2**failures))
                     continue
                 failures = 0
                 if count:
@@ -380,13 +381,3 @@ async def _rung(bell: asyncio.Event, timeout: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout):
             await bell.wait()
-
-
-async def _first(*events: asyncio.Event, timeout: float | None = None) -> None:
-    """Wait until one of the events is set."""
-    tasks = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -19,6 +19,7 @@ from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, qu
 from isthmus.engine.queue import fair, hearing
 from isthmus.engine.queue.port import Depth, Handler, Parked, Postponed, Wake, addressed, plain
 from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.waiting import first_of
 
 if TYPE_CHECKING:
     from pgqueuer.core.qm import QueueManager
@@ -348,12 +349,7 @@ class PgQueue:
 
     async def _watch(self, stop: asyncio.Event, gone: asyncio.Event, manager: "QueueManager") -> None:
         """Stop the manager; what is not finished after the grace time is handed back to be woken again."""
-        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(gone.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first_of(stop, gone)
         manager.shutdown.set()
         if stop.is_set():
             self.stopping.set()

@@ -1,7 +1,6 @@
 """Seals the log behind its writers' backs: a checkpoint for each second with something new (AU-03 to AU-05)."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from isthmus.features.audit.store import checkpoints as store
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.figures import Figure
 from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.waiting import first_of
 from isthmus.scope import System
 
 _LOG = logging.getLogger("isthmus.audit")
@@ -72,9 +72,9 @@ async def seal_on(system: System, stop: asyncio.Event) -> None:
                     _LOG.warning("the audit log is unsealed since %d seconds: a transaction is open", held_back.seconds)
                 warned = held_back > settings.late
                 wait = settings.gather.total_seconds() if held_back else _LOOK_SECONDS
-                await _either(stop, bell, wait)
+                await first_of(stop, bell, seconds=wait)
                 if not held_back:
-                    await _either(stop, None, settings.gather.total_seconds())
+                    await first_of(stop, seconds=settings.gather.total_seconds())
     finally:
         await teller.close()
 
@@ -127,13 +127,3 @@ async def _lag(system: System, tx: Tx) -> timedelta:
 def _append(file: Path, line: str) -> None:
     with file.open("a", encoding="ascii") as out:
         out.write(line)
-
-
-async def _either(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float) -> None:
-    waits = [asyncio.ensure_future(one.wait()) for one in (stop, bell) if one is not None]
-    try:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waits:
-            one.cancel()

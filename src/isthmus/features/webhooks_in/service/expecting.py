@@ -14,6 +14,7 @@ from isthmus.features import catalog
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import sources as store
 from isthmus.kit.permissions import PLATFORM_TENANT
+from isthmus.kit.waiting import first_of
 from isthmus.scope import System
 
 _PART: Final = "webhooks_in"
@@ -63,12 +64,12 @@ class Expected:
                 try:
                     await self.read()
                 except DatabaseUnavailable:
-                    await _first(stop, None, _OUTAGE)
+                    await first_of(stop, seconds=_OUTAGE)
                     continue
-                await _first(stop, None, pause)
-                await _first(stop, bell, None)
+                await first_of(stop, seconds=pause)
+                await first_of(stop, bell)
                 # an address is written a moment after the event of its source
-                await _first(stop, None, _SOON)
+                await first_of(stop, seconds=_SOON)
                 pause = _PAUSE
 
     async def read(self) -> int:
@@ -93,13 +94,3 @@ class Expected:
         except catalog.ProviderNotFound:
             return None
         return within(found.manifest.webhooks) if found.manifest.webhooks is not None else None
-
-
-async def _first(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float | None) -> None:
-    """Wait for either of the events, or for the time to pass."""
-    waits = [asyncio.ensure_future(one.wait()) for one in (stop, bell) if one is not None]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

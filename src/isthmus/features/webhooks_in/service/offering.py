@@ -27,6 +27,7 @@ from isthmus.features.webhooks_in.store import functions as store
 from isthmus.features.webhooks_in.store import tasks
 from isthmus.kit.figures import Figure
 from isthmus.kit.paging import Ask, Page
+from isthmus.kit.waiting import first_of
 from isthmus.scope import Scope, System
 from isthmus.scope import Tx as ScopeTx
 
@@ -97,7 +98,7 @@ async def keep_offering(system: System, stop: asyncio.Event) -> None:
         for tenant_id, several in given.written.items():
             await _say_again(system.scope(tenant_id, PART), given, several)
         _listen(system, given)
-        await _first(stop, given.changed, _EVERY if given.written else None)
+        await first_of(stop, given.changed, seconds=_EVERY if given.written else None)
 
 
 async def _say_again(scope: Scope, given: Handlers, several: Sequence[Handler]) -> None:
@@ -127,15 +128,6 @@ def _listen(system: System, given: Handlers) -> None:
     for address in here - given.taken:
         system.engine.queue.take(waking.CALL, address)
     given.taken = here
-
-
-async def _first(stop: asyncio.Event, changed: asyncio.Event, seconds: float | None) -> None:
-    waits = [asyncio.ensure_future(one.wait()) for one in (stop, changed)]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 async def look(system: System) -> None:

@@ -26,6 +26,7 @@ from isthmus.features.webhooks_in.store.subscriptions import Checked, Place
 from isthmus.kit.errors import Problem
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.kit.secret import Secret
+from isthmus.kit.waiting import first_of
 from isthmus.scope import Scope, System
 
 ENROL = "webhooks_in.enrol"
@@ -75,9 +76,9 @@ async def keep_asking(system: System, stop: asyncio.Event) -> None:
     """Look for what is due soon after something has happened, until `stop` is set; the reconciler looks besides."""
     with system.engine.bus.heard() as bell:
         while True:
-            await _first(stop, bell, None)
+            await first_of(stop, bell)
             # listeners write down what has happened a moment later
-            await _first(stop, None, _SOON)
+            await first_of(stop, seconds=_SOON)
             if stop.is_set():
                 return
             bell.clear()
@@ -85,17 +86,7 @@ async def keep_asking(system: System, stop: asyncio.Event) -> None:
                 wakes = await missing(system, tx)
                 if wakes:
                     await system.engine.queue.enqueue_missing(tx, wakes)
-            await _first(stop, None, _RARELY)
-
-
-async def _first(stop: asyncio.Event, bell: asyncio.Event | None, seconds: float | None) -> None:
-    """Wait for either of the events, or for the time to pass."""
-    waits = [asyncio.ensure_future(one.wait()) for one in (stop, bell) if one is not None]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+            await first_of(stop, seconds=_RARELY)
 
 
 def key_of(place: Place) -> str:
