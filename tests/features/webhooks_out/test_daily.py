@@ -12,7 +12,7 @@ from tests.house_database import Copy
 from isthmus.client import BudgetRule, Grant
 from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.db import Database
-from isthmus.features.webhooks_out.errors import TooManyEvents
+from isthmus.features.webhooks_out.errors import EventTypeNotFound, TooManyEvents, WrongEvent
 from isthmus.features.webhooks_out.routes import ROUTES
 from isthmus.features.webhooks_out.service import publishing
 from isthmus.features.webhooks_out.service.daily import Daily
@@ -80,4 +80,23 @@ async def test_RL_05_permits_are_leased_in_blocks_and_none_is_lost_by_those_who_
     assert len(asked) == 20
     with pytest.raises(TooManyEvents):
         await daily.take("ten_block")
+    await given.clear(copied)
+
+
+async def test_RL_05_what_is_refused_for_its_data_takes_nothing_of_the_day(database: Database, copied: Copy) -> None:
+    async with given.process(database) as system:
+        scope = given_vault.scope(_counting(system, 2, ManualClock()), "ten_refused")
+        daily, wanted = scope.part(Daily), {"type": "object", "required": ["total"]}
+        await publishing.register(scope, "custom.day", "", wanted)
+        for _ in range(3):
+            with pytest.raises(WrongEvent):
+                await publishing.publish(scope, "custom.day", "it", {})
+            with pytest.raises(EventTypeNotFound):
+                await publishing.publish(scope, "custom.night", "it", {})
+        assert await daily.used(scope.tenant_id) == 0
+        for used in (1, 2):
+            await publishing.publish(scope, "custom.day", "it", {"total": 1})
+            assert await daily.used(scope.tenant_id) == used
+        with pytest.raises(TooManyEvents):
+            await publishing.publish(scope, "custom.day", "it", {"total": 1})
     await given.clear(copied)

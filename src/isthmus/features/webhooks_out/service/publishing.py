@@ -77,8 +77,13 @@ async def publish(scope: Scope, type_: str, subject: str, data: Mapping[str, Any
     TooManyEvents.
     """
     daily = scope.engine.parts.get(Daily)
-    if isinstance(daily, Daily):
-        await daily.take(scope.tenant_id)
+    if not isinstance(daily, Daily):
+        return await _published(scope, type_, subject, data)
+    with daily.spent(await daily.take(scope.tenant_id)):
+        return await _published(scope, type_, subject, data)
+
+
+async def _published(scope: Scope, type_: str, subject: str, data: Mapping[str, Any]) -> str:
     async with scope.tx() as tx:
         schema = await _schema(tx, type_)
         if weight(data) <= _AT_ONCE:
