@@ -142,6 +142,13 @@ async def _weak(admin: asyncpg.Connection) -> dict[str, str]:
     return {f"{row['schema']}.{row['name']}": why for row in rows if (why := _open_to_others(row))}
 
 
+async def test_SC_01_what_counts_over_all_tenants_is_known(admin: asyncpg.Connection) -> None:
+    """Runs have no number; that of deliveries orders them and is shown to nobody. The queue's own is no tenant's."""
+    counting = "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+    found = await admin.fetch(f"{counting} where c.relkind = 'S'")
+    assert {row[0] for row in found if not row[0].startswith(f"{QUEUE_SCHEMA}.")} == {"public.webhook_numbers"}
+
+
 async def test_TN_03_every_relation_with_a_tenant_stands_behind_forced_policies(admin: asyncpg.Connection) -> None:
     assert await _weak(admin) == {}
 

@@ -1,6 +1,7 @@
 """Pages: bounds, and cursors that count only for the list, the filters and the caller they were made for (SC-02)."""
 
 import base64
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -122,6 +123,16 @@ def test_SC_02_a_cursor_with_one_bit_changed_is_none() -> None:
             cursors.open(
                 base64.urlsafe_b64encode(changed).decode().rstrip("="), ["ten_a", "/api/listings", "status=open"]
             )
+
+
+def test_SC_01_a_cursor_does_not_tell_how_far_a_number_of_all_tenants_has_come() -> None:
+    cursors = Cursors(Secret("k" * 32), ManualClock())
+    told = [cursors.seal(str(10_000_000 + number), ["ten_a", "/api/webhooks/deliveries"]) for number in range(200)]
+    raw = [base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)) for cursor in told]
+    assert not [one for one in raw if b"1000" in one]
+    # of two that follow one another half of all bits differ
+    apart = [(int.from_bytes(one) ^ int.from_bytes(later)).bit_count() / (8 * len(one)) for one, later in pairwise(raw)]
+    assert 0.48 < sum(apart) / len(apart) < 0.52
 
 
 @given(st.text(max_size=100))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 from isthmus.kit import ids
 from isthmus.kit.clock import ManualClock
@@ -32,6 +33,27 @@ def test_SC_01_ids_of_one_millisecond_have_no_order_and_do_not_repeat() -> None:
     assert len(set(made)) == 1000
     assert made != sorted(made)
     assert len({one[:14] for one in made}) == 1
+
+
+def test_SC_01_whoever_knows_a_thousand_ids_guesses_none_of_the_same_millisecond() -> None:
+    """Eighty bits, each as likely one as none and apart from the one before it: one guess of 2 ** 80 hits an id."""
+    clock = ManualClock()
+    made = [ids.new("run", clock).rpartition("_")[2][-16:] for _ in range(2_000)]
+    known, others = made[:1_000], set(made[1_000:])
+    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+    ends = [sum(alphabet.index(letter) << 5 * place for place, letter in enumerate(reversed(end))) for end in known]
+    written = {sum(alphabet.index(letter) << 5 * (15 - at) for at, letter in enumerate(end)) for end in others}
+    assert all(end < 2**80 for end in ends)
+    # 100,000 guesses: next to what is known, and as far behind it as it lies behind the one before
+    guesses = {end + step for end in ends for step in range(-50, 50)}
+    guesses |= {2 * later - one for one, later in pairwise(ends)}
+    assert not guesses & written
+    spread = 6 * (1_000 / 4) ** 0.5
+    for bit in range(80):
+        ones = sum(end >> bit & 1 for end in ends)
+        turns = sum((end >> bit ^ end >> (bit + 1) % 80) & 1 for end in ends)
+        follows = sum((one ^ later) >> bit & 1 for one, later in pairwise(ends))
+        assert all(abs(count - 500) < spread for count in (ones, turns, follows)), bit
 
 
 def test_SC_01_a_child_of_a_process_makes_no_id_of_its_parent() -> None:

@@ -45,7 +45,9 @@ USES: Mapping[str, Use] = {
     ),
     "engine/keys/sources.py": Use("The fingerprint that names a master key", "the master key", "with it"),
     "app/keys.py": Use("Derives the key of paging cursors", "the master key", "with it; cursors in use end"),
-    "http/paging.py": Use("Paging cursors cannot be made or changed outside", "derived from the master key", "with it"),
+    "http/paging.py": Use(
+        "Paging cursors cannot be read, made or changed outside", "derived from the master key", "with it"
+    ),
     "http/tokens.py": Use(
         "Checks bearer tokens, and signs those of an embedded start",
         "`ISTHMUS_AUTH__HS256`, the development key, or the issuer's keys",

@@ -1,9 +1,11 @@
 """Endpoints, event types and the event log over HTTP."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from tests.given import vault as given_vault
@@ -396,6 +398,33 @@ async def test_deliveries_are_paged_newest_first(edge: Edge, scope: Scope, of_en
             break
     assert len(seen) == 7
     assert seen == sorted(seen, reverse=True)
+
+
+async def test_SC_01_deliveries_do_not_tell_how_many_the_deployment_has_made(
+    edge: Edge, scope: Scope, copied: Copy
+) -> None:
+    """The number that orders them counts those of all tenants; nothing that a tenant reads shows it."""
+    admin = await asyncpg.connect(copied.admin_url)
+    try:
+        await admin.execute("select setval('webhook_numbers', 876543210)")
+        body = {"url": "https://hooks.example.com/in", "types": ["shelf.filled"], "verify": False}
+        made = (await edge.call("POST", ENDPOINTS, json=body)).json()["endpoint"]
+        await given.emit(scope, *range(4))
+        await fanning.fan_out_once(System(scope.engine))
+        rows = await admin.fetch("select number, id from webhook_deliveries where tenant_id = $1", TENANT)
+    finally:
+        await admin.close()
+    assert {row["number"] // 100 for row in rows} == {8765432}
+    pages = [
+        await edge.get("/api/webhooks/deliveries", query={"limit": 2, **more})
+        for more in ({}, {"endpointId": made["id"]})
+    ]
+    cursors = [page.json()["nextCursor"] for page in pages]
+    read = [base64.urlsafe_b64decode(one + "=" * (-len(one) % 4)) for one in cursors]
+    singles = [await edge.get(f"/api/webhooks/deliveries/{row['id']}") for row in rows]
+    assert [answer.status_code for answer in (*pages, *singles)] == [200] * 6
+    told = [*(answer.content for answer in (*pages, *singles)), *read]
+    assert not [one for one in told if b"8765432" in one]
 
 
 @pytest.mark.parametrize("of_endpoint", [True, False], ids=["of an endpoint", "of all"])
