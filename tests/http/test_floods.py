@@ -1,6 +1,7 @@
 """Crowds of callers who never finish: what they cost, and whether others are served meanwhile (HE-01, HE-11)."""
 
 import asyncio
+import ctypes
 import gc
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -18,6 +19,8 @@ from isthmus.kit.permissions import USER, permission
 
 USE = permission("floods:use", "be flooded", USER)
 MIB = 1024 * 1024
+#: Seconds; a thousand readers on a machine that others use take a minute or two.
+_PATIENCE = 600
 #: A process of its own, so that what the crowd holds is not counted. Each opens a connection, sends the same, takes
 #: nothing, and leaves when it is closed.
 _CROWD = """
@@ -94,7 +97,7 @@ class _Crowd:
     async def until(self, word: str) -> None:
         """Wait for what it says next."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(_PATIENCE):
             assert (await self._process.stdout.readline()).decode().strip() == word
 
 
@@ -122,14 +125,16 @@ async def ask(server: Server, request: bytes, most: int = 100) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(_PATIENCE):
             return await reader.read(most)
     finally:
         writer.close()
 
 
 def _held() -> int:
+    """What the process holds, without what the C library keeps of what was given back: that is some MB, by chance."""
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     return int(psutil.Process().memory_info().rss)
 
 
@@ -145,7 +150,7 @@ async def test_HE_01_a_flood_of_heads_without_end_costs_little_and_others_are_se
                 async with crowd(server, many, request) as callers:
                     await callers.until("here")
                     assert (await ask(server, get("/api/ping", here, b"\r\n"))).startswith(b"HTTP/1.1 200 ")
-                    assert _held() - before < 5 * MIB
+                    assert _held() - before < 2 * MIB
                     await callers.until("gone")
 
 
@@ -166,13 +171,13 @@ async def test_HE_11_readers_of_streams_who_take_nothing_hold_little_and_nobody_
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=4 * MIB)
             try:
                 writer.write(get("/api/stream", here, b"\r\n"))
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(_PATIENCE):
                     await reader.readuntil(b"id: 100\n")
                 held = _held() - before
             finally:
                 writer.close()
             await callers.until("gone")
         assert held < many * 256 * 1024
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(_PATIENCE):
             if told.readers:
                 await told.over.wait()
