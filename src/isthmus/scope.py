@@ -16,6 +16,8 @@ from isthmus.engine.bus import Bus, Envelope
 from isthmus.engine.queue import Queue
 from isthmus.kit import ids
 from isthmus.kit.clock import SYSTEM, Clock
+from isthmus.kit.errors import Conflict
+from isthmus.kit.etags import Seen
 from isthmus.kit.events import Event
 from isthmus.kit.permissions import PLATFORM_TENANT, Principal, system
 
@@ -107,6 +109,8 @@ class Scope:
     request_id: str = ""
     address: str = ""
     route: str = ""
+    #: What a change that this request asks for may be made to; None: whatever there is.
+    seen: Seen | None = None
 
     @property
     def now(self) -> datetime:
@@ -130,6 +134,15 @@ class Scope:
     def id(self, prefix: str) -> str:
         """A fresh id with this prefix."""
         return ids.new(prefix, self.clock)
+
+    def check_seen(self, present: str | None, conflict: type[Conflict]) -> None:
+        """Stop a change of what the caller has read otherwise (MA-04). Raises `conflict` with the `present` tag.
+
+        To be called in the transaction that makes the change, with the tag of what it holds locked; None where nothing
+        is there.
+        """
+        if self.seen is not None and not self.seen.fits(present):
+            raise conflict(details={"etag": present})
 
     def tx(self) -> AbstractAsyncContextManager[Tx]:
         """A transaction as the tenant, behind row-level security; commits on a clean exit only."""

@@ -72,8 +72,12 @@ def encode(value: object) -> bytes:
 
 
 def document(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Document:
-    """Answer with this structure, `Wire` or dictionary."""
-    return Document(_ENCODER.encode(value), status, headers)
+    """Answer with this structure, `Wire` or dictionary; a structure's `etag` stands in the header too."""
+    made = Document(_ENCODER.encode(value), status, headers)
+    tag = getattr(value, "etag", None)
+    if tag is not None:
+        made.raw_headers.append((b"etag", b'"%s"' % tag.encode()))
+    return made
 
 
 def created(value: object, *, location: str | None = None) -> Document:

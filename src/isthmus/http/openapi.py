@@ -56,6 +56,11 @@ _HEADERS: dict[str, Any] = {
     "RateLimitRemaining": {"description": "What is left of them.", "schema": {"type": "integer"}},
     "RateLimitReset": {"description": "Epoch second from which more is admitted.", "schema": {"type": "integer"}},
     "RetryAfter": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}},
+    "ETag": {
+        "description": "Stands for what can be changed of this: a change that names it in `If-Match` is made to this "
+        "or not at all.",
+        "schema": {"type": "string"},
+    },
 }
 _ON_EVERY = {
     "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
@@ -97,6 +102,16 @@ _IDEMPOTENCY = {
     "its answer is given again for 24 hours.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what you have read, which is its `etag` in double quotes: where it is not so any "
+    "more, nothing is changed, and the answer is 409 with the present one in `details.etag`. `*` fits whatever is "
+    "there. Without it the change is made to whatever there is.",
+    "schema": {"type": "string", "minLength": 1},
+}
+_TAGGED = {"ETag": {"$ref": "#/components/headers/ETag"}}
 
 
 def build(routes: Sequence[DeclaredRoute], *, title: str, version: str) -> dict[str, Any]:
@@ -180,6 +195,8 @@ def _complete(
     responses |= {str(other): _also(other, kind, declaration, answers) for other, kind in declaration.also.items()}
     for status, response in responses.items():
         response["headers"] = dict(_ON_EVERY)
+        if status == success and "etag" in getattr(declaration.answer, "__struct_fields__", ()):
+            response["headers"] |= _TAGGED
         if status >= "400" and declaration.media_type == "text/html":
             # whoever passes here in a browser is told on a page
             response["content"]["text/html"] = {"schema": {"type": "string"}}
@@ -197,6 +214,8 @@ def _describe_request(operation: dict[str, Any], route: DeclaredRoute, declarati
     parameters = [described(one, route.path_format) for one in operation.get("parameters", ())]
     if "POST" in (route.methods or ()) and not (isinstance(declaration.permission, Public) or declaration.passes_on):
         parameters.append(_IDEMPOTENCY)
+    if declaration.if_changed is not None:
+        parameters.append(_IF_MATCH)
     if parameters:
         operation["parameters"] = parameters
 

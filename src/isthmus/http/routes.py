@@ -25,7 +25,7 @@ from isthmus.http.errors import (
 )
 from isthmus.http.forms import FormRequest
 from isthmus.http.settings import BY_ADDRESS, LIMITS, HeavyClass, LimitClass
-from isthmus.kit.errors import Problem
+from isthmus.kit.errors import Conflict, Problem
 from isthmus.kit.permissions import Permission
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Response]])
@@ -70,6 +70,7 @@ class Declaration:
     raw_body: Mapping[str, Any] = field(default_factory=dict)
     deprecated: Deprecated | None = None
     failure_page: FailurePage | None = None
+    if_changed: type[Conflict] | None = None
 
     @property
     def streamed(self) -> bool:
@@ -94,6 +95,8 @@ class Declared(TypedDict, total=False):
     also: Mapping[int, type[msgspec.Struct]]
     #: A body that the endpoint reads by itself: the JSON schema of each content type that it may have.
     raw_body: Mapping[str, Any]
+    #: It takes `If-Match`, and fails with this where the thing is not as the caller has read it (MA-04).
+    if_changed: type[Conflict]
     #: The failures it adds to those that every route has, documented by their classes.
     errors: Sequence[type[Problem]]
     #: Largest body in bytes; `http.body_bytes` if not given.
@@ -233,6 +236,7 @@ def _declaration(declared: Declared, envelope: bool) -> Declaration:
         also=declared.get("also", {}),
         raw_body=declared.get("raw_body", {}),
         failure_page=declared.get("failure_page"),
+        if_changed=declared.get("if_changed"),
     )
 
 
@@ -261,7 +265,8 @@ class Routes:
         declaration = _declaration(declared, self._envelope)
         by_pydantic = declaration.answer is None and not declaration.stream
         always = common(method, self.router.prefix + path, signed_in=permission is not PUBLIC)
-        kinds = (*always, *((StepUpRequired,) if declaration.step_up else ()), *declaration.errors)
+        added = (StepUpRequired if declaration.step_up else None, declaration.if_changed)
+        kinds = (*always, *(kind for kind in added if kind is not None), *declaration.errors)
         drawn = declaration.failure_page is not None
 
         def declare(endpoint: Endpoint) -> Endpoint:

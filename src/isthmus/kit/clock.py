@@ -22,6 +22,11 @@ class Clock(Protocol):
         ...
 
 
+def behind(before: datetime, now: datetime) -> datetime:
+    """The time of a change that comes after `before`: now, or the next instant where the clock stands or went back."""
+    return max(now, before + timedelta(microseconds=1))
+
+
 class SystemClock:
     """The machine's clocks."""
 

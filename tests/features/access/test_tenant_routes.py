@@ -34,7 +34,7 @@ async def test_SA_01_a_tenant_is_shown_by_its_metadata_only(edge: Edge) -> None:
     made = await _do(edge, "POST", json={"name": "Cửa hàng Đồ Gỗ"})
     shown = made.json()
     assert (made.status_code, made.headers["location"]) == (201, f"{PATH}/{shown['id']}")
-    assert set(shown) == {"id", "name", "slug", "status", "createdAt", "plan"}
+    assert set(shown) == {"id", "name", "slug", "status", "createdAt", "plan", "etag"}
     assert (shown["slug"], shown["status"]) == ("cua-hang-do-go", "active")
     for name in (shown["id"], shown["slug"]):
         assert (await _do(edge, "GET", f"/{name}")).json() == shown

@@ -297,6 +297,43 @@ class ResetUnknown(NotFound):
     code = "PASSWORD_RESET_NOT_FOUND"
 
 
+class MemberChangedMeanwhile(Conflict):
+    """The member's roles were changed by somebody else since they were read; `details.etag` is the present tag.
+
+    List the members again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "MEMBER_CHANGED"
+
+
+class IssuerAccountChangedMeanwhile(Conflict):
+    """What is left of somebody's roles was changed by somebody else since it was read; `details.etag` is the present
+    tag, null where nothing is limited.
+
+    List the accounts again, and repeat the change with the tag of now, or without one, if it still makes sense.
+    """
+
+    code = "ISSUER_ACCOUNT_CHANGED"
+
+
+class LoginIssuerChangedMeanwhile(Conflict):
+    """The issuer was changed by somebody else since it was read; `details.etag` is the present tag.
+
+    Read the issuer again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "LOGIN_ISSUER_CHANGED"
+
+
+class TenantChangedMeanwhile(Conflict):
+    """The tenant was changed by somebody else since it was read; `details.etag` is the present tag.
+
+    Read the tenant again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "TENANT_CHANGED"
+
+
 class MemberNotActive(Conflict):
     """This member has not taken the invitation up yet, so there is no password to reset.
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN, USER
 from isthmus.kit.secret import Secret
 
@@ -59,6 +60,11 @@ class User:
     roles: tuple[str, ...]
     status: UserStatus
     created_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """Stands for what an admin can change of them."""
+        return etag(self.id, self.roles)
 
 
 def read_email(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 from isthmus.kit.permissions import TENANT_ADMIN, USER
 
 _LONGEST = 512
@@ -20,6 +21,11 @@ class Account:
     roles: tuple[str, ...]
     set_by: str
     set_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """Stands for what is left of their roles."""
+        return etag(self.id, self.roles)
 
 
 def read_limit(roles: Collection[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_]{0,38}[a-z0-9])?")
 _LONGEST, _LONGEST_LABEL = 500, 100
@@ -23,6 +24,11 @@ class KeptIssuer:
     created_by: str
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """Stands for what can be changed of it, its secret too; sealing that anew is no change."""
+        return etag(self.name, self.created_at, self.updated_at)
 
 
 def read_name(name: str) -> str:

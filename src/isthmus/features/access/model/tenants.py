@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from isthmus.kit import text
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _GAPS = re.compile(r"[^a-z0-9]+")
@@ -38,6 +39,11 @@ class Tenant:
     created_at: datetime
     #: What the deployment sells it, such as `pro`; providers may ask for one.
     plan: str | None = None
+
+    @property
+    def etag(self) -> str:
+        """Stands for what an operator can change of it."""
+        return etag(self.id, self.name, self.plan, self.status)
 
 
 def read_name(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
-from isthmus.features.access.errors import IssuerAccountNotFound, NotYourself
+from isthmus.features.access.errors import IssuerAccountChangedMeanwhile, IssuerAccountNotFound, NotYourself
 from isthmus.features.access.model.issuers import Account
 from isthmus.features.access.routes.members import MANAGE
 from isthmus.features.access.service import issuers as service
@@ -35,6 +35,7 @@ class IssuerAccountOut(Answer, frozen=True, kw_only=True):
     roles: list[str]
     set_by: str
     set_at: datetime
+    etag: str
 
 
 class IssuerAccountList(Answer, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class IssuerAccountList(Answer, frozen=True, kw_only=True):
     response_model=IssuerAccountOut,
     summary="Limit the roles of somebody of another issuer",
     errors=(NotYourself,),
+    if_changed=IssuerAccountChangedMeanwhile,
     step_up=True,
 )
 async def limit_account(scope: ScopeDep, body: Limiting) -> Response:
@@ -96,4 +98,5 @@ def _out(one: Account) -> IssuerAccountOut:
         roles=list(one.roles),
         set_by=one.set_by,
         set_at=one.set_at,
+        etag=one.etag,
     )

@@ -7,7 +7,13 @@ from fastapi import Path
 from pydantic import Field, SecretStr
 from starlette.responses import Response
 
-from isthmus.features.access.errors import IssuerGiven, IssuerTaken, LoginNotFound, TooManyIssuers
+from isthmus.features.access.errors import (
+    IssuerGiven,
+    IssuerTaken,
+    LoginIssuerChangedMeanwhile,
+    LoginNotFound,
+    TooManyIssuers,
+)
 from isthmus.features.access.model.login_issuers import KeptIssuer
 from isthmus.features.access.service import login_issuers as service
 from isthmus.features.access.service.issuing import Logins
@@ -71,6 +77,7 @@ class LoginIssuerOut(Answer, frozen=True, kw_only=True):
     created_by: str | None
     created_at: datetime | None
     updated_at: datetime | None
+    etag: str | None
 
 
 class LoginIssuerList(Answer, frozen=True, kw_only=True):
@@ -144,6 +151,7 @@ async def get_issuer(scope: ScopeDep, name: IssuerName) -> Response:
     response_model=LoginIssuerOut,
     summary="Change an issuer that people sign in at",
     errors=(LoginNotFound, IssuerGiven),
+    if_changed=LoginIssuerChangedMeanwhile,
     step_up=True,
 )
 async def change_issuer(scope: ScopeDep, name: IssuerName, body: ChangedLoginIssuer) -> Response:
@@ -228,4 +236,5 @@ def _out(scope: Scope, one: GivenLogin | KeptIssuer) -> LoginIssuerOut:
         created_by=kept.created_by if kept else None,
         created_at=kept.created_at if kept else None,
         updated_at=kept.updated_at if kept else None,
+        etag=kept.etag if kept else None,
     )

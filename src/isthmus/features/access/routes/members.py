@@ -10,6 +10,7 @@ from isthmus.features.access.errors import (
     EmailTaken,
     FactorNeeded,
     LastAdmin,
+    MemberChangedMeanwhile,
     MemberNotActive,
     MemberNotFound,
     NoSecondFactor,
@@ -51,6 +52,7 @@ class MemberOut(Answer, frozen=True, kw_only=True):
     roles: list[str]
     status: UserStatus
     created_at: datetime
+    etag: str
 
 
 class InvitedOut(MemberOut, frozen=True, kw_only=True):
@@ -100,6 +102,7 @@ async def invite(scope: ScopeDep, body: Inviting) -> Response:
             roles=one.roles,
             status=one.status,
             created_at=one.created_at,
+            etag=one.etag,
             invitation=made.shown.reveal(),
             expires_at=made.until,
         )
@@ -121,6 +124,7 @@ async def list_members(scope: ScopeDep, paging: PageDep) -> Response:
     response_model=MemberOut,
     summary="Change somebody's roles",
     errors=(MemberNotFound, NotYourself),
+    if_changed=MemberChangedMeanwhile,
     step_up=True,
 )
 async def change_roles(scope: ScopeDep, id: str, body: Roled) -> Response:  # noqa: A002 - the parameter's name on the wire
@@ -178,4 +182,11 @@ async def remove_factor(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - a
 
 def out(one: User) -> MemberOut:
     """A member on the wire."""
-    return MemberOut(id=one.id, email=one.email, roles=list(one.roles), status=one.status, created_at=one.created_at)
+    return MemberOut(
+        id=one.id,
+        email=one.email,
+        roles=list(one.roles),
+        status=one.status,
+        created_at=one.created_at,
+        etag=one.etag,
+    )

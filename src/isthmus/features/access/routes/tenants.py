@@ -4,7 +4,13 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantLeaving, TenantNotFound
+from isthmus.features.access.errors import (
+    DeploymentTenant,
+    SlugTaken,
+    TenantChangedMeanwhile,
+    TenantLeaving,
+    TenantNotFound,
+)
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
 from isthmus.features.access.service import tenants as service
 from isthmus.features.access.service.erasing import delete_tenant as begin_deleting
@@ -41,6 +47,7 @@ class TenantOut(Answer, frozen=True, kw_only=True):
     status: TenantStatus
     created_at: datetime
     plan: str | None
+    etag: str
 
 
 class TenantList(Answer, frozen=True, kw_only=True):
@@ -92,6 +99,7 @@ async def get_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - the 
     response_model=TenantOut,
     summary="Change a tenant's name or plan",
     errors=(TenantNotFound, DeploymentTenant, TenantLeaving),
+    if_changed=TenantChangedMeanwhile,
 )
 async def change_tenant(scope: ScopeDep, id: str, body: ChangedTenant) -> Response:  # noqa: A002 - as above
     """The plan decides which providers the tenant may connect; it counts at once."""
@@ -144,5 +152,11 @@ async def delete_tenant(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - a
 
 def _out(one: Tenant) -> TenantOut:
     return TenantOut(
-        id=one.id, name=one.name, slug=one.slug, status=one.status, created_at=one.created_at, plan=one.plan
+        id=one.id,
+        name=one.name,
+        slug=one.slug,
+        status=one.status,
+        created_at=one.created_at,
+        plan=one.plan,
+        etag=one.etag,
     )

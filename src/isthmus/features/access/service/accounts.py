@@ -8,6 +8,7 @@ from isthmus.features.access.errors import (
     EmailTaken,
     InvitationUnknown,
     LastAdmin,
+    MemberChangedMeanwhile,
     MemberNotFound,
     NotYourself,
     SignInFailed,
@@ -196,11 +197,13 @@ async def is_super_admin(tx: Tx, principal_id: str) -> bool:
 async def change_roles(scope: Scope, user_id: str, roles: Collection[str]) -> User:
     """Give somebody these roles: tokens of sessions and API keys follow within five seconds, browsers sign in anew.
 
-    Raises MemberNotFound, NotYourself, Invalid.
+    Raises MemberNotFound, NotYourself, Invalid, MemberChangedMeanwhile.
     """
     async with scope.tx() as tx:
         found = await other(scope, tx, user_id)
         wanted = _roles(scope, roles)
+        if wanted != found.roles:
+            scope.check_seen(found.etag, MemberChangedMeanwhile)
         await store.update_roles(tx, user_id, wanted)
         await sessions_store.delete_sessions(tx, sessions.ISSUER, user_id, kind=Kind.COOKIE)
         await keys_store.update_roles(tx, sessions.member(scope.tenant_id, user_id).id, wanted)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import replace
 
-from isthmus.features.access.errors import IssuerAccountNotFound, NotYourself
+from isthmus.features.access.errors import IssuerAccountChangedMeanwhile, IssuerAccountNotFound, NotYourself
 from isthmus.features.access.events import IssuerAccountFreed, IssuerAccountLimited
 from isthmus.features.access.model import issuers as model
 from isthmus.features.access.model.issuers import Account
@@ -24,7 +24,8 @@ from isthmus.scope import Scope, System
 async def limit_account(scope: Scope, issuer: str, subject: str, roles: Collection[str]) -> Account:
     """Leave somebody of another issuer these of their roles, within five seconds everywhere; sessions end.
 
-    Raises Invalid, also for a built-in account, whose roles are its member's; NotYourself.
+    Raises Invalid, also for a built-in account, whose roles are its member's; NotYourself,
+    IssuerAccountChangedMeanwhile.
     """
     who = Principal("user", model.read_name("subject", subject), model.read_name("issuer", issuer), scope.tenant_id)
     if who.id == scope.principal.id:
@@ -41,7 +42,9 @@ async def limit_account(scope: Scope, issuer: str, subject: str, roles: Collecti
         await check_still(scope, tx)
         if await accounts_store.user(tx, subject) is not None:
             raise Invalid.field("subject", "This is a member; give it other roles at /api/tenant/members.")
-        before = await store.account_of(tx, issuer, subject)
+        before = await store.account_of(tx, issuer, subject, locked=True)
+        if before is None or before.roles != wanted.roles:
+            scope.check_seen(before.etag if before else None, IssuerAccountChangedMeanwhile)
         kept = replace(wanted, id=await store.put_account(tx, wanted))
         await sessions_store.delete_sessions(tx, issuer, subject)
         await store.update_shrunk(tx, who.id, wanted.roles)

@@ -10,7 +10,13 @@ from typing import TypedDict
 
 from isthmus.client import ClientError
 from isthmus.features import vault
-from isthmus.features.access.errors import IssuerGiven, IssuerTaken, LoginNotFound, TooManyIssuers
+from isthmus.features.access.errors import (
+    IssuerGiven,
+    IssuerTaken,
+    LoginIssuerChangedMeanwhile,
+    LoginNotFound,
+    TooManyIssuers,
+)
 from isthmus.features.access.events import LoginIssuerAdded, LoginIssuerChanged, LoginIssuerRemoved
 from isthmus.features.access.model import login_issuers as model
 from isthmus.features.access.model.login_issuers import KeptIssuer
@@ -18,6 +24,7 @@ from isthmus.features.access.model.logins import Endpoints
 from isthmus.features.access.service.issuing import Logins, check_login
 from isthmus.features.access.settings import GivenLogin, Settings
 from isthmus.features.access.store import login_issuers as store
+from isthmus.kit.clock import behind
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.kit.secret import Secret
@@ -127,7 +134,10 @@ async def add_issuer(scope: Scope, wanted: NewIssuer) -> KeptIssuer:
 
 
 async def change_issuer(scope: Scope, name: str, changes: Changes) -> KeptIssuer:
-    """Its label, and what it knows us by. Raises Invalid, LoginNotFound, IssuerGiven."""
+    """Its label, and what it knows us by.
+
+    Raises Invalid, LoginNotFound, IssuerGiven, LoginIssuerChangedMeanwhile.
+    """
     own = _own(scope, name)
     async with own.tx() as tx:
         before = await _kept(tx, name, locked=True)
@@ -136,10 +146,11 @@ async def change_issuer(scope: Scope, name: str, changes: Changes) -> KeptIssuer
             label=model.read_label(changes["label"], name) if "label" in changes else before.label,
             client_id=model.read_client(changes["client_id"]) if "client_id" in changes else before.client_id,
             algorithms=tuple(dict.fromkeys(changes.get("algorithms", before.algorithms))),
-            updated_at=scope.now,
+            updated_at=behind(before.updated_at, scope.now),
         )
         if "client_secret" not in changes and replace(after, updated_at=before.updated_at) == before:
             return before
+        scope.check_seen(before.etag, LoginIssuerChangedMeanwhile)
         if "client_secret" in changes:
             after = replace(after, sealed=await _sealed(own, tx, name, changes["client_secret"]))
         _check(after)

@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from isthmus.features import vault
-from isthmus.features.access.errors import DeploymentTenant, SlugTaken, TenantLeaving, TenantNotFound
+from isthmus.features.access.errors import (
+    DeploymentTenant,
+    SlugTaken,
+    TenantChangedMeanwhile,
+    TenantLeaving,
+    TenantNotFound,
+)
 from isthmus.features.access.events import TenantChanged, TenantCreated, TenantStatusChanged
 from isthmus.features.access.model import tenants as model
 from isthmus.features.access.model.tenants import Tenant, TenantStatus
@@ -65,7 +71,7 @@ async def tenants(scope: Scope, *, ask: Ask = Ask()) -> Page[Tenant]:  # noqa: B
 async def change_tenant(scope: Scope, tenant_id: str, *, changes: Mapping[str, str | None]) -> Tenant:
     """Give a tenant another `name` or `plan`; what `changes` leaves out stays.
 
-    Raises TenantNotFound, DeploymentTenant, TenantLeaving, Invalid.
+    Raises TenantNotFound, DeploymentTenant, TenantLeaving, Invalid, TenantChangedMeanwhile.
     """
     if tenant_id == PLATFORM_TENANT:
         raise DeploymentTenant
@@ -80,6 +86,7 @@ async def change_tenant(scope: Scope, tenant_id: str, *, changes: Mapping[str, s
         plan = model.read_plan(changes["plan"]) if "plan" in changes else found.plan
         changed = replace(found, name=name, plan=plan)
         if changed != found:
+            scope.check_seen(found.etag, TenantChangedMeanwhile)
             await store.update_tenant(tx, changed)
             tx.emit(TenantChanged(subject=tenant_id, before=_told(found), after=_told(changed)))
     return changed

@@ -28,6 +28,11 @@ _PUT = statement(
 )
 _ONE = statement(select(*_COLUMNS).where(_MINE, A.c.id == bindparam("id")))
 _OF = statement(select(*_COLUMNS).where(_MINE, A.c.issuer == bindparam("issuer"), A.c.subject == bindparam("subject")))
+_OF_LOCKED = statement(
+    select(*_COLUMNS)
+    .where(_MINE, A.c.issuer == bindparam("issuer"), A.c.subject == bindparam("subject"))
+    .with_for_update()
+)
 _LIMITED = statement(
     select(A.c.id).where(_MINE, func.concat("user:", A.c.issuer, ":", A.c.subject) == bindparam("who", type_=Text))
 )
@@ -85,9 +90,9 @@ async def account(tx: Tx, account_id: str) -> Account | None:
     return _account(row) if row else None
 
 
-async def account_of(tx: Tx, issuer: str, subject: str) -> Account | None:
+async def account_of(tx: Tx, issuer: str, subject: str, *, locked: bool = False) -> Account | None:
     """What is kept of this person."""
-    row = await tx.fetchrow(_OF, tenant_id=tx.tenant_id, issuer=issuer, subject=subject)
+    row = await tx.fetchrow(_OF_LOCKED if locked else _OF, tenant_id=tx.tenant_id, issuer=issuer, subject=subject)
     return _account(row) if row else None
 
 
