@@ -2,6 +2,9 @@
 
 import re
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from statistics import median
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +13,8 @@ from tests.given.connectors import shipped
 
 from isthmus.kit import patterns
 
+#: Seconds of work that the requirement allows.
+_MOST = 0.005
 #: The first three are the classic ones.
 CATASTROPHES = [
     "^(a+)+$",
@@ -35,12 +40,22 @@ TAKEN = [
 ]
 
 
+def _worked(act: Callable[[], object]) -> float:
+    """Seconds of processor time of this thread that it takes, the median of five; a refusal is an end like any."""
+    taken = []
+    for _ in range(5):
+        began = time.thread_time()
+        with suppress(ValueError):
+            act()
+        taken.append(time.thread_time() - began)
+    return median(taken)
+
+
 @pytest.mark.parametrize("pattern", CATASTROPHES)
 def test_IN_05_a_pattern_that_could_take_long_is_refused(pattern: str) -> None:
-    began = time.process_time()
     with pytest.raises(ValueError, match=r"\w"):
         patterns.check(pattern)
-    assert time.process_time() - began < 0.1
+    assert _worked(lambda: patterns.check(pattern)) < _MOST
 
 
 @pytest.mark.parametrize("pattern", ["[z-a]", "a{5,2}", "[a", "(a", "a)", "*a", "a**", "\\", "[[a]", "[a--b]"])
@@ -79,8 +94,5 @@ def test_IN_05_what_is_taken_is_matched_in_no_time(pattern: str, letters: str) -
         patterns.check(pattern + "!")
     except ValueError:
         return
-    text = (letters * 2_000)[:2_000]
-    began = time.process_time()
-    re.fullmatch(pattern + "!", text)
-    # 5 ms on a machine of its own; the bound is for one that is shared
-    assert time.process_time() - began < 0.1
+    text, read = (letters * 2_000)[:2_000], re.compile(pattern + "!")
+    assert _worked(lambda: read.fullmatch(text)) < _MOST

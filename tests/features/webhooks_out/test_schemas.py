@@ -1,5 +1,7 @@
 """Schemas of a tenant's own event types: small, their own, and kept to."""
 
+import time
+from statistics import median
 from typing import Any
 
 import pytest
@@ -40,6 +42,19 @@ _DOUBLING["$defs"] = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} fo
 def test_IN_05_a_schema_that_would_cost_or_reach_too_much_is_refused(schema: dict[str, Any], why: str) -> None:
     with pytest.raises(WrongSchema, match=why):
         check_schema(schema)
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)+$", "^" + "a?" * 30 + "a" * 30 + "$"])
+@pytest.mark.parametrize("place", ["pattern", "patternProperties"])
+def test_IN_05_a_classic_pattern_in_a_schema_is_refused_in_five_milliseconds(place: str, pattern: str) -> None:
+    schema = {"properties": {"a": {place: pattern if place == "pattern" else {pattern: {}}}}}
+    taken = []
+    for _ in range(5):
+        began = time.thread_time()
+        with pytest.raises(WrongSchema, match=f"`{place}`"):
+            check_schema(schema)
+        taken.append(time.thread_time() - began)
+    assert median(taken) < 0.005
 
 
 def test_data_keeps_to_its_schema_or_the_places_are_named() -> None:
