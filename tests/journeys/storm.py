@@ -9,7 +9,6 @@ import functools
 import json
 import logging
 import mmap
-import ssl
 import struct
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from tests.given.dying import Order, arm, serve
 
 from isthmus.app import SECTIONS, open_platform
+from isthmus.client.transport import tls
 from isthmus.client.transport.aio import AioTransport
 from isthmus.connect import registry
 from isthmus.features import fulfilment
@@ -96,10 +96,10 @@ async def _worker(settings: Settings, order: Order) -> None:
 def main() -> None:
     """Carry out orders until stdin ends."""
     logging.disable(logging.WARNING)
-    for module, name in ((registry, "folders"), (registry, "discover"), (ssl, "create_default_context")):
-        setattr(module, name, functools.cache(getattr(module, name)))
+    for name in ("folders", "discover"):
+        setattr(registry, name, functools.cache(getattr(registry, name)))
     registry.discover(())
-    ssl.create_default_context()
+    tls.verified(None, None)
     known = shipped(registry.folders())
     setattr(formats, "shipped", lambda _: known)  # noqa: B010 - mypy takes no assignment to a function
     serve(functools.partial(_worker, load(SECTIONS, json.loads(sys.argv[1]), {})))

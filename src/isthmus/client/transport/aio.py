@@ -33,6 +33,7 @@ from isthmus.client.errors import (
 )
 from isthmus.client.guard import AddressGuard
 from isthmus.client.message import Request
+from isthmus.client.transport import tls
 from isthmus.client.transport.port import Flight
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class AioTransport:
         resolver: AbstractResolver | None = None,
     ) -> None:
         self.guard = guard
-        self._context = _tls(ca, client_cert)
+        self._context = tls.verified(ca, client_cert)
         self._proxy = URL(proxy) if proxy else None
         self._limits = (limit, limit_per_host)
         self._resolver = resolver
@@ -319,15 +320,6 @@ def _guarded_socket(
     flight = _flight.get()
     guard.check(str(address[0]), int(str(address[1])), flight.host if flight else "")
     return socket.socket(family, kind, protocol)
-
-
-def _tls(ca: str | None, client_cert: tuple[str, str] | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca is not None:
-        context.load_verify_locations(cafile=ca)
-    if client_cert is not None:
-        context.load_cert_chain(*client_cert)
-    return context
 
 
 _TRANSLATIONS: tuple[tuple[type[BaseException], Callable[[str, bool], ClientError]], ...] = (

@@ -24,6 +24,7 @@ from isthmus.client.errors import (
 )
 from isthmus.client.guard import AddressGuard
 from isthmus.client.message import Request, check_headers
+from isthmus.client.transport import tls
 from isthmus.client.transport.port import Flight
 
 _MAX_HEAD = 65_536
@@ -46,13 +47,8 @@ class Http2Transport:
         http1: bool = True,
     ) -> None:
         self.guard = guard
-        context = ssl.create_default_context()
-        if ca is not None:
-            context.load_verify_locations(cafile=ca)
-        if client_cert is not None:
-            context.load_cert_chain(*client_cert)
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=context,
+            ssl_context=tls.own(ca, client_cert),  # the pool writes the protocols it offers into it
             max_connections=limit,
             keepalive_expiry=30,
             http1=http1,

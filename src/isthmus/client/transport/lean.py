@@ -21,6 +21,7 @@ from isthmus.client.errors import (
 )
 from isthmus.client.guard import AddressGuard
 from isthmus.client.message import Request, check_headers
+from isthmus.client.transport import tls
 from isthmus.client.transport.port import Flight
 from isthmus.client.transport.wire import LeanExchange, Wire
 from isthmus.client.url import Url
@@ -53,11 +54,7 @@ class LeanTransport:
     ) -> None:
         self.guard = guard
         self._resolve = resolver or _looked_up
-        self._context = ssl.create_default_context()
-        if ca is not None:
-            self._context.load_verify_locations(cafile=ca)
-        if client_cert is not None:
-            self._context.load_cert_chain(*client_cert)
+        self._context = tls.verified(ca, client_cert)
         self._limit = limit
         self._idle: dict[str, list[Wire]] = {}
         #: The connections that rest, and since when; the one that rests longest is the first.
