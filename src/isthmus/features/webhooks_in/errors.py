@@ -95,6 +95,24 @@ class TooManyReplays(Problem):
     status = 429
 
 
+class HandlerChangedMeanwhile(Conflict):
+    """The handler was changed by somebody else since it was read; `details.etag` is the present tag.
+
+    Read the handler again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "WEBHOOK_HANDLER_CHANGED"
+
+
+class SourceChangedMeanwhile(Conflict):
+    """The source was changed by somebody else since it was read; `details.etag` is the present tag.
+
+    Read the source again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "WEBHOOK_SOURCE_CHANGED"
+
+
 class TooManySources(Conflict):
     """A tenant may have only so many sources.
 

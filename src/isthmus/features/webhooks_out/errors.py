@@ -124,6 +124,34 @@ class WrongEvent(Invalid):
     code = "WEBHOOK_EVENT_INVALID"
 
 
+class EndpointChangedMeanwhile(Conflict):
+    """The endpoint was changed by somebody else since it was read, or was paused; `details.etag` is the present tag.
+
+    Read the endpoint again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "WEBHOOK_ENDPOINT_CHANGED"
+
+
+class EventTypeChangedMeanwhile(Conflict):
+    """The event type was changed by somebody else since it was read; `details.etag` is the present tag, null where
+    there is no such type.
+
+    Read the types again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "WEBHOOK_EVENT_TYPE_CHANGED"
+
+
+class RetentionChangedMeanwhile(Conflict):
+    """How long is kept was changed by somebody else since it was read; `details.etag` is the present tag.
+
+    Read it again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "WEBHOOK_RETENTION_CHANGED"
+
+
 class TooManyRecoveries(Problem):
     """Too many recoveries of this tenant run already.
 

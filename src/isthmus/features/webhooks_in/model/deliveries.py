@@ -13,6 +13,7 @@ import msgspec
 from isthmus.connect.webhooks import Webhooks
 from isthmus.features.webhooks_in.model.verifying import LiveSecret, Verdict
 from isthmus.kit import text
+from isthmus.kit.etags import etag
 
 #: Bits of the token in an address (WH-05).
 TOKEN_BITS = 160
@@ -49,6 +50,11 @@ class Source:
     version: int
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """Stands for what can be changed of it; its secrets and addresses have routes of their own."""
+        return etag(self.id, self.name, self.paused, self.filter, self.transform)
 
 
 class Purpose(StrEnum):

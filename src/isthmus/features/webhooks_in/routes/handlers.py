@@ -7,7 +7,12 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import Response
 
-from isthmus.features.webhooks_in.errors import HandlerNotFound, SourceNotFound, TooManyHandlers
+from isthmus.features.webhooks_in.errors import (
+    HandlerChangedMeanwhile,
+    HandlerNotFound,
+    SourceNotFound,
+    TooManyHandlers,
+)
 from isthmus.features.webhooks_in.model.handling import OrderedBy
 from isthmus.features.webhooks_in.routes.shapes import MANAGE, READ
 from isthmus.features.webhooks_in.service import rules
@@ -66,6 +71,7 @@ class HandlerOut(Answer, frozen=True, kw_only=True):
     paused: bool
     created_at: datetime
     updated_at: datetime
+    etag: str
 
 
 class HandlerList(Answer, frozen=True, kw_only=True):
@@ -78,7 +84,8 @@ class HandlerList(Answer, frozen=True, kw_only=True):
 
 
 def _out(row: Mapping[str, Any]) -> HandlerOut:
-    return HandlerOut(**{name: row[name] for name in HandlerOut.__struct_fields__})
+    same = {name: row[name] for name in HandlerOut.__struct_fields__ if name != "etag"}
+    return HandlerOut(**same, etag=rules.etag_of(row))
 
 
 @routes.post(
@@ -124,6 +131,7 @@ async def get_handler(scope: ScopeDep, handler_id: str) -> Response:
     response_model=HandlerOut,
     summary="Change, pause or resume a handler",
     errors=(HandlerNotFound,),
+    if_changed=HandlerChangedMeanwhile,
 )
 async def change_handler(scope: ScopeDep, handler_id: str, body: ChangeHandler) -> Response:
     """What already waits is worked off as the handler is then."""

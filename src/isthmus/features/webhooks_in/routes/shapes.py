@@ -120,6 +120,7 @@ class SourceOut(Answer, frozen=True, kw_only=True):
     url: str | msgspec.UnsetType = msgspec.UNSET
     created_at: datetime
     updated_at: datetime
+    etag: str
 
 
 class SourceList(Answer, frozen=True, kw_only=True):
@@ -318,6 +319,7 @@ def source_out(seen: Seen) -> SourceOut:
         url=seen.url.reveal() if seen.url is not None else msgspec.UNSET,
         created_at=one.created_at,
         updated_at=one.updated_at,
+        etag=one.etag,
     )
 
 

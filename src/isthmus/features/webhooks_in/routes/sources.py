@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from isthmus.features.catalog import PlanRequired, ProviderNotFound
 from isthmus.features.connections import ConnectionNotFound
-from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound, TooManySources
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceChangedMeanwhile, SourceNotFound, TooManySources
 from isthmus.features.webhooks_in.routes.shapes import (
     MANAGE,
     READ,
@@ -73,6 +73,7 @@ async def get_source(scope: ScopeDep, source_id: str) -> Response:
     response_model=SourceOut,
     summary="Rename, pause or resume a source",
     errors=(SourceNotFound,),
+    if_changed=SourceChangedMeanwhile,
 )
 async def change_source(scope: ScopeDep, source_id: str, body: ChangeSource) -> Response:
     """A paused source answers 503, so that platforms come again later."""

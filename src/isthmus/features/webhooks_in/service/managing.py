@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.connect.webhooks import Webhooks
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import catalog, connections, vault
-from isthmus.features.webhooks_in.errors import PushesNothing, SourceNotFound, TooManySources
+from isthmus.features.webhooks_in.errors import PushesNothing, SourceChangedMeanwhile, SourceNotFound, TooManySources
 from isthmus.features.webhooks_in.events import SourceAdded, SourceChanged, SourceRemoved, SourceRotated
 from isthmus.features.webhooks_in.model import deliveries, expressions
 from isthmus.features.webhooks_in.model.deliveries import Purpose, Source
@@ -227,7 +227,10 @@ async def _seen(scope: Scope, one: Source, url: Secret | None = None) -> Seen:
 
 
 async def change(scope: Scope, source_id: str, changes: Mapping[str, Any]) -> Seen:
-    """Change what is named of name, paused, filter and transform. Raises SourceNotFound, Invalid."""
+    """Change what is named of name, paused, filter and transform.
+
+    Raises SourceNotFound, Invalid, SourceChangedMeanwhile.
+    """
     check_expressions(changes)
     given = {name: value for name, value in changes.items() if value is not None or name in _EXPRESSIONS}
     async with scope.tx() as tx:
@@ -236,6 +239,8 @@ async def change(scope: Scope, source_id: str, changes: Mapping[str, Any]) -> Se
             raise SourceNotFound
         before = {name: getattr(found, name) for name in ("name", "paused", *_EXPRESSIONS)}
         values = before | given
+        if values != before:
+            scope.check_seen(found.etag, SourceChangedMeanwhile)
         changed = await store.update_source(tx, scope.tenant_id, source_id, scope.now, values)
         if changed is None:
             raise SourceNotFound

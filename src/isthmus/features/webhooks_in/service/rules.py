@@ -3,19 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from isthmus.features.webhooks_in.errors import HandlerNotFound, TooManyHandlers
+from isthmus.features.webhooks_in.errors import HandlerChangedMeanwhile, HandlerNotFound, TooManyHandlers
 from isthmus.features.webhooks_in.events import HandlerAdded, HandlerChanged, HandlerRemoved
 from isthmus.features.webhooks_in.model.handling import Action
 from isthmus.features.webhooks_in.service import managing
 from isthmus.features.webhooks_in.settings import Settings
 from isthmus.features.webhooks_in.store import handlers as store
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope
 
 _MOST_RETRIES = 20
 _LONGEST_PAUSE = 7 * 86_400
 _CHANGING = ("name", "pattern", "priority", "filter", "transform", "retries", "ordered_by", "paused")
+
+
+def etag_of(handler: Mapping[str, Any]) -> str:
+    """Stands for what can be changed of a handler."""
+    return etag(handler["id"], [handler[name] for name in _CHANGING])
 
 
 def _check(values: Mapping[str, Any]) -> None:
@@ -66,13 +72,18 @@ async def handler(scope: Scope, id_: str) -> Mapping[str, Any]:
 
 
 async def change(scope: Scope, id_: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Change what is named; what already waits is worked off as the handler is then. Raises as `add` does."""
+    """Change what is named; what already waits is worked off as the handler is then.
+
+    Raises Invalid, HandlerNotFound, HandlerChangedMeanwhile.
+    """
     async with scope.tx() as tx:
         found = await store.handler(tx, scope.tenant_id, id_, locked=True)
         if found is None:
             raise HandlerNotFound
         values = {name: changes.get(name, found[name]) for name in _CHANGING}
         _check(values)
+        if any(values[name] != found[name] for name in _CHANGING):
+            scope.check_seen(etag_of(found), HandlerChangedMeanwhile)
         changed = await store.update_handler(tx, scope.tenant_id, id_, values, scope.now)
         if changed is None:
             raise HandlerNotFound

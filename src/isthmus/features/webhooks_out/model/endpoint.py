@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from isthmus.features.webhooks_out.errors import WrongEndpoint
+from isthmus.kit.etags import etag
 from isthmus.kit.secret import Secret
 
 SHARDS: Final = 16
@@ -85,6 +86,11 @@ class Endpoint:
     headers: bytes | None = field(repr=False, default=None)
     head: int | None = None
     maker: str = ""
+
+    @property
+    def etag(self) -> str:
+        """Stands for what can be changed of it, its headers and secret too; how it fares is no change."""
+        return etag(self.id, self.updated_at, self.state)
 
     @property
     def single(self) -> bool:

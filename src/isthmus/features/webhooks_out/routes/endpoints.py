@@ -6,7 +6,12 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue, SecretStr
 from starlette.responses import Response
 
-from isthmus.features.webhooks_out.errors import EndpointNotFound, TooManyEndpoints, WrongEndpoint
+from isthmus.features.webhooks_out.errors import (
+    EndpointChangedMeanwhile,
+    EndpointNotFound,
+    TooManyEndpoints,
+    WrongEndpoint,
+)
 from isthmus.features.webhooks_out.model import Condition, Draft, Endpoint
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import endpoints as service
@@ -106,6 +111,7 @@ class EndpointOut(Answer, frozen=True, kw_only=True):
     health: HealthOut
     created_at: datetime
     updated_at: datetime
+    etag: str
 
 
 class EndpointMade(Answer, frozen=True, kw_only=True):
@@ -189,6 +195,7 @@ async def get_endpoint(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - th
     response_model=EndpointOut,
     summary="Change, pause or activate a webhook endpoint",
     errors=(EndpointNotFound, WrongEndpoint),
+    if_changed=EndpointChangedMeanwhile,
     deadline=_DEADLINE,
 )
 async def change_endpoint(scope: ScopeDep, id: str, body: ChangeEndpoint) -> Response:  # noqa: A002 - as above

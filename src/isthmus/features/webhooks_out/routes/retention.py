@@ -3,7 +3,7 @@
 from pydantic import Field
 from starlette.responses import Response
 
-from isthmus.features.webhooks_out.errors import WrongRetention
+from isthmus.features.webhooks_out.errors import RetentionChangedMeanwhile, WrongRetention
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import retaining as service
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
@@ -25,10 +25,11 @@ class RetentionOut(Answer, frozen=True, kw_only=True):
 
     days: int
     event_days: int | None
+    etag: str
 
 
 def _out(found: service.Kept) -> RetentionOut:
-    return RetentionOut(days=found.days, event_days=found.event_days)
+    return RetentionOut(days=found.days, event_days=found.event_days, etag=found.etag)
 
 
 @routes.get("/retention", permission=READ, limit="other", response_model=RetentionOut, summary="How long is kept")
@@ -44,6 +45,7 @@ async def get_retention(scope: ScopeDep) -> Response:
     response_model=RetentionOut,
     summary="Choose how long is kept",
     errors=(WrongRetention,),
+    if_changed=RetentionChangedMeanwhile,
 )
 async def put_retention(scope: ScopeDep, body: Retention) -> Response:
     """Attempts from now on are dropped with their day; deliveries and events go by their age, also those there are.

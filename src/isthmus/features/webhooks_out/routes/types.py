@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 from starlette.responses import Response
 
-from isthmus.features.webhooks_out.errors import EventTypeNotFound, TooManyTypes, WrongSchema
+from isthmus.features.webhooks_out.errors import EventTypeChangedMeanwhile, EventTypeNotFound, TooManyTypes, WrongSchema
 from isthmus.features.webhooks_out.routes.access import MANAGE, READ
 from isthmus.features.webhooks_out.service import publishing as service
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document, no_content
@@ -28,6 +28,7 @@ class EventTypeOut(Answer, frozen=True, kw_only=True):
     description: str
     own: bool
     schema: dict[str, Any]
+    etag: str | None
 
 
 class EventTypeList(Answer, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ async def list_types(scope: ScopeDep) -> Response:
     response_model=EventTypeOut,
     summary="Register an event type",
     errors=(WrongSchema, TooManyTypes),
+    if_changed=EventTypeChangedMeanwhile,
 )
 async def put_type(scope: ScopeDep, type: str, body: PutEventType) -> Response:  # noqa: A002 - its name on the wire
     """Its name begins with `custom.`; events are checked against the schema, and another schema is another version."""

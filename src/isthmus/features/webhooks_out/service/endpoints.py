@@ -10,7 +10,12 @@ import msgspec
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import vault
 from isthmus.features.webhooks_out import model
-from isthmus.features.webhooks_out.errors import EndpointNotFound, TooManyEndpoints, WrongEndpoint
+from isthmus.features.webhooks_out.errors import (
+    EndpointChangedMeanwhile,
+    EndpointNotFound,
+    TooManyEndpoints,
+    WrongEndpoint,
+)
 from isthmus.features.webhooks_out.events import (
     EndpointChanged,
     EndpointCreated,
@@ -25,6 +30,7 @@ from isthmus.features.webhooks_out.service.sending import Keys, Outgoing, Reply,
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit import webhooks
+from isthmus.kit.clock import behind
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import SUPER_ADMIN, TENANT_ADMIN
 from isthmus.kit.secret import Secret
@@ -113,7 +119,7 @@ async def change(
 ) -> Endpoint:
     """Change fields of a draft, the headers, or the state (`active` or `paused`).
 
-    A new address must answer a ping again. Raises EndpointNotFound, WrongEndpoint.
+    A new address must answer a ping again. Raises EndpointNotFound, WrongEndpoint, EndpointChangedMeanwhile.
     """
     wanted = dict(changes)
     state = wanted.pop("state", None)
@@ -122,7 +128,7 @@ async def change(
         fields = {name: getattr(before, name) for name in Draft.__dataclass_fields__}
         draft = _checked(scope, Draft(**{**fields, **wanted}))
         _check_types(scope, set(draft.types) - set(before.types))
-        values = store.columns(before) | _of_draft(draft) | {"updated_at": scope.now}
+        values = store.columns(before) | _of_draft(draft) | {"updated_at": behind(before.updated_at, scope.now)}
         if headers is not None:
             model.check_headers(headers)
             values["headers"] = await sending.seal_headers(scope, tx, endpoint_id, headers)
@@ -130,6 +136,10 @@ async def change(
         values |= _state(before, state, moved=draft.url != before.url)
         if state == "active":
             values["maker"] = _maker(scope)
+        was, now = _told(before), _told(draft, values["state"], values["header_names"])
+        other = [name for name in now if was[name] != now[name]]
+        if other or headers is not None:
+            scope.check_seen(before.etag, EndpointChangedMeanwhile)
         await store.update_endpoint(tx, endpoint_id, values)
         if values["state"] == "active" and before.state != "active":
             await store.wipe(tx, endpoint_id)
@@ -137,8 +147,6 @@ async def change(
             await planning.advance(tx, scope.tenant_id, endpoint_id, scope.now)
         changed = sorted({*wanted, *(["state"] if state else []), *(["headers"] if headers is not None else [])})
         body = {"changed": changed, "state": values["state"]}
-        was, now = _told(before), _told(draft, values["state"], values["header_names"])
-        other = [name for name in now if was[name] != now[name]]
         sides = {"before": {name: was[name] for name in other}, "after": {name: now[name] for name in other}}
         tx.emit(EndpointChanged(subject=endpoint_id, body=body, **sides))
     if values["state"] == "unverified" and draft.url != before.url:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.engine.bus import Place, hides, place_of
-from isthmus.features.webhooks_out.errors import EventsForgotten, EventTypeNotFound, TooManyTypes
+from isthmus.features.webhooks_out.errors import (
+    EventsForgotten,
+    EventTypeChangedMeanwhile,
+    EventTypeNotFound,
+    TooManyTypes,
+)
 from isthmus.features.webhooks_out.events import EventPublished, EventTypeRegistered, EventTypeRemoved
 from isthmus.features.webhooks_out.model import (
     Catalogue,
@@ -23,6 +28,7 @@ from isthmus.features.webhooks_out.model.message import schema_of
 from isthmus.features.webhooks_out.service.daily import Daily
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 from isthmus.scope import Scope, Tx
 
 _LOOKS: Final = 20
@@ -37,7 +43,7 @@ async def event_types(scope: Scope) -> list[dict[str, Any]]:
     async with scope.tx() as tx:
         own = await store.event_types(tx)
     found = [
-        {"type": name, "version": version, "description": text, "own": False, "schema": schema}
+        {"type": name, "version": version, "description": text, "own": False, "schema": schema, "etag": None}
         for name, version, text, schema in scope.part(Catalogue).described()
     ]
     return found + [_own(row["id"], row["version"], row["description"], row["schema"]) for row in own]
@@ -46,17 +52,20 @@ async def event_types(scope: Scope) -> list[dict[str, Any]]:
 async def register(scope: Scope, name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Register a type of the tenant's own, or change it: another schema is another version.
 
-    Raises Invalid, WrongSchema, TooManyTypes.
+    Raises Invalid, WrongSchema, TooManyTypes, EventTypeChangedMeanwhile.
     """
     if not _NAME.fullmatch(name):
         raise Invalid.field("type", "A name such as custom.order.paid: small letters, digits, _ and dots.")
     await asyncio.to_thread(check_schema, schema)
     async with scope.tx() as tx:
-        before = await store.event_type(tx, name)
+        before = await store.registered(tx, name)
+        if before != {"description": description, "schema": schema}:
+            present = None if before is None else _tag(name, before["description"], before["schema"])
+            scope.check_seen(present, EventTypeChangedMeanwhile)
         if before is None and await store.count_event_types(tx) >= _MOST_TYPES:
             raise TooManyTypes(details={"limit": _MOST_TYPES})
         version = await store.put_event_type(tx, name, description, schema, scope.now)
-        was = None if before is None else {"schema": before}
+        was = None if before is None else {"schema": before["schema"]}
         tx.emit(EventTypeRegistered(subject=name, body={"version": version}, before=was, after={"schema": schema}))
     return _own(name, version, description, schema)
 
@@ -112,7 +121,13 @@ def _own(name: str, version: int, description: str, data: Mapping[str, Any]) -> 
     schema = schema_of(name, {})
     if data:
         schema["properties"]["data"] = dict(data)
-    return {"type": name, "version": version, "description": description, "own": True, "schema": schema}
+    tag = _tag(name, description, data)
+    return {"type": name, "version": version, "description": description, "own": True, "schema": schema, "etag": tag}
+
+
+def _tag(name: str, description: str, data: Mapping[str, Any]) -> str:
+    """Stands for what can be changed of a type of the tenant's own."""
+    return etag(name, description, data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from typing import Final
 
 from isthmus.engine import bus
 from isthmus.engine.db import Tx
-from isthmus.features.webhooks_out.errors import WrongRetention
+from isthmus.features.webhooks_out.errors import RetentionChangedMeanwhile, WrongRetention
 from isthmus.features.webhooks_out.events import RetentionChanged
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import deliveries as store
 from isthmus.features.webhooks_out.store import dispatch, endpoints
 from isthmus.kit import ids
+from isthmus.kit.etags import etag
 from isthmus.scope import Scope, System
 
 #: Days made beyond the longest retention, so that a sweep may be late.
@@ -27,6 +28,11 @@ class Kept:
 
     days: int
     event_days: int | None
+
+    @property
+    def etag(self) -> str:
+        """Stands for both numbers."""
+        return etag(self.days, self.event_days)
 
 
 async def kept(scope: Scope) -> Kept:
@@ -44,7 +50,7 @@ def _longest(scope: Scope) -> int | None:
 async def keep(scope: Scope, days: int, event_days: int | None = None) -> Kept:
     """Keep deliveries that are made from now on for so many days, and events; None: those as long as the deployment.
 
-    Raises WrongRetention.
+    Raises WrongRetention, RetentionChangedMeanwhile.
     """
     most, longest = scope.part(Settings).keep_most, _longest(scope) or _CENTURY
     if not 1 <= days <= most:
@@ -52,10 +58,14 @@ async def keep(scope: Scope, days: int, event_days: int | None = None) -> Kept:
     if event_days is not None and not 1 <= event_days <= longest:
         raise WrongRetention.days("eventDays", longest)
     async with scope.tx() as tx:
-        was = {"days": await endpoints.retention(tx, scope.part(Settings).keep_days), "eventDays": await bus.kept(tx)}
+        await endpoints.hold_retention(tx)
+        before, own = await endpoints.retention(tx, scope.part(Settings).keep_days), await bus.kept(tx)
+        was: dict[str, int | None] = {"days": before, "eventDays": own}
+        now = {"days": days, "eventDays": event_days}
+        if now != was:
+            scope.check_seen(Kept(before, own or _longest(scope)).etag, RetentionChangedMeanwhile)
         await endpoints.put_retention(tx, days, scope.now)
         await bus.keep(tx, event_days)
-        now = {"days": days, "eventDays": event_days}
         tx.emit(RetentionChanged(subject=scope.tenant_id, body=now, before=was, after=now))
     return Kept(days, event_days or _longest(scope))
 

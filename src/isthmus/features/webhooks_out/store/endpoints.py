@@ -65,9 +65,10 @@ async def page(tx: Tx, after: str, offset: int, limit: int) -> list[Endpoint]:
     return [made(row) for row in rows]
 
 
-async def count(tx: Tx) -> int:
-    """How many endpoints the tenant has; the lock keeps that true until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 43))", tx.tenant_id)
+async def count(tx: Tx, *, held: bool = True) -> int:
+    """How many endpoints the tenant has; `held` by a lock, that stays true until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 43))", tx.tenant_id)
     return int(await tx.fetchval(_COUNT, tenant_id=tx.tenant_id))
 
 
@@ -155,9 +156,19 @@ async def event_type(tx: Tx, name: str) -> Mapping[str, Any] | None:
     return dict(rows[0]["schema"]) if rows else None
 
 
-async def count_event_types(tx: Tx) -> int:
-    """How many types of its own the tenant has; the lock keeps that true until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 53))", tx.tenant_id)
+async def registered(tx: Tx, name: str) -> Mapping[str, Any] | None:
+    """The description and the schema of the tenant's own type, which nobody else changes before the commit."""
+    rows = await tx.fetch_sql(
+        "select description, schema from webhook_event_types where tenant_id = $1 and id = $2 for update",
+        *(tx.tenant_id, name),
+    )
+    return dict(rows[0]) if rows else None
+
+
+async def count_event_types(tx: Tx, *, held: bool = True) -> int:
+    """How many types of its own the tenant has; `held` by a lock, that stays true until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 53))", tx.tenant_id)
     rows = await tx.fetch_sql("select count(*) as n from webhook_event_types where tenant_id = $1", tx.tenant_id)
     return int(rows[0]["n"])
 
@@ -269,6 +280,11 @@ async def retention(tx: Tx, default: int) -> int:
     """For how many days the tenant's deliveries are kept."""
     rows = await tx.fetch_sql("select days from webhook_retention where tenant_id = $1", tx.tenant_id)
     return int(rows[0]["days"]) if rows else default
+
+
+async def hold_retention(tx: Tx) -> None:
+    """Nobody else chooses for how long the tenant's deliveries and events are kept before the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 79))", tx.tenant_id)
 
 
 async def put_retention(tx: Tx, days: int, at: datetime) -> None:
