@@ -19,7 +19,7 @@ from isthmus.features import catalog
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System
 
-NAME = "independent"
+NAME, ALONE = "independent", "independent_alone"
 _SERVER = Path(__file__).with_name("independent_server.py")
 _HIDDEN = re.compile(r"<input[^>]*type=\"hidden\"[^>]*>")
 _ATTRIBUTE = re.compile(r"(name|value)=\"([^\"]*)\"")
@@ -61,6 +61,44 @@ account = "id"
 name = "name"
 """
 
+#: The same server for those who bring a client id and secret of their own.
+TRADING = """
+id = "independent_alone"
+names = { en = "Independent, alone" }
+category = "custom"
+integration_type = "custom"
+description = "A server that gives an app tokens of its own."
+auth = "custom"
+api_version = ""
+documentation_url = "https://docs.example.com"
+
+[hosts]
+api = "ADDRESS"
+token = "ADDRESS/o/token/"
+
+[oauth]
+grant = "client_credentials"
+scopes = ["read"]
+client_auth = "basic"
+
+[[credential_fields]]
+name = "client_id"
+label = "Client id"
+
+[[credential_fields]]
+name = "client_secret"
+label = "Client secret"
+secret = true
+
+[service]
+attach = [{ place = "header", name = "Authorization", value = "Bearer {access_token}" }]
+
+[service.verify]
+path = "/me"
+account = "id"
+name = "name"
+"""
+
 
 @dataclass
 class Independent:
@@ -69,6 +107,8 @@ class Independent:
     url: str
     client_id: str
     client_secret: str = field(repr=False)
+    robot_id: str
+    robot_secret: str = field(repr=False)
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -84,6 +124,13 @@ class Independent:
         """How many tokens are good."""
         async with aiohttp.ClientSession() as client, client.get(f"{self.url}/state") as answer:
             return dict(await answer.json())
+
+    async def robot(self, **change: str) -> None:
+        """Give the app that acts for itself another `secret`; without one, its tokens end."""
+        place = f"{self.url}/robot?{urlencode(change)}"
+        async with aiohttp.ClientSession() as client, client.get(place) as answer:
+            assert answer.status == 204
+        self.robot_secret = change.get("secret", self.robot_secret)
 
     async def register(self, address: str) -> None:
         """Tell it our redirect address."""
@@ -145,13 +192,16 @@ async def independent(folder: Path) -> AsyncIterator[Independent]:
         await server.wait()
 
 
-def offer(system: System, folder: Path) -> None:
-    """Put the provider on the shelf of this process; there is no code of it, only facts."""
-    home = folder / NAME
-    home.mkdir(exist_ok=True)
-    (home / "manifest.toml").write_text(MANIFEST)
+def offer(system: System, folder: Path, url: str = "https://independent.example") -> None:
+    """Put the providers on the shelf of this process; there is no code of them, only facts."""
+    found: dict[str, registry.Found] = {}
+    for name, facts in ((NAME, MANIFEST), (ALONE, TRADING.replace("ADDRESS", url))):
+        home = folder / name
+        home.mkdir(exist_ok=True)
+        (home / "manifest.toml").write_text(facts)
+        found[name] = registry.load(home, "none")
     parts: Any = system.engine.parts
-    parts[catalog.Providers] = catalog.Providers({NAME: registry.load(home, "none")})
+    parts[catalog.Providers] = catalog.Providers(found)
 
 
 async def register(system: System, scope: Scope, server: Independent, base: str) -> None:

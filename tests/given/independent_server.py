@@ -1,6 +1,7 @@
 """An OAuth2 and OIDC server that is not ours: Django OAuth Toolkit over SQLite. `python independent_server.py FOLDER`.
 
-Prints one line of JSON with its address and the credentials of its one app. Who browses is the cookie `person`.
+Prints one line of JSON with its address and the credentials of its two apps: one that asks people, and one that acts
+for itself. Who browses is the cookie `person`.
 """
 
 import json
@@ -89,15 +90,31 @@ def token_of(request: Any, refresh_token: bool = False) -> str:
 
 
 class Me(ProtectedResourceView):  # type: ignore[misc] # the framework's own has no types
-    """Whose token it is."""
+    """Whose token it is; a token that is none is answered as RFC 6750 (section 3.1) has it."""
+
+    def dispatch(self, request: Any, *args: Any, **named: Any) -> HttpResponse:
+        answer = super().dispatch(request, *args, **named)
+        answer.status_code = 401 if answer.status_code == 403 else answer.status_code
+        return answer
 
     def get(self, request: Any) -> HttpResponse:
-        return JsonResponse({"id": request.resource_owner.username, "name": request.resource_owner.username.title()})
+        # an app that acts for itself has nobody behind it
+        name = request.resource_owner.username if request.resource_owner else "robot"
+        return JsonResponse({"id": name, "name": name.title()})
 
 
 def register(request: HttpRequest) -> HttpResponse:
     """The app's redirect address, which is known only after its credentials."""
-    Application.objects.update(redirect_uris=request.GET["uri"])
+    Application.objects.filter(name="Isthmus").update(redirect_uris=request.GET["uri"])
+    return HttpResponse(status=204)
+
+
+def robot(request: HttpRequest) -> HttpResponse:
+    """Another secret for the app that acts for itself, or an early end of its tokens."""
+    if "secret" in request.GET:
+        Application.objects.filter(name="Robot").update(client_secret=request.GET["secret"])
+    else:
+        AccessToken.objects.filter(application__name="Robot").delete()
     return HttpResponse(status=204)
 
 
@@ -112,6 +129,7 @@ urlpatterns = [
     path("me", Me.as_view()),
     path("register", register),
     path("state", state),
+    path("robot", robot),
 ]
 
 
@@ -136,11 +154,20 @@ def main() -> None:
         redirect_uris="https://nowhere.example",
         algorithm="RS256",
     )
+    alone = Application.objects.create(
+        name="Robot",
+        client_type="confidential",
+        authorization_grant_type="client-credentials",
+        client_secret=secrets.token_urlsafe(32),
+        hash_client_secret=False,
+    )
     from django.core.wsgi import get_wsgi_application  # noqa: PLC0415 - as above
 
     server = make_server("127.0.0.1", 0, get_wsgi_application(), Threads, Quiet)
     address = f"http://127.0.0.1:{server.server_port}"
-    sys.stdout.write(json.dumps({"url": address, "client_id": app.client_id, "client_secret": secret}) + "\n")
+    told = {"url": address, "client_id": app.client_id, "client_secret": secret}
+    told |= {"robot_id": alone.client_id, "robot_secret": alone.client_secret}
+    sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
     server.serve_forever()
 

@@ -29,11 +29,20 @@ BASIC = {
     "authType": "basic",
     "service": {"attach": [{"place": "basic", "value": "{username}:{password}"}], "verify": VERIFY},
 }
+TRADED = {
+    "authType": "custom",
+    "oauthConfig": {"grantType": "client_credentials", "scopes": ["read"]},
+    "service": {
+        "attach": [{"place": "header", "name": "Authorization", "value": "Bearer {access_token}"}],
+        "verify": VERIFY,
+    },
+}
 NONE = {"authType": "none", "service": {"verify": VERIFY}}
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "queried": (QUERY, {"apiKey": KEY}),
     "basic": (BASIC, {"credentials": {"username": "ann", "password": "canary-pw"}}),
     "custom": (CUSTOM, {"credentials": {"office": "north", "office_key": KEY}}),
+    "traded": (TRADED, {"credentials": {"client_id": "app", "client_secret": "canary-app-secret"}}),
     "open": (NONE, {}),
 }
 
@@ -59,6 +68,8 @@ async def test_each_way_of_signing_in_goes_from_the_definition_to_a_widget(
     operator, amy = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root"), await running.merchant(f"Amy {kind}")
     far.public = kind == "open"
     document = given.document(f"acme_{kind}") | told | {"hosts": {"api": far.url}}
+    if "oauthConfig" in document:
+        document["oauthConfig"] |= {"tokenUrl": f"{far.url}/token"}
     made = await operator.call("POST", "/api/admin/integrations", document)
     assert (made.status, made.body.get("connectable")) == (201, True), made.body
     if credentials:

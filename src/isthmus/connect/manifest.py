@@ -21,6 +21,8 @@ IntegrationType = Literal[
     "payment", "email", "sms", "analytics", "crm", "custom",
 ]  # fmt: skip
 AuthKind = Literal["oauth2", "api_key", "basic", "custom", "none"]
+#: The fields that are traded for a token where nobody is asked for a consent.
+TRADED = ("client_id", "client_secret")
 
 
 class Field(Strict, frozen=True):
@@ -40,6 +42,9 @@ class Field(Strict, frozen=True):
 class OAuth(Strict, frozen=True):
     """How a platform's consent works, as far as facts go; its particular forms are in the connector."""
 
+    #: Whose word gives a token: a person's at the consent page, or the client id and secret of a connection itself
+    #: (RFC 6749 section 4.4). There nobody is asked, so a form takes the two, and `auth` is `custom`.
+    grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
     scopes: tuple[str, ...] = ()
     pkce: bool = False
     #: Whether the platform sends `state` back by itself; where not, ours travels in the redirect URL.
@@ -53,6 +58,7 @@ class OAuth(Strict, frozen=True):
     scope_separator: str = " "
     client_auth: Literal["basic", "body"] = "body"
     body_format: Literal["form", "json"] = "form"
+    #: What is asked beside: at the consent page, or of the token endpoint where nobody is asked.
     authorize_params: dict[str, str] = msgspec.field(default_factory=dict)
     #: The app's public name, where it is a fact of the provider; its secret is set apart. Only without code.
     client_id: str = ""
@@ -149,6 +155,11 @@ class Manifest(Strict, frozen=True):
         """The English name, else the id."""
         return self.names.get("en", self.id)
 
+    @property
+    def trades_keys(self) -> bool:
+        """Whether a connection's keys are never sent with a call, but traded for a token that is."""
+        return self.oauth is not None and self.oauth.grant == "client_credentials"
+
     def entity(self, name: str) -> Entity | None:
         """The entity of that name."""
         return next((entity for entity in self.entities if entity.name == name), None)
@@ -163,11 +174,22 @@ def read(path: Path) -> Manifest:
         raise ValueError(f"{path.parent.name}/{path.name}: {error}") from error
     if manifest.id != path.parent.name:
         raise ValueError(f"{path.parent.name}/{path.name}: id is {manifest.id!r}, the folder says {path.parent.name!r}")
-    if ("oauth2" in {manifest.auth, *manifest.auth_also}) != (manifest.oauth is not None):
+    if manifest.trades_keys:
+        _check_traded(manifest)
+    elif ("oauth2" in {manifest.auth, *manifest.auth_also}) != (manifest.oauth is not None):
         raise ValueError(f"{manifest.id}: auth = 'oauth2' and the [oauth] table belong together")
     if manifest.webhooks is not None:
         _check_webhooks(manifest.id, manifest.webhooks)
     return manifest
+
+
+def _check_traded(manifest: Manifest) -> None:
+    asked = {field.name for field in manifest.credential_fields}
+    if manifest.auth != "custom" or manifest.auth_also or not asked.issuperset(TRADED) or "token" not in manifest.hosts:
+        raise ValueError(
+            f"{manifest.id}: grant = 'client_credentials' goes with auth = 'custom', [hosts] token and credential "
+            f"fields called {' and '.join(TRADED)}"
+        )
 
 
 def _check_webhooks(name: str, webhooks: Webhooks) -> None:

@@ -158,7 +158,11 @@ class Connector(Protocol):
         ...
 
     async def refresh(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> Tokens:
-        """Trade a refresh token for the next pair; raises RefreshRefused (definitive) or RefreshFailed (transient)."""
+        """Trade a refresh token for the next pair; raises RefreshRefused (definitive) or RefreshFailed (transient).
+
+        Where the manifest says `grant = "client_credentials"`, there is no refresh token: `app` holds the connection's
+        keys beside its own credentials, and they are traded for a token; client errors may be raised as they are.
+        """
         ...
 
     async def revoke(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> bool:

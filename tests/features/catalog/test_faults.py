@@ -12,7 +12,14 @@ from isthmus.kit.errors import Invalid
 
 OAUTH = {"authorizeUrl": "https://acme.example/authorize", "tokenUrl": "https://acme.example/token"}
 CONSENT = {"authType": "oauth2", "oauthConfig": OAUTH}
+TRADED = {
+    "authType": "custom",
+    "oauthConfig": {"grantType": "client_credentials", "tokenUrl": "https://acme.example/token"},
+    "credentialFields": [{"name": "client_id"}, {"name": "client_secret", "secret": True}],
+}
 BEARER = {"place": "header", "name": "Authorization", "value": "Bearer {access_token}"}
+ALONE = TRADED | {"service.attach": [BEARER]}
+GRANT: dict[str, Any] = TRADED["oauthConfig"]  # type: ignore[assignment] # it is the one mapping among the three
 KEY = {"name": "api_key", "secret": True}
 SIGNED = {"where": "header:x-signature"}
 FULL = CONSENT | {"service.attach": [BEARER], "webhooks": {"signatures": [SIGNED]}, "supportsWebhooks": True}
@@ -43,6 +50,8 @@ def refused(changes: dict[str, Any]) -> set[str]:
 def test_the_document_that_is_changed_here_is_sound() -> None:
     assert refused({}) == set()
     assert refused(FULL) == set()
+    assert refused(ALONE) == set()
+    assert refused({name: value for name, value in ALONE.items() if name != "credentialFields"}) == set()
 
 
 @pytest.mark.parametrize(
@@ -50,6 +59,14 @@ def test_the_document_that_is_changed_here_is_sound() -> None:
     [
         (CONSENT | {"oauthConfig": OAUTH | {"tokenUrl": "http://acme.example/t"}}, "oauthConfig.tokenUrl"),
         (CONSENT | {"oauthConfig": OAUTH | {"revokeUrl": "https://{shop}.example/r"}}, "oauthConfig.revokeUrl"),
+        (ALONE | {"authType": "oauth2"}, "authType"),
+        (ALONE | {"authAlso": ["oauth2"]}, "authType"),
+        (ALONE | {"oauthConfig": {"grantType": "client_credentials"}}, "oauthConfig.tokenUrl"),
+        (ALONE | {"oauthConfig": GRANT | {"pkce": True}}, "oauthConfig.pkce"),
+        (ALONE | {"oauthConfig": GRANT | {"authorizeUrl": "https://acme.example/a"}}, "oauthConfig.authorizeUrl"),
+        (ALONE | {"credentialFields": [KEY]}, "credentialFields"),
+        (ALONE | {"variables": [{"name": "domain", "source": "token"}]}, "variables.0.source"),
+        (TRADED | {"service.attach.0.value": "{client_secret}"}, "service.attach"),
         ({"service.headers": {"X Version": "1"}}, "service.headers.X Version"),
         ({"service.headers": {"X-Version": "1\r\nX-More: 2"}}, "service.headers.X-Version"),
         ({"service.headers": {"Host": "evil.example"}}, "service.headers.Host"),

@@ -61,7 +61,7 @@ class Place:
 async def place(database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     folder = tmp_path_factory.mktemp("independent")
     async with given.world(database) as world, independent.independent(folder) as server:
-        independent.offer(world.system, folder)
+        independent.offer(world.system, folder, server.url)
         await independent.register(world.system, vault.platform(world.system), server, given.BASE)
         yield Place(world, server, folder)
 

@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
@@ -17,6 +18,7 @@ from isthmus.client import (
     RefreshRefused,
     Request,
     Response,
+    TokenRejected,
     Tokens,
 )
 from isthmus.client.errors import MalformedBody, Missing
@@ -102,6 +104,8 @@ class Declared:
 
     async def refresh(self, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock) -> Tokens:  # noqa: ARG002
         """The refresh token for the next pair; one that is not answered with a new one stays as it is."""
+        if self.manifest.trades_keys:
+            return await self._traded(app, client, clock)
         if tokens.refresh_token is None:
             raise RefreshRefused("the grant holds no refresh token")
         form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token.reveal()}
@@ -117,6 +121,21 @@ class Declared:
         return Tokens(
             fresh.access_token, tokens.refresh_token, fresh.expires_at, tokens.refresh_expires_at, fresh.scope
         )
+
+    async def _traded(self, app: App, client: ApiClient, clock: Clock) -> Tokens:
+        """A token for a client id and its secret (RFC 6749 section 4.4), asked for anew each time one ends."""
+        oauth = self._oauth()
+        form = {"grant_type": "client_credentials", **oauth.authorize_params}
+        if oauth.scopes:
+            form["scope"] = oauth.scope_separator.join(oauth.scopes)
+        try:
+            answer = await self._token(app, form, client, app.hosts["token"])
+        except PlatformError as error:
+            if isinstance(error, TokenRejected) or error.code in verdicts.UNKNOWN_CLIENT:
+                raise RefreshRefused(f"the platform does not take these credentials ({error.code})") from error
+            raise
+        # a refresh token has no place here (section 4.4.3): the keys themselves give the next one
+        return replace(granting.tokens(answer, clock.now()), refresh_token=None)
 
     async def _token(self, app: App, form: dict[str, str], client: ApiClient, address: str) -> Response:
         oauth, headers = self._oauth(), {"Accept": "application/json"}

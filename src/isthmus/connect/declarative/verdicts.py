@@ -10,6 +10,8 @@ from isthmus.connect.service import Service
 #: OAuth codes that end a grant, and those that say the app itself is wrong (RFC 6749 section 5.2).
 DEAD = frozenset({"invalid_grant"})
 _APP_FAULTS = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
+#: Those that say that a client id and secret are not known, or may not ask for a token by themselves.
+UNKNOWN_CLIENT = DEAD | {"invalid_client", "unauthorized_client"}
 _CODE = "error.code || error || code || errors[0].code || [0].errorCode"
 _MESSAGE = (
     "error_description || error.message || message || errors[0].message || errors[0].detail || detail || error"

@@ -93,6 +93,7 @@ def _mapping(given: dict[str, Any]) -> dict[str, Any]:
 def _oauth(given: OAuthPart) -> dict[str, Any]:
     plain = given.model_dump(exclude={"authorize_url", "token_url", "refresh_url", "revoke_url"})
     plain["refresh"], plain["authorize_params"] = plain.pop("refreshable"), plain.pop("extra_params")
+    plain["grant"] = plain.pop("grant_type")
     return plain
 
 
@@ -182,4 +183,5 @@ def _oauth_document(manifest: Manifest) -> dict[str, Any] | None:
         "refreshable": oauth.refresh,
         "extraParams": dict(oauth.authorize_params),
         **({"clientId": oauth.client_id} if oauth.client_id else {}),
+        **({"grantType": oauth.grant} if manifest.trades_keys else {}),
     }

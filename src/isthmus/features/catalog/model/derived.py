@@ -23,9 +23,16 @@ _APP = (
     Field(name="client_id", label="Client id"),
     Field(name="client_secret", label="Client secret", secret=True, required=False),
 )
+#: What a connection is asked for where its own client id and secret are traded for tokens.
+_TRADED = tuple(msgspec.structs.replace(one, required=True) for one in _APP)
 #: Where there is another way too, nobody needs an app for that one.
 _APP_ALSO = tuple(msgspec.structs.replace(one, required=False) for one in _APP)
 OAUTH: Final = "oauth2"
+
+
+def trades_keys(document: NewProvider) -> bool:
+    """Whether a connection's own client id and secret are traded for tokens, and nobody is asked for a consent."""
+    return document.oauth_config is not None and document.oauth_config.grant_type == "client_credentials"
 
 
 def hosts_of(document: NewProvider) -> dict[str, str]:
@@ -36,7 +43,7 @@ def hosts_of(document: NewProvider) -> dict[str, str]:
 
 
 def forms_of(document: NewProvider, given: Mapping[str, Any]) -> dict[str, Any]:
-    usual = _FORMS.get(document.auth_type, ())
+    usual = _TRADED if trades_keys(document) else _FORMS.get(document.auth_type, ())
     parts = [
         Field(name=one.name, label=one.name.replace("_", " ").capitalize())
         for one in document.variables or ()
@@ -53,7 +60,7 @@ def forms_of(document: NewProvider, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _app_fields(document: NewProvider) -> Sequence[Field]:
     """What an app is asked for; its id is not, where the document tells it."""
-    if document.oauth_config is None:
+    if document.oauth_config is None or trades_keys(document):
         return ()
     several = _APP if document.auth_type == OAUTH else _APP_ALSO
     return [one for one in several if one.name != "client_id" or not document.oauth_config.client_id]

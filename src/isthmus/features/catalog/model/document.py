@@ -31,6 +31,7 @@ from isthmus.kit.wording import said
 Status = Literal["active", "beta", "deprecated", "disabled"]
 Audience = Literal["system", "tenant"]
 Direction = Literal["pull", "push", "bidirectional"]
+GrantType = Literal["authorization_code", "client_credentials"]
 
 
 class Part(BaseModel):
@@ -42,6 +43,7 @@ class Part(BaseModel):
 class OAuthPart(Part):
     """How consent works; an app's credentials are set apart and never stand here."""
 
+    grant_type: GrantType = "authorization_code"
     authorize_url: Url = ""
     token_url: Url = ""
     refresh_url: Url = ""

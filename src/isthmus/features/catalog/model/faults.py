@@ -5,10 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from isthmus.connect.service import names_in
-from isthmus.features.catalog.model import calling, expressed, pushes
+from isthmus.features.catalog.model import calling, expressed, pushes, trading
 from isthmus.features.catalog.model import hosts as rules
-from isthmus.features.catalog.model.derived import OAUTH, OAUTH_HOSTS, forms_of, hosts_of
-from isthmus.features.catalog.model.document import EndpointPart, FormFieldPart, NewProvider, ServicePart, VerifyPart
+from isthmus.features.catalog.model.derived import OAUTH, OAUTH_HOSTS, forms_of, hosts_of, trades_keys
+from isthmus.features.catalog.model.document import (
+    EndpointPart,
+    FormFieldPart,
+    NewProvider,
+    ServicePart,
+    VerifyPart,
+)
 from isthmus.features.catalog.model.words import is_link
 from isthmus.kit import patterns
 from isthmus.kit.text import camelled
@@ -133,11 +139,13 @@ def _search_faults(document: NewProvider) -> Iterator[Fault]:
 
 def _auth_faults(document: NewProvider) -> Iterator[Fault]:
     oauth = document.oauth_config
-    if (OAUTH in {document.auth_type, *(document.auth_also or ())}) != (oauth is not None):
+    if oauth is not None and trades_keys(document):
+        yield from (_fault(path, message) for path, message in trading.complaints(document, oauth))
+    elif (OAUTH in {document.auth_type, *(document.auth_also or ())}) != (oauth is not None):
         yield _fault("oauthConfig", "It belongs to authType or authAlso oauth2, and to nothing else.")
     if document.auth_also and document.auth_type in {OAUTH, "none"}:
         yield _fault("authAlso", "A second way to sign in stands beside keys, a password or other credentials.")
-    if oauth is not None and document.service is not None:
+    if oauth is not None and document.service is not None and not trades_keys(document):
         for name, address in (("authorizeUrl", oauth.authorize_url), ("tokenUrl", oauth.token_url)):
             if not address:
                 yield _fault(f"oauthConfig.{name}", "A provider that is called by its facts needs this address.")
@@ -259,7 +267,7 @@ def _variable_faults(document: NewProvider) -> Iterator[Fault]:
             yield _fault(
                 f"variables.{at}.name", "No field of credentialFields has this name, so nobody is asked for it."
             )
-        if one.source == "token" and document.oauth_config is None:
+        if one.source == "token" and (document.oauth_config is None or trades_keys(document)):
             yield _fault(f"variables.{at}.source", "A token's answer comes from a consent, and this provider has none.")
 
 

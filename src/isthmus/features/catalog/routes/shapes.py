@@ -7,7 +7,7 @@ import msgspec
 
 from isthmus.connect.manifest import AuthKind, Category, Entity, Field, IntegrationType, OAuth
 from isthmus.features.catalog.model.definitions import endpoint_document
-from isthmus.features.catalog.model.document import Audience, Direction, Status
+from isthmus.features.catalog.model.document import Audience, Direction, GrantType, Status
 from isthmus.features.catalog.model.providers import Provider
 from isthmus.http import Answer
 
@@ -47,11 +47,16 @@ class SearchOut(Answer, frozen=True):
 
 
 class OAuthOut(Answer, frozen=True):
-    """The public part of the provider's consent; nothing of the app is in it."""
+    """The public part of the provider's consent; nothing of the app is in it.
+
+    With the grant `client_credentials` there is none: a form takes the client id and secret of the connection itself.
+    """
 
     scopes: list[str]
     pkce: bool
     refreshable: bool
+    #: Told where it is not `authorization_code`.
+    grant_type: GrantType | msgspec.UnsetType = msgspec.UNSET
 
 
 class EntityWhole(EntityOut, frozen=True):
@@ -77,6 +82,7 @@ class OAuthWhole(Answer, frozen=True):
     refreshable: bool
     extra_params: dict[str, str]
     client_id: str
+    grant_type: GrantType | msgspec.UnsetType = msgspec.UNSET
 
 
 class LimitOut(Answer, frozen=True):
@@ -355,7 +361,13 @@ def _search(provider: Provider) -> SearchOut:
 
 
 def _oauth(oauth: OAuth | None) -> OAuthOut | None:
-    return None if oauth is None else OAuthOut(scopes=list(oauth.scopes), pkce=oauth.pkce, refreshable=oauth.refresh)
+    if oauth is None:
+        return None
+    return OAuthOut(scopes=list(oauth.scopes), pkce=oauth.pkce, refreshable=oauth.refresh, grant_type=_grant(oauth))
+
+
+def _grant(oauth: OAuth) -> GrantType | msgspec.UnsetType:
+    return msgspec.UNSET if oauth.grant == "authorization_code" else oauth.grant
 
 
 def _oauth_whole(provider: Provider) -> OAuthWhole | None:
@@ -363,6 +375,7 @@ def _oauth_whole(provider: Provider) -> OAuthWhole | None:
     if oauth is None:
         return None
     return OAuthWhole(
+        grant_type=_grant(oauth),
         authorize_url=hosts.get("consent", ""),
         token_url=hosts.get("token", ""),
         refresh_url=hosts.get("refresh", ""),

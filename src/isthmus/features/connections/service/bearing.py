@@ -7,7 +7,7 @@ from datetime import datetime
 
 from isthmus.client import ApiClient, OAuth2, RefreshRefused, Request, Response, Tokens
 from isthmus.connect.spi import Account, App, Connector
-from isthmus.features.connections.service import far_time
+from isthmus.features.connections.service import far_time, sealing
 from isthmus.features.connections.service.tokens import VaultTokenStore
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Problem
@@ -31,6 +31,9 @@ class Keys:
     previous: what they replaced a moment ago, tried where the far side does not know the new ones yet.
     """
 
+    #: What the keys were traded for, where they are only being tried.
+    tokens = NO_TOKENS
+
     def __init__(
         self, connector: Connector, app: App, account: Account, identity: str, previous: App | None = None
     ) -> None:
@@ -41,7 +44,7 @@ class Keys:
         self.identity = identity
 
     def flow(self, request: Request, now: datetime) -> Generator[Request, Response, None]:
-        response = yield self._connector.attach(self._app, self._account, request, NO_TOKENS, now)
+        response = yield self._connector.attach(self._app, self._account, request, self.tokens, now)
         if self._previous is None:
             return
         failure = self._connector.classify(response)
@@ -96,6 +99,8 @@ class Refresh:
     store: VaultTokenStore
     clock: Clock
     deadline: float
+    #: Keys stand in the place of the refresh token, and are traded anew each time.
+    traded: bool = False
 
     async def __call__(self, tokens: Tokens) -> Tokens:
         try:
@@ -107,7 +112,20 @@ class Refresh:
             return await self._send(replace(tokens, refresh_token=previous))
 
     async def _send(self, tokens: Tokens) -> Tokens:
-        async def send(clock: Clock) -> Tokens:
-            return await self.connector.refresh(self.app, self.account, tokens, self.client, clock)
+        app = self.app
+        if self.traded and tokens.refresh_token is not None:
+            # those of the row: another process may have given it others since this client was made
+            app = App({**app.credentials, **sealing.keys_of(tokens.refresh_token)}, app.hosts)
+            tokens = replace(tokens, refresh_token=None)
+        return await traded(self.connector, app, self.account, tokens, self.client, self.clock)
 
-        return far_time.by_ours(*await far_time.asked(self.connector, self.clock, send))
+
+async def traded(
+    connector: Connector, app: App, account: Account, tokens: Tokens, client: ApiClient, clock: Clock
+) -> Tokens:
+    """The next tokens, by our clock. Raises what `Connector.refresh` raises."""
+
+    async def send(clock: Clock) -> Tokens:
+        return await connector.refresh(app, account, tokens, client, clock)
+
+    return far_time.by_ours(*await far_time.asked(connector, clock, send))

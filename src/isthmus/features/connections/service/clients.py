@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from isthmus.client import (
@@ -15,6 +16,7 @@ from isthmus.client import (
     Limiter,
     RateLimit,
     Retry,
+    Tokens,
     tell_listener,
 )
 from isthmus.client.events import Hook
@@ -23,7 +25,7 @@ from isthmus.connect import declarative
 from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Session
 from isthmus.features.catalog import Registration
-from isthmus.features.connections.service.bearing import Grant, Keys, Plain, Refresh
+from isthmus.features.connections.service.bearing import NO_TOKENS, Grant, Keys, Plain, Refresh, traded
 from isthmus.features.connections.service.counting import Calls
 from isthmus.features.connections.service.masking import masked
 from isthmus.features.connections.service.recording import Recorder
@@ -38,6 +40,7 @@ from isthmus.scope import Scope
 _TOKEN_REPLY = 256 * 1024
 #: A provider whose every address has a part to be filled in has none before an account is known.
 _NOWHERE = "https://invalid.invalid"
+_NO_KEYS: Mapping[str, Secret] = MappingProxyType({})
 #: Kinds of registrations whose hosts may lead to the public Internet only.
 _GUARDED = frozenset({"tenant", "remote"})
 
@@ -54,6 +57,8 @@ class Binding:
     keys: Mapping[str, Secret] = field(default_factory=dict)
     #: The keys that were replaced a moment ago; empty once their overlap is over.
     previous_keys: Mapping[str, Secret] = field(default_factory=dict)
+    #: The keys are traded for a token, and calls bear that.
+    traded: bool = False
     #: The room's own scope, in which calls are written down; without one they are not.
     own: Scope | None = None
 
@@ -70,7 +75,8 @@ class Binding:
         said = tuple(sorted(self.account.extra.items())), tuple(sorted(self.account.settings.items()))
         credentials = known.id, known.version, hosts, self.generation, bool(self.previous_keys)
         # a definition made at run time changes under its connections, and says how they are signed and limited
-        return *credentials, self.account.id, said, known.manifest
+        # keys that are traded have no generation of their own: each new token is one
+        return *credentials, self.account.id, said, known.manifest, dict(self.keys) if self.traded else None
 
 
 @dataclass(slots=True)
@@ -78,7 +84,7 @@ class _Pooled:
     print: tuple[object, ...]
     session: Session
     tokens: ApiClient
-    grant: Grant | None = None
+    auth: Grant | Keys
     users: int = 0
     dropped: bool = False
 
@@ -120,22 +126,31 @@ class Clients:
     async def renew(self, binding: Binding, store: VaultTokenStore, clock: Clock) -> None:
         """Refresh the connection's tokens now. Raises the client's errors."""
         pooled = await self._pooled(binding, store, clock)
-        if pooled.grant is None:
+        grant = pooled.auth
+        if not isinstance(grant, Grant):
             return
         pooled.users += 1
         try:
-            await pooled.grant.force(await pooled.grant.current())
+            await grant.force(await grant.current())
         finally:
             pooled.users -= 1
             if pooled.dropped and not pooled.users:
                 await pooled.aclose()
 
     @asynccontextmanager
-    async def passing(self, binding: Binding, clock: Clock) -> AsyncIterator[Session]:
-        """A client for keys that are only being tried."""
-        made = self._make(binding, None, clock)
+    async def passing(self, binding: Binding, clock: Clock) -> AsyncIterator[tuple[Session, Tokens | None]]:
+        """A client for keys that are only being tried, and the token that they were traded for.
+
+        Raises what `Connector.refresh` raises where they cannot be traded.
+        """
+        made, tokens = self._make(binding, None, clock), None
         try:
-            yield made.session
+            if binding.traded and isinstance(made.auth, Keys):
+                known, hosts = binding.registration, made.session.app_hosts
+                app = App({**known.app.credentials, **binding.keys}, hosts)
+                tokens = await traded(known.connector, app, binding.account, NO_TOKENS, made.tokens, clock)
+                made.auth.tokens = tokens
+            yield made.session, tokens
         finally:
             await made.aclose()
 
@@ -188,15 +203,15 @@ class Clients:
         known = binding.registration
         identity = "/".join(binding.name)
         hosts = _filled(binding)
-        tokens = self._token_client(known, clock, hosts)
         app = App({**known.app.credentials, **binding.keys}, hosts)
+        tokens = self._token_client(known, clock, hosts, binding.keys)
         auth: Grant | Keys
         if store is None:
             before = App({**known.app.credentials, **binding.previous_keys}, hosts) if binding.previous_keys else None
             auth = Keys(known.connector, app, binding.account, identity, before)
         else:
             deadline = self._settings.exchange_deadline.total_seconds()
-            refresh = Refresh(known.connector, app, binding.account, tokens, store, clock, deadline)
+            refresh = Refresh(known.connector, app, binding.account, tokens, store, clock, deadline, binding.traded)
             auth = Grant(store, refresh, identity)
         secrets = [*app.credentials.values(), *binding.previous_keys.values()]
         client = ApiClient(
@@ -213,7 +228,7 @@ class Clients:
             clock=clock,
         )
         session = Session(client, hosts, binding.account, clock)
-        return _Pooled(binding.print, session, tokens, auth if isinstance(auth, Grant) else None)
+        return _Pooled(binding.print, session, tokens, auth)
 
     def _hooks(self, binding: Binding) -> tuple[Hook, ...]:
         if binding.own is None:
@@ -221,7 +236,9 @@ class Clients:
         told = self.calls.hook(binding.registration.provider)
         return (tell_listener, told, self.recorder.hook(binding.own, binding.connection_id))
 
-    def _token_client(self, known: Registration, clock: Clock, hosts: Mapping[str, str]) -> ApiClient:
+    def _token_client(
+        self, known: Registration, clock: Clock, hosts: Mapping[str, str], keys: Mapping[str, Secret] = _NO_KEYS
+    ) -> ApiClient:
         return ApiClient(
             _base(hosts),
             auth=Plain(),
@@ -230,7 +247,7 @@ class Clients:
             deadline=self._settings.exchange_deadline.total_seconds(),
             max_body=_TOKEN_REPLY,
             guard=self._guard(known),
-            classify=masked(known.connector.classify, known.app.credentials.values()),
+            classify=masked(known.connector.classify, [*known.app.credentials.values(), *keys.values()]),
             hosts=hosts.values(),
             redirects=0,
             clock=clock,

@@ -42,12 +42,12 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
     if kind != connection.auth:
         raise WrongKind(f"This connection takes credentials of the kind {connection.auth}.")
     wanted = _named(keys, {one.name for one in registration.manifest.credential_fields})
-    account, given = await starting.tried_keys(scope, registration, connection, wanted)
-    if connection.account_id not in (None, account.id):
-        raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
+    proven = await starting.tried_keys(scope, registration, connection, wanted)
+    if connection.account_id not in (None, proven.account.id):
+        raise WrongAccountGiven(details={"expected": connection.account_id, "given": proven.account.id})
     until = scope.now + scope.part(Settings).credential_overlap
     async with starting.held_by_one(), scope.tx() as tx:
-        await settling.take_keys(scope, tx, registration, connection.id, account, given, overlap=until)
+        await settling.take_keys(scope, tx, registration, connection.id, proven, overlap=until)
         tx.emit(CredentialsRotated(subject=connection.id, body={"overlapUntil": until.isoformat()}))
     return Rotated(f"connections/{connection.id}/credentials/{connection.token_version + 1}", scope.now, until)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isthmus.client import Tokens
 from isthmus.features import vault
@@ -72,6 +72,8 @@ class Keys:
 
     now: Mapping[str, Secret] = field(default_factory=dict)
     before: Mapping[str, Secret] = field(default_factory=dict)
+    #: They are traded for tokens, which are stored as those of a consent are.
+    traded: bool = False
 
 
 NONE = Keys()
@@ -79,14 +81,36 @@ NONE = Keys()
 
 async def seal_keys(scope: Scope, tx: Tx, connection_id: str, version: int, keys: Mapping[str, Secret]) -> store.Sealed:
     """Keys, or user name and password, sealed for generation `version`."""
-    text = Secret(json.dumps({name: secret.reveal() for name, secret in keys.items()}))
-    sealed = await vault.seal(scope, tx, text, owner=connection_id, field=keys_field(version))
+    sealed = await vault.seal(scope, tx, text_of(keys), owner=connection_id, field=keys_field(version))
     return store.Sealed(credentials=sealed)
 
 
+async def seal_traded(
+    scope: Scope, tx: Tx, connection_id: str, version: int, keys: Mapping[str, Secret], tokens: Tokens
+) -> store.Sealed:
+    """A token and the keys that give the next one; these stand where a consent has its refresh token."""
+    return await seal_tokens(scope, tx, connection_id, version, replace(tokens, refresh_token=text_of(keys)))
+
+
+def text_of(keys: Mapping[str, Secret]) -> Secret:
+    """Keys as one text."""
+    return Secret(json.dumps({name: secret.reveal() for name, secret in keys.items()}))
+
+
+def keys_of(text: Secret) -> dict[str, Secret]:
+    """The keys in a text. Raises ValueError where it holds none."""
+    read = json.loads(text.reveal())
+    if not isinstance(read, dict):
+        raise ValueError("no keys")
+    return {name: Secret(value) for name, value in read.items()}
+
+
 async def open_keys(scope: Scope, tx: Tx, connection_id: str) -> Keys:
-    """The stored keys of a connection without OAuth."""
+    """The stored keys of a connection without a consent."""
     found = await store.credentials(tx, connection_id)
+    if found is not None and found.traded is not None:
+        text = await vault.open(scope, tx, found.traded, owner=connection_id, field=refresh_field(found.version))
+        return Keys(keys_of(text), traded=True)
     if found is None or found.credentials is None:
         return NONE
     now = await _opened(scope, tx, connection_id, found.credentials, found.version)
@@ -96,8 +120,7 @@ async def open_keys(scope: Scope, tx: Tx, connection_id: str) -> Keys:
 
 
 async def _opened(scope: Scope, tx: Tx, connection_id: str, sealed: bytes, version: int) -> dict[str, Secret]:
-    text = await vault.open(scope, tx, sealed, owner=connection_id, field=keys_field(version))
-    return {name: Secret(value) for name, value in json.loads(text.reveal()).items()}
+    return keys_of(await vault.open(scope, tx, sealed, owner=connection_id, field=keys_field(version)))
 
 
 async def reseal(scope: Scope, after: str | None, limit: int) -> str | None:  # house: silent - no fact changes

@@ -67,7 +67,9 @@ async def _binding(scope: Scope, connection_id: str, *, walled: bool) -> tuple[B
     # Clients outlive requests, so what they write is written in the room's own name and not in a person's.
     own = System(scope.engine, scope.clock).scope(scope.tenant_id, "connections")
     binding = bind(own, connection, registration, keys)
-    return binding, VaultTokenStore(own, connection_id) if connection.auth == OAUTH else None
+    if connection.auth != OAUTH and not keys.traded:
+        return binding, None
+    return binding, VaultTokenStore(own, connection_id, repeatable=keys.traded)
 
 
 def bind(own: Scope, connection: Connection, registration: Registration, keys: Keys) -> Binding:
@@ -77,9 +79,10 @@ def bind(own: Scope, connection: Connection, registration: Registration, keys: K
         connection.id,
         registration,
         account_of(connection),
-        0 if connection.auth == OAUTH else connection.token_version,
+        0 if connection.auth == OAUTH or keys.traded else connection.token_version,
         keys.now,
         keys.before,
+        keys.traded,
         own,
     )
 

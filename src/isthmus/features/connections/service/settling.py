@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from isthmus.client import Tokens
 from isthmus.connect.spi import Account, Granted
 from isthmus.features.catalog import Registration
 from isthmus.features.connections.errors import ConnectionNotFound
@@ -43,6 +44,15 @@ class Target:
     owner: Owner | None = None
     #: How it is connected, where that is not the provider's first way.
     auth: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Keys that the far side took, whose they are, and what they were traded for where calls do not bear them."""
+
+    account: Account
+    keys: Mapping[str, Secret]
+    tokens: Tokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +133,18 @@ async def take_keys(
     tx: Tx,
     registration: Registration,
     connection_id: str,
-    account: Account,
-    keys: Mapping[str, Secret],
+    proven: Proven,
     *,
     overlap: datetime | None = None,
 ) -> bool:
     """The same for keys; with `overlap` the keys that they replace are kept until then."""
 
     async def seal(version: int) -> tokens.Sealed:
-        return replace(await sealing.seal_keys(scope, tx, connection_id, version, keys), overlap=overlap)
+        if proven.tokens is not None:
+            return await sealing.seal_traded(scope, tx, connection_id, version, proven.keys, proven.tokens)
+        return replace(await sealing.seal_keys(scope, tx, connection_id, version, proven.keys), overlap=overlap)
 
-    return await _take(scope, tx, registration, connection_id, account, seal)
+    return await _take(scope, tx, registration, connection_id, proven.account, seal)
 
 
 async def _take(

@@ -7,7 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from isthmus.client import AuthError, ClientError, InvalidRequest, PlatformError, PlatformFailed, Throttled
+from isthmus.client import (
+    AuthError,
+    ClientError,
+    InvalidRequest,
+    PlatformError,
+    PlatformFailed,
+    RefreshFailed,
+    RefreshRefused,
+    Throttled,
+)
 from isthmus.connect.manifest import Field
 from isthmus.connect.spi import Account, Unmappable
 from isthmus.features import catalog, vault
@@ -112,12 +121,12 @@ async def start_for(
             consent = await begin(scope, tx, registration, made, allowed, place)
         return Started(await get(scope, made), consent)
     given = _checked(registration, keys, return_url)
-    account = await _try(scope, registration, given, Account("", settings=chosen(target.settings)), "")
+    proven = await _try(scope, registration, given, Account("", settings=chosen(target.settings)), "")
     async with held_by_one(), scope.tx() as tx:
-        await _not_connected(tx, provider, account, target.owner)
-        named = replace(target, name=target.name or account.name or None)
+        await _not_connected(tx, provider, proven.account, target.owner)
+        named = replace(target, name=target.name or proven.account.name or None)
         made = await settling.create(scope, tx, registration, named)
-        if not await settling.take_keys(scope, tx, registration, made, account, given):
+        if not await settling.take_keys(scope, tx, registration, made, proven):
             raise AlreadyConnected(_HELD)
     return Started(await get(scope, made))
 
@@ -136,13 +145,14 @@ async def reconnect(
             consent = await begin(scope, tx, registration, connection.id, allowed, place)
         return Started(connection, consent)
     given = _checked(registration, keys, return_url)
-    account = await _try(scope, registration, given, account_of(connection), connection.id)
+    proven = await _try(scope, registration, given, account_of(connection), connection.id)
+    account = proven.account
     async with held_by_one(), scope.tx() as tx:
         if connection.account_id not in (None, account.id):
             raise WrongAccountGiven(details={"expected": connection.account_id, "given": account.id})
         if connection.account_id is None:
             await _not_connected(tx, connection.provider, account, connection.owner)
-        if not await settling.take_keys(scope, tx, registration, connection.id, account, given):
+        if not await settling.take_keys(scope, tx, registration, connection.id, proven):
             raise AlreadyConnected(_HELD)
     await scope.part(Clients).drop(scope.tenant_id, connection.id)
     return Started(await get(scope, connection.id))
@@ -282,21 +292,27 @@ def _checked(
 
 async def tried_keys(
     scope: Scope, registration: Registration, connection: Connection, keys: Mapping[str, Secret]
-) -> tuple[Account, dict[str, Secret]]:
+) -> settling.Proven:
     """Whose these keys are, by the far side, and the keys by the provider's fields. Raises what `start` raises."""
     given = _checked(registration, keys, None)
-    return await _try(scope, registration, given, account_of(connection), connection.id), given
+    return await _try(scope, registration, given, account_of(connection), connection.id)
 
 
 async def _try(
     scope: Scope, registration: Registration, keys: Mapping[str, Secret], known: Account, connection_id: str
-) -> Account:
+) -> settling.Proven:
     """Ask the platform who these keys are. Raises CredentialsRefused or PlatformUnreachable."""
-    binding = Binding(scope.tenant_id, connection_id or "trial", registration, known, 0, keys)
+    traded = registration.manifest.trades_keys
+    binding = Binding(scope.tenant_id, connection_id or "trial", registration, known, 0, keys, traded=traded)
     waited = scope.part(Settings).exchange_deadline.total_seconds()
     try:
-        async with asyncio.timeout(waited), scope.part(Clients).passing(binding, scope.clock) as session:
-            return await registration.connector.test(session)
+        async with asyncio.timeout(waited), scope.part(Clients).passing(binding, scope.clock) as (session, tokens):
+            return settling.Proven(await registration.connector.test(session), keys, tokens)
+    except RefreshRefused as error:
+        said = _answered(CredentialsRefused().message, error.__cause__, keys)
+        raise CredentialsRefused(**said) from error
+    except RefreshFailed as error:
+        raise _unusable("refresh_unavailable") from error
     except (PlatformFailed, Throttled) as error:
         said = _answered(unusable.told(error.kind) or PlatformUnreachable().message, error, keys)
         raise _unusable(error.kind, said, error.retry_after) from error
@@ -328,8 +344,10 @@ def _unusable(kind: str, said: _Told | None = None, retry_after: float | None = 
     return PlatformUnreachable(message, details={**told.get("details", {}), "reason": kind}, retry_after=retry_after)
 
 
-def _answered(ours: str, error: PlatformError, keys: Mapping[str, Secret]) -> _Told:
+def _answered(ours: str, error: BaseException | None, keys: Mapping[str, Secret]) -> _Told:
     """What the platform said, if it said anything; never the credentials, should it repeat them."""
+    if not isinstance(error, PlatformError):
+        return {}
     said = error.message.strip()[:_SAID]
     for secret in keys.values():
         said = said.replace(secret.reveal(), "***")

@@ -23,11 +23,13 @@ class VaultTokenStore:
 
     Each step locks the row, asks `model.lease`, and writes what it decides; no lock is held while an exchange runs.
     `previous` is the refresh token before the leased one, while the leased pair has not worked yet.
+    repeatable: asking twice costs nothing, since keys are traded and no refresh token is used up.
     """
 
-    def __init__(self, scope: Scope, connection_id: str) -> None:
+    def __init__(self, scope: Scope, connection_id: str, *, repeatable: bool = False) -> None:
         self._scope = scope
         self._id = connection_id
+        self._repeatable = repeatable
         self._denied_until = 0.0
         self._unproved: int | None = None
         self.previous: Secret | None = None
@@ -71,6 +73,8 @@ class VaultTokenStore:
 
     async def sending(self, lease: Lease) -> None:
         """See the protocol. Raises RefreshUnavailable when the lease has passed to another."""
+        if self._repeatable:
+            return
         async with self._scope.tx() as tx:
             held = await self._held(tx, lock=True)
             state = model.sending(held.state, lease.owner, held.at)

@@ -23,7 +23,9 @@ _HELD = select(
 _LOAD = statement(_HELD)
 _LOCK = statement(_HELD.with_for_update())
 _CREDENTIALS = statement(
-    select(c.c.credentials, c.c.token_version, c.c.previous_credentials, c.c.previous_until).where(_OWN)
+    select(c.c.credentials, c.c.token_version, c.c.previous_credentials, c.c.previous_until, c.c.refresh_token).where(
+        _OWN
+    )
 )
 _VERSION = statement(select(c.c.token_version, c.c.lease_until.is_(None).label("idle")).where(_OWN))
 _LEASE_VALUES: dict[str, Any] = {
@@ -153,12 +155,16 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The sealed keys of a connection without OAuth, their generation, and what they replaced."""
+    """The sealed keys of a connection without a consent, their generation, and what they replaced.
+
+    traded: those that are traded for tokens stand in the place of a refresh token.
+    """
 
     credentials: bytes | None
     version: int
     previous: bytes | None
     previous_until: datetime | None
+    traded: bytes | None
 
 
 def _held(row: asyncpg.Record) -> Held:
@@ -216,7 +222,7 @@ async def load(tx: Tx, connection_id: str, *, lock: bool = False) -> Held | None
 
 
 async def credentials(tx: Tx, connection_id: str) -> Credentials | None:
-    """The sealed keys of a connection without OAuth."""
+    """The sealed keys of a connection without a consent."""
     found = await tx.fetchrow(_CREDENTIALS, tenant_id=tx.tenant_id, id=connection_id)
     return Credentials(*found.values()) if found else None
 
