@@ -6,6 +6,7 @@ import re
 import shlex
 import types
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -161,9 +162,15 @@ def spoken(line: str) -> list[list[str]]:
     return [words[start + 1 : next(end for end in ends if end > start)] for start in starts]
 
 
+@cache
+def program() -> Any:
+    """The commands that exist."""
+    return typer.main.get_command(build())
+
+
 def wrong(words: list[str]) -> str | None:
     """What is wrong with a command, judged by the commands that exist; None when nothing is."""
-    command: Any = typer.main.get_command(build())
+    command = program()
     rest = list(words)
     while hasattr(command, "commands"):
         name = rest.pop(0) if rest and not rest[0].startswith("-") else None
@@ -180,7 +187,7 @@ def wrong(words: list[str]) -> str | None:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_command_that_a_page_names_exists(page: Path) -> None:
     named = [words for line in commands(page) for words in spoken(line)]
-    assert [(words, wrong(words)) for words in named if wrong(words)] == []
+    assert [(words, why) for words in named if (why := wrong(words))] == []
 
 
 def test_a_command_that_does_not_exist_would_be_seen() -> None:
@@ -189,6 +196,7 @@ def test_a_command_that_does_not_exist_would_be_seen() -> None:
     assert wrong(["sandbox", "tiki", "--port", "1"]) is None
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """The places of a page that a link may name, as forges make them of headings."""
     text = _FENCE.sub("", page.read_text("utf-8"))
