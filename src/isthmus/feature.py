@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
@@ -11,7 +11,7 @@ from isthmus.http import Front, Routes
 from isthmus.kit.events import Event
 from isthmus.kit.figures import Figure
 from isthmus.kit.permissions import Permission
-from isthmus.scope import Scope, System
+from isthmus.scope import Scope, System, Tx
 
 #: Called with the scope of the wake-up's tenant and its key; raising means: wake me again later.
 Job = Callable[[Scope, str], Awaitable[None]]
@@ -32,6 +32,34 @@ Engagement = Callable[[System, asyncio.Event], Awaitable[None]]
 Reseal = Callable[[Scope, str | None, int], Awaitable[str | None]]
 #: Ends at the far sides what the scope's tenant has there, because the tenant is being deleted.
 Leave = Callable[[Scope], Awaitable[None]]
+#: How much of a cap the scope's tenant has used; asked with the other caps in one transaction, and takes no lock.
+Used = Callable[[Scope, Tx], Awaitable[int]]
+#: The same, where more than the tenant's own transaction is asked.
+UsedApart = Callable[[Scope], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """A bound on what one tenant may have, and how much of it is used (security.md RL-05).
+
+    name: section and name of the setting that bounds it, such as `sync.live_runs`. counts: what is counted, in words.
+    period: whether that is what there is now, within the day (UTC), or within one run. refusal: the code of the failure
+    that what goes over the cap meets. limit: 0 for none. One of `used` and `used_apart` is given.
+    """
+
+    name: str
+    counts: str
+    unit: str
+    refusal: str
+    limit: Callable[[Scope], int]
+    used: Used | None = None
+    used_apart: UsedApart | None = None
+    period: Literal["now", "day", "run"] = "now"
+
+    @property
+    def setting(self) -> str:
+        """The setting that bounds it, as the environment names it."""
+        return f"ISTHMUS_{self.name.upper().replace('.', '__')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,4 +95,6 @@ class Feature:
     reseals: Mapping[str, Reseal] = field(default_factory=dict)
     #: what ends elsewhere before a tenant's data are erased; called again it must do no harm
     leaves: Sequence[Leave] = ()
+    #: what one tenant may have of the room's, and how much of it is used
+    caps: Sequence[Cap] = ()
     settings: type | None = None

@@ -67,7 +67,7 @@ async def write(in_scope: Scope, *made: Listing, origin: Origin = Origin(), raw:
 async def clear(copied: Copy) -> None:
     """Empty what records and sync have written; nobody but the owner of the server may empty the log."""
     admin = await asyncpg.connect(copied.admin_url)
-    await admin.execute("truncate products, shards, events, sync_runs, sync_cursors, sync_refreshes cascade")
+    await admin.execute("truncate products, shards, holdings, events, sync_runs, sync_cursors, sync_refreshes cascade")
     await admin.close()
 
 

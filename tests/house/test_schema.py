@@ -23,6 +23,7 @@ PLATFORM_TABLES = {
     "login_attempts": "digests of logins on their way, by which a callback learns whose browser it is in",
     "provider_overrides": "facts about providers, shown to every tenant",
     "provider_versions": "the history of facts about providers, which the deployment's own tenant sees",
+    "processes": "which processes run and how much tenants have in them, seen by the deployment's own hand only",
     "tenant_erasures": "which tenants are being deleted, seen by the deployment's own hand only",
     "search_builds": "how far the index of each kind of record is built",
     "tenants": "a tenant is its own id; the policy compares it",
@@ -64,7 +65,7 @@ PLATFORM_WIDE = {
 @pytest.fixture(scope="module", autouse=True)
 def every_table() -> None:
     """Load all table files, those of rooms that nothing else imports included."""
-    for part in ("bus", "budget", "ledger"):
+    for part in ("bus", "budget", "holdings", "ledger", "presence"):
         importlib.import_module(f"isthmus.engine.{part}")
     for room in pkgutil.iter_modules(features.__path__):
         if (Path(features.__path__[0]) / room.name / "tables.py").exists():

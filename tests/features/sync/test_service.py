@@ -32,6 +32,7 @@ from isthmus.features import records, sync
 from isthmus.features.records import ListingFilter
 from isthmus.features.sync import Mode, Run, service
 from isthmus.features.sync.errors import RunEnded, RunInProgress, RunNotFound, TooManyRuns
+from isthmus.features.sync.service import resuming
 from isthmus.features.sync.service.waking import missing
 from isthmus.kit.errors import NotFound
 from isthmus.kit.paging import Ask
@@ -160,6 +161,49 @@ async def test_RL_05_runs_that_are_begun_at_the_same_moment_keep_to_the_bound(ba
     await sync.cancel(scope, stopped.id)
     free = [name for name in shops if name not in {one.connection_id for one in begun if isinstance(one, Run)}]
     assert isinstance(await sync.start(scope, free[0]), Run)
+
+
+def _with_room(scope: Scope, stored_bytes: int) -> Scope:
+    """The same merchant, who may store so much."""
+    parts = {**scope.engine.parts, records.Settings: records.Settings(stored_bytes)}
+    return replace(scope, engine=replace(scope.engine, parts=parts))
+
+
+async def test_RL_05_a_run_stops_behind_a_page_when_the_store_is_full_and_goes_on_when_there_is_room(
+    base: Database,
+) -> None:
+    shop, till = given.shelf(6), given.Till({"1": "ready"})
+    scope = given.scope(base, {"con_one": shop, "con_two": till})
+    full, roomy = _with_room(scope, 1), _with_room(scope, 1_000_000)
+    stopped = await _read(full)
+    assert (stopped.state, stopped.error_code) == ("parked", "STORE_FULL")
+    assert (stopped.pages, stopped.listings, stopped.cursor) == (1, 2, "2")
+    for begun in (sync.start(full, "con_one"), service.resume(full, stopped.id)):
+        with pytest.raises(records.StoreFull) as refused:
+            await begun
+        assert (refused.value.status, refused.value.details) == (409, {"limit": 1})
+    orders = await sync.start(full, "con_two", entity=sync.ORDERS)
+    await sync.work(full, orders.id)
+    assert (await sync.run(full, orders.id)).state == "succeeded", "orders are read all the same"
+    await resuming.unhalt(System(full.engine))
+    assert (await sync.run(full, stopped.id)).state == "parked"
+    await resuming.unhalt(System(roomy.engine))
+    assert (await sync.run(roomy, stopped.id)).state == "queued"
+    await sync.work(roomy, stopped.id)
+    ended = await sync.run(roomy, stopped.id)
+    assert (ended.state, ended.listings, ended.error_code) == ("succeeded", 6, None)
+    assert await _stored(roomy) == shop.titles
+
+
+async def test_RL_05_where_the_store_is_full_all_that_may_be_read_begins_without_the_rest(base: Database) -> None:
+    both = given.Till({"1": "ready"})
+    scope = _with_room(given.scope(base, {"con_one": both}), 1)
+    orders = await sync.start(scope, "con_one", entity=sync.ORDERS)
+    await sync.work(scope, orders.id)
+    begun = await service.start_all(scope, "con_one", [sync.PRODUCTS, sync.ORDERS])
+    assert [run.entity for run in begun] == [sync.ORDERS]
+    with pytest.raises(records.StoreFull):
+        await service.start_all(scope, "con_one", [sync.PRODUCTS])
 
 
 async def test_twenty_triggers_at_once_make_one_run(base: Database) -> None:

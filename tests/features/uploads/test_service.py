@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -307,6 +308,18 @@ async def test_CS_06_a_tenant_has_so_many_open_uploads_and_no_more(
     with pytest.raises(UploadQuota) as refused:
         await receiving.begin(scope, Wish(name="d"))
     assert refused.value.details == {"limit": 2, "limitBytes": 1_000}
+    await shelf.clear(copied)
+
+
+async def test_RL_05_a_file_is_refused_when_the_store_is_full(database: Database, copied: Copy, tmp_path: Path) -> None:
+    scope = given.scope(database, tmp_path)
+    room = {**scope.engine.parts, records.Settings: records.Settings(stored_bytes=1)}
+    full = replace(scope, engine=replace(scope.engine, parts=room))
+    await receiving.begin(full, Wish(name="a"))
+    await shelf.write(full, shelf.listing("1"))
+    with pytest.raises(records.StoreFull) as refused:
+        await receiving.begin(full, Wish(name="b"))
+    assert (refused.value.status, refused.value.details) == (409, {"limit": 1})
     await shelf.clear(copied)
 
 

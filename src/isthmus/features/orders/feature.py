@@ -6,6 +6,7 @@ from isthmus.features.orders.events import EMITS
 from isthmus.features.orders.settings import Settings
 
 _ERASE_SECONDS = 3600.0
+_COUNT_SECONDS = 600.0
 
 FEATURE = Feature(
     name="orders",
@@ -15,7 +16,7 @@ FEATURE = Feature(
     },
     emits=EMITS,
     permissions=(model.READ, model.PERSONAL, model.REDACT),
-    periodic={"orders.erase": (_ERASE_SECONDS, jobs.erase)},
+    periodic={"orders.erase": (_ERASE_SECONDS, jobs.erase), "orders.count": (_COUNT_SECONDS, jobs.count)},
     reseals={"orders": service.reseal_orders, "customers": service.reseal_customers},
     settings=Settings,
 )

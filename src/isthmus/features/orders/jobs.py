@@ -13,6 +13,11 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     await service.forget(tx, event["tenant_id"], event["subject"])
 
 
+async def count(system: System) -> None:
+    """Count what orders take."""
+    await service.count(system)
+
+
 async def erase(system: System) -> None:
     """Forget persons whose time is up."""
     await service.erase(system)

@@ -2,6 +2,7 @@
 
 from isthmus.connect.keeping import Refused as Refused
 from isthmus.connect.keeping import Written as Written
+from isthmus.features.records.errors import StoreFull as StoreFull
 from isthmus.features.records.errors import Unstorable as Unstorable
 from isthmus.features.records.model import Kind as Kind
 from isthmus.features.records.model import ListingFilter as ListingFilter
@@ -37,6 +38,9 @@ from isthmus.features.records.service import write_records as write_records
 from isthmus.features.records.service.pricing import reprice as reprice
 from isthmus.features.records.service.rewriting import rewrite as rewrite
 from isthmus.features.records.service.rewriting import wholes as wholes
+from isthmus.features.records.service.room import check_room as check_room
+from isthmus.features.records.service.room import has_room as has_room
+from isthmus.features.records.settings import Settings as Settings
 from isthmus.features.records.store import Whole as Whole
 from isthmus.features.records.store import changed_since as changed_since
 from isthmus.features.records.store import linked as linked

@@ -1,9 +1,9 @@
-"""What can be wrong with a record before it reaches the store, and with a place in the feed of changes."""
+"""What can be wrong with a record before it reaches the store, with room for it, and with a place in the feed."""
 
 from typing import ClassVar
 
 from isthmus.connect.keeping import Unstorable as Unstorable
-from isthmus.kit.errors import Problem
+from isthmus.kit.errors import Conflict, Problem
 
 
 class FeedTooOld(Problem):
@@ -14,3 +14,13 @@ class FeedTooOld(Problem):
 
     code: ClassVar[str] = "FEED_TOO_OLD"
     status: ClassVar[int] = 410
+
+
+class StoreFull(Conflict):
+    """The tenant stores as many bytes of records as it may; what is stored stays, and nothing new begins.
+
+    Remove connections that are no longer needed, or have `ISTHMUS_RECORDS__STORED_BYTES` raised. Runs that were stopped
+    go on by themselves where they stood.
+    """
+
+    code: ClassVar[str] = "STORE_FULL"

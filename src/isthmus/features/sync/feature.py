@@ -3,9 +3,11 @@
 from isthmus.feature import Feature
 from isthmus.features.sync import jobs, routes, service
 from isthmus.features.sync.events import EMITS
-from isthmus.features.sync.service import pruning
+from isthmus.features.sync.service import pruning, resuming
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import figures
+
+_ROOM_SECONDS = 60.0
 
 FEATURE = Feature(
     name="sync",
@@ -26,7 +28,11 @@ FEATURE = Feature(
     emits=EMITS,
     permissions=(routes.READ, routes.TRIGGER),
     reconcile=(service.missing,),
-    periodic={"sync.stalled": (2.0, jobs.wake), "sync.prune": (3600.0, pruning.prune)},
+    periodic={
+        "sync.stalled": (2.0, jobs.wake),
+        "sync.prune": (3600.0, pruning.prune),
+        "sync.room": (_ROOM_SECONDS, resuming.unhalt),
+    },
     measures=(figures.measure,),
     settings=Settings,
 )

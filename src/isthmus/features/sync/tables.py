@@ -84,6 +84,12 @@ SYNC_RUNS = tenant_table(
     Index("sync_runs_connection", "connection_id", "entity", "id"),
     Index("sync_runs_changed", "changed_at"),
     Index("sync_runs_stalled", "lease_until", postgresql_where=_LIVE),
+    Index(
+        "sync_runs_full",
+        "tenant_id",
+        "connection_id",
+        postgresql_where=text("state = 'parked' and error_code = 'STORE_FULL'"),
+    ),
 )
 
 SYNC_ERRORS = tenant_table(

@@ -80,6 +80,7 @@ LEFT: Mapping[str, str] = {
     "audit_keys": _OPENS,
     "connect_sessions": _OPENS,
     "connection_hours": _COUNTED,
+    "holdings": _COUNTED,
     "idempotency_keys": _OPENS,
     "integration_counts": _COUNTED,
     "login_issuers": _OWN,

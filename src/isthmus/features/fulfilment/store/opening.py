@@ -89,9 +89,10 @@ async def live_of(tx: Tx, order_ids: Sequence[str]) -> dict[str, OrderAction]:
     return {row["order_id"]: as_action(row) for row in rows}
 
 
-async def live_count(tx: Tx) -> int:
-    """How many actions of the tenant are under way; the lock keeps others from beginning one until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 61))", tx.tenant_id)
+async def live_count(tx: Tx, *, held: bool = True) -> int:
+    """How many actions of the tenant are under way; `held` by a lock, no other begins until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 61))", tx.tenant_id)
     return int((await tx.fetch_sql(_COUNT, tx.tenant_id))[0][0])
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from isthmus.connect.keeping import Origin, Written
 from isthmus.connect.shapes import Customer
+from isthmus.engine import holdings
 from isthmus.features import vault
 from isthmus.features.orders import model, store
 from isthmus.features.orders.events import OrderCreated, OrderStatusChanged, OrderStatusUnknown, OrderUpdated
@@ -114,6 +115,8 @@ class _Writing:
         count = sum(len(one.item.order.lines) + len(one.item.order.shipments) for one in news)
         fresh = ids.many(count, self.scope.clock) if count else []
         await store.write(self.tx, (self.origin.id, self.origin.provider), changes, fresh, self.scope.now)
+        size = sum(len(one.item.raw) + len(one.item.body) for one in news if one.known is None)
+        await holdings.add(self.tx, self.origin.id, store.KIND, size)
 
     def _change(self, one: _News, buyers: Mapping[str, str], sealed: Iterator[bytes]) -> Change:
         person = one.personal.customer

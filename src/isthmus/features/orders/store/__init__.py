@@ -26,6 +26,8 @@ from isthmus.features.orders.store.reading import whole_orders as whole_orders
 from isthmus.features.orders.store.sealing import Columns as Columns
 from isthmus.features.orders.store.sealing import sealed_page as sealed_page
 from isthmus.features.orders.store.sealing import update_sealed as update_sealed
+from isthmus.features.orders.store.sizes import KIND as KIND
+from isthmus.features.orders.store.sizes import SIZES as SIZES
 from isthmus.features.orders.store.writing import Buyer as Buyer
 from isthmus.features.orders.store.writing import Change as Change
 from isthmus.features.orders.store.writing import customers as customers

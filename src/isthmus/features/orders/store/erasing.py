@@ -11,7 +11,9 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from isthmus.engine import holdings
 from isthmus.engine.db import Tx
+from isthmus.features.orders.store.sizes import KIND
 
 _BATCH: Final = 2_000
 _OUTLIVED: Final = """
@@ -185,4 +187,5 @@ async def forget(tx: Tx, tenant_id: str, connection_id: str) -> int:
     while rows := await tx.fetch_sql(_ORDERS, tenant_id, connection_id, _BATCH):
         count += len(rows)
     await tx.execute_sql(_CUSTOMERS, tenant_id, connection_id)
+    await holdings.forget(tx, tenant_id, connection_id, KIND)
     return count

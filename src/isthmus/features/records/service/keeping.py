@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus.connect.keeping import Alive, Known, Origin, Refused, Written
 from isthmus.connect.shapes import Listing, ListingStatus
+from isthmus.engine import holdings
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features.records import model, store
 from isthmus.features.records.errors import Unstorable
@@ -297,6 +298,8 @@ async def write_records(tx: Tx, scope: Scope, connection: Origin, kind: Kind, it
     written = [_shard(item, known.get(item.record.external_id), fresh) for item in changed]
     if written:
         await shards.write(tx, (connection.id, connection.provider), kind, written, scope.now)
+        size = sum(len(shard.item.body) for shard in written if shard.created)
+        await holdings.add(tx, connection.id, store.SHARDS, size)
     if gone:
         await shards.drop(tx, gone)
     for shard in written:

@@ -17,6 +17,9 @@ from isthmus.features.records.store.read import raw as raw
 from isthmus.features.records.store.read import twins as twins
 from isthmus.features.records.store.read import variants_of as variants_of
 from isthmus.features.records.store.shards import Shard as Shard
+from isthmus.features.records.store.sizes import LISTINGS as LISTINGS
+from isthmus.features.records.store.sizes import SHARDS as SHARDS
+from isthmus.features.records.store.sizes import SIZES as SIZES
 from isthmus.features.records.store.whole import Rewritten as Rewritten
 from isthmus.features.records.store.whole import Whole as Whole
 from isthmus.features.records.store.whole import changed_since as changed_since

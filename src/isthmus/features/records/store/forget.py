@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from isthmus.engine import holdings
 from isthmus.engine.db import Tx
+from isthmus.features.records.store.sizes import LISTINGS, SHARDS
 
 _BATCH: Final = 2_000
 _LISTINGS: Final = """
@@ -30,6 +32,8 @@ async def forget(tx: Tx, tenant_id: str, connection_id: str, *, listings_only: b
     count = 0
     while not listings_only and (rows := await tx.fetch_sql(_SHARDS, tenant_id, connection_id, _BATCH)):
         count += len(rows)
+    for kind in (LISTINGS,) if listings_only else (LISTINGS, SHARDS):
+        await holdings.forget(tx, tenant_id, connection_id, kind)
     while True:
         rows = await tx.fetch_sql(_LISTINGS, tenant_id, connection_id, _BATCH)
         await tx.execute_sql(_PRODUCTS, tenant_id, list({row["product_id"] for row in rows}))

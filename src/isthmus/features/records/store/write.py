@@ -11,6 +11,7 @@ from isthmus.connect.keeping import Known
 from isthmus.connect.pricing import next_change
 from isthmus.connect.shapes import Listing, Variant
 from isthmus.engine.db import Tx, statement
+from isthmus.engine.holdings import ADD_LISTINGS
 from isthmus.features.records.model import ListingItem, Stored, decode, summary
 from isthmus.features.records.tables import LISTINGS, VARIANTS
 
@@ -112,7 +113,7 @@ on conflict (tenant_id, listing_id, external_id) do update set
   stock = excluded.stock"""
 #: Of listings that were looked for under the lock of their writer and are not there: without a second look at every
 #: row, which `on conflict` takes, and the record that it writes of it, this costs a sixth less.
-_INSERT = f"{_FRESH}, made as ({_PRODUCTS}), put as ({_LISTINGS}){_VARIANTS}"
+_INSERT = f"{_FRESH}, made as ({_PRODUCTS}), put as ({_LISTINGS}), counted as ({ADD_LISTINGS}){_VARIANTS}"
 #: Of listings that are there: each keeps its own id and its product's, and so do the variants it had.
 _OVERWRITE = (
     f"{_FRESH}, made as ({_PRODUCTS}{_PRODUCTS_KNOWN}), put as ({_LISTINGS}{_LISTINGS_KNOWN})"
@@ -164,6 +165,7 @@ async def write(
     for query, several in ((_INSERT, created), (_OVERWRITE, known)):
         if several:
             items = [change.item for change in several]
+            size = (sum(len(item.raw) + len(item.body) for item in items),) if query is _INSERT else ()
             await tx.execute_sql(
                 query,
                 tx.tenant_id,
@@ -172,6 +174,7 @@ async def write(
                 [_listing_row(change, now - _PASSED) for change in several],
                 [b"%b%b%b" % (item.raw_hash, item.hash, item.raw) for item in items],
                 _variant_rows(several, ids),
+                *size,
             )
 
 

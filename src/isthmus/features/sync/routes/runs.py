@@ -9,6 +9,7 @@ from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
+from isthmus.features import records
 from isthmus.features.catalog import PlanRequired
 from isthmus.features.connections import ConnectionNotFound, ConnectionPending
 from isthmus.features.sync import service
@@ -154,7 +155,15 @@ class StatusList(Answer, frozen=True, kw_only=True):
     response_model=RunOut,
     summary="Read a connection's listings",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, RunInProgress, TooManyRuns, NotReadable),
+    errors=(
+        ConnectionNotFound,
+        ConnectionPending,
+        PlanRequired,
+        RunInProgress,
+        TooManyRuns,
+        records.StoreFull,
+        NotReadable,
+    ),
 )
 async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     """Answers the queued run; 409 with the run that is under way where there is one."""
@@ -169,7 +178,15 @@ async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=RunOut,
     summary="Read a connection's orders",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, RunInProgress, TooManyRuns, NotReadable),
+    errors=(
+        ConnectionNotFound,
+        ConnectionPending,
+        PlanRequired,
+        RunInProgress,
+        TooManyRuns,
+        records.StoreFull,
+        NotReadable,
+    ),
 )
 async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     """As for products."""
@@ -184,7 +201,7 @@ async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=StartedOut,
     summary="Read a connection",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, TooManyRuns, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, TooManyRuns, records.StoreFull, NotReadable),
 )
 async def start_all(scope: ScopeDep, body: StartSync) -> Response:
     """One run for each entity; one that is under way already is answered as it stands."""
@@ -237,6 +254,7 @@ async def cancel_run(scope: ScopeDep, run_id: str) -> Response:
         PlanRequired,
         RunInProgress,
         TooManyRuns,
+        records.StoreFull,
         NotReadable,
     ),
 )
@@ -252,7 +270,7 @@ async def resume_run(scope: ScopeDep, run_id: str) -> Response:
     response_model=RunOut,
     summary="Read a run's failed records again",
     status=202,
-    errors=(RunNotFound, NothingToRetry, PlanRequired, RunInProgress, TooManyRuns, NotReadable),
+    errors=(RunNotFound, NothingToRetry, PlanRequired, RunInProgress, TooManyRuns, records.StoreFull, NotReadable),
 )
 async def retry_run(scope: ScopeDep, run_id: str) -> Response:
     """One run that asks the platform for each of them by its id."""

@@ -41,6 +41,8 @@ class Keeper:
     known: Callable[[Scope, str, Sequence[str]], Awaitable[Mapping[str, Known]]]
     write: Callable[[Tx, Scope, Origin, Sequence[Any]], Awaitable[Written]]
     personal: bool = False
+    #: Whether a tenant whose store is full is read no more of it. Whoever does not read an order does not ship it.
+    bounded: bool = True
     #: What is stored and not deleted (behind an external id, at most so many, known before a time), by which ids its
     #: platform can be asked for it, and how it is marked as deleted. Without them nothing is ever taken for deleted.
     alive: Callable[[Scope, str, str, int, datetime | None], Awaitable[Sequence[Alive]]] | None = None
@@ -115,7 +117,7 @@ OWN: Mapping[str, Entity] = {
     ),
     ORDERS: Entity(
         Reader(_pull_orders, _map_order),
-        Keeper(orders.item, orders.known_raw, orders.write_orders, personal=True),
+        Keeper(orders.item, orders.known_raw, orders.write_orders, personal=True, bounded=False),
     ),
 }
 

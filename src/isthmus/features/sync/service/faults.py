@@ -13,11 +13,14 @@ from isthmus.client import (
     Throttled,
     TokenRejected,
 )
+from isthmus.features import records
 from isthmus.features.sync.model import Fault
 from isthmus.kit.errors import Problem
 
 #: The code of a connection whose sign-in died; whatever waits for it goes on when it is connected again.
 EXPIRED = "CONNECTION_EXPIRED"
+#: The code of a tenant that stores all that it may; what waits for room goes on when there is some.
+FULL = records.StoreFull.code
 _SERVER_FAULT = 500
 _PASSING = (
     NetworkError, RateLimited, BreakerOpen, RefreshUnavailable, MalformedBody, Throttled, PlatformFailed,

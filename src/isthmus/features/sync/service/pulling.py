@@ -91,6 +91,8 @@ class Pull:
     watching: bool = False
     #: Records that came in parts and were counted already, by the hash of their ids.
     counted: set[int] = field(default_factory=set)
+    #: Whether the store may be fuller than when it was last looked at.
+    grown: bool = True
     #: Records that seemed to be drift and have been read anew.
     sure: set[str] = field(default_factory=set)
 
@@ -136,12 +138,14 @@ class Pull:
             return await self._kept(page, await self._looked_again(ready, met.ids))
 
     async def _kept(self, page: RecordPage, ready: _Ready) -> PageCount:
-        """Write a page. Raises _Doubtful, and has written nothing then."""
+        """Write a page. Raises _Doubtful and StoreFull, and has written nothing then."""
         spent = self.tally.spent()
         rehearsed = await self._rehearsed(ready) if self.run.dry_run else None
         async with self.scope.tx() as tx:
             await self._still_mine(tx)
             await admit(tx, self.source)
+            if self.grown and self.keeper.bounded and not self.run.dry_run:
+                await records.check_room(self.scope, tx)
             parts = {hash(one.external_id) for one in ready.items if not one.whole}
             written = rehearsed or await self.keeper.write(tx, self.scope, self._origin, ready.items)
             count, errors = _counted(ready, written, len(parts - self.counted))
@@ -153,6 +157,7 @@ class Pull:
                 raise Stale
             if page.cursor is None:
                 await self._complete(tx)
+        self.grown = bool(written.created or written.updated)
         self.tally.settle(spent)
         self.counted.update(parts)
         return count

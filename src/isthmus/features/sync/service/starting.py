@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from isthmus.features import connections
+from isthmus.features import connections, records
 from isthmus.features.sync import store
 from isthmus.features.sync.errors import (
     NothingToRetry,
@@ -17,6 +17,7 @@ from isthmus.features.sync.errors import (
 )
 from isthmus.features.sync.events import SyncCancelled, SyncCancelRequested, SyncRequested, SyncResumed, WatermarkLost
 from isthmus.features.sync.model import Mode, Plan, Run, State, event_body, plan, plan_since
+from isthmus.features.sync.service import entities
 from isthmus.features.sync.service.entities import PRODUCTS
 from isthmus.features.sync.service.sources import Shop, sources
 from isthmus.features.sync.service.working import JOB
@@ -40,8 +41,8 @@ async def start(
     """Begin a run; a worker takes it at once.
 
     `since` reads what changed from a date on and leaves the watermark where it is; a `dry_run` writes nothing and lists
-    what it would have written. Raises RunInProgress with the run that is under way, TooManyRuns, NotReadable, and what
-    the connections raise.
+    what it would have written. Raises RunInProgress with the run that is under way, TooManyRuns, StoreFull,
+    NotReadable, and what the connections raise.
     """
     shop = await sources(scope).shop(scope, connection_id, entity)
     async with scope.tx() as tx:
@@ -87,7 +88,7 @@ async def retry(scope: Scope, run_id: str) -> Run:
 async def resume(scope: Scope, run_id: str) -> Run:
     """Let a run go on from its place that failed, was parked or was stopped.
 
-    Raises RunNotFound, NotResumable, RunInProgress, TooManyRuns, and what the connections raise.
+    Raises RunNotFound, NotResumable, RunInProgress, TooManyRuns, StoreFull, and what the connections raise.
     """
     async with scope.tx() as tx:
         before = await store.run(tx, run_id)
@@ -96,6 +97,7 @@ async def resume(scope: Scope, run_id: str) -> Run:
     await sources(scope).shop(scope, before.connection_id, before.entity)
     async with scope.tx() as tx:
         await _refuse_many(tx, scope)
+        await _refuse_full(tx, scope, before.entity, dry_run=before.dry_run)
         run = await store.resume(tx, run_id)
         if run is None:
             raise NotResumable
@@ -108,6 +110,7 @@ async def _open(tx: Tx, scope: Scope, opening: Opening, planned: Plan) -> Run:
     """Write the run and wake a worker for it."""
     await _refuse_second(tx, opening.connection_id, opening.entity)
     await _refuse_many(tx, scope)
+    await _refuse_full(tx, scope, opening.entity, dry_run=opening.dry_run)
     run = await store.open_run(tx, opening, planned, scope.now)
     if run is None:
         await _refuse_second(tx, opening.connection_id, opening.entity)
@@ -120,6 +123,11 @@ async def _refuse_many(tx: Tx, scope: Scope) -> None:
     most = scope.part(Settings).live_runs
     if await store.live_count(tx) >= most:
         raise TooManyRuns(details={"limit": most}, retry_after=30)
+
+
+async def _refuse_full(tx: Tx, scope: Scope, entity: str, *, dry_run: bool) -> None:
+    if entities.entity(entity).keeper.bounded and not dry_run:
+        await records.check_room(scope, tx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,8 @@ async def start_all(
 ) -> list[Run]:
     """Begin a run of each of these entities, by default of all that the connection may read; live ones are answered.
 
-    Raises what `start` raises, but for RunInProgress; where one that was named cannot be read, none begins.
+    Raises what `start` raises, but for RunInProgress; where one that was named cannot be read, none begins. Where there
+    is no room, what is read all the same begins.
     """
     offered = list(dict.fromkeys(entities or await sources(scope).offered(scope, connection_id)))
     if not offered:
@@ -151,7 +160,16 @@ async def start_all(
                 raise
         else:
             readable.append(entity)
-    return [await _started(scope, connection_id, entity, extent) for entity in readable]
+    begun: list[Run] = []
+    full: records.StoreFull | None = None
+    for entity in readable:
+        try:
+            begun.append(await _started(scope, connection_id, entity, extent))
+        except records.StoreFull as refused:
+            full = refused
+    if full is not None and not begun:
+        raise full
+    return begun
 
 
 async def _started(scope: Scope, connection_id: str, entity: str, extent: Extent) -> Run:

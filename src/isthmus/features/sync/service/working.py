@@ -13,7 +13,7 @@ from isthmus.features.sync.errors import CancelWanted, Endless, Stale
 from isthmus.features.sync.events import SyncCancelled, SyncFailed, SyncParked, SyncRestarted, SyncStarted
 from isthmus.features.sync.model import Fault, Run, State, after_fault, event_body, is_poison
 from isthmus.features.sync.service import entities
-from isthmus.features.sync.service.faults import EXPIRED, fault_of, fault_of_problem
+from isthmus.features.sync.service.faults import EXPIRED, FULL, fault_of, fault_of_problem
 from isthmus.features.sync.service.pulling import Pull
 from isthmus.features.sync.service.retrying import Retried
 from isthmus.features.sync.service.sources import sources
@@ -129,6 +129,8 @@ async def _after_fault(scope: Scope, run: Run, tally: Tally, fault: Fault) -> No
     again = after_fault(fault, attempts, draw(), scope.part(Settings))
     if fault.code == _LOST and (run.cursor is not None or run.since is not None or tally.pages):
         await _restart(scope, run)
+    elif fault.code == FULL:
+        await _end(scope, run, State.PARKED, fault)
     elif again is None:
         await (_park(scope, run, fault, attempts) if fault.code == EXPIRED else _end(scope, run, State.FAILED, fault))
     else:

@@ -18,6 +18,7 @@ from isthmus.features.sync.store.absent import suspects as suspects
 from isthmus.features.sync.store.holding import beat as beat
 from isthmus.features.sync.store.holding import claim as claim
 from isthmus.features.sync.store.holding import finish as finish
+from isthmus.features.sync.store.holding import halted as halted
 from isthmus.features.sync.store.holding import hand_back as hand_back
 from isthmus.features.sync.store.holding import hold as hold
 from isthmus.features.sync.store.holding import restart as restart
@@ -30,6 +31,7 @@ from isthmus.features.sync.store.opening import ask_cancel as ask_cancel
 from isthmus.features.sync.store.opening import has_succeeded as has_succeeded
 from isthmus.features.sync.store.opening import live_count as live_count
 from isthmus.features.sync.store.opening import live_run as live_run
+from isthmus.features.sync.store.opening import most_pages as most_pages
 from isthmus.features.sync.store.opening import open_run as open_run
 from isthmus.features.sync.store.opening import watermark as watermark
 from isthmus.features.sync.store.paging import Checkpoint as Checkpoint

@@ -142,8 +142,10 @@ from (
 ) newest
 where r.tenant_id = $1 and r.id = newest.id and newest.state = 'parked' and newest.error_code = $3
 """
-
-
+_HALTED = """
+select distinct tenant_id, connection_id from sync_runs
+where state = 'parked' and error_code = 'STORE_FULL' limit $1
+"""
 _WITHDRAW = """
 update sync_runs set state = 'cancelling', waiting_until = null, waiting_reason = null, changed_at = clock_timestamp()
 where tenant_id = $1 and connection_id = any($2::text[]) and state in ('queued', 'running') and created_at <= $3
@@ -196,6 +198,11 @@ async def restart(tx: Tx, run: Run) -> bool:
 async def unpark(tx: Tx, tenant_id: str, connection_id: str, error_code: str) -> None:
     """Queue a connection's newest runs again that were parked for this reason, unless others have taken their place."""
     await tx.execute_sql(_UNPARK, tenant_id, connection_id, error_code)
+
+
+async def halted(tx: Tx, limit: int) -> list[tuple[str, str]]:
+    """Tenant and connection of runs that were parked for want of room; across tenants, so for the system alone."""
+    return [(row["tenant_id"], row["connection_id"]) for row in await tx.fetch_sql(_HALTED, limit)]
 
 
 async def resume(tx: Tx, run_id: str) -> Run | None:

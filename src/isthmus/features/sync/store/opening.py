@@ -33,6 +33,7 @@ _LIVE_RUN = statement(
     )
 )
 _LIVE_COUNT = statement(select(func.count()).select_from(SYNC_RUNS).where(_r.tenant_id == bindparam("tenant_id"), LIVE))
+_MOST_PAGES = statement(select(func.max(_r.pages)).where(_r.tenant_id == bindparam("tenant_id"), LIVE))
 _SUCCEEDED = statement(
     select(_r.id)
     .where(
@@ -89,10 +90,16 @@ async def live_run(tx: Tx, connection_id: str, entity: str) -> Run | None:
     return as_run(await tx.fetchrow(_LIVE_RUN, tenant_id=tx.tenant_id, connection_id=connection_id, entity=entity))
 
 
-async def live_count(tx: Tx) -> int:
-    """How many runs of the tenant are under way; the lock keeps others from beginning one until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 59))", tx.tenant_id)
+async def live_count(tx: Tx, *, held: bool = True) -> int:
+    """How many runs of the tenant are under way; `held` by a lock, no other begins until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 59))", tx.tenant_id)
     return int(await tx.fetchval(_LIVE_COUNT, tenant_id=tx.tenant_id))
+
+
+async def most_pages(tx: Tx) -> int:
+    """How many pages that one of the tenant's runs under way has read that has read the most."""
+    return int(await tx.fetchval(_MOST_PAGES, tenant_id=tx.tenant_id) or 0)
 
 
 async def has_succeeded(tx: Tx, connection_id: str, entity: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from isthmus.engine.blobs import BlobTooLarge
-from isthmus.features import access
+from isthmus.features import access, records
 from isthmus.features.access import MerchantNotFound
 from isthmus.features.uploads.errors import (
     MappingNeeded,
@@ -126,7 +126,7 @@ def _mapping(text: str | None) -> dict[str, Any] | None:
     status=202,
     body_cap=_WHOLE,
     deadline=_SECONDS,
-    errors=(MerchantNotFound, WrongMapping, UploadQuota, BlobTooLarge),
+    errors=(MerchantNotFound, WrongMapping, UploadQuota, records.StoreFull, BlobTooLarge),
 )
 async def upload_file(scope: ScopeDep, merchant_id: str, sent: Annotated[SentFile, Form(media_type=_FORM)]) -> Response:
     """The file is stored, then worked off; the answer names the upload, whose state tells how it goes on."""
@@ -173,7 +173,7 @@ async def preview_file(
     response_model=UploadOut,
     summary="Begin an upload that comes in parts",
     status=201,
-    errors=(MerchantNotFound, WrongMapping, UploadQuota, BlobTooLarge),
+    errors=(MerchantNotFound, WrongMapping, UploadQuota, records.StoreFull, BlobTooLarge),
 )
 async def begin_upload(scope: ScopeDep, merchant_id: str, body: NewUpload) -> Response:
     """Send the parts next; after a broken line ask how much was received, and go on from there."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isthmus.engine.blobs import Blob, Blobs, BlobTooLarge, FolderBlobs
+from isthmus.features import records
 from isthmus.features.uploads import store
 from isthmus.features.uploads.errors import UploadBusy, UploadNotFound, UploadQuota, WrongMapping, WrongPart
 from isthmus.features.uploads.events import UploadStarted
@@ -45,7 +46,7 @@ def shown_name(name: str) -> str:
 
 
 async def begin(scope: Scope, wish: Wish) -> Upload:  # house: silent - nothing is told before the file is whole
-    """Open an upload that receives parts. Raises BlobTooLarge, UploadQuota, WrongMapping."""
+    """Open an upload that receives parts. Raises BlobTooLarge, UploadQuota, StoreFull, WrongMapping."""
     settings = scope.part(Settings)
     if wish.size is not None and wish.size > settings.size:
         raise BlobTooLarge(f"A file may have {settings.size} bytes, and this one has {wish.size}.")
@@ -54,6 +55,7 @@ async def begin(scope: Scope, wish: Wish) -> Upload:  # house: silent - nothing 
         files, size = await store.burden(tx)
         if files >= settings.open or size + (wish.size or 0) > settings.open_bytes:
             raise _quota(settings)
+        await records.check_room(scope, tx)
         await store.insert(tx, values)
     return await upload(scope, values["id"])
 

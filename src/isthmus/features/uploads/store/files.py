@@ -70,9 +70,10 @@ async def insert(tx: Tx, values: Mapping[str, Any]) -> None:
     await tx.execute(_INSERT, tenant_id=tx.tenant_id, **values)
 
 
-async def burden(tx: Tx) -> tuple[int, int]:
-    """How many uploads of the tenant are open, and their bytes; its other uploads wait until this is decided."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 19))", tx.tenant_id)
+async def burden(tx: Tx, *, held: bool = True) -> tuple[int, int]:
+    """How many uploads of the tenant are open, and their bytes; `held`, its others wait until this is decided."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 19))", tx.tenant_id)
     rows = await tx.fetch_sql(_BURDEN, tx.tenant_id)
     return rows[0]["files"], rows[0]["bytes"]
 

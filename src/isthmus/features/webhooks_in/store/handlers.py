@@ -71,9 +71,10 @@ async def live_of(tx: Tx, tenant_ids: Sequence[str]) -> dict[str, list[asyncpg.R
     return found
 
 
-async def count(tx: Tx, tenant_id: str) -> int:
-    """How many a tenant has; the lock keeps that true until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 47))", tenant_id)
+async def count(tx: Tx, tenant_id: str, *, held: bool = True) -> int:
+    """How many a tenant has; `held` by a lock, that stays true until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 47))", tenant_id)
     row = await tx.fetchrow(_COUNT, tenant_id=tenant_id)
     return int(row[0]) if row else 0
 

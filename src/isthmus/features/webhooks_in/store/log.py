@@ -351,9 +351,10 @@ async def update_cancelled(tx: Tx, tenant_id: str, id_: str, now: datetime) -> b
     return await tx.execute_sql(_STOP, tenant_id, id_, now) > 0
 
 
-async def running_of(tx: Tx, tenant_id: str) -> int:
-    """How many replays of the tenant run; the lock keeps others from beginning one until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 67))", tenant_id)
+async def running_of(tx: Tx, tenant_id: str, *, held: bool = True) -> int:
+    """How many replays of the tenant run; `held` by a lock, no other begins until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 67))", tenant_id)
     return int((await tx.fetch_sql(_RUNNING_OF, tenant_id))[0]["n"])
 
 

@@ -148,9 +148,10 @@ async def update_source(tx: Tx, tenant_id: str, id_: str, now: datetime, changes
     return _source(await tx.fetchrow(_CHANGE, tenant_id=tenant_id, id=id_, **values))
 
 
-async def count(tx: Tx, tenant_id: str) -> int:
-    """How many a tenant has; the lock keeps that true until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 73))", tenant_id)
+async def count(tx: Tx, tenant_id: str, *, held: bool = True) -> int:
+    """How many a tenant has; `held` by a lock, that stays true until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 73))", tenant_id)
     return int(await tx.fetchval(_COUNT, tenant_id=tenant_id))
 
 

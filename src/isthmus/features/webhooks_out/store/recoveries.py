@@ -60,9 +60,10 @@ async def recoveries(tx: Tx, endpoint_id: str | None, ask: Ask) -> list[asyncpg.
     return await tx.fetch_sql(_MANY, tx.tenant_id, ask.after, endpoint_id, ask.limit + 1, ask.offset)
 
 
-async def running(tx: Tx) -> int:
-    """How many of the tenant run; the lock keeps others from beginning one until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 71))", tx.tenant_id)
+async def running(tx: Tx, *, held: bool = True) -> int:
+    """How many of the tenant run; `held` by a lock, no other begins until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 71))", tx.tenant_id)
     rows = await tx.fetch_sql(_RUNNING, tx.tenant_id)
     return int(rows[0]["n"])
 
