@@ -33,13 +33,17 @@ check: $(STAMP) ## Format, lint, types, import contracts and house checks, witho
 	PYTHONPATH=tools/house $(BIN)/lint-imports
 	$(BIN)/python -m tools.house
 
-# The samples for PHP run with Debian's PHP; where it can neither be found nor installed they are left out and named.
-.PHONY: php
-php:
-	@command -v php >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends php-cli; } >/dev/null 2>&1 || echo "php is not here and cannot be installed: its samples are left out"
+# The samples for PHP run with Debian's PHP, and pages are drawn with its Chromium; where they can neither be found nor
+# installed, what needs them is left out and named.
+.PHONY: programs
+programs:
+	@missing="$$(command -v php >/dev/null || echo php-cli) $$(command -v chromium >/dev/null || echo chromium)"; \
+	test "$$missing" = " " \
+	|| { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; } >/dev/null 2>&1 \
+	|| echo "not here and cannot be installed: $$missing; what needs it is left out"
 
 .PHONY: promises
-promises: $(STAMP) php
+promises: $(STAMP) programs
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not proof"
 
 # Types are checked by one process for most of a minute: both begin at once.

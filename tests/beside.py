@@ -1,4 +1,4 @@
-"""What lies beside the checkout: without data, Node, PHP or root, tests are left out and named; never in CI."""
+"""What lies beside the checkout: without data, Node, PHP, Chromium or root, tests are left out; never in CI."""
 
 import importlib.util
 import os
@@ -34,6 +34,7 @@ def typed_node() -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what cannot run; in CI the absence is a failure, except that of PHP and of a Node for TypeScript."""
     there = {"shared": SHARED.is_dir(), "node": shutil.which("node") is not None}
+    there["chromium"] = shutil.which("chromium") is not None
     there["tmpfs"] = sys.platform == "linux" and os.geteuid() == 0
     missing = [] if os.environ.get("CI") else [name for name, found in there.items() if not found]
     if any(item.get_closest_marker("node_types") for item in items) and typed_node() is None:
@@ -67,5 +68,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _left_out:
         names = ", ".join(sorted(_left_out))
         terminalreporter.write_line(
-            f"left out, there is no {SHARED.name} beside, no node (22.6 for TypeScript), php or root: {names}"
+            f"left out, there is no {SHARED.name} beside, no node (22.6 for TypeScript), php, chromium or root: {names}"
         )

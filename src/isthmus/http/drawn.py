@@ -24,6 +24,7 @@ margin:1rem 0;width:min(34rem,calc(100vw - 2rem));overflow-wrap:anywhere}
 h1{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem}
 p{margin:0 0 1rem}
 ul{margin:0 0 1rem;padding-left:1.2rem}
+code{font:.95em ui-monospace,monospace}
 main>:last-child,.alert>:last-child{margin-bottom:0}
 label{display:block;font-weight:600;margin-bottom:.25rem}
 label span.more{font-weight:400;color:var(--soft)}
