@@ -446,3 +446,17 @@ async def test_RL_01_more_calls_than_the_class_allows_are_refused_with_a_time_to
     error = answers[2].json()["error"]
     assert (error["code"], error["retryAfter"] > 0) == ("RATE_LIMIT_EXCEEDED", True)
     assert answers[0].headers["x-ratelimit-limit"] == "2"
+
+
+async def test_an_operator_sees_which_apps_are_not_set_and_may_send_back_what_was_read(operator: Operator) -> None:
+    async def shown(ready: bool) -> dict[str, Any]:
+        rows = (await operator("GET", f"?appReady={str(ready).lower()}")).json()["providers"]
+        return {one["id"]: one["appReady"] for one in rows if one["origin"] == "shipped"}
+
+    assert await shown(ready=False) == {"shopee": False, "hubspot": False}
+    made = await operator("PUT", "/marketplace/shopee/app", {"credentials": {"partner_id": "1", "partner_key": "k"}})
+    assert made.status_code == 200, made.text
+    assert (await shown(ready=False), await shown(ready=True)) == ({"hubspot": False}, {"shopee": True})
+    seen = (await operator("GET", "/marketplace/shopee")).json()
+    assert seen["appReady"] is True
+    assert (await operator("PATCH", "/marketplace/shopee", seen | {"appReady": False})).status_code == 200

@@ -6,12 +6,15 @@ from tests.given import vault as house
 from tests.given.edge import Edge
 
 from isthmus.engine.db import Database
+from isthmus.features import catalog, vault
 from isthmus.features.catalog.feature import FEATURE
 from isthmus.kit.permissions import USER
+from isthmus.kit.secret import Secret
+from isthmus.scope import System
 
 
 @pytest.fixture(scope="module")
-async def edge(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Edge:
+async def system(database: Database, tmp_path_factory: pytest.TempPathFactory) -> System:
     forms = {
         "credential_fields": [{"name": "api_key", "label": "API key", "secret": True, "help": "From the console."}],
         "settings_fields": [{"name": "shop", "label": "Shop", "required": False, "pattern": "[a-z]+"}],
@@ -23,7 +26,14 @@ async def edge(database: Database, tmp_path_factory: pytest.TempPathFactory) -> 
         given.manifest("hubspot", category="crm", auth="api_key", oauth=None, app_fields=[], **forms),
         given.manifest("hidden", audience="system"),
     )
-    return Edge(house.process(database, parts=given.parts(shelf)), *FEATURE.routes)
+    made = house.process(database, parts=given.parts(shelf))
+    await vault.check_canary(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+async def edge(system: System) -> Edge:
+    return Edge(system, *FEATURE.routes)
 
 
 async def test_the_list_has_002s_shape(edge: Edge) -> None:
@@ -53,6 +63,24 @@ async def test_the_list_has_002s_shape(edge: Edge) -> None:
     assert {name: shown[name] for name in expected} == expected
     assert shown["availableEntities"][0]["shardType"] == "product"
     assert shown["updatedAt"].endswith("Z")
+
+
+async def test_where_no_app_is_set_the_catalog_says_so_before_anybody_connects(edge: Edge, system: System) -> None:
+    async def ready(**query: str) -> dict[str, object]:
+        rows = (await edge.get("/api/integrations", query=query)).json()["providers"]
+        return {one["id"]: one.get("appReady", "absent") for one in rows}
+
+    assert await ready() == {"hubspot": "absent", "shopee": False}
+    assert (await ready(appReady="true"), await ready(appReady="false")) == ({}, {"shopee": False})
+    keys = {"partner_id": Secret("1"), "partner_key": Secret("canary-app-key")}
+    await catalog.set_app(house.scope(system, "ten_a"), "shopee", credentials=keys)
+    assert await ready(appReady="true") == {"shopee": True}
+    assert (await edge.get("/api/integrations/shopee")).json()["appReady"] is True
+    # an app of one tenant's own says nothing to another
+    elsewhere = (await edge.get("/api/integrations/shopee", tenant="ten_b")).json()
+    assert elsewhere["appReady"] is False
+    await catalog.set_app(house.platform(system), "shopee", credentials=keys)
+    assert (await edge.get("/api/integrations/shopee", tenant="ten_b")).json()["appReady"] is True
 
 
 async def test_pages_go_by_offset(edge: Edge) -> None:

@@ -57,6 +57,15 @@ async def enter(here: World, made: dict[str, Any]) -> tuple[Side, str]:
     return browser, answer.headers["location"]
 
 
+async def test_a_page_says_before_anybody_begins_that_an_operator_has_yet_to_set_the_app(opened: World) -> None:
+    made = await make(opened, "tiki")
+    browser, path = await enter(opened, made)
+    shown = await browser.go(path)
+    assert (shown.status_code, "is not set up here yet" in shown.text, "<button" in shown.text) == (200, True, False)
+    asked = await browser.http.post("/api/connect/session", json={"token": made["token"]}, headers={"origin": ORIGIN})
+    assert asked.json()["appReady"] is False
+
+
 def going(answer: httpx2.Response) -> str:
     """Where the page takes the browser by itself."""
     found = re.search(r'http-equiv="refresh" content="0; url=([^"]*)"', answer.text)

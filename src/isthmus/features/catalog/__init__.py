@@ -25,6 +25,7 @@ from isthmus.features.catalog.service.providers import (
     providers,
     told_provider,
 )
+from isthmus.features.catalog.service.readiness import app_ready
 from isthmus.features.catalog.service.registrations import (
     CALLBACK_PATH,
     AppState,
@@ -59,6 +60,7 @@ __all__ = [
     "admit",
     "admit_further",
     "all_providers",
+    "app_ready",
     "apps",
     "change_provider",
     "check_given",

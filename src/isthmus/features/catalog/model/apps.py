@@ -1,7 +1,7 @@
 """App registrations: what a change of credentials or hosts leaves behind (pure)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +102,11 @@ def _require(fields: Sequence[Field], given: Mapping[str, Secret]) -> None:
     if missing:
         said = [{"path": f"credentials.{name}", "message": "This credential is required."} for name in missing]
         raise Invalid("App credentials are missing.", details={"fields": said})
+
+
+def ready(manifest: Manifest, usable: Container[str]) -> bool | None:
+    """Whether a provider's app is among those that can be used; None where none is needed."""
+    return manifest.id in usable if any(field.required for field in manifest.app_fields) else None
 
 
 def complete(fields: Sequence[Field], given: Mapping[str, Secret]) -> bool:

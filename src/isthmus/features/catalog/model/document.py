@@ -265,6 +265,7 @@ class ProviderPatch(ProviderChange):
     overridden: Words | None = None
     overridden_fields: Words | None = None
     included: bool | None = None
+    app_ready: bool | None = None
     document: dict[str, Any] | None = None
     connectable: bool | None = None
     origin: Line | None = None

@@ -60,6 +60,8 @@ class Provider:
     #: Made at run time and not by a folder.
     declared: bool = False
     removed: bool = False
+    #: Whether the app that a consent needs is set for whoever asks; None where none is needed, or nobody looked.
+    app_ready: bool | None = None
 
     @property
     def operations(self) -> frozenset[str]:

@@ -23,7 +23,7 @@ from isthmus.features.catalog.model.providers import Provider
 from isthmus.features.catalog.routes.permissions import MANAGE
 from isthmus.features.catalog.routes.proposals import ProviderChangeOut, waiting
 from isthmus.features.catalog.routes.shapes import KeptList, ProviderWhole, kept_of, whole_of
-from isthmus.features.catalog.service import changing, proposals, registrations
+from isthmus.features.catalog.service import changing, proposals, readiness, registrations
 from isthmus.features.catalog.service import providers as service
 from isthmus.features.catalog.service.proposals import Wish
 from isthmus.features.catalog.service.providers import Filters
@@ -117,6 +117,10 @@ async def _wanted(
     audience: Annotated[Audience | None, Query()] = None,
     integration_type: Annotated[IntegrationType | None, Query(alias="integrationType")] = None,
     auth_type: Annotated[AuthKind | None, Query(alias="authType")] = None,
+    app_ready: Annotated[
+        bool | None,
+        Query(alias="appReady", description="Only those that need an app and have it, or have it not."),
+    ] = None,
     search: Annotated[str, Query(max_length=200, description="Forgives accents and typing errors.")] = "",
 ) -> Filters:
     return Filters(
@@ -125,6 +129,7 @@ async def _wanted(
         audience=audience,
         integration_type=integration_type,
         auth=auth_type,
+        app_ready=app_ready,
         search=search,
     )
 
@@ -137,7 +142,7 @@ async def list_providers(
     sort_by: Annotated[Sort | None, Query(alias="sortBy")] = None,
     sort_order: Annotated[Literal["asc", "desc"], Query(alias="sortOrder")] = "asc",
 ) -> Response:
-    """Hidden ones too, by name unless sorted otherwise."""
+    """Hidden ones too, by name unless sorted otherwise; `appReady` is false where the deployment's app is not set."""
     filters = replace(wanted, sort_by=sort_by, sort_order=sort_order)
     page = await service.every_provider(scope, filters=filters, ask=paging.ask)
     shown = Page([kept_of(one) for one in page.items], total=page.total, has_more=page.has_more)
@@ -154,7 +159,8 @@ async def list_providers(
 )
 async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A002 - the path's name
     """With `overriddenFields`, which an operator changed, and `revision`, which a change may name."""
-    return document(whole(await _at(scope, category, id)))
+    lending = scope.platform()  # house: platform - the deployment's own apps
+    return document(whole(await readiness.seen(lending, await _at(scope, category, id))))
 
 
 @routes.patch(

@@ -109,7 +109,7 @@ class FormFieldOut(Answer, frozen=True):
     helps: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
-class ProviderFacts(Answer, frozen=True):
+class ProviderFacts(Answer, frozen=True, kw_only=True):
     """What tenants and keepers see alike of 002's IntegrationProviderDocument."""
 
     id: str
@@ -155,16 +155,18 @@ class ProviderFacts(Answer, frozen=True):
     overridden_fields: list[str]
     created_at: datetime
     updated_at: datetime
+    #: Whether the app that its consent needs is set; absent where none is needed. Without it connecting is refused.
+    app_ready: bool | msgspec.UnsetType = msgspec.UNSET
 
 
-class ProviderOut(ProviderFacts, frozen=True):
+class ProviderOut(ProviderFacts, frozen=True, kw_only=True):
     """002's IntegrationProviderDocument, as tenants see it."""
 
     oauth_config: OAuthOut | None
     available_entities: list[EntityOut]
 
 
-class ProviderDetail(ProviderOut, frozen=True):
+class ProviderDetail(ProviderOut, frozen=True, kw_only=True):
     """One provider, with what its connect form asks for."""
 
     credential_fields: list[FormFieldOut]
@@ -172,14 +174,14 @@ class ProviderDetail(ProviderOut, frozen=True):
     app_fields: list[FormFieldOut]
 
 
-class ProviderKept(ProviderFacts, frozen=True):
+class ProviderKept(ProviderFacts, frozen=True, kw_only=True):
     """002's IntegrationProviderDocument, as its keepers see it."""
 
     oauth_config: OAuthWhole | None
     available_entities: list[EntityWhole]
 
 
-class ProviderWhole(ProviderKept, frozen=True):
+class ProviderWhole(ProviderKept, frozen=True, kw_only=True):
     """One provider as its keepers see it; `document` is all that can be written, as a file holds it."""
 
     credential_fields: list[FormFieldOut]
@@ -302,6 +304,7 @@ def _facts(provider: Provider, *, included: bool) -> dict[str, Any]:
         "overridden": list(provider.overridden),
         "created_at": provider.since,
         "updated_at": provider.updated_at,
+        "app_ready": msgspec.UNSET if provider.app_ready is None else provider.app_ready,
         **_abilities(provider),
     }
 

@@ -18,7 +18,7 @@ from isthmus.features.catalog.routes.shapes import (
     detail_of,
     shown_of,
 )
-from isthmus.features.catalog.service import plans
+from isthmus.features.catalog.service import plans, readiness
 from isthmus.features.catalog.service import providers as service
 from isthmus.features.catalog.service.providers import Filters
 from isthmus.http import PageDep, Routes, ScopeDep, document
@@ -39,10 +39,19 @@ async def _wanted(
     integration_type: Annotated[IntegrationType | None, Query(alias="integrationType")] = None,
     auth_type: Annotated[AuthKind | None, Query(alias="authType")] = None,
     featured: Annotated[bool | None, Query(description="Only those that the deployment puts first.")] = None,
+    app_ready: Annotated[
+        bool | None,
+        Query(alias="appReady", description="Only those that need an app and have it, or have it not."),
+    ] = None,
     search: Annotated[str, Query(max_length=200, description="Forgives accents and typing errors.")] = "",
 ) -> Filters:
     return Filters(
-        category=category, integration_type=integration_type, auth=auth_type, featured=featured, search=search
+        category=category,
+        integration_type=integration_type,
+        auth=auth_type,
+        featured=featured,
+        app_ready=app_ready,
+        search=search,
     )
 
 
@@ -54,7 +63,10 @@ async def list_providers(
     sort_by: Annotated[Sort | None, Query(alias="sortBy")] = None,
     sort_order: Annotated[Literal["asc", "desc"], Query(alias="sortOrder")] = "asc",
 ) -> Response:
-    """Providers that can be connected: audience `tenant`, status `active`; `included` says what your plan gives."""
+    """Providers that can be connected: audience `tenant`, status `active`; `included` says what your plan gives.
+
+    `appReady` is false where an operator has yet to set the app that people agree to: connecting is refused until then.
+    """
     filters = replace(wanted, sort_by=sort_by, sort_order=sort_order)
     page = await service.providers(scope, filters=filters, ask=paging.ask)
     plan = await plans.plan_of(scope) if any(one.premium for one in page.items) else None
@@ -113,4 +125,4 @@ async def get_provider_by_id(scope: ScopeDep, provider: str) -> Response:
 
 async def _shown(scope: Scope, found: Provider) -> Response:
     plan = await plans.plan_of(scope) if found.premium else None
-    return document(detail_of(found, included=plans.included(scope, found, plan)))
+    return document(detail_of(await readiness.seen(scope, found), included=plans.included(scope, found, plan)))

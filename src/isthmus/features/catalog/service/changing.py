@@ -19,7 +19,8 @@ from isthmus.features.catalog.model.history import Difference, Version
 from isthmus.features.catalog.model.proposals import Agreed
 from isthmus.features.catalog.model.providers import Override, Provider
 from isthmus.features.catalog.service.agreeing import agree, settle
-from isthmus.features.catalog.service.providers import Providers, provider
+from isthmus.features.catalog.service.providers import provider
+from isthmus.features.catalog.service.shelf import Providers
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope, Tx
@@ -114,6 +115,10 @@ async def patch_provider(
     return await _changed(scope, shown, _writable(shown, changes), "changed", agreed)
 
 
+#: What a reading tells that is no fact of the provider: it may have changed since, whatever it said.
+_OF_OTHERS = frozenset({"appReady"})
+
+
 def _writable(shown: Provider, changes: Document) -> dict[str, Any]:
     seen = {
         "id": shown.id,
@@ -131,7 +136,7 @@ def _writable(shown: Provider, changes: Document) -> dict[str, Any]:
     if wrong:
         said = [{"path": name, "message": "This field is read-only."} for name in wrong]
         raise Invalid("Some fields cannot be changed.", details={"fields": said})
-    return {name: value for name, value in changes.items() if name not in seen}
+    return {name: value for name, value in changes.items() if name not in seen and name not in _OF_OTHERS}
 
 
 def check_changes(shown: Provider, changes: Document) -> None:

@@ -1,87 +1,21 @@
 """Looking providers up, and changing single facts of one."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
 
-import msgspec
-
-from isthmus.connect.declarative import connector_of
-from isthmus.connect.manifest import Manifest
 from isthmus.connect.registry import Found
 from isthmus.features.catalog import store
 from isthmus.features.catalog.errors import ProviderNotFound
 from isthmus.features.catalog.model import providers as model
 from isthmus.features.catalog.model import search
+from isthmus.features.catalog.model.apps import ready
 from isthmus.features.catalog.model.providers import Override, Provider
+from isthmus.features.catalog.service import readiness
+from isthmus.features.catalog.service.shelf import Providers as Providers
 from isthmus.kit.errors import Invalid
 from isthmus.kit.paging import Ask, Page
 from isthmus.kit.permissions import PLATFORM_TENANT
-from isthmus.scope import Scope, Tx
-
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Providers(Mapping[str, Found]):
-    """The providers by id: folders that were found at start, and those made at run time that this process has met.
-
-    The latter stand in the database; `load` brings them up to date, and everything asynchronous here calls it first.
-    """
-
-    def __init__(self, found: Mapping[str, Found]) -> None:
-        self._found = dict(found)
-        self._shown = {name: _shown(one) for name, one in self._found.items()}
-        self._own = frozenset(self._found)
-        self._versions: dict[str, int] = {}
-
-    def __getitem__(self, provider: str) -> Found:
-        return self._found[provider]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def is_own(self, provider: str) -> bool:
-        """Whether it came as a folder."""
-        return provider in self._own
-
-    def found(self, provider: str) -> Found:
-        """One provider. Raises ProviderNotFound."""
-        if provider not in self._found:
-            raise ProviderNotFound
-        return self._found[provider]
-
-    def shown(self, provider: str) -> Provider:
-        """One provider by its manifest. Raises ProviderNotFound."""
-        if provider not in self._shown:
-            raise ProviderNotFound
-        return self._shown[provider]
-
-    async def load(self, tx: Tx, rows: Iterable[Override]) -> None:
-        """Read the definitions of these rows that were made or changed since."""
-        stale = [row.id for row in rows if row.declared and self._versions.get(row.id) != row.version]
-        if not stale:
-            return
-        for name, (version, definition) in (await store.definitions(tx, stale)).items():
-            if name not in self._own:
-                self.put(name, version, msgspec.convert(definition, Manifest))
-
-    def put(self, provider: str, version: int, manifest: Manifest) -> None:
-        """Hold a definition that was made at run time."""
-        connector = connector_of(manifest)
-        found = Found(manifest, connector, Path(provider), declared=True)
-        self._found[provider], self._versions[provider] = found, version
-        connectable = connector is not None
-        self._shown[provider] = model.of_manifest(manifest, connectable=connectable, since=_LONG_AGO, declared=True)
-
-
-def _shown(found: Found) -> Provider:
-    place = found.folder / "manifest.toml"
-    since = datetime.fromtimestamp(place.stat().st_mtime, UTC).replace(microsecond=0)
-    return model.of_manifest(found.manifest, connectable=found.connector is not None, since=since)
+from isthmus.scope import Scope
 
 
 async def found(scope: Scope, slug: str) -> Found:
@@ -109,6 +43,7 @@ class Filters:
     integration_type: str | None = None
     auth: str | None = None
     featured: bool | None = None
+    app_ready: bool | None = None
     search: str = ""
     sort_by: str | None = None
     sort_order: str = "asc"
@@ -117,7 +52,7 @@ class Filters:
 async def providers(scope: Scope, *, filters: Filters = Filters(), ask: Ask = Ask()) -> Page[Provider]:  # noqa: B008
     """Those that merchants see: audience `tenant`, status `active`. Raises Invalid."""
     _check(filters)
-    return _page(await listed_providers(scope), filters, ask)
+    return _page(await listed_providers(scope), filters, ask, await readiness.usable(scope))
 
 
 async def listed_providers(scope: Scope) -> list[Provider]:
@@ -128,19 +63,22 @@ async def listed_providers(scope: Scope) -> list[Provider]:
 async def every_provider(scope: Scope, *, filters: Filters, ask: Ask) -> Page[Provider]:
     """Those of the whole deployment, hidden ones too. Raises Invalid."""
     _check(filters)
-    return _page(await all_providers(scope), filters, ask)
+    return _page(await all_providers(scope), filters, ask, await readiness.lent(scope))
 
 
 _NARROW = ("category", "status", "audience", "integration_type", "auth", "featured")
 
 
-def _page(every: Iterable[Provider], filters: Filters, ask: Ask) -> Page[Provider]:
+def _page(every: Iterable[Provider], filters: Filters, ask: Ask, apps: Container[str]) -> Page[Provider]:
     wanted = [(name, getattr(filters, name)) for name in _NARROW if getattr(filters, name) is not None]
     found = [one for one in every if all(getattr(one, name) == value for name, value in wanted)]
+    if filters.app_ready is not None:
+        found = [one for one in found if ready(one.manifest, apps) is filters.app_ready]
     found = search.find(found, filters.search) if filters.search.strip() else model.sort(found, "featured", "asc")
     if filters.sort_by is not None:
         found = model.sort(found, filters.sort_by, filters.sort_order)
-    kept = found[ask.offset : ask.offset + ask.limit]
+    asked = found[ask.offset : ask.offset + ask.limit]
+    kept = [replace(one, app_ready=ready(one.manifest, apps)) for one in asked]
     return Page(kept, total=len(found), has_more=ask.offset + len(kept) < len(found))
 
 

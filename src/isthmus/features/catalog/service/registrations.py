@@ -20,8 +20,8 @@ from isthmus.features.catalog.model import hosts as rules
 from isthmus.features.catalog.model.apps import AppChange, StoredApp
 from isthmus.features.catalog.model.proposals import Agreed
 from isthmus.features.catalog.service.agreeing import agree, settle
-from isthmus.features.catalog.service.providers import Providers
 from isthmus.features.catalog.service.providers import found as found_of
+from isthmus.features.catalog.service.shelf import Providers
 from isthmus.features.catalog.settings import GivenApp, GivenApps
 from isthmus.kit.permissions import PLATFORM_TENANT
 from isthmus.kit.secret import Secret
@@ -165,6 +165,7 @@ async def set_app(
             raise AppChanged
         after = _facts(row) | {"cleared": decided.cleared}
         tx.emit(AppRegistered(subject=row.id, before=_facts(old), after=after, body=told))
+    scope.part(Providers).lent = None
     return _state(manifest, row, decided.credentials or {})
 
 

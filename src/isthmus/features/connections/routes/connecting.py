@@ -131,6 +131,8 @@ class OfferOut(Answer, frozen=True, kw_only=True):
     auth_type: str
     auth_also: list[str]
     fields: list[FieldOut]
+    #: False where an operator has yet to set the app that a consent needs: connecting is refused until then.
+    app_ready: bool
     expires_at: datetime
 
 
@@ -244,6 +246,7 @@ async def look(request: Request, system: SystemDep, facts: FactsDep, body: ByTok
                 )
                 for it in offer.fields
             ],
+            app_ready=offer.app_ready,
             expires_at=offer.session.expires_at,
         )
     )

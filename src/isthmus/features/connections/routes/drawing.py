@@ -7,6 +7,7 @@ from html import escape
 from starlette.responses import Response
 
 from isthmus.connect.manifest import Field
+from isthmus.features.catalog import AppMissing
 from isthmus.features.connections.routes.wording import Wording
 from isthmus.features.connections.service.pages import PATH, View
 from isthmus.http.drawn import alert, alerted, link, page
@@ -62,6 +63,9 @@ def ask(said: Wording, view: View, refusal: Refusal | None = None) -> Response:
     """What a session is asked: the provider's fields, or whether to go on to its consent."""
     fields = view.offer.fields
     name = _name(said, view)
+    status = 200 if refusal is None else refusal.problem.status
+    if not view.offer.app_ready:
+        return _unset(said, view, name, status)
     told = said.of_table("outcomes", view.failed, provider=name) if view.failed else ""
     wrong = {} if refusal is None else _wrong(said, fields, refusal)
     parts = [
@@ -72,8 +76,14 @@ def ask(said: Wording, view: View, refusal: Refusal | None = None) -> Response:
         *_fields(said, fields, wrong),
         f"{_ways(said, view, escape(name))}</form>",
     ]
-    status = 200 if refusal is None else refusal.problem.status
     return page(said, said.say("connect", provider=name), "".join(parts), status)
+
+
+def _unset(said: Wording, view: View, name: str, status: int) -> Response:
+    """Nobody can go on here yet, and no button says otherwise; the link stays good."""
+    told, _ = said.problem(AppMissing(), name)
+    inside = f"{alert(told)}<h1>{said.html('connect', provider=escape(name))}</h1>{_link(said, view.back, 'back')}"
+    return page(said, said.say("connect", provider=name), inside, status)
 
 
 def ended(said: Wording, view: View, status: int = 200) -> Response:

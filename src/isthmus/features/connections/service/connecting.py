@@ -64,6 +64,8 @@ class Offer:
     session: ConnectSession
     integration: Integration
     provider: Provider
+    #: Whether nothing that an operator has to set stands in the way.
+    app_ready: bool = True
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -196,7 +198,7 @@ async def offered(scope: Scope, found: ConnectSession) -> Offer:
     """What a session connects."""
     integration = await integrations.integration(scope, found.integration_id)
     provider = await catalog.known_provider(scope, integration.provider)
-    return Offer(found, integration, provider)
+    return Offer(found, integration, provider, await catalog.app_ready(scope, provider))
 
 
 async def start(system: System, caller: Caller, token: Secret, keys: Mapping[str, Secret] | None) -> Started:
