@@ -135,6 +135,10 @@ class Scope:
         """A fresh id with this prefix."""
         return ids.new(prefix, self.clock)
 
+    def having_seen(self, tag: str) -> "Scope":
+        """The same work, for what has this tag and no other: a request may name it in its body too."""
+        return replace(self, seen=(self.seen or Seen(anything=True)).narrowed(tag))
+
     def check_seen(self, present: str | None, conflict: type[Conflict]) -> None:
         """Stop a change of what the caller has read otherwise (MA-04). Raises `conflict` with the `present` tag.
 

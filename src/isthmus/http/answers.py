@@ -75,7 +75,7 @@ def document(value: object, *, status: int = 200, headers: Mapping[str, str] | N
     """Answer with this structure, `Wire` or dictionary; a structure's `etag` stands in the header too."""
     made = Document(_ENCODER.encode(value), status, headers)
     tag = getattr(value, "etag", None)
-    if tag is not None:
+    if isinstance(tag, str):
         made.raw_headers.append((b"etag", b'"%s"' % tag.encode()))
     return made
 

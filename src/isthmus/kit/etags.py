@@ -42,6 +42,10 @@ class Seen:
             raise ValueError("neither * nor tags in double quotes")
         return cls(frozenset(tag for weak, tag in re.findall(_TAG, header) if not weak))
 
+    def narrowed(self, tag: str) -> "Seen":
+        """The thing with this tag, where it is among these."""
+        return Seen(frozenset({tag} if self.fits(tag) else ()))
+
     def fits(self, present: str | None) -> bool:
         """Whether this is the tag of something that may be changed; None: nothing is there."""
         return present is not None and (self.anything or present in self.tags)

@@ -364,12 +364,13 @@ async def test_OA_11_a_list_that_changed_meanwhile_ends_at_our_own_page(world: W
     side = world.side("ten_list")
     body = {"origins": ["https://OWN.example.com/", "https://other.example.com"]}
     listed = await side("PUT", "/api/connections/return-origins", body)
-    assert listed.json() == {"origins": ["https://other.example.com", "https://own.example.com"]}
+    assert listed.json()["origins"] == ["https://other.example.com", "https://own.example.com"]
     started = await world.start(side, returnUrl="https://own.example.com/back")
     back = await world.ask(side, started["authorizationUrl"])
     kept = {"origins": ["https://other.example.com"]}
-    assert (await side("PUT", "/api/connections/return-origins", kept)).json() == kept
-    assert (await side("GET", "/api/connections/return-origins")).json() == kept
+    for method, sent in (("PUT", kept), ("GET", None)):
+        answer = await side(method, "/api/connections/return-origins", sent)
+        assert answer.json()["origins"] == kept["origins"]
     assert len(await world.events("ten_list", "connection.return_origins_changed")) == 2
     page = await side.go(back)
     assert page.status_code == 200

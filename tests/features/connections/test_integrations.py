@@ -102,7 +102,7 @@ async def test_MA_04_of_two_changes_at_once_one_is_refused_and_nothing_is_lost(h
     late = next(one for one in answers if one.status_code == 409)
     (kept,) = (one.json() for one in answers if one.status_code == 200)
     assert refused(late) == (409, "INTEGRATION_CHANGED")
-    assert late.json()["error"]["details"] == {"updatedAt": kept["updatedAt"]}
+    assert late.json()["error"]["details"] == {"updatedAt": kept["updatedAt"], "etag": kept["etag"]}
     assert (await side("GET", place)).json() == kept
     lost = wishes[0] if kept["description"] else wishes[1]
     here.clock.advance(1)
@@ -111,7 +111,12 @@ async def test_MA_04_of_two_changes_at_once_one_is_refused_and_nothing_is_lost(h
     assert again.json()["settings"] == lost["settings"]
     same = await side("PATCH", place, {"settings": lost["settings"], "updatedAt": made["updatedAt"]})
     assert same.status_code == 200, "what is so already is changed by nobody"
-    assert wrong(await side("PATCH", place, {"updatedAt": None})) == {"updatedAt"}
+    for name in ("updatedAt", "etag"):
+        assert wrong(await side("PATCH", place, {name: None})) == {name}
+    echoed = {name: value for name, value in made.items() if name != "updatedAt"} | {"description": "late"}
+    assert refused(await side("PATCH", place, echoed)) == (409, "INTEGRATION_CHANGED"), (
+        "the tag that was read is sent back"
+    )
 
 
 async def test_MA_04_different_fields_at_once_are_both_kept(here: World) -> None:

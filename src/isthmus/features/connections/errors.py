@@ -124,12 +124,31 @@ class NameTaken(Conflict):
 
 
 class IntegrationChangedMeanwhile(Conflict):
-    """The integration was changed by somebody else since it was read; `details.updatedAt` is when.
+    """The integration was changed by somebody else since it was read; `details.etag` is the present tag, or
+    `details.updatedAt` when that was, where the change named the time.
 
-    Read the integration again, and repeat the change with its `updatedAt` if it still makes sense.
+    Read the integration again, and repeat the change with the tag, or the `updatedAt`, of now if it still makes sense.
     """
 
     code = "INTEGRATION_CHANGED"
+
+
+class ReturnOriginsChangedMeanwhile(Conflict):
+    """Where consents may return to was changed by somebody else since it was read; `details.etag` is the present tag.
+
+    Read the list again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "RETURN_ORIGINS_CHANGED"
+
+
+class CredentialsChangedMeanwhile(Conflict):
+    """The credentials were replaced by somebody else since the connection was read; `details.etag` is the present tag.
+
+    Find out who replaced them, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code = "CREDENTIALS_CHANGED"
 
 
 class IntegrationDisabled(Conflict):

@@ -24,6 +24,24 @@ class NotLinked(NotFound):
     code: ClassVar[str] = "LINK_NOT_FOUND"
 
 
+class InventoryChangedMeanwhile(Conflict):
+    """The stock has changed since it was read, by somebody or by a sale; `details.etag` is the present tag.
+
+    Read the stock again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code: ClassVar[str] = "INVENTORY_CHANGED"
+
+
+class BuffersChangedMeanwhile(Conflict):
+    """What is kept back was changed by somebody else since it was read; `details.etag` is the present tag.
+
+    Read the buffers again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code: ClassVar[str] = "BUFFERS_CHANGED"
+
+
 class WrongInventory(Invalid):
     """The stock cannot be set.
 

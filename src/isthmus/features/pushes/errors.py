@@ -58,6 +58,15 @@ class ConflictUndecided(Conflict):
     code: ClassVar[str] = "CONFLICT_UNDECIDED"
 
 
+class RulesChangedMeanwhile(Conflict):
+    """The rules were changed by somebody else since they were read; `details.etag` is the present tag.
+
+    Read the rules again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code: ClassVar[str] = "CONFLICT_RULES_CHANGED"
+
+
 class NothingToPush(Conflict):
     """No listing is concerned by this push.
 

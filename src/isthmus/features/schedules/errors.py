@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from isthmus.kit.errors import Invalid, NotFound
+from isthmus.kit.errors import Conflict, Invalid, NotFound
 
 
 class WrongSchedule(Invalid):
@@ -10,6 +10,15 @@ class WrongSchedule(Invalid):
 
     The message names the field that is wrong.
     """
+
+
+class SchedulesChangedMeanwhile(Conflict):
+    """The schedules were changed by somebody else since they were read; `details.etag` is the present tag.
+
+    Read the schedules again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code: ClassVar[str] = "SCHEDULES_CHANGED"
 
 
 class ScheduleNotFound(NotFound):

@@ -3,7 +3,7 @@
 All of it is pure: the next time follows from the rule, the time before it, and a seed that is the schedule's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from croniter import CroniterBadDateError, croniter
 
 from isthmus.features.schedules.errors import WrongSchedule
+from isthmus.kit.etags import etag
 
 SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(days=31)
@@ -171,6 +172,16 @@ class Schedule:
     last_at: datetime | None
     last_run_id: str | None
     version: int
+
+
+def etag_of(schedules: Iterable[Schedule]) -> str:
+    """Stands for what people can change of these schedules; when they are followed next is no change."""
+    return etag(
+        [
+            (one.connection_id, one.entity, one.mode, written(one.rule), one.state is State.PAUSED)
+            for one in sorted(schedules, key=lambda one: (one.connection_id, one.entity, one.mode))
+        ]
+    )
 
 
 def written(rule: Rule) -> dict[str, Any]:

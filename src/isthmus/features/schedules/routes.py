@@ -8,10 +8,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from isthmus.features.catalog import PlanRequired
-from isthmus.features.connections import ConnectionNotFound
+from isthmus.features.connections import ConnectionNotFound, IntegrationChangedMeanwhile
 from isthmus.features.schedules import service
-from isthmus.features.schedules.errors import ScheduleNotFound, WrongSchedule
-from isthmus.features.schedules.model import Rest, Rule, Schedule
+from isthmus.features.schedules.errors import ScheduleNotFound, SchedulesChangedMeanwhile, WrongSchedule
+from isthmus.features.schedules.model import Rest, Rule, Schedule, etag_of
 from isthmus.features.schedules.service import Wish
 from isthmus.features.sync import NotReadable
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
@@ -103,6 +103,7 @@ class SchedulesOut(Answer, frozen=True, kw_only=True):
     """Schedules by connection and entity."""
 
     schedules: list[ScheduleOut]
+    etag: str
 
 
 class OptionOut(Answer, frozen=True, kw_only=True):
@@ -120,6 +121,7 @@ class OptionsOut(Answer, frozen=True, kw_only=True):
 
     fields: list[OptionOut]
     options: dict[str, Any]
+    etag: str
 
 
 @routes.get("", permission=READ, limit="other", response_model=SchedulesOut, summary="All schedules")
@@ -135,6 +137,7 @@ async def get_all(scope: ScopeDep) -> Response:
     response_model=SchedulesOut,
     summary="Set the schedules of several connections",
     errors=(ConnectionNotFound, NotReadable, WrongSchedule, PlanRequired),
+    if_changed=SchedulesChangedMeanwhile,
 )
 async def put_all(scope: ScopeDep, body: AllConfigIn) -> Response:
     """Replaces those of each connection that is named, all or none; the others keep theirs. Answers all schedules."""
@@ -164,6 +167,7 @@ async def get_one(scope: ScopeDep, connection_id: str) -> Response:
     response_model=SchedulesOut,
     summary="Set a connection's schedules",
     errors=(ConnectionNotFound, NotReadable, WrongSchedule, PlanRequired),
+    if_changed=SchedulesChangedMeanwhile,
 )
 async def put_one(scope: ScopeDep, connection_id: str, body: ConfigIn) -> Response:
     """Replaces them all; those that stay the same keep their times."""
@@ -191,6 +195,7 @@ async def get_options(scope: ScopeDep, connection_id: str) -> Response:
     response_model=OptionsOut,
     summary="Choose marketplace options",
     errors=(ConnectionNotFound,),
+    if_changed=IntegrationChangedMeanwhile,
 )
 async def put_options(scope: ScopeDep, connection_id: str, body: OptionsIn) -> Response:
     """They hold for every connection of the same integration."""
@@ -238,11 +243,11 @@ def _options(known: service.Options) -> OptionsOut:
         OptionOut(name=one.name, label=one.label, help=one.help, required=one.required, pattern=one.pattern)
         for one in known.fields
     ]
-    return OptionsOut(fields=fields, options=dict(known.chosen))
+    return OptionsOut(fields=fields, options=dict(known.chosen), etag=known.etag)
 
 
 def _config(known: Sequence[Schedule]) -> SchedulesOut:
-    return SchedulesOut(schedules=[_out(one) for one in known])
+    return SchedulesOut(schedules=[_out(one) for one in known], etag=etag_of(known))
 
 
 def _out(one: Schedule) -> ScheduleOut:

@@ -17,7 +17,7 @@ from isthmus.engine.queue import Wake
 from isthmus.features import catalog, connections, sync
 from isthmus.features.connections import ConnectionExpired, ConnectionNotFound, ConnectionPending
 from isthmus.features.schedules import model, store
-from isthmus.features.schedules.errors import ScheduleNotFound, WrongSchedule
+from isthmus.features.schedules.errors import ScheduleNotFound, SchedulesChangedMeanwhile, WrongSchedule
 from isthmus.features.schedules.events import (
     ScheduleParked,
     SchedulePaused,
@@ -50,6 +50,8 @@ class Options:
 
     fields: Sequence[Field]
     chosen: Mapping[str, Any]
+    #: Of the integration whose options they are.
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,12 @@ async def schedules(scope: Scope, connection_id: str | None = None) -> Sequence[
 async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> Sequence[Schedule]:
     """Replace a connection's schedules; none at all stops it.
 
-    Raises WrongSchedule, ConnectionNotFound, `sync.NotReadable` for one person's own, PlanRequired.
+    Raises WrongSchedule, ConnectionNotFound, `sync.NotReadable` for one person's own, PlanRequired,
+    SchedulesChangedMeanwhile.
     """
     await _check(scope, connection_id, wishes)
     async with scope.tx() as tx:
+        await _hold(scope, tx, {connection_id: wishes}, connection_id)
         await _replace(scope, tx, connection_id, wishes)
         return await store.schedules(tx, connection_id)
 
@@ -88,6 +92,7 @@ async def set_many(scope: Scope, wanted: Mapping[str, Sequence[Wish]]) -> Sequen
     for connection_id, wishes in wanted.items():
         await _check(scope, connection_id, wishes)
     async with scope.tx() as tx:
+        await _hold(scope, tx, wanted, None)
         for connection_id, wishes in sorted(wanted.items()):
             await _replace(scope, tx, connection_id, wishes)
         return await store.schedules(tx)
@@ -108,8 +113,21 @@ async def _check(scope: Scope, connection_id: str, wishes: Sequence[Wish]) -> No
         seen.add((wish.entity, wish.mode))
 
 
+async def _hold(scope: Scope, tx: Tx, wanted: Mapping[str, Sequence[Wish]], shown: str | None) -> None:
+    """Nobody else replaces these before the commit. Raises SchedulesChangedMeanwhile.
+
+    `shown` is the connection whose schedules the caller has read, None for all.
+    """
+    for connection_id in sorted(wanted):
+        await store.hold(tx, connection_id)
+    known = await store.schedules(tx, shown)
+    before = {(one.connection_id, one.entity, one.mode): one.rule for one in known if one.connection_id in wanted}
+    after = {(id_, wish.entity, wish.mode): wish.rule for id_, wishes in wanted.items() for wish in wishes}
+    if before != after:
+        scope.check_seen(model.etag_of(known), SchedulesChangedMeanwhile)
+
+
 async def _replace(scope: Scope, tx: Tx, connection_id: str, wishes: Sequence[Wish]) -> None:
-    await store.hold(tx, connection_id)
     before = {(one.entity, one.mode): one for one in await store.schedules(tx, connection_id)}
     await store.drop(tx, connection_id, [(wish.entity, wish.mode) for wish in wishes])
     for wish in wishes:
@@ -130,11 +148,14 @@ async def options(scope: Scope, connection_id: str) -> Options:
     """What can be chosen for a connection, and what was. Raises ConnectionNotFound."""
     integration_id = (await connections.connection(scope, connection_id)).integration_id
     used = await connections.integration(scope, integration_id)
-    return Options((await catalog.known_provider(scope, used.provider)).settings_fields, used.settings)
+    return Options((await catalog.known_provider(scope, used.provider)).settings_fields, used.settings, used.etag)
 
 
 async def choose(scope: Scope, connection_id: str, chosen: Mapping[str, Any]) -> Options:
-    """Replace what was chosen; it holds for every connection of the integration. Raises ConnectionNotFound, Invalid."""
+    """Replace what was chosen; it holds for every connection of the integration.
+
+    Raises ConnectionNotFound, Invalid, IntegrationChangedMeanwhile.
+    """
     integration_id = (await connections.connection(scope, connection_id)).integration_id
     await connections.change(scope, integration_id, {"settings": dict(chosen)})
     return await options(scope, connection_id)
@@ -154,6 +175,7 @@ async def resume(scope: Scope, connection_id: str, entity: str | None) -> Sequen
 async def _set_state(scope: Scope, connection_id: str, entity: str | None, state: State) -> Sequence[Schedule]:
     await connections.connection(scope, connection_id)
     async with scope.tx() as tx:
+        await store.hold(tx, connection_id)
         known = [one for one in await store.schedules(tx, connection_id) if entity in (None, one.entity)]
         if not known:
             raise ScheduleNotFound

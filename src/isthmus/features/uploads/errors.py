@@ -104,6 +104,16 @@ class NotConfigured(NotFound):
     code: ClassVar[str] = "SYNC_NOT_CONFIGURED"
 
 
+class ConfigChangedMeanwhile(Conflict):
+    """How products are synced was changed by somebody else since it was read; `details.etag` is the present tag, null
+    where nothing is configured.
+
+    Read the configuration again, and repeat the change with the tag of now if it still makes sense.
+    """
+
+    code: ClassVar[str] = "SYNC_CONFIG_CHANGED"
+
+
 class SyncIdle(Conflict):
     """There is nothing to start: product sync is switched off, or takes files and events instead of reading a shop.
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from isthmus.features.connections.model.integration import usable_by
 from isthmus.kit.errors import Conflict
+from isthmus.kit.etags import etag
 from isthmus.kit.permissions import Principal
 
 
@@ -106,9 +107,19 @@ class Connection:
     allowed_users: tuple[str, ...] = ()
 
     @property
+    def etag(self) -> str:
+        """Stands for the credentials that people gave; tokens that are traded or refreshed are no change."""
+        return credentials_tag(self.id, self.connected_at)
+
+    @property
     def owner(self) -> Owner | None:
         """The person whose it is; None for the tenant's."""
         return None if self.owner_id is None else Owner(self.user_id or "", self.owner_id)
+
+
+def credentials_tag(connection_id: str, connected_at: datetime | None) -> str:
+    """The tag of the credentials that people gave a connection at this time."""
+    return etag(connection_id, connected_at)
 
 
 def reachable(connection: Connection, who: Principal) -> bool:

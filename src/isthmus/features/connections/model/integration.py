@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from isthmus.connect.manifest import Entity, Field
 from isthmus.kit import text
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 from isthmus.kit.permissions import TENANT_ADMIN, Principal
 
 DISABLED = "disabled"
@@ -75,6 +76,11 @@ class Integration(Facts):
     def state(self) -> str:
         """What is shown."""
         return self.status if self.enabled else DISABLED
+
+    @property
+    def etag(self) -> str:
+        """Stands for what people can change of it; how its connection fares is no change."""
+        return etag(self.id, self.facts, self.enabled)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -84,12 +84,20 @@ class Change(Said):
         Moment | None,
         Field(description="As it was read: then nothing is changed where somebody else changed something meanwhile."),
     ] = None
+    etag: Annotated[
+        str | None,
+        Field(
+            max_length=500,
+            description="As it was read: as `If-Match` does it. `updatedAt` decides where both stand here.",
+        ),
+    ] = None
 
     def check(self, seen: "IntegrationOut") -> None:
         """Raise Invalid where a field that only we write is not what it was read as."""
         was = msgspec.to_builtins(seen)
         checked = self.model_fields_set - Said.model_fields.keys() - {"name"}
-        given = self.model_dump(by_alias=True, include=checked - ({"updated_at"} if self.updated_at else set()))
+        named = {name for name in ("updated_at", "etag") if getattr(self, name)}
+        given = self.model_dump(by_alias=True, include=checked - named)
         wrong = [{"path": name, "message": _HOW.get(name, _FIXED)} for name, one in given.items() if one != was[name]]
         if wrong:
             raise Invalid("Some fields cannot be changed.", details={"fields": wrong})
@@ -126,6 +134,7 @@ class IntegrationOut(Answer, frozen=True, kw_only=True):
     last_sync_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    etag: str
 
 
 class IntegrationList(Answer, frozen=True, kw_only=True):
@@ -242,13 +251,15 @@ async def get_integration(scope: ScopeDep, id: str) -> Response:  # noqa: A002 -
     summary="Change an integration",
     description="Types of records that leave `allowedShardTypes` are hidden at once, and what was kept of them is "
     "removed by a job.",
-    errors=(IntegrationNotFound, ProviderNotFound, NameTaken, ScopeFixed, IntegrationChangedMeanwhile),
+    errors=(IntegrationNotFound, ProviderNotFound, NameTaken, ScopeFixed),
+    if_changed=IntegrationChangedMeanwhile,
 )
 async def change_integration(scope: ScopeDep, id: str, body: Change) -> Response:  # noqa: A002 - as above
     """Change what is given."""
     if body.model_fields_set - Said.model_fields.keys() - {"name"}:
         body.check(shown(scope, await service.integration(scope, id)))
-    return document(shown(scope, await service.change(scope, id, body.facts(), seen=body.updated_at)))
+    named = scope if body.etag is None or body.updated_at is not None else scope.having_seen(body.etag)
+    return document(shown(scope, await service.change(named, id, body.facts(), seen=body.updated_at)))
 
 
 @routes.delete(
@@ -380,4 +391,5 @@ def shown(scope: Scope, one: Integration) -> IntegrationOut:
         last_sync_at=one.last_sync_at,
         created_at=one.created_at,
         updated_at=one.updated_at,
+        etag=one.etag,
     )

@@ -12,6 +12,7 @@ from isthmus.features.connections.errors import (
     ConsentFailed,
     CredentialsRefused,
     PlatformUnreachable,
+    ReturnOriginsChangedMeanwhile,
     TicketRefused,
     TooManyFlows,
     UserScoped,
@@ -31,6 +32,7 @@ from isthmus.features.connections.routes.shapes import (
     Redeem,
     RedeemedOut,
     ReturnOrigins,
+    ReturnOriginsOut,
     TrialOut,
     begun,
     shown,
@@ -40,6 +42,7 @@ from isthmus.features.connections.service import finishing, managing, starting
 from isthmus.features.connections.service.starting import Started
 from isthmus.features.connections.settings import Settings
 from isthmus.http import PageDep, Routes, ScopeDep, created, document, no_content
+from isthmus.kit.etags import etag
 from isthmus.kit.paging import Page
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
@@ -123,24 +126,29 @@ async def redeem(scope: ScopeDep, body: Redeem) -> Response:
     "/return-origins",
     permission=MANAGE,
     limit="connection",
-    response_model=ReturnOrigins,
+    response_model=ReturnOriginsOut,
     summary="Where this tenant's consents may return to",
 )
 async def get_return_origins(scope: ScopeDep) -> Response:
     """The tenant's own list; the deployment may allow more."""
-    return document({"origins": await managing.return_origins(scope)})
+    return document(_origins(await managing.return_origins(scope)))
 
 
 @routes.put(
     "/return-origins",
     permission=MANAGE,
     limit="connection",
-    response_model=ReturnOrigins,
+    response_model=ReturnOriginsOut,
     summary="Set where this tenant's consents may return to",
+    if_changed=ReturnOriginsChangedMeanwhile,
 )
 async def put_return_origins(scope: ScopeDep, body: ReturnOrigins) -> Response:
     """Make the list exactly this one."""
-    return document({"origins": await managing.set_return_origins(scope, body.origins)})
+    return document(_origins(await managing.set_return_origins(scope, body.origins)))
+
+
+def _origins(known: list[str]) -> ReturnOriginsOut:
+    return ReturnOriginsOut(origins=known, etag=etag(known))
 
 
 @routes.get(

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
     ConsentFailed,
+    CredentialsChangedMeanwhile,
     IntegrationDisabled,
     IntegrationNotFound,
     NotForYou,
@@ -68,6 +69,7 @@ class OwnStateOut(Answer, frozen=True, kw_only=True):
     connection_id: str | msgspec.UnsetType = msgspec.UNSET
     status: Shown | msgspec.UnsetType = msgspec.UNSET
     last_connected_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    etag: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @routes.get(
@@ -204,6 +206,7 @@ async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     description="They are tried first, and belong to the same account. Calls under way finish with the old ones, which "
     "are also tried, until `overlapUntil`, where the platform does not know the new ones yet.",
     errors=(*_USED, ConnectionNotFound, *ROTATING),
+    if_changed=CredentialsChangedMeanwhile,
 )
 async def rotate(scope: ScopeDep, id: str, body: NewCredentials) -> Response:  # noqa: A002 - as above
     """Your connection stays."""
@@ -234,6 +237,7 @@ def _seen(found: Connection) -> OwnStateOut:
         connection_id=found.id,
         status=_status(found),
         last_connected_at=found.connected_at or msgspec.UNSET,
+        etag=found.etag,
     )
 
 

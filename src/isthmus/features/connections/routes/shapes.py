@@ -83,6 +83,13 @@ class ReturnOrigins(Wire):
     origins: Annotated[list[Address], Field(max_length=100)]
 
 
+class ReturnOriginsOut(Answer, frozen=True, kw_only=True):
+    """Origins to which this tenant's consents may return."""
+
+    origins: list[str]
+    etag: str
+
+
 class AccountOut(Answer, frozen=True, kw_only=True):
     """The account at the platform."""
 

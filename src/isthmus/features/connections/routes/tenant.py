@@ -12,6 +12,7 @@ from isthmus.features.catalog import AppMissing, ProviderNotConnectable
 from isthmus.features.connections.errors import (
     ConnectionNotFound,
     ConsentNeeded,
+    CredentialsChangedMeanwhile,
     CredentialsRefused,
     IntegrationNotFound,
     NameTaken,
@@ -113,6 +114,7 @@ class ConnectionStateOut(Answer, frozen=True, kw_only=True):
 
     connection_id: str
     status: Shown
+    etag: str
     last_validated_at: datetime | msgspec.UnsetType = msgspec.UNSET
     validation_error: str | msgspec.UnsetType = msgspec.UNSET
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
@@ -125,6 +127,7 @@ class RotatedOut(Answer, frozen=True, kw_only=True):
     credential_secret_name: str
     updated_at: datetime
     overlap_until: datetime
+    etag: str
 
 
 class DisconnectedOut(Answer, frozen=True, kw_only=True):
@@ -228,6 +231,7 @@ async def test(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - as above
     description="They are tried first, and belong to the same account. Calls under way finish with the old ones, which "
     "are also tried, until `overlapUntil`, where the platform does not know the new ones yet.",
     errors=(IntegrationNotFound, ConnectionNotFound, *ROTATING),
+    if_changed=CredentialsChangedMeanwhile,
 )
 async def rotate(scope: ScopeDep, id: str, body: NewCredentials) -> Response:  # noqa: A002 - as above
     """The connection and its records stay."""
@@ -238,7 +242,13 @@ async def rotate(scope: ScopeDep, id: str, body: NewCredentials) -> Response:  #
 def rotated(done: Rotated) -> Response:
     """What 002 answers to credentials that replaced others."""
     return document(
-        RotatedOut(success=True, credential_secret_name=done.name, updated_at=done.at, overlap_until=done.overlap_until)
+        RotatedOut(
+            success=True,
+            credential_secret_name=done.name,
+            updated_at=done.at,
+            overlap_until=done.overlap_until,
+            etag=done.etag,
+        )
     )
 
 
@@ -294,6 +304,7 @@ def _state(connection: Connection) -> ConnectionStateOut:
     return ConnectionStateOut(
         connection_id=connection.id,
         status=CONNECTION_STATUS[connection.status],
+        etag=connection.etag,
         last_validated_at=_validated(connection) or msgspec.UNSET,
         validation_error=wrong or msgspec.UNSET,
         expires_at=connection.expires_at or msgspec.UNSET,

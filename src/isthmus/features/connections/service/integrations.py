@@ -124,7 +124,8 @@ async def change(
 
     seen: when it was changed last, as whoever changes it has read it. A type of record that is not allowed any more is
     hidden with this commit and removed by a job. Raises IntegrationNotFound, ProviderNotFound, Invalid, NameTaken,
-    ScopeFixed, IntegrationChangedMeanwhile where it has been changed after `seen`.
+    ScopeFixed, IntegrationChangedMeanwhile where it has been changed after `seen`, or is not what the scope's request
+    has read.
     """
     provider = (await integration(scope, integration_id)).provider
     known = await catalog.known_provider(scope, provider)
@@ -136,7 +137,8 @@ async def change(
         if after.facts == before.facts:
             return before
         if seen is not None and seen != before.updated_at:
-            raise IntegrationChangedMeanwhile(details={"updatedAt": before.updated_at})
+            raise IntegrationChangedMeanwhile(details={"updatedAt": before.updated_at, "etag": before.etag})
+        scope.check_seen(before.etag, IntegrationChangedMeanwhile)
         if known.user_scoping and before.user_scoped and not after.user_scoped:
             raise Invalid.field("userScoped", _ALONE)
         if after.name != before.name:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from isthmus.client import Tokens
 from isthmus.features import vault
-from isthmus.features.connections.errors import ConnectionNotFound
+from isthmus.features.connections.errors import ConnectionNotFound, ReturnOriginsChangedMeanwhile
 from isthmus.features.connections.events import Disconnected, ReturnOriginsChanged
 from isthmus.features.connections.model import returns
 from isthmus.features.connections.model.connection import Connection, Filters
@@ -15,6 +15,7 @@ from isthmus.features.connections.service.trying import test as test
 from isthmus.features.connections.store import connections as store
 from isthmus.features.connections.store import flows, listing, tokens
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope
 
@@ -107,7 +108,10 @@ async def return_origins(scope: Scope) -> list[str]:
 
 
 async def set_return_origins(scope: Scope, origins: Sequence[str]) -> list[str]:
-    """Make the list exactly these, such as `https://app.example.com`. Raises Invalid, naming each wrong one."""
+    """Make the list exactly these, such as `https://app.example.com`. Raises Invalid, naming each wrong one.
+
+    Raises ReturnOriginsChangedMeanwhile where the list is not as the caller has read it.
+    """
     wanted: set[str] = set()
     wrong: list[dict[str, str]] = []
     for place, origin in enumerate(origins):
@@ -118,8 +122,10 @@ async def set_return_origins(scope: Scope, origins: Sequence[str]) -> list[str]:
     if wrong:
         raise Invalid("Some origins are not usable.", details={"fields": wrong})
     async with scope.tx() as tx:
+        await flows.hold_origins(tx)
         before = sorted(await flows.return_origins(tx))
         if before != sorted(wanted):
+            scope.check_seen(etag(before), ReturnOriginsChangedMeanwhile)
             await flows.update_origins(tx, wanted, scope.now)
             facts = {"before": {"origins": before}, "after": {"origins": sorted(wanted)}}
             tx.emit(ReturnOriginsChanged(subject=scope.tenant_id, **facts))

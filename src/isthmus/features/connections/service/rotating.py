@@ -11,6 +11,7 @@ from isthmus.features.connections.model.connection import Connection
 from isthmus.features.connections.service import settling, starting
 from isthmus.features.connections.service.sessions import OAUTH
 from isthmus.features.connections.settings import Settings
+from isthmus.features.connections.store import connections as store
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope
 
@@ -25,6 +26,7 @@ class Rotated:
     name: str
     at: datetime
     overlap_until: datetime
+    etag: str
 
 
 async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[str, Secret]) -> Rotated:
@@ -32,7 +34,7 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
 
     Calls under way go on with the old ones; later calls take the new ones, and, until the overlap is over, the old ones
     where the far side does not know the new ones yet. Raises ConsentNeeded, WrongKind, CredentialsRefused,
-    PlatformUnreachable, WrongAccountGiven.
+    PlatformUnreachable, WrongAccountGiven, CredentialsChangedMeanwhile.
     """
     registration = await catalog.registration(scope, connection.provider)
     if connection.auth == OAUTH:
@@ -49,7 +51,9 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
     async with starting.held_by_one(), scope.tx() as tx:
         await settling.take_keys(scope, tx, registration, connection.id, proven, overlap=until)
         tx.emit(CredentialsRotated(subject=connection.id, body={"overlapUntil": until.isoformat()}))
-    return Rotated(f"connections/{connection.id}/credentials/{connection.token_version + 1}", scope.now, until)
+        after = await store.by_id(tx, connection.id) or connection
+    name = f"connections/{connection.id}/credentials/{connection.token_version + 1}"
+    return Rotated(name, scope.now, until, after.etag)
 
 
 def _named(keys: Mapping[str, Secret], fields: Collection[str]) -> Mapping[str, Secret]:

@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.client import Tokens
 from isthmus.connect.spi import Account, Granted
 from isthmus.features.catalog import Registration
-from isthmus.features.connections.errors import ConnectionNotFound
+from isthmus.features.connections.errors import ConnectionNotFound, CredentialsChangedMeanwhile
 from isthmus.features.connections.events import ClaimedElsewhere, Connected, Created, ScopesChanged
 from isthmus.features.connections.model import connection as model
 from isthmus.features.connections.model import lease, trying
@@ -162,6 +162,7 @@ async def _take(
     before = await tokens.load(tx, connection_id, lock=True)
     if holder != connection_id or before is None:
         raise Raced
+    scope.check_seen(model.credentials_tag(connection_id, before.connected_at), CredentialsChangedMeanwhile)
     state = lease.granted(before.state)
     owner = tokens.Owner(
         account.id,

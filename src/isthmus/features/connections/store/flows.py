@@ -147,6 +147,11 @@ async def return_origins(tx: Tx) -> frozenset[str]:
     return frozenset(row["origin"] for row in await tx.fetch(_ORIGINS, tenant_id=tx.tenant_id))
 
 
+async def hold_origins(tx: Tx) -> None:
+    """Nobody else changes the tenant's list before the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 89))", tx.tenant_id)
+
+
 async def update_origins(tx: Tx, wanted: Collection[str], now: datetime) -> None:
     """Make the list exactly this one."""
     await tx.execute(_FORGET_OTHERS, tenant_id=tx.tenant_id, kept=sorted(wanted))

@@ -1,7 +1,7 @@
 """Statements over integrations as tenants see them; their totals come from counts that a trigger keeps."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -66,12 +66,14 @@ _ADD = statement(
 )
 #: One that each person connects alone is ready for them from the start, and waits for no connection of the tenant.
 _NOW = bindparam("now", type_=i.c.updated_at.type)
+#: People name it as the version that they have read, so that two changes in one instant have two.
+_CHANGED = func.greatest(_NOW, i.c.updated_at + timedelta(microseconds=1))
 _CHANGE = statement(
     update(i)
     .where(_OWN)
     .values({name: bindparam(name) for name in _FACTS})
     .values(
-        updated_at=bindparam("now"),
+        updated_at=_CHANGED,
         types_changed_at=case(
             (i.c.allowed_types.is_distinct_from(bindparam("allowed_types", type_=i.c.allowed_types.type)), _NOW),
             else_=i.c.types_changed_at,
@@ -88,7 +90,7 @@ _SWITCH = statement(
         enabled=bindparam("on"),
         enabled_at=case((bindparam("on", type_=Boolean), bindparam("now")), else_=i.c.enabled_at),
         enabled_by=case((bindparam("on", type_=Boolean), bindparam("who")), else_=i.c.enabled_by),
-        updated_at=bindparam("now"),
+        updated_at=_CHANGED,
     )
 )
 _DELETE = statement(delete(i).where(_OWN))

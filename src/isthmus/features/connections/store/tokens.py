@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -18,7 +18,8 @@ _SAME = and_(_OWN, c.c.token_version == bindparam("version"))
 _HELD = select(
     c.c.access_token, c.c.refresh_token, c.c.previous_refresh, c.c.token_version, c.c.expires_at,
     c.c.refresh_expires_at, c.c.scope, c.c.status, c.c.status_reason, c.c.lease_owner, c.c.lease_until,
-    c.c.sending_since, c.c.uncertain_tries, c.c.retry_at, c.c.failures, func.clock_timestamp().label("at"),
+    c.c.sending_since, c.c.uncertain_tries, c.c.retry_at, c.c.failures, c.c.connected_at,
+    func.clock_timestamp().label("at"),
 ).where(_OWN)  # fmt: skip
 _LOAD = statement(_HELD)
 _LOCK = statement(_HELD.with_for_update())
@@ -49,13 +50,15 @@ _PAIR_VALUES: dict[str, Any] = {
 }
 _WRITE = statement(update(c).where(_SAME).values(_LEASE_VALUES))
 _SWAP = statement(update(c).where(_SAME).values(_LEASE_VALUES | _PAIR_VALUES | {"previous_refresh": c.c.refresh_token}))
+#: Stands for the credentials that people gave: two that were given in one instant have two.
+_GRANTED = func.greatest(bindparam("now", type_=c.c.connected_at.type), c.c.connected_at + timedelta(microseconds=1))
 _GRANT = statement(
     update(c)
     .where(_SAME)
     .values(
         _LEASE_VALUES
         | _PAIR_VALUES
-        | {"previous_refresh": None, "credentials": bindparam("credentials"), "connected_at": bindparam("now")}
+        | {"previous_refresh": None, "credentials": bindparam("credentials"), "connected_at": _GRANTED}
         | {"next_test_at": bindparam("next_test_at"), "test_failures": 0, "test_error": None}
         | {
             "previous_credentials": case(
@@ -112,6 +115,8 @@ class Held:
     scope: tuple[str, ...]
     state: Refresh
     at: datetime
+    #: When people gave the credentials that these are of.
+    connected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,7 @@ def _held(row: asyncpg.Record) -> Held:
         scope=tuple(row["scope"].split()),
         state=state,
         at=row["at"],
+        connected_at=row["connected_at"],
     )
 
 

@@ -1,5 +1,6 @@
 """The stock that several shops share, and what each keeps back."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -7,12 +8,13 @@ from pydantic import Field
 from starlette.responses import Response
 
 from isthmus.features.connections import ConnectionNotFound
-from isthmus.features.links.errors import WrongInventory
+from isthmus.features.links.errors import BuffersChangedMeanwhile, InventoryChangedMeanwhile, WrongInventory
 from isthmus.features.links.routes.links import LINK, READ
 from isthmus.features.links.service import balancing
 from isthmus.features.links.service.balancing import Given, ItemDetail
 from isthmus.http import Answer, Routes, ScopeDep, Wire, document
 from isthmus.kit.errors import NotFound
+from isthmus.kit.etags import etag
 
 products = Routes(prefix="/api/products", tag="Products")
 buffers = Routes(prefix="/api/links/buffers", tag="Products")
@@ -48,6 +50,7 @@ class InventoryOut(Answer, frozen=True, kw_only=True):
     """The items of a product; none while its listings are not linked."""
 
     items: list[ItemOut]
+    etag: str
 
 
 class ItemStock(Wire):
@@ -74,6 +77,7 @@ class BuffersOut(Answer, frozen=True, kw_only=True):
     """What is kept back, by connection."""
 
     buffers: dict[str, int]
+    etag: str
 
 
 @products.get(
@@ -96,6 +100,7 @@ async def get_inventory(scope: ScopeDep, id: str) -> Response:  # noqa: A002 - t
     response_model=InventoryOut,
     summary="Set the stock that a product's shops share",
     errors=(NotFound, WrongInventory),
+    if_changed=InventoryChangedMeanwhile,
 )
 async def put_inventory(scope: ScopeDep, id: str, body: SetInventory) -> Response:  # noqa: A002 - the path's own word
     """Every shop shows it from then on, less its buffer, and what one sells is less in all."""
@@ -106,7 +111,7 @@ async def put_inventory(scope: ScopeDep, id: str, body: SetInventory) -> Respons
 @buffers.get("", permission=READ, limit="other", response_model=BuffersOut, summary="Stock that is kept back")
 async def get_buffers(scope: ScopeDep) -> Response:
     """Connections that are not named keep nothing back."""
-    return document(BuffersOut(buffers=dict(await balancing.buffers(scope))))
+    return document(_buffers(await balancing.buffers(scope)))
 
 
 @buffers.put(
@@ -116,14 +121,19 @@ async def get_buffers(scope: ScopeDep) -> Response:
     response_model=BuffersOut,
     summary="Keep stock back from a connection",
     errors=(ConnectionNotFound,),
+    if_changed=BuffersChangedMeanwhile,
 )
 async def put_buffer(scope: ScopeDep, connection_id: str, body: SetBuffer) -> Response:
     """So many of each shared item are not shown there."""
-    return document(BuffersOut(buffers=dict(await balancing.set_buffer(scope, connection_id, body.buffer))))
+    return document(_buffers(await balancing.set_buffer(scope, connection_id, body.buffer)))
+
+
+def _buffers(known: Mapping[str, int]) -> BuffersOut:
+    return BuffersOut(buffers=dict(known), etag=etag(known))
 
 
 def _inventory(found: list[ItemDetail]) -> InventoryOut:
-    return InventoryOut(items=[_item(one) for one in found])
+    return InventoryOut(items=[_item(one) for one in found], etag=balancing.etag_of([one.row for one in found]))
 
 
 def _item(one: ItemDetail) -> ItemOut:

@@ -10,12 +10,13 @@ from isthmus.connect.shapes import Inventory
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
 from isthmus.features import connections, pushes, records
-from isthmus.features.links.errors import WrongInventory
+from isthmus.features.links.errors import BuffersChangedMeanwhile, InventoryChangedMeanwhile, WrongInventory
 from isthmus.features.links.events import BuffersSet, InventoryChanged, InventorySet
 from isthmus.features.links.model.sharing import Counted, Place, Spot, Standing, Step, counted, step
 from isthmus.features.links.service.joining import join
 from isthmus.features.links.store import items as store
 from isthmus.kit.errors import Problem
+from isthmus.kit.etags import etag
 from isthmus.kit.ids import made_at
 from isthmus.scope import Scope, System, Tx
 
@@ -64,16 +65,23 @@ async def inventory(scope: Scope, product_id: str) -> list[ItemDetail]:
     return [ItemDetail(row, shown.get(row["id"], ())) for row in rows]
 
 
+def etag_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Stands for the stock of a product's items."""
+    return etag([(row["id"], row["stock"], row["version"]) for row in rows])
+
+
 async def set_inventory(scope: Scope, product_id: str, given: Sequence[Given]) -> list[ItemDetail]:
     """Say what there is of a product's items; every shop is to show it from then on, less its buffer.
 
-    Raises NotFound, WrongInventory.
+    Raises NotFound, WrongInventory, InventoryChangedMeanwhile.
     """
     await records.product(scope, product_id)
     async with scope.tx() as tx:
-        rows = await store.items(tx, product_id)
+        rows = await store.items(tx, product_id, locked=True)
         before = {row["id"]: row["stock"] for row in rows}
         after = {_named(rows, one): one.stock for one in given}
+        if before | after != before:
+            scope.check_seen(etag_of(rows), InventoryChangedMeanwhile)
         for id_, stock in sorted(after.items()):
             await store.item(tx, id_)
             await _restart(tx, id_)
@@ -121,10 +129,14 @@ async def buffers(scope: Scope) -> Mapping[str, int]:
 
 
 async def set_buffer(scope: Scope, connection_id: str, buffer: int) -> Mapping[str, int]:
-    """Keep so many of each item back from a connection. Raises ConnectionNotFound."""
+    """Keep so many of each item back from a connection. Raises ConnectionNotFound, BuffersChangedMeanwhile."""
     await connections.connection(scope, connection_id)
     async with scope.tx() as tx:
-        before = (await store.buffers(tx)).get(connection_id, 0)
+        await store.hold_buffers(tx)
+        known = await store.buffers(tx)
+        before = known.get(connection_id, 0)
+        if buffer != before:
+            scope.check_seen(etag(known), BuffersChangedMeanwhile)
         await store.set_buffer(tx, connection_id, buffer)
         await store.make_due_of_connection(tx, scope.tenant_id, connection_id, scope.now)
         tx.emit(BuffersSet(subject=connection_id, body={"buffer": buffer}, before={"buffer": before}))

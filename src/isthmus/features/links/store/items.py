@@ -135,9 +135,10 @@ async def item(tx: Tx, id_: str) -> Mapping[str, Any] | None:
     return dict(rows[0]) if rows else None
 
 
-async def items(tx: Tx, product_id: str) -> list[Mapping[str, Any]]:
-    """The items of a product."""
-    return [dict(row) for row in await tx.fetch_sql(_OF_PRODUCT, tx.tenant_id, product_id)]
+async def items(tx: Tx, product_id: str, *, locked: bool = False) -> list[Mapping[str, Any]]:
+    """The items of a product; locked, so that nobody else changes them before the commit."""
+    asked = f"{_OF_PRODUCT} for update" if locked else _OF_PRODUCT
+    return [dict(row) for row in await tx.fetch_sql(asked, tx.tenant_id, product_id)]
 
 
 async def links(tx: Tx, item_ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
@@ -188,6 +189,11 @@ async def due(tx: Tx, now: datetime, limit: int) -> list[tuple[str, str]]:
         "select tenant_id, id from inventory_items where due_at <= $1 order by due_at limit $2", now, limit
     )
     return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+async def hold_buffers(tx: Tx) -> None:
+    """Nobody else sets the tenant's buffers before the commit."""
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 97))", tx.tenant_id)
 
 
 async def set_buffer(tx: Tx, connection_id: str, buffer: int) -> None:

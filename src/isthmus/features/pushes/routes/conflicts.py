@@ -15,6 +15,7 @@ from isthmus.features.pushes.errors import (
     ConflictNotFound,
     ConflictUndecided,
     NotWritable,
+    RulesChangedMeanwhile,
     WrongEdit,
 )
 from isthmus.features.pushes.model.conflicts import ConflictFilter, FieldConflict
@@ -127,6 +128,7 @@ class RulesOut(Answer, frozen=True, kw_only=True):
 
     rules: dict[str, str]
     own: dict[str, str]
+    etag: str
 
 
 @routes.get("", permission=READ, limit="other", response_model=ConflictList, summary="Conflicts, newest first")
@@ -181,6 +183,7 @@ async def get_rules(scope: ScopeDep) -> Response:
     response_model=RulesOut,
     summary="Set the rules of all connections",
     errors=(WrongEdit,),
+    if_changed=RulesChangedMeanwhile,
 )
 async def put_rules(scope: ScopeDep, body: FieldRules) -> Response:
     """Of those that have none of their own."""
@@ -207,6 +210,7 @@ async def get_rules_of(scope: ScopeDep, connection_id: str) -> Response:
     response_model=RulesOut,
     summary="Set a connection's rules",
     errors=(ConnectionNotFound, WrongEdit),
+    if_changed=RulesChangedMeanwhile,
 )
 async def put_rules_of(scope: ScopeDep, connection_id: str, body: FieldRules) -> Response:
     """Replaces them all."""
@@ -264,6 +268,7 @@ def _rules(found: Rules) -> RulesOut:
     return RulesOut(
         rules={name.value: rule.value for name, rule in found.rules.items()},
         own={name.value: rule.value for name, rule in found.own.items()},
+        etag=found.etag,
     )
 
 

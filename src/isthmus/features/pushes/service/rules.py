@@ -7,10 +7,11 @@ from typing import Any
 from isthmus.connect.edits import EditField
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.features import connections
-from isthmus.features.pushes.errors import WrongEdit
+from isthmus.features.pushes.errors import RulesChangedMeanwhile, WrongEdit
 from isthmus.features.pushes.events import RulesSet
 from isthmus.features.pushes.model.merging import DEFAULTS, Rule, fits
 from isthmus.features.pushes.store import conflicts as store
+from isthmus.kit.etags import etag
 from isthmus.scope import Scope, Tx
 
 
@@ -20,6 +21,11 @@ class Rules:
 
     rules: Mapping[EditField, Rule]
     own: Mapping[EditField, Rule]
+
+    @property
+    def etag(self) -> str:
+        """Stands for those that were set."""
+        return etag(self.own)
 
 
 async def in_force(tx: Tx, connection_id: str) -> Mapping[EditField, Rule]:
@@ -44,7 +50,7 @@ async def rules(scope: Scope, connection_id: str | None) -> Rules:
 async def set_rules(scope: Scope, connection_id: str | None, given: Mapping[EditField, Rule]) -> Rules:
     """Replace them; a field that is not named follows the rule of all, or the usual one.
 
-    Raises ConnectionNotFound, WrongEdit.
+    Raises ConnectionNotFound, WrongEdit, RulesChangedMeanwhile.
     """
     if connection_id is not None:
         await connections.connection(scope, connection_id)
@@ -52,11 +58,14 @@ async def set_rules(scope: Scope, connection_id: str | None, given: Mapping[Edit
         if not fits(name, rule):
             raise WrongEdit.field(f"rules.{name}", f"{rule} compares amounts, and {name} is none.")
     async with scope.tx() as tx:
+        await store.hold_rules(tx, connection_id or "", scope.tenant_id)
         before = await store.rules(tx, connection_id or "")
         after = {str(name): str(rule) for name, rule in given.items()}
+        known = before[0] if connection_id is None else before[1]
+        if known != after:
+            scope.check_seen(etag(known), RulesChangedMeanwhile)
         await store.set_rules(tx, connection_id or "", after)
         subject = connection_id or scope.tenant_id
-        known = before[0] if connection_id is None else before[1]
         tx.emit(RulesSet(subject=subject, body={"rules": after}, before={"rules": known}, after={"rules": after}))
     return await rules(scope, connection_id)
 
@@ -66,4 +75,5 @@ async def configured(tx: SystemTx, event: Mapping[str, Any]) -> None:  # house: 
     named, connection_id = event["body"].get("conflictRule"), event["body"].get("connectionId")
     if named and connection_id:
         given = {str(field): named for field in EditField if fits(field, Rule(named))}
+        await store.hold_rules(tx, connection_id, event["tenant_id"])
         await store.set_rules(tx, connection_id, given, event["tenant_id"])

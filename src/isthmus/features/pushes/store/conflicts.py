@@ -287,6 +287,12 @@ async def rules(tx: Tx, connection_id: str) -> tuple[dict[str, str], dict[str, s
     return found.get("", {}), found.get(connection_id, {}) if connection_id else {}
 
 
+async def hold_rules(tx: Tx, connection_id: str, tenant_id: str) -> None:
+    """Nobody else replaces the rules of a connection, or of all where it is empty, before the commit."""
+    place = f"{tenant_id}/{connection_id}"
+    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 83))", place)
+
+
 async def set_rules(tx: Tx, connection_id: str, given: Mapping[str, str], tenant_id: str | None = None) -> None:
     """Replace the rules of a connection, or of all where it is empty; the system alone names a tenant."""
     await tx.execute_sql(_SET_RULES, tenant_id or tx.tenant_id, connection_id, dict(given))

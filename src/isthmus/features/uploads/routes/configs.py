@@ -10,7 +10,7 @@ from starlette.responses import Response
 from isthmus.features import access, sync
 from isthmus.features.access import MerchantNotFound
 from isthmus.features.connections import ConnectionNotFound
-from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
+from isthmus.features.uploads.errors import ConfigChangedMeanwhile, NotConfigured, SyncIdle, WrongMapping
 from isthmus.features.uploads.routes.shapes import MANAGE, READ, UploadOut, upload_out
 from isthmus.features.uploads.service import configuring as service
 from isthmus.features.uploads.service import history
@@ -70,6 +70,7 @@ class ProductSyncConfigOut(Answer, frozen=True, kw_only=True):
     version: int
     created_at: datetime
     updated_at: datetime
+    etag: str
 
 
 class ShownConfig(ProductSyncConfigOut, frozen=True, kw_only=True):
@@ -124,6 +125,7 @@ class HistoryOut(Answer, frozen=True, kw_only=True):
     summary="Configure product sync",
     status=201,
     errors=(MerchantNotFound, WrongMapping, ConnectionNotFound, sync.NotReadable),
+    if_changed=ConfigChangedMeanwhile,
     secret_fields=("webhookSecret",),
 )
 async def create_config(scope: ScopeDep, merchant_id: str, body: NewConfig) -> Response:
@@ -140,6 +142,7 @@ async def create_config(scope: ScopeDep, merchant_id: str, body: NewConfig) -> R
     response_model=ShownConfig,
     summary="Replace the configuration of product sync",
     errors=(MerchantNotFound, NotConfigured, WrongMapping, ConnectionNotFound, sync.NotReadable),
+    if_changed=ConfigChangedMeanwhile,
     secret_fields=("webhookSecret",),
 )
 async def replace_config(scope: ScopeDep, merchant_id: str, body: NewConfig) -> Response:

@@ -13,7 +13,7 @@ from croniter import CroniterBadDateError, croniter
 from isthmus.engine.db import is_tenant_id
 from isthmus.features import connections, sync, vault
 from isthmus.features.uploads import store
-from isthmus.features.uploads.errors import NotConfigured, SyncIdle, WrongMapping
+from isthmus.features.uploads.errors import ConfigChangedMeanwhile, NotConfigured, SyncIdle, WrongMapping
 from isthmus.features.uploads.events import ProductSyncConfigured
 from isthmus.features.uploads.model.upload import Upload
 from isthmus.features.uploads.service import formats, receiving
@@ -21,6 +21,7 @@ from isthmus.features.uploads.service.managing import replace_mapping
 from isthmus.features.uploads.service.receiving import Wish
 from isthmus.kit import webhooks
 from isthmus.kit.errors import Invalid, Problem, Unauthenticated
+from isthmus.kit.etags import etag
 from isthmus.kit.secret import Secret
 from isthmus.scope import Scope, System, Tx
 
@@ -61,6 +62,11 @@ class Config:
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
+    @property
+    def etag(self) -> str:
+        """Stands for the configuration with its secret; sealing that anew is no change, nor is the next time."""
+        return etag(self.created_at, self.version)
+
 
 async def config(scope: Scope) -> Config:
     """The configuration. Raises NotConfigured."""
@@ -82,7 +88,8 @@ async def configure(
 ) -> tuple[Config, Secret | None]:
     """Set the configuration; for `webhook` a secret is made when none is given, and shown this once.
 
-    `replaces` says that there must be one already. Raises NotConfigured, Invalid, and what `sync.offered` raises.
+    `replaces` says that there must be one already. Raises NotConfigured, Invalid, ConfigChangedMeanwhile, and what
+    `sync.offered` raises.
     """
     await _check(scope, wanted)
     made = None
@@ -90,6 +97,7 @@ async def configure(
         row = await store.config(tx, lock=True)
         if row is None and replaces:
             raise NotConfigured
+        _check_seen(scope, row, wanted, secret)
         wanted = replace(wanted, mapping_id=await _mapping(scope, tx, wanted))
         sealed = row["webhook_secret"] if row is not None else None
         if secret is None and sealed is None and wanted.source == "webhook":
@@ -102,6 +110,18 @@ async def configure(
         told = _told(wanted)
         tx.emit(ProductSyncConfigured(subject=scope.tenant_id, body=told, before=before, after=told))
     return await config(scope), made
+
+
+def _check_seen(scope: Scope, row: Mapping[str, Any] | None, wanted: Config, secret: Secret | None) -> None:
+    if row is None:
+        scope.check_seen(None, ConfigChangedMeanwhile)
+        return
+    before = _config(row)
+    told, news = wanted, secret is not None
+    if wanted.mapping is not None:
+        told, news = replace(wanted, mapping_id=before.mapping_id), news or wanted.mapping != before.mapping
+    if news or _columns(told) != _columns(before):
+        scope.check_seen(before.etag, ConfigChangedMeanwhile)
 
 
 async def _mapping(scope: Scope, tx: Tx, wanted: Config) -> str | None:
