@@ -1,7 +1,6 @@
 """What a whole story leaves in the database and shows of it: no secret, no foreign count, no new column, no rest."""
 
 import asyncio
-import base64
 import json
 import os
 from collections import Counter
@@ -12,6 +11,7 @@ import asyncpg
 import psutil
 import pytest
 import pytest_asyncio
+from tests.given.dumps import dump, forms
 from tests.house_database import Copy
 from tests.journeys.deployment import KEY, MASTER, Deployment, Merchant
 from tests.journeys.routes import SIGNED, belongings
@@ -32,10 +32,6 @@ READS = [
     and not case.passes_on
     and case.route.path != _TOLD
 ]
-_PLACES = """
-select n.nspname || '.' || quote_ident(c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p') and n.nspname !~ '^(pg_|information_schema)' order by 1
-"""
 #: What differs between any two answers; the place that a feed goes on from moves on with time.
 #: What a connection is still called for is counted meanwhile.
 _COUNTING = "GET /api/connections/{id}/metrics"
@@ -54,19 +50,6 @@ async def story(running: Deployment) -> dict[str, Merchant]:
     return people
 
 
-async def _rows(copied: Copy) -> dict[str, list[str]]:
-    """Every row of every table, as text."""
-    connection = await asyncpg.connect(copied.admin_url)
-    try:
-        places = [row[0] for row in await connection.fetch(_PLACES)]
-        return {
-            place: [row[0] for row in await connection.fetch(f"select to_jsonb(t)::text from {place} t")]  # noqa: S608
-            for place in places
-        }
-    finally:
-        await connection.close()
-
-
 def _canaries(running: Deployment, people: dict[str, Merchant]) -> set[str]:
     """Every secret that took part: the platforms' tokens and codes, the apps' keys, our own keys and tokens."""
     found = {MASTER, KEY, *(one.token for one in people.values())}
@@ -78,21 +61,16 @@ def _canaries(running: Deployment, people: dict[str, Merchant]) -> set[str]:
     return found
 
 
-def _forms(secret: str) -> tuple[str, ...]:
-    raw = secret.encode()
-    return secret, raw.hex(), base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode()[:-4]
-
-
 async def test_VA_16_no_table_queue_event_or_run_holds_a_secret(
     running: Deployment, story: dict[str, Merchant], copied: Copy
 ) -> None:
-    secrets, rows = _canaries(running, story), await _rows(copied)
+    secrets, rows = _canaries(running, story), await dump(copied)
     assert len(secrets) > 2 + 3 * len(PLATFORMS)
     told = {place.rpartition(".")[2] for place, found in rows.items() if found}
     assert {"events", "sync_runs", "connections", "listings", "registrations", "data_keys"} <= told
     assert any("queue" in place for place in rows)
     whole = "\n".join(row for found in rows.values() for row in found)
-    assert [secret[:6] + "..." for secret in secrets if any(form in whole for form in _forms(secret))] == []
+    assert [secret[:6] + "..." for secret in secrets if any(form in whole for form in forms(secret))] == []
 
 
 async def test_ER_03_a_merchant_takes_everything_along_and_no_secret(
@@ -110,7 +88,7 @@ async def test_ER_03_a_merchant_takes_everything_along_and_no_secret(
     shown = (await merchant.call("GET", "/api/listings?limit=100")).body["items"]
     assert {one["row"]["id"] for one in rows if one["table"] == "listings"} == {one["id"] for one in shown}
     whole = bytes(answer.body).decode()
-    assert [one[:6] for one in _canaries(running, story) if any(form in whole for form in _forms(one))] == []
+    assert [one[:6] for one in _canaries(running, story) if any(form in whole for form in forms(one))] == []
     clerk = running.person(merchant.tenant_id, (USER,), "clerk")
     assert (await clerk.call("GET", "/api/tenant/export")).status == 403
 
@@ -121,7 +99,7 @@ async def test_VA_16_a_wake_up_waiting_in_the_queue_names_its_object_and_nothing
     tenant = story["tiki"].tenant_id
     async with running.platform.system.scope(tenant, "test").tx() as tx:
         await tx.enqueue("sync.run", "run_later", after=timedelta(hours=1))
-    waiting = [json.loads(row) for place, rows in (await _rows(copied)).items() if "queue." in place for row in rows]
+    waiting = [json.loads(row) for place, rows in (await dump(copied)).items() if "queue." in place for row in rows]
     (later,) = [row for row in waiting if row.get("status") == "queued"]
     assert bytes.fromhex(later["payload"].removeprefix("\\x")).decode() == f'["{tenant}","run_later"]'
 
@@ -136,12 +114,12 @@ async def test_PR_20_an_idle_process_asks_nothing_more_than_once_a_second_and_le
     for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
         _count(monkeypatch, name, asked)
     process = psutil.Process(os.getpid())
-    before = {place: len(rows) for place, rows in (await _rows(copied)).items()}
+    before = {place: len(rows) for place, rows in (await dump(copied)).items()}
     held, tasks = process.num_fds(), len(asyncio.all_tasks())
     asked.clear()
     await asyncio.sleep(3)
     idle = dict(asked)
-    assert {place: len(rows) for place, rows in (await _rows(copied)).items()} == before
+    assert {place: len(rows) for place, rows in (await dump(copied)).items()} == before
     assert process.num_fds() <= held
     assert len(asyncio.all_tasks()) <= tasks
     # Each loop asks for itself: the reconciler once a round for each look, the others with words of their own.
@@ -160,7 +138,7 @@ async def _quiet(copied: Copy) -> None:
     async with asyncio.timeout(100):
         known, since = None, 0
         while since < 9:
-            rows = await _rows(copied)
+            rows = await dump(copied)
             found = {place: len(held) for place, held in rows.items()}
             known, since = found, since + 1 if found == known and not _due(rows) else 0
             await asyncio.sleep(1)
