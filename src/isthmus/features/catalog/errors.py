@@ -34,9 +34,9 @@ class AppMissing(Conflict):
 
 
 class AppChanged(Conflict):
-    """The app was changed by somebody else just now; look at it again and repeat the change.
+    """The app was changed by somebody else since it was read, or just now; `details.etag` is the present tag.
 
-    Read it with `isthmus provider show`, then set it again.
+    Read it again, over the API or with `isthmus provider show`, then set it again if it still makes sense.
     """
 
     code = "PROVIDER_APP_CHANGED"
@@ -52,9 +52,10 @@ class ProviderExists(Conflict):
 
 
 class ProviderChangedMeanwhile(Conflict):
-    """The provider was changed by somebody else just now; `details.revision` is the newest.
+    """The provider was changed by somebody else since it was read, or just now; `details.etag` is the present tag, and
+    `details.revision` the newest where the change named one.
 
-    Read the provider again, and repeat the change with its `revision` if it still makes sense.
+    Read the provider again, and repeat the change with its tag or `revision` if it still makes sense.
     """
 
     code = "PROVIDER_CHANGED"

@@ -8,6 +8,7 @@ from datetime import datetime
 from isthmus.connect.manifest import Field, Manifest
 from isthmus.features.catalog.model import hosts as rules
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 from isthmus.kit.secret import Secret
 
 _VALUE_LIMIT = 10_000
@@ -40,6 +41,11 @@ class StoredApp:
     def binding(self, manifest: Manifest) -> str:
         """What credentials must have been given for to be used today."""
         return rules.binding(self.effective(manifest))
+
+
+def app_tag(provider: str, version: int) -> str:
+    """The tag of the deployment's app at a provider; 0: none has been set."""
+    return etag("app", provider, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,9 +258,13 @@ class NewProvider(ProviderChange):
 
 
 class ProviderPatch(ProviderChange):
-    """Facts to change, and the revision that they were read at; a later one is a conflict."""
+    """Facts to change, and the revision or the tag that they were read at; another one is a conflict.
+
+    `revision` decides where both stand here.
+    """
 
     revision: Annotated[int, Field(ge=0)] | None = None
+    etag: Line | None = None
     id: Line | None = None
     overridden: Words | None = None
     overridden_fields: Words | None = None

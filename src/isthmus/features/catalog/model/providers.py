@@ -10,6 +10,7 @@ from isthmus.connect.manifest import Entity, Field, Limit, Manifest, OAuth
 from isthmus.features.catalog.model.words import is_link
 from isthmus.kit import text
 from isthmus.kit.errors import Invalid
+from isthmus.kit.etags import etag
 
 STATUSES = ("active", "beta", "deprecated", "disabled")
 AUDIENCES = ("system", "tenant")
@@ -62,6 +63,11 @@ class Provider:
     removed: bool = False
     #: Whether the app that a consent needs is set for whoever asks; None where none is needed, or nobody looked.
     app_ready: bool | None = None
+
+    @property
+    def etag(self) -> str:
+        """Stands for what operators have made of it."""
+        return provider_tag(self.id, self.version)
 
     @property
     def operations(self) -> frozenset[str]:
@@ -244,6 +250,11 @@ def public(folder: Provider | None, row: Override | None) -> bool:
 def _states(folder: Provider | None, row: Override | None) -> tuple[str, str]:
     status = (row and row.status) or (folder.status if folder else "")
     return (row and row.audience) or (folder.audience if folder else ""), status
+
+
+def provider_tag(slug: str, version: int) -> str:
+    """The tag of a provider's revision; numbers go on where a removed one of this id ended."""
+    return etag("provider", slug, version)
 
 
 def overlay(provider: Provider, row: Override | None) -> Provider:

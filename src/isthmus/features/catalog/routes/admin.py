@@ -17,6 +17,7 @@ from isthmus.features.catalog.errors import (
     ProviderExists,
     ProviderNotFound,
 )
+from isthmus.features.catalog.model.apps import app_tag
 from isthmus.features.catalog.model.document import Audience, NewProvider, ProviderPatch, Status
 from isthmus.features.catalog.model.proposals import Proposal
 from isthmus.features.catalog.model.providers import Provider
@@ -66,6 +67,7 @@ class ProviderStatusOut(Answer, frozen=True, kw_only=True):
     id: str
     status: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(Status))})]
     updated_at: datetime
+    etag: str
 
 
 class AudienceOut(Answer, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ class AudienceOut(Answer, frozen=True, kw_only=True):
     id: str
     audience: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(Audience))})]
     updated_at: datetime
+    etag: str
 
 
 class AppOut(Answer, frozen=True, kw_only=True):
@@ -86,6 +89,7 @@ class AppOut(Answer, frozen=True, kw_only=True):
     missing: list[str]
     redirect_path: str | None
     revision: int
+    etag: str
 
 
 @routes.post(
@@ -171,7 +175,8 @@ async def get_provider(scope: ScopeDep, category: str, id: str) -> Response:  # 
     summary="Change a provider",
     step_up=True,
     also={202: ProviderChangeOut},
-    errors=(ProviderNotFound, ProviderChangedMeanwhile),
+    errors=(ProviderNotFound,),
+    if_changed=ProviderChangedMeanwhile,
 )
 async def patch_provider(scope: ScopeDep, category: str, id: str, body: ProviderPatch) -> Response:  # noqa: A002
     """Merge these fields; of a provider that came as a folder only those that its code does not live by. What moves
@@ -179,9 +184,10 @@ async def patch_provider(scope: ScopeDep, category: str, id: str, body: Provider
     """
     seen = answered(whole(await _at(scope, category, id)))
     given = _given(body)
-    revision = given.pop("revision", None)
+    revision, tag = given.pop("revision", None), given.pop("etag", None)
     changes = {name: value for name, value in given.items() if name not in seen or seen[name] != value}
-    making = changing.patch_provider(scope, id, changes, revision=revision)
+    named = scope if tag is None or revision is not None else scope.having_seen(tag)
+    making = changing.patch_provider(named, id, changes, revision=revision)
     found = await proposals.make_or_propose(scope, Wish("change", id, {"changes": changes}), making)
     return waiting(scope, found) if isinstance(found, Proposal) else document(whole(found))
 
@@ -193,13 +199,14 @@ async def patch_provider(scope: ScopeDep, category: str, id: str, body: Provider
     response_model=ProviderStatusOut,
     summary="Set a provider's status",
     step_up=True,
-    errors=(ProviderNotFound, ProviderChangedMeanwhile),
+    errors=(ProviderNotFound,),
+    if_changed=ProviderChangedMeanwhile,
 )
 async def set_status(scope: ScopeDep, category: str, id: str, body: StatusBody) -> Response:  # noqa: A002
     """A provider that is not active is not offered; connections that use it go on."""
     await _at(scope, category, id)
     found = await changing.change_provider(scope, id, status=body.status)
-    return document(ProviderStatusOut(id=found.id, status=found.status, updated_at=found.updated_at))
+    return document(_status(found))
 
 
 @routes.patch(
@@ -210,7 +217,8 @@ async def set_status(scope: ScopeDep, category: str, id: str, body: StatusBody) 
     summary="Set a provider's audience",
     step_up=True,
     also={202: ProviderChangeOut},
-    errors=(ProviderNotFound, ProviderChangedMeanwhile),
+    errors=(ProviderNotFound,),
+    if_changed=ProviderChangedMeanwhile,
 )
 async def set_audience(scope: ScopeDep, category: str, id: str, body: AudienceBody) -> Response:  # noqa: A002
     """`tenant`: merchants connect it; `system`: the deployment alone. The former waits for another super admin."""
@@ -220,7 +228,7 @@ async def set_audience(scope: ScopeDep, category: str, id: str, body: AudienceBo
     found = await proposals.make_or_propose(scope, wish, making)
     if isinstance(found, Proposal):
         return waiting(scope, found)
-    return document(AudienceOut(id=found.id, audience=found.audience, updated_at=found.updated_at))
+    return document(_audience(found))
 
 
 @routes.get(
@@ -246,7 +254,8 @@ async def get_app(scope: ScopeDep, category: str, id: str) -> Response:  # noqa:
     summary="Set the deployment's app at a provider",
     step_up=True,
     also={202: ProviderChangeOut},
-    errors=(ProviderNotFound, AppChanged),
+    errors=(ProviderNotFound,),
+    if_changed=AppChanged,
 )
 async def set_app(scope: ScopeDep, category: str, id: str, body: AppBody) -> Response:  # noqa: A002 - as above
     """Given credentials are laid over the stored ones; a changed host clears every one that is not given anew, and
@@ -280,13 +289,28 @@ def _given(body: NewProvider | ProviderPatch) -> dict[str, Any]:
     return body.model_dump(by_alias=True, exclude_unset=True)
 
 
+def _status(one: Provider) -> ProviderStatusOut:
+    return ProviderStatusOut(id=one.id, status=one.status, updated_at=one.updated_at, etag=one.etag)
+
+
+def _audience(one: Provider) -> AudienceOut:
+    return AudienceOut(id=one.id, audience=one.audience, updated_at=one.updated_at, etag=one.etag)
+
+
 def _app(shown: Provider, state: AppState | None) -> AppOut:
     if state is None:
         missing = [one.name for one in shown.app_fields if one.required]
         hosts = dict(shown.manifest.hosts)
         status = "missing" if missing else "not_needed"
         return AppOut(
-            provider=shown.id, status=status, hosts=hosts, given=[], missing=missing, redirect_path=None, revision=0
+            provider=shown.id,
+            status=status,
+            hosts=hosts,
+            given=[],
+            missing=missing,
+            redirect_path=None,
+            revision=0,
+            etag=app_tag(shown.id, 0),
         )
     return AppOut(
         provider=shown.id,
@@ -296,4 +320,5 @@ def _app(shown: Provider, state: AppState | None) -> AppOut:
         missing=list(state.missing),
         redirect_path=state.redirect_path,
         revision=state.version,
+        etag=state.etag,
     )

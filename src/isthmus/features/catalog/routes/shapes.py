@@ -188,6 +188,7 @@ class ProviderWhole(ProviderKept, frozen=True, kw_only=True):
     settings_fields: list[FormFieldOut]
     app_fields: list[FormFieldOut]
     document: dict[str, Any]
+    etag: str
 
 
 class KeptList(Answer, frozen=True):
@@ -246,7 +247,7 @@ def _public(provider: Provider, *, included: bool) -> dict[str, Any]:
 
 def whole_of(provider: Provider, document: dict[str, Any]) -> ProviderWhole:
     """With its forms and its document."""
-    return ProviderWhole(**_kept(provider), **_forms(provider), document=document)
+    return ProviderWhole(**_kept(provider), **_forms(provider), document=document, etag=provider.etag)
 
 
 def kept_of(provider: Provider) -> ProviderKept:

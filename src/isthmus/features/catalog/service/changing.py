@@ -111,7 +111,7 @@ async def patch_provider(
     """
     shown = await provider(scope, slug, hidden=True)
     if revision is not None and revision != shown.version:
-        raise ProviderChangedMeanwhile(details={"revision": shown.version})
+        raise _conflict(slug, shown.version)
     return await _changed(scope, shown, _writable(shown, changes), "changed", agreed)
 
 
@@ -150,13 +150,15 @@ async def _changed(scope: Scope, shown: Provider, changes: Document, action: str
     news = {name: value for name, value in changes.items() if before.get(name) != value}
     if not news:
         return shown
+    # the version that was looked at is held against the stored one in the transaction
+    scope.check_seen(shown.etag, ProviderChangedMeanwhile)
     row, manifest, after = _declared(shown, before | news) if shown.declared else _overridden(shown, before, news)
     told = await agree(scope, before, after, agreed)
     async with scope.platform().tx() as tx:  # house: platform - provider rows belong to the deployment
         await settle(scope, tx, agreed)
         old = await store.override(tx, shown.id)
         if (old.version if old else 0) != shown.version:
-            raise ProviderChangedMeanwhile(details={"revision": old.version if old else 0})
+            raise _conflict(shown.id, old.version if old else 0)
         fresh = replace(row, version=await _next(tx, shown.id, old), updated_at=scope.now)
         state = after if shown.declared else fresh.state
         await _put(scope, tx, fresh, manifest, (action, state))
@@ -308,7 +310,7 @@ async def _back_to_overrides(
         old = await store.override(tx, shown.id)
         fresh = replace(row, version=await _next(tx, shown.id, old))
         if (old.version if old else 0) != shown.version:
-            raise ProviderChangedMeanwhile(details={"revision": old.version if old else 0})
+            raise _conflict(shown.id, old.version if old else 0)
         await _put(scope, tx, fresh, None, (f"rolled back to {version}", fresh.state))
         tx.emit(
             ProviderChanged(
@@ -321,6 +323,10 @@ async def _back_to_overrides(
     return await provider(scope, shown.id, hidden=True)
 
 
+def _conflict(slug: str, newest: int) -> ProviderChangedMeanwhile:
+    return ProviderChangedMeanwhile(details={"revision": newest, "etag": model.provider_tag(slug, newest)})
+
+
 async def _next(tx: Tx, slug: str, old: Override | None) -> int:
     """Numbers go on where a removed provider of this id ended, so that no process takes an old definition for new."""
     return old.version + 1 if old is not None else await store.newest_version(tx, slug) + 1
@@ -329,7 +335,8 @@ async def _next(tx: Tx, slug: str, old: Override | None) -> int:
 async def _put(scope: Scope, tx: Tx, row: Override, manifest: Manifest | None, step: tuple[str, Document]) -> None:
     definition = msgspec.to_builtins(manifest) if manifest is not None else None
     if not await store.put_override(tx, row, definition):
-        raise ProviderChangedMeanwhile
+        newest = await store.override(tx, row.id)
+        raise _conflict(row.id, newest.version if newest else 0)
     action, state = step
     await store.put_version(tx, row.id, Version(row.version, action, scope.principal.id, scope.now, state))
 

@@ -65,6 +65,11 @@ class AppState:
     version: int
 
     @property
+    def etag(self) -> str:
+        """Stands for what operators have made of it; sealing its credentials anew is no change."""
+        return model.app_tag(self.provider, self.version)
+
+    @property
     def status(self) -> str:
         """`ready`, or `pending` until every required credential is there."""
         return "pending" if self.missing else "ready"
@@ -158,15 +163,32 @@ async def set_app(
     async with scope.tx() as tx:
         await settle(scope, tx, agreed)
         old = await store.app_of(tx, scope.tenant_id, provider)
+        _check_seen(scope, provider, old, credentials, hosts)
         known = await _opened(scope, tx, old) if old and old.usable(manifest) else {}
         decided = model.change(manifest, old, known, credentials, hosts)
         row = replace(await _sealed(scope, tx, provider, old, decided), kind=_kind(scope, old, hosts, remote=remote))
         if not await store.put_app(tx, row):
-            raise AppChanged
+            newest = await store.app_of(tx, scope.tenant_id, provider)
+            raise AppChanged(details={"etag": model.app_tag(provider, newest.version if newest else 0)})
         after = _facts(row) | {"cleared": decided.cleared}
         tx.emit(AppRegistered(subject=row.id, before=_facts(old), after=after, body=told))
     scope.part(Providers).lent = None
     return _state(manifest, row, decided.credentials or {})
+
+
+def _check_seen(
+    scope: Scope,
+    provider: str,
+    old: StoredApp | None,
+    credentials: Mapping[str, Secret] | None,
+    hosts: Mapping[str, str] | None,
+) -> None:
+    """Raise AppChanged where the app is not as the caller has read it, and something of it is to be other.
+
+    Whoever comes between this and the change makes the change fail.
+    """
+    if credentials or (hosts is not None and dict(hosts) != dict(old.hosts if old else {})):
+        scope.check_seen(model.app_tag(provider, old.version if old else 0), AppChanged)
 
 
 async def _moved(
@@ -181,6 +203,7 @@ async def _moved(
         return {}
     async with scope.tx() as tx:
         old = await store.app_of(tx, scope.tenant_id, manifest.id)
+    _check_seen(scope, manifest.id, old, credentials, hosts)
     own = dict(old.hosts) if hosts is None and old else rules.read_hosts(manifest.hosts, hosts or {})
     model.read_credentials(manifest.app_fields, credentials or {})
     given = {"credentials": dict.fromkeys(sorted(credentials), "given")} if credentials else {}
