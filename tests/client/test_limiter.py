@@ -1,6 +1,7 @@
 """Limits that hold over every schedule, wait fairly, leave no debt, and are shared between processes."""
 
 import asyncio
+import copy
 import math
 import tracemalloc
 from collections import Counter
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from isthmus.client import BudgetRule, Grant, InvalidRequest, Limiter, RateLimit, RateLimited
 from isthmus.client.limits import Narrowing, Strategy
+from isthmus.engine.budget import model
 from isthmus.kit.clock import ManualClock
 
 STEPS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 3)), min_size=1, max_size=120)
@@ -40,6 +42,40 @@ def test_a_token_bucket_keeps_its_rate_in_the_long_run(steps: list[tuple[float, 
         now += gap / 3
         total += weight if bucket.admit(now, weight, 1.0) == 0.0 else 0
     assert total <= limit + limit * (now - 5.0) + 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    steps=st.lists(st.tuples(st.floats(0, 3), st.integers(1, 3), st.booleans()), min_size=1, max_size=80),
+    limit=st.integers(5, 12),
+    kept=st.integers(1, 2),
+    factor=st.sampled_from([1.0, 0.5, 1 / 16]),
+    strategy=st.sampled_from(["sliding", "fixed", "token_bucket"]),
+)
+def test_RL_07_what_ordinary_calls_leave_is_there_for_urgent_ones_and_together_they_keep_the_limit(
+    steps: list[tuple[float, int, bool]], limit: int, kept: int, factor: float, strategy: Strategy
+) -> None:
+    """One count for both, so no order of calls brings them beyond what calls of one kind would get."""
+    counter = RateLimit(max_requests=limit, window=2.0, strategy=strategy).new()
+    now, taken = 1000.0, list[tuple[float, int]]()
+    for gap, weight, urgent in steps:
+        now += gap
+        wait = counter.admit(now, weight, factor, 0 if urgent else kept)
+        if wait:
+            later, asked = copy.deepcopy(counter), now
+            for _ in range(limit + 2):
+                asked += wait
+                wait = later.admit(asked, weight, factor, 0 if urgent else kept)
+                if not wait:
+                    break
+            assert not wait, "waiting helps, whatever is kept"
+            continue
+        taken.append((now, weight))
+        if not urgent and factor == 1.0:
+            assert copy.deepcopy(counter).admit(now, kept, factor) == 0.0, "it is there for the urgent"
+    room = limit if strategy == "sliding" else 2 * limit
+    for start, _ in taken:
+        assert sum(weight for at, weight in taken if start <= at < start + 2.0) <= room
 
 
 @settings(max_examples=100, deadline=None)
@@ -94,6 +130,50 @@ async def test_RL_07_shares_take_turns(virtual: ManualClock) -> None:
     await asyncio.gather(*tasks)
     assert abs(Counter(served[:100])["modest"] - 50) <= 1, "half of the quota, as long as it has something to ask"
     assert Counter(served) == {"greedy": 200, "modest": 50}
+
+
+@pytest.mark.parametrize("strategy", ["sliding", "token_bucket"])
+async def test_RL_07_an_urgent_call_passes_those_that_wait_and_takes_the_reserve(
+    virtual: ManualClock, strategy: Strategy
+) -> None:
+    limiter = Limiter(RateLimit(max_requests=20, window=1.0, strategy=strategy, reserve=2), clock=virtual)
+    served: list[str] = []
+
+    async def call(share: str, *, urgent: bool = False) -> float:
+        waited = await limiter.acquire(share=share, urgent=urgent)
+        served.append(share)
+        return waited
+
+    greedy = [asyncio.create_task(call("greedy")) for _ in range(200)]
+    await virtual.sleep(2.01)
+    assert await call("refresh", urgent=True) == 0.0, "the greedy one has left the reserve alone"
+    assert await call("refresh", urgent=True) == 0.0
+    began, before = virtual.monotonic(), len(served)
+    urgent = [asyncio.create_task(call(one, urgent=True)) for one in ["much"] * 30 + ["little"] * 10]
+    await asyncio.gather(*urgent)
+    assert virtual.monotonic() - began <= 40 / 20 + 0.1, "all that there is"
+    pushed = served[before:]
+    assert pushed.count("greedy") <= 20, "and what nobody urgent needs goes to the others"
+    first = [one for one in pushed if one != "greedy"][:20]
+    assert abs(first.count("little") - 10) <= 1, "urgent ones take turns"
+    await asyncio.gather(*greedy)
+    assert len(served) == 242
+    with pytest.raises(InvalidRequest, match="limit of 18"):
+        await limiter.acquire(weight=19)
+    assert limiter.waiting == 0
+
+
+async def test_RL_07_a_pause_holds_urgent_calls_too_and_a_full_queue_of_others_does_not(virtual: ManualClock) -> None:
+    limiter = Limiter(RateLimit(max_requests=10, window=10.0, max_queue=1, reserve=1), clock=virtual)
+    for _ in range(9):
+        await limiter.acquire()
+    waits = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+    with pytest.raises(RateLimited):
+        await limiter.acquire()
+    limiter.narrow(retry_after=5.0)
+    assert 5.0 <= await limiter.acquire(urgent=True) < 5.1
+    assert await waits > 4.0
 
 
 async def test_a_full_queue_and_a_wait_too_long_refuse_at_once() -> None:
@@ -285,6 +365,65 @@ async def test_a_shared_bucket_that_gave_all_it_had_is_asked_again_when_it_holds
     assert (640 - 20) / 200 <= took <= 1.03 * (640 - 20) / 200
     assert bucket.asked <= 640 / 7
     assert bucket.refused <= 3
+
+
+class Exact:
+    """The shared quota as the engine counts it, without its storage."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.state: model.State = []
+        self.asked = 0
+
+    async def lease(self, key: str, wanted: int, rule: BudgetRule) -> Grant:  # noqa: ARG002 - the port
+        self.asked += 1
+        await asyncio.sleep(0)
+        step = model.lease(self.state, self.clock.monotonic(), wanted, rule)
+        self.state = step.state
+        return step.grant
+
+
+@pytest.mark.parametrize(("strategy", "burst"), [("sliding", None), ("token_bucket", 20)])
+async def test_RL_07_a_reserve_holds_over_processes_and_urgent_calls_keep_their_pace(
+    virtual: ManualClock, strategy: Strategy, burst: int | None
+) -> None:
+    shared = Exact(virtual)
+    rule = RateLimit(max_requests=100, window=1.0, strategy=strategy, burst=burst, reserve=5)
+    reading, pushing = (Limiter(rule, budget=shared, clock=virtual) for _ in range(2))
+    left: list[float] = []
+    stop = asyncio.Event()
+
+    async def read() -> None:
+        while not stop.is_set():
+            await reading.acquire("app", share="greedy")
+            left.append(virtual.monotonic())
+            await asyncio.sleep(0)
+
+    async def urgent() -> float:
+        waited = await pushing.acquire("app", share="other", urgent=True)
+        left.append(virtual.monotonic())
+        return waited
+
+    readers = [asyncio.create_task(read()) for _ in range(40)]
+    await virtual.sleep(3.0)
+    for _ in range(5):
+        assert await urgent() <= 0.02, "a refresh leaves at once"
+        await virtual.sleep(0.5)
+    began, asked, before = virtual.monotonic(), shared.asked, len(left)
+
+    async def push() -> None:
+        for _ in range(40):
+            await urgent()
+
+    await asyncio.gather(*(push() for _ in range(10)))
+    took = virtual.monotonic() - began
+    assert took <= 1.05 * 400 / 100 + 0.1, "a push has the whole quota, as long as it needs it"
+    assert shared.asked - asked <= (len(left) - before) / 2
+    stop.set()
+    await asyncio.gather(*readers)
+    room = 100 if burst is None else 100 + 20 * 1.25
+    for start in left[::7]:
+        assert sum(start <= at < start + 1.0 for at in left) <= room
 
 
 async def test_a_key_that_waits_long_for_its_quota_holds_up_no_other(virtual: ManualClock) -> None:

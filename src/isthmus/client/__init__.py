@@ -32,6 +32,7 @@ from isthmus.client.cache.stores import BlobCache as BlobCache
 from isthmus.client.cache.stores import CacheStore as CacheStore
 from isthmus.client.cache.stores import MemoryCache as MemoryCache
 from isthmus.client.call import calls_forbidden as calls_forbidden
+from isthmus.client.call import urgent as urgent
 from isthmus.client.client import ApiClient as ApiClient
 from isthmus.client.errors import AddressRefused as AddressRefused
 from isthmus.client.errors import AuthError as AuthError
@@ -59,6 +60,7 @@ from isthmus.client.errors import Throttled as Throttled
 from isthmus.client.errors import TlsFailed as TlsFailed
 from isthmus.client.errors import TokenRejected as TokenRejected
 from isthmus.client.errors import TooLarge as TooLarge
+from isthmus.client.errors import Withdrawn as Withdrawn
 from isthmus.client.events import AttemptEnded as AttemptEnded
 from isthmus.client.events import CacheDecided as CacheDecided
 from isthmus.client.events import CallEnded as CallEnded

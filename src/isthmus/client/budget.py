@@ -12,7 +12,8 @@ from isthmus.client.limits import RateLimit
 class BudgetRule:
     """What the shared quota is: `max_requests` per `window` seconds, leased in blocks of `block`.
 
-    burst: how many a token bucket holds; None: a window's.
+    burst: how many a token bucket holds; None: a window's. reserve: permits that only `urgent` leases may take, which
+    also come before the others when both ask. All draw on one count, so that together they never get more than it has.
     """
 
     max_requests: int
@@ -20,6 +21,8 @@ class BudgetRule:
     strategy: str = "sliding"
     block: int = 20
     burst: int | None = None
+    reserve: int = 0
+    urgent: bool = False
 
     @property
     def holds(self) -> int:
@@ -49,6 +52,9 @@ class Budget(Protocol):
 
 
 def rule_of(limit: RateLimit, block: int | None = None) -> BudgetRule:
-    """The shared rule of a limit; a block is at most a tenth of the quota, so that no process starves the others."""
+    """The shared rule of a limit's ordinary calls, for whom its reserve is kept.
+
+    A block is at most a tenth of the quota, so that no process starves the others.
+    """
     size = block or max(1, min(20, limit.max_requests // 10))
-    return BudgetRule(limit.max_requests, limit.window, limit.strategy, size, limit.burst)
+    return BudgetRule(limit.max_requests, limit.window, limit.strategy, size, limit.burst, limit.reserve)

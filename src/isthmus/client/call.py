@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from isthmus.client.auth.tokens import Tokens
@@ -11,6 +13,17 @@ from isthmus.client.transport.port import Exchange, Flight
 
 #: Set to a reason while outbound calls must not be made, such as an open database transaction.
 calls_forbidden: ContextVar[str | None] = ContextVar("calls_forbidden", default=None)
+_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
+
+
+@contextmanager
+def urgent() -> Iterator[None]:
+    """Calls made in this block, and in tasks begun in it, pass others that wait and may take a limit's reserve."""
+    before = _urgent.set(True)
+    try:
+        yield
+    finally:
+        _urgent.reset(before)
 
 
 def forbid() -> None:
@@ -43,6 +56,8 @@ class Call:
         "streaming",
         "tags",
         "tokens",
+        "urgent",
+        "vouched",
         "waited",
         "weight",
     )
@@ -61,6 +76,9 @@ class Call:
         self.redirects: int | None = None
         self.attempts = 0
         self.waited = 0.0
+        #: How long it had waited when it was asked last whether it may still leave.
+        self.vouched = 0.0
+        self.urgent = _urgent.get()
         #: The body can be sent again, which a stream cannot.
         self.replayable = True
         #: Signed anew by the far side's clock once.

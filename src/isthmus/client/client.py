@@ -64,7 +64,8 @@ class ApiClient:
     "https://files.example.com". idempotency_header: how the platform takes idempotency keys, None if it does not.
     hooks: told of waits, attempts and calls. redirects: hops followed for GET. cache: a `Cache`. coalesce: identical
     GETs in flight become one. fallbacks: other base URLs, fallback: a function, both for when the breaker is open.
-    transformers: functions over the JSON of requests and responses.
+    transformers: functions over the JSON of requests and responses. may_leave: asked for a call that has waited for a
+    second or more; where it says no, the call is not sent and ends as `Withdrawn`, or as what failed before.
 
     Use it as an async context manager, or call `aclose`.
     """
@@ -92,6 +93,7 @@ class ApiClient:
         fallbacks: Iterable[str] = (),
         fallback: Function | None = None,
         transformers: Transformers | Mapping[str, Transformer | Iterable[Transformer]] | None = None,
+        may_leave: Callable[[], Awaitable[bool]] | None = None,
         clock: Clock = SYSTEM,
         draw: chance.Draw = chance.draw,
     ) -> None:
@@ -124,6 +126,7 @@ class ApiClient:
             judge=classify,
             redirects=redirects,
             hooks=(*hooks, *telemetry.active()),
+            may_leave=may_leave,
         )
         if isinstance(breaker, BreakerRule) and self.breaker is not None and self.pipeline.hooks:
             self.breaker.listen(self.pipeline.tell)

@@ -12,6 +12,7 @@ Each class says what failed; each instance says whether bytes left (`sent`), whe
     |  |- Disconnected         broken after bytes left; the outcome is unknown
     |  `- DeadlineExceeded     the total deadline of the call ended
     |- RateLimited             our own limiter: the queue is full or the wait is longer than the deadline
+    |  `- Withdrawn            what the call was made for ended while it waited
     |- BreakerOpen             the circuit breaker lets nothing through just now
     |- AuthError               no usable credentials
     |  |- ReauthorizationRequired  the platform refused the refresh token for good: connect again
@@ -127,6 +128,13 @@ class RateLimited(ClientError):
     CODE = "rate_limited"
     CURE = "Wait `retry_after` seconds, raise the limit if the platform allows it, or queue less."
     RETRY_SAFE = True
+
+
+class Withdrawn(RateLimited):
+    """The call waited, and what it was made for ended meanwhile; it was not sent."""
+
+    CODE = "withdrawn"
+    CURE = "See why the connection may not be used any more: its plan, its switch, or its tenant."
 
 
 class BreakerOpen(ClientError):

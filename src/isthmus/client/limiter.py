@@ -1,4 +1,7 @@
-"""Rate limits that wait: fair queues, one pump for all waiters, cancellable without debt, shared between processes."""
+"""Rate limits that wait: fair queues, one pump for all waiters, cancellable without debt, shared between processes.
+
+Urgent calls pass the others that wait, and may take the reserve of a rule, which the others leave untouched.
+"""
 
 from __future__ import annotations
 
@@ -6,83 +9,61 @@ import asyncio
 import heapq
 import itertools
 import math
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import replace
 
 from isthmus.client.budget import Budget, BudgetRule, rule_of
 from isthmus.client.errors import InvalidRequest, RateLimited
 from isthmus.client.limits import Narrowing, RateLimit, Window
+from isthmus.client.turns import Queue, Waiter
 from isthmus.kit.clock import SYSTEM, Clock
 
 #: Seconds for which permits of a shared quota may gather while somebody waits for them.
 _GATHERING = 0.04
 
 
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    weight: int
-    turn: asyncio.Future[None]
+class _Permits:
+    """Permits of a shared quota that this process holds."""
 
-
-class _Queue:
-    """Waiting calls of one key: round robin over shares, first come first served within one."""
-
-    __slots__ = ("count", "shares", "weight")
+    __slots__ = ("asks_at", "expires", "left")
 
     def __init__(self) -> None:
-        self.shares: dict[str, deque[_Waiter]] = {}
-        self.count = 0
-        self.weight = 0
+        self.left = 0
+        self.expires = math.inf
+        #: Before this moment the shared quota holds nothing more for these calls.
+        self.asks_at = -math.inf
 
-    def add(self, share: str, waiter: _Waiter) -> None:
-        self.shares.setdefault(share, deque()).append(waiter)
-        self.count += 1
-        self.weight += waiter.weight
+    def cover(self, weight: int, now: float) -> bool:
+        return self.left >= weight and now < self.expires
 
-    def head(self) -> _Waiter | None:
-        """Whose turn it is; calls that gave up meanwhile are dropped."""
-        while self.shares:
-            share, line = next(iter(self.shares.items()))
-            while line and line[0].turn.done():
-                line.popleft()
-            if line:
-                return line[0]
-            del self.shares[share]
-        return None
-
-    def serve(self) -> None:
-        """The head has its permit: its share goes to the end of the round."""
-        share, line = next(iter(self.shares.items()))
-        waiter = line.popleft()
-        self.left(waiter)
-        del self.shares[share]
-        if line:
-            self.shares[share] = line
-        waiter.turn.set_result(None)
-
-    def left(self, waiter: _Waiter) -> None:
-        self.count -= 1
-        self.weight -= waiter.weight
+    def idle(self, now: float) -> bool:
+        return self.asks_at <= now and (not self.left or now >= self.expires)
 
 
 class _State:
     """What only some keys have: a queue, a pause, a narrowed rule, leased permits."""
 
-    __slots__ = ("asks_at", "expires", "narrowing", "paused", "permits", "queue")
+    __slots__ = ("held", "looks_at", "narrowing", "paused", "queue", "reserved")
 
     def __init__(self) -> None:
         self.paused = -math.inf
-        #: Before this moment the shared quota holds nothing more for this key.
-        self.asks_at = -math.inf
         self.narrowing: Narrowing | None = None
-        self.queue: _Queue | None = None
-        self.permits = 0
-        self.expires = math.inf
+        self.queue: Queue | None = None
+        #: When the pump looks at the queue.
+        self.looks_at = math.inf
+        self.held = _Permits()
+        #: What was leased out of the reserve too, and so is for urgent calls alone.
+        self.reserved: _Permits | None = None
+
+    def permits(self, weight: int, now: float, *, urgent: bool) -> _Permits | None:
+        """Held permits that such a call may take: an urgent one those first that no other may have."""
+        if urgent and self.reserved is not None and self.reserved.cover(weight, now):
+            return self.reserved
+        return self.held if self.held.cover(weight, now) else None
 
     def idle(self, now: float) -> bool:
         """Whether forgetting it changes nothing."""
         whole = self.narrowing is None or self.narrowing.now(now) >= 1.0
-        spent = not self.permits or now >= self.expires
+        spent = self.held.idle(now) and (self.reserved is None or self.reserved.idle(now))
         return self.queue is None and self.paused <= now and spent and whole
 
 
@@ -105,7 +86,9 @@ class Limiter:
         self.rule = rule
         self._clock = clock
         self._budget = budget
+        self._reserve = rule.reserve
         self._shared: BudgetRule = rule_of(rule, block)
+        self._whole: BudgetRule = replace(self._shared, urgent=True)
         self._windows: dict[str, Window] = {}
         self._states: dict[str, _State] = {}
         self._sweep_at = max_keys
@@ -123,55 +106,62 @@ class Limiter:
         """Calls in the queues."""
         return self._waiting
 
-    def try_acquire(self, key: str = "", weight: int = 1) -> float:
+    def try_acquire(self, key: str = "", weight: int = 1, urgent: bool = False) -> float:
         """Take a permit and return 0.0, or take nothing and return the seconds until one may be free."""
         now = self._clock.monotonic()
         window = self._windows.get(key)
         if window is None:
             window = self._new(key, now)
         if not self._states and self._budget is None:
-            return window.admit(now, weight, 1.0)
+            return window.admit(now, weight, 1.0, 0 if urgent else self._reserve)
         state = self._states.get(key)
         if state is not None and state.queue is not None:
-            return max(state.queue.weight / self.rule.rate, 1e-3)
-        return self._admit(window, state, weight, now)
+            before = state.queue.urgent.weight if urgent else state.queue.weight
+            if before or not urgent:
+                return max(before / self.rule.rate, 1e-3)
+        return self._admit(window, state, weight, now, urgent)
 
-    async def acquire(self, key: str = "", weight: int = 1, *, share: str = "", patience: float = math.inf) -> float:
+    async def acquire(
+        self, key: str = "", weight: int = 1, *, share: str = "", urgent: bool = False, patience: float = math.inf
+    ) -> float:
         """Wait for a permit and return the seconds waited.
 
-        Shares of one key take turns. Raises RateLimited, at once, when the queue is full or the wait would be
-        longer than `patience` seconds. Cancelling gives the place and the permit back.
+        Shares of one key take turns; urgent calls pass the others. Raises RateLimited, at once, when the queue is full
+        or the wait would be longer than `patience` seconds. Cancelling gives the place and the permit back.
         """
-        if weight > self.rule.largest:
-            raise InvalidRequest(f"a call of weight {weight} can never pass a limit of {self.rule.largest}")
-        wait = self.try_acquire(key, weight)
+        largest = self.rule.largest if urgent else self.rule.largest - self._reserve
+        if weight > largest:
+            raise InvalidRequest(f"a call of weight {weight} can never pass a limit of {largest}")
+        wait = self.try_acquire(key, weight, urgent)
         if wait == 0.0:
             return 0.0
-        return await self._join(key, weight, share, patience, wait)
+        waiter = Waiter(weight, urgent, asyncio.get_running_loop().create_future())
+        return await self._join(key, waiter, share, patience, wait)
 
-    async def _join(self, key: str, weight: int, share: str, patience: float, wait: float) -> float:
-        found = self._state(key)
+    async def _join(self, key: str, waiter: Waiter, share: str, patience: float, wait: float) -> float:
+        found, started = self._state(key), self._clock.monotonic()
         queue = found.queue
         patience = min(patience, self.rule.max_wait)
         # Under a budget the wait is not known before it has been asked; the deadline of the call bounds it then.
         if self.rule.max_queue == 0 or wait > patience:
             raise RateLimited("our rate limit is used up", retry_after=wait)
         if queue is None:
-            queue = found.queue = _Queue()
-            self._wake(key, self._clock.monotonic() + wait)
-        elif queue.count >= self.rule.max_queue:
+            queue = found.queue = Queue()
+        line = queue.urgent if waiter.urgent else queue.ordinary
+        if line.count >= self.rule.max_queue:
             raise RateLimited("too many calls wait for the rate limit", retry_after=wait)
-        started = self._clock.monotonic()
-        waiter = _Waiter(weight, asyncio.get_running_loop().create_future())
-        queue.add(share, waiter)
+        if not line.count:
+            # The first of its kind: an urgent one may pass before those that wait already.
+            self._wake(key, found, started + wait)
+        line.add(share, waiter)
         self._waiting += 1
         try:
             await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled():
-                self.give_back(key, weight)
+                self.give_back(key, waiter.weight, urgent=waiter.urgent)
             else:
-                queue.left(waiter)
+                line.left(waiter)
             raise
         finally:
             self._waiting -= 1
@@ -179,10 +169,10 @@ class Limiter:
                 self._rest()
         return self._clock.monotonic() - started
 
-    def give_back(self, key: str = "", weight: int = 1) -> None:
+    def give_back(self, key: str = "", weight: int = 1, *, urgent: bool = False) -> None:
         """Return a permit of a call that never left."""
         if self._budget is not None:
-            self._state(key).permits += weight
+            self._pool(self._state(key), urgent=urgent).left += weight
         elif (window := self._windows.get(key)) is not None:
             window.give_back(weight)
 
@@ -205,27 +195,39 @@ class Limiter:
         if retry_after:
             found.paused = max(found.paused, now + retry_after)
         if remaining is not None:
-            found.permits = min(found.permits, remaining)
+            for pool in (found.held, found.reserved):
+                if pool is not None:
+                    pool.left = min(pool.left, remaining)
         if throttled:
             if found.narrowing is None:
                 found.narrowing = Narrowing(max(2 * self.rule.window, 30.0))
             found.narrowing.throttled(now)
 
-    def _admit(self, window: Window, state: _State | None, weight: int, now: float) -> float:
+    def _admit(self, window: Window, state: _State | None, weight: int, now: float, urgent: bool) -> float:
+        kept = 0 if urgent else self._reserve
         if state is None:
-            return 1e-3 if self._budget is not None else window.admit(now, weight, 1.0)
+            return 1e-3 if self._budget is not None else window.admit(now, weight, 1.0, kept)
         if state.paused > now:
             return state.paused - now
         share = state.narrowing.now(now) if state.narrowing is not None else 1.0
         if self._budget is None:
-            return window.admit(now, weight, share)
-        if state.permits < weight or now >= state.expires:
-            return max(state.asks_at - now, 1e-3)
+            return window.admit(now, weight, share, kept)
+        permits = state.permits(weight, now, urgent=urgent)
+        if permits is None:
+            return max(self._pool(state, urgent=urgent).asks_at - now, 1e-3)
         # The shared quota knows nothing of what this process was told: its own count holds it back until it heals.
-        wait = window.admit(now, weight, share) if share < 1.0 else 0.0
+        wait = window.admit(now, weight, share, kept) if share < 1.0 else 0.0
         if wait == 0.0:
-            state.permits -= weight
+            permits.left -= weight
         return wait
+
+    def _pool(self, state: _State, *, urgent: bool) -> _Permits:
+        """Where leased permits of such calls go."""
+        if not (urgent and self._reserve):
+            return state.held
+        if state.reserved is None:
+            state.reserved = _Permits()
+        return state.reserved
 
     def _state(self, key: str) -> _State:
         found = self._states.get(key)
@@ -244,7 +246,10 @@ class Limiter:
 
     # One task serves all queues; it lives only while somebody waits.
 
-    def _wake(self, key: str, when: float) -> None:
+    def _wake(self, key: str, state: _State, when: float) -> None:
+        if when >= state.looks_at:
+            return
+        state.looks_at = when
         earliest = not self._due or when < self._due[0][0]
         heapq.heappush(self._due, (when, next(self._order), key))
         # A pump that is drawing permits is left alone: it looks at the queues again when it has them. One that has
@@ -264,7 +269,7 @@ class Limiter:
         if error is None:
             return
         for found in self._states.values():
-            queue, found.queue = found.queue, None
+            queue, found.queue, found.looks_at = found.queue, None, math.inf
             while queue is not None and (waiter := queue.head()) is not None:
                 waiter.turn.set_exception(error)
         self._due.clear()
@@ -274,7 +279,8 @@ class Limiter:
             self._pump.cancel()
             self._pump, self._asleep = None, False
         for key in (*(key for _, _, key in self._due), *(() if self._served is None else (self._served,))):
-            self._state(key).queue = None
+            if (found := self._states.get(key)) is not None:
+                found.queue, found.looks_at = None, math.inf
         self._served = None
         self._due.clear()
 
@@ -288,54 +294,64 @@ class Limiter:
                 self._asleep = False
                 continue
             heapq.heappop(self._due)
+            found = self._states.get(key)
+            if found is None or found.looks_at != when:
+                continue  # it has been looked at earlier, for the sake of an urgent call
+            found.looks_at = math.inf
             if self._budget is not None:
                 self._served = key
-                await self._draw(key, self._budget)
+                await self._draw(key, found, self._budget)
                 self._served = None
-            again = self._serve_key(key)
+            again = self._serve_key(key, found)
             if again is not None:
-                heapq.heappush(self._due, (again, next(self._order), key))
+                self._wake(key, found, again)
 
-    def _serve_key(self, key: str) -> float | None:
+    def _serve_key(self, key: str, found: _State) -> float | None:
         """Let pass who may; the time to look again, or None when nobody waits."""
-        found, window = self._state(key), self._windows[key]
-        queue = found.queue
+        window, queue = self._windows[key], found.queue
         while queue is not None and (waiter := queue.head()) is not None:
             now = self._clock.monotonic()
-            wait = self._admit(window, found, waiter.weight, now)
+            wait = self._admit(window, found, waiter.weight, now, waiter.urgent)
             if wait > 0.0:
                 return now + wait
-            queue.serve()
+            queue.serve(waiter)
         found.queue = None
         if found.idle(self._clock.monotonic()):
             del self._states[key]
         return None
 
-    async def _draw(self, key: str, budget: Budget) -> None:
-        found = self._state(key)
-        now = self._clock.monotonic()
-        if found.paused > now or found.queue is None:
+    async def _draw(self, key: str, found: _State, budget: Budget) -> None:
+        queue, now = found.queue, self._clock.monotonic()
+        head = queue.head() if queue is not None else None
+        if queue is None or head is None or found.paused > now:
             return
-        if now >= found.expires:
-            found.permits, found.expires = 0, math.inf
-        head = found.queue.head()
-        if head is None or found.permits >= head.weight or now < found.asks_at:
+        pool = self._pool(found, urgent=head.urgent)
+        if now >= pool.expires:
+            pool.left, pool.expires = 0, math.inf
+        if found.permits(head.weight, now, urgent=head.urgent) is not None or now < pool.asks_at:
             return
-        wanted = max(self._shared.block, min(found.queue.weight, self.rule.largest))
-        grant = await budget.lease(key, wanted, self._shared)
+        wanted, rule = self._wanted(queue, found, pool)
+        grant = await budget.lease(key, wanted, rule)
         now = self._clock.monotonic()
-        found.permits += grant.permits
+        pool.left += grant.permits
         if grant.expires_in is not None:
-            found.expires = min(found.expires, now + grant.expires_in)
-        gathers = self._gathers(found.queue, found.permits)
-        if found.permits < head.weight:
-            found.paused = max(found.paused, now + max(grant.wait_seconds, gathers, 1e-3))
+            pool.expires = min(pool.expires, now + grant.expires_in)
+        waits = queue.urgent.weight if pool is found.reserved else queue.weight
+        gathers = self._gathers(waits - pool.left)
+        if pool.left < head.weight:
+            pool.asks_at = now + max(grant.wait_seconds, gathers, 1e-3)
         elif grant.permits < wanted:  # all that there was: to ask at once brings nothing
-            found.asks_at = now + gathers
+            pool.asks_at = now + gathers
 
-    def _gathers(self, queue: _Queue | None, permits: int) -> float:
+    def _wanted(self, queue: Queue, found: _State, pool: _Permits) -> tuple[int, BudgetRule]:
+        """How much to lease, and by which rule: what urgent calls do not use of theirs is lost to the others."""
+        if pool is found.reserved:
+            waits = queue.urgent.weight
+            return min(max(waits, min(self._whole.block, 2 * (waits - 1))), self.rule.largest), self._whole
+        return max(self._shared.block, min(queue.weight, self.rule.largest)), self._shared
+
+    def _gathers(self, missing: int) -> float:
         """How long an evenly refilled quota takes for a fair part of what waits on: one lease brings them all."""
-        if queue is None or self.rule.strategy != "token_bucket":
+        if self.rule.strategy != "token_bucket":
             return 0.0
-        left = max(queue.weight - permits, 1)
-        return min(min(self._shared.block, left) / self.rule.rate, _GATHERING)
+        return min(min(self._shared.block, max(missing, 1)) / self.rule.rate, _GATHERING)

@@ -19,7 +19,8 @@ class RateLimit:
     max_requests per window (seconds). strategy: "sliding" never lets more than max_requests into any window,
     "fixed" counts per aligned window, "token_bucket" refills evenly and allows `burst` at once (default
     max_requests). max_queue: calls that may wait per key, 0 to refuse at once. max_wait: seconds a call may wait,
-    besides its deadline.
+    besides its deadline. reserve: how many of max_requests (in a token bucket: of the burst) only `urgent` calls may
+    take.
     """
 
     max_requests: int
@@ -28,10 +29,13 @@ class RateLimit:
     burst: int | None = None
     max_queue: int = 10_000
     max_wait: float = math.inf
+    reserve: int = 0
 
     def __post_init__(self) -> None:
         if self.max_requests < 1 or self.window <= 0 or (self.burst is not None and self.burst < 1):
             raise ValueError("a rate limit needs max_requests >= 1, window > 0 and burst >= 1")
+        if not 0 <= self.reserve < self.largest:
+            raise ValueError("a reserve is less than the limit that it is a part of")
 
     @property
     def rate(self) -> float:
@@ -55,10 +59,11 @@ class RateLimit:
 class Window(Protocol):
     """The count of one key."""
 
-    def admit(self, now: float, weight: int, factor: float) -> float:
+    def admit(self, now: float, weight: int, factor: float, kept: int = 0) -> float:
         """Take `weight` and return 0.0, or take nothing and return the seconds until it may fit.
 
-        factor: the share of the rule that feedback has left, in (0, 1].
+        factor: the share of the rule that feedback has left, in (0, 1]. kept: what must be left for others; it shrinks
+        with the factor. `weight` and `kept` together are at most the limit.
         """
         ...
 
@@ -86,21 +91,22 @@ class TokenBucket:
         self._tokens = capacity
         self._at = -math.inf
 
-    def admit(self, now: float, weight: int, factor: float) -> float:
-        tokens = self._tokens
+    def admit(self, now: float, weight: int, factor: float, kept: int = 0) -> float:
+        tokens, needed = self._tokens, weight + kept
         rate = self._rate * factor
         if now > self._at:
             tokens = min(self._capacity, tokens + (now - self._at) * rate)
             self._at = now
         if factor < 1.0:
             # Feedback shrinks the burst as well as the rate: what had gathered is not let out at once.
-            tokens = min(tokens, max(self._capacity * factor, float(weight)))
+            needed = weight + int(kept * factor)
+            tokens = min(tokens, max(self._capacity * factor, float(needed)))
         # A billionth of slack: after waiting exactly as long as asked, rounding must not ask for more.
-        if tokens + 1e-9 >= weight:
+        if tokens + 1e-9 >= needed:
             self._tokens = tokens - weight
             return 0.0
         self._tokens = tokens
-        return (weight - tokens) / rate
+        return (needed - tokens) / rate
 
     def give_back(self, weight: int) -> None:
         self._tokens = min(self._capacity, self._tokens + weight)
@@ -124,12 +130,13 @@ class FixedWindow:
         self._index = -1
         self._count = 0
 
-    def admit(self, now: float, weight: int, factor: float) -> float:
+    def admit(self, now: float, weight: int, factor: float, kept: int = 0) -> float:
         index = int(now // self._window)
         if index > self._index:
             self._index, self._count = index, 0
+        needed = weight + int(kept * factor)
         # Feedback narrows the window but never below one call of this weight.
-        if self._count + weight <= max(self._limit * factor, weight):
+        if self._count + needed <= max(self._limit * factor, needed):
             self._count += weight
             return 0.0
         return max((self._index + 1) * self._window - now, 1e-6)
@@ -170,14 +177,14 @@ class SlidingWindow:
         self._total = 0
         self._older: deque[tuple[int, int]] | None = None
 
-    def admit(self, now: float, weight: int, factor: float) -> float:
+    def admit(self, now: float, weight: int, factor: float, kept: int = 0) -> float:
         index = int(now / self._slot)
         if index > self._index:
             self._turn(index)
-        limit = self._limit
+        limit = self._limit - kept
         if factor < 1.0:
             limit = int(limit * factor)
-        if self._total + weight <= limit or (self._total == 0 and weight <= self._limit):
+        if self._total + weight <= limit or (self._total == 0 and weight <= self._limit - kept):
             self._total += weight
             self._count += weight
             return 0.0

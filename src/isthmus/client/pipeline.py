@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +13,15 @@ from isthmus.client.auth.oauth2 import OAuth2
 from isthmus.client.body import encoding_of, unpack
 from isthmus.client.breaker import Breaker, Permit
 from isthmus.client.call import Call
-from isthmus.client.errors import BreakerOpen, ClientError, ConnectFailed, Disconnected, MalformedBody, RedirectRefused
+from isthmus.client.errors import (
+    BreakerOpen,
+    ClientError,
+    ConnectFailed,
+    Disconnected,
+    MalformedBody,
+    RedirectRefused,
+    Withdrawn,
+)
 from isthmus.client.events import AttemptEnded, Hook, Waited, Waiting
 from isthmus.client.far import FarTime
 from isthmus.client.judge import ACCEPTED, Failure, Judge, by_status, error_of
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("isthmus.client")
 _MAX_AUTH_STEPS = 3
 _JUDGED_CAP = 8 * 1024 * 1024
+#: Seconds of waiting after which a call asks whether it may still leave.
+_LONG = 1.0
 _WORTH_ANOTHER = frozenset({"truncated", "http", "encoding"})
 
 
@@ -40,11 +50,14 @@ class Gate:
     """One of the limits a call passes; key: a text, or a function of the request and the route.
 
     share: whose calls they are that wait, where the call does not say; of those that share a limit each has its turn.
+    urgent: all calls through this gate are, and what they are answered says nothing of the limit; for token endpoints,
+    which have limits of their own beside the one that counts everything.
     """
 
     limiter: Limiter
     key: str | Callable[[Request, str | None], str] = ""
     share: str = ""
+    urgent: bool = False
 
     def key_of(self, call: Call) -> str:
         """The key this call counts under."""
@@ -65,6 +78,8 @@ class Pipeline:
     judge: Judge | None = None
     redirects: int = 3
     hooks: tuple[Hook, ...] = ()
+    #: Whether a call that has waited may still leave.
+    may_leave: Callable[[], Awaitable[bool]] | None = None
     budgets: dict[str, RetryBudget] = field(default_factory=dict)
     #: How far the far side's clock is ahead of ours, as far as signatures go.
     ahead: timedelta = timedelta()
@@ -82,9 +97,9 @@ class Pipeline:
             call.attempts += 1
             try:
                 response, failure = await self._attempt(call)
-            except BreakerOpen as error:
+            except (BreakerOpen, Withdrawn) as error:
                 error.attempts = call.attempts = call.attempts - 1
-                # A circuit that opened during this very call must not hide why it did.
+                # What ended this very call must not hide what the far side said of it, or that it says nothing.
                 if call.last is None:
                     raise
                 raise call.last from error
@@ -135,7 +150,7 @@ class Pipeline:
             wish = retrying.retry_after(response.headers, self.clock.now())
         throttled = failure.kind == "throttled"
         if throttled:
-            for gate in self.gates:
+            for gate in self._heeding():
                 gate.limiter.narrow(gate.key_of(call), retry_after=wish, throttled=True)
         outcome = Outcome(
             transient=self._transient(response, failure),
@@ -200,6 +215,8 @@ class Pipeline:
             except BaseException:
                 self._give_back(call, at)
                 raise
+        if self.may_leave is not None and call.waited >= call.vouched + _LONG:
+            await self._vouch(call, self.may_leave)
         if breaker is None:
             return await self._sent(call, None)
         try:
@@ -212,22 +229,40 @@ class Pipeline:
         finally:
             permit.close(self.clock.monotonic())
 
+    async def _vouch(self, call: Call, may_leave: Callable[[], Awaitable[bool]]) -> None:
+        """Take a call back that has outlived what it was made for. Raises Withdrawn."""
+        call.vouched = call.waited
+        leaves = False
+        try:
+            leaves = await may_leave()
+        finally:
+            if not leaves:
+                self._give_back(call, len(self.gates))
+        if not leaves:
+            raise Withdrawn("nothing may leave there any more")
+
     async def _pass(self, call: Call, gate: Gate) -> None:
         key = gate.key_of(call)
-        expected = gate.limiter.try_acquire(key, call.weight)
+        urgent = call.urgent or gate.urgent
+        expected = gate.limiter.try_acquire(key, call.weight, urgent)
         if expected == 0.0:
             return
         if self.hooks:
             self.tell(Waiting(call.request, expected, "rate_limit", call.route))
         patience = call.deadline_at - self.clock.monotonic()
-        waited = await gate.limiter.acquire(key, call.weight, share=call.share or gate.share, patience=patience)
+        waited = await gate.limiter.acquire(
+            key, call.weight, share=call.share or gate.share, urgent=urgent, patience=patience
+        )
         if waited > 0:
             call.waited += waited
             self.tell_wait(call, waited, "rate_limit")
 
     def _give_back(self, call: Call, passed: int) -> None:
         for gate in self.gates[:passed]:
-            gate.limiter.give_back(gate.key_of(call), call.weight)
+            gate.limiter.give_back(gate.key_of(call), call.weight, urgent=call.urgent or gate.urgent)
+
+    def _heeding(self) -> Iterator[Gate]:
+        return (gate for gate in self.gates if not gate.urgent)
 
     async def _sent(self, call: Call, permit: Permit | None) -> tuple[Response, Failure | None]:
         started = self.clock.monotonic()
@@ -271,7 +306,7 @@ class Pipeline:
         left = retrying.remaining(response.headers)
         if left is None:
             return
-        for gate in self.gates:
+        for gate in self._heeding():
             if left <= 0:
                 reset = retrying.reset_after(response.headers, self.clock.now())
                 gate.limiter.narrow(gate.key_of(call), retry_after=reset)

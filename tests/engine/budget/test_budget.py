@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -80,6 +81,70 @@ def test_a_bucket_never_gives_more_than_its_burst_and_what_flowed_in(
             assert (last - made) * 5 <= (burst or 10) / 4 + 1e-6, "and little flows in while a grant is good"
 
 
+def _inside(grants: list[tuple[float, float, int]], rule: BudgetRule) -> None:
+    """No window, wherever it begins, holds more than the rule allows."""
+    flow = rule.max_requests / rule.window
+    for first, (start, last_start, _) in enumerate(grants):
+        if rule.strategy == "token_bucket":
+            total = 0
+            for made, _, permits in grants[first:]:
+                total += permits
+                assert total <= rule.holds + (made - start) * flow + 1e-6
+        elif rule.strategy == "fixed":
+            assert sum(n for made, _, n in grants if made // rule.window == start // rule.window) <= rule.max_requests
+        else:
+            ends = last_start + rule.window
+            assert sum(n for made, last, n in grants if made < ends and last >= last_start) <= rule.max_requests
+
+
+@settings(max_examples=200)
+@given(
+    strategy=st.sampled_from(["sliding", "fixed", "token_bucket"]),
+    limit=st.integers(4, 40),
+    reserve=st.integers(1, 3),
+    steps=st.lists(st.tuples(st.floats(0, 1.5), st.integers(0, 50), st.booleans()), min_size=1, max_size=60),
+)
+def test_RL_07_no_order_of_urgent_and_ordinary_leases_gets_more_than_the_quota_or_touches_the_reserve(
+    strategy: Strategy, limit: int, reserve: int, steps: list[tuple[float, int, bool]]
+) -> None:
+    rule = BudgetRule(limit, 2.0, strategy, reserve=reserve)
+    urgent = replace(rule, urgent=True)
+    state: State = []
+    now, grants = 1_000.0, list[tuple[float, float, int]]()
+    for gap, wanted, first in steps:
+        now += gap
+        step = lease(state, now, wanted, urgent if first else rule)
+        state = step.state
+        assert 0 <= step.grant.permits <= wanted
+        if step.grant.permits:
+            grants.append((now, now + (step.grant.expires_in or 0), step.grant.permits))
+        if not first and step.grant.permits:
+            assert lease(state, now, reserve, urgent).grant.permits == reserve, "it is there for the urgent"
+        if first and step.grant.permits < wanted:
+            assert lease(state, now, 1, rule).grant.permits == 0, "and what becomes free is theirs first"
+    _inside(grants, rule)
+    for _ in range(limit + reserve + 3):
+        step = lease(state, now, 1, rule)
+        state, now = step.state, now + step.grant.wait_seconds + 1e-3
+        if step.grant.permits:
+            break
+    assert step.grant.permits == 1, "nobody urgent asks any more: it goes on"
+
+
+def test_RL_07_an_urgent_lease_that_was_short_is_served_before_the_others_and_no_longer_than_it_needs() -> None:
+    rule = BudgetRule(100, 1.0, "token_bucket", burst=20, reserve=2)
+    urgent = replace(rule, urgent=True)
+    state = lease([], 50.0, 18, rule).state
+    step = lease(state, 50.0, 5, urgent)
+    assert step.grant.permits == 2
+    assert step.claims
+    assert lease(step.state, 50.1, 5, rule).grant.permits == 0
+    step = lease(step.state, 50.1, 5, urgent)
+    assert step.grant.permits == 5
+    assert lease(step.state, 50.2, 5, rule).grant.permits == 0, "it still uses up what there is"
+    assert lease(step.state, 50.36, 5, rule).grant.permits == 5, "it has stopped asking"
+
+
 @pytest.mark.parametrize("burst", [20, 400])
 def test_processes_keep_to_the_burst_that_a_limit_has(burst: int) -> None:
     shared = rule_of(RateLimit(max_requests=200, window=1.0, strategy="token_bucket", burst=burst))
@@ -113,7 +178,7 @@ def test_permits_that_spent_their_time_on_the_way_are_void() -> None:
 
 
 def test_a_rule_that_makes_no_sense_is_refused() -> None:
-    for rule in (BudgetRule(0, 1.0), BudgetRule(1, 0.0), BudgetRule(1, 1.0, "none")):
+    for rule in (BudgetRule(0, 1.0), BudgetRule(1, 0.0), BudgetRule(1, 1.0, "none"), BudgetRule(9, 1.0, reserve=9)):
         with pytest.raises(ValueError, match=r"quota|strategy"):
             lease([], 1.0, 1, rule)
 
@@ -127,8 +192,9 @@ from isthmus.engine.db import Database
 async def main():
     database = await Database.connect(sys.argv[1])
     budget = PostgresBudget(database)
+    rule = BudgetRule(500, 3600.0, reserve=25, urgent=sys.argv[2] == "urgent")
     async def ask():
-        return [(await budget.lease("app:con", 7, BudgetRule(500, 3600.0))).permits for _ in range(25)]
+        return [(await budget.lease("app:con", 7, rule)).permits for _ in range(25)]
     print(sum(sum(taken) for taken in await asyncio.gather(*(ask() for _ in range(3)))))
     await database.close()
 
@@ -136,14 +202,15 @@ asyncio.run(main())
 """
 
 
-async def test_three_processes_together_get_exactly_the_quota(copied: Copy) -> None:
+async def test_RL_07_three_processes_together_get_exactly_the_quota(copied: Copy) -> None:
     workers = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", _PROCESS, copied.url, stdout=subprocess.PIPE)
-        for _ in range(3)
+        await asyncio.create_subprocess_exec(sys.executable, "-c", _PROCESS, copied.url, kind, stdout=subprocess.PIPE)
+        for kind in ("ordinary", "ordinary", "urgent")
     ]
     outputs = await asyncio.gather(*(worker.communicate() for worker in workers))
     taken = [int(out) for out, _ in outputs]
     assert sum(taken) == 500
+    assert taken[2] >= 25, "the reserve is not for the others"
 
 
 async def test_keys_do_not_share_and_old_ones_are_swept(database: Database) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -64,10 +64,13 @@ async def server() -> AsyncIterator[StandIn]:
 
 
 async def test_RL_03_ten_workers_together_take_no_more_than_there_is(server: StandIn) -> None:
-    rule = BudgetRule(100, 60.0)
+    rule = BudgetRule(100, 60.0, reserve=5)
     budgets = [RedisBudget(server.url) for _ in range(10)]
     grants = await asyncio.gather(*(budget.lease("app", 7, rule) for budget in budgets * 4))
-    assert sum(one.permits for one in grants) == 100
+    assert sum(one.permits for one in grants) == 95
+    urgent = await asyncio.gather(*(budget.lease("app", 1, replace(rule, urgent=True)) for budget in budgets))
+    assert sum(one.permits for one in urgent) == 5, "RL-07: what only urgent leases get, together exactly the quota"
+    assert (await budgets[0].lease("app", 1, rule)).wait_seconds > 60, "the claim is kept, although nothing was granted"
     assert all(one.wait_seconds > 0 for one in grants if not one.permits)
     assert {b"AUTH", b"SELECT"} <= set(server.seen)
     for budget in budgets:

@@ -75,7 +75,7 @@ class RedisBudget:
             text, now = await self._ask(("GET", key), ("TIME",))
             before = text if isinstance(text, bytes) else b""
             step = model.lease(json.loads(before or b"[]"), _seconds(now), wanted, rule)
-            if not step.grant.permits:
+            if not step.grant.permits and not step.claims:
                 return step.grant
             after = json.dumps(step.state, separators=(",", ":"))
             (stored,) = await self._ask(("EVAL", _SET_IF_SAME, "1", key, before, after, keep))
