@@ -150,6 +150,27 @@ def asked(data: bytes) -> heads.Asked | None:
     return heads.asked(data, 16_384, 64)
 
 
+_ALTERED = st.tuples(_PIECES, st.integers(0, len(ASKED)), st.integers(0, 12))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(st.none(), _ALTERED), min_size=1, max_size=5))
+def test_HE_01_one_question_after_the_other_is_read_as_if_it_stood_alone(several: list[tuple[bytes, int, int]]) -> None:
+    asking = heads.Asking(16_384, 64)
+    for altered in several:
+        piece, at, cut = altered or (b"", 0, 0)
+        data = ASKED[:at] + piece + ASKED[at + cut :]
+        assert asking.read(data) == asked(data)
+
+
+def test_a_question_after_another_one_is_bound_like_the_first() -> None:
+    longer = ASKED.replace(b"limit=5", b"limit=500")
+    asking = heads.Asking(len(ASKED), 64)
+    assert asking.read(ASKED) is not None
+    assert asking.read(longer) is None
+    assert asking.read(ASKED.replace(b"things", b"others")) is not None
+
+
 def test_a_plain_question_is_read_whole() -> None:
     found = asked(ASKED)
     assert found == heads.Asked(

@@ -101,20 +101,22 @@ async def _values(node: _Node, given: Given, errors: list[dict[str, Any]]) -> di
     values: dict[str, Any] = {}
     for name, below in node.below:
         known = len(errors)
-        inner = await _values(below, given, errors) if below.below else _own(below, given, errors)
+        inner: Mapping[str, Any] = await _values(below, given, errors) if below.below else _own(below, given, errors)
         if len(errors) == known:
             values[name] = await below.call(**inner)
     values.update(_own(node, given, errors))
     return values
 
 
-def _own(node: _Node, given: Given, errors: list[dict[str, Any]]) -> dict[str, Any]:
+def _own(node: _Node, given: Given, errors: list[dict[str, Any]]) -> Mapping[str, Any]:
     """What it takes from the request itself."""
     values: dict[str, Any] = {}
-    if node.defaults is not None and node.names.isdisjoint(given.query):
-        values.update(node.defaults)
-    else:
+    if node.defaults is None or not node.names.isdisjoint(given.query):
         _take(node.taken, given, values, errors)
+    elif node.request_name is None:
+        return node.defaults
+    else:
+        values.update(node.defaults)
     if node.request_name is not None:
         values[node.request_name] = given.request
     return values

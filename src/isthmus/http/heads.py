@@ -13,8 +13,10 @@ from typing import NamedTuple
 _PLAIN = bytes([0x0A, 0x0D, *range(0x20, 0x7F)])
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _BEGINS, _ENDS = "POST /", " HTTP/1.1"
-_ASKS = re.compile(r"GET (/[A-Za-z0-9._~/-]*)(?:\?([A-Za-z0-9._~%=&+:,@!$'()*;/?-]*))? HTTP/1\.1")
+_ASKS = re.compile(rb"GET (/[A-Za-z0-9._~/-]*)(?:\?([A-Za-z0-9._~%=&+:,@!$'()*;/?-]*))? HTTP/1\.1")
 _LONGEST_LENGTH = 9
+#: The longest request whose fields are kept for the next one of its connection: there may be many connections.
+_REMEMBERED = 4_096
 _MOST_NAMES = 1_024
 _KEPT_OPEN = "keep-alive"
 #: Fields that change what the body is, or what is answered before it.
@@ -62,13 +64,41 @@ def asked(data: bytes, most_bytes: int, most_fields: int) -> Asked | None:
     if found is None:
         return None
     line, headers, body = found
-    target = _ASKS.fullmatch(line)
+    target = _ASKS.fullmatch(line.encode())
     if target is None or body or "content-length" in headers or "host" not in headers:
         return None
-    path, query = target.groups("")
-    return Asked(
-        "GET", path.encode(), query.encode(), [(name.encode(), text.encode()) for name, text in headers.items()]
-    )
+    path, query = target.groups(b"")
+    return Asked("GET", path, query, [(name.encode(), text.encode()) for name, text in headers.items()])
+
+
+class Asking:
+    """Reads the GETs of one connection. Whoever asks again mostly sends the same fields: those are not read twice."""
+
+    __slots__ = ("_behind", "_headers", "_most_bytes", "_most_fields")
+
+    def __init__(self, most_bytes: int, most_fields: int) -> None:
+        self._most_bytes = most_bytes
+        self._most_fields = most_fields
+        #: All behind the first line of the request before, and its fields.
+        self._behind = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+
+    def read(self, data: bytes) -> Asked | None:
+        """What `asked` answers."""
+        end = data.find(b"\r\n")
+        if not self._behind or data[end:] != self._behind or len(data) > self._most_bytes:
+            return self._read_anew(data, end)
+        target = _ASKS.fullmatch(data, 0, end)
+        if target is None:
+            return None
+        path, query = target.groups(b"")
+        return Asked("GET", path, query, self._headers)
+
+    def _read_anew(self, data: bytes, end: int) -> Asked | None:
+        found = asked(data, self._most_bytes, self._most_fields)
+        if found is not None and len(data) <= _REMEMBERED:
+            self._behind, self._headers = data[end:], found.headers
+        return found
 
 
 def _parted(data: bytes, most_bytes: int, most_fields: int) -> tuple[str, dict[str, str], bytes] | None:

@@ -127,11 +127,11 @@ class _Bound(NamedTuple):
     most: int
     window: Window
 
-    def left(self, shares: Shares | None) -> int:
+    def left(self, shares: Shares | None, now: float) -> int:
         """What is left of it: in this process, and, as of the last lease, in all of them."""
         here = self.most - self.window.used
-        anywhere = None if shares is None else shares.left(f"http {self.key}")
-        return here if anywhere is None else min(here, anywhere)
+        anywhere = None if shares is None else shares.left(self.key, now)
+        return here if anywhere is None or anywhere > here else anywhere
 
 
 class Limiter:
@@ -168,10 +168,10 @@ class Limiter:
         factor = self._settings.tenant_factor
         now = self._clock.monotonic()
         second = int(now)
-        own = f"{name} {tenant_id} {who}"
+        own = f"http {name} {tenant_id} {who}"
         bounds = [_Bound(own, limit, self._windows.get(own, second))]
         if tenant_id:
-            of_all = f"{name} {tenant_id}"
+            of_all = f"http {name} {tenant_id}"
             bounds.append(_Bound(of_all, whole * factor, self._windows.get(of_all, second)))
         for bound in bounds:
             if bound.window.used >= bound.most:
@@ -179,13 +179,13 @@ class Limiter:
         shares = None if name in BY_ADDRESS else self._shares
         if shares is not None:
             for bound in bounds:
-                wait = await shares.take(f"http {bound.key}", bound.most, bound.window.used)
+                wait = await shares.take(bound.key, bound.most, bound.window.used)
                 if wait is not None:
                     raise self._refused(name, limit, wait)
         left, tight = limit, bounds[0]
         for bound in bounds:
             bound.window.add(second)
-            here = bound.left(shares)
+            here = bound.left(shares, now)
             if here < left:
                 left, tight = here, bound
         return Standing(limit, max(0, left), self._reset(tight.window.wait(now)))

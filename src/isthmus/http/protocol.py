@@ -95,6 +95,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not isinstance(config, GuardedConfig):
             raise TypeError("this protocol needs a guard")
         self._guard = config.guard
+        self._asking = heads.Asking(config.guard.settings.head_bytes, config.guard.settings.head_fields)
         self._head_since = 0.0
         self._head_bytes = 0
         self._in_body = False
@@ -150,11 +151,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _took(self, data: bytes) -> bool:
         """Whether these bytes are one whole request that needs no parser: one on the short way, or a plain GET."""
-        direct, settings = self._guard.direct, self._guard.settings
+        direct = self._guard.direct
         if self.flow.write_paused:
             return False
         if data.startswith(b"GET "):
-            asked = heads.asked(data, settings.head_bytes, settings.head_fields)
+            asked = self._asking.read(data)
             if asked is None:
                 return False
             self._idle_since = self._head_since = 0.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -180,7 +180,7 @@ class DeclaredRoute(APIRoute):
         response: Response = await self.binder.call(given)
         return response
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Its method and the template of its path."""
         return f"{' '.join(self.methods or ())} {self.path}"

@@ -68,9 +68,12 @@ class Shares:
             share.untold = min(share.untold, used)
             return await self._lease(key, share, limit)
 
-    def left(self, key: str) -> int | None:
-        """How many more all processes together admit, as of this one's last lease; None where nobody said of late."""
-        share, now = self._shares.get(key), self._clock.monotonic()
+    def left(self, key: str, now: float) -> int | None:
+        """How many more all processes together admit, as of this one's last lease; None where nobody said of late.
+
+        now: by this process's own clock.
+        """
+        share = self._shares.get(key)
         if share is None or share.left is None or share.asked is None or now - share.asked > _WINDOW_SECONDS:
             return None
         return max(0, share.left + share.permits - share.untold)

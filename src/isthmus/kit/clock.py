@@ -30,11 +30,11 @@ def behind(before: datetime, now: datetime) -> datetime:
 class SystemClock:
     """The machine's clocks."""
 
+    #: Asked several times for each request.
+    monotonic = staticmethod(time.monotonic)
+
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
