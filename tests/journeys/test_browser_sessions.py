@@ -355,6 +355,29 @@ async def test_SE_09_keys_and_tokens_of_an_issuer_have_no_session_to_prove(town:
     assert (await town.amy.call("POST", keys, {"name": "A", "permissions": ["products:read"]})).status == 201
 
 
+async def test_SE_05_who_changes_the_password_stays_signed_in_and_every_other_session_ends(town: Town) -> None:
+    ivy = await town.member("ivy@example.com", TENANT_ADMIN)
+    here, elsewhere = await town.enter(ivy.email), await town.enter(ivy.email)
+    before, wanted = here.kept, "a gate that creaks in the wind"
+    body = {"tenant": town.amy.tenant_id, "email": ivy.email, "password": PASSWORD}
+    machine = (await Browser(town).call("POST", "/api/auth/login", body)).body["token"]
+    assert (await elsewhere.call("GET", "/api/auth/me")).status == 200
+    changed = await here.call("POST", "/api/auth/password", {"current": PASSWORD, "wanted": wanted})
+    assert (changed.status, changed.body) == (200, {"token": None})
+    assert here.kept not in {"", before}
+    proved = await here.call("POST", "/api/auth/step-up", {"password": wanted})
+    assert (proved.status, proved.body) == (200, {"token": None})
+    # it may be believed for a moment still, and is told then what has become of it
+    late = await elsewhere.call("POST", "/api/auth/step-up", {"password": wanted})
+    assert (late.status, late.body["error"]["code"]) in {(401, "SESSION_ENDED"), (401, "UNAUTHORIZED")}
+    town.clock.advance(4.9)
+    assert (await here.call("GET", "/api/auth/me")).status == 200
+    for gone in (elsewhere, Browser(town, before)):
+        assert (await gone.call("GET", "/api/auth/me")).status == 401
+    bearer = {"authorization": f"Bearer {machine}"}
+    assert (await Browser(town).call("GET", "/api/auth/me", None, **bearer)).status == 401
+
+
 async def test_SE_09_a_session_of_a_token_is_as_fresh_as_the_issuer_says(town: Town) -> None:
     browser = Browser(town)
     begun = await browser.call("POST", "/api/auth/session/token", authorization=f"Bearer {town.amy.token}")

@@ -9,6 +9,8 @@ from tests.given import access as given
 from isthmus.engine.db import Database
 from isthmus.features import access
 from isthmus.features.access import SessionAuthenticator, SignIn
+from isthmus.features.access.errors import SessionEnded
+from isthmus.features.access.service import sessions
 from isthmus.http import Credentials, RequestFacts
 from isthmus.kit.clock import ManualClock
 from isthmus.kit.errors import Invalid, Unauthenticated
@@ -139,6 +141,19 @@ async def test_SE_04_wrong_tries_to_change_a_password_wait_as_those_to_sign_in_d
     clock.advance(timedelta(minutes=15).total_seconds())
     await access.change_password(own, OLD, NEW)
     assert (await _who(system, await _enter(system, boss, "changing@example.com", NEW))).subject == cat.id
+
+
+async def test_SE_05_a_session_that_has_ended_is_called_so_where_it_is_believed_for_a_moment_more(
+    system: System, boss: Scope
+) -> None:
+    await _join(system, boss, "ending@example.com")
+    shown = await _enter(system, boss, "ending@example.com", OLD)
+    own = Scope(boss.tenant_id, await _who(system, shown), boss.engine, boss.clock, address=HOME.address)
+    fresh = await access.change_password(own, OLD, NEW, shown)
+    assert fresh is not None
+    assert (await _who(system, fresh)).session == own.principal.session
+    with pytest.raises(SessionEnded):
+        await sessions.prove(own, shown, sessions.Proof(said=NEW))
 
 
 @pytest.mark.parametrize("end", ["reset", "removed"])

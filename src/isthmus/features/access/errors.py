@@ -215,6 +215,15 @@ class NoSession(Conflict):
     code = "NO_SESSION"
 
 
+class SessionEnded(Unauthenticated):
+    """This session has ended: its person signed out, changed the password, or was removed, here or elsewhere.
+
+    Sign in again.
+    """
+
+    code = "SESSION_ENDED"
+
+
 class NoPerson(Conflict):
     """A session begins with a password, or with the token that an issuer gave to a person.
 

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from isthmus.features.access.errors import (
     InvitationUnknown,
-    MemberNotFound,
     ResetUnknown,
     SecondFactorRequired,
     SignInFailed,
@@ -65,13 +64,6 @@ class Resetting(Wire):
 
     reset: Annotated[SecretStr, Field(max_length=300)]
     password: Password
-
-
-class Changing(Wire):
-    """The password, and the one that takes its place."""
-
-    current: Password
-    wanted: Password
 
 
 class SessionOut(Answer, frozen=True, kw_only=True):
@@ -180,19 +172,3 @@ async def logout(
     if shown.kind == "cookie":
         answer.headers.append("set-cookie", session_header(None))
     return answer
-
-
-@routes.post(
-    "/password",
-    permission=OWN,
-    limit="other",
-    response_model=None,
-    summary="Change your password",
-    status=204,
-    errors=(SignInFailed, SignInTooSoon, MemberNotFound),
-)
-async def change_password(scope: ScopeDep, body: Changing) -> Response:
-    """Every session ends: sign in again with the new password."""
-    current, wanted = (Secret(each.get_secret_value()) for each in (body.current, body.wanted))
-    await service.change_password(scope, current, wanted)
-    return no_content()

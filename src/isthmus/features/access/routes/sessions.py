@@ -17,11 +17,12 @@ from isthmus.features.access.errors import (
     NoSession,
     ProofElsewhere,
     SecondFactorRequired,
+    SessionEnded,
     SignInFailed,
     SignInTooSoon,
 )
 from isthmus.features.access.model.sessions import Kind
-from isthmus.features.access.routes.accounts import OWN, SigningIn, read_sign_in
+from isthmus.features.access.routes.accounts import OWN, Password, SigningIn, read_sign_in
 from isthmus.features.access.routes.members import MemberOut, out
 from isthmus.features.access.service import accounts, factors, sessions
 from isthmus.features.access.service.sessions import Proof
@@ -60,6 +61,13 @@ class Confirming(Wire):
     """The code that the authenticator app shows now."""
 
     code: Code
+
+
+class Changing(Wire):
+    """The password, and the one that takes its place."""
+
+    current: Password
+    wanted: Password
 
 
 class BrowserSessionOut(Answer, frozen=True, kw_only=True):
@@ -125,7 +133,7 @@ async def begin_with_token(scope: ScopeDep, request: Request) -> Response:
     limit="other",
     response_model=ProvedOut,
     summary="Prove anew who you are",
-    errors=(NoSession, ProofElsewhere, SignInFailed, SignInTooSoon, SecondFactorRequired),
+    errors=(NoSession, SessionEnded, ProofElsewhere, SignInFailed, SignInTooSoon, SecondFactorRequired),
     step_up=False,
     secret_fields=("token",),
 )
@@ -135,6 +143,22 @@ async def step_up(scope: ScopeDep, request: Request, body: Proving) -> Response:
     """
     proof = Proof(said=_secret(body.password), code=_secret(body.code))
     return _renewed(request, await sessions.prove(scope, _shown(request), proof))
+
+
+@routes.post(
+    "/password",
+    permission=OWN,
+    limit="other",
+    response_model=ProvedOut,
+    summary="Change your password",
+    errors=(SignInFailed, SignInTooSoon, MemberNotFound),
+    secret_fields=("token",),
+)
+async def change_password(scope: ScopeDep, request: Request, body: Changing) -> Response:
+    """You stay signed in here, under another token; every other session of yours ends."""
+    current, wanted = (Secret(each.get_secret_value()) for each in (body.current, body.wanted))
+    fresh = await accounts.change_password(scope, current, wanted, _shown(request))
+    return document(ProvedOut(token=None)) if fresh is None else _renewed(request, fresh)
 
 
 @routes.post(
@@ -159,7 +183,7 @@ async def offer_factor(scope: ScopeDep) -> Response:
     limit="other",
     response_model=ProvedOut,
     summary="Confirm the second factor",
-    errors=(NoSession, NoSecondFactor, FactorPresent, SignInFailed, SignInTooSoon),
+    errors=(NoSession, SessionEnded, NoSecondFactor, FactorPresent, SignInFailed, SignInTooSoon),
     step_up=False,
     secret_fields=("token",),
 )

@@ -138,9 +138,11 @@ async def sign_in(
     return await _signed_in(own, able, asked.said, _Entry(kind, before, strong=strong))
 
 
-async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None:
-    """Another password for the caller; every session ends. Wrong tries count as those of a sign-in (SE-04).
+async def change_password(scope: Scope, current: Secret, wanted: Secret, shown: Secret | None = None) -> Secret | None:
+    """Another password for the caller. Wrong tries count as those of a sign-in (SE-04).
 
+    shown: the session in which the caller does so; it goes on under the token that is answered, and every other one
+    ends. None where there is no such session any more.
     Raises SignInFailed, SignInTooSoon, Invalid, MemberNotFound, Unavailable.
     """
     async with scope.tx() as tx:
@@ -158,8 +160,12 @@ async def change_password(scope: Scope, current: Secret, wanted: Secret) -> None
         if held is None or held.hash != found.hash:
             raise SignInFailed  # removed, or given another password, since it was compared
         await store.update_hash(tx, found.user.id, hashed)
-        await sessions_store.delete_sessions(tx, sessions.ISSUER, found.user.id)
+        fresh = None if shown is None else await sessions.renewed(scope, tx, shown, strong=False)
+        await sessions_store.delete_other_sessions(
+            tx, sessions.ISSUER, found.user.id, scope.principal.session if fresh is not None else ""
+        )
         tx.emit(PasswordChanged(subject=found.user.id))
+    return fresh
 
 
 async def members(scope: Scope, ask: Ask) -> Page[User]:

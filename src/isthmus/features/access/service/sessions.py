@@ -4,7 +4,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
-from isthmus.features.access.errors import NoPerson, NoSession, ProofElsewhere, SignInFailed
+from isthmus.features.access.errors import NoPerson, NoSession, ProofElsewhere, SessionEnded, SignInFailed
 from isthmus.features.access.events import SessionBegun, SessionProved, SignedOut
 from isthmus.features.access.model import accounts as model
 from isthmus.features.access.model.sessions import Kind, Session
@@ -120,7 +120,7 @@ async def prove(scope: Scope, shown: Secret, proof: Proof) -> Secret:
     """A fresh proof: the session goes on under another token, and the one that was shown is void.
 
     Raises NoSession, Invalid without either, ProofElsewhere for people of another issuer, SignInFailed, SignInTooSoon,
-    Unavailable.
+    SessionEnded, Unavailable.
     """
     who = scope.principal
     if not who.session:
@@ -141,14 +141,23 @@ async def prove(scope: Scope, shown: Secret, proof: Proof) -> Secret:
 
 
 async def renew(scope: Scope, shown: Secret, *, strong: bool) -> Secret:
-    """The caller's session under another token. Raises NoSession."""
+    """The caller's session under another token. Raises SessionEnded, as a session is believed for a moment longer."""
+    async with scope.tx() as tx:
+        fresh = await renewed(scope, tx, shown, strong=strong)
+        if fresh is None:
+            raise SessionEnded
+        tx.emit(SessionProved(subject=scope.principal.subject, body={"secondFactor": strong}))
+    return fresh
+
+
+async def renewed(  # house: silent - whoever calls tells why
+    scope: Scope, tx: Tx, shown: Secret, *, strong: bool
+) -> Secret | None:
+    """Another token for the caller's session, which was proved just now; None where it has ended."""
     who, fresh = scope.principal, fresh_token()
     digests = model.digest(shown), model.digest(fresh)
-    async with scope.tx() as tx:
-        if not await store.update_renewed(tx, (who.issuer, who.subject), digests, now=scope.now, strong=strong):
-            raise NoSession
-        tx.emit(SessionProved(subject=who.subject, body={"secondFactor": strong}))
-    return fresh
+    going = await store.update_renewed(tx, (who.issuer, who.subject), digests, now=scope.now, strong=strong)
+    return fresh if going else None
 
 
 async def sign_out(scope: Scope, only: Secret | None = None) -> None:
