@@ -32,6 +32,8 @@ Engagement = Callable[[System, asyncio.Event], Awaitable[None]]
 Reseal = Callable[[Scope, str | None, int], Awaitable[str | None]]
 #: Ends at the far sides what the scope's tenant has there, because the tenant is being deleted.
 Leave = Callable[[Scope], Awaitable[None]]
+Period = Literal["now", "day", "run"]
+Within = Literal["deployment", "process"]
 #: How much of a cap the scope's tenant has used; asked with the other caps in one transaction, and takes no lock.
 Used = Callable[[Scope, Tx], Awaitable[int]]
 #: The same, where more than the tenant's own transaction is asked.
@@ -44,7 +46,8 @@ class Cap:
 
     name: section and name of the setting that bounds it, such as `sync.live_runs`. counts: what is counted, in words.
     period: whether that is what there is now, within the day (UTC), or within one run. refusal: the code of the failure
-    that what goes over the cap meets. limit: 0 for none. One of `used` and `used_apart` is given.
+    that what goes over the cap meets. limit: 0 for none. One of `used` and `used_apart` is given. within: whether the
+    limit is for all processes together, or for each of them; then `used` is that of the fullest one.
     """
 
     name: str
@@ -54,7 +57,8 @@ class Cap:
     limit: Callable[[Scope], int]
     used: Used | None = None
     used_apart: UsedApart | None = None
-    period: Literal["now", "day", "run"] = "now"
+    period: Period = "now"
+    within: Within = "deployment"
 
     @property
     def setting(self) -> str:

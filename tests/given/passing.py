@@ -21,6 +21,7 @@ from isthmus.connect.record import Record
 from isthmus.connect.registry import Found
 from isthmus.connect.spi import Account, FoundRecord, RawRecord, RecordPage, SearchFor, Session, Unmappable, Window
 from isthmus.engine.db import Database
+from isthmus.engine.presence import Presence
 from isthmus.feature import Feature
 from isthmus.features import catalog, connections, proxy, search, widgets
 from isthmus.features.connections.feature import FEATURE as CONNECTIONS
@@ -245,7 +246,11 @@ async def world(
         shelf = {"keys": provider("keys", far.url), "finder": provider("finder", far.url, finds=True)}
         given = [search.Settings(), proxy.Settings(), widgets.Settings(), *settings.values()]
         lines = proxy.Lines(next(one for one in reversed(given) if isinstance(one, proxy.Settings)))
-        parts = {
+        presence = Presence(database)
+        presence.tell("proxy.at_once", lines.counts)
+        presence.tell("connections.host_connections", clients.hosts.counts)
+        parts: dict[type, object] = {
+            Presence: presence,
             connections.Settings: reach,
             connections.Clients: clients,
             catalog.Providers: catalog.Providers(shelf),

@@ -301,6 +301,22 @@ def _asked(here: Lab, path: str, tenant: str = "ten_a") -> "asyncio.Task[Any]":
     return asyncio.create_task(here.call("GET", path, headers=here.signed(tenant=tenant)))
 
 
+async def test_RL_05_so_many_exports_of_a_tenant_are_written_and_wait_and_the_next_is_refused_for_it_alone() -> None:
+    made = lanes(heavy={"export": 2}, heavy_waiting=1)
+    async with made.turn("export", "ten_a"), made.turn("export", "ten_a"):
+        assert made.counts("export") == {"ten_a": 2}
+        waiting = asyncio.create_task(made.take("export", "ten_a", patient=False))
+        await settled()
+        with pytest.raises(HeavyRequestsWait) as refused:
+            await made.take("export", "ten_a", patient=False)
+        assert refused.value.status == 429
+        async with made.turn("export", "ten_b"):
+            assert made.counts("export") == {"ten_a": 2, "ten_b": 1}
+    await waiting
+    made.leave("export", "ten_a")
+    assert made.counts("export") == {}
+
+
 async def test_RL_12_searches_over_http_wait_their_turn_and_what_is_light_passes_them(lab: MakeLab) -> None:
     works = Works()
     here = lab(works.routes, settings=_NEVER | {"heavy": {"list": 1}, "heavy_waiting": 1})

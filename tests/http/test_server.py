@@ -373,6 +373,7 @@ async def test_RL_05_streams_of_one_tenant_are_capped_whoever_opens_them(lab: Ma
         assert answer.startswith(b"HTTP/1.1 429 ")
         error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
         assert (error["code"], error["details"]) == ("TOO_MANY_STREAMS", {"limit": 2})
+        assert here.app.streams.counts() == {"ten_a": 2, "ten_b": 1}
         for writer in writers:
             writer.close()
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from isthmus.app.caps import every_cap
 from isthmus.app.features import FEATURES
 from isthmus.client import Budget
 from isthmus.connect import registry
 from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.bus import Walls
 from isthmus.engine.keys import KeyRing
+from isthmus.engine.presence import Presence
 from isthmus.features import (
     access,
     audit,
@@ -25,6 +27,7 @@ from isthmus.features import (
     webhooks_out,
     widgets,
 )
+from isthmus.http import HttpSettings
 from isthmus.http.routes import DeclaredRoute
 from isthmus.settings import Settings, WrongSetting
 
@@ -37,6 +40,7 @@ def parts(
     reload: Callable[[], KeyRing],
     providers: catalog.Providers,
     budget: Budget,
+    presence: Presence,
     public_url: str | None,
     weak: audit.Weaknesses = audit.Weaknesses(),  # noqa: B008 - frozen, and empty
 ) -> dict[type, object]:
@@ -51,17 +55,23 @@ def parts(
     reach = settings.part(connections.Settings)
     if public_url is not None and _PUBLIC_URL not in settings.origins:
         reach = replace(reach, public_url=public_url)
+    clients = connections.Clients(reach, budget=budget, share=presence.share)
+    lines = proxy.Lines(settings.part(proxy.Settings))
+    presence.tell("connections.host_connections", clients.hosts.counts)
+    presence.tell("proxy.at_once", lines.counts)
     made: list[object] = [
         *(settings.part(feature.settings) for feature in FEATURES if feature.settings is not None),
         access.Hasher(),
         access.Logins(logins, reach.public_url, reach.allow_networks),
         access.Leaving([leave for feature in FEATURES for leave in feature.leaves]),
+        access.Usage(every_cap(settings.part(HttpSettings))),
         access.Rights((each for feature in FEATURES for each in feature.permissions), _embedded()),
         providers,
         apps,
         vault.Vault(reload(), settings.part(vault.Settings), reload=reload),
         vault.Reseals({name: given for feature in FEATURES for name, given in feature.reseals.items()}),
-        connections.Clients(reach, budget=budget),
+        presence,
+        clients,
         FolderBlobs(settings.core.home / "blobs"),
         records.Follow(settings.core.keep_events),
         catalog.Plans(access.plan_of),
@@ -77,7 +87,7 @@ def parts(
         webhooks_out.Daily(settings.part(webhooks_out.Settings).events_per_day, budget),
         webhooks_out.Sender(settings.part(webhooks_out.Settings)),
         pushes.Lines(),
-        proxy.Lines(settings.part(proxy.Settings)),
+        lines,
         widgets.Shelf(settings.part(widgets.Settings).cache_bytes),
         weak,
         reach,

@@ -16,6 +16,7 @@ from isthmus.connect import apart, registry
 from isthmus.engine.budget import PostgresBudget
 from isthmus.engine.bus import Bus
 from isthmus.engine.db import Database, DataDirectoryTaken, EmbeddedPostgres, OnOpen, migrate, require
+from isthmus.engine.presence import Presence
 from isthmus.engine.queue import Pace, PgQueue
 from isthmus.features import access, audit, catalog, connections, proxy, vault, webhooks_out
 from isthmus.http import Authenticator, Check, HttpSettings
@@ -144,7 +145,8 @@ async def open_platform(
         reload = partial(read_ring, settings.core, embedded=places.embedded)
         providers = catalog.Providers(await looking)
         cells.check()
-        made = parts(settings, reload, providers, PostgresBudget(database, clock=clock), public_url, weak)
+        budget, presence = PostgresBudget(database, clock=clock), Presence(database, clock=clock)
+        made = parts(settings, reload, providers, budget, presence, public_url, weak)
         bus = Bus(database, direct_url=places.direct, clock=clock, kept=settings.core.keep_events)
         engine = Engine(
             database,

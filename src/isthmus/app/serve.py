@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from isthmus.app.caps import EXPORTS, STREAMS
 from isthmus.app.features import FEATURES
 from isthmus.app.figures import figures
 from isthmus.app.lapsing import lapse
 from isthmus.app.platform import Platform
 from isthmus.client import Budget
 from isthmus.engine.budget import PostgresBudget
+from isthmus.engine.presence import Presence
 from isthmus.http import App, Front, RequestFacts, Server, create_app
 from isthmus.http.errors import CannotStart
 from isthmus.http.server import bind
@@ -64,6 +66,9 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
     fronts = _fronts(platform)
     budget = PostgresBudget(platform.engine.database, clock=platform.clock)
     app = api(platform, budget=budget, alone=not hear, fronts=fronts)
+    presence = platform.engine.part(Presence)
+    presence.tell(STREAMS, app.streams.counts)
+    presence.tell(EXPORTS, app.edge.exports)
     server = Server(app, sock=bound, settings=platform.http_settings, clock=platform.clock)
     for front in fronts.values():
         if front.prepare is not None:
@@ -72,6 +77,7 @@ async def serve_api(platform: Platform, bound: socket.socket, stop: asyncio.Even
         for prefix, front in fronts.items():
             if front.follow is not None:
                 group.create_task(front.follow(stop), name=f"front {prefix}")
+        group.create_task(presence.run(stop), name="presence")
         group.create_task(platform.used.run(stop), name="last use of keys")
         group.create_task(platform.refusals.run(stop), name="refusals")
         group.create_task(lapse(platform, stop), name="weak settings")

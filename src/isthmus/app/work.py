@@ -15,6 +15,7 @@ from isthmus.app.platform import Platform
 from isthmus.engine import budget, ledger
 from isthmus.engine.bus import drop_missing, prune
 from isthmus.engine.db import Tx
+from isthmus.engine.presence import Presence
 from isthmus.engine.queue import Look, Reconciler, Wake
 from isthmus.feature import Engagement, Job, Periodic, Reconcile
 from isthmus.features import access
@@ -72,10 +73,11 @@ async def work_queue(
 
     beside: who has the engagements that are bulk work, this process or that for bulk work alone.
     """
-    queue, system = platform.engine.queue, platform.system
+    queue, system, presence = platform.engine.queue, platform.system, platform.engine.part(Presence)
     _register(platform, share)
     if share in _ALONE:
         async with asyncio.TaskGroup() as group:
+            group.create_task(presence.run(stop), name="presence")
             group.create_task(queue.run(stop), name="queue")
             group.create_task(lapse(platform, stop), name="weak settings")
             group.create_task(platform.engine.bus.run(stop, {}), name="bus")
@@ -89,6 +91,7 @@ async def work_queue(
     # Recurring work holds a connection for its lock and takes others beside it: all at once would wait for each other.
     slots = asyncio.Semaphore(max(1, platform.settings.core.database_connections // _CONNECTIONS_EACH))
     async with asyncio.TaskGroup() as group:
+        group.create_task(presence.run(stop), name="presence")
         group.create_task(queue.run(stop), name="queue")
         group.create_task(lapse(platform, stop), name="weak settings")
         group.create_task(Reconciler(system.engine.database, queue, looks).run(stop), name="reconciler")

@@ -70,6 +70,16 @@ def activate(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or it
 
 
 @tenant.command()
+def usage(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")]) -> None:
+    """Show what a tenant may have, and how much of it is used; by process where the limit is for each."""
+    table = drawn.columns("cap", "used", "limit", "unit", "period", "within", "share")
+    for one in with_platform(lambda platform: access.usage_of(at_work(platform), name)):
+        limit, share = ("none", "") if one.share is None else (str(one.limit), f"{one.share:.0%}")
+        table.add_row(one.cap.name, str(one.used), limit, one.cap.unit, one.cap.period, one.cap.within, share)
+    drawn.show(table)
+
+
+@tenant.command()
 def invite(
     name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")],
     email: Annotated[str, typer.Argument(help="Whom to invite.")],

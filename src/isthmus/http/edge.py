@@ -107,6 +107,10 @@ class Edge:
         self._callers = Callers(parts.settings.trusted_proxies)
         self.cors = Cors(parts.settings.cors_origins)
 
+    def exports(self) -> Mapping[str, int]:
+        """How many exports each tenant has under way."""
+        return self._lanes.counts("export")
+
     async def answer(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, whatever happens."""
         listed = scope["headers"]

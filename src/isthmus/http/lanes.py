@@ -5,7 +5,7 @@ What waits here is a future in a line: it holds no connection of the database an
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 
 from starlette.responses import StreamingResponse
@@ -47,6 +47,10 @@ class _Line:
         if not self._going[tenant_id]:
             del self._going[tenant_id]
 
+    def counts(self) -> Mapping[str, int]:
+        """How many each tenant has at work."""
+        return dict(self._going)
+
     def admit(self) -> bool:
         """Let the next one in: of the tenant whose turn it is, the one that waits longest. False when nobody may.
 
@@ -71,6 +75,12 @@ class _Line:
             del self.waiting[tenant_id]
 
 
+def at_once(settings: HttpSettings, name: HeavyClass, processors: int) -> int:
+    """How many heavy requests of a class a process answers one tenant at once."""
+    most = min(HEAVY[name], max(1, processors // 2)) if name in FOR_HALF else HEAVY[name]
+    return settings.heavy.get(name, most)
+
+
 class Lanes:
     """Who may begin with what is heavy.
 
@@ -89,9 +99,7 @@ class Lanes:
                 f"the classes are {', '.join(HEAVY)}."
             )
         factor = max(1, settings.heavy_factor)
-        half = max(1, processors // 2)
-        own = {name: min(most, half) if name in FOR_HALF else most for name, most in HEAVY.items()}
-        self._lines = {name: _Line(settings.heavy.get(name, most), factor) for name, most in own.items()}
+        self._lines = {name: _Line(at_once(settings, name, processors), factor) for name in HEAVY}
         self._longest = settings.heavy_waiting
         self._seconds = settings.heavy_seconds
         self._patience = settings.heavy_patience
@@ -102,6 +110,10 @@ class Lanes:
         self._standing: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._called = False
+
+    def counts(self, name: HeavyClass) -> Mapping[str, int]:
+        """How many heavy requests of a class each tenant has at work."""
+        return self._lines[name].counts()
 
     def turn(self, name: HeavyClass, tenant_id: str, *, patient: bool = False) -> "Turn":
         """A turn of this tenant, for the length of a block. Raises HeavyRequestsWait on entry.

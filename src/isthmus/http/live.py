@@ -7,7 +7,7 @@ event of memory until it is dropped.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -83,6 +83,10 @@ class Streams:
             open_[key] -= 1
             if open_[key] <= 0:
                 del open_[key]
+
+    def counts(self) -> Mapping[str, int]:
+        """How many streams each tenant has open."""
+        return {tenant_id: count for tenant_id, count in self._of_tenants.items() if tenant_id}
 
     def close(self) -> None:
         """End all streams, now and from now on."""

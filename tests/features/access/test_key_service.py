@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from tests.given import access as given
+from tests.given import caps
 from tests.given import vault as house
 from tests.given.statements import written_down
 
@@ -334,6 +335,7 @@ async def test_RL_05_keys_that_are_made_at_the_same_moment_keep_to_the_bound(
     made = await asyncio.gather(*(_make(shop) for _ in range(10)), return_exceptions=True)
     assert sum(isinstance(one, access.Made) for one in made) == 3
     assert sum(isinstance(one, access.TooManyKeys) for one in made) == 7
+    assert await caps.shown(shop, "access.keys_per_tenant") == (3, 3)
 
 
 async def test_keys_are_listed_newest_first_page_by_page(system: System, clock: ManualClock) -> None:

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import asyncpg
 import pytest
 import pytest_asyncio
-from tests.given import dying
+from tests.given import caps, dying
 from tests.given import fulfilment as given
 from tests.given import orders as given_orders
 from tests.given import records as given_records
@@ -108,6 +108,7 @@ async def test_RL_05_actions_asked_for_at_the_same_moment_keep_to_the_bound(base
     asked = await asyncio.gather(*(fulfilment.push(scope, one, pack) for one in found), return_exceptions=True)
     refused = [one for one in asked if isinstance(one, TooManyActions)]
     assert [(one.status, one.details) for one in refused] == [(429, {"limit": 3})] * 3
+    assert await caps.shown(scope, "fulfilment.live") == (3, 3)
     done = next(one for one in asked if isinstance(one, fulfilment.OrderAction))
     await given.carried(scope, done.id)
     with pytest.raises(TooManyActions):

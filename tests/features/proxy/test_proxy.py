@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.given import passing
+from tests.given import caps, passing
+from tests.given import vault as given_vault
 from tests.given.passing import World, told
 
 from isthmus.engine.db import Database
 from isthmus.features import connections, proxy
+from isthmus.features.connections.service import hosts
 from isthmus.http import Credentials, Verified
 from isthmus.kit.permissions import Principal
 
@@ -428,6 +430,7 @@ async def test_RL_05_a_tenant_has_so_many_calls_under_way_and_the_next_is_refuse
                 await asyncio.sleep(0.01)
         refused = await mine("GET", f"{base}/x")
         assert _code(refused) == (429, "TOO_MANY_PROXY_CALLS")
+        assert await caps.shown(given_vault.scope(world.system, "ten_a"), "proxy.at_once") == (2, 2)
         assert refused.json()["error"]["details"] == {"limit": 2}
         assert refused.headers["retry-after"] == "1"
         assert (await world.side("ten_b")("GET", f"/api/proxy/{others}/x")).status_code == 200
@@ -438,6 +441,39 @@ async def test_RL_05_a_tenant_has_so_many_calls_under_way_and_the_next_is_refuse
         assert (await hanging[1]).status_code == 200
     finally:
         object.__setattr__(settings, "at_once", 64)
+        world.far.released.clear()
+
+
+async def test_RL_05_a_tenant_has_so_many_connections_to_a_host_and_the_next_call_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "_PATIENCE", 0.05)
+    base, mine = await _open(world), world.side("ten_a")
+    _, others = await world.connect("ten_b", "other", proxyEnabled=True)
+    world.far.seen.clear()
+    bound = world.system.engine.part(connections.Clients).hosts
+    before, bound._most = bound._most, 2
+    try:
+        hanging = [asyncio.create_task(mine("GET", f"{base}/hang")) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while True:
+                if len(world.far.seen) == 2:
+                    break
+                await asyncio.sleep(0.01)
+        refused = await mine("GET", f"{base}/x")
+        assert _code(refused) == (429, "TOO_MANY_CONNECTIONS")
+        assert refused.headers["retry-after"] == "1"
+        assert len(world.far.seen) == 2
+        assert (await caps.shown(given_vault.scope(world.system, "ten_a"), "connections.host_connections"))[0] == 2
+        assert (await world.side("ten_b")("GET", f"/api/proxy/{others}/x")).status_code == 200
+        hanging[0].cancel()
+        await asyncio.wait(hanging[:1])
+        assert (await mine("GET", f"{base}/x")).status_code == 200
+        world.far.released.set()
+        assert (await hanging[1]).status_code == 200
+        assert bound.counts() == {}
+    finally:
+        bound._most = before
         world.far.released.clear()
 
 

@@ -71,7 +71,7 @@ def test_jitter_is_the_same_for_the_same_turn_and_differs_between_connections() 
         (Rule(every=timedelta(minutes=1), jitter=timedelta(minutes=2)), "jitterSeconds"),
     ],
 )
-def test_a_rule_that_names_no_time_is_refused_by_field(rule: Rule, field: str) -> None:
+def test_RL_05_a_rule_that_names_no_time_or_comes_too_often_is_refused_by_field(rule: Rule, field: str) -> None:
     with pytest.raises(WrongSchedule) as caught:
         model.check(rule)
     assert caught.value.details["fields"][0]["path"] == field

@@ -91,9 +91,11 @@ def test_SS_14_pages_read_again_on_purpose_are_let_through_and_endless_ones_are_
 
 
 def test_SS_14_pages_count_from_the_beginning_of_the_run() -> None:
-    guard = PageGuard(replace(QUICK, max_pages=10), 9)
+    guard = PageGuard(replace(QUICK, max_pages=10), 8)
     guard.admit(["1"], "a")
     guard.admit(["2"], None)
+    with pytest.raises(Endless):
+        guard.admit(["3"], None)
     with pytest.raises(Endless):
         PageGuard(replace(QUICK, max_pages=10), 10).admit(["1"], "a")
 

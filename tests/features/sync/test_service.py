@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from multidict import CIMultiDict
+from tests.given import caps
 from tests.given import records as given_records
 from tests.given import sync as given
 from tests.house_database import Copy
@@ -149,6 +150,7 @@ async def test_RL_05_a_tenant_has_so_many_runs_under_way_and_no_more(base: Datab
     with pytest.raises(TooManyRuns) as refused:
         await sync.start(scope, "con_2")
     assert refused.value.details == {"limit": 2}
+    assert await caps.shown(scope, "sync.live_runs") == (2, 2)
 
 
 async def test_RL_05_runs_that_are_begun_at_the_same_moment_keep_to_the_bound(base: Database) -> None:
@@ -444,6 +446,23 @@ async def test_SS_14_pages_that_lead_nowhere_end_the_run_with_a_reason(base: Dat
         assert run.pages < 7
     run = await _read(given.scope(base, {"con_one": Same()}, max_repeats=99, max_pages=6))
     assert (run.error_code, run.pages) == ("TOO_MANY_PAGES", 6)
+
+
+async def test_RL_05_a_run_has_so_many_pages_and_not_one_more(base: Database) -> None:
+    shop = given.shelf(6)
+    scope = given.scope(base, {"con_one": shop}, max_pages=3)
+    read: list[tuple[int, int]] = []
+
+    async def look(cursor: str | None) -> None:
+        if cursor == "4":
+            read.append(await caps.shown(scope, "sync.max_pages"))
+
+    shop.before = look
+    assert ((await _read(scope)).state, read[0][1]) == ("succeeded", 3)
+    assert read[0][0] in {0, 1}, "pages that are written: the next one is on its way while one is"
+    assert await caps.shown(scope, "sync.max_pages") == (0, 3), "of runs under way"
+    shop.titles["p0006"] = "one more"
+    assert (await _read(scope, Mode.FULL)).error_code == "TOO_MANY_PAGES"
 
 
 async def test_the_reconciler_finds_runs_that_nobody_carries_on(base: Database) -> None:

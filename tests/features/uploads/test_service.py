@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 from tests.beside import SHARED
+from tests.given import caps
 from tests.given import records as shelf
 from tests.given import uploads as given
 from tests.house_database import Copy
@@ -308,6 +309,7 @@ async def test_CS_06_a_tenant_has_so_many_open_uploads_and_no_more(
     with pytest.raises(UploadQuota) as refused:
         await receiving.begin(scope, Wish(name="d"))
     assert refused.value.details == {"limit": 2, "limitBytes": 1_000}
+    assert await caps.shown(scope, "uploads.open_bytes") == (600, 1_000)
     await shelf.clear(copied)
 
 
@@ -320,6 +322,8 @@ async def test_RL_05_a_file_is_refused_when_the_store_is_full(database: Database
     with pytest.raises(records.StoreFull) as refused:
         await receiving.begin(full, Wish(name="b"))
     assert (refused.value.status, refused.value.details) == (409, {"limit": 1})
+    used, limit = await caps.shown(full, "records.stored_bytes")
+    assert used > limit == 1
     await shelf.clear(copied)
 
 
@@ -331,6 +335,7 @@ async def test_RL_05_uploads_opened_at_the_same_moment_keep_to_the_bound(
     scope = given.scope(database, tmp_path, open=others + 3)
     opened = await asyncio.gather(*(receiving.begin(scope, Wish(name="a")) for _ in range(8)), return_exceptions=True)
     assert sum(isinstance(one, UploadQuota) for one in opened) == 5
+    assert await caps.shown(scope, "uploads.open") == (others + 3, others + 3)
     assert sum(isinstance(one, uploads.Upload) for one in opened) == 3
     await shelf.clear(copied)
 
@@ -349,6 +354,7 @@ async def test_CS_06_parts_count_against_the_quota_and_never_pass_the_size_that_
     with pytest.raises(UploadQuota):
         await receiving.receive(scope, unsaid.id, 90, given.pieces(b"x"))
     assert (await uploads.upload(scope, unsaid.id)).received == 90
+    assert await caps.shown(scope, "uploads.open_bytes") == (others + 100, others + 100)
     await shelf.clear(copied)
 
 

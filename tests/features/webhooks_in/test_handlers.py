@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.given import caps
 from tests.given import webhooks_in as given
 from tests.given.webhooks_in import World
 
@@ -363,7 +364,7 @@ async def test_MA_04_of_two_changes_at_once_to_a_handler_or_a_source_none_is_los
     assert {"name": "Name 2"} in [row["before"] for row in told]
 
 
-async def test_handlers_are_counted_checked_and_listed(world: World) -> None:
+async def test_RL_05_handlers_are_counted_checked_and_listed(world: World) -> None:
     scope = world.scope(TEN)
     for wrong in (
         {"filter": "a["},
@@ -379,5 +380,6 @@ async def test_handlers_are_counted_checked_and_listed(world: World) -> None:
     with pytest.raises(TooManyHandlers) as refused:
         await rules.add(scope, RULE)
     assert refused.value.details == {"limit": 3}
+    assert await caps.shown(scope, "webhooks_in.handlers") == (3, 3)
     assert len((await rules.handlers(scope, Ask())).items) == 3
     assert (await rules.handlers(world.scope("ten_two"), Ask())).items == []

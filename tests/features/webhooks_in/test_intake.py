@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from nacl.signing import SigningKey
+from tests.given import caps
 from tests.given import catalog as catalog_given
 from tests.given import vault as vault_given
 from tests.given import webhooks_in as given
@@ -300,6 +301,7 @@ async def test_RL_05_a_tenant_has_so_many_sources_and_no_more_also_when_they_are
     assert [(one.status, one.details) for one in refused] == [(409, {"limit": 3})] * 5
     mine = (await managing.sources(few.scope("ten_few"), Ask())).items
     assert len(mine) == 3
+    assert await caps.shown(few.scope("ten_few"), "webhooks_in.sources") == (3, 3)
     await few.source("ten_another")
     await managing.remove(few.scope("ten_few"), mine[0].source.id)
     await few.source("ten_few")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.given import caps
 from tests.given import sync as shops
 from tests.given import webhooks_in as given
 from tests.given.statements import written_down
@@ -502,6 +503,7 @@ async def test_RL_05_a_tenant_has_so_many_replays_at_once_and_the_next_may_begin
     assert [(one.status, one.details) for one in refused] == [(429, {"limit": 2})] * 3
     running = [one["id"] for one in (await replaying.replays(scope, Ask())).items if one["state"] == "running"]
     assert len(running) == 2
+    assert await caps.shown(scope, "webhooks_in.replays") == (2, 2)
     assert (await replaying.begin(few.scope("ten_two"), wanted))["state"] == "running"
     await replaying.cancel(scope, running[0])
     assert (await replaying.begin(scope, wanted))["state"] == "running"

@@ -9,6 +9,7 @@ import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
+from tests.given import caps
 from tests.given import vault as given_vault
 from tests.given import webhooks_out as given
 from tests.given.edge import Edge
@@ -74,6 +75,7 @@ async def test_RL_05_a_tenant_has_so_many_endpoints_and_no_more_also_when_they_a
         assert sum(isinstance(one, endpoints.Made) for one in made) == 3
         refused = [one for one in made if isinstance(one, Exception)]
         assert [type(one) for one in refused] == [TooManyEndpoints] * 5
+        assert await caps.shown(given_vault.scope(few, "ten_few"), "webhooks_out.max_endpoints") == (3, 3)
         other = await endpoints.create(given_vault.scope(few, "ten_other"), draft, verify=False)
         assert other.endpoint.id
     await given.clear(copied)
@@ -89,10 +91,9 @@ async def test_MA_04_of_changes_at_once_to_an_endpoint_none_is_lost(scope: Scope
 
 
 async def test_RL_05_recoveries_and_event_types_of_a_tenant_keep_to_their_bounds_also_at_once(
-    database: Database, copied: Copy, monkeypatch: pytest.MonkeyPatch
+    database: Database, copied: Copy
 ) -> None:
-    monkeypatch.setattr(publishing, "_MOST_TYPES", 2)
-    async with given.process(database, recoveries=2) as few:
+    async with given.process(database, recoveries=2, event_types=2) as few:
         scope = given_vault.scope(few, "ten_few")
         made = await endpoints.create(scope, Draft(url="https://hooks.example.com/in"), verify=False)
         since = scope.now - timedelta(hours=1)
@@ -101,6 +102,7 @@ async def test_RL_05_recoveries_and_event_types_of_a_tenant_keep_to_their_bounds
         )
         refused = [one for one in begun if isinstance(one, TooManyRecoveries)]
         assert [(one.status, one.details) for one in refused] == [(429, {"limit": 2})] * 4
+        assert await caps.shown(scope, "webhooks_out.recoveries") == (2, 2)
         running = next(one for one in begun if not isinstance(one, BaseException))
         await recovering.cancel(scope, running["id"])
         await recovering.recover(scope, made.endpoint.id, since, None)
@@ -109,6 +111,7 @@ async def test_RL_05_recoveries_and_event_types_of_a_tenant_keep_to_their_bounds
             *(publishing.register(scope, name, "", {}) for name in names), return_exceptions=True
         )
         assert [type(one) for one in kinds if isinstance(one, BaseException)] == [TooManyTypes] * 4
+        assert await caps.shown(scope, "webhooks_out.event_types") == (2, 2)
         known = next(name for name, one in zip(names, kinds, strict=True) if isinstance(one, dict))
         assert (await publishing.register(scope, known, "changed", {}))["description"] == "changed"
     await given.clear(copied)

@@ -1,6 +1,6 @@
 """Which processes run: each writes every few seconds that it is there, and how much each tenant has of it.
 
-One statement in five seconds is all that it costs. The rows are unlogged: after a crash of the database everybody
+One statement in two seconds is all that it costs. The rows are unlogged: after a crash of the database everybody
 writes anew.
 """
 
@@ -20,9 +20,11 @@ from isthmus.kit.errors import Unavailable
 from isthmus.kit.waiting import first_of
 
 _LOG = logging.getLogger("isthmus.engine.presence")
-_EVERY: Final = 5.0
+_EVERY: Final = 2.0
 #: Times of silence after which a process is gone.
 _MISSED: Final = 3
+#: Until the others have heard of a process it has so small a part of its share, for they still have more than theirs.
+_NEW: Final = 4
 
 PROCESSES = platform_table(
     "processes",
@@ -69,8 +71,8 @@ class Presence:
         self._id = ids.new("prc", clock)
         self._counts: dict[str, Counts] = {}
         self._running = False
-        #: Part of the whole that is this process's own; None while the others have not heard of it.
-        self._part: int | None = 1
+        #: Which part of the whole is this process's own: all, a half, a third.
+        self._part = 1
 
     def tell(self, name: str, counts: Counts) -> None:
         """Let the others know how much each tenant has here, under the name of its cap."""
@@ -79,16 +81,16 @@ class Presence:
     def share(self, most: int) -> int:
         """This process's share of what all may have together: at least one.
 
-        A process that has just come has one until the others, who had more, have heard of it.
+        A process that has just come has a quarter of its share until the others have heard of it.
         """
-        return 1 if self._part is None else max(1, most // self._part)
+        return max(1, most // self._part)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be there until `stop` is set; what works beside in the same process waits with it."""
         if self._running:
             await stop.wait()
             return
-        self._running, self._part = True, None
+        self._running, self._part = True, _NEW
         try:
             while not stop.is_set():
                 await self.beat()
@@ -110,7 +112,8 @@ class Presence:
                 row = (await tx.fetch_sql(_BEAT, self._id, told, quiet, self._every))[0]
         except Unavailable:
             return
-        self._part = 1 + row["others"] if row["known"] or not row["others"] else None
+        processes = 1 + row["others"]
+        self._part = processes if row["known"] or processes == 1 else processes * _NEW
 
     async def fullest(self, name: str, tenant_id: str) -> int:
         """How much the tenant has in the process in which it has the most, as of the last few seconds."""

@@ -97,12 +97,14 @@ from isthmus.features.access.service.tenants import (
     tenant,
     tenants,
 )
+from isthmus.features.access.service.usage import CapUse, Usage, usage, usage_of
 from isthmus.features.access.settings import GivenLogin, Settings, read_logins
 
 __all__ = [
     "ApiKey",
     "Begun",
     "Broken",
+    "CapUse",
     "DeploymentTenant",
     "EmailTaken",
     "Enrolment",
@@ -153,6 +155,7 @@ __all__ = [
     "TenantNotLetIn",
     "TenantStatus",
     "TooManyKeys",
+    "Usage",
     "User",
     "UserStatus",
     "Wanted",
@@ -202,4 +205,6 @@ __all__ = [
     "sweep",
     "tenant",
     "tenants",
+    "usage",
+    "usage_of",
 ]

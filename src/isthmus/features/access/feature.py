@@ -15,8 +15,10 @@ from isthmus.features.access.routes import (
     members,
     sessions,
     tenants,
+    usage,
 )
 from isthmus.features.access.service.accounts import sweep
+from isthmus.features.access.service.caps import CAPS
 from isthmus.features.access.service.erasing import missing
 from isthmus.features.access.service.factors import reseal
 from isthmus.features.access.service.glasses import send_out_left
@@ -37,6 +39,8 @@ FEATURE = Feature(
         keys.routes,
         keys.reports,
         tenants.routes,
+        usage.routes,
+        usage.of_tenants,
         exports.routes,
         glasses.entering,
         glasses.seeing,
@@ -49,6 +53,7 @@ FEATURE = Feature(
         members.MANAGE,
         keys.MANAGE,
         tenants.MANAGE,
+        usage.READ,
         exports.EXPORT,
         glasses.BREAK,
         glasses.SEE,
@@ -56,5 +61,6 @@ FEATURE = Feature(
     ],
     periodic={"access.sweep": (600.0, sweep), "access.glasses": (30.0, send_out_left)},
     reseals={"access.second_factors": reseal, "access.login_issuers": reseal_issuers},
+    caps=CAPS,
     settings=Settings,
 )

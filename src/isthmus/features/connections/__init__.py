@@ -23,6 +23,7 @@ from isthmus.features.connections.service.clients import Clients
 from isthmus.features.connections.service.desks import desk, in_use
 from isthmus.features.connections.service.files import Imported, Members, export, import_one
 from isthmus.features.connections.service.finishing import redeem
+from isthmus.features.connections.service.hosts import HostFull
 from isthmus.features.connections.service.integrations import (
     activate,
     change,
@@ -83,11 +84,12 @@ __all__ = [
     "Facts",
     "Filters",
     "Held",
+    "HostFull",
     "Imported",
     "Integration",
+    "IntegrationChangedMeanwhile",
     "IntegrationDisabled",
     "IntegrationNotConnected",
-    "IntegrationChangedMeanwhile",
     "IntegrationNotFound",
     "LogEntry",
     "LogLevel",

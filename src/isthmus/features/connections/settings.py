@@ -40,6 +40,13 @@ class Settings:
         default=timedelta(seconds=15),
         metadata={"help": "How long a disconnection waits until a shop has been told to push nothing any more."},
     )
+    host_connections: int = field(
+        default=128,
+        metadata={
+            "help": "Most connections of one tenant to one host of a platform, in all processes together; each has "
+            "an equal share of them, at least one. 0 for no bound."
+        },
+    )
     call_attempts: int = field(default=4, metadata={"help": "Most attempts of one call that is safe to repeat."})
     pooled_clients: int = field(default=2_000, metadata={"help": "Most bound clients that a process keeps ready."})
     allow_networks: tuple[str, ...] = field(

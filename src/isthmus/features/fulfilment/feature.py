@@ -3,6 +3,7 @@
 from isthmus.feature import Feature
 from isthmus.features.fulfilment import jobs, routes, service, store
 from isthmus.features.fulfilment.events import EMITS
+from isthmus.features.fulfilment.service.caps import CAPS
 from isthmus.features.fulfilment.settings import Settings
 
 FEATURE = Feature(
@@ -19,5 +20,6 @@ FEATURE = Feature(
     reconcile=(service.missing,),
     periodic={"fulfilment.stalled": (5.0, jobs.wake), "fulfilment.prune": (3600.0, service.prune)},
     measures=(store.figures,),
+    caps=CAPS,
     settings=Settings,
 )

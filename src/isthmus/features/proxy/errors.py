@@ -50,6 +50,16 @@ class TooManyCalls(Problem):
     status = 429
 
 
+class TooManyConnections(Problem):
+    """The tenant has as many connections to this platform's host as it may, over all processes; nothing was sent.
+
+    Make fewer calls at a time, or have `ISTHMUS_CONNECTIONS__HOST_CONNECTIONS` raised.
+    """
+
+    code = "TOO_MANY_CONNECTIONS"
+    status = 429
+
+
 class FarSideBusy(Unavailable):
     """The platform's budget is used up, or it does not answer well just now; nothing was sent.
 

@@ -20,6 +20,7 @@ from isthmus.features.proxy.errors import (
     ProxyDisabled,
     ProxyWalled,
     TooManyCalls,
+    TooManyConnections,
 )
 from isthmus.features.proxy.service import Call
 from isthmus.http import Routes, ScopeDep, redact
@@ -56,6 +57,7 @@ _ERRORS: Final = (
     PathForbidden,
     PathUnclear,
     TooManyCalls,
+    TooManyConnections,
     GrantEnded,
     FarSideBusy,
     FarSideUnreachable,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from isthmus.client import (
 )
 from isthmus.client.url import Url, resolve
 from isthmus.connect.spi import Session
+from isthmus.engine.presence import Presence
 from isthmus.features import connections
 from isthmus.features.connections import Connection
 from isthmus.features.proxy import model
@@ -36,6 +37,7 @@ from isthmus.features.proxy.errors import (
     ProxyDisabled,
     ProxyWalled,
     TooManyCalls,
+    TooManyConnections,
 )
 from isthmus.features.proxy.settings import Settings
 from isthmus.kit.errors import Problem
@@ -128,6 +130,10 @@ class Lines:
             if not self._busy[tenant_id]:
                 del self._busy[tenant_id]
 
+    def counts(self) -> Mapping[str, int]:
+        """How many calls each tenant has under way."""
+        return self._busy
+
     @asynccontextmanager
     async def line(self, scope: Scope, connection_id: str) -> AsyncIterator[Session]:
         """A ready connection. Raises what `connections.session` raises, ProxyDisabled and ProxyWalled."""
@@ -198,6 +204,11 @@ def _check(connection: Connection) -> None:
         raise ProxyWalled
 
 
+async def calls_under_way(scope: Scope) -> int:
+    """How many calls the tenant has under way in the process in which it has the most."""
+    return await scope.part(Presence).fullest("proxy.at_once", scope.tenant_id)
+
+
 def check_path(scope: Scope, right: Permission, target: str | None, *, reads: bool) -> str:
     """The target, if this caller may call it. Raises PathUnclear, PathForbidden.
 
@@ -218,8 +229,9 @@ async def forward(scope: Scope, connection_id: str, call: Call) -> AsyncIterator
     """Send the call and answer what came back, whatever the platform's status.
 
     GET and what else is safe to repeat is repeated after failures that pass. Redirects are not followed: where they
-    lead is another call, and for a key another path. Raises what `connections.session` raises,
-    ProxyDisabled, ProxyWalled, TooManyCalls, FarSideBusy, FarSideUnreachable, FarSideLate, GrantEnded, PathUnclear.
+    lead is another call, and for a key another path. Raises what `connections.session` raises, ProxyDisabled,
+    ProxyWalled, TooManyCalls, TooManyConnections, FarSideBusy, FarSideUnreachable, FarSideLate, GrantEnded,
+    PathUnclear.
     """
     settings = scope.part(Settings)
     lines = scope.part(Lines)
@@ -303,6 +315,8 @@ def problem_of(failure: ClientError) -> Problem:
     """The failure in the API's own words; which address was refused or silent is not told (SS-09)."""
     if isinstance(failure, ReauthorizationRequired | TokenRejected):
         return GrantEnded()
+    if isinstance(failure, connections.HostFull):
+        return TooManyConnections(retry_after=failure.retry_after)
     if isinstance(failure, RateLimited | BreakerOpen | RefreshUnavailable):
         return FarSideBusy(retry_after=failure.retry_after or _RETRY_SECONDS)
     if isinstance(failure, DeadlineExceeded):

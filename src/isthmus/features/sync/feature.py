@@ -4,6 +4,7 @@ from isthmus.feature import Feature
 from isthmus.features.sync import jobs, routes, service
 from isthmus.features.sync.events import EMITS
 from isthmus.features.sync.service import pruning, resuming
+from isthmus.features.sync.service.caps import CAPS
 from isthmus.features.sync.settings import Settings
 from isthmus.features.sync.store import figures
 
@@ -34,5 +35,6 @@ FEATURE = Feature(
         "sync.room": (_ROOM_SECONDS, resuming.unhalt),
     },
     measures=(figures.measure,),
+    caps=CAPS,
     settings=Settings,
 )

@@ -193,7 +193,7 @@ class PageGuard:
         self._pages += 1
         if len(external_ids) > self._settings.page_records:
             raise Endless("PAGE_TOO_LARGE", f"A page had more than {self._settings.page_records} records.")
-        if self._pages > self._settings.max_pages and cursor is not None:
+        if self._pages > self._settings.max_pages:
             raise Endless("TOO_MANY_PAGES", f"The platform gave more than {self._settings.max_pages} pages.")
         if cursor is None:
             return

@@ -6,6 +6,7 @@ from isthmus.features.uploads.events import EMITS
 from isthmus.features.uploads.routes import configs, export, files, mappings
 from isthmus.features.uploads.routes.shapes import MANAGE, READ
 from isthmus.features.uploads.service import configuring, managing
+from isthmus.features.uploads.service.caps import CAPS
 from isthmus.features.uploads.service.running import JOB
 from isthmus.features.uploads.settings import Settings
 
@@ -24,5 +25,6 @@ FEATURE = Feature(
         "uploads.due": (10.0, jobs.run_due),
     },
     reseals={"uploads.secrets": configuring.reseal},
+    caps=CAPS,
     settings=Settings,
 )

@@ -5,6 +5,7 @@ from isthmus.features.webhooks_in import jobs
 from isthmus.features.webhooks_in.events import EMITS
 from isthmus.features.webhooks_in.routes import MANAGE, OPERATE, READ, ROUTES
 from isthmus.features.webhooks_in.service import intake, managing, offering, replaying, subscribing, waking
+from isthmus.features.webhooks_in.service.caps import CAPS
 from isthmus.features.webhooks_in.settings import Settings
 
 _OFFER = "webhooks_in.offer"
@@ -39,5 +40,6 @@ FEATURE = Feature(
     calls=frozenset({waking.CALL, _OFFER}),
     measures=(offering.measure,),
     reseals={"webhooks_in.secrets": managing.reseal, "webhooks_in.addresses": subscribing.reseal},
+    caps=CAPS,
     settings=Settings,
 )

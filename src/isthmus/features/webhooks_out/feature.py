@@ -6,6 +6,7 @@ from isthmus.features.webhooks_out.events import EMITS
 from isthmus.features.webhooks_out.routes import ROUTES
 from isthmus.features.webhooks_out.routes.access import EVENTS, MANAGE, PUBLISH, READ
 from isthmus.features.webhooks_out.service import dispatching, fanning, recovering, retaining
+from isthmus.features.webhooks_out.service.caps import CAPS
 from isthmus.features.webhooks_out.service.endpoints import reseal
 from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import figures
@@ -33,5 +34,6 @@ FEATURE = Feature(
     runs={"webhooks_out.fan_out": fanning.run, "webhooks_out.deliver": dispatching.run},
     reseals={"webhook_endpoints": reseal},
     measures=(figures.measure,),
+    caps=CAPS,
     settings=Settings,
 )

@@ -46,6 +46,7 @@ class Settings:
     events_per_day: int = field(
         default=1_000_000, metadata={"help": "Most events of its own that one tenant may publish within a day."}
     )
+    event_types: int = field(default=1_000, metadata={"help": "Most event types of its own that one tenant may have."})
     recoveries: int = field(default=100, metadata={"help": "Most recoveries of one tenant that may run at once."})
     slow_after: int = field(default=5, metadata={"help": "Failures in a row after which an endpoint is slowed."})
     park_after: int = field(

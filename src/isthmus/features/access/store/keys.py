@@ -96,9 +96,10 @@ async def keys(tx: Tx, *, before: str | None, offset: int, limit: int) -> list[A
     return [_key(row) for row in rows]
 
 
-async def alive(tx: Tx, now: datetime) -> int:
-    """How many keys of the tenant open something; the lock keeps the count true until the commit."""
-    await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 37))", tx.tenant_id)
+async def alive(tx: Tx, now: datetime, *, held: bool = True) -> int:
+    """How many keys of the tenant open something; `held` by a lock, that stays true until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 37))", tx.tenant_id)
     return int(await tx.fetchval(_ALIVE, tenant_id=tx.tenant_id, now=now))
 
 

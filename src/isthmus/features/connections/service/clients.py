@@ -1,11 +1,11 @@
 """Bound clients: to a connection's hosts, credentials and limits, and to nothing else (security.md PL-03, VA-01)."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
-from typing import Literal
 
 from isthmus.client import (
     NEVER,
@@ -13,23 +13,25 @@ from isthmus.client import (
     ApiClient,
     Budget,
     Gate,
-    Limiter,
-    RateLimit,
     Retry,
     Tokens,
     tell_listener,
+    urgent,
 )
 from isthmus.client.events import Hook
+from isthmus.client.transport.shared import lend
 from isthmus.client.url import parse
 from isthmus.connect import declarative
-from isthmus.connect.manifest import Limit
 from isthmus.connect.spi import Account, App, Session
 from isthmus.features.catalog import Registration
 from isthmus.features.connections.service.bearing import NO_TOKENS, Grant, Keys, Plain, Refresh, traded
 from isthmus.features.connections.service.counting import Calls
+from isthmus.features.connections.service.gates import Gates
+from isthmus.features.connections.service.hosts import Bounded, Hosts, Share
 from isthmus.features.connections.service.masking import masked
 from isthmus.features.connections.service.recording import Recorder
 from isthmus.features.connections.service.tokens import VaultTokenStore
+from isthmus.features.connections.service.vouching import may_leave
 from isthmus.features.connections.settings import Settings
 from isthmus.kit.clock import Clock
 from isthmus.kit.errors import Invalid
@@ -83,13 +85,16 @@ class Binding:
 class _Pooled:
     print: tuple[object, ...]
     session: Session
+    walled: Session
     tokens: ApiClient
+    transport: Bounded
     auth: Grant | Keys
     users: int = 0
     dropped: bool = False
 
     async def aclose(self) -> None:
         await self.session.client.aclose()
+        await self.transport.aclose()
         await self.tokens.aclose()
 
 
@@ -100,24 +105,30 @@ class Clients:
     names that tenants' own apps may point at, beside the public Internet.
     """
 
-    def __init__(self, settings: Settings, *, budget: Budget | None = None) -> None:
+    def __init__(self, settings: Settings, *, budget: Budget | None = None, share: Share = int) -> None:
         self._settings = settings
-        self._budget = budget
+        #: The calls under way, by tenant and host.
+        self.hosts = Hosts(settings.host_connections, share)
+        self._gates = Gates(budget)
         #: Hears the calls of all connections.
         self.recorder = Recorder()
         #: Counts them by provider.
         self.calls = Calls()
         self._pool: OrderedDict[tuple[str, str], _Pooled] = OrderedDict()
-        self._limiters: dict[tuple[str, int, int, float], Limiter] = {}
         self._guards: dict[frozenset[str], AddressGuard] = {}
 
     @asynccontextmanager
-    async def bound(self, binding: Binding, store: VaultTokenStore | None, clock: Clock) -> AsyncIterator[Session]:
-        """The connection's client; `store` is None for connections without tokens that expire."""
+    async def bound(
+        self, binding: Binding, store: VaultTokenStore | None, clock: Clock, *, walled: bool = False
+    ) -> AsyncIterator[Session]:
+        """The connection's client; `store` is None for connections without tokens that expire.
+
+        walled: what stops new calls takes back one that has waited, too.
+        """
         pooled = await self._pooled(binding, store, clock)
         pooled.users += 1
         try:
-            yield pooled.session
+            yield pooled.walled if walled else pooled.session
         finally:
             pooled.users -= 1
             if pooled.dropped and not pooled.users:
@@ -150,19 +161,28 @@ class Clients:
                 app = App({**known.app.credentials, **binding.keys}, hosts)
                 tokens = await traded(known.connector, app, binding.account, NO_TOKENS, made.tokens, clock)
                 made.auth.tokens = tokens
-            yield made.session, tokens
+            with urgent():
+                yield made.session, tokens
         finally:
             await made.aclose()
 
     @asynccontextmanager
     async def plain(
-        self, registration: Registration, clock: Clock, account: Mapping[str, str] | None = None
+        self,
+        registration: Registration,
+        clock: Clock,
+        account: Mapping[str, str] | None = None,
+        *,
+        tenant_id: str = "",
+        urgent: bool = False,
     ) -> AsyncIterator[ApiClient]:
         """A client without credentials, for the exchange and the revocation of tokens: each is sent once.
 
-        account: what is filled into addresses that differ from one account to the next. Raises Invalid.
+        account: what is filled into addresses that differ from one account to the next. tenant_id: whose turn at the
+        app's quota it is. urgent: somebody waits for it at the platform's page. Raises Invalid.
         """
-        client = self._token_client(registration, clock, located(registration, account or {}).hosts)
+        gates = self._gates.of_app(registration, tenant_id, clock, urgent=urgent)
+        client = self._token_client(registration, clock, located(registration, account or {}).hosts, gates)
         try:
             yield client
         finally:
@@ -204,7 +224,8 @@ class Clients:
         identity = "/".join(binding.name)
         hosts = _filled(binding)
         app = App({**known.app.credentials, **binding.keys}, hosts)
-        tokens = self._token_client(known, clock, hosts, binding.keys)
+        gates = self._gates.of_app(known, binding.tenant_id, clock, urgent=True)
+        tokens = self._token_client(known, clock, hosts, gates, binding.keys)
         auth: Grant | Keys
         if store is None:
             before = App({**known.app.credentials, **binding.previous_keys}, hosts) if binding.previous_keys else None
@@ -214,21 +235,27 @@ class Clients:
             refresh = Refresh(known.connector, app, binding.account, tokens, store, clock, deadline, binding.traded)
             auth = Grant(store, refresh, identity)
         secrets = [*app.credentials.values(), *binding.previous_keys.values()]
+        guard = self._guard(known)
+        transport = Bounded(lend(guard), self.hosts, binding.tenant_id)
         client = ApiClient(
             _base(hosts),
             auth=auth,
             retry=Retry(max_attempts=self._settings.call_attempts),
-            rate_limit=self._gates(binding, clock),
+            rate_limit=self._gates.of_connection(known, *binding.name, clock),
             deadline=self._settings.call_deadline.total_seconds(),
-            guard=self._guard(known),
+            guard=guard,
+            transport=transport,
             classify=masked(known.connector.classify, secrets),
             hosts=hosts.values(),
             idempotency_header=None,
             hooks=self._hooks(binding),
             clock=clock,
         )
-        session = Session(client, hosts, binding.account, clock)
-        return _Pooled(binding.print, session, tokens, auth)
+        session = walled = Session(client, hosts, binding.account, clock)
+        if binding.own is not None:
+            asked = client.vouched(partial(may_leave, binding.own, binding.connection_id))
+            walled = Session(asked, hosts, binding.account, clock)
+        return _Pooled(binding.print, session, walled, tokens, transport, auth)
 
     def _hooks(self, binding: Binding) -> tuple[Hook, ...]:
         if binding.own is None:
@@ -237,12 +264,18 @@ class Clients:
         return (tell_listener, told, self.recorder.hook(binding.own, binding.connection_id))
 
     def _token_client(
-        self, known: Registration, clock: Clock, hosts: Mapping[str, str], keys: Mapping[str, Secret] = _NO_KEYS
+        self,
+        known: Registration,
+        clock: Clock,
+        hosts: Mapping[str, str],
+        gates: Sequence[Gate],
+        keys: Mapping[str, Secret] = _NO_KEYS,
     ) -> ApiClient:
         return ApiClient(
             _base(hosts),
             auth=Plain(),
             retry=NEVER,
+            rate_limit=gates,
             breaker=None,
             deadline=self._settings.exchange_deadline.total_seconds(),
             max_body=_TOKEN_REPLY,
@@ -252,26 +285,6 @@ class Clients:
             redirects=0,
             clock=clock,
         )
-
-    def _gates(self, binding: Binding, clock: Clock) -> list[Gate]:
-        known = binding.registration
-        gates: list[Gate] = []
-        for limit in known.manifest.limits:
-            key = f"{known.provider}/{limit.requests} per {limit.seconds:g} s/{known.id}"
-            if limit.per == "connection":
-                key = f"{key}/{binding.tenant_id}/{binding.connection_id}"
-            # An app's quota is every tenant's: one's whole import must not use up what the others wait for (RL-07).
-            gates.append(Gate(self._limiter(known.provider, limit, clock), key, binding.tenant_id))
-        return gates
-
-    def _limiter(self, provider: str, limit: Limit, clock: Clock) -> Limiter:
-        name = (f"{provider}/{limit.per}", limit.requests, limit.burst or 0, limit.seconds)
-        found = self._limiters.get(name)
-        if found is None:
-            strategy: Literal["sliding", "token_bucket"] = "sliding" if limit.burst is None else "token_bucket"
-            rule = RateLimit(max_requests=limit.requests, window=limit.seconds, strategy=strategy, burst=limit.burst)
-            found = self._limiters[name] = Limiter(rule, budget=self._budget, clock=clock)
-        return found
 
     def tighten(self, settings: Settings) -> None:
         """Go on with safer settings: what they let through no more is refused from the next address on."""

@@ -7,7 +7,7 @@ from fastapi import Query, Request
 from pydantic import Field, SecretStr
 from starlette.responses import Response
 
-from isthmus.features import access, sync
+from isthmus.features import access, records, sync
 from isthmus.features.access import MerchantNotFound
 from isthmus.features.connections import ConnectionNotFound
 from isthmus.features.uploads.errors import ConfigChangedMeanwhile, NotConfigured, SyncIdle, WrongMapping
@@ -211,7 +211,7 @@ async def get_status(scope: ScopeDep, merchant_id: str) -> Response:
     response_model=TurnOut,
     summary="Sync products now",
     status=202,
-    errors=(MerchantNotFound, NotConfigured, SyncIdle, sync.RunInProgress),
+    errors=(MerchantNotFound, NotConfigured, SyncIdle, sync.RunInProgress, records.StoreFull),
 )
 async def trigger(scope: ScopeDep, merchant_id: str) -> Response:
     """Reads the configured connection."""

@@ -26,13 +26,13 @@ from isthmus.features.webhooks_out.model import (
 )
 from isthmus.features.webhooks_out.model.message import schema_of
 from isthmus.features.webhooks_out.service.daily import Daily
+from isthmus.features.webhooks_out.settings import Settings
 from isthmus.features.webhooks_out.store import endpoints as store
 from isthmus.kit.errors import Invalid
 from isthmus.kit.etags import etag
 from isthmus.scope import Scope, Tx
 
 _LOOKS: Final = 20
-_MOST_TYPES: Final = 1_000
 #: Data of so many values is held against its schema at once.
 _AT_ONCE: Final = 500
 _NAME: Final = re.compile(r"custom(\.[a-z0-9_]{1,40}){1,4}", re.ASCII)
@@ -62,8 +62,9 @@ async def register(scope: Scope, name: str, description: str, schema: Mapping[st
         if before != {"description": description, "schema": schema}:
             present = None if before is None else _tag(name, before["description"], before["schema"])
             scope.check_seen(present, EventTypeChangedMeanwhile)
-        if before is None and await store.count_event_types(tx) >= _MOST_TYPES:
-            raise TooManyTypes(details={"limit": _MOST_TYPES})
+        most = scope.part(Settings).event_types
+        if before is None and await store.count_event_types(tx) >= most:
+            raise TooManyTypes(details={"limit": most})
         version = await store.put_event_type(tx, name, description, schema, scope.now)
         was = None if before is None else {"schema": before["schema"]}
         tx.emit(EventTypeRegistered(subject=name, body={"version": version}, before=was, after={"schema": schema}))
