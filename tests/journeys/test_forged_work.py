@@ -1,16 +1,21 @@
-"""A wake-up that names another tenant's object does nothing to it, whichever job it is for (security.md TN-02)."""
+"""What is no route and names another tenant's object does nothing to it: jobs, listeners, exports, commands (TN-02)."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import asyncpg
+import pytest
 import pytest_asyncio
+import typer.main
 from tests.house_database import Copy
 from tests.journeys.deployment import Deployment, Merchant
-from tests.journeys.routes import belongings
+from tests.journeys.routes import SIGNED, belongings
+from typer.testing import CliRunner, Result
 
-from isthmus.app import FEATURES
+from isthmus.app import FEATURES, Platform
+from isthmus.cli import audit, build, function, queue, source
+from isthmus.cli.operator import operator
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.feature import BatchListener, Listener
 from isthmus.kit import ids
@@ -152,3 +157,108 @@ async def test_TN_02_no_job_touches_what_another_tenants_wake_up_names(
     renamed = await amy.call("PATCH", f"/api/tenant/integrations/{hers['int']}", {"name": "Another name"})
     assert renamed.status == 200, renamed.body
     assert await _digests(copied, amy.tenant_id) != after, "what she does herself is seen"
+
+
+T = TypeVar("T")
+#: Commands that are told a tenant and an object of it; `{bob}` is the tenant that somebody gives wrongly.
+COMMANDS = {
+    "audit prove": ["{bob}", "{evt}"],
+    "function retire": ["{bob}", "of_this_wall"],
+    "queue resend": ["sync.run", "{bob}", "{run}"],
+    "source remove": ["{src}", "--tenant", "{bob}"],
+}
+#: Commands that are told a tenant and list what it has.
+LISTS = {"function list": ["{bob}"], "source list": ["--tenant", "{bob}"]}
+#: Commands that are told a tenant and no object of it, and what the other things are.
+WITHOUT = {
+    "import": "a file, whose rows name nothing that is here",
+    "provider set": "a provider, of all tenants",
+    "provider show": "a provider, of all tenants",
+    "source add": "a provider, of all tenants",
+    "token": "roles, and a name that is free",
+}
+
+
+def _commands(command: Any, path: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Every command with the names of what it is told."""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, f"{path} {name}".strip())
+    if not hasattr(command, "commands"):
+        yield path, {one.name for one in command.params}
+
+
+def test_TN_02_every_command_that_is_told_a_tenant_is_tried_or_says_why_not() -> None:
+    told = {name for name, named in _commands(typer.main.get_command(build())) if "tenant" in named}
+    assert told == {*COMMANDS, *LISTS, *WITHOUT}
+
+
+async def _typed(running: Deployment, patch: pytest.MonkeyPatch, *words: str) -> Result:
+    """A command on this machine, on the deployment that runs."""
+    loop = asyncio.get_running_loop()
+
+    def here(use: Callable[[Platform], Awaitable[T]], *_: object, **__: object) -> T:
+        async def used() -> T:
+            return await use(running.platform)
+
+        return asyncio.run_coroutine_threadsafe(used(), loop).result(60)
+
+    for module in (audit, function, queue, source):
+        patch.setattr(module, "with_platform", here)
+    return await asyncio.to_thread(CliRunner(env={"COLUMNS": "300"}).invoke, build(), words)
+
+
+async def test_TN_02_no_command_touches_or_shows_what_another_tenant_has(
+    running: Deployment, hers: dict[str, str], copied: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amy, _ = await running.owner("tiki")
+    bob = await running.merchant("Bob, for whom an operator mistypes")
+    before = await _at_rest(copied, amy.tenant_id)
+
+    async def typed(name: str, words: list[str], tenant: str) -> Result:
+        filled = [word.format(**hers, bob=tenant) for word in words]
+        return await _typed(running, monkeypatch, *name.split(), *filled)
+
+    for name, words in COMMANDS.items():
+        ended = await typed(name, words, bob.tenant_id)
+        assert ended.exit_code == 1, (name, ended.output)
+        assert isinstance(ended.exception, Problem | SystemExit), (name, ended.exception)
+        assert not isinstance(ended.exception, Problem) or ended.exception.status == 404, name
+    for name, words in LISTS.items():
+        shown = [(await typed(name, words, one.tenant_id)).output for one in (amy, bob)]
+        assert [hers["src"] in text or "of_this_wall" in text for text in shown] == [True, False], name
+    after = await _at_rest(copied, amy.tenant_id)
+    assert {place for place in before if before[place] != after[place]} == set()
+    async with running.platform.system.tx() as tx:
+        rows = await tx.fetch_sql("select actor, body from events where subject = 'queue resend'")
+    assert [(row["actor"], row["body"]["tenant"], row["body"]["key"]) for row in rows] == [
+        (operator().id, bob.tenant_id, hers["run"])
+    ]
+    for name in ("audit prove", "function retire", "source remove"):
+        assert (await typed(name, COMMANDS[name], amy.tenant_id)).exit_code == 0, f"{name}: it is hers"
+
+
+#: Exports of what a tenant has; those of providers are of nobody's.
+EXPORTS = [
+    one for one in SIGNED if one.method == "GET" and "export" in one.route.path and one.for_tenants and not one.streams
+]
+
+
+async def test_TN_02_no_export_holds_what_another_tenant_has(running: Deployment, hers: dict[str, str]) -> None:
+    amy, _ = await running.owner("tiki")
+    bob = await running.merchant("Bob, who exports")
+    assert len(EXPORTS) >= 4
+    title = (await amy.call("GET", f"/api/products/{hers['prd']}")).body["title"]
+    name = (await amy.call("GET", f"/api/tenant/integrations/{hers['int']}")).body["name"]
+    marks = {title, name, "of-this-wall", *(one for noun, one in hers.items() if noun != "ticket")}
+    for case in EXPORTS:
+        asked = case.call(hers)
+        own, *theirs = [
+            await who.call("GET", address)
+            for who, address in ((amy, asked.path), (bob, asked.path), (bob, asked.address))
+        ]
+        assert own.status == 200, (case, own.body)
+        assert {one.status for one in theirs} <= {200, 404}, case
+        told = [one.body.decode() if isinstance(one.body, bytes) else str(one.body) for one in (own, *theirs)]
+        found = [{one for one in marks if one in text} for text in told]
+        assert found[0], f"{case}: she has something to export"
+        assert (found[1] | found[2]) - {*asked.path.split("/")} == set(), case
