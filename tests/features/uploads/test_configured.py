@@ -133,7 +133,7 @@ async def test_a_slot_that_cannot_begin_just_now_begins_soon_and_one_that_is_ref
         "next_at": clock.now(),
     }
     async with scope.tx() as tx:
-        await store.save_config(tx, wanted, clock.now())
+        await store.save_config(tx, wanted, clock.now(), other=True)
 
     async def begun() -> list[str]:
         await configuring.run_due(system)

@@ -67,7 +67,7 @@ async def inventory(scope: Scope, product_id: str) -> list[ItemDetail]:
 
 def etag_of(rows: Sequence[Mapping[str, Any]]) -> str:
     """Stands for the stock of a product's items."""
-    return etag([(row["id"], row["stock"], row["version"]) for row in rows])
+    return etag([(row["id"], row["stock"]) for row in rows])
 
 
 async def set_inventory(scope: Scope, product_id: str, given: Sequence[Given]) -> list[ItemDetail]:

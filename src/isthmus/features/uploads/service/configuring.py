@@ -97,7 +97,9 @@ async def configure(
         row = await store.config(tx, lock=True)
         if row is None and replaces:
             raise NotConfigured
-        _check_seen(scope, row, wanted, secret)
+        other = row is None or _is_other(_config(row), wanted, secret)
+        if other:
+            scope.check_seen(None if row is None else _config(row).etag, ConfigChangedMeanwhile)
         wanted = replace(wanted, mapping_id=await _mapping(scope, tx, wanted))
         sealed = row["webhook_secret"] if row is not None else None
         if secret is None and sealed is None and wanted.source == "webhook":
@@ -105,23 +107,21 @@ async def configure(
         if secret is not None:
             sealed = await vault.seal(scope, tx, secret, owner=_OWNER, field=_FIELD)
         values = _columns(wanted) | {"webhook_secret": sealed, "next_at": _next(wanted.schedule, scope.now)}
-        await store.save_config(tx, values, scope.now)
+        await store.save_config(tx, values, scope.now, other=other or made is not None)
         before = None if row is None else _told(_config(row))
         told = _told(wanted)
         tx.emit(ProductSyncConfigured(subject=scope.tenant_id, body=told, before=before, after=told))
     return await config(scope), made
 
 
-def _check_seen(scope: Scope, row: Mapping[str, Any] | None, wanted: Config, secret: Secret | None) -> None:
-    if row is None:
-        scope.check_seen(None, ConfigChangedMeanwhile)
-        return
-    before = _config(row)
-    told, news = wanted, secret is not None
-    if wanted.mapping is not None:
-        told, news = replace(wanted, mapping_id=before.mapping_id), news or wanted.mapping != before.mapping
-    if news or _columns(told) != _columns(before):
-        scope.check_seen(before.etag, ConfigChangedMeanwhile)
+def _is_other(before: Config, wanted: Config, secret: Secret | None) -> bool:
+    """Whether something is to be other than it is; a secret always is, because nobody knows the stored one."""
+    if secret is not None:
+        return True
+    if wanted.mapping is None:
+        return _columns(wanted) != _columns(before)
+    kept = replace(wanted, mapping_id=before.mapping_id)
+    return wanted.mapping != before.mapping or _columns(kept) != _columns(before)
 
 
 async def _mapping(scope: Scope, tx: Tx, wanted: Config) -> str | None:

@@ -21,7 +21,7 @@ on conflict (tenant_id) do update set enabled = excluded.enabled, source = exclu
   connection_id = excluded.connection_id, schedule = excluded.schedule, mapping_id = excluded.mapping_id,
   mode = excluded.mode, on_error = excluded.on_error, conflict_rule = excluded.conflict_rule,
   webhook_secret = excluded.webhook_secret, next_at = excluded.next_at,
-  version = product_sync_configs.version + 1, updated_at = excluded.updated_at
+  version = product_sync_configs.version + $13, updated_at = excluded.updated_at
 """
 
 
@@ -77,11 +77,11 @@ async def config(tx: Tx, *, lock: bool = False) -> Mapping[str, Any] | None:
     return rows[0] if rows else None
 
 
-async def save_config(tx: Tx, values: Mapping[str, Any], now: datetime) -> None:
-    """Write how the tenant's products are synced."""
+async def save_config(tx: Tx, values: Mapping[str, Any], now: datetime, *, other: bool) -> None:
+    """Write how the tenant's products are synced; the version grows where that is another way than before."""
     names = ("enabled", "source", "connection_id", "schedule", "mapping_id", "mode", "on_error", "conflict_rule")
     wanted = (*(values[name] for name in names), values["webhook_secret"], values["next_at"])
-    await tx.execute_sql(_SAVE, tx.tenant_id, *wanted, now)
+    await tx.execute_sql(_SAVE, tx.tenant_id, *wanted, now, int(other))
 
 
 async def reseal(tx: Tx, sealed: bytes, version: int) -> None:

@@ -128,7 +128,7 @@ async def change(
         fields = {name: getattr(before, name) for name in Draft.__dataclass_fields__}
         draft = _checked(scope, Draft(**{**fields, **wanted}))
         _check_types(scope, set(draft.types) - set(before.types))
-        values = store.columns(before) | _of_draft(draft) | {"updated_at": behind(before.updated_at, scope.now)}
+        values = store.columns(before) | _of_draft(draft)
         if headers is not None:
             model.check_headers(headers)
             values["headers"] = await sending.seal_headers(scope, tx, endpoint_id, headers)
@@ -140,6 +140,7 @@ async def change(
         other = [name for name in now if was[name] != now[name]]
         if other or headers is not None:
             scope.check_seen(before.etag, EndpointChangedMeanwhile)
+            values["updated_at"] = behind(before.updated_at, scope.now)
         await store.update_endpoint(tx, endpoint_id, values)
         if values["state"] == "active" and before.state != "active":
             await store.wipe(tx, endpoint_id)
