@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -44,6 +44,7 @@ class Call:
         "idempotent",
         "last",
         "max_body",
+        "may_leave",
         "reclocked",
         "redirects",
         "replayable",
@@ -76,7 +77,9 @@ class Call:
         self.redirects: int | None = None
         self.attempts = 0
         self.waited = 0.0
-        #: How long it had waited when it was asked last whether it may still leave.
+        #: Asked, once it has waited for long, whether it is still to leave.
+        self.may_leave: Callable[[], Awaitable[bool]] | None = None
+        #: How long it had waited when that was asked last.
         self.vouched = 0.0
         self.urgent = _urgent.get()
         #: The body can be sent again, which a stream cannot.

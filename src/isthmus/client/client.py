@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -64,8 +65,7 @@ class ApiClient:
     "https://files.example.com". idempotency_header: how the platform takes idempotency keys, None if it does not.
     hooks: told of waits, attempts and calls. redirects: hops followed for GET. cache: a `Cache`. coalesce: identical
     GETs in flight become one. fallbacks: other base URLs, fallback: a function, both for when the breaker is open.
-    transformers: functions over the JSON of requests and responses. may_leave: asked for a call that has waited for a
-    second or more; where it says no, the call is not sent and ends as `Withdrawn`, or as what failed before.
+    transformers: functions over the JSON of requests and responses.
 
     Use it as an async context manager, or call `aclose`.
     """
@@ -93,7 +93,6 @@ class ApiClient:
         fallbacks: Iterable[str] = (),
         fallback: Function | None = None,
         transformers: Transformers | Mapping[str, Transformer | Iterable[Transformer]] | None = None,
-        may_leave: Callable[[], Awaitable[bool]] | None = None,
         clock: Clock = SYSTEM,
         draw: chance.Draw = chance.draw,
     ) -> None:
@@ -109,6 +108,7 @@ class ApiClient:
         self._builder.transformers = changes.request
         self._changes = changes.response
         self._deadline = deadline
+        self._may_leave: Callable[[], Awaitable[bool]] | None = None
         self._own: shared.Lent | None = None
         if transport is None:
             transport = self._own = shared.lend(guard)
@@ -126,7 +126,6 @@ class ApiClient:
             judge=classify,
             redirects=redirects,
             hooks=(*hooks, *telemetry.active()),
-            may_leave=may_leave,
         )
         if isinstance(breaker, BreakerRule) and self.breaker is not None and self.pipeline.hooks:
             self.breaker.listen(self.pipeline.tell)
@@ -155,11 +154,21 @@ class ApiClient:
         if own is not None:
             await own.aclose()
 
+    def vouched(self, may_leave: Callable[[], Awaitable[bool]]) -> Self:
+        """The same client, asking that for a call that has waited for a second or more; there is nothing to close.
+
+        Where the answer is no, the call is not sent and ends as `Withdrawn`, or as what failed before.
+        """
+        view = copy(self)
+        view._own, view._may_leave = None, may_leave
+        return view
+
     async def request(self, method: str, url: str, **options: Unpack[CallOptions]) -> Response:
         """Make a call; see `CallOptions`. Returns the reply judged good; raises an error of the tree otherwise."""
         forbid()
         deadline = options.get("deadline") or self._deadline
         call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
+        call.may_leave = self._may_leave
         response: Response | None = None
         error: ClientError | None = None
         timer = Deadline(deadline)
@@ -261,6 +270,7 @@ class ApiClient:
 
     def _streaming(self, method: str, url: str, options: CallOptions, deadline: float) -> Call:
         call = self._builder.call(method, url, options, self.clock.monotonic(), deadline)
+        call.may_leave = self._may_leave
         call.streaming, call.max_body = True, options.get("max_body", _STREAM_CAP)
         return call
 

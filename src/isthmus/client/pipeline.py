@@ -78,8 +78,6 @@ class Pipeline:
     judge: Judge | None = None
     redirects: int = 3
     hooks: tuple[Hook, ...] = ()
-    #: Whether a call that has waited may still leave.
-    may_leave: Callable[[], Awaitable[bool]] | None = None
     budgets: dict[str, RetryBudget] = field(default_factory=dict)
     #: How far the far side's clock is ahead of ours, as far as signatures go.
     ahead: timedelta = timedelta()
@@ -215,8 +213,8 @@ class Pipeline:
             except BaseException:
                 self._give_back(call, at)
                 raise
-        if self.may_leave is not None and call.waited >= call.vouched + _LONG:
-            await self._vouch(call, self.may_leave)
+        if call.may_leave is not None and call.waited >= call.vouched + _LONG:
+            await self._vouch(call, call.may_leave)
         if breaker is None:
             return await self._sent(call, None)
         try:

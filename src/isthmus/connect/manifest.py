@@ -1,8 +1,9 @@
 """A connector's facts, read from its `manifest.toml` with a schema: unknown fields are refused (security.md PL-06)."""
 
+import math
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -64,14 +65,32 @@ class OAuth(Strict, frozen=True):
     client_id: str = ""
 
 
+#: The share of an app's quota that is left to what must not wait behind reading (security.md RL-07).
+RESERVE: Final = 0.05
+
+
 class Limit(Strict, frozen=True):
-    """A published or chosen budget: at most `requests` per `seconds`, counted per connection or per app."""
+    """A published or chosen budget: at most `requests` per `seconds`, counted per connection or per app.
+
+    `reserve` is the share that only urgent calls may take: `RESERVE` of an app's where nothing is said, none of a
+    connection's.
+    """
 
     requests: int
     seconds: float
     per: Literal["connection", "app"] = "connection"
     burst: int | None = None
     source: str = ""
+    reserve: Annotated[float, msgspec.Meta(ge=0, le=0.5)] | None = None
+
+    @property
+    def kept(self) -> int:
+        """Calls that only urgent ones may make, of those that may leave at once; none of very small quotas."""
+        share = self.reserve
+        if share is None:
+            share = RESERVE if self.per == "app" else 0.0
+        whole = self.burst or self.requests
+        return min(math.floor(whole * share + 0.5), whole - 1)
 
 
 class Entity(Strict, frozen=True):

@@ -198,6 +198,7 @@ class LimitPart(Part):
     per: Literal["connection", "app"] = "connection"
     burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     source: Line = ""
+    reserve: Annotated[float, Field(ge=0, le=0.5)] | None = None
 
 
 class ProviderChange(Part):

@@ -86,13 +86,17 @@ class OAuthWhole(Answer, frozen=True):
 
 
 class LimitOut(Answer, frozen=True):
-    """A published budget of calls; `burst` is how many may come at once, where that is told."""
+    """A published budget of calls; `burst` is how many may come at once, where that is told.
+
+    `reserve` is the share that is kept for urgent calls, where it is not the usual one.
+    """
 
     requests: int
     seconds: float
     per: str
     source: str
     burst: int | msgspec.UnsetType = msgspec.UNSET
+    reserve: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class FormFieldOut(Answer, frozen=True):
@@ -292,7 +296,14 @@ def _facts(provider: Provider, *, included: bool) -> dict[str, Any]:
         "uptime": provider.uptime,
         "regions": list(provider.regions),
         "limits": [
-            LimitOut(requests=x.requests, seconds=x.seconds, per=x.per, burst=_told(x.burst), source=x.source)
+            LimitOut(
+                requests=x.requests,
+                seconds=x.seconds,
+                per=x.per,
+                source=x.source,
+                burst=_told(x.burst),
+                reserve=msgspec.UNSET if x.reserve is None else x.reserve,
+            )
             for x in provider.limits
         ],
         "connectable": provider.connectable,

@@ -88,7 +88,7 @@ async def _reached(own: Scope, slug: str) -> tuple[str, str | None]:
         return missing.message, missing.code.lower()
     waited = own.part(Settings).exchange_deadline.total_seconds()
     try:
-        async with own.part(Clients).plain(registration, own.clock) as client:
+        async with own.part(Clients).plain(registration, own.clock, tenant_id=own.tenant_id) as client:
             await client.get("/", deadline=waited)
     except PlatformError:
         pass  # any answer is one: nobody is signed in here

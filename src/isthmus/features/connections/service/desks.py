@@ -13,7 +13,7 @@ from isthmus.scope import Scope, System
 @asynccontextmanager
 async def desk(scope: Scope, registration: Registration) -> AsyncIterator[Desk]:
     """An app registration, ready to call; each call is sent once."""
-    async with scope.part(Clients).plain(registration, scope.clock) as client:
+    async with scope.part(Clients).plain(registration, scope.clock, tenant_id=scope.tenant_id) as client:
         yield Desk(registration.app, client, scope.clock)
 
 

@@ -289,7 +289,8 @@ async def _exchange(scope: Scope, flow: Flow, registration: Registration, answer
     """Trade the code, once and never again (OA-09), and store what it brings. Raises _Ended."""
     deadline = scope.part(Settings).exchange_deadline.total_seconds()
     try:
-        plain = scope.part(Clients).plain(registration, scope.clock, flow.account)
+        clients = scope.part(Clients)
+        plain = clients.plain(registration, scope.clock, flow.account, tenant_id=scope.tenant_id, urgent=True)
         async with asyncio.timeout(deadline), plain as client:
             found = await _granted(registration, answer, client, scope.clock, flow.account)
     except (ClientError, TimeoutError) as error:

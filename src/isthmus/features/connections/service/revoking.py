@@ -46,7 +46,7 @@ async def _tell(scope: Scope, provider: str, registration_id: str | None, accoun
         app = located(registration, account.extra)
         async with (
             asyncio.timeout(deadline),
-            scope.part(Clients).plain(registration, scope.clock, account.extra) as client,
+            scope.part(Clients).plain(registration, scope.clock, account.extra, tenant_id=scope.tenant_id) as client,
         ):
 
             async def send(clock: Clock) -> bool:

@@ -42,7 +42,7 @@ async def session(scope: Scope, connection_id: str) -> AsyncIterator[Session]:
 async def trusted(scope: Scope, connection_id: str, *, walled: bool = False) -> AsyncIterator[Session]:
     """The same for this room's own tests of connections: whosever they are, switched on or not, whatever the plan."""
     binding, tokens = await _binding(scope, connection_id, walled=walled)
-    async with scope.part(Clients).bound(binding, tokens, scope.clock) as found:
+    async with scope.part(Clients).bound(binding, tokens, scope.clock, walled=walled) as found:
         yield found
 
 

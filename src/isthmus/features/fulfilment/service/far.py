@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from isthmus.client import urgent
 from isthmus.connect.abilities import Acting
 from isthmus.connect.acting import Action, ActsOnOrders
 from isthmus.connect.budgets import Within
@@ -64,7 +65,8 @@ class _Connected:
     async def look(self, external_id: str) -> Order | None:
         if self.one is None or self.mapper is None:
             return None
-        record = await self.one.fetch(self.session, ORDERS, external_id)
+        with urgent():
+            record = await self.one.fetch(self.session, ORDERS, external_id)
         if record is None:
             return None
         try:
@@ -74,7 +76,8 @@ class _Connected:
             return None
 
     async def act(self, action: Action) -> Sequence[Outcome]:
-        return await self.acting.act(self.session, action)
+        with urgent():
+            return await self.acting.act(self.session, action)
 
 
 def check(facts: Facts, action: Action) -> str:

@@ -1,10 +1,11 @@
 """Reading the far side anew before an edit is sent again: what it shows decides, not what we remember."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from isthmus.client import ClientError
+from isthmus.client import ClientError, urgent
 from isthmus.connect.budgets import Overrun, Within
 from isthmus.connect.faults import DATA_FAULTS
 from isthmus.connect.spi import RawRecord, Unmappable
@@ -37,13 +38,18 @@ class Seen:
     failed: Mapping[str, ClientError | Broken] = field(default_factory=dict)
 
 
-async def look(scope: Scope, shop: Shop, listing_ids: Sequence[str], until: float) -> Seen:
-    """Read these listings anew and write them to the store; no reading begins after `until` (seconds of the clock)."""
+async def look(
+    scope: Scope, shop: Shop, listing_ids: Sequence[str], until: float, hurry: Collection[str] = frozenset()
+) -> Seen:
+    """Read these listings anew and write them to the store; no reading begins after `until` (seconds of the clock).
+
+    hurry: those of them that urgent edits wait for.
+    """
     if not listing_ids:
         return Seen()
     probes = await records.probes(scope, listing_ids)
     eyes = _Eyes(shop, scope.clock, until, asyncio.Semaphore(_AT_ONCE))
-    found = await asyncio.gather(*(eyes.one(probes.get(id_, ())) for id_ in listing_ids))
+    found = await asyncio.gather(*(eyes.one(probes.get(id_, ()), hurry=id_ in hurry) for id_ in listing_ids))
     items = [item for one in found if isinstance(one, list) for item in one]
     if items:
         origin = Origin(shop.about.id, shop.about.provider)
@@ -68,7 +74,7 @@ class _Eyes:
     until: float
     gate: asyncio.Semaphore
 
-    async def one(self, external_ids: Sequence[str]) -> list[ListingItem] | ClientError | Broken | None:
+    async def one(self, external_ids: Sequence[str], *, hurry: bool) -> list[ListingItem] | ClientError | Broken | None:
         """A listing by all its parts; empty where the platform knows none of them, None where time was up."""
         items = []
         for external_id in external_ids:
@@ -76,7 +82,8 @@ class _Eyes:
                 if self.clock.monotonic() >= self.until:
                     return None
                 try:
-                    raw = await self.shop.fetch(external_id)
+                    with urgent() if hurry else nullcontext():
+                        raw = await self.shop.fetch(external_id)
                     if raw is not None:
                         items.append(self._item(raw))
                 except ClientError as failure:

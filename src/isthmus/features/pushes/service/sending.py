@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from isthmus.connect.edits import Edit
+from isthmus.connect.edits import Edit, EditField
 from isthmus.features import access, connections, records
 from isthmus.features.connections import (
     ConnectionExpired,
@@ -142,7 +142,8 @@ class _Line:
     async def _look(self, claim: str, taken: Sequence[LiveEdit], until: float) -> Plan:
         """Look at what may have changed over there, or may have arrived; decide over all, and note what is sent."""
         doubtful = [one for one in taken if self._is_doubtful(one)]
-        seen = await look(self.scope, self.shop, sorted({one.place.listing_id for one in doubtful}), until)
+        hurry = {one.place.listing_id for one in doubtful if one.place.field is EditField.STOCK}
+        seen = await look(self.scope, self.shop, sorted({one.place.listing_id for one in doubtful}), until, hurry)
         early = _seen(self.scope, doubtful, seen)
         rest = [one for one in taken if one not in early.closed and one.id not in early.later]
         async with self.scope.tx() as tx:

@@ -1,12 +1,13 @@
 """The far side of a connection, as far as pushes need it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from isthmus.connect.abilities import STOCK_LOCATION
+from isthmus.client import urgent
+from isthmus.connect.abilities import STOCK_LOCATION, EditField
 from isthmus.connect.shapes import Listing
 from isthmus.connect.spi import Connector, RawRecord, ReadsOne, Session
 from isthmus.connect.writing import Edit, Outcome, Writes, Writing
@@ -97,7 +98,8 @@ class _Connected:
         return self.writer.batches(edits, self.session.account)
 
     async def write(self, batch: Sequence[Edit]) -> Sequence[Outcome]:
-        return await self.writer.write(self.session, batch)
+        with urgent() if any(edit.field is EditField.STOCK for edit in batch) else nullcontext():
+            return await self.writer.write(self.session, batch)
 
     async def fetch(self, external_id: str) -> RawRecord | None:
         return await self.reader.fetch(self.session, ENTITY, external_id)
