@@ -26,6 +26,7 @@ class Place(Answer, frozen=True, kw_only=True):
 
 class ShopOut(Answer, frozen=True, kw_only=True):
     shop_id: str
+    etag: str = "a-tag"
     place: Place | None = None
 
 
@@ -40,6 +41,12 @@ class ShopBusy(Conflict):
     code = "SHOP_BUSY"
 
 
+class ShopChanged(Conflict):
+    """The shop was changed by somebody else; read it again."""
+
+    code = "SHOP_CHANGED"
+
+
 def shops() -> Routes:
     routes = Routes(prefix="/api/shops", tag="Shops")
 
@@ -49,6 +56,18 @@ def shops() -> Routes:
     @routes.post("", permission=MANAGE, limit="connection", response_model=ShopOut, summary="Open one", status=201)
     async def open_shop(scope: ScopeDep, body: ShopIn) -> Any:
         return document(ShopOut(shop_id="s"))
+
+    @routes.patch(
+        "/{shop_id}",
+        permission=MANAGE,
+        limit="connection",
+        response_model=ShopOut,
+        summary="Change one",
+        if_changed=ShopChanged,
+    )
+    async def change_shop(scope: ScopeDep, shop_id: str, body: ShopIn) -> Any:
+        scope.check_seen("a-tag", ShopChanged)
+        return document(ShopOut(shop_id=shop_id))
 
     @routes.delete(
         "/{shop_id}",
@@ -120,7 +139,7 @@ async def test_answers_are_described_from_their_structs_in_camel_case(lab: MakeL
     document = await described(lab)
     listing = document["paths"]["/api/shops"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert listing == {"$ref": "#/components/schemas/ShopList"}
-    assert set(document["components"]["schemas"]["ShopOut"]["properties"]) == {"shopId", "place"}
+    assert set(document["components"]["schemas"]["ShopOut"]["properties"]) == {"shopId", "etag", "place"}
     assert set(document["components"]["schemas"]["ShopIn"]["properties"]) == {"displayName", "tags"}
 
 
@@ -135,6 +154,17 @@ async def test_creating_posts_offer_an_idempotency_key(lab: MakeLab) -> None:
     document = await described(lab)
     names = [each["name"] for each in document["paths"]["/api/shops"]["post"]["parameters"]]
     assert names == ["Idempotency-Key"]
+
+
+async def test_MA_04_a_change_offers_if_match_and_tells_its_conflict_and_the_tag(lab: MakeLab) -> None:
+    here = lab(shops())
+    paths = (await here.call("GET", "/api/openapi.json")).json()["paths"]
+    change = paths["/api/shops/{shop_id}"]["patch"]
+    assert [each["name"] for each in change["parameters"]] == ["shop_id", "If-Match"]
+    assert "SHOP_CHANGED" in change["responses"]["409"]["description"]
+    assert "ETag" in change["responses"]["200"]["headers"]
+    assert "ETag" not in change["responses"]["409"]["headers"]
+    assert "If-Match" not in {each["name"] for each in paths["/api/shops"]["post"]["parameters"]}
 
 
 async def test_the_page_shows_every_operation_and_names_no_outside_address(lab: MakeLab) -> None:
