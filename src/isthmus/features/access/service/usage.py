@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from isthmus.feature import Cap
 from isthmus.features.access.service.tenants import tenant
 from isthmus.scope import Scope, System
+
+if TYPE_CHECKING:
+    # what a feature is knows the web framework, which whoever comes through this door need not load
+    from isthmus.feature import Cap
 
 
 class Usage:
     """The caps of all rooms, by their names; `app` makes one."""
 
-    def __init__(self, caps: Iterable[Cap] = ()) -> None:
+    def __init__(self, caps: "Iterable[Cap]" = ()) -> None:
         self.caps = tuple(sorted(caps, key=lambda cap: cap.name))
 
 
@@ -19,7 +23,7 @@ class Usage:
 class CapUse:
     """How much of a cap is used; `limit` is None where the deployment sets none."""
 
-    cap: Cap
+    cap: "Cap"
     limit: int | None
     used: int
 
