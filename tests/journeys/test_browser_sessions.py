@@ -1,6 +1,7 @@
 """Sessions in browsers: begun, proved anew, kept from other pages, ended (security.md SE-05 to SE-09, SE-11)."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.given.browsers import Browser
+from tests.given.dumps import dump, forms
+from tests.house_database import Copy
 from tests.journeys.deployment import Deployment, Merchant, deployment
-from tests.journeys.routes import SIGNED, Case, unknown
+from tests.journeys.routes import CASES, SIGNED, Case, unknown
 
 from isthmus.features import access
 from isthmus.features.access.model import factors
@@ -173,6 +176,45 @@ async def test_SE_06_at_no_route_is_there_anybody_for_a_page_of_another_site(sea
                     told = (answer.status, (await answer.json())["error"]["code"])
                     assert told == (401, "UNAUTHORIZED"), (case, said)
                     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+
+#: What is no business of our own pages: it goes on to another system, pages of others embed it, or nobody signs in.
+ELSEWHERE = [
+    case
+    for case in CASES
+    if case.permission is None or (case.route.declaration and (case.passes_on or case.route.declaration.embed))
+]
+#: Where the cookie itself is what it is about, for a sign-in ends the session that the browser had; and one document
+#: for all, whose making takes seconds.
+_APART = {"POST /api/auth/session", "GET /api/openapi.json", "GET /api/openapi.yaml"}
+
+
+async def test_SE_06_what_is_not_the_consoles_answers_as_if_there_were_no_cookie(town: Town, seated: Browser) -> None:
+    """Whoever asks: a page that says nothing of itself, a foreign one, or one of our own."""
+    origins: list[dict[str, str]] = [{}, {"origin": "https://shop.example.com"}, {"sec-fetch-site": "same-origin"}]
+    assert len(ELSEWHERE) > 30
+    # the clock is moved, and with it what the server takes for idle
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as client:
+        for case in ELSEWHERE:
+            if str(case) in _APART:
+                continue
+            if case.route.path.startswith("/api/auth/"):
+                town.clock.advance(61)  # sign-ins are limited by address and minute
+            url = seated.server.address + case.call(unknown()).address
+            body: dict[str, str] | None = {} if case.method != "GET" else None
+            for said in origins if case.permission else origins[:2]:
+                told = []
+                for cookie in ({}, {"cookie": f"{SESSION_COOKIE}={seated.kept}"}):
+                    async with client.request(
+                        case.method, url, json=body, headers={**said, **cookie}, allow_redirects=False
+                    ) as answer:
+                        raw = await answer.read()
+                        code = (json.loads(raw).get("error") or {}).get("code") if raw[:1] == b"{" else len(raw) > 0
+                        told.append((answer.status, code, SESSION_COOKIE in str(answer.headers)))
+                assert told[0] == told[1], (case, said)
+                assert case.permission is None or told[1][0] == 401, (case, said)
+        async with client.get(seated.server.address + "/api/auth/me", headers=cookie) as me:
+            assert me.status == 200, "and it is a session"
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
@@ -394,6 +436,23 @@ async def test_SE_09_a_session_of_a_token_is_as_fresh_as_the_issuer_says(town: T
     assert (again.status, again.body["error"]["code"]) == (409, "NO_PERSON")
 
 
+async def test_ID_05_what_opens_a_session_or_is_a_second_factor_stands_in_no_dump(town: Town, copied: Copy) -> None:
+    fay = await town.member("fay@example.com", TENANT_ADMIN)
+    browser = await town.enter(fay.email)
+    body = {"tenant": town.amy.tenant_id, "email": fay.email, "password": PASSWORD}
+    token = (await Browser(town).call("POST", "/api/auth/login", body)).body["token"]
+    signed = {"authorization": f"Bearer {token}"}
+    proved = (await Browser(town).call("POST", "/api/auth/step-up", {"password": PASSWORD}, **signed)).body["token"]
+    offered = (await browser.call("POST", "/api/auth/second-factor", {})).body["secret"]
+    code = {"code": factors.code(Secret(offered), town.clock.now())}
+    confirmed = await browser.call("POST", "/api/auth/second-factor/confirm", code)
+    assert (confirmed.status, offered in str(confirmed.body)) == (200, False)
+    whole = "\n".join(row for rows in (await dump(copied)).values() for row in rows)
+    assert fay.id in whole
+    for secret in (PASSWORD, browser.kept, token, proved, offered):
+        assert not [form for form in forms(secret) if form in whole], secret[:4]
+
+
 async def test_SE_11_a_second_factor_is_asked_for_once_it_is_confirmed(town: Town) -> None:
     dov = await town.member("dov@example.com", TENANT_ADMIN)
     browser = await town.enter(dov.email)
@@ -428,7 +487,7 @@ async def test_SE_11_a_super_admin_is_nobody_without_a_second_factor(town: Town)
     for case in (one for one in SIGNED if one.permission and SUPER_ADMIN in one.permission.roles and not one.streams):
         if case.permission and case.permission.name != "account:own":
             answer = await browser.call(case.method, case.call(unknown()).address, case.call(unknown()).body)
-            refused = 401 if case.passes_on else 403
+            refused = 401 if case in ELSEWHERE else 403
             assert answer.status == refused, case
     told = (await browser.call("GET", "/api/admin/tenants")).body["error"]
     assert (told["code"], told["details"]["secondFactor"]) == ("PERMISSION_DENIED", "missing")

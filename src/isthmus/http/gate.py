@@ -142,9 +142,12 @@ def _denied(principal: Principal, permission: Permission) -> PermissionDenied:
 
 
 def _check_way(credentials: Credentials, exchange: Exchange, method: str, declaration: Declaration) -> None:
-    """A browser's session counts for our own pages, and not where a request goes on to another system (SE-06)."""
+    """A browser's session counts for our own pages, and not where a request goes on to another system (SE-06).
+
+    Nor does it where foreign pages ask: what they embed knows its reader by a token or a publishable key.
+    """
     if credentials.kind != "cookie":
         return
-    if declaration.passes_on:
+    if declaration.passes_on or declaration.embed:
         raise Unauthenticated
     check_cookie_counts(method, exchange.headers)
