@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import msgspec
-import yaml
 from starlette.responses import Response
 
 from isthmus.http import openapi, reference
 from isthmus.http.answers import redirect
 from isthmus.http.routes import PUBLIC, DeclaredRoute, Routes
+from isthmus.kit import yamls
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -28,8 +28,7 @@ def description_routes(routes: Callable[[], Sequence[DeclaredRoute]], *, title: 
 
     @cache
     def as_yaml() -> bytes:
-        plain = msgspec.json.decode(as_json())
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120).encode()
+        return yamls.written(msgspec.json.decode(as_json())).encode()
 
     @cache
     def as_page() -> bytes:

@@ -1,5 +1,7 @@
 """YAML from outside, read as plain data only: no tags, no aliases, no depth that would cost, no guessed values.
 
+What we write of plain data reads back as it was.
+
 Security.md PA-01, PA-02 and PA-06. What a scalar means is decided by how it is written and as narrowly as in JSON:
 `no`, `1.10`, `010` and `12:30:45` are texts, because nobody who wrote them meant false, 1.1, 8 and 45045.
 """
@@ -13,11 +15,12 @@ import yaml
 _DEPTH = 32
 #: Names, values and marks of a file: what a document has of them is read in tenths of a second.
 _PARTS = 50_000
-#: The safe loader, in C where this install has it: the other one takes seconds for what a request may hold.
+#: The safe loader and dumper, in C where this install has them: the others take seconds for what a request may hold.
 if TYPE_CHECKING:
-    _Safe = yaml.SafeLoader
+    _Safe, _Dumper = yaml.SafeLoader, yaml.SafeDumper
 else:
     _Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _OPENING = (
     yaml.FlowMappingStartToken,
     yaml.FlowSequenceStartToken,
@@ -73,6 +76,12 @@ def read(given: str, limit: int) -> object:
             loader.dispose()
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError("this is not YAML") from error
+
+
+def written(data: object) -> str:
+    """Plain data as a document, names in their order."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
 def _look(given: str) -> None:

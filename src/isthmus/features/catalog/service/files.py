@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 
 from isthmus.features.catalog.errors import ProviderNotFound
 from isthmus.features.catalog.model import definitions, document, history
@@ -32,7 +31,7 @@ class Imported:
 async def export_provider(scope: Scope, slug: str) -> str:
     """The provider's document as YAML. Raises ProviderNotFound."""
     shown = await provider(scope, slug, hidden=True)
-    return yaml.safe_dump(changing.document_of(shown), sort_keys=False, allow_unicode=True, width=120)
+    return yamls.written(changing.document_of(shown))
 
 
 def read_file(given: str) -> dict[str, Any]:

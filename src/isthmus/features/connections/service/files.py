@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import yaml
 
 from isthmus.features import catalog
 from isthmus.features.connections.model import integration as model
@@ -64,7 +63,7 @@ class Imported:
 async def export(scope: Scope, integration_id: str) -> str:
     """The integration as YAML; settings are no place for secrets, so none is in it. Raises IntegrationNotFound."""
     found = await integrations.integration(scope, integration_id)
-    return yaml.safe_dump(_written(found), sort_keys=False, allow_unicode=True, width=120)
+    return yamls.written(_written(found))
 
 
 async def import_one(  # house: silent - what it calls emits
