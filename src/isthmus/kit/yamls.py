@@ -17,7 +17,8 @@ _DEPTH = 32
 _PARTS = 50_000
 #: The safe loader and dumper, in C where this install has them: the others take seconds for what a request may hold.
 if TYPE_CHECKING:
-    _Safe, _Dumper = yaml.SafeLoader, yaml.SafeDumper
+    _Safe = yaml.SafeLoader
+    _Dumper = yaml.SafeDumper
 else:
     _Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

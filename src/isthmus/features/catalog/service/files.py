@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
 from isthmus.features.catalog.errors import ProviderNotFound
 from isthmus.features.catalog.model import definitions, document, history
 from isthmus.features.catalog.model.history import Difference
