@@ -85,6 +85,7 @@ USES: Mapping[str, Use] = {
         "256 random bits of each endpoint, sealed",
         "`POST /api/webhooks/endpoints/{id}/rotate-secret`",
     ),
+    "kit/etags.py": Use("Names by a digest what can be changed, so that a change can say what it was read as"),
     "kit/ids.py": Use("Random ids, tokens and keys from the operating system's generator"),
     "kit/secret.py": Use("Compares secrets in constant time"),
     "connect/prints.py": Use("The digest of a third-party connector's files, by which an operator allows these alone"),
