@@ -143,6 +143,7 @@ async def test_a_process_that_holds_the_old_secret_trades_the_new_one(place: Pla
         await place.server.robot()
         done = await place.rotate("canary-third-secret")
         assert done.status_code == 200, done.text
+        assert done.json()["overlapUntil"] <= done.json()["updatedAt"]
         # this long read was begun with the old secret: it goes on with the new token, and trades what is stored now
         assert (await session.client.get("/me")).ok
         await place.server.robot()

@@ -8,7 +8,7 @@ from isthmus.features.catalog import store
 from isthmus.features.catalog.errors import ProviderNotFound
 from isthmus.features.catalog.model import providers as model
 from isthmus.features.catalog.model import search
-from isthmus.features.catalog.model.apps import ready
+from isthmus.features.catalog.model.apps import StoredApp, ready
 from isthmus.features.catalog.model.providers import Override, Provider
 from isthmus.features.catalog.service import readiness
 from isthmus.features.catalog.service.shelf import Providers as Providers
@@ -52,7 +52,9 @@ class Filters:
 async def providers(scope: Scope, *, filters: Filters = Filters(), ask: Ask = Ask()) -> Page[Provider]:  # noqa: B008
     """Those that merchants see: audience `tenant`, status `active`. Raises Invalid."""
     _check(filters)
-    return _page(await listed_providers(scope), filters, ask, await readiness.usable(scope))
+    every, own = await _read(scope)
+    apps = (await readiness.lent(scope)).union(readiness.usable_of(scope, own))
+    return _page([one for one in every if one.listed], filters, ask, apps)
 
 
 async def listed_providers(scope: Scope) -> list[Provider]:
@@ -94,13 +96,19 @@ def _check(filters: Filters) -> None:
 
 async def all_providers(scope: Scope) -> list[Provider]:
     """Every provider, hidden ones too, by id; for operators."""
+    return (await _read(scope))[0]
+
+
+async def _read(scope: Scope) -> tuple[list[Provider], list[StoredApp]]:
+    """The same, and the apps of the scope's tenant, in one trip more and not in one for each provider."""
     shelf = scope.part(Providers)
     async with scope.tx() as tx:
         rows = await store.overrides(tx)
         await shelf.load(tx, rows.values())
+        own = await store.apps(tx, scope.tenant_id)
     known = [name for name in shelf if shelf.is_own(name) or name in rows]
     every = [model.overlay(shelf.shown(name), rows.get(name)) for name in sorted(known)]
-    return [one for one in every if not one.removed]
+    return [one for one in every if not one.removed], own
 
 
 async def provider(scope: Scope, slug: str, *, hidden: bool = False) -> Provider:

@@ -30,7 +30,16 @@ async def usable(scope: Scope) -> frozenset[str]:
     """The providers whose app the tenant can use: its own, or one that the deployment lends."""
     async with scope.tx() as tx:
         own = await store.apps(tx, scope.tenant_id)
-    return (await lent(scope)).union(_usable(scope.part(Providers), own))
+    return (await lent(scope)).union(usable_of(scope, own))
+
+
+def usable_of(scope: Scope, rows: Iterable[StoredApp]) -> Iterator[str]:
+    """The providers of those among these apps that can be used.
+
+    Credentials are taken only in whole, so those that are there and for today's hosts are all that is needed.
+    """
+    shelf = scope.part(Providers)
+    return (row.provider for row in rows if row.provider in shelf and row.usable(shelf[row.provider].manifest))
 
 
 async def lent(scope: Scope) -> frozenset[str]:
@@ -47,11 +56,6 @@ async def lent(scope: Scope) -> frozenset[str]:
         for name, app in given.items()
         if name in shelf and model.complete(shelf[name].manifest.app_fields, app.credentials)
     )
-    found = frozenset([*_usable(shelf, rows), *named])
+    found = frozenset([*usable_of(scope, rows), *named])
     shelf.lent = found, now + _MOMENT
     return found
-
-
-def _usable(shelf: Providers, rows: Iterable[StoredApp]) -> Iterator[str]:
-    """Credentials are taken only in whole, so those that are there and for today's hosts are all that is needed."""
-    return (row.provider for row in rows if row.provider in shelf and row.usable(shelf[row.provider].manifest))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from isthmus.features import catalog
 from isthmus.features.connections.errors import ConsentNeeded, WrongAccountGiven, WrongKind
@@ -47,7 +47,9 @@ async def rotate(scope: Scope, connection: Connection, kind: str, keys: Mapping[
     proven = await starting.tried_keys(scope, registration, connection, wanted)
     if connection.account_id not in (None, proven.account.id):
         raise WrongAccountGiven(details={"expected": connection.account_id, "given": proven.account.id})
-    until = scope.now + scope.part(Settings).credential_overlap
+    # keys that are traded are sent to nobody but the token endpoint, which has just taken the new ones
+    lasts = timedelta(0) if proven.tokens is not None else scope.part(Settings).credential_overlap
+    until = scope.now + lasts
     async with starting.held_by_one(), scope.tx() as tx:
         await settling.take_keys(scope, tx, registration, connection.id, proven, overlap=until)
         tx.emit(CredentialsRotated(subject=connection.id, body={"overlapUntil": until.isoformat()}))
