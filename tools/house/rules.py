@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TypeAlias
 
 from tools.house.tree import ROOT, Finding, Source, dotted
@@ -56,7 +57,7 @@ def clock_and_randomness(source: Source) -> Iterator[Finding]:
     """A policy that read the wall clock could not be tested, and a stepped clock broke its promise."""
     if source.room in _CLOCK_ROOMS or source.name == "client/randomness.py":
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Call):
             continue
         name = dotted(node.func)
@@ -71,24 +72,31 @@ _WORDS = frozenset(
 )
 
 
+_WORD = re.compile(r"\w+")
+
+
+@cache
+def _names() -> frozenset[str]:
+    folders = (ROOT / "src" / "isthmus" / "connectors").iterdir()
+    return frozenset(folder.name for folder in folders if (folder / "manifest.toml").is_file()) - _WORDS
+
+
 def marketplace_names(source: Source) -> Iterator[Finding]:
     """A feature that named a marketplace would need a change for each new one."""
     if source.room == "connectors":
         return
-    folders = (ROOT / "src" / "isthmus" / "connectors").iterdir()
-    names = {folder.name for folder in folders if (folder / "manifest.toml").is_file()} - _WORDS
-    if not names:
+    names = _names()
+    if names.isdisjoint(_WORD.findall(source.text.lower())):
         return
-    pattern = re.compile(rf"\b({'|'.join(sorted(names))})\b", re.IGNORECASE)
     for number, line in enumerate(source.lines, 1):
-        found = pattern.search(line)
+        found = next((word for word in _WORD.findall(line) if word.lower() in names), None)
         if found and not source.waived(number, "marketplace") and not line.lstrip().startswith(("#", '"""')):
-            yield Finding(source.name, number, "marketplace", f"names {found[0]!r} outside its folder")
+            yield Finding(source.name, number, "marketplace", f"names {found!r} outside its folder")
 
 
 def sql_text(source: Source) -> Iterator[Finding]:
     """A built statement let a caller's text become SQL; a `select *` showed a new column to everybody."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SQL_STAR.search(node.value):
             yield _finding(source, node, "sql", "select * : name the columns")
         if isinstance(node, ast.expr) and _built(node):
@@ -122,13 +130,14 @@ def _given_to_database(call: ast.Call) -> bool:
 
 def graphql_documents(source: Source) -> Iterator[Finding]:
     """A title with a quote in it became a part of the query: values go as variables, documents are constants."""
-    for node in ast.walk(source.tree):
+    made = [node for node in source.nodes if isinstance(node, ast.expr) and _is_made(node)]
+    built = {node for node in made if _GRAPHQL.match(_constant_text(node))}
+    for node in source.nodes:
         if isinstance(node, ast.Call) and any(_is_made(one) for one in _documents(node)):
             yield _finding(source, node, "graphql", "a GraphQL document that is made on the spot; use variables")
-        if isinstance(node, ast.AsyncFunctionDef):
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.expr) and _is_made(inner) and _GRAPHQL.match(_constant_text(inner)):
-                    yield _finding(source, inner, "graphql", "a GraphQL document built from values; use variables")
+        if built and isinstance(node, ast.AsyncFunctionDef):
+            for inner in built.intersection(ast.walk(node)):
+                yield _finding(source, inner, "graphql", "a GraphQL document built from values; use variables")
 
 
 def _documents(call: ast.Call) -> list[ast.expr]:
@@ -168,14 +177,14 @@ def hidden_rows(source: Source) -> Iterator[Finding]:
     """A plan or an estimate told a tenant how many rows the others have (TN-12)."""
     if source.room not in _SHOWN_TO_TENANTS:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SQL_COUNTS_ALL.search(node.value):
             yield _finding(source, node, "estimate", "plans and estimates count the rows of every tenant")
 
 
 def dangerous_names(source: Source) -> Iterator[Finding]:
     """Parsers and calls that turn data into code, or leave the guard of the client (PA-07, PA-08, IN-06)."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             for name in _imported(node):
                 if any(name == bad or name.startswith(f"{bad}.") for bad in _FORBIDDEN_IMPORTS):
@@ -208,7 +217,7 @@ def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 def secret_types(source: Source) -> Iterator[Finding]:
     """A dataclass printed the token it held (LO-01): fields with a secret's name are of a type that hides it."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.ClassDef):
             continue
         for field in node.body:
@@ -239,7 +248,8 @@ def spanning_tenants(source: Source) -> Iterator[Finding]:
 
 def local_imports(source: Source) -> Iterator[Finding]:
     """An import inside a function hides a cycle."""
-    for node in ast.walk(source.tree):
+    inside = any(isinstance(node, ast.ImportFrom) and node.col_offset for node in source.nodes)
+    for node in source.nodes if inside else ():
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         for inner in ast.walk(node):

@@ -29,6 +29,11 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, self.name)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree."""
+        return list(ast.walk(self.tree))
+
     @property
     def room(self) -> str:
         """The first folder or file below `isthmus`, such as `kit` or `features`."""
