@@ -301,6 +301,10 @@ async def test_another_pattern_under_a_name_that_a_running_process_has_is_warned
     with caplog.at_level(logging.WARNING):
         await offering.settle(other.system)
     assert f"{NAME} wants shopee.* from now on, and a running process has it for github.issues" in caplog.text
+    (told,) = await plain.rows("select body, before, after from events where type = 'webhook_function.changed'")
+    patterns = {"pattern": "shopee.*", "previous": "github.issues"}
+    assert told["body"] == {"name": NAME, **patterns, "contested": True}
+    assert (told["before"]["pattern"], told["after"]["pattern"]) == ("github.issues", "shopee.*")
     stop = asyncio.Event()
     with caplog.at_level(logging.WARNING):
         keeping = asyncio.create_task(offering.keep_offering(service.system, stop))

@@ -98,6 +98,27 @@ class FunctionAdded(Event):
     type: ClassVar[str] = "webhook_function.added"
 
 
+class FunctionChanged(Event):
+    """A service registered a function for other events than before; it is called for those of `pattern` alone now.
+
+    `contested` says that a running process still has it for those of `previous`. Where that is no older version of the
+    same service, give one of the two functions another name: what fits only the previous pattern comes to none.
+    """
+
+    type: ClassVar[str] = "webhook_function.changed"
+    public: ClassVar[bool] = True
+    data: ClassVar[Mapping[str, Any]] = {
+        **_FUNCTION,
+        "pattern": {"type": "string", "description": "What it is called for.", "examples": ["order.*"]},
+        "previous": {"type": "string", "description": "What it was called for before.", "examples": ["order.created"]},
+        "contested": {
+            "type": "boolean",
+            "description": "Whether a running process has it for that.",
+            "examples": [True],
+        },
+    }
+
+
 class FunctionMissed(Event):
     """No running process has a function that a service registered: what comes in for it waits.
 
@@ -210,6 +231,7 @@ EMITS: tuple[type[Event], ...] = (
     HandlerChanged,
     HandlerRemoved,
     FunctionAdded,
+    FunctionChanged,
     FunctionMissed,
     FunctionBack,
     FunctionRetired,

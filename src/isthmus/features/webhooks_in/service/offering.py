@@ -17,7 +17,13 @@ from isthmus.engine.db import Tx
 from isthmus.engine.queue import addressed
 from isthmus.features import webhooks_out
 from isthmus.features.webhooks_in.errors import FunctionNotFound
-from isthmus.features.webhooks_in.events import FunctionAdded, FunctionBack, FunctionMissed, FunctionRetired
+from isthmus.features.webhooks_in.events import (
+    FunctionAdded,
+    FunctionBack,
+    FunctionChanged,
+    FunctionMissed,
+    FunctionRetired,
+)
 from isthmus.features.webhooks_in.model.days import Kept
 from isthmus.features.webhooks_in.model.handling import nobody_has
 from isthmus.features.webhooks_in.service import waking
@@ -73,6 +79,8 @@ async def _offer(scope: Scope, several: Sequence[Handler]) -> None:
         known = {row["name"]: row for row in await store.before(tx, scope.tenant_id, sorted(patterns), QUIET)}
         for one in await store.offer(tx, scope.tenant_id, made, scope.now):
             before = known.get(one["name"])
+            if before is not None and before["live"] and before["pattern"] != one["pattern"]:
+                tx.emit(_changed(one, before))
             if one["fresh"] or (before is not None and not before["live"]):
                 tx.emit(FunctionAdded(subject=one["id"], after={"name": one["name"], "pattern": one["pattern"]}))
             elif before is not None and before["missed_at"] is not None:
@@ -84,6 +92,16 @@ async def _offer(scope: Scope, several: Sequence[Handler]) -> None:
                 "one name is one function, so give other ones other names",
                 name, patterns[name], row["pattern"],
             )  # fmt: skip
+
+
+def _changed(one: Mapping[str, Any], before: Mapping[str, Any]) -> FunctionChanged:
+    patterns = {"pattern": one["pattern"], "previous": before["pattern"]}
+    return FunctionChanged(
+        subject=one["id"],
+        before={"pattern": before["pattern"]},
+        after={"pattern": one["pattern"]},
+        body={"name": one["name"], **patterns, "contested": before["offered"]},
+    )
 
 
 async def keep_offering(system: System, stop: asyncio.Event) -> None:
