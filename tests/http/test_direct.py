@@ -126,13 +126,20 @@ async def test_a_body_may_come_in_pieces_and_a_connection_serves_many(lab: MakeL
     async with served(lab) as (server, hooks):
         whole = post(b"a body in pieces")
         assert (await ask(server, whole[:30], whole[30:-9], whole[-9:]))[2] == b"a body in pieces"
-        large = b"x" * 1_500_000
+        large = b"x" * 65_536
         assert (await ask(server, post(large)))[2] == large
         async with line(server) as (reader, writer):
             for number in range(5):
                 writer.write(post(b"%d" % number))
                 assert (await read(reader))[2] == b"%d" % number
         assert (len(hooks.short), len(hooks.long)) == (7, 0)
+
+
+async def test_RL_09_what_is_large_goes_the_long_way_where_it_is_counted(lab: MakeLab) -> None:
+    async with served(lab) as (server, hooks):
+        for size in (65_537, 1_500_000):
+            assert (await ask(server, post(b"x" * size)))[2] == b"x" * size
+        assert (len(hooks.short), len(hooks.long)) == (0, 2)
 
 
 async def test_pipelined_requests_are_answered_in_their_order(lab: MakeLab) -> None:

@@ -28,6 +28,8 @@ _log = logging.getLogger("isthmus.http")
 _UNUSUAL = frozenset({"transfer-encoding", "content-encoding", "expect", "origin", "upgrade"})
 _REST = r"([A-Za-z0-9_-]{1,128})(?:\?([!\"$-~]{0,2048}))?"
 _LONGEST_LENGTH = 9
+#: Larger bodies go the long way, where what a process holds is counted (RL-09); here connections alone bound it.
+_SHORT_BYTES = 64 * 1024
 #: The server below wants an event in every cycle; nobody waits for this one.
 _NOBODY_WAITS = asyncio.Event()
 
@@ -105,7 +107,9 @@ class Direct:
 
     def _is_plain(self, headers: dict[str, str], front: Front) -> bool:
         length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit()) or len(length) > _LONGEST_LENGTH or int(length) > front.body_cap:
+        if not (length.isascii() and length.isdigit()) or len(length) > _LONGEST_LENGTH:
+            return False
+        if int(length) > min(front.body_cap, _SHORT_BYTES):
             return False
         return _UNUSUAL.isdisjoint(headers) and headers.get("host", "").encode("latin-1") in self._hosts
 

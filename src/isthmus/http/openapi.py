@@ -169,7 +169,7 @@ def _complete(
 ) -> None:
     permission = declaration.permission
     public = isinstance(permission, Public)
-    ways = ("bearer", "apiKey", *(() if declaration.passes_on else ("session",)))
+    ways = ("bearer", "apiKey", *(() if declaration.passes_on or declaration.embed else ("session",)))
     operation["security"] = [] if public else [{way: []} for way in ways]
     if declaration.step_up:
         operation["x-step-up"] = True
