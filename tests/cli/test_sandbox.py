@@ -3,32 +3,34 @@
 import http.client
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.given import forks
 
-COMMAND = [sys.executable, "-m", "isthmus", "sandbox"]
+COMMAND = ["-m", "isthmus", "sandbox"]
 
 
 @contextmanager
-def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(*options: str) -> Iterator[tuple[forks.Fork, str]]:
     """The command, started; yields it with everything it prints before it serves."""
-    environment = {**os.environ, "COLUMNS": "70"}
-    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        shown = ""
-        for line in process.stdout:
-            shown += line
-            if "Ctrl-C" in line:
-                break
-        yield process, shown
-        if process.poll() is None:
+    read, write = os.pipe()
+    with Path(os.devnull).open("rb") as nothing, os.fdopen(read, encoding="utf-8") as printed:
+        process = forks.Fork([*COMMAND, *options], [nothing.fileno(), write, 2], env={**os.environ, "COLUMNS": "70"})
+        os.close(write)
+        try:
+            shown = ""
+            for line in printed:
+                shown += line
+                if "Ctrl-C" in line:
+                    break
+            yield process, shown
+        finally:
             process.kill()
+            process.wait(10)
 
 
 def test_one_marketplace_is_served_until_ctrl_c() -> None:
@@ -54,7 +56,7 @@ def test_a_wrong_name_or_file_ends_with_its_reason(tmp_path: Path, options: list
     file.write_text("Type,SKU,Name,Regular price\nsimple,a,Cap,cheap\n")
     given = [str(file) if option == "FILE" else option for option in options]
     environment = {**os.environ, "COLUMNS": "200"}
-    ended = subprocess.run([*COMMAND, *given], capture_output=True, text=True, timeout=30, check=False, env=environment)
+    ended = forks.run([*COMMAND, *given], timeout=30, env=environment)
     assert ended.returncode == 1
     assert reason in ended.stderr
     assert "Traceback" not in ended.stderr
