@@ -1,16 +1,23 @@
 """Prices and stock on their way to marketplaces: over HTTP, through workers, into the sandboxes, once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from tests.journeys.deployment import Deployment, Merchant, deployment
 
+from isthmus.client import DeadlineExceeded, RateLimited
+from isthmus.connect.manifest import Limit
+from isthmus.features import catalog, connections
 from isthmus.kit.permissions import PLATFORM_TENANT, SUPER_ADMIN
+from isthmus.scope import System
 
 PLATFORMS = ("shopee", "lazada", "tiki")
 
@@ -64,6 +71,18 @@ def values(running: Deployment, listing: dict[str, Any]) -> dict[str, Any]:
     of_variant: dict[str, Any] = {"variantId": variant["id"], "stock": places[0]["available"] + 7}
     of_variant["price"] = str(int(Decimal(variant["listPrice"])) + 1_000)
     return of_variant | ({"location": location} if location else {})
+
+
+@contextmanager
+def metered(running: Deployment, provider: str, limit: Limit) -> Iterator[None]:
+    """While this lasts, that is what the provider's manifest says of its quota."""
+    shelf = running.platform.engine.part(catalog.Providers)._found
+    before = shelf[provider]
+    shelf[provider] = replace(before, manifest=msgspec.structs.replace(before.manifest, limits=(limit,)))
+    try:
+        yield
+    finally:
+        shelf[provider] = before
 
 
 @pytest.mark.parametrize("provider", PLATFORMS)
@@ -169,6 +188,26 @@ async def test_a_conflict_is_shown_and_decided_over_http(running: Deployment) ->
     shown = (await amy.call("GET", f"/api/listings/{listing['id']}")).body
     places = [place for one in shown["record"]["variants"] for place in one["inventory"]]
     assert wanted["stock"] in [place["available"] for place in places]
+
+
+async def test_RL_07_stock_leaves_while_a_greedy_tenant_has_read_all_of_an_apps_quota_that_reading_may_have(
+    running: Deployment,
+) -> None:
+    amy, connection = await owned(running, "tiki")
+    greedy = await running.merchant("greedy")
+    other = await greedy.connect("tiki", seller=running.sandbox.shops["tiki"].sellers[1].id)
+    listing, effects = await sold(amy, connection, place=4), running.sandbox.shops["tiki"].effects
+    with metered(running, "tiki", Limit(requests=40, seconds=300.0, per="app", reserve=0.25)):
+        scope = System(running.platform.engine, running.platform.clock).scope(greedy.tenant_id, "reading")
+        with pytest.raises((RateLimited, DeadlineExceeded)):
+            async with connections.session(scope, other) as session:
+                for _ in range(31):
+                    await session.client.get(f"{session.app_hosts['api']}/integration/v2/sellers/me", deadline=1.0)
+        wanted = values(running, listing)
+        before, stock = effects.last, {name: value for name, value in wanted.items() if name != "price"}
+        pushed = await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [stock]})
+        assert [one["state"] for one in await ended(amy, pushed.body)] == ["done"]
+        assert [(one.field, one.value) for one in effects.of(after=before)] == [("stock", stock["stock"])]
 
 
 async def test_what_a_plan_does_not_include_is_not_sent_and_waits(running: Deployment) -> None:
