@@ -1,15 +1,14 @@
 """More bodies at once than a process holds, at the product's own routes: it refuses in time, and lives (RL-09)."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import pytest_asyncio
+from tests.given.crowds import Body, Crowd, send
 from tests.journeys.deployment import Deployment, Merchant, deployment
 from tests.journeys.process import home, up
 
@@ -18,29 +17,9 @@ from isthmus.http.holding import RETRY_SECONDS
 MIB = 1024 * 1024
 #: Room for eight bodies that are passed on piece by piece, or for sixteen of a MiB of nobody's tenant.
 _ROOM = 32 * MIB
-_PIECE = bytes(65_536)
 _FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="products.csv"\r\n\r\n'
 _END = b"\r\n--b--\r\n"
-_PATIENCE = 3_600
 _GIGABYTE = 1024 * MIB
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What is sent where: so many zeros, with what stands before and behind them."""
-
-    address: str
-    path: str
-    size: int
-    headers: Sequence[str] = ()
-    before: bytes = b""
-    behind: bytes = b"\0"
-
-    def head(self) -> bytes:
-        """Its head, with its whole length."""
-        length = len(self.before) + self.size + len(self.behind)
-        lines = [f"POST {self.path} HTTP/1.1", f"Host: {urlsplit(self.address).netloc}", *self.headers]
-        return "\r\n".join([*lines, f"Content-Length: {length}", "Connection: close", "\r\n"]).encode()
 
 
 def upload(who: Merchant, size: int) -> Body:
@@ -48,73 +27,6 @@ def upload(who: Merchant, size: int) -> Body:
     headers = (f"Authorization: Bearer {who.token}", "Content-Type: multipart/form-data; boundary=b")
     path = f"/api/merchants/{who.tenant_id}/product-sync/upload"
     return Body(who.deployment.address, path, size, headers, _FORM, _END)
-
-
-async def send(body: Body, stand: Callable[[], Awaitable[None]]) -> int:
-    """The status that a body is answered; all of it but the end is sent, then its sender stands."""
-    there = urlsplit(body.address)
-    reader, writer = await asyncio.open_connection(there.hostname, there.port)
-    answer = asyncio.create_task(reader.readline())
-    try:
-        # a server that refuses does not take the rest
-        with contextlib.suppress(ConnectionError):
-            writer.write(body.head() + body.before)
-            for _ in range(body.size // len(_PIECE)):
-                await writer.drain()
-                writer.write(_PIECE)
-                if answer.done():
-                    break
-            await writer.drain()
-            await asyncio.wait([answer, waiting := asyncio.ensure_future(stand())], return_when="FIRST_COMPLETED")
-            waiting.cancel()
-            writer.write(body.behind)
-        async with asyncio.timeout(_PATIENCE):
-            line = await answer
-        return int(line.split()[1]) if line else 0
-    except ConnectionError:
-        return 0
-    finally:
-        answer.cancel()
-        writer.close()
-
-
-class Crowd:
-    """Senders who all stand at the end of their bodies until everybody does or has been refused."""
-
-    def __init__(self, bodies: Sequence[Body]) -> None:
-        self._bodies = bodies
-        self._left = len(bodies)
-        self._all, self._go = asyncio.Event(), asyncio.Event()
-
-    def _arrived(self, *_: object) -> None:
-        self._left -= 1
-        if self._left == 0:
-            self._all.set()
-
-    async def _one(self, body: Body) -> int:
-        stood = False
-
-        async def stand() -> None:
-            nonlocal stood
-            stood = True
-            self._arrived()
-            await self._go.wait()
-
-        status = await send(body, stand)
-        if not stood:
-            self._arrived()
-        return status
-
-    async def grown(self, look: Callable[[], Awaitable[None]]) -> tuple[int, list[int]]:
-        """How much this process holds more while they stand, and what they were answered at last."""
-        before = psutil.Process().memory_info().rss
-        sending = [asyncio.create_task(self._one(body)) for body in self._bodies]
-        async with asyncio.timeout(_PATIENCE):
-            await self._all.wait()
-            await look()
-            held = psutil.Process().memory_info().rss - before
-            self._go.set()
-            return held, list(await asyncio.gather(*sending))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

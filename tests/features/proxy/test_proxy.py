@@ -10,12 +10,13 @@ import pytest
 import pytest_asyncio
 from tests.given import caps, passing
 from tests.given import vault as given_vault
+from tests.given.crowds import Body, Crowd
 from tests.given.passing import World, told
 
 from isthmus.engine.db import Database
 from isthmus.features import connections, proxy
 from isthmus.features.connections.service import hosts
-from isthmus.http import Credentials, Verified
+from isthmus.http import Credentials, Server, Verified
 from isthmus.kit.permissions import Principal
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -118,6 +119,18 @@ async def test_a_body_goes_on_with_the_length_that_it_was_announced_with_else_in
     assert (await side.http.post(f"{base}/sink", content=_pieces(2), headers=side.headers)).status_code == 200
     seen = world.far.seen[-1]
     assert (seen["body"], seen["headers"]["transfer-encoding"]) == (str(2 * 1_048_576), "chunked")
+
+
+async def test_RL_09_bodies_on_their_way_to_a_platform_are_held_by_the_piece(world: World) -> None:
+    """Fifty callers send 8 MiB each and stand before the end; the process holds a fraction of the 400 MiB."""
+    base = await _open(world)
+    headers = [f"{name}: {value}" for name, value in world.side("ten_a").headers.items()]
+    async with Server(world.app).running() as server:
+        crowd = Crowd([Body(server.url, f"{base}/sink", 8 * 1024 * 1024, headers) for _ in range(50)])
+        held, statuses = await crowd.grown(lambda: asyncio.sleep(0))
+    assert statuses.count(200) >= 20, statuses
+    assert set(statuses) <= {200, 503}, statuses
+    assert held < 96 * 1024 * 1024
 
 
 async def test_a_body_that_ends_before_its_length_never_reaches_the_platform_as_whole(world: World) -> None:
