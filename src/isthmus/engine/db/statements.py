@@ -1,4 +1,4 @@
-"""Statements are built by SQLAlchemy Core and compiled once, at import; asyncpg runs them."""
+"""Statements are built by SQLAlchemy Core and compiled once, when they are first asked for; asyncpg runs them."""
 
 import re
 from collections.abc import Mapping
@@ -42,16 +42,41 @@ def _only_reads(sql: str) -> bool:
 
 
 class Statement:
-    """One compiled statement: its text, and its parameters in order."""
+    """One statement: its text, and its parameters in order, once compiled.
 
-    __slots__ = ("_fixed", "_wanted", "names", "only_reads", "sql")
+    There are hundreds, and a process that starts needs few: each is compiled at the first look at it.
+    """
 
-    def __init__(self, sql: str, names: tuple[str, ...], fixed: Mapping[str, object]) -> None:
-        self.sql = sql
-        self.only_reads = _only_reads(sql)
-        self.names = names
-        self._fixed = dict(fixed)
+    __slots__ = ("_expression", "_fixed", "_wanted", "names", "only_reads", "sql")
+
+    sql: str
+    names: tuple[str, ...]
+    only_reads: bool
+    _fixed: Mapping[str, object]
+    _wanted: frozenset[str]
+
+    def __init__(self, expression: CompilerElement) -> None:
+        self._expression = expression
+
+    def __getattr__(self, name: str) -> object:
+        """Asked for what is not there yet."""
+        if name not in self.__slots__ or name == "_expression":
+            raise AttributeError(name)
+        self._compile()
+        return getattr(self, name)
+
+    def _compile(self) -> None:
+        compiled = self._expression.compile(dialect=_DIALECT)
+        text = str(compiled)
+        if "POSTCOMPILE" in text:
+            raise ValueError(f"in_() cannot be compiled once; use == func.any(bindparam(...)): {text}")
+        names = tuple(getattr(compiled, "positiontup", None) or ())
+        binds = getattr(compiled, "binds", {})
+        self._fixed = {name: binds[name].value for name in names if not binds[name].required}
         self._wanted = frozenset(names) - self._fixed.keys()
+        self.names = names
+        self.only_reads = _only_reads(text)
+        self.sql = text
 
     def bind(self, parameters: Mapping[str, object]) -> list[object]:
         """The values in the statement's order. Raises TypeError for a missing or unknown name."""
@@ -65,15 +90,8 @@ class Statement:
 
 
 def statement(expression: CompilerElement) -> Statement:
-    """Compile an expression. Parameters are `bindparam(name)`; literals become fixed values.
+    """A statement of this expression. Parameters are `bindparam(name)`; literals become fixed values.
 
     `column.in_(...)` is refused: its text depends on the number of values; use `== func.any(bindparam(...))`.
     """
-    compiled = expression.compile(dialect=_DIALECT)
-    text = str(compiled)
-    if "POSTCOMPILE" in text:
-        raise ValueError(f"in_() cannot be compiled once; use == func.any(bindparam(...)): {text}")
-    names = tuple(getattr(compiled, "positiontup", None) or ())
-    binds = getattr(compiled, "binds", {})
-    fixed = {name: binds[name].value for name in names if not binds[name].required}
-    return Statement(text, names, fixed)
+    return Statement(expression)
