@@ -1,13 +1,17 @@
 """A connector made of data: what it sends, what it makes of answers, and that no data makes it do more."""
 
 import contextlib
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import given as each
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -239,6 +243,59 @@ async def test_a_consent_is_exchanged_once_refreshed_and_revoked(far: Crm) -> No
             await connector.refresh(wrong, granted.account, granted.tokens, plain, SYSTEM)
         with pytest.raises(PlatformError):
             await connector.exchange(wrong, Callback(Secret("x"), "https://here.example/back"), plain, SYSTEM)
+
+
+def _trading(url: str, **oauth: Any) -> Manifest:
+    given_oauth = {"grantType": "client_credentials", "tokenUrl": f"{url}/token", "scopes": ["read", "write"], **oauth}
+    bearing = {"attach": [{"place": "header", "name": "Authorization", "value": "Bearer {access_token}"}]}
+    return manifest(None, hosts={"api": url}, authType="custom", oauthConfig=given_oauth, service=bearing)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "raised"),
+    [
+        (200, {"access_token": "t", "expires_in": 60, "refresh_token": "r"}, None),
+        (401, {"error": "invalid_client"}, RefreshRefused),
+        (400, {"error": "unauthorized_client"}, RefreshRefused),
+        (401, {}, RefreshRefused),
+        (400, {"error": "invalid_scope"}, PlatformError),
+        (503, {}, PlatformError),
+        (200, {"error": "no"}, MalformedBody),
+        (200, [], MalformedBody),
+    ],
+)
+async def test_keys_are_traded_as_the_facts_say_and_only_a_refusal_of_them_is_final(
+    status: int, answer: Any, raised: type[Exception] | None
+) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    async def token(request: web.Request) -> web.Response:
+        kind = request.headers.get("Content-Type", "").partition(";")[0]
+        asked.append((kind, request.headers.get("Authorization", ""), await request.text()))
+        return web.json_response(answer, status=status)
+
+    far_side = web.Application()
+    far_side.add_routes([web.post("/token", token)])
+    async with TestServer(far_side) as server:
+        url = str(server.make_url("")).rstrip("/")
+        for oauth in ({"extraParams": {"audience": "shop"}}, {"clientAuth": "basic", "bodyFormat": "json"}):
+            made = _trading(url, **oauth)
+            trade = Declared(made).refresh(
+                app(made, client_id="me", client_secret="s&1"), Account("7"), Tokens(Secret("")), client(made), SYSTEM
+            )
+            if raised is not None:
+                with pytest.raises(raised) as failure:
+                    await trade
+                assert raised is RefreshRefused or not isinstance(failure.value, RefreshRefused)
+                continue
+            fresh = await trade
+            assert (fresh.access_token.reveal(), fresh.refresh_token) == ("t", None), "it has no place here"
+    first = "grant_type=client_credentials&audience=shop&scope=read+write&client_id=me&client_secret=s%261"
+    assert asked[0][:2] == ("application/x-www-form-urlencoded", "")
+    assert dict(parse_qsl(asked[0][2])) == dict(parse_qsl(first))
+    kind, basic, body = asked[-1]
+    assert (kind, basic) == ("application/json", f"Basic {b64encode(b'me:s&1').decode()}")
+    assert msgspec.json.decode(body) == {"grant_type": "client_credentials", "scope": "read write"}
 
 
 async def test_an_account_without_a_name_of_its_own_gets_one_and_keeps_it(far: Crm) -> None:

@@ -125,7 +125,7 @@ class Declared:
     async def _traded(self, app: App, client: ApiClient, clock: Clock) -> Tokens:
         """A token for a client id and its secret (RFC 6749 section 4.4), asked for anew each time one ends."""
         oauth = self._oauth()
-        form = {"grant_type": "client_credentials", **oauth.authorize_params}
+        form = {**oauth.authorize_params, "grant_type": "client_credentials"}
         if oauth.scopes:
             form["scope"] = oauth.scope_separator.join(oauth.scopes)
         try:
