@@ -280,15 +280,15 @@ async def test_keys_are_traded_as_the_facts_say_and_only_a_refusal_of_them_is_fi
         url = str(server.make_url("")).rstrip("/")
         for oauth in ({"extraParams": {"audience": "shop"}}, {"clientAuth": "basic", "bodyFormat": "json"}):
             made = _trading(url, **oauth)
-            trade = Declared(made).refresh(
-                app(made, client_id="me", client_secret="s&1"), Account("7"), Tokens(Secret("")), client(made), SYSTEM
-            )
-            if raised is not None:
-                with pytest.raises(raised) as failure:
-                    await trade
-                assert raised is RefreshRefused or not isinstance(failure.value, RefreshRefused)
-                continue
-            fresh = await trade
+            held = app(made, client_id="me", client_secret="s&1")
+            async with client(made) as plain:
+                trade = Declared(made).refresh(held, Account("7"), Tokens(Secret("")), plain, SYSTEM)
+                if raised is not None:
+                    with pytest.raises(raised) as failure:
+                        await trade
+                    assert raised is RefreshRefused or not isinstance(failure.value, RefreshRefused)
+                    continue
+                fresh = await trade
             assert (fresh.access_token.reveal(), fresh.refresh_token) == ("t", None), "it has no place here"
     first = "grant_type=client_credentials&audience=shop&scope=read+write&client_id=me&client_secret=s%261"
     assert asked[0][:2] == ("application/x-www-form-urlencoded", "")
