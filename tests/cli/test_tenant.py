@@ -10,6 +10,7 @@ from isthmus.cli import tenant
 from isthmus.engine.db import Database
 from isthmus.features import access
 from isthmus.features.access import TenantStatus
+from isthmus.features.access.feature import FEATURE
 from isthmus.http import RequestFacts
 from isthmus.kit.errors import Invalid
 from isthmus.kit.permissions import PLATFORM_TENANT, TENANT_ADMIN, Principal
@@ -30,6 +31,7 @@ class Open:
 @pytest.fixture(scope="module")
 def platform(database: Database) -> Platform:
     parts: dict[type, object] = {access.Settings: access.Settings(), access.Hasher: access.Hasher()}
+    parts[access.Usage] = access.Usage(FEATURE.caps)
     return cast("Platform", Open(house.process(database, parts=parts)))
 
 
@@ -43,6 +45,14 @@ async def test_SA_05_a_tenant_is_suspended_by_its_slug_and_the_log_names_the_ope
         rows = await tx.fetch_sql("select actor from events where subject = $1 and type like '%status%'", made.id)
     assert len(rows) == 2
     assert all(row["actor"].startswith("operator:") for row in rows)
+
+
+async def test_RL_05_what_a_tenant_uses_is_shown_by_its_slug(platform: Platform) -> None:
+    await access.create_tenant(house.platform(platform.system), "Used", "used")
+    (keys,) = await tenant._used(platform, "used")
+    assert (keys.cap.name, keys.used, keys.limit, keys.share) == ("access.keys_per_tenant", 0, 100, 0.0)
+    with pytest.raises(access.TenantNotFound):
+        await tenant._used(platform, "nobody")
 
 
 async def test_an_unknown_tenant_is_named(platform: Platform) -> None:

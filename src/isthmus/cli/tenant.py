@@ -1,5 +1,6 @@
 """`isthmus tenant`: places for merchants, and whether their people and keys are let in."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -73,7 +74,7 @@ def activate(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or it
 def usage(name: Annotated[str, typer.Argument(help="Tenant id (ten_...) or its slug.")]) -> None:
     """Show what a tenant may have, and how much of it is used; by process where the limit is for each."""
     table = drawn.columns("cap", "used", "limit", "unit", "period", "within", "share")
-    for one in with_platform(lambda platform: access.usage_of(at_work(platform), name)):
+    for one in with_platform(lambda platform: _used(platform, name)):
         limit, share = ("none", "") if one.share is None else (str(one.limit), f"{one.share:.0%}")
         table.add_row(one.cap.name, str(one.used), limit, one.cap.unit, one.cap.period, one.cap.within, share)
     drawn.show(table)
@@ -91,6 +92,10 @@ def invite(
         return await _invited(platform, name, email, role or [TENANT_ADMIN])
 
     typer.echo(with_platform(make).shown.reveal())
+
+
+async def _used(platform: Platform, name: str) -> Sequence[access.CapUse]:
+    return await access.usage_of(at_work(platform), name)
 
 
 async def _invited(platform: Platform, name: str, email: str, roles: list[str]) -> access.Shown:
