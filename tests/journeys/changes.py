@@ -15,6 +15,11 @@ NOTHING_READ: Mapping[str, str] = {
     "PUT /api/merchants/{merchant_id}/product-sync/uploads/{upload_id}/parts/{start}": "a part lies where it begins: "
     "sent again it is the same one, and another one is refused",
 }
+#: Steps back, whose bodies name nothing that could be another; tests of the catalogue call them.
+STEPS_BACK = {
+    "POST /api/admin/integrations/{category}/{id}/reset",
+    "POST /api/admin/integrations/{category}/{id}/versions/{version}/rollback",
+}
 Body = dict[str, Any]
 _ROLES: list[list[str]] = [["user"], ["tenant_admin"], ["tenant_admin", "user"]]
 _RULES = ("lowest", "highest", "newest", "marketplace")
@@ -84,6 +89,14 @@ CHANGES: Mapping[str, Change] = {
     ),
     "PUT /api/merchants/{merchant_id}/product-sync/config": Change(
         lambda number: {"source": "webhook", "schedule": f"{number} 3 * * *"}
+    ),
+    "POST /api/merchants/{merchant_id}/product-sync/config": Change(
+        lambda number: {"source": "webhook", "schedule": f"{number} 4 * * *"}
+    ),
+    "POST /api/merchants/{merchant_id}/product-sync/mappings": Change(
+        lambda number: {"name": "wall", "mapping": {"key": f"no{number}", "product": {"title": "name"}}},
+        reads="/api/merchants/{ten}/product-sync/mappings",
+        known="name",
     ),
     "PUT /api/products/{id}/inventory": Change(lambda number: {"items": [{"itemId": "{itm}", "stock": number + 40}]}),
     "PUT /api/sync/conflicts/rules": Change(lambda number: {"stock": _RULES[number]}),
@@ -157,7 +170,7 @@ class Changing:
 
     async def read(self) -> tuple[str, Body]:
         """Its present tag, as the header would have it, and what is shown of it."""
-        places = {"{shared}": self.story.shared, "{own}": self.story.own}
+        places = {"{shared}": self.story.shared, "{own}": self.story.own, "{ten}": self.story.known["ten"]}
         path = self.change.reads or self.path
         for name, value in places.items():
             path = path.replace(name, value)

@@ -306,6 +306,22 @@ async def test_versions_are_listed_compared_and_gone_back_to(operator: Operator)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "PROVIDER_VERSION_NOT_FOUND")
 
 
+async def test_MA_04_nobody_steps_back_from_what_another_has_changed_meanwhile(operator: Operator) -> None:
+    await operator("POST", "", given.document("stepped"))
+    await operator("PATCH", "/crm/stepped", {"color": "#112233"})
+    await operator("PATCH", "/marketplace/shopee", {"uptime": "98"})
+    for place, step in (("/crm/stepped", "/versions/1/rollback"), ("/marketplace/shopee", "/reset")):
+        read = (await operator("GET", place)).headers["etag"]
+        assert (await operator("PATCH", place, {"uptime": "97"}, headers={"If-Match": read})).status_code == 200
+        late = await operator("POST", f"{place}{step}", None, headers={"If-Match": read})
+        assert (late.status_code, late.json()["error"]["code"]) == (409, "PROVIDER_CHANGED")
+        found = await operator("GET", place)
+        assert found.json()["uptime"] == "97"
+        now = found.headers["etag"]
+        assert late.json()["error"]["details"]["etag"] == now.strip('"')
+        assert (await operator("POST", f"{place}{step}", None, headers={"If-Match": now})).status_code == 200
+
+
 async def test_a_folders_provider_goes_back_too(operator: Operator) -> None:
     await operator("PATCH", "/marketplace/shopee", {"uptime": "99.9", "description": "Ours."})
     number = (await operator("GET", "/marketplace/shopee")).json()["revision"]

@@ -114,6 +114,16 @@ class ConfigChangedMeanwhile(Conflict):
     code: ClassVar[str] = "SYNC_CONFIG_CHANGED"
 
 
+class MappingChangedMeanwhile(Conflict):
+    """The mapping of this name was changed by somebody else since it was read; `details.etag` is the present tag, null
+    where there is none.
+
+    Read the mappings again, and repeat the change with the tag of now, or without one, if it still makes sense.
+    """
+
+    code: ClassVar[str] = "UPLOAD_MAPPING_CHANGED"
+
+
 class SyncIdle(Conflict):
     """There is nothing to start: product sync is switched off, or takes files and events instead of reading a shop.
 

@@ -123,7 +123,8 @@ async def diff_versions(
     summary="Go back to a version",
     step_up=True,
     also={202: ProviderChangeOut},
-    errors=(ProviderNotFound, VersionNotFound, ProviderChangedMeanwhile),
+    errors=(ProviderNotFound, VersionNotFound),
+    if_changed=ProviderChangedMeanwhile,
 )
 async def roll_back(scope: ScopeDep, category: str, id: str, version: _Number) -> Response:  # noqa: A002
     """Make the provider what it was after that version; the way back is a version of its own."""
@@ -141,7 +142,8 @@ async def roll_back(scope: ScopeDep, category: str, id: str, version: _Number) -
     summary="Drop what was overridden",
     step_up=True,
     also={202: ProviderChangeOut},
-    errors=(ProviderNotFound, ProviderChangedMeanwhile),
+    errors=(ProviderNotFound,),
+    if_changed=ProviderChangedMeanwhile,
 )
 async def reset(scope: ScopeDep, category: str, id: str) -> Response:  # noqa: A002 - as above
     """Back to the folder's own facts; a provider that was deleted comes back."""

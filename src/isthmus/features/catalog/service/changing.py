@@ -231,6 +231,7 @@ async def reset_provider(
     checked(shown, category or shown.category)
     if old is None or not (old.state or old.removed):
         return shown
+    scope.check_seen(model.provider_tag(slug, old.version), ProviderChangedMeanwhile)
     # of one that was taken out nobody sees anything, so that all who will see it are new
     before = {} if old.removed else document_of(shown)
     told = await agree(scope, before, document_of(shelf.shown(slug)), agreed)
@@ -301,6 +302,7 @@ async def roll_back(  # house: silent - what it calls emits
 async def _back_to_overrides(
     scope: Scope, shown: Provider, state: Document, version: int, agreed: Agreed | None
 ) -> Provider:
+    scope.check_seen(shown.etag, ProviderChangedMeanwhile)
     fields = {name: value for name, value in state.items() if name not in {"status", "audience"}}
     row = Override(shown.id, state.get("status"), state.get("audience"), fields, shown.version + 1, scope.now)
     after = model.overlay(scope.part(Providers).shown(shown.id), row)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from isthmus.features import access
 from isthmus.features.access import MerchantNotFound
-from isthmus.features.uploads.errors import MappingInUse, WrongMapping
+from isthmus.features.uploads.errors import MappingChangedMeanwhile, MappingInUse, WrongMapping
 from isthmus.features.uploads.routes.shapes import MANAGE, READ
 from isthmus.features.uploads.service import managing
 from isthmus.http import Answer, Routes, ScopeDep, Wire, created, document, no_content
@@ -32,6 +32,7 @@ class ColumnMappingOut(Answer, frozen=True, kw_only=True):
     name: str
     mapping: dict[str, Any]
     created_at: datetime
+    etag: str
 
 
 class MappingList(Answer, frozen=True, kw_only=True):
@@ -48,6 +49,7 @@ class MappingList(Answer, frozen=True, kw_only=True):
     summary="Save a mapping of columns",
     status=201,
     errors=(MerchantNotFound, WrongMapping),
+    if_changed=MappingChangedMeanwhile,
 )
 async def save_mapping(scope: ScopeDep, merchant_id: str, body: NewMapping) -> Response:
     """One of the same name is replaced and keeps its id."""
@@ -87,4 +89,10 @@ async def remove_mapping(scope: ScopeDep, merchant_id: str, mapping_id: str) -> 
 
 
 def _out(row: Mapping[str, Any]) -> ColumnMappingOut:
-    return ColumnMappingOut(id=row["id"], name=row["name"], mapping=row["format"], created_at=row["created_at"])
+    return ColumnMappingOut(
+        id=row["id"],
+        name=row["name"],
+        mapping=row["format"],
+        created_at=row["created_at"],
+        etag=managing.etag_of(row),
+    )

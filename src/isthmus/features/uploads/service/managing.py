@@ -13,7 +13,7 @@ from isthmus.engine.blobs import FolderBlobs
 from isthmus.engine.db import Tx as SystemTx
 from isthmus.engine.queue import Wake
 from isthmus.features.uploads import store
-from isthmus.features.uploads.errors import MappingInUse, UploadBusy, UploadNotFound
+from isthmus.features.uploads.errors import MappingChangedMeanwhile, MappingInUse, UploadBusy, UploadNotFound
 from isthmus.features.uploads.events import MappingRemoved, MappingSaved, UploadCancelled
 from isthmus.features.uploads.model.cells import Numbers
 from isthmus.features.uploads.model.shaping import Refused, RowError, Terms
@@ -25,6 +25,7 @@ from isthmus.features.uploads.service.running import JOB
 from isthmus.features.uploads.service.spooling import spooled
 from isthmus.features.uploads.settings import Settings
 from isthmus.kit.errors import NotFound
+from isthmus.kit.etags import etag
 from isthmus.kit.paging import Ask, Page
 from isthmus.scope import Scope, System, Tx
 
@@ -128,10 +129,21 @@ async def mappings(scope: Scope) -> Sequence[Mapping[str, Any]]:
         return await store.mappings(tx)
 
 
+def etag_of(mapping: Mapping[str, Any]) -> str:
+    """Stands for a saved mapping."""
+    return etag(mapping["id"], mapping["name"], mapping["format"])
+
+
 async def save_mapping(scope: Scope, name: str, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Save which columns mean what, under a name; the same name replaces. Raises WrongMapping."""
+    """Save which columns mean what, under a name; the same name replaces.
+
+    Raises WrongMapping, MappingChangedMeanwhile.
+    """
     formats.read(mapping)
     async with scope.tx() as tx:
+        before = await store.mapping_named(tx, name)
+        if before is None or before["format"] != mapping:
+            scope.check_seen(None if before is None else etag_of(before), MappingChangedMeanwhile)
         id_ = await replace_mapping(scope, tx, name, mapping)
         found = await store.mapping(tx, id_)
     assert found is not None  # noqa: S101 - it was written in this transaction

@@ -42,9 +42,9 @@ async def mapping(tx: Tx, id_: str) -> Mapping[str, Any] | None:
 
 
 async def mapping_named(tx: Tx, name: str) -> Mapping[str, Any] | None:
-    """The saved mapping with this name."""
+    """The saved mapping with this name, which nobody else changes before the commit."""
     rows = await tx.fetch_sql(
-        "select id, name, format, created_at from upload_mappings where tenant_id = $1 and name = $2",
+        "select id, name, format, created_at from upload_mappings where tenant_id = $1 and name = $2 for update",
         tx.tenant_id,
         name,
     )
