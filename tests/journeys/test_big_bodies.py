@@ -80,7 +80,7 @@ async def _at_once() -> None:
 @pytest.mark.proof
 @pytest.mark.timeout(7200)
 async def test_RL_09_fifty_files_of_a_gigabyte_at_once_are_taken_by_one_process_that_lives() -> None:
-    """Of ten tenants; the process works them off meanwhile, and finds no table in them."""
+    """Of ten tenants; the process works them off meanwhile, and finds no table in them. May take 60 GB of disk."""
     settings = {"HTTP__HELD_BYTES": str(_ROOM), "HTTP__REQUEST_SECONDS": "3600", "UPLOADS__OPEN_BYTES": str(2**36)}
     with home() as place:
         async with up(place, **settings) as running:  # type: ignore[arg-type] # settings are texts
