@@ -30,7 +30,9 @@ from isthmus.client import (
     Retry,
     Throttled,
     TooLarge,
+    Withdrawn,
     calls_forbidden,
+    pipeline,
 )
 from isthmus.kit.clock import ManualClock
 
@@ -316,3 +318,29 @@ async def test_cancelling_a_call_is_not_a_deadline(far_side: Any) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_call_that_waited_and_may_not_leave_any_more_is_taken_back(
+    far_side: Any, respond: Replies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short form of the journey in tests/journeys/test_pushes.py."""
+    monkeypatch.setattr(pipeline, "_LONG", 0.1)
+    answers = iter([False, True, False])
+
+    async def may_leave() -> bool:
+        return next(answers)
+
+    async with ApiClient(far_side.url, rate_limit=RateLimit(max_requests=1, window=0.5)) as plain:
+        api = plain.vouched(may_leave)
+        await api.get("/now")
+        with pytest.raises(Withdrawn) as caught:
+            await api.get("/late")
+        assert not caught.value.sent
+        assert caught.value.retry_safe
+        assert (await api.get("/next")).waited == 0.0, "it has the permit of the other"
+        far_side.answer("/busy", respond(429, Retry_After="1"))
+        with pytest.raises(Throttled):
+            await api.get("/busy")
+        assert far_side.paths() == ["/now", "/next", "/busy"], "it tells why, and nothing more has left"
+    with pytest.raises(StopIteration):
+        next(answers)

@@ -229,3 +229,59 @@ async def test_what_a_plan_does_not_include_is_not_sent_and_waits(running: Deplo
     assert {one["state"] for one in items} == {"waiting"}
     assert not effects.of(after=before)
     assert (await root.call("POST", f"{at}/reset")).body["isPremium"] is False
+
+
+async def waits(running: Deployment) -> None:
+    """A call of somebody's waits in the client for a permit."""
+    limiters = running.platform.engine.part(connections.Clients)._gates._limiters
+    async with asyncio.timeout(30):
+        while not any(one.waiting for one in limiters.values()):  # noqa: ASYNC110 - the client tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def rests(running: Deployment) -> None:
+    """No call waits any more."""
+    limiters = running.platform.engine.part(connections.Clients)._gates._limiters
+    async with asyncio.timeout(30):
+        while any(one.waiting for one in limiters.values()):  # noqa: ASYNC110 - the client tells nobody
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.proof
+async def test_a_call_that_waits_in_the_client_when_what_it_is_for_ends_is_not_sent(running: Deployment) -> None:
+    amy, connection = await owned(running, "tiki")
+    shop = running.sandbox.shops["tiki"]
+    root, at = running.person(PLATFORM_TENANT, [SUPER_ADMIN], "root"), "/api/admin/integrations/marketplace/tiki"
+    listing = await sold(amy, connection, place=5)
+    scope = System(running.platform.engine, running.platform.clock).scope(amy.tenant_id, "reading")
+
+    def calls() -> int:
+        return sum(one.path.startswith("/integration/") for one in shop.recording.requests)
+
+    async def use_up() -> None:
+        async with connections.session(scope, connection) as session:
+            await session.client.get(f"{session.app_hosts['api']}/integration/v2/sellers/me")
+
+    with metered(running, "tiki", Limit(requests=1, seconds=3.0)):
+        await use_up()
+        read = calls()
+        run = await amy.call("POST", "/api/sync/products", {"connectionId": connection, "mode": "full"})
+        await waits(running)
+        assert (await amy.call("POST", f"/api/sync/{run.body['id']}/cancel")).status in {200, 202}
+        assert (await amy.finished(run.body["id"]))["state"] == "cancelled"
+        await rests(running)
+        assert calls() == read, "what waited for the run has gone with it"
+        await use_up()
+        seen = calls()
+        pushed = await amy.call("POST", f"/api/listings/{listing['id']}/push", {"variants": [values(running, listing)]})
+        await waits(running)
+        assert (await root.call("PATCH", at, {"isPremium": True, "requiredPlan": "pro"})).status == 200
+        await rests(running)
+        async with asyncio.timeout(60):
+            while True:
+                items = await amy.everything(f"/api/sync/pushes/{pushed.body['id']}/items?", "items")
+                if {one["code"] for one in items} & {"PLAN_REQUIRED"}:
+                    break
+                await asyncio.sleep(0.05)
+        assert calls() == seen
+    assert (await root.call("POST", f"{at}/reset")).status == 200
