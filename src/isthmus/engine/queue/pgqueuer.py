@@ -16,7 +16,7 @@ import msgspec
 
 from isthmus.engine import db
 from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
-from isthmus.engine.queue import fair, hearing
+from isthmus.engine.queue import fair, hearing, noting
 from isthmus.engine.queue.port import Depth, Handler, Parked, Postponed, Wake, addressed, plain
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.waiting import first_of
@@ -105,7 +105,8 @@ class Pace:
     batch: int = 20
     concurrency: int = 40
     bulk: int = 28
-    poll: timedelta = timedelta(seconds=1)
+    #: How often a worker looks of whom nobody tells: for what a dead one had, mostly.
+    poll: timedelta = timedelta(seconds=3)
     #: How long after it has heard of new work, of whatever kind, a worker looks for its own.
     heed: timedelta = _NOW
     heartbeat: timedelta = timedelta(seconds=15)
@@ -273,6 +274,7 @@ class PgQueue:
         from pgqueuer.adapters.persistence import qb, queries  # noqa: PLC0415 - see above
         from pgqueuer.core.qm import QueueManager  # noqa: PLC0415 - see above
 
+        noting.note_when_there_is_something()
         names = queue_objects.settings()
         manager = QueueManager(
             queries.Queries(
