@@ -133,7 +133,9 @@ def _of_type(schemas: Mapping[str, Any], schema: Mapping[str, Any], name: str, d
         fewest = schema.get("minItems", 0)
         return [] if depth > _DEPTH and not fewest else [_of(schemas, schema.get("items", {}), name, depth + 1)]
     if kind in ("integer", "number"):
-        return max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1)
+        least = max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1)
+        # a share, such as one of at most a half, has no room for the usual 1
+        return min(least, schema.get("maximum", least))
     if kind == "boolean":
         return True
     return _text(schema, name) if kind == "string" else None
