@@ -31,7 +31,7 @@ from isthmus.engine.db import Database
 from isthmus.engine.queue import Pace, PgQueue
 from isthmus.features import records, sync
 from isthmus.features.records import ListingFilter
-from isthmus.features.sync import Mode, Run, service
+from isthmus.features.sync import Mode, Run, service, store
 from isthmus.features.sync.errors import RunEnded, RunInProgress, RunNotFound, TooManyRuns
 from isthmus.features.sync.service import resuming
 from isthmus.features.sync.service.waking import missing
@@ -195,6 +195,19 @@ async def test_RL_05_a_run_stops_behind_a_page_when_the_store_is_full_and_goes_o
     ended = await sync.run(roomy, stopped.id)
     assert (ended.state, ended.listings, ended.error_code) == ("succeeded", 6, None)
     assert await _stored(roomy) == shop.titles
+
+
+async def test_a_run_that_waits_for_room_is_looked_at_until_a_newer_one_takes_its_place(base: Database) -> None:
+    scope = given.scope(base, {"con_one": given.shelf(6)})
+    await _read(_with_room(scope, 1))
+    assert await _halted(scope) == [("ten_one", "con_one")]
+    await _read(scope)
+    assert await _halted(scope) == []
+
+
+async def _halted(scope: Scope) -> list[tuple[str, str]]:
+    async with System(scope.engine).tx() as tx:
+        return await store.halted(tx, 10)
 
 
 async def test_RL_05_where_the_store_is_full_all_that_may_be_read_begins_without_the_rest(base: Database) -> None:

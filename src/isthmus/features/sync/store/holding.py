@@ -142,9 +142,13 @@ from (
 ) newest
 where r.tenant_id = $1 and r.id = newest.id and newest.state = 'parked' and newest.error_code = $3
 """
+#: Those that no newer run has taken the place of; by chance, so that many that stay full hide nobody else.
 _HALTED = """
-select distinct tenant_id, connection_id from sync_runs
-where state = 'parked' and error_code = 'STORE_FULL' limit $1
+select tenant_id, connection_id from sync_runs r
+where state = 'parked' and error_code = 'STORE_FULL' and not exists (
+  select from sync_runs n where n.tenant_id = r.tenant_id and n.connection_id = r.connection_id
+    and n.entity = r.entity and n.id > r.id)
+order by random() limit $1
 """
 _WITHDRAW = """
 update sync_runs set state = 'cancelling', waiting_until = null, waiting_reason = null, changed_at = clock_timestamp()
