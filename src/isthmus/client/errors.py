@@ -134,7 +134,7 @@ class Withdrawn(RateLimited):
     """The call waited, and what it was made for ended meanwhile; it was not sent."""
 
     CODE = "withdrawn"
-    CURE = "See why the connection may not be used any more: its plan, its switch, or its tenant."
+    CURE = "See why the connection may not be used any more: its switch, or its plan."
 
 
 class BreakerOpen(ClientError):
