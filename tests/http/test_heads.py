@@ -155,7 +155,9 @@ _ALTERED = st.tuples(_PIECES, st.integers(0, len(ASKED)), st.integers(0, 12))
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(st.none(), _ALTERED), min_size=1, max_size=5))
-def test_HE_01_one_question_after_the_other_is_read_as_if_it_stood_alone(several: list[tuple[bytes, int, int]]) -> None:
+def test_HE_01_one_question_after_the_other_is_read_as_if_it_stood_alone(
+    several: list[tuple[bytes, int, int] | None],
+) -> None:
     asking = heads.Asking(16_384, 64)
     for altered in several:
         piece, at, cut = altered or (b"", 0, 0)
