@@ -44,7 +44,7 @@ programs:
 
 .PHONY: promises
 promises: $(STAMP) programs
-	$(BIN)/python -m pytest --forks 3 -m "not proof"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not proof"
 
 # Types are checked by one process for most of a minute: both begin at once.
 .PHONY: test
@@ -53,7 +53,7 @@ test: $(STAMP) ## Every check and every promise, bounded
 
 .PHONY: proof
 proof: $(STAMP) ## The long ones: soaks, kill matrices, large data
-	$(BIN)/python -m pytest --forks 2 -m proof --timeout 3600
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m proof --timeout 3600
 
 .venv-bench/.installed: requirements/bench.lock pyproject.toml
 	$(PYTHON) -m venv .venv-bench

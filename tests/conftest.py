@@ -20,7 +20,7 @@ from tests.house_database import Copy, copy, server
 from isthmus.engine.db import Database, EmbeddedPostgres
 from isthmus.kit.memory import collect_less_often
 
-pytest_plugins = ["tests.beside", "tests.forked"]
+pytest_plugins = ["tests.beside"]
 collect_less_often()
 
 
