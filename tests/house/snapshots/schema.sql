@@ -440,6 +440,21 @@ table hidden_records
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
 
+table holdings
+  tenant_id text not null
+  connection_id text not null
+  kind text not null
+  bytes bigint not null default 0
+  added_at timestamp with time zone not null
+  counted_at timestamp with time zone
+  constraint holdings_pkey PRIMARY KEY (tenant_id, connection_id, kind)
+  CREATE UNIQUE INDEX holdings_pkey ON holdings USING btree (tenant_id, connection_id, kind)
+  row security: forced
+  policy system for isthmus_system: using true check true
+  policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
+  grant delete,insert,select,update to isthmus_system
+  grant delete,insert,select,update to isthmus_tenant
+
 table idempotency_keys
   tenant_id text not null
   principal text not null
@@ -844,6 +859,16 @@ table password_resets
   policy tenant for isthmus_tenant: using (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text) check (tenant_id = ((current_setting('isthmus.tenant'::text))::tenant_key)::text)
   grant delete,insert,select,update to isthmus_system
   grant delete,insert,select,update to isthmus_tenant
+
+table processes
+  id text not null
+  since timestamp with time zone not null default clock_timestamp()
+  seen_at timestamp with time zone not null
+  counts jsonb not null
+  constraint processes_pkey PRIMARY KEY (id)
+  CREATE UNIQUE INDEX processes_pkey ON processes USING btree (id)
+  row security: none
+  grant delete,insert,select,update to isthmus_system
 
 table product_sync_configs
   tenant_id text not null
@@ -1374,6 +1399,7 @@ table sync_runs
   constraint sync_runs_pkey PRIMARY KEY (tenant_id, id)
   CREATE INDEX sync_runs_changed ON sync_runs USING btree (changed_at)
   CREATE INDEX sync_runs_connection ON sync_runs USING btree (connection_id, entity, id)
+  CREATE INDEX sync_runs_full ON sync_runs USING btree (tenant_id, connection_id) WHERE ((state = 'parked'::text) AND (error_code = 'STORE_FULL'::text))
   CREATE INDEX sync_runs_stalled ON sync_runs USING btree (lease_until) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'cancelling'::text]))
   CREATE UNIQUE INDEX sync_runs_live ON sync_runs USING btree (tenant_id, connection_id, entity) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text, 'cancelling'::text]))
   CREATE UNIQUE INDEX sync_runs_pkey ON sync_runs USING btree (tenant_id, id)
