@@ -21,6 +21,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FOUND = discover()
 DECLARED = {name: found for name, found in FOUND.items() if found.declared}
 CONSENTED = [name for name, found in DECLARED.items() if found.manifest.auth == "oauth2"]
+PROVED = [name for name, found in DECLARED.items() if found.manifest.service and found.manifest.service.verify]
 _ACTIVE = re.compile(r"<script|on\w+=|href|url\(|<!|<\?", re.IGNORECASE)
 _PARTS = {"instance_url": "https://part.example"}
 
@@ -70,6 +71,11 @@ def test_its_facts_go_together_and_survive_the_way_out_and_back(found: Found) ->
     assert msgspec.to_builtins(back) == msgspec.to_builtins(same)
 
 
+def test_what_merchants_can_connect_has_a_call_that_proves_its_credentials() -> None:
+    assert set(PROVED) >= {name for name, one in DECLARED.items() if one.manifest.audience == "tenant"}
+
+
+@pytest.mark.parametrize("found", PROVED, indirect=True)
 def test_its_verification_call_goes_to_one_of_its_hosts_and_bears_the_credentials(found: Found) -> None:
     service, made = found.manifest.service, app(found)
     assert service is not None

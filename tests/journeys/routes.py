@@ -123,6 +123,7 @@ HARMLESS = {
     *(
         "shardType",
         "audience",
+        "appReady",
         "integrationType",
         "authType",
         "featured",

@@ -148,7 +148,7 @@ async def test_SA_01_a_super_admin_opens_no_merchants_data(entrance: Entrance) -
         assert (await inside.call("GET", "/api/products")).status == 401
     operator = entrance.running.person(PLATFORM_TENANT, [SUPER_ADMIN], "operator")
     known = (await operator.call("GET", f"/api/admin/tenants/{bob.tenant_id}")).body
-    assert set(known) == {"id", "name", "slug", "status", "createdAt", "plan"}
+    assert set(known) == {"id", "name", "slug", "status", "createdAt", "plan", "etag"}
     assert (await operator.call("GET", f"/api/merchants/{bob.tenant_id}/api-keys")).status == 403
 
 

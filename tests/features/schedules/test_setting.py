@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from tests.given import catalog as catalogue
 from tests.given import records as given_records
@@ -17,6 +18,8 @@ from tests.house_database import Copy
 from isthmus.engine.db import Database
 from isthmus.features import catalog, sync
 from isthmus.features.schedules import service, store
+from isthmus.features.schedules.errors import TooManySchedules
+from isthmus.features.schedules.feature import FEATURE
 from isthmus.features.schedules.model import Rule
 from isthmus.features.schedules.service import Wish
 from isthmus.features.schedules.settings import Settings
@@ -29,9 +32,9 @@ async def _both(scope: Scope, connection_id: str) -> Sequence[str]:
     return (sync.PRODUCTS, sync.ORDERS)
 
 
-def _offering(scope: Scope, offered: object) -> Scope:
+def _offering(scope: Scope, offered: object, settings: Settings | None = None) -> Scope:
     sources = replace(scope.part(sync.Sources), offered=offered)  # type: ignore[arg-type]
-    parts = {**scope.engine.parts, sync.Sources: sources, Settings: Settings()}
+    parts = {**scope.engine.parts, sync.Sources: sources, Settings: settings or Settings()}
     return replace(scope, engine=replace(scope.engine, parts=parts))
 
 
@@ -78,3 +81,32 @@ async def test_what_somebody_sets_while_a_new_connection_gets_the_usual_schedule
         await store.expect(tx, scope.tenant_id, "sch_usual", "con_one", scope.now)
     await service.start(_offering(scope, offered), "sch_usual")
     assert (begun, await _known(scope)) == (["con_one"], [("orders", "full")])
+
+
+async def test_RL_05_a_tenant_has_so_many_schedules_and_no_more_and_its_use_is_shown(
+    scope: Scope, caplog: pytest.LogCaptureFixture
+) -> None:
+    narrow = _offering(scope, _both, Settings(schedules=2))
+    (cap,) = FEATURE.caps
+    assert cap.used is not None
+    both = [Wish(entity, _HOURLY) for entity in (sync.PRODUCTS, sync.ORDERS)]
+    await service.set_schedules(narrow, "con_one", both)
+    async with narrow.tx() as tx:
+        assert (await cap.used(narrow, tx), cap.limit(narrow)) == (2, 2)
+    with pytest.raises(TooManySchedules) as refused:
+        await service.set_schedules(narrow, "con_one", [*both, Wish(sync.PRODUCTS, _HOURLY, "full")])
+    assert (refused.value.code, refused.value.details) == (cap.refusal, {"limit": 2})
+    assert await _known(narrow) == [("orders", "incremental"), ("products", "incremental")]
+    await service.set_schedules(narrow, "con_one", [Wish(sync.PRODUCTS, _HOURLY, "full"), both[0]])
+    assert await _known(narrow) == [("products", "full"), ("products", "incremental")]
+    await service.set_schedules(narrow, "con_one", [])
+    await _expect(narrow)
+    assert await _known(narrow) == []
+    assert "no schedules" in caplog.text
+
+
+async def _expect(scope: Scope) -> None:
+    """A new connection is given its usual schedules."""
+    async with scope.tx() as tx:
+        await store.expect(tx, tx.tenant_id, "sch_expected", "con_one", scope.now)
+    await service.start(scope, "sch_expected")

@@ -316,10 +316,10 @@ class MemberChangedMeanwhile(Conflict):
 
 
 class IssuerAccountChangedMeanwhile(Conflict):
-    """What is left of somebody's roles was changed by somebody else since it was read; `details.etag` is the present
-    tag, null where nothing is limited.
+    """What is left of somebody's roles was changed by somebody else since it was read.
 
-    List the accounts again, and repeat the change with the tag of now, or without one, if it still makes sense.
+    `details.etag` is the present tag, null where nothing is limited. List the accounts again, and repeat the change
+    with the tag of now, or without one, if it still makes sense.
     """
 
     code = "ISSUER_ACCOUNT_CHANGED"

@@ -52,10 +52,10 @@ class ProviderExists(Conflict):
 
 
 class ProviderChangedMeanwhile(Conflict):
-    """The provider was changed by somebody else since it was read, or just now; `details.etag` is the present tag, and
-    `details.revision` the newest where the change named one.
+    """The provider was changed by somebody else since it was read, or just now.
 
-    Read the provider again, and repeat the change with its tag or `revision` if it still makes sense.
+    `details.etag` is the present tag, and `details.revision` the newest where the change named one. Read the provider
+    again, and repeat the change with its tag or `revision` if it still makes sense.
     """
 
     code = "PROVIDER_CHANGED"

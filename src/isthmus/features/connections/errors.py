@@ -124,10 +124,10 @@ class NameTaken(Conflict):
 
 
 class IntegrationChangedMeanwhile(Conflict):
-    """The integration was changed by somebody else since it was read; `details.etag` is the present tag, or
-    `details.updatedAt` when that was, where the change named the time.
+    """The integration was changed by somebody else since it was read.
 
-    Read the integration again, and repeat the change with the tag, or the `updatedAt`, of now if it still makes sense.
+    `details.etag` is the present tag, or `details.updatedAt` when that was, where the change named the time. Read the
+    integration again, and repeat the change with the tag, or the `updatedAt`, of now if it still makes sense.
     """
 
     code = "INTEGRATION_CHANGED"

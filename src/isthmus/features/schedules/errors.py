@@ -21,6 +21,15 @@ class SchedulesChangedMeanwhile(Conflict):
     code: ClassVar[str] = "SCHEDULES_CHANGED"
 
 
+class TooManySchedules(Conflict):
+    """A tenant may have only so many schedules.
+
+    Remove those of connections that need none; `ISTHMUS_SCHEDULES__SCHEDULES` sets the limit.
+    """
+
+    code: ClassVar[str] = "TOO_MANY_SCHEDULES"
+
+
 class ScheduleNotFound(NotFound):
     """This connection has no schedule for that entity.
 

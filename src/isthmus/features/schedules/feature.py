@@ -1,7 +1,8 @@
 """What `app.py` needs to know of this room."""
 
-from isthmus.feature import Feature
+from isthmus.feature import Cap, Feature
 from isthmus.features.schedules import jobs, routes, service
+from isthmus.features.schedules.errors import TooManySchedules
 from isthmus.features.schedules.events import EMITS
 from isthmus.features.schedules.settings import Settings
 
@@ -17,5 +18,15 @@ FEATURE = Feature(
     permissions=(routes.READ, routes.MANAGE),
     reconcile=(service.missing,),
     periodic={"schedules.tick": (5.0, jobs.tick)},
+    caps=(
+        Cap(
+            name="schedules.schedules",
+            counts="Schedules of all connections together.",
+            unit="schedules",
+            refusal=TooManySchedules.code,
+            limit=lambda scope: scope.part(Settings).schedules,
+            used=service.used,
+        ),
+    ),
     settings=Settings,
 )

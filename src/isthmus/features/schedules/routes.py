@@ -10,7 +10,12 @@ from starlette.responses import Response
 from isthmus.features.catalog import PlanRequired
 from isthmus.features.connections import ConnectionNotFound, IntegrationChangedMeanwhile
 from isthmus.features.schedules import service
-from isthmus.features.schedules.errors import ScheduleNotFound, SchedulesChangedMeanwhile, WrongSchedule
+from isthmus.features.schedules.errors import (
+    ScheduleNotFound,
+    SchedulesChangedMeanwhile,
+    TooManySchedules,
+    WrongSchedule,
+)
 from isthmus.features.schedules.model import Rest, Rule, Schedule, etag_of
 from isthmus.features.schedules.service import Wish
 from isthmus.features.sync import NotReadable
@@ -136,7 +141,7 @@ async def get_all(scope: ScopeDep) -> Response:
     limit="other",
     response_model=SchedulesOut,
     summary="Set the schedules of several connections",
-    errors=(ConnectionNotFound, NotReadable, WrongSchedule, PlanRequired),
+    errors=(ConnectionNotFound, NotReadable, WrongSchedule, TooManySchedules, PlanRequired),
     if_changed=SchedulesChangedMeanwhile,
 )
 async def put_all(scope: ScopeDep, body: AllConfigIn) -> Response:
@@ -166,7 +171,7 @@ async def get_one(scope: ScopeDep, connection_id: str) -> Response:
     limit="other",
     response_model=SchedulesOut,
     summary="Set a connection's schedules",
-    errors=(ConnectionNotFound, NotReadable, WrongSchedule, PlanRequired),
+    errors=(ConnectionNotFound, NotReadable, WrongSchedule, TooManySchedules, PlanRequired),
     if_changed=SchedulesChangedMeanwhile,
 )
 async def put_one(scope: ScopeDep, connection_id: str, body: ConfigIn) -> Response:

@@ -17,7 +17,12 @@ from isthmus.engine.queue import Wake
 from isthmus.features import catalog, connections, sync
 from isthmus.features.connections import ConnectionExpired, ConnectionNotFound, ConnectionPending
 from isthmus.features.schedules import model, store
-from isthmus.features.schedules.errors import ScheduleNotFound, SchedulesChangedMeanwhile, WrongSchedule
+from isthmus.features.schedules.errors import (
+    ScheduleNotFound,
+    SchedulesChangedMeanwhile,
+    TooManySchedules,
+    WrongSchedule,
+)
 from isthmus.features.schedules.events import (
     ScheduleParked,
     SchedulePaused,
@@ -75,7 +80,7 @@ async def set_schedules(scope: Scope, connection_id: str, wishes: Sequence[Wish]
     """Replace a connection's schedules; none at all stops it.
 
     Raises WrongSchedule, ConnectionNotFound, `sync.NotReadable` for one person's own, PlanRequired,
-    SchedulesChangedMeanwhile.
+    SchedulesChangedMeanwhile, TooManySchedules.
     """
     await _check(scope, connection_id, wishes)
     async with scope.tx() as tx:
@@ -130,6 +135,7 @@ async def _hold(scope: Scope, tx: Tx, wanted: Mapping[str, Sequence[Wish]], show
 async def _replace(scope: Scope, tx: Tx, connection_id: str, wishes: Sequence[Wish]) -> None:
     before = {(one.entity, one.mode): one for one in await store.schedules(tx, connection_id)}
     await store.drop(tx, connection_id, [(wish.entity, wish.mode) for wish in wishes])
+    await _bound(scope, tx, sum((wish.entity, wish.mode) not in before for wish in wishes))
     for wish in wishes:
         known = before.get((wish.entity, wish.mode))
         if known is None or known.rule != wish.rule:
@@ -140,8 +146,20 @@ async def _replace(scope: Scope, tx: Tx, connection_id: str, wishes: Sequence[Wi
     tx.emit(ScheduleSet(subject=connection_id, body=now, before=was, after=now))
 
 
+async def _bound(scope: Scope, tx: Tx, further: int) -> None:
+    """So many more do not go over what a tenant may have. Raises TooManySchedules (RL-05)."""
+    most = scope.part(Settings).schedules
+    if further and await store.count(tx) + further > most:
+        raise TooManySchedules(details={"limit": most})
+
+
 def _told(every: Sequence[Schedule | Wish]) -> list[dict[str, Any]]:
     return [{"entity": one.entity, "mode": one.mode, **model.written(one.rule)} for one in every]
+
+
+async def used(_: Scope, tx: Tx) -> int:
+    """How many the tenant has."""
+    return await store.count(tx, held=False)
 
 
 async def options(scope: Scope, connection_id: str) -> Options:
@@ -276,6 +294,11 @@ async def _settle(scope: Scope, expected: Schedule) -> None:
         await store.hold(tx, expected.connection_id)
         if not await store.drop_one(tx, expected.id) or await store.schedules(tx, expected.connection_id):
             return
+        try:
+            await _bound(scope, tx, len(wishes))
+        except TooManySchedules:
+            _log.warning("a new connection gets no schedules: the tenant has as many as it may", extra=_of(expected))
+            return
         for wish in wishes:
             first = model.following(wish.rule, scope.now, expected.connection_id)
             await store.put(tx, scope.id("sch"), (expected.connection_id, wish.entity, wish.mode), wish.rule, first)
@@ -293,6 +316,10 @@ def usual(settings: Settings, offered: Sequence[str]) -> list[Wish]:
             spread = min(settings.reconcile, timedelta(hours=6))
             made.append(Wish(entity, Rule(every=settings.reconcile, jitter=spread), "full"))
     return made
+
+
+def _of(one: Schedule) -> dict[str, str]:
+    return {"connection": one.connection_id}
 
 
 async def missing(system: System, tx: SystemTx) -> Sequence[Wake]:

@@ -21,3 +21,4 @@ class Settings:
         default=timedelta(days=1),
         metadata={"help": "How often everything is read, to find what changes alone did not tell; 0 for never."},
     )
+    schedules: int = field(default=50_000, metadata={"help": "Most schedules that one tenant may have."})

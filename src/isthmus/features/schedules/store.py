@@ -21,6 +21,7 @@ values ($1, $2, $3, $4, $5, $6, 'active', $7, 1)
 on conflict (tenant_id, connection_id, entity, mode) do update set rule = excluded.rule, next_at = excluded.next_at,
   version = schedules.version + 1
 """
+_COUNT: Final = "select count(*) as many from schedules where tenant_id = $1 and entity <> '*'"
 #: The first free places go round the tenants, so that nobody's many schedules stand before another one's (RL-04).
 _DUE: Final = """
 select tenant_id, id from (
@@ -81,6 +82,14 @@ async def hold(tx: Tx, connection_id: str) -> None:
     """Whoever replaces a connection's schedules comes by here one after the other: of two, the last one's are left."""
     place = f"{tx.tenant_id}/{connection_id}"
     await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 29))", place)
+
+
+async def count(tx: Tx, *, held: bool = True) -> int:
+    """How many the tenant has; `held` by a lock, that stays true until the commit."""
+    if held:
+        await tx.execute_sql("select pg_advisory_xact_lock(hashtextextended($1, 101))", tx.tenant_id)
+    rows = await tx.fetch_sql(_COUNT, tx.tenant_id)
+    return int(rows[0]["many"])
 
 
 async def put(tx: Tx, id_: str, key: tuple[str, str, str], rule: Rule, next_at: datetime) -> None:

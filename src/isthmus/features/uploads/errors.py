@@ -105,20 +105,20 @@ class NotConfigured(NotFound):
 
 
 class ConfigChangedMeanwhile(Conflict):
-    """How products are synced was changed by somebody else since it was read; `details.etag` is the present tag, null
-    where nothing is configured.
+    """How products are synced was changed by somebody else since it was read.
 
-    Read the configuration again, and repeat the change with the tag of now if it still makes sense.
+    `details.etag` is the present tag, null where nothing is configured. Read the configuration again, and repeat the
+    change with the tag of now if it still makes sense.
     """
 
     code: ClassVar[str] = "SYNC_CONFIG_CHANGED"
 
 
 class MappingChangedMeanwhile(Conflict):
-    """The mapping of this name was changed by somebody else since it was read; `details.etag` is the present tag, null
-    where there is none.
+    """The mapping of this name was changed by somebody else since it was read.
 
-    Read the mappings again, and repeat the change with the tag of now, or without one, if it still makes sense.
+    `details.etag` is the present tag, null where there is none. Read the mappings again, and repeat the change with the
+    tag of now, or without one, if it still makes sense.
     """
 
     code: ClassVar[str] = "UPLOAD_MAPPING_CHANGED"

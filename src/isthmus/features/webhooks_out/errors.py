@@ -134,10 +134,10 @@ class EndpointChangedMeanwhile(Conflict):
 
 
 class EventTypeChangedMeanwhile(Conflict):
-    """The event type was changed by somebody else since it was read; `details.etag` is the present tag, null where
-    there is no such type.
+    """The event type was changed by somebody else since it was read.
 
-    Read the types again, and repeat the change with the tag of now if it still makes sense.
+    `details.etag` is the present tag, null where there is no such type. Read the types again, and repeat the change
+    with the tag of now if it still makes sense.
     """
 
     code = "WEBHOOK_EVENT_TYPE_CHANGED"

@@ -24,7 +24,7 @@ async def _replays(scope: Scope, tx: Tx) -> int:
 CAPS: Final = (
     Cap(
         name="webhooks_in.sources",
-        counts="Sources of webhooks.",
+        counts="Sources of webhooks; each subscription at a platform has one.",
         unit="sources",
         refusal=TooManySources.code,
         limit=lambda scope: scope.part(Settings).sources,
