@@ -15,8 +15,8 @@ from isthmus.kit.permissions import PLATFORM_TENANT
 LOOKS = {
     "probe", "demo", "up", "serve", "work", "migrate", "check", "sandbox", "listen", "webhook sign", "webhook verify",
     "webhook sign-as", "webhook verify-as", "source list", "function list", "tenant list", "tenant usage",
-    "provider list", "provider show", "provider export", "queue list", "audit verify", "audit prove", "audit keys", "audit head",
-    "vault status", "connector new", "connector list", "connector verify",
+    "provider list", "provider show", "provider export", "queue list", "audit verify", "audit prove", "audit keys",
+    "audit head", "vault status", "connector new", "connector list", "connector verify",
 }  # fmt: skip
 #: Seals what others did; its checkpoints are the log's own.
 SEALS = {"audit seal"}

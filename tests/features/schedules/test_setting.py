@@ -108,5 +108,5 @@ async def test_RL_05_a_tenant_has_so_many_schedules_and_no_more_and_its_use_is_s
 async def _expect(scope: Scope) -> None:
     """A new connection is given its usual schedules."""
     async with scope.tx() as tx:
-        await store.expect(tx, tx.tenant_id, "sch_expected", "con_one", scope.now)
+        await store.expect(tx, scope.tenant_id, "sch_expected", "con_one", scope.now)
     await service.start(scope, "sch_expected")
