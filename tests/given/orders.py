@@ -86,5 +86,5 @@ async def write(in_scope: Scope, *made: Order, origin: given_records.Origin = OR
 async def clear(copied: Copy) -> None:
     """Empty what orders have written."""
     admin = await asyncpg.connect(copied.admin_url)
-    await admin.execute("truncate orders, customers, order_statuses, events cascade")
+    await admin.execute("truncate orders, customers, order_statuses, events, holdings cascade")
     await admin.close()

@@ -14,6 +14,7 @@ from tests.house_database import Copy
 
 from isthmus.connect.shapes import Order, OrderStatus, Return, ReturnStatus
 from isthmus.engine.db import Database
+from isthmus.engine.holdings import holdings
 from isthmus.features import orders, vault
 from isthmus.features.orders import OrderFilter, service
 from isthmus.kit.clock import ManualClock
@@ -242,3 +243,23 @@ async def test_a_disconnected_shop_takes_its_orders_with_it(scope: Scope) -> Non
     async with System(scope.engine).tx() as tx:
         assert await service.forget(tx, "ten_one", "con_one") == 1
     assert [row["number"] for row in (await orders.orders(scope, OrderFilter(), Ask())).items] == ["o2"]
+
+
+async def test_RL_05_what_orders_take_is_counted_as_they_are_written_and_set_right_later(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holdings, "_PAGE", 2)
+    await given.write(scope, *(given.order(f"o{number}") for number in range(5)))
+    stored = (
+        "select sum(pg_column_size(body) + pg_column_size(raw) + coalesce(pg_column_size(personal), 0)) from orders"
+    )
+    async with scope.tx() as tx:
+        assert await holdings.total(tx) > 500
+        await tx.execute_sql("update holdings set bytes = 7")
+    await service.count(scope, "con_one")
+    async with scope.tx() as tx:
+        assert await holdings.total(tx) == (await tx.fetch_sql(stored))[0]["sum"] > 500
+    async with System(scope.engine).tx() as tx:
+        assert await holdings.due(tx, "orders", scope.now) == []
+        due = await holdings.due(tx, "orders", scope.now + timedelta(days=2))
+    assert due == [("ten_one", "con_one")]

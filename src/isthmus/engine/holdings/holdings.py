@@ -6,17 +6,20 @@ grew within the hour, every one within a day. The count is what the columns take
 what was just added counts for more until then.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, DateTime, Text, text
 
-from isthmus.engine.db import Database, Tx, tenant_table
+from isthmus.engine.db import Tx, tenant_table
 
 _TIME = DateTime(timezone=True)
 _SOON: Final = timedelta(hours=1)
 _LATEST: Final = timedelta(days=1)
 _AT_ONCE: Final = 500
+_PAGE: Final = 20_000
 
 HOLDINGS = tenant_table(
     "holdings",
@@ -48,15 +51,17 @@ select tenant_id, connection_id from holdings
 where kind = $1 and (counted_at is null or counted_at < $2 or (counted_at < $3 and added_at > counted_at))
 order by counted_at nulls first limit $4
 """
-#: What is counted and what the counter said are of one moment: what is added meanwhile, is added to the true number.
-_COUNT: Final = """
-with counted as materialized (
-  select h.tenant_id, h.connection_id, ({sizes}) - h.bytes as missing from holdings h
-  where h.tenant_id = $1 and h.connection_id = $2 and h.kind = $3
-)
-update holdings h set bytes = h.bytes + c.missing, counted_at = $4 from counted c
-where h.tenant_id = c.tenant_id and h.connection_id = c.connection_id and h.kind = $3
+_SAID: Final = """
+select bytes, counted_at from holdings where tenant_id = $1 and connection_id = $2 and kind = $3
 """
+#: Whoever counted at the same time has set it right.
+_CORRECT: Final = """
+update holdings set bytes = bytes + $4, counted_at = $6
+where tenant_id = $1 and connection_id = $2 and kind = $3 and counted_at is not distinct from $5
+"""
+
+#: Begins a transaction of the tenant.
+Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 
 
 async def add(tx: Tx, connection_id: str, kind: str, size: int) -> None:
@@ -75,16 +80,30 @@ async def forget(tx: Tx, tenant_id: str, connection_id: str, kind: str) -> None:
     await tx.execute_sql(_FORGET, tenant_id, connection_id, kind)
 
 
-async def count(database: Database, kind: str, sizes: str, now: datetime) -> None:
-    """Set counters of this kind right, those first that wait longest, each in a transaction of its own.
+async def due(tx: Tx, kind: str, now: datetime) -> list[tuple[str, str]]:
+    """Tenant and connection of counters of this kind to be set right, those first that wait longest."""
+    rows = await tx.fetch_sql(_DUE, kind, now - _LATEST, now - _SOON, _AT_ONCE)
+    return [(row["tenant_id"], row["connection_id"]) for row in rows]
 
-    sizes: a query of the store whose records they are, for the bytes of those of `h.tenant_id` and `h.connection_id`.
+
+async def count(begin: Begin, connection_id: str, kind: str, sizes: str, now: datetime) -> None:
+    """Set a counter right, a page of records at a time: all of a large shop is more than one statement may take.
+
+    sizes: a query of the store whose records they are. It is given the tenant, the connection, a place (text array, of
+    empty texts for the beginning) and how many, and answers the `bytes` of those behind the place, and their last
+    `place`; nothing behind the last one. What is added meanwhile may count twice until the next count.
     """
-    async with database.system() as tx:
-        due = await tx.fetch_sql(_DUE, kind, now - _LATEST, now - _SOON, _AT_ONCE)
-    for row in due:
-        async with database.system() as tx:
-            query = _COUNT.format(sizes=sizes)
-            await tx.execute_sql(
-                query, row["tenant_id"], row["connection_id"], kind, now
-            )  # house: sql - a constant of the store
+    async with begin() as tx:
+        said = await tx.fetch_sql(_SAID, tx.tenant_id, connection_id, kind)
+    if not said:
+        return
+    stored, place = 0, ["", ""]
+    while True:
+        async with begin() as tx:
+            page = await tx.fetch_sql(sizes, tx.tenant_id, connection_id, place, _PAGE)  # house: sql - of its store
+            if not page:
+                missing = stored - said[0]["bytes"]
+                before = said[0]["counted_at"]
+                await tx.execute_sql(_CORRECT, tx.tenant_id, connection_id, kind, missing, before, now)
+                return
+        stored, place = stored + page[0]["bytes"], page[0]["place"]

@@ -16,7 +16,8 @@ FEATURE = Feature(
     },
     emits=EMITS,
     permissions=(model.READ, model.PERSONAL, model.REDACT),
-    periodic={"orders.erase": (_ERASE_SECONDS, jobs.erase), "orders.count": (_COUNT_SECONDS, jobs.count)},
+    jobs={service.COUNT: jobs.count},
+    periodic={"orders.erase": (_ERASE_SECONDS, jobs.erase), "orders.counts": (_COUNT_SECONDS, jobs.wake_counts)},
     reseals={"orders": service.reseal_orders, "customers": service.reseal_customers},
     settings=Settings,
 )

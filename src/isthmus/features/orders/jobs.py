@@ -5,7 +5,7 @@ from typing import Any
 
 from isthmus.engine.db import Tx
 from isthmus.features.orders import service
-from isthmus.scope import System
+from isthmus.scope import Scope, System
 
 
 async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
@@ -13,9 +13,14 @@ async def disconnected(tx: Tx, event: Mapping[str, Any]) -> None:
     await service.forget(tx, event["tenant_id"], event["subject"])
 
 
-async def count(system: System) -> None:
-    """Count what orders take."""
-    await service.count(system)
+async def wake_counts(system: System) -> None:
+    """Have it counted what orders take."""
+    await service.wake_counts(system)
+
+
+async def count(scope: Scope, connection_id: str) -> None:
+    """Count what a connection's orders take."""
+    await service.count(scope, connection_id)
 
 
 async def erase(system: System) -> None:

@@ -15,7 +15,8 @@ FEATURE = Feature(
     listens={"records.disconnected": (("connection.disconnected",), jobs.disconnected)},
     emits=EMITS,
     permissions=(routes.READ, routes.READ_RECORDS),
-    periodic={"records.count": (_COUNT_SECONDS, room.count)},
+    jobs={room.COUNT: room.count},
+    periodic={"records.counts": (_COUNT_SECONDS, room.wake_counts)},
     caps=(
         Cap(
             name="records.stored_bytes",

@@ -1,6 +1,8 @@
 """Use cases of orders: write what a platform sent, look at it, erase persons."""
 
+from isthmus.features.orders.service.counting import COUNT as COUNT
 from isthmus.features.orders.service.counting import count as count
+from isthmus.features.orders.service.counting import wake_counts as wake_counts
 from isthmus.features.orders.service.erasing import erase as erase
 from isthmus.features.orders.service.erasing import forget as forget
 from isthmus.features.orders.service.erasing import known_of as known_of

@@ -4,11 +4,16 @@ Nothing that was begun is lost: a run stops behind a page, keeps its place and g
 single records that a webhook tells of, and uploads that were received are written all the same.
 """
 
+from typing import Final
+
 from isthmus.engine import holdings
+from isthmus.engine.queue import Wake
 from isthmus.features.records.errors import StoreFull
 from isthmus.features.records.settings import Settings
 from isthmus.features.records.store import SIZES
 from isthmus.scope import Scope, System, Tx
+
+COUNT: Final = "records.count"
 
 
 def stored_most(scope: Scope) -> int:
@@ -34,7 +39,15 @@ async def stored_bytes(_scope: Scope, tx: Tx) -> int:
     return await holdings.total(tx)
 
 
-async def count(system: System) -> None:
-    """Set the counters right that writes only add to."""
-    for kind, sizes in SIZES.items():
-        await holdings.count(system.engine.database, kind, sizes, system.now)
+async def wake_counts(system: System) -> None:
+    """Have the counters set right that writes only add to."""
+    async with system.tx() as tx:
+        due = [(kind, one) for kind in SIZES for one in await holdings.due(tx, kind, system.now)]
+        wakes = [Wake(COUNT, f"{kind} {connection_id}", tenant_id) for kind, (tenant_id, connection_id) in due]
+        await system.engine.queue.enqueue_missing(tx, wakes)
+
+
+async def count(scope: Scope, key: str) -> None:  # house: silent - nothing has changed
+    """Count what a connection's records of one kind take; key: the kind and the connection."""
+    kind, _, connection_id = key.partition(" ")
+    await holdings.count(scope.tx, connection_id, kind, SIZES[kind], scope.now)

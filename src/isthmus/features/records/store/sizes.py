@@ -1,18 +1,27 @@
-"""Which kinds of records are counted in bytes, and how."""
+"""Which kinds of records are counted in bytes, and how: pages of a connection's, for `engine.holdings`."""
 
 from collections.abc import Mapping
 from typing import Final
 
 LISTINGS: Final = "listings"
 SHARDS: Final = "shards"
-#: Kind -> the bytes of a connection's records of it, as the database keeps them.
+#: Kind -> the bytes of a page of a connection's records of it, as the database keeps them.
 SIZES: Final[Mapping[str, str]] = {
     LISTINGS: """
-select coalesce(sum(pg_column_size(l.raw) + pg_column_size(l.body)), 0) from listings l
-where l.tenant_id = h.tenant_id and l.connection_id = h.connection_id
+with page as materialized (
+  select external_id, pg_column_size(raw) + pg_column_size(body) as size from listings
+  where tenant_id = $1 and connection_id = $2 and external_id > ($3::text[])[1] order by external_id limit $4
+)
+select (select sum(size) from page)::bigint as bytes, array[external_id, ''] as place from page
+order by external_id desc limit 1
 """,
     SHARDS: """
-select coalesce(sum(pg_column_size(s.body)), 0) from shards s
-where s.tenant_id = h.tenant_id and s.connection_id = h.connection_id
+with page as materialized (
+  select entity, external_id, pg_column_size(body) as size from shards
+  where tenant_id = $1 and connection_id = $2 and (entity, external_id) > (($3::text[])[1], ($3::text[])[2])
+  order by entity, external_id limit $4
+)
+select (select sum(size) from page)::bigint as bytes, array[entity, external_id] as place from page
+order by entity desc, external_id desc limit 1
 """,
 }
