@@ -16,7 +16,7 @@ import msgspec
 
 from isthmus.engine import db
 from isthmus.engine.db import SYSTEM_ROLE, Database, DatabaseUnavailable, Tx, queue_objects
-from isthmus.engine.queue import fair, hearing, noting
+from isthmus.engine.queue import fair, hearing
 from isthmus.engine.queue.port import Depth, Handler, Parked, Postponed, Wake, addressed, plain
 from isthmus.kit.clock import SYSTEM, Clock
 from isthmus.kit.waiting import first_of
@@ -274,7 +274,6 @@ class PgQueue:
         from pgqueuer.adapters.persistence import qb, queries  # noqa: PLC0415 - see above
         from pgqueuer.core.qm import QueueManager  # noqa: PLC0415 - see above
 
-        noting.note_when_there_is_something()
         names = queue_objects.settings()
         manager = QueueManager(
             queries.Queries(
