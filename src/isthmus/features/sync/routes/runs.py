@@ -35,6 +35,8 @@ TRIGGER = permission("sync:trigger", "Start and cancel sync runs", SUPER_ADMIN, 
 routes = Routes(prefix="/api/sync", tag="Sync")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: What keeps a run from beginning, whoever begins it.
+_BEGUN = (PlanRequired, TooManyRuns, records.StoreFull, NotReadable)
 
 
 class StartEntity(Wire):
@@ -155,15 +157,7 @@ class StatusList(Answer, frozen=True, kw_only=True):
     response_model=RunOut,
     summary="Read a connection's listings",
     status=202,
-    errors=(
-        ConnectionNotFound,
-        ConnectionPending,
-        PlanRequired,
-        RunInProgress,
-        TooManyRuns,
-        records.StoreFull,
-        NotReadable,
-    ),
+    errors=(ConnectionNotFound, ConnectionPending, RunInProgress, *_BEGUN),
 )
 async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     """Answers the queued run; 409 with the run that is under way where there is one."""
@@ -178,15 +172,7 @@ async def start_products(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=RunOut,
     summary="Read a connection's orders",
     status=202,
-    errors=(
-        ConnectionNotFound,
-        ConnectionPending,
-        PlanRequired,
-        RunInProgress,
-        TooManyRuns,
-        records.StoreFull,
-        NotReadable,
-    ),
+    errors=(ConnectionNotFound, ConnectionPending, RunInProgress, *_BEGUN),
 )
 async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     """As for products."""
@@ -201,7 +187,7 @@ async def start_orders(scope: ScopeDep, body: StartEntity) -> Response:
     response_model=StartedOut,
     summary="Read a connection",
     status=202,
-    errors=(ConnectionNotFound, ConnectionPending, PlanRequired, TooManyRuns, records.StoreFull, NotReadable),
+    errors=(ConnectionNotFound, ConnectionPending, *_BEGUN),
 )
 async def start_all(scope: ScopeDep, body: StartSync) -> Response:
     """One run for each entity; one that is under way already is answered as it stands."""
@@ -251,11 +237,8 @@ async def cancel_run(scope: ScopeDep, run_id: str) -> Response:
         NotResumable,
         ConnectionNotFound,
         ConnectionPending,
-        PlanRequired,
         RunInProgress,
-        TooManyRuns,
-        records.StoreFull,
-        NotReadable,
+        *_BEGUN,
     ),
 )
 async def resume_run(scope: ScopeDep, run_id: str) -> Response:
@@ -270,7 +253,7 @@ async def resume_run(scope: ScopeDep, run_id: str) -> Response:
     response_model=RunOut,
     summary="Read a run's failed records again",
     status=202,
-    errors=(RunNotFound, NothingToRetry, PlanRequired, RunInProgress, TooManyRuns, records.StoreFull, NotReadable),
+    errors=(RunNotFound, NothingToRetry, RunInProgress, *_BEGUN),
 )
 async def retry_run(scope: ScopeDep, run_id: str) -> Response:
     """One run that asks the platform for each of them by its id."""
