@@ -75,6 +75,8 @@ class Feature:
     #: path prefix -> what answers there in front of all routes
     fronts: Mapping[str, Callable[[System], Front]] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    #: where the objects stand that those are woken for: the noun that their ids begin with -> table
+    objects: Mapping[str, str] = field(default_factory=dict)
     #: those of them whose objects count the deaths of their workers, and set themselves aside
     counts_deaths: frozenset[str] = frozenset()
     #: those of them that may take hours: they go behind all others and never fill a process

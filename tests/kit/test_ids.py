@@ -67,3 +67,10 @@ def test_another_prefix_or_shape_is_no_id() -> None:
     assert not ids.is_id(one, "run")
     assert not ids.is_id(one[:-1], "con")
     assert not ids.is_id(one + "'", "con")
+
+
+def test_ids_are_found_wherever_they_stand_and_nothing_like_them() -> None:
+    one, other = ids.new("con"), ids.new("run")
+    assert ids.found(f"orders {one}") == ids.found(f"{one}/mail") == [one]
+    assert ids.found(f"{one} {other}") == [one, other]
+    assert ids.found(f"a{one[:-1]} {one}x x_{one} {one.upper()}") == []

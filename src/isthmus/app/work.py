@@ -5,6 +5,7 @@ import contextlib
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
@@ -14,7 +15,7 @@ from isthmus.app.lapsing import lapse
 from isthmus.app.platform import Platform
 from isthmus.engine import budget, ledger
 from isthmus.engine.bus import drop_missing, prune
-from isthmus.engine.db import Tx
+from isthmus.engine.db import Owners, Tx
 from isthmus.engine.presence import Presence
 from isthmus.engine.queue import Look, Reconciler, Wake
 from isthmus.feature import Engagement, Job, Periodic, Reconcile
@@ -24,6 +25,7 @@ from isthmus.kit.waiting import first_of
 from isthmus.scope import System
 
 _LOG = logging.getLogger("isthmus.app.work")
+_SECURITY = logging.getLogger("isthmus.security")
 _ONE_AT_A_TIME = "select pg_try_advisory_xact_lock($1)"
 _LOCKS = 0x1574 << 32
 _SWEEP_SECONDS = 600.0
@@ -32,6 +34,8 @@ _CONNECTIONS_EACH = 3
 _BATCH, _BATCHES = 5_000, 100
 #: The jobs that may take hours.
 BULK: frozenset[str] = frozenset(job for feature in FEATURES for job in feature.bulk)
+#: Where what wake-ups name stands.
+OBJECTS = {noun: table for feature in FEATURES for noun, table in feature.objects.items()}
 _BULK_RUNS = {name: feature.runs[name] for feature in FEATURES for name in feature.bulk_runs}
 _CALL_RUNS = {name: run for feature in FEATURES for name, run in feature.runs.items() if name in feature.calls}
 
@@ -111,12 +115,13 @@ async def work_queue(
 
 def _register(platform: Platform, share: Share) -> None:
     guard = access.TenantGuard(platform.system, platform.settings.part(access.Settings))
+    owners = Owners(platform.engine.database, OBJECTS)
     for feature in FEATURES:
         for job, function in feature.jobs.items():
             bulk = job in feature.bulk
             if job in feature.calls if share is Share.CALLS else share is Share.ALL or bulk == (share is Share.BULK):
                 platform.engine.queue.handler(job, counts_deaths=job in feature.counts_deaths, bulk=bulk)(
-                    _handler(platform, guard, feature.name, function)
+                    _handler(platform, _Gate(guard, owners), feature.name, function)
                 )
 
 
@@ -138,13 +143,30 @@ async def _sweep(system: System, keep_listeners: timedelta) -> None:
     await prune(system.engine.database, system.engine.bus.kept)
 
 
-def _handler(
-    platform: Platform, guard: access.TenantGuard, room: str, function: Job
-) -> Callable[[Wake], Awaitable[None]]:
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """Which wake-ups are worked off."""
+
+    guard: access.TenantGuard
+    owners: Owners
+
+    async def admits(self, wake: Wake) -> bool:
+        """Whether the tenant is let in, and what is named is no other tenant's (security.md TN-02)."""
+        if not await self.guard.is_live(wake.tenant_id):
+            return False
+        foreign = await self.owners.foreign(wake.tenant_id, wake.key)
+        if foreign is None:
+            return True
+        told = {"job": wake.job, "tenant": wake.tenant_id, "key": wake.key, "foreign": foreign}
+        _SECURITY.error("a wake-up names what another tenant has and was refused: nothing here writes such", extra=told)
+        return False
+
+
+def _handler(platform: Platform, gate: _Gate, room: str, function: Job) -> Callable[[Wake], Awaitable[None]]:
     """Nothing is worked off for a tenant that is not let in; its state rows wake it when it is again."""
 
     async def woken(wake: Wake) -> None:
-        if await guard.is_live(wake.tenant_id):
+        if await gate.admits(wake):
             await function(platform.system.scope(wake.tenant_id, room), wake.key)
 
     return woken

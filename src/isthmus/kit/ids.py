@@ -15,6 +15,7 @@ _LETTERS = bytes(ord(_ALPHABET[byte & 31]) for byte in range(256))
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHAPE = re.compile(r"[a-z]{2,5}_[0-9a-hjkmnp-tv-z]{26}")
+_WITHIN = re.compile(rf"(?<![0-9A-Za-z_]){_SHAPE.pattern}(?![0-9A-Za-z_])")
 
 
 #: Random ends of ids to come: a look at the system's random source costs more than all else about an id.
@@ -79,6 +80,11 @@ def _encode(value: int) -> str:
 def is_id(text: str, prefix: str) -> bool:
     """Whether `text` has the shape of an id with this prefix."""
     return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None
+
+
+def found(text: str) -> list[str]:
+    """The ids that stand within a text, in their order."""
+    return _WITHIN.findall(text)
 
 
 def token(bits: int = 192) -> str:

@@ -26,6 +26,7 @@ from isthmus.engine.db.lower import lower_lane as lower_lane
 from isthmus.engine.db.migrate import latest as latest
 from isthmus.engine.db.migrate import migrate as migrate
 from isthmus.engine.db.migrate import require as require
+from isthmus.engine.db.owners import Owners as Owners
 from isthmus.engine.db.statements import Statement as Statement
 from isthmus.engine.db.statements import statement as statement
 from isthmus.engine.db.tables import METADATA as METADATA

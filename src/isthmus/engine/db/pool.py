@@ -29,6 +29,7 @@ class Pool:
         self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int, first: asyncpg.Connection | None = None
     ) -> None:
         self._connect = connect
+        self.size = size
         self._places = size if first is None else size - 1
         #: Connections at rest and since when, the longest first.
         self._idle: deque[tuple[float, asyncpg.Connection]] = deque()

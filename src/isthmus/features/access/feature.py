@@ -27,6 +27,7 @@ from isthmus.features.access.settings import Settings
 
 FEATURE = Feature(
     name="access",
+    objects={"usr": "users"},
     routes=[
         accounts.routes,
         sessions.routes,

@@ -18,6 +18,7 @@ from isthmus.features.catalog.settings import Settings
 
 FEATURE = Feature(
     name="catalog",
+    objects={"reg": "registrations"},
     routes=ROUTES,
     emits=[
         AppRegistered,

@@ -13,6 +13,7 @@ _SWEEP_SECONDS = 60.0
 
 FEATURE = Feature(
     name="connections",
+    objects={"con": "connections", "int": "integrations", "rvk": "token_revocations"},
     routes=ROUTES,
     emits=EMITS,
     permissions=PERMISSIONS,

@@ -8,6 +8,7 @@ from isthmus.features.fulfilment.settings import Settings
 
 FEATURE = Feature(
     name="fulfilment",
+    objects={"act": "order_actions"},
     routes=(routes.routes,),
     counts_deaths=frozenset({service.JOB}),
     jobs={service.JOB: jobs.act},

@@ -8,6 +8,7 @@ from isthmus.features.links.service import balancing
 
 FEATURE = Feature(
     name="links",
+    objects={"itm": "inventory_items"},
     routes=(links.routes, inventory.products, inventory.buffers),
     jobs={balancing.JOB: jobs.balance},
     listens={"links.pushed": (("push.finished",), jobs.pushed)},

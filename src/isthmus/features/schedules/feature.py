@@ -8,6 +8,7 @@ from isthmus.features.schedules.settings import Settings
 
 FEATURE = Feature(
     name="schedules",
+    objects={"sch": "schedules"},
     routes=(routes.routes,),
     jobs={service.JOB: jobs.start},
     listens={

@@ -12,6 +12,7 @@ _ROOM_SECONDS = 60.0
 
 FEATURE = Feature(
     name="sync",
+    objects={"run": "sync_runs"},
     routes=(routes.routes,),
     counts_deaths=frozenset({service.JOB}),
     bulk=frozenset({service.JOB, service.ABSENT}),

@@ -12,6 +12,7 @@ from isthmus.features.uploads.settings import Settings
 
 FEATURE = Feature(
     name="uploads",
+    objects={"upl": "uploads"},
     routes=(configs.routes, files.routes, mappings.routes, export.routes),
     jobs={JOB: jobs.run},
     counts_deaths=frozenset({JOB}),

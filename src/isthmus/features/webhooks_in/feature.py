@@ -12,6 +12,7 @@ _OFFER = "webhooks_in.offer"
 
 FEATURE = Feature(
     name="webhooks_in",
+    objects={"src": "webhook_sources", "rpl": "webhook_replays"},
     routes=ROUTES,
     fronts={intake.PREFIX: intake.front},
     jobs={

@@ -16,6 +16,7 @@ _CATCH_UP_SECONDS = 10.0
 
 FEATURE = Feature(
     name="webhooks_out",
+    objects={"rcv": "webhook_recoveries"},
     routes=ROUTES,
     jobs={recovering.RECOVER: jobs.recover},
     bulk=frozenset({recovering.RECOVER}),
