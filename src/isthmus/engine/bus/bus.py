@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -39,10 +40,34 @@ _A_DAY: Final = timedelta(days=1)
 _DAYS_KNOWN: Final = 600.0
 #: After so long every listener of this process has looked once.
 _SETTLED: Final = 60.0
-#: More news than these are for everybody.
-_NEWS: Final = 1_000
+#: How many news are looked at for whom they are: first few, as they mostly are, then many; more are for everybody.
+_NEWS: Final = (1_000, 20_000)
+#: Looks take a tenth of the time at most, however much there is to be looked at.
+_LOOKING: Final = 10
+#: Of how many connections listeners may hold one: what they all want to read at once leaves the others free.
+_CONNECTIONS_EACH: Final = 4
 #: A connection that held this long was a good one: the next failure is a new one.
 _STEADY: Final = 2.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A listener of this process that waits to be called.
+
+    read: it has read everything below this transaction. quiet: from the first of these to below the second one nothing
+    was for it, and everything there is final.
+    """
+
+    types: frozenset[str]
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    read: int = 0
+    quiet: tuple[int, int] | None = None
+
+    @property
+    def past(self) -> int:
+        """Nothing below this transaction is for it any more."""
+        begun, end = self.quiet or (0, 0)
+        return max(self.read, end) if self.read >= begun else self.read
 
 
 class Bus:
@@ -62,8 +87,8 @@ class Bus:
         self._clock = clock
         self._bells: set[asyncio.Event] = set()
         self._told = told.Told()
-        #: Bells of listeners, with the types of events that they wait for.
-        self._called: dict[asyncio.Event, frozenset[str]] = {}
+        self._waiting: list[_Waiting] = []
+        self._turns = asyncio.Semaphore(max(1, database.pool.size // _CONNECTIONS_EACH))
         self._held_back: set[str] = set()
         self._names: set[str] = set()
         self._first_looked_at: float | None = None
@@ -150,13 +175,13 @@ class Bus:
             self._bells.discard(bell)
 
     @contextlib.contextmanager
-    def _waits(self, types: Sequence[str]) -> Iterator[asyncio.Event]:
-        bell = asyncio.Event()
-        self._called[bell] = frozenset(types)
+    def _waits(self, types: Sequence[str]) -> Iterator[_Waiting]:
+        one = _Waiting(frozenset(types))
+        self._waiting.append(one)
         try:
-            yield bell
+            yield one
         finally:
-            del self._called[bell]
+            self._waiting.remove(one)
 
     async def deliver(self, listener: str, types: Sequence[str], function: Listener, *, limit: int = _BATCH) -> int:
         """Hand the next events of `types` to a listener, and move its cursor, in one transaction.
@@ -170,12 +195,17 @@ class Bus:
         self, listener: str, types: Sequence[str], function: BatchListener, *, limit: int = _BATCH
     ) -> int:
         """As `deliver`, with the whole batch at once."""
+        return await self._deliver(listener, _Waiting(frozenset(types)), function, limit)
+
+    async def _deliver(self, listener: str, waiting: _Waiting, function: BatchListener, limit: int) -> int:
+        types = sorted(waiting.types)
         self._knows(listener)
         async with self._database.system() as tx:
             held = await log.hold(tx, listener)
             if held is None:
                 return 0
             place, horizon = held
+            place = max(place, log.before(waiting.past))
             since = await self._since(tx, place)
             rows = await log.read_all(tx, place, horizon, types, limit, since=since)
             if rows:
@@ -184,8 +214,10 @@ class Bus:
             self._note(listener, behind=not rows and await log.waiting(tx, horizon, since))
             if len(rows) == limit:
                 await log.move(tx, listener, place_of(rows[-1]))
-            elif rows or horizon - place.xid > _FAR:
+            elif rows or horizon - held[0].xid > _FAR:
                 await log.move(tx, listener, log.before(horizon))
+        if len(rows) < limit:
+            waiting.read = max(waiting.read, horizon)
         return len(rows)
 
     async def skip(self, listener: str, wanted: Callable[[Tx], Awaitable[bool]]) -> bool:
@@ -310,14 +342,27 @@ class Bus:
         with self._bell() as bell:
             while not stop.is_set():
                 bell.clear()
-                seen, types = await self._news(seen) if self._called else (None, None)
-                for called, wanted in self._called.items():
-                    if types is None or not types.isdisjoint(wanted):
-                        called.set()
-                await first_of(stop, seconds=_TOGETHER)
+                begun = self._clock.monotonic()
+                seen = await self._look(seen) if self._waiting else None
+                await first_of(stop, seconds=max(_TOGETHER, _LOOKING * (self._clock.monotonic() - begun)))
                 await _rung(bell, _UNCALLED)
-        for called in self._called:
-            called.set()
+        for one in self._waiting:
+            one.bell.set()
+
+    async def _look(self, seen: int | None) -> int | None:
+        """Wake those who wait for what was written since the last look; answers where the next one begins.
+
+        To the others nothing was said that is final by now.
+        """
+        horizon, types = await self._news(seen)
+        for one in self._waiting:
+            if types is None or not types.isdisjoint(one.types):
+                one.bell.set()
+                one.read = one.past
+                one.quiet = None if horizon is None else (horizon, horizon)
+            elif seen is not None and horizon is not None:
+                one.quiet = (one.quiet[0] if one.quiet else seen, horizon)
+        return horizon
 
     async def _news(self, seen: int | None) -> tuple[int | None, frozenset[str] | None]:
         """The oldest transaction that may still write, and the types of what was written since that of the last look.
@@ -329,7 +374,11 @@ class Bus:
                 horizon = await log.horizon(tx)
                 if seen is None:
                     return horizon, None
-                types = await log.types(tx, seen, _NEWS, await self._since(tx, log.before(seen)))
+                since = await self._since(tx, log.before(seen))
+                for most in _NEWS:
+                    types = await log.types(tx, seen, most, since)
+                    if types is not None:
+                        break
         except DatabaseUnavailable:
             return None, None
         except Exception:  # noqa: BLE001 - the listeners outlive whatever this look dies of
@@ -341,11 +390,12 @@ class Bus:
         """Deliver to one listener. After a failure only the event at the head is tried, with growing pauses."""
         failures = 0
         pause = _SOON
-        with self._waits(types) as bell:
+        with self._waits(types) as waiting:
             while not stop.is_set():
-                bell.clear()
+                waiting.bell.clear()
                 try:
-                    count = await self.deliver_many(name, types, function, limit=1 if failures else _BATCH)
+                    async with self._turns:
+                        count = await self._deliver(name, waiting, function, 1 if failures else _BATCH)
                 except DatabaseUnavailable:
                     await first_of(stop, seconds=1.0)
                     continue
@@ -361,7 +411,7 @@ class Bus:
                 behind = name in self._held_back
                 pause = min(1.0, pause * 2) if behind else _SOON
                 if not stop.is_set():
-                    await _rung(bell, pause if behind else _UNCALLED)
+                    await _rung(waiting.bell, pause if behind else _UNCALLED)
 
 
 def place_of(row: Mapping[str, Any]) -> Place:
