@@ -1,5 +1,6 @@
 """The embedded PostgreSQL in test mode: one server per test process, migrated once, copied per module."""
 
+import asyncio
 import itertools
 import shutil
 import tempfile
@@ -15,6 +16,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from isthmus.engine.db import METADATA, EmbeddedPostgres, migrate
 
 _NUMBERS = itertools.count(1)
+#: Seconds until everybody who was cut has heard of it.
+_HEARD = 0.1
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,10 @@ async def copy(running: EmbeddedPostgres) -> AsyncIterator[Copy]:
             running.address("isthmus_owner", name),
             running.address("postgres", name),
         )
+        left = await admin.fetchval("select count(*) from pg_stat_activity where datname = $1", name)
         await admin.execute(f"drop database {name} with (force)")
+        if left:
+            await asyncio.sleep(_HEARD)  # whoever was cut hears of it while there is a loop to hear it in
     finally:
         await admin.close()
 
