@@ -1,6 +1,7 @@
 """Runs from their start to their end, on the real database."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -489,6 +490,19 @@ async def test_the_reconciler_finds_runs_that_nobody_carries_on(base: Database) 
         assert [(wake.job, wake.key, wake.tenant_id) for wake in await missing(system, tx)] == [
             ("sync.run", run.id, "ten_one")
         ]
+
+
+async def test_a_run_that_ends_while_another_is_asked_for_refuses_nobody(base: Database) -> None:
+    """All that a connection offers begins, or is under way: that of a moment ago is neither."""
+    scope = given.scope(base, {"con_one": given.shelf(1)})
+    for _ in range(60):
+        run = (await sync.start_all(scope, "con_one", [sync.PRODUCTS]))[0]
+        asked = [asyncio.create_task(sync.start_all(scope, "con_one", [sync.PRODUCTS])) for _ in range(4)]
+        await sync.cancel(scope, run.id)
+        for begun in await asyncio.gather(*asked):
+            assert len(begun) == 1
+        with contextlib.suppress(RunEnded):
+            await sync.cancel(scope, (await sync.start_all(scope, "con_one", [sync.PRODUCTS]))[0].id)
 
 
 async def test_TN_02_a_wake_up_with_another_tenants_run_does_nothing(base: Database) -> None:

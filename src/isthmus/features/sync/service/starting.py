@@ -174,14 +174,15 @@ async def start_all(
 
 async def _started(scope: Scope, connection_id: str, entity: str, extent: Extent) -> Run:
     how, since = extent.mode, extent.since
-    try:
-        return await start(scope, connection_id, entity=entity, mode=how, since=since, dry_run=extent.dry_run)
-    except RunInProgress:
-        async with scope.tx() as tx:
-            live = await store.live_run(tx, connection_id, entity)
-        if live is None:
-            raise
-        return live
+    while True:
+        try:
+            return await start(scope, connection_id, entity=entity, mode=how, since=since, dry_run=extent.dry_run)
+        except RunInProgress:
+            async with scope.tx() as tx:
+                live = await store.live_run(tx, connection_id, entity)
+            if live is not None:
+                return live
+            # it has ended in this very moment, and left its place
 
 
 async def _refuse_second(tx: Tx, connection_id: str, entity: str) -> None:
