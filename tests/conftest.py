@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import sys
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -76,6 +77,20 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", checked)
         patch.setattr(socket.socket, "connect_ex", checked_ex)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """What a module leaves open fails that module, and not whatever test has its garbage collected next.
+
+    A transport that was being closed in its loop's last turn is no such thing: nothing could close it any more.
+    """
+    yield
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        gc.collect()
+    left = [str(one.message) for one in told if issubclass(one.category, ResourceWarning)]
+    assert [one for one in left if "SocketTransport closing" not in one] == []
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
